@@ -21,10 +21,13 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
+    .target(name: "Sensing", dependencies: ["CGPIO", "Threads"], swiftSettings: strict),
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
+    .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
     .systemLibrary(name: "CYAML"),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
+    .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,95 @@
+/// What a text that should be one decimal number is instead.
+public enum NumberFlaw: Error, Sendable, Hashable {
+  case empty
+  case severalWords
+  case notANumber
+  case infinite
+  case text
+  /// Past the range of a Double.
+  case tooLarge
+  /// A fraction, or past 64 bits, where the kernel ABI has an integer.
+  case notAnInteger
+
+  func sentence(about content: String) -> String {
+    switch self {
+    case .empty: "is empty, one number was expected"
+    case .severalWords: "holds \"\(content)\": more than one word, one number was expected"
+    case .notANumber: "holds \"\(content)\": not a number, as the driver says itself"
+    case .infinite: "holds \"\(content)\": infinity is no measurement"
+    case .text: "holds \"\(content)\": text, one decimal number was expected"
+    case .tooLarge: "holds \"\(content)\": a number too large to represent"
+    case .notAnInteger: "holds \"\(content)\": an integer was expected"
+    }
+  }
+}
+
+/// Reads one decimal number, as the kernel prints them: an optional sign, digits, a fraction, an exponent.
+///
+/// Swift's own initialisers take more (`0x1p3`, `nan`, `inf`), so what they get is checked first. An integer stays exact
+/// as long as it fits 64 bits.
+func number(in text: some StringProtocol) throws(NumberFlaw) -> Value {
+  let words = text.split(whereSeparator: \.isWhitespace)
+  guard let word = words.first else { throw .empty }
+  guard words.count == 1 else { throw .severalWords }
+
+  if let integer = Int64(word) { return .integer(integer) }
+  guard isDecimal(word.utf8) else { throw flaw(of: word) }
+  guard let number = Double(word) else { throw .text }
+  guard number.isFinite else { throw .tooLarge }
+  return .number(number)
+}
+
+private func flaw(of word: some StringProtocol) -> NumberFlaw {
+  switch word.lowercased().drop(while: { $0 == "-" || $0 == "+" }) {
+  case "nan": .notANumber
+  case "inf", "infinity": .infinite
+  default: .text
+  }
+}
+
+/// `[+-] digits [. digits] [e [+-] digits]`, with a digit before or after the point.
+private func isDecimal(_ text: some Collection<UInt8>) -> Bool {
+  var rest = text[...]
+  func dropSign() {
+    if rest.first == UInt8(ascii: "-") || rest.first == UInt8(ascii: "+") { rest = rest.dropFirst() }
+  }
+  func dropDigits() -> Bool {
+    let before = rest.count
+    rest = rest.drop { (0x30...0x39).contains($0) }
+    return rest.count < before
+  }
+
+  dropSign()
+  var hasDigits = dropDigits()
+  if rest.first == UInt8(ascii: ".") {
+    rest = rest.dropFirst()
+    hasDigits = dropDigits() || hasDigits
+  }
+  guard hasDigits else { return false }
+  if rest.first == UInt8(ascii: "e") || rest.first == UInt8(ascii: "E") {
+    rest = rest.dropFirst()
+    dropSign()
+    guard dropDigits() else { return false }
+  }
+  return rest.isEmpty
+}
+
+extension FileRoot {
+  /// The one number a file holds.
+  func number(of path: String) throws(SensorError) -> Value {
+    let text = try reading { () throws(ReadError) in try self.text(of: path) }
+    do {
+      return try Sensing.number(in: text)
+    } catch {
+      throw .notOneNumber(path: path, content: text, flaw: error)
+    }
+  }
+
+  /// The one integer a sysfs attribute holds.
+  func integer(of path: String) throws(SensorError) -> Int64 {
+    switch try number(of: path) {
+    case .integer(let integer): return integer
+    case let other: throw .notOneNumber(path: path, content: "\(other)", flaw: .notAnInteger)
+    }
+  }
+}

@@ -1,0 +1,272 @@
+/// Which job runs on which thread: all rules of ``BlockingReader``, without a thread, a lock or a clock of its own.
+///
+/// A job moves
+///
+///     submit ──▶ waiting ──▶ reading ──▶ finished ──▶ delivered
+///
+/// where `waiting` is a list of runs (the jobs of one submission), and a worker takes a whole run, reads its jobs one after
+/// the other and delivers their results in one go. The read a worker is in has a pace:
+///
+///     fast ──10 ms──▶ slow ──timeout──▶ hung
+///
+/// - fast: nobody needs to look. Sensors that answer from memory never leave this state.
+/// - slow: what the worker has finished is delivered, what it has not begun goes back to the head of `waiting`, where
+///   another worker takes it. So a slow sensor delays the others of its submission by 10 ms, not by its own time.
+/// - hung: the job is reported as timed out. Its worker stays in the read until the kernel returns; the job's id is refused
+///   meanwhile.
+///
+/// When all workers are hung, the buses they hang on are suspended, what waits fails, and further jobs are refused. When a
+/// read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.
+///
+/// Nothing grows without bound: an id is accepted once until it is read, so there are never more jobs than sensors.
+///
+/// The caller passes in the time, from a clock that stands still in a suspend: a read the machine slept through did not
+/// hang. It calls ``advance(to:)`` at ``nextDeadline``, which is nil as long as no read is under way.
+struct ReadQueue {
+  typealias Instant = SuspendingClock.Instant
+
+  static let workerLimit = 4
+  /// A read is slow after this. sysfs attributes in memory take microseconds, an I²C transfer about one millisecond.
+  static let slowAfter = Duration.milliseconds(10)
+
+  enum Worker {
+    /// No thread exists yet; it is started when it is needed first.
+    case absent
+    case idle
+    case reading(Run)
+  }
+
+  /// A worker's way through the jobs of a submission.
+  struct Run {
+    enum Pace { case fast, slow, hung }
+
+    var job: ReadJob
+    var since: Instant
+    var pace = Pace.fast
+    var remaining: ArraySlice<ReadJob>
+    var finished: [ReadResult] = []
+
+    /// A read past its timeout is slow too, however short that is.
+    var slowAt: Instant { since + min(ReadQueue.slowAfter, job.timeout) }
+    var hungAt: Instant { since + job.timeout }
+  }
+
+  private(set) var workers = [Worker](repeating: .absent, count: workerLimit)
+  private(set) var waiting: [ArraySlice<ReadJob>] = []
+  private(set) var suspended: Set<Bus> = []
+  private(set) var isStopped = false
+  /// How many reads were reported as timed out, ever.
+  private(set) var timeouts = 0
+  /// How many jobs were refused or failed unread, ever.
+  private(set) var refusals = 0
+  /// Jobs accepted and not read yet, and since when.
+  private var outstanding: [String: Instant] = [:]
+
+  // MARK: Jobs come in
+
+  enum Help: Equatable {
+    case none
+    /// A worker is idle: wake one.
+    case wake
+    /// Start the thread of this worker. It counts as idle from now on.
+    case start(Int)
+  }
+
+  struct Submission {
+    /// Jobs that were not accepted, and why.
+    var refused: [ReadResult] = []
+    var help = Help.none
+  }
+
+  /// Takes the jobs of one moment as one run.
+  mutating func submit(_ jobs: [ReadJob], at now: Instant) -> Submission {
+    var submission = Submission()
+    var run: [ReadJob] = []
+    for job in jobs {
+      if let error = refusal(of: job, at: now) {
+        refusals += 1
+        submission.refused.append(ReadResult(id: job.id, outcome: .failure(error)))
+      } else {
+        outstanding[job.id] = now
+        run.append(job)
+      }
+    }
+    if !run.isEmpty { waiting.append(run[...]) }
+    submission.help = help(at: now)
+    return submission
+  }
+
+  private func refusal(of job: ReadJob, at now: Instant) -> SensorError? {
+    if isStopped { return .stopped }
+    if let since = outstanding[job.id] { return .stillRunning(for: since.duration(to: now)) }
+    return suspended.contains(job.bus) || hungReads.count == workers.count ? shortage(for: job.bus) : nil
+  }
+
+  /// Why there is no thread for a bus.
+  private func shortage(for bus: Bus) -> SensorError {
+    if suspended.contains(bus) { return .busSuspended(bus) }
+    return .noThreadLeft(hanging: Set(hungReads.map(\.job.bus)).sorted { $0.name < $1.name })
+  }
+
+  private mutating func help(at now: Instant) -> Help {
+    guard !waiting.isEmpty, !isStopped else { return .none }
+    var absent: Int?
+    var returnsSoon = false
+    for (index, worker) in workers.enumerated() {
+      switch worker {
+      case .idle: return .wake
+      case .absent: absent = absent ?? index
+      case .reading(let run): returnsSoon = returnsSoon || (run.pace == .fast && now < run.slowAt)
+      }
+    }
+    // A worker in a fast read takes the next run itself in microseconds; when it does not, advance(to:) sees it.
+    guard !returnsSoon, let absent else { return .none }
+    workers[absent] = .idle
+    return .start(absent)
+  }
+
+  /// The thread of a worker could not be started. Its jobs fail when no other worker will come to take them.
+  mutating func couldNotStart(_ index: Int, errno code: CInt) -> [ReadResult] {
+    workers[index] = .absent
+    let isServed = workers.contains { worker in
+      switch worker {
+      case .absent: false
+      case .idle: true
+      case .reading(let run): run.pace != .hung
+      }
+    }
+    return isServed ? [] : takeWaiting().map { ReadResult(id: $0.id, outcome: .failure(.noThread(errno: code))) }
+  }
+
+  // MARK: A worker works
+
+  enum Step {
+    case read(ReadJob)
+    case deliver([ReadResult])
+    /// Nothing to do: block until woken.
+    case wait
+    /// The thread ends.
+    case end
+  }
+
+  /// What an idle worker does next.
+  mutating func next(for index: Int, at now: Instant) -> Step {
+    guard !isStopped else {
+      workers[index] = .absent
+      return .end
+    }
+    while !waiting.isEmpty {
+      var run = waiting.removeFirst()
+      guard let job = run.popFirst() else { continue }
+      workers[index] = .reading(Run(job: job, since: now, remaining: run))
+      return .read(job)
+    }
+    return .wait
+  }
+
+  struct Finish {
+    var step: Step
+    var resumed: Bus?
+  }
+
+  /// A worker's read returned, be it late.
+  mutating func finish(
+    _ index: Int, outcome: Result<Measurement, SensorError>, at now: Instant
+  ) -> Finish {
+    guard case .reading(var run) = workers[index] else { return Finish(step: .wait) }
+    workers[index] = .idle
+    outstanding[run.job.id] = nil
+    guard !isStopped else {
+      workers[index] = .absent
+      return Finish(step: .end)
+    }
+
+    let bus = run.job.bus
+    let isFreed = run.pace == .hung && !hungReads.contains { $0.job.bus == bus } && suspended.remove(bus) != nil
+    run.finished.append(ReadResult(id: run.job.id, outcome: outcome))
+    guard let job = run.remaining.popFirst() else {
+      return Finish(step: .deliver(run.finished), resumed: isFreed ? bus : nil)
+    }
+    workers[index] = .reading(Run(job: job, since: now, remaining: run.remaining, finished: run.finished))
+    return Finish(step: .read(job), resumed: isFreed ? bus : nil)
+  }
+
+  // MARK: Time passes
+
+  /// When ``advance(to:)`` has something to do, as things stand.
+  var nextDeadline: Instant? {
+    var deadline: Instant?
+    for run in reads {
+      let next: Instant
+      switch run.pace {
+      case .fast:
+        let isAwaited = !run.remaining.isEmpty || !run.finished.isEmpty || !waiting.isEmpty
+        next = isAwaited ? run.slowAt : run.hungAt
+      case .slow: next = run.hungAt
+      case .hung: continue
+      }
+      deadline = min(deadline ?? next, next)
+    }
+    return deadline
+  }
+
+  struct Advance {
+    var results: [ReadResult] = []
+    var suspended: [Bus] = []
+    var help = Help.none
+
+    var isEmpty: Bool { results.isEmpty && suspended.isEmpty && help == .none }
+  }
+
+  mutating func advance(to now: Instant) -> Advance {
+    var advance = Advance()
+    var handedOver: [ArraySlice<ReadJob>] = []
+    for index in workers.indices {
+      guard case .reading(var run) = workers[index] else { continue }
+      if run.pace == .fast, now >= run.slowAt {
+        run.pace = .slow
+        advance.results += run.finished
+        run.finished = []
+        if !run.remaining.isEmpty { handedOver.append(run.remaining) }
+        run.remaining = []
+      }
+      if run.pace == .slow, now >= run.hungAt {
+        run.pace = .hung
+        timeouts += 1
+        let error = SensorError.timedOut(after: run.job.timeout)
+        advance.results.append(ReadResult(id: run.job.id, outcome: .failure(error)))
+      }
+      workers[index] = .reading(run)
+    }
+    waiting.insert(contentsOf: handedOver, at: 0)
+    if hungReads.count == workers.count {
+      let buses = Set(hungReads.map(\.job.bus)).subtracting(suspended)
+      suspended.formUnion(buses)
+      advance.suspended = buses.sorted { $0.name < $1.name }
+      advance.results += takeWaiting().map { ReadResult(id: $0.id, outcome: .failure(shortage(for: $0.bus))) }
+    }
+    advance.help = help(at: now)
+    return advance
+  }
+
+  /// No further job is begun or reported; idle workers end.
+  mutating func stop() {
+    isStopped = true
+    waiting = []
+  }
+
+  var hungReads: [Run] { reads.filter { $0.pace == .hung } }
+
+  private var reads: [Run] {
+    workers.compactMap { if case .reading(let run) = $0 { run } else { nil } }
+  }
+
+  /// Takes back what no thread will read.
+  private mutating func takeWaiting() -> [ReadJob] {
+    let jobs = Array(waiting.joined())
+    waiting = []
+    refusals += jobs.count
+    for job in jobs { outstanding[job.id] = nil }
+    return jobs
+  }
+}

@@ -1,0 +1,73 @@
+/// Reads a thermal zone by its type (Documentation/ABI/testing/sysfs-class-thermal): `temp`, millidegrees Celsius.
+final class ThermalSource: SensorSource {
+  private let zone: String
+  private let root: FileRoot
+  private let found = StableName<ThermalZone>()
+
+  init(zone: String, root: FileRoot) {
+    self.zone = zone
+    self.root = root
+  }
+
+  var bus: Bus { Bus("thermal \(zone)") }
+
+  func read() throws(SensorError) -> Measurement {
+    try found.read { () throws(SensorError) in
+      try search()
+    } at: { place throws(SensorError) in
+      let type = try reading { () throws(ReadError) in try root.text(of: place.typePath) }
+      guard type == zone else { throw .moved(zone, path: place.folder) }
+      let millidegrees = try root.integer(of: place.temperaturePath)
+      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C")
+    }
+  }
+
+  private func search() throws(SensorError) -> ThermalZone {
+    let zones = try reading { () throws(ReadError) in try ThermalZone.all(in: root) }
+    let matches = zones.filter { $0.type == zone }
+    guard let match = matches.first else {
+      throw .noSuchName(zone, what: "thermal zone", place: ThermalZone.classFolder, existing: zones.map(\.type))
+    }
+    guard matches.count == 1 else {
+      throw .ambiguous(
+        zone, what: "thermal zone", candidates: matches.map(\.temperaturePath),
+        instead: "name one attribute by its path, with type: file")
+    }
+    return match
+  }
+}
+
+/// A thermal zone as the kernel lists it.
+public struct ThermalZone: Sendable, Hashable {
+  static let classFolder = "/sys/class/thermal"
+
+  /// The content of `type`: the stable name, for example `cpu-thermal`. Not always unique.
+  public let type: String
+  /// For example `/sys/class/thermal/thermal_zone0`; the number may differ after the next boot.
+  public let folder: String
+
+  var typePath: String { folder + "/type" }
+  var temperaturePath: String { folder + "/temp" }
+
+  /// All zones, in the order of their numbers; none where the kernel has no such class.
+  public static func all(in root: FileRoot) throws(ReadError) -> [ThermalZone] {
+    try root.devices(ofClass: classFolder, prefix: "thermal_zone").compactMap { folder in
+      (try? root.text(of: folder + "/type")).map { ThermalZone(type: $0, folder: folder) }
+    }
+  }
+}
+
+extension FileRoot {
+  /// The folders of a class under /sys/class whose names are `prefix` and a number.
+  func devices(ofClass folder: String, prefix: String) throws(ReadError) -> [String] {
+    do {
+      return try entries(of: folder).filter { name in
+        name.hasPrefix(prefix) && !name.dropFirst(prefix.count).isEmpty
+          && name.utf8.dropFirst(prefix.utf8.count).allSatisfy { (0x30...0x39).contains($0) }
+      }.map { "\(folder)/\($0)" }
+    } catch {
+      guard error.isAbsence else { throw error }
+      return []
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import Testing
+
+@testable import Sensing
+
+@Suite struct HwmonSourceTests {
+  let tree: TemporaryTree
+
+  init() throws {
+    tree = try TemporaryTree()
+  }
+
+  /// A chip as sysfs has it: the folder lies below its device, the class links to it.
+  func chip(_ number: Int, _ name: String, device: String = "platform/board", _ attributes: [String: String]) throws {
+    let folder = "/sys/devices/\(device)/hwmon/hwmon\(number)"
+    try tree.write(folder + "/name", name + "\n")
+    for (attribute, content) in attributes { try tree.write("\(folder)/\(attribute)", content + "\n") }
+    try tree.link("\(folder)/device", to: "../../../\(device.split(separator: "/").last ?? "")")
+    try tree.link("/sys/class/hwmon/hwmon\(number)", to: "../../devices/\(device)/hwmon/hwmon\(number)")
+  }
+
+  func source(_ chip: String, _ channel: String) -> any SensorSource {
+    SensorKind.hwmon(chip: chip, selector: .channel(channel)).source(in: tree.root)
+  }
+
+  @Test(
+    "each kind of channel is divided and has its unit as the ABI says",
+    arguments: [
+      ("temp1", "temp1_input", "47774", .number(47.774), "°C"), ("in0", "in0_input", "3301", .number(3.301), "V"),
+      ("curr2", "curr2_input", "-512", .number(-0.512), "A"), ("power1", "power1_input", "1250000", .number(1.25), "W"),
+      ("power2", "power2_average", "7", .number(0.000007), "W"),
+      ("energy1", "energy1_input", "3600000", .number(3.6), "J"),
+      ("humidity1", "humidity1_input", "45300", .number(45.3), "%RH"),
+      ("fan1", "fan1_input", "2411", .integer(2411), "rpm"),
+      ("pwm1", "pwm1", "128", .integer(128), nil),
+      ("freq1", "freq1_input", "1500000000", .integer(1_500_000_000), "Hz"),
+    ] as [(String, String, String, Value, String?)])
+  func kinds(channel: String, attribute: String, content: String, value: Value, unit: String?) throws {
+    try chip(0, "chip", [attribute: content, "temp9_max": "1"])
+    let measurement = try source("chip", channel).read()
+    #expect(measurement.value == value)
+    #expect(measurement.unit == unit)
+  }
+
+  @Test("the present power is preferred to the average")
+  func power() throws {
+    try chip(0, "ina226", ["power1_average": "1", "power1_input": "2000000"])
+    #expect(try source("ina226", "power1").read().value == .number(2))
+  }
+
+  @Test("a channel is found by its label")
+  func labels() throws {
+    try chip(
+      3, "coretemp",
+      ["temp1_input": "1000", "temp1_label": "Package id 0", "temp2_input": "2000", "temp2_label": "Core 0"])
+    let core = SensorKind.hwmon(chip: "coretemp", selector: .label("Core 0")).source(in: tree.root)
+    #expect(try core.read().value == .number(2))
+    let wrong = SensorKind.hwmon(chip: "coretemp", selector: .label("Core 9")).source(in: tree.root)
+    #expect(
+      complaint(of: wrong) == """
+        no label of hwmon chip coretemp is named "Core 9" in /sys/class/hwmon/hwmon3; \
+        there are: Package id 0 (temp1), Core 0 (temp2)
+        """)
+  }
+
+  @Test("a label that two channels have is ambiguous")
+  func ambiguousLabel() throws {
+    try chip(0, "x", ["temp1_input": "1", "temp1_label": "A", "temp2_input": "2", "temp2_label": "A"])
+    let source = SensorKind.hwmon(chip: "x", selector: .label("A")).source(in: tree.root)
+    #expect(
+      complaint(of: source)?.contains(
+        #"more than one label of hwmon chip x is named "A": temp1, temp2; use channel: instead of label:"#) == true)
+  }
+
+  @Test("old drivers keep name and attributes in device/")
+  func oldDriver() throws {
+    tree.folder("/sys/class/hwmon/hwmon0")
+    try tree.write("/sys/devices/i2c-1/1-0048/name", "lm75\n")
+    try tree.write("/sys/devices/i2c-1/1-0048/temp1_input", "21500\n")
+    try tree.link("/sys/class/hwmon/hwmon0/device", to: "/sys/devices/i2c-1/1-0048")
+    #expect(try source("lm75", "temp1").read().value == .number(21.5))
+  }
+
+  @Test("a fault the driver reports is an error, and gone when the driver says so")
+  func fault() throws {
+    try chip(0, "max31865", ["temp1_input": "850000", "temp1_fault": "1"])
+    let source = source("max31865", "temp1")
+    #expect(complaint(of: source)?.hasPrefix("fault reported by the sensor") == true)
+    try tree.write("/sys/class/hwmon/hwmon0/temp1_fault", "0\n")
+    #expect(try source.read().value == .number(850))
+  }
+
+  @Test("several chips of one name are told apart by their devices")
+  func ambiguousChip() throws {
+    try chip(2, "lm75", device: "i2c-1/1-0048", ["temp1_input": "1"])
+    try chip(10, "lm75", device: "i2c-1/1-0049", ["temp1_input": "2"])
+    #expect(
+      complaint(of: source("lm75", "temp1"))?.hasPrefix(
+        #"more than one hwmon chip is named "lm75": /sys/devices/i2c-1/1-0048, /sys/devices/i2c-1/1-0049;"#) == true)
+  }
+
+  @Test("a wrong chip and a wrong channel list what there is")
+  func wrongNames() throws {
+    try chip(2, "pwmfan", ["fan1_input": "1", "pwm1": "255", "pwm1_enable": "1", "fan1_target": "3"])
+    try chip(10, "cpu_thermal", device: "platform/thermal", ["temp1_input": "1"])
+    #expect(
+      complaint(of: source("pwmfna", "fan1"))
+        == #"no hwmon chip is named "pwmfna" in /sys/class/hwmon; there are: pwmfan, cpu_thermal"#)
+    let channel = #"no channel of hwmon chip pwmfan is named "fan2" in /sys/class/hwmon/hwmon2; there are: fan1, pwm1"#
+    #expect(complaint(of: source("pwmfan", "fan2")) == channel)
+  }
+
+  @Test("chips numbered anew are found by name, though another took the number")
+  func renumbering() throws {
+    try chip(0, "a", device: "platform/a", ["temp1_input": "1000"])
+    try chip(1, "b", device: "platform/b", ["temp1_input": "2000"])
+    let source = source("a", "temp1")
+    #expect(try source.read().value == .number(1))
+    try tree.move("/sys/class/hwmon/hwmon0", to: "/sys/class/hwmon/hwmon5")
+    #expect(try source.read().value == .number(1))
+    try tree.move("/sys/class/hwmon/hwmon5", to: "/aside")
+    try tree.move("/sys/class/hwmon/hwmon1", to: "/sys/class/hwmon/hwmon5")
+    try tree.move("/aside", to: "/sys/class/hwmon/hwmon1")
+    #expect(try source.read().value == .number(1))
+  }
+
+  @Test("text where a number should be names the attribute")
+  func text() throws {
+    try chip(0, "x", ["temp1_input": "N/A"])
+    #expect(
+      complaint(of: source("x", "temp1"))
+        == #"/sys/class/hwmon/hwmon0/temp1_input holds "N/A": text, one decimal number was expected"#)
+  }
+
+  @Test(
+    "names of channels are read strictly",
+    arguments: ["temp", "temp01", "temp1_input", "tmp1", "in-1", "1", "", "pwm1x", "In0"])
+  func channelNames(name: String) {
+    #expect(HwmonChannel(name) == nil)
+  }
+
+  @Test("channels are listed for scan in natural order")
+  func listing() throws {
+    try chip(
+      0, "x", ["in10_input": "1", "in9_input": "1", "fan1_input": "1", "in9_label": "12V", "update_interval": "1"])
+    let channels = try HwmonChip.all(in: tree.root).first?.channels(in: tree.root) ?? []
+    #expect(channels.map(\.channel.description) == ["fan1", "in9", "in10"])
+    #expect(channels.map(\.label) == [nil, "12V", nil])
+  }
+}

@@ -1,0 +1,247 @@
+import Testing
+
+@testable import Sensing
+
+@Suite struct ReadQueueTests {
+  /// Never read here: the queue only passes it on.
+  struct Stub: SensorSource {
+    let bus: Bus
+    func read() throws(SensorError) -> Measurement { throw .stopped }
+  }
+
+  static let start = SuspendingClock.now
+  let value = Result<Measurement, SensorError>.success(Measurement(value: .integer(1), time: .now))
+  var queue = ReadQueue()
+
+  func job(_ id: String, bus: String = "bus", timeout: Duration = .seconds(1)) -> ReadJob {
+    ReadJob(id: id, source: Stub(bus: Bus(bus)), timeout: timeout)
+  }
+
+  func at(_ milliseconds: Int) -> ReadQueue.Instant { Self.start + .milliseconds(milliseconds) }
+
+  func ids(_ results: [ReadResult]) -> [String] { results.map(\.id) }
+
+  func id(_ step: ReadQueue.Step) -> String? {
+    if case .read(let job) = step { job.id } else { nil }
+  }
+
+  /// Lets one read hang on each worker, the n-th on the n-th bus, until all have timed out at 1 s.
+  mutating func hangAll(_ buses: [String] = ["x", "x", "y", "z"]) -> ReadQueue.Advance {
+    for (index, bus) in buses.enumerated() {
+      #expect(queue.submit([job("hang\(index)", bus: bus)], at: at(index * 20)).help == .start(index))
+      #expect(id(queue.next(for: index, at: at(index * 20))) == "hang\(index)")
+      _ = queue.advance(to: at(index * 20 + 15))
+    }
+    return queue.advance(to: at(1_100))
+  }
+
+  @Test("fast jobs of one submission run on one worker and are delivered together")
+  mutating func batch() {
+    #expect(queue.submit([job("a"), job("b"), job("c")], at: at(0)).help == .start(0))
+    #expect(id(queue.next(for: 0, at: at(0))) == "a")
+    #expect(id(queue.finish(0, outcome: value, at: at(0)).step) == "b")
+    #expect(id(queue.finish(0, outcome: .failure(.fault(path: "/x")), at: at(0)).step) == "c")
+    guard case .deliver(let results) = queue.finish(0, outcome: value, at: at(1)).step else {
+      Issue.record("not delivered")
+      return
+    }
+    #expect(ids(results) == ["a", "b", "c"])
+    #expect(results[1].outcome == .failure(.fault(path: "/x")))
+    guard case .wait = queue.next(for: 0, at: at(1)) else {
+      Issue.record("does not wait")
+      return
+    }
+  }
+
+  @Test("an idle queue has no deadline, so nobody wakes up")
+  mutating func idle() {
+    #expect(queue.nextDeadline == nil)
+    _ = queue.submit([job("a")], at: at(0))
+    #expect(queue.nextDeadline == nil)
+    _ = queue.next(for: 0, at: at(0))
+    _ = queue.finish(0, outcome: value, at: at(0))
+    #expect(queue.nextDeadline == nil)
+    #expect(queue.submit([], at: at(0)).help == .none)
+    #expect(queue.submit([job("a")], at: at(0)).help == .wake)
+  }
+
+  @Test("a single read is watched for its timeout only, one that others wait for after 10 ms")
+  mutating func deadlines() {
+    _ = queue.submit([job("a")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    #expect(queue.nextDeadline == at(1_000))
+    #expect(queue.submit([job("b")], at: at(5)).help == .none)
+    #expect(queue.nextDeadline == at(10))
+    #expect(queue.advance(to: at(9)).isEmpty)
+    #expect(queue.advance(to: at(10)).help == .start(1))
+    #expect(id(queue.next(for: 1, at: at(10))) == "b")
+    #expect(queue.nextDeadline == at(1_000))
+  }
+
+  @Test("after 10 ms in one read, what is finished is delivered and what is not begun goes to another worker")
+  mutating func slow() {
+    _ = queue.submit([job("a"), job("slow"), job("c"), job("d")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    #expect(id(queue.finish(0, outcome: value, at: at(1)).step) == "slow")
+    let advance = queue.advance(to: at(11))
+    #expect(ids(advance.results) == ["a"])
+    #expect(advance.help == .start(1))
+    #expect(id(queue.next(for: 1, at: at(11))) == "c")
+    #expect(id(queue.finish(1, outcome: value, at: at(11)).step) == "d")
+    guard case .deliver(let results) = queue.finish(0, outcome: value, at: at(700)).step else {
+      Issue.record("not delivered")
+      return
+    }
+    #expect(ids(results) == ["slow"])
+  }
+
+  @Test("what is handed over goes before what was submitted later")
+  mutating func order() {
+    _ = queue.submit([job("slow"), job("b")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    _ = queue.submit([job("later")], at: at(1))
+    _ = queue.advance(to: at(10))
+    #expect(id(queue.next(for: 1, at: at(10))) == "b")
+  }
+
+  @Test("with four slow reads the rest waits for the first to return, and nobody spins")
+  mutating func fourSlow() {
+    _ = queue.submit((0..<6).map { job("\($0)") }, at: at(0))
+    for index in 0..<4 {
+      #expect(id(queue.next(for: index, at: at(index * 10))) == "\(index)")
+      #expect(queue.advance(to: at(index * 10 + 10)).help == (index < 3 ? .start(index + 1) : .none))
+    }
+    #expect(queue.nextDeadline == at(1_000))
+    _ = queue.finish(2, outcome: value, at: at(50))
+    #expect(id(queue.next(for: 2, at: at(50))) == "4")
+  }
+
+  @Test("a sensor is not started again while its read waits or runs")
+  mutating func stillRunning() {
+    _ = queue.submit([job("a"), job("b")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    let refused = queue.submit([job("a"), job("b"), job("c"), job("c")], at: at(300)).refused
+    #expect(
+      refused.map(\.outcome) == [
+        .failure(.stillRunning(for: .milliseconds(300))), .failure(.stillRunning(for: .milliseconds(300))),
+        .failure(.stillRunning(for: .zero)),
+      ])
+    _ = queue.finish(0, outcome: value, at: at(301))
+    #expect(queue.submit([job("a")], at: at(302)).refused.isEmpty)
+  }
+
+  @Test("a read past its timeout is reported once; its value comes when the kernel returns")
+  mutating func timeout() {
+    _ = queue.submit([job("a", timeout: .milliseconds(500))], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    let results = queue.advance(to: at(500)).results
+    #expect(results == [ReadResult(id: "a", outcome: .failure(.timedOut(after: .milliseconds(500))))])
+    #expect(queue.advance(to: at(900)).isEmpty)
+    #expect(queue.nextDeadline == nil)
+    #expect(queue.timeouts == 1)
+    guard case .deliver(let late) = queue.finish(0, outcome: value, at: at(5_000)).step else {
+      Issue.record("not delivered")
+      return
+    }
+    #expect(late == [ReadResult(id: "a", outcome: value)])
+  }
+
+  @Test("a timeout below 10 ms holds")
+  mutating func shortTimeout() {
+    _ = queue.submit([job("a", timeout: .milliseconds(2)), job("b")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    #expect(queue.nextDeadline == at(2))
+    let advance = queue.advance(to: at(2))
+    #expect(ids(advance.results) == ["a"])
+    #expect(advance.help == .start(1))
+  }
+
+  @Test("one hung read suspends nothing")
+  mutating func oneHung() {
+    _ = queue.submit([job("a", bus: "x")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    #expect(queue.advance(to: at(1_000)).suspended.isEmpty)
+    #expect(queue.submit([job("b", bus: "x")], at: at(1_001)).help == .start(1))
+  }
+
+  @Test("four hung reads suspend their buses; their jobs and all others fail at once, each with its reason")
+  mutating func suspension() {
+    #expect(hangAll().suspended == [Bus("x"), Bus("y"), Bus("z")])
+    let refused = queue.submit([job("b", bus: "x"), job("c", bus: "other")], at: at(1_200)).refused
+    #expect(
+      refused.map(\.outcome) == [
+        .failure(.busSuspended(Bus("x"))), .failure(.noThreadLeft(hanging: [Bus("x"), Bus("y"), Bus("z")])),
+      ])
+    #expect(queue.waiting.isEmpty)
+    #expect(queue.refusals == 2)
+  }
+
+  @Test("what waits when the last worker hangs fails and may be submitted again")
+  mutating func waitingFails() {
+    for index in 0..<4 {
+      _ = queue.submit([job("hang\(index)", bus: "x")], at: at(0))
+      _ = queue.next(for: index, at: at(0))
+      _ = queue.advance(to: at(10 * (index + 1)))
+    }
+    #expect(queue.submit([job("b", bus: "x"), job("c", bus: "other")], at: at(100)).refused.isEmpty)
+    let results = queue.advance(to: at(1_100)).results
+    #expect(ids(results) == ["hang0", "hang1", "hang2", "hang3", "b", "c"])
+    #expect(results.last?.outcome == .failure(.noThreadLeft(hanging: [Bus("x")])))
+    #expect(
+      queue.submit([job("b", bus: "x")], at: at(1_200)).refused.first?.outcome == .failure(.busSuspended(Bus("x"))))
+  }
+
+  @Test("a worker that comes back serves other buses; a bus is resumed when none of its reads hangs")
+  mutating func resumption() {
+    _ = hangAll()
+    let first = queue.finish(0, outcome: value, at: at(2_000))
+    #expect(first.resumed == nil)
+    _ = queue.next(for: 0, at: at(2_000))
+    let submission = queue.submit([job("b", bus: "x"), job("c", bus: "other")], at: at(2_001))
+    #expect(ids(submission.refused) == ["b"])
+    #expect(submission.help == .wake)
+    #expect(id(queue.next(for: 0, at: at(2_001))) == "c")
+    #expect(queue.finish(1, outcome: value, at: at(3_000)).resumed == Bus("x"))
+    #expect(queue.submit([job("b", bus: "x")], at: at(3_001)).refused.isEmpty)
+    #expect(queue.suspended == [Bus("y"), Bus("z")])
+  }
+
+  @Test("a bus suspended already is not reported again")
+  mutating func suspendedOnce() {
+    _ = hangAll()
+    _ = queue.finish(0, outcome: value, at: at(2_000))
+    _ = queue.submit([job("c", bus: "other")], at: at(2_000))
+    _ = queue.next(for: 0, at: at(2_000))
+    #expect(queue.advance(to: at(3_000)).suspended == [Bus("other")])
+  }
+
+  @Test("without a thread the jobs fail, and the next submission tries again")
+  mutating func noThread() {
+    #expect(queue.submit([job("a"), job("b")], at: at(0)).help == .start(0))
+    let results = queue.couldNotStart(0, errno: 11)
+    #expect(results.map(\.outcome) == [.failure(.noThread(errno: 11)), .failure(.noThread(errno: 11))])
+    #expect(queue.submit([job("a")], at: at(1)).help == .start(0))
+  }
+
+  @Test("where a second thread cannot be started, its jobs wait for the first")
+  mutating func noSecondThread() {
+    _ = queue.submit([job("slow"), job("b")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    #expect(queue.advance(to: at(10)).help == .start(1))
+    #expect(queue.couldNotStart(1, errno: 11).isEmpty)
+    _ = queue.finish(0, outcome: value, at: at(100))
+    #expect(id(queue.next(for: 0, at: at(100))) == "b")
+  }
+
+  @Test("after a stop workers end, late reads are not reported, and jobs are refused")
+  mutating func stop() {
+    _ = queue.submit([job("a"), job("b")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    queue.stop()
+    guard case .end = queue.finish(0, outcome: value, at: at(1)).step, case .end = queue.next(for: 1, at: at(1)) else {
+      Issue.record("does not end")
+      return
+    }
+    #expect(queue.submit([job("c")], at: at(2)).refused.first?.outcome == .failure(.stopped))
+  }
+}
