@@ -12,6 +12,9 @@ func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "s
 
 let package = Package(
   name: "limpet",
+  products: [
+    .library(name: "MQTT", targets: ["MQTT"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
@@ -22,6 +25,16 @@ let package = Package(
   ],
   targets: [
     .target(name: "Sensing", dependencies: ["CGPIO", "Threads"], swiftSettings: strict),
+    .target(
+      name: "MQTT",
+      dependencies: [
+        "Threads", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),

@@ -1,0 +1,45 @@
+/// What stands above a client: says who it is on each connection, and hears what happens.
+public protocol ClientDelegate: AnyObject, Sendable {
+  /// The CONNECT of the next connection, will included. It may take its time: a counter has to be stored first, say.
+  func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect
+
+  /// On the client's event loop; the client can be asked to publish from in here. A message is accepted when this returns.
+  func client(_ client: isolated Client, did event: Client.Event)
+}
+
+extension Client {
+  /// What happens in a client's life.
+  public enum Event: Sendable {
+    case connecting(ServerAddress, ProtocolVersion)
+    case connected(Session.Connected, ServerAddress)
+    case message(Message)
+    case settled(Session.Token, Session.Outcome)
+    case answered(Session.Token, [ReasonCode])
+    /// There is room for more messages. Comes at the end of each turn of the event loop in which that is so.
+    case ready
+    /// The connection, or an attempt at one, is over; nil: no other attempt follows.
+    case lost(ConnectionLoss, retryAfter: Duration?)
+  }
+
+  public struct Configuration: Sendable {
+    /// Tried in turn; at least one.
+    public var servers: [ServerAddress]
+    /// nil: 5, and 3.1.1 where a server cannot.
+    public var version: ProtocolVersion?
+    public var tls = TLSSettings()
+    /// For all of a connection's beginning, from the look-up of the name to CONNACK.
+    public var connectTimeout = Duration.seconds(10)
+    public var reconnect = ReconnectSchedule.Settings()
+    /// false: one attempt, and the end of the connection is the end of the client.
+    public var reconnects = true
+    /// Bytes of a packet from the server that are taken at the most; also announced in CONNECT on 5.
+    public var maximumPacketSize = 1 << 20
+    /// QoS 1 and 2 messages under way at the most.
+    public var inFlightLimit = 100
+    /// The server that this client's session was last on, where its state is known here; "session present" from any
+    /// other is not believed.
+    public var knownSession: ServerAddress?
+
+    public init(servers: [ServerAddress]) { self.servers = servers }
+  }
+}

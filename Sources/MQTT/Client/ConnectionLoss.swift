@@ -1,0 +1,73 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// How far a connection had come.
+public enum ConnectionStage: String, Sendable, Hashable {
+  case name = "looking up the name"
+  case transport = "connecting"
+  case tls = "the TLS handshake"
+  case connect = "waiting for CONNACK"
+  case connected
+}
+
+/// Why a connection could not be made, or ended.
+public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
+  case nameNotFound(host: String, String)
+  case unreachable(ServerAddress, String)
+  case tls(ServerAddress, String)
+  /// A file that the TLS settings name.
+  case settings(TLSSettingsError)
+  case timeout(ServerAddress, ConnectionStage, after: Duration)
+  /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
+  case closed(ConnectionStage, received: Bool, detail: String?)
+  case session(Session.Ending)
+  /// This side closed the transport at once.
+  case aborted
+
+  public var description: String {
+    switch self {
+    case .nameNotFound(let host, let detail):
+      "the name \(host) cannot be resolved (\(detail)); check broker.url and the network's DNS"
+    case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
+    case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
+    case .settings(let error): "\(error)"
+    case .timeout(let server, let stage, let limit): "\(server) did not answer within \(limit) (\(stage.rawValue))"
+    case .closed(.connected, _, let detail): "the connection was closed" + (detail.map { ": \($0)" } ?? "")
+    case .closed(let stage, let received, let detail):
+      "the server closed the connection while \(stage == .tls ? "in " : "")\(stage.rawValue)"
+        + (stage == .connect && !received ? ", without a byte" : "") + (detail.map { ": \($0)" } ?? "")
+    case .session(let ending): "\(ending)"
+    case .aborted: "aborted"
+    }
+  }
+
+  /// What opening a transport failed with.
+  static func opening(_ server: ServerAddress, _ error: any Error) -> ConnectionLoss {
+    switch error {
+    case let error as TLSSettingsError: .settings(error)
+    case let error as NameLookup.Failure: .nameNotFound(host: error.host, error.description)
+    case let error as NIOConnectionError:
+      .unreachable(server, Set(error.connectionErrors.map { detail($0.error) }).sorted().joined(separator: ", "))
+    default: .unreachable(server, detail(error))
+    }
+  }
+
+  static func detail(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError: String(cString: strerror(error.errnoCode))
+    case ChannelError.connectTimeout: "no answer"
+    default: "\(error)"
+    }
+  }
+
+  /// What the loss says about the next attempt.
+  var failure: ReconnectSchedule.Failure {
+    guard case .session(.refused(let code, _, _)) = self else { return .ordinary }
+    let lasting: Set<ReasonCode> = [
+      .badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned, .badAuthenticationMethod,
+      .unsupportedProtocolVersion,
+    ]
+    return lasting.contains(code) ? .refused : .ordinary
+  }
+}

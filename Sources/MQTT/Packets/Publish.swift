@@ -1,0 +1,61 @@
+import NIOCore
+
+/// PUBLISH: a message on its way (MQTT 5.0 §3.3).
+public struct Publish: Sendable, Hashable {
+  public var message: Message
+  /// The packet has been sent before (§3.3.1.1).
+  public var duplicate: Bool
+  /// There with QoS 1 and 2 only ([MQTT-2.2.1-2]).
+  public var packetIdentifier: PacketIdentifier?
+
+  public init(_ message: Message, packetIdentifier: PacketIdentifier? = nil, duplicate: Bool = false) {
+    self.message = message
+    self.packetIdentifier = packetIdentifier
+    self.duplicate = duplicate
+  }
+
+  func encode(into buffer: inout ByteBuffer, _ version: ProtocolVersion) {
+    let flags = (duplicate ? 0x08 : 0) | (message.qos.rawValue << 1) | (message.retain ? 0x01 : 0)
+    buffer.writeFrame(.publish, flags: flags, tail: message.payload) { body in
+      body.writeBinary(message.topic.bytes)
+      if let packetIdentifier { body.writeInteger(packetIdentifier.rawValue) }
+      if version == .v5 { message.properties.write(to: &body) }
+    }
+  }
+
+  init(decoding buffer: inout ByteBuffer, flags: UInt8, _ version: ProtocolVersion) throws(PacketError) {
+    // [MQTT-3.3.1-4]
+    guard let qos = QoS(rawValue: (flags >> 1) & 0x03) else { throw .malformed("PUBLISH with QoS 3") }
+    duplicate = flags & 0x08 != 0
+    guard !duplicate || qos != .atMostOnce else { throw .malformed("PUBLISH with QoS 0 and DUP") }  // [MQTT-3.3.1-2]
+    let topic = try buffer.readTopicName("topic name")
+    packetIdentifier = qos == .atMostOnce ? nil : try buffer.readPacketIdentifier()
+    let properties = version == .v5 ? try Properties(reading: &buffer, in: .packet(.publish)) : Properties()
+    guard !topic.isEmpty || properties.topicAlias != nil else { throw .protocolError("PUBLISH without a topic") }
+    let payload = buffer.readSlice(length: buffer.readableBytes) ?? ByteBuffer()
+    message = Message(topic: topic, payload: payload, qos: qos, retain: flags & 0x01 != 0, properties: properties)
+  }
+
+  /// The bytes of the whole packet, for the server's Maximum Packet Size ([MQTT-3.2.2-15]).
+  func size(_ version: ProtocolVersion) -> Int {
+    var length = 2 + message.topic.bytes.readableBytes + (message.qos == .atMostOnce ? 0 : 2)
+    if version == .v5 {
+      let properties = message.properties.size
+      length += UInt32(properties).variableByteCount + properties
+    }
+    length += message.payload.readableBytes
+    return 1 + UInt32(clamping: length).variableByteCount + length
+  }
+}
+
+extension ByteBuffer {
+  /// A topic name without wildcards ([MQTT-3.3.2-2]); it may be empty where an alias stands for it.
+  mutating func readTopicName(_ what: StaticString) throws(PacketError) -> TopicName {
+    let bytes = try readUTF8(what)
+    let view = bytes.readableBytesView
+    guard !view.contains(UInt8(ascii: "+")) && !view.contains(UInt8(ascii: "#")) else {
+      throw .protocolError("\(what) with a wildcard")
+    }
+    return TopicName(validated: bytes)
+  }
+}

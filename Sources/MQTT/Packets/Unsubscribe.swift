@@ -1,0 +1,31 @@
+import NIOCore
+
+/// UNSUBSCRIBE: a client gives subscriptions back (MQTT 5.0 §3.10).
+public struct Unsubscribe: Sendable, Hashable {
+  public var packetIdentifier: PacketIdentifier
+  /// At least one ([MQTT-3.10.3-2]).
+  public var filters: [TopicFilter]
+  public var properties: Properties
+
+  public init(_ packetIdentifier: PacketIdentifier, filters: [TopicFilter], properties: Properties = Properties()) {
+    self.packetIdentifier = packetIdentifier
+    self.filters = filters
+    self.properties = properties
+  }
+
+  func encode(into buffer: inout ByteBuffer, _ version: ProtocolVersion) {
+    buffer.writeFrame(.unsubscribe) { body in
+      body.writeInteger(packetIdentifier.rawValue)
+      if version == .v5 { properties.write(to: &body) }
+      for filter in filters { body.writeText(filter.description) }
+    }
+  }
+
+  init(decoding buffer: inout ByteBuffer, _ version: ProtocolVersion) throws(PacketError) {
+    packetIdentifier = try buffer.readPacketIdentifier()
+    properties = version == .v5 ? try Properties(reading: &buffer, in: .packet(.unsubscribe)) : Properties()
+    filters = []
+    while buffer.readableBytes > 0 { filters.append(try buffer.readTopicFilter()) }
+    guard !filters.isEmpty else { throw .protocolError("UNSUBSCRIBE without a filter") }
+  }
+}

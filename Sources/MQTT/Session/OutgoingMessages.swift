@@ -1,0 +1,72 @@
+/// Messages of QoS 1 and 2 under way to the server, by packet identifier; they outlive connections (MQTT 5.0 §4.4).
+struct OutgoingMessages: Sendable {
+  struct Entry: Sendable {
+    /// `waiting`: the server's session has not seen it yet. `published`: PUBLISH has been sent. `released`: PUBREC came,
+    /// PUBREL has been sent. The message is kept to the end, since a server that lost its session gets it again as a new
+    /// one.
+    enum State: Sendable, Hashable { case waiting, published, released }
+
+    let message: Message
+    /// nil: the message was given up, and only its identifier is still to be freed at the server.
+    fileprivate(set) var token: Session.Token?
+    /// Good for this connection only.
+    let transient: Bool
+    fileprivate(set) var state: State
+    /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
+    fileprivate(set) var order: UInt64 = 0
+
+    init(_ message: Message, token: Session.Token?, transient: Bool = false, state: State) {
+      self.message = message
+      self.token = token
+      self.transient = transient
+      self.state = state
+    }
+  }
+
+  private var entries: [PacketIdentifier: Entry] = [:]
+  private var lastOrder: UInt64 = 0
+
+  var count: Int { entries.count }
+
+  subscript(identifier: PacketIdentifier) -> Entry? { entries[identifier] }
+
+  mutating func insert(_ entry: Entry, _ identifier: PacketIdentifier) {
+    var entry = entry
+    lastOrder += 1
+    entry.order = lastOrder
+    entries[identifier] = entry
+  }
+
+  mutating func remove(_ identifier: PacketIdentifier) -> Entry? { entries.removeValue(forKey: identifier) }
+
+  /// The message's course has come this far.
+  mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) { entries[identifier]?.state = state }
+
+  /// All identifiers, oldest message first.
+  var inOrder: [PacketIdentifier] {
+    entries.sorted { $0.value.order < $1.value.order }.map(\.key)
+  }
+
+  /// Takes all messages out, oldest first.
+  mutating func removeAll() -> [Entry] {
+    defer { entries.removeAll() }
+    return entries.values.sorted { $0.order < $1.order }
+  }
+
+  /// Gives a message up. The identifier of one of QoS 2 stays until PUBREL has freed it at the server, which would take
+  /// the next message under it for the same one (§4.3.3).
+  mutating func giveUp(_ identifier: PacketIdentifier) -> Session.Token? {
+    guard let entry = entries[identifier] else { return nil }
+    if entry.message.qos == .exactlyOnce && entry.state != .waiting {
+      entries[identifier]?.token = nil
+      entries[identifier]?.state = .released
+    } else {
+      entries[identifier] = nil
+    }
+    return entry.token
+  }
+
+  mutating func giveUpTransient() -> [Session.Token] {
+    inOrder.filter { entries[$0]?.transient == true }.compactMap { giveUp($0) }
+  }
+}

@@ -1,0 +1,222 @@
+/// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).
+///
+/// A value that takes packets, requests and the time, and appends what has to be done to `actions`; it owns no clock,
+/// socket, task or lock. Everything that lasts between connections is here and not in `Link`: messages under way,
+/// received QoS 2 identifiers, the next packet identifier.
+///
+/// Phases: `disconnected` –connect→ `connecting` –CONNACK→ `connected` –(any end)→ `closing` –transportClosed→
+/// `disconnected`. After `close` nothing more is sent, and what still arrives is dropped.
+public struct Session: Sendable {
+  public typealias Instant = ContinuousClock.Instant
+
+  enum Phase: Sendable {
+    case disconnected
+    case connecting(Connect, ProtocolVersion)
+    case connected(Link)
+    case closing
+  }
+
+  /// What holds for one connection only.
+  struct Link: Sendable {
+    let version: ProtocolVersion
+    let limits: ServerLimits
+    /// What this side announced in CONNECT.
+    let receiveMaximum: UInt16
+    let topicAliasMaximum: UInt16
+    var keepAlive: KeepAlive?
+    var inboundAliases: [UInt16: TopicName] = [:]
+    /// QoS 1 and 2 messages from the server whose course is not over ([MQTT-3.3.4-9]).
+    var incoming: Set<PacketIdentifier> = []
+    /// SUBSCRIBE and UNSUBSCRIBE that wait for their answer, with the number of filters.
+    var requests: [PacketIdentifier: Request] = [:]
+    /// Messages of an earlier connection that wait for room to be sent again, in their order.
+    var resends: [PacketIdentifier] = []
+  }
+
+  struct Request: Sendable {
+    let token: Token
+    let answer: PacketType
+    let filters: Int
+  }
+
+  var phase = Phase.disconnected
+  var outgoing = OutgoingMessages()
+  var nextIdentifier = PacketIdentifier.first
+  /// QoS 2 messages that were received and not yet released (§4.3.3).
+  var receivedIdentifiers: Set<PacketIdentifier> = []
+
+  /// Messages under way at the most, whatever the server would take.
+  public let inFlightLimit: Int
+  /// Whether "session present" may be believed: this side knows what state it left on that server.
+  public private(set) var isResumable: Bool
+
+  public init(inFlightLimit: Int = 100, isResumable: Bool = false) {
+    self.inFlightLimit = min(max(inFlightLimit, 1), Int(UInt16.max))
+    self.isResumable = isResumable
+  }
+
+  public var isConnected: Bool { if case .connected = phase { true } else { false } }
+
+  /// When `tick` has to be called at the latest.
+  public var deadline: Instant? { if case .connected(let link) = phase { link.keepAlive?.deadline } else { nil } }
+
+  // MARK: A connection's life
+
+  /// The transport is there: sends CONNECT.
+  public mutating func connect(_ connect: Connect, version: ProtocolVersion, into actions: inout [Action]) {
+    phase = .connecting(connect, version)
+    actions.append(.send(.connect(connect)))
+  }
+
+  /// The next "session present" is not to be believed: another server or another client had the session since.
+  public mutating func distrust() { isResumable = false }
+
+  /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-24] is the server's half of this).
+  public mutating func tick(at now: Instant, into actions: inout [Action]) {
+    guard case .connected(var link) = phase, link.keepAlive != nil else { return }
+    switch link.keepAlive?.verdict(at: now) {
+    case .sendPing:
+      phase = .connected(link)
+      send(.pingreq, at: now, into: &actions)
+    case .lost: close(.keepAliveTimeout, into: &actions)
+    case .fine, nil: break
+    }
+  }
+
+  /// Ends the connection with a DISCONNECT. On 3.1.1 the reason is not sent; `disconnectWithWill` then closes without
+  /// one, which makes the server publish the will all the same.
+  public mutating func disconnect(
+    reasonCode: ReasonCode = .success, properties: Properties = Properties(), into actions: inout [Action]
+  ) {
+    switch phase {
+    case .connected(let link):
+      if link.version == .v5 || reasonCode == .success {
+        actions.append(.send(.disconnect(Disconnect(reasonCode: reasonCode, properties: properties))))
+      }
+      close(.requested, into: &actions)
+    case .connecting: close(.requested, into: &actions)
+    case .disconnected, .closing: break
+    }
+  }
+
+  /// The bytes from the server are no packet.
+  public mutating func received(_ error: PacketError, into actions: inout [Action]) {
+    fail(error, into: &actions)
+  }
+
+  /// The transport is gone, for whatever reason. Messages that were good for this connection only are given up.
+  public mutating func transportClosed(into actions: inout [Action]) {
+    phase = .disconnected
+    for token in outgoing.giveUpTransient() { actions.append(.settled(token, .abandoned)) }
+  }
+
+  // MARK: Packets from the server
+
+  public mutating func receive(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
+    switch phase {
+    case .connecting(let connect, let version): receiveFirst(packet, connect, version, at: now, into: &actions)
+    case .connected(var link):
+      link.keepAlive?.received(at: now)
+      phase = .connected(link)
+      receiveConnected(packet, at: now, into: &actions)
+    case .disconnected, .closing: break
+    }
+  }
+
+  private mutating func receiveFirst(
+    _ packet: Packet, _ connect: Connect, _ version: ProtocolVersion, at now: Instant, into actions: inout [Action]
+  ) {
+    guard case .connack(let connack) = packet else {
+      return fail(.protocolError("\(packet.type) before CONNACK"), into: &actions)  // [MQTT-3.2.0-1]
+    }
+    let limits = ServerLimits(connack, answering: connect, version)
+    guard connack.reasonCode == .success else {
+      let reason = connack.properties.reasonString
+      return close(
+        .refused(connack.reasonCode, reason: reason, serverReference: limits.serverReference), into: &actions)
+    }
+    guard !connack.sessionPresent || !connect.cleanStart else {
+      return fail(.protocolError("session present after a clean start"), into: &actions)  // [MQTT-3.2.2-2]
+    }
+    guard !connack.sessionPresent || isResumable else {
+      // With a good-bye, or the server would publish the will of a device that is there.
+      actions.append(.send(.disconnect(Disconnect())))
+      return close(.unknownSession, into: &actions)
+    }
+    isResumable = true
+    var link = Link(
+      version: version, limits: limits,
+      receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
+      topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0)
+    if limits.keepAlive > 0 {
+      link.keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
+    }
+    phase = .connected(link)
+    actions.append(
+      .connected(Connected(version: version, sessionPresent: connack.sessionPresent, limits: limits)))
+    resume(sessionPresent: connack.sessionPresent, at: now, into: &actions)
+  }
+
+  private mutating func receiveConnected(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
+    switch packet {
+    case .publish(let publish): receive(publish, at: now, into: &actions)
+    case .pubrel(let release): receiveRelease(release, at: now, into: &actions)
+    case .puback(let answer): receiveAck(answer, at: now, into: &actions)
+    case .pubrec(let answer): receiveReceived(answer, at: now, into: &actions)
+    case .pubcomp(let answer): receiveComplete(answer, at: now, into: &actions)
+    case .suback(let answer), .unsuback(let answer): receive(answer, packet.type, into: &actions)
+    case .pingresp: break
+    case .disconnect(let disconnect): receive(disconnect, into: &actions)
+    case .connect, .connack, .subscribe, .unsubscribe, .pingreq, .auth:
+      fail(.protocolError("\(packet.type) from a server"), into: &actions)
+    }
+  }
+
+  private mutating func receive(_ disconnect: Disconnect, into actions: inout [Action]) {
+    guard case .connected(let link) = phase else { return }
+    guard link.version == .v5 else {
+      return fail(.protocolError("DISCONNECT from a server of 3.1.1"), into: &actions)
+    }
+    close(
+      .disconnectedByServer(
+        disconnect.reasonCode, reason: disconnect.properties.reasonString,
+        serverReference: disconnect.properties.serverReference), into: &actions)
+  }
+
+  // MARK: What all of it uses
+
+  mutating func send(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
+    if case .connected(var link) = phase {
+      link.keepAlive?.sent(at: now)
+      phase = .connected(link)
+    }
+    actions.append(.send(packet))
+  }
+
+  /// Closes with the reason that the specification gives (§4.13); 3.1.1 has no words for it.
+  mutating func fail(_ error: PacketError, into actions: inout [Action]) {
+    switch phase {
+    case .connected(let link):
+      if link.version == .v5 { actions.append(.send(.disconnect(Disconnect(reasonCode: error.reasonCode)))) }
+      close(.violation(error), into: &actions)
+    // Before CONNACK a client may only send AUTH besides CONNECT ([MQTT-4.12.0-3]), so it just closes.
+    case .connecting: close(.violation(error), into: &actions)
+    case .disconnected, .closing: break
+    }
+  }
+
+  mutating func close(_ ending: Ending, into actions: inout [Action]) {
+    phase = .closing
+    actions.append(.close(ending))
+  }
+
+  /// The next identifier that nothing under way uses ([MQTT-2.2.1-3]); nil when all 65,535 are in use.
+  mutating func takeIdentifier(_ link: Link) -> PacketIdentifier? {
+    for _ in 0..<Int(UInt16.max) {
+      let candidate = nextIdentifier
+      nextIdentifier = candidate.next
+      if outgoing[candidate] == nil && link.requests[candidate] == nil { return candidate }
+    }
+    return nil
+  }
+}
