@@ -25,6 +25,7 @@ let package = Package(
   ],
   targets: [
     .target(name: "Sensing", dependencies: ["CGPIO", "Threads"], swiftSettings: strict),
+    .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
     .target(
       name: "MQTT",
       dependencies: [
@@ -38,9 +39,11 @@ let package = Package(
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
+    .systemLibrary(name: "CSQLite"),
     .systemLibrary(name: "CYAML"),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
+    .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,108 @@
+/// Gives every reading of a name its number, without waiting for the disk: numbers are reserved in blocks, whose end is
+/// stored before the first of them is used. So a gap is a loss and a repeat is a duplicate, across restarts.
+///
+/// After an unclean stop a name goes on at the end of its block, and that number is marked `restarted`: this gap is no
+/// loss. A name that was never seen before starts at 1.
+///
+/// It does no I/O. The owner asks for `requests()` after each number, stores them, and says `reserved` or
+/// `storageIsUnavailable`.
+public struct SequenceAllocator: Sendable {
+  /// A reading's number.
+  public struct Number: Equatable, Sendable {
+    /// One more than the one before, but for a `restarted` one.
+    public var sequence: UInt64
+    /// Numbers before this one were skipped, or may be repeated, because the last run's count is not known exactly.
+    public var restarted: Bool
+
+    /// A number, and whether it is the first after an unclean stop.
+    public init(sequence: UInt64, restarted: Bool) {
+      self.sequence = sequence
+      self.restarted = restarted
+    }
+  }
+
+  private struct Line {
+    /// The number to give next.
+    var next: UInt64
+    /// The first number that is not reserved.
+    var end: UInt64
+    /// The end that is being stored.
+    var requested: UInt64?
+    /// The next number is the first after an unclean stop.
+    var restarted: Bool
+    /// In use by this run; what is stored of other names is left alone.
+    var active = false
+  }
+
+  private let blockSize: UInt64
+  private let historyIsLost: Bool
+  private var lines: [String: Line]
+
+  /// Whether numbers are given without being reserved, because the storage is unavailable.
+  public private(set) var runsInMemory = false
+
+  /// `stored` is what the store knows of each name. `historyIsLost`: the store is a new one in place of a damaged one,
+  /// or there is none; names start at 1, and their first number is marked `restarted`.
+  public init(stored: [String: StoredSequence], blockSize: UInt64 = 1000, historyIsLost: Bool = false) {
+    self.blockSize = max(blockSize, 2)
+    self.historyIsLost = historyIsLost
+    lines = stored.mapValues { Line(next: $0.next, end: $0.next, restarted: !$0.exact) }
+  }
+
+  /// Names this run will use: their first blocks are in the next `requests()`.
+  public mutating func register(_ names: some Sequence<String>) {
+    for name in names { activate(name) }
+  }
+
+  /// The number of a new reading of `name`; nil while its block is not stored yet. The owner then keeps the reading
+  /// until it is, or gives up on the storage.
+  public mutating func next(_ name: String) -> Number? {
+    activate(name)
+    guard var line = lines[name], runsInMemory || line.next < line.end else { return nil }
+    let number = Number(sequence: line.next, restarted: line.restarted)
+    line.next += 1
+    line.restarted = false
+    lines[name] = line
+    return number
+  }
+
+  /// The names that need a new block, with the end to store: those whose block is half used. Each is asked for once,
+  /// until it is confirmed or the storage is said to be unavailable.
+  public mutating func requests() -> [String: UInt64] {
+    var requests: [String: UInt64] = [:]
+    for (name, line) in lines where line.active && line.requested == nil {
+      let left = line.end > line.next ? line.end - line.next : 0
+      guard left <= blockSize / 2 else { continue }
+      requests[name] = max(line.next, line.end) + blockSize
+    }
+    for (name, end) in requests { lines[name]?.requested = end }
+    return requests
+  }
+
+  /// The store has these ends: their numbers may be used, and the storage is available.
+  public mutating func reserved(_ ends: [String: UInt64]) {
+    runsInMemory = false
+    for (name, end) in ends {
+      guard var line = lines[name] else { continue }
+      line.end = max(line.end, end)
+      line.requested = nil
+      lines[name] = line
+    }
+  }
+
+  /// Nothing can be stored at the moment: numbers go on in memory, and `requests()` asks again for all that is missing.
+  /// After an unclean stop such numbers may be used a second time, the first of them marked `restarted`.
+  public mutating func storageIsUnavailable() {
+    runsInMemory = true
+    for name in lines.keys { lines[name]?.requested = nil }
+  }
+
+  /// What to store at a clean stop. A name whose `restarted` number was not used is left out: its mark is still owed.
+  public var exact: [String: UInt64] {
+    lines.filter { $0.value.active && !$0.value.restarted }.mapValues(\.next)
+  }
+
+  private mutating func activate(_ name: String) {
+    lines[name, default: Line(next: 1, end: 1, restarted: historyIsLost)].active = true
+  }
+}

@@ -1,0 +1,259 @@
+import Glibc
+
+/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, whose MQTT session
+/// it is, and how the last run ended.
+///
+/// Everything runs on one thread of the store's own. A call that writes returns when the change is on the disk, which
+/// on an SD card can take seconds; a call that throws changed nothing, and the store can be used on.
+public actor StateStore {
+  private let executor: ThreadExecutor
+  private let path: String
+  private var folder: StoreFolder?
+  private var database: Database?
+  private var keptAside: KeptAside?
+  private var counted = StoreCounters()
+
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  private init(folder: String, executor: ThreadExecutor) {
+    self.path = folder
+    self.executor = executor
+  }
+
+  /// Opens the store of `folder` and creates both when missing: the folder with mode 0700, the database with 0600.
+  ///
+  /// A file that is damaged or no database is kept beside the new one as `session.db.corrupt-<seconds since 1970>` (the
+  /// newest three are kept); `load` tells. `now` is the time for that name.
+  ///
+  /// Throws `busy` when another agent has it, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
+  /// `full`, `cannotOpen`, `inputOutput`.
+  public static func open(
+    folder: String, now: @Sendable () -> Int64 = { Int64(time(nil)) }
+  ) async throws(StorageError) -> StateStore {
+    try await open(folder: folder, now: now, schema: .current)
+  }
+
+  static func open(
+    folder: String, now: @Sendable () -> Int64, schema: Schema
+  ) async throws(StorageError) -> StateStore {
+    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"))
+    try await store.start(now: now, schema: schema)
+    return store
+  }
+
+  private func start(now: @Sendable () -> Int64, schema: Schema) throws(StorageError) {
+    let folder = try StoreFolder(path: path)
+    do throws(StorageError) {
+      database = try Self.openDatabase(in: folder, schema: schema)
+    } catch {
+      guard error.kind == .corrupt || error.kind == .notADatabase else { throw error }
+      keptAside = KeptAside(path: try folder.keepAside(at: now()), reason: error)
+      database = try Self.openDatabase(in: folder, schema: schema)
+    }
+    self.folder = consume folder
+  }
+
+  private static func openDatabase(
+    in folder: borrowing StoreFolder, schema: Schema
+  ) throws(StorageError) -> Database {
+    try schema.refuseNewer(at: folder.databasePath)
+    try folder.protectDatabase()
+    let database = try Database(path: folder.databasePath)
+    try schema.apply(to: database)
+    try database.accept()
+    return database
+  }
+
+  /// Closes the file and lets another agent have it. Every later call throws `closed`. A store that is let go of without
+  /// this is closed too, on the thread that happens to do so.
+  public func close() {
+    counted = counters
+    database = nil
+    folder = nil
+  }
+
+  /// Everything that is needed at start, in one call. The last stop is given out once: it is cleared here, so that a run
+  /// that ends without `setLastStop` is an unclean one. When that cannot be written, `writeError` says why.
+  public func load() throws(StorageError) -> StoredState {
+    var state = try perform { database throws(StorageError) in
+      try database.read("read the stored state") { () throws(StorageError) in
+        var state = StoredState()
+        state.identity = try Self.readIdentity(database)
+        state.epoch = try Self.readEpoch(database)
+        state.sequences = try Self.readSequences(database)
+        state.session = try Self.readSession(database)
+        state.lastStop = try Self.readLastStop(database)
+        return state
+      }
+    }
+    state.keptAside = keptAside
+    do throws(StorageError) {
+      if state.lastStop != nil { _ = try takeLastStop() }
+    } catch {
+      state.writeError = error
+    }
+    return state
+  }
+
+  /// The stored identity; nil when there is none yet.
+  public func identity() throws(StorageError) -> StoredIdentity? {
+    try perform { database throws(StorageError) in
+      try database.read("read the identity") { () throws(StorageError) in try Self.readIdentity(database) }
+    }
+  }
+
+  /// Stores the identity in place of an earlier one.
+  public func setIdentity(_ identity: StoredIdentity) throws(StorageError) {
+    try write("store the identity") { database throws(StorageError) in
+      try database.run(
+        "INSERT OR REPLACE INTO identity (one, id, source, serial) VALUES (1, ?, ?, ?)",
+        .text(identity.id), .text(identity.source.rawValue), .text(identity.serial))
+    }
+  }
+
+  /// The number of a new CONNECT: one more than the last, and on the disk when this returns. The first is 1.
+  public func nextEpoch() throws(StorageError) -> UInt64 {
+    try write("store the next epoch") { database throws(StorageError) in
+      try database.run(
+        "INSERT INTO epoch (one, value) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET value = value + 1")
+      return try Self.readEpoch(database)
+    }
+  }
+
+  /// Where the sequence numbers of every name go on.
+  public func sequences() throws(StorageError) -> [String: StoredSequence] {
+    try perform { database throws(StorageError) in
+      try database.read("read the sequence numbers") { () throws(StorageError) in try Self.readSequences(database) }
+    }
+  }
+
+  /// Reserves the numbers below each name's `end`, in one transaction: after an unclean stop the name goes on at `end`.
+  /// An end never goes back.
+  public func reserve(_ ends: [String: UInt64]) throws(StorageError) {
+    guard !ends.isEmpty else { return }
+    try write("reserve sequence numbers") { database throws(StorageError) in
+      for (name, end) in ends {
+        try database.run(
+          """
+          INSERT INTO sequence (name, next, exact) VALUES (?, ?, 0)
+          ON CONFLICT (name) DO UPDATE SET next = max(next, excluded.next), exact = 0
+          """, .text(name), .integer(Int64(clamping: end)))
+      }
+    }
+  }
+
+  /// At a clean stop, when no number is used any more: each name goes on at exactly this number. One transaction.
+  public func storeExact(_ next: [String: UInt64]) throws(StorageError) {
+    guard !next.isEmpty else { return }
+    try write("store the sequence numbers") { database throws(StorageError) in
+      for (name, number) in next {
+        try database.run(
+          "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)",
+          .text(name), .integer(Int64(clamping: number)))
+      }
+    }
+  }
+
+  /// Whose MQTT session this store's messages belong to; nil when there was none yet.
+  public func session() throws(StorageError) -> SessionRecord? {
+    try perform { database throws(StorageError) in
+      try database.read("read the session") { () throws(StorageError) in try Self.readSession(database) }
+    }
+  }
+
+  /// Stores whose session it is from now on.
+  public func setSession(_ session: SessionRecord) throws(StorageError) {
+    try write("store the session") { database throws(StorageError) in
+      try database.run(
+        "INSERT OR REPLACE INTO session (one, server, client_identifier) VALUES (1, ?, ?)",
+        .text(session.server), .text(session.clientIdentifier))
+    }
+  }
+
+  /// Stores, at the very end of a clean stop, that it was one.
+  public func setLastStop(_ stop: LastStop) throws(StorageError) {
+    try write("store the clean stop") { database throws(StorageError) in
+      try database.run(
+        "INSERT OR REPLACE INTO last_stop (one, reason, time) VALUES (1, ?, ?)",
+        .text(stop.reason), .integer(stop.time))
+    }
+  }
+
+  /// The clean stop of the last run, once: it is cleared. nil when that run did not end cleanly. `load` does this too.
+  public func takeLastStop() throws(StorageError) -> LastStop? {
+    try write("clear the last clean stop") { database throws(StorageError) in
+      let stop = try Self.readLastStop(database)
+      if stop != nil { try database.run("DELETE FROM last_stop") }
+      return stop
+    }
+  }
+
+  /// What this store has done since it was opened.
+  public var counters: StoreCounters {
+    var counters = counted
+    if let database {
+      counters.transactions = database.committedTransactions
+      counters.bytes = database.bytesWritten
+    }
+    return counters
+  }
+
+  /// Runs one call on the database, for every room that keeps something in it.
+  func perform<Value>(
+    _ body: (Database) throws(StorageError) -> Value
+  ) throws(StorageError) -> Value {
+    do throws(StorageError) {
+      guard let database else {
+        throw StorageError(.closed, attempt: "use the store", file: path, message: "it is closed")
+      }
+      return try body(database)
+    } catch {
+      counted.failures += 1
+      throw error
+    }
+  }
+
+  private func write<Value>(
+    _ attempt: String, _ body: (Database) throws(StorageError) -> Value
+  ) throws(StorageError) -> Value {
+    try perform { database throws(StorageError) in
+      try database.write(attempt) { () throws(StorageError) in try body(database) }
+    }
+  }
+}
+
+// What each table holds, read.
+extension StateStore {
+  private static func readIdentity(_ database: Database) throws(StorageError) -> StoredIdentity? {
+    try database.query("SELECT id, source, serial FROM identity") { row throws(StorageError) in
+      guard let source = StoredIdentity.Source(rawValue: row.text(1)) else {
+        throw StorageError(
+          .corrupt, attempt: "read the identity", file: database.path, message: "unknown source \(row.text(1))")
+      }
+      return StoredIdentity(id: row.text(0), source: source, serial: row.text(2))
+    }.first
+  }
+
+  private static func readEpoch(_ database: Database) throws(StorageError) -> UInt64 {
+    try database.query("SELECT value FROM epoch") { UInt64(clamping: $0.integer(0)) }.first ?? 0
+  }
+
+  private static func readSequences(_ database: Database) throws(StorageError) -> [String: StoredSequence] {
+    let rows = try database.query("SELECT name, next, exact FROM sequence") { row in
+      (row.text(0), StoredSequence(next: UInt64(clamping: row.integer(1)), exact: row.integer(2) != 0))
+    }
+    return Dictionary(rows) { first, _ in first }
+  }
+
+  private static func readSession(_ database: Database) throws(StorageError) -> SessionRecord? {
+    try database.query("SELECT server, client_identifier FROM session") { row in
+      SessionRecord(server: row.text(0), clientIdentifier: row.text(1))
+    }.first
+  }
+
+  private static func readLastStop(_ database: Database) throws(StorageError) -> LastStop? {
+    try database.query("SELECT reason, time FROM last_stop") { row in
+      LastStop(reason: row.text(0), time: row.integer(1))
+    }.first
+  }
+}

@@ -1,0 +1,108 @@
+/// Who this device is, as first found out: kept, so that a changed board or a cloned card is noticed, not followed.
+public struct StoredIdentity: Equatable, Sendable {
+  /// Where an identity comes from.
+  public enum Source: String, Sendable {
+    /// The board's serial number in the device tree.
+    case deviceTree = "device-tree"
+    /// `/etc/machine-id`.
+    case machineID = "machine-id"
+    /// Made up, where a device has neither.
+    case random
+  }
+
+  /// The device id: 1 to 64 characters.
+  public var id: String
+  /// Where it was taken from.
+  public var source: Source
+  /// What was read there, to compare with; empty for `random`.
+  public var serial: String
+
+  /// An identity to store.
+  public init(id: String, source: Source, serial: String) {
+    self.id = id
+    self.source = source
+    self.serial = serial
+  }
+}
+
+/// Where the sequence numbers of one name go on.
+public struct StoredSequence: Equatable, Sendable {
+  /// The number to go on with.
+  public var next: UInt64
+  /// Whether every number before `next` was used: true after a clean stop. Else `next` is the end of a reserved block,
+  /// and some numbers before it were never used.
+  public var exact: Bool
+
+  /// A sequence to go on with.
+  public init(next: UInt64, exact: Bool) {
+    self.next = next
+    self.exact = exact
+  }
+}
+
+/// The MQTT session that this store's messages belong to: a session elsewhere, or of another client, is not believed.
+public struct SessionRecord: Equatable, Sendable {
+  /// The server's URL without user and password.
+  public var server: String
+  /// The client identifier.
+  public var clientIdentifier: String
+
+  /// A session to store.
+  public init(server: String, clientIdentifier: String) {
+    self.server = server
+    self.clientIdentifier = clientIdentifier
+  }
+}
+
+/// A clean stop of the last run.
+public struct LastStop: Equatable, Sendable {
+  /// Why it stopped, as in the `presence` message.
+  public var reason: String
+  /// Wall time of the stop, in milliseconds since 1970.
+  public var time: Int64
+
+  /// A stop to store.
+  public init(reason: String, time: Int64) {
+    self.reason = reason
+    self.time = time
+  }
+}
+
+/// A damaged store that was moved away, so that a new one could begin.
+public struct KeptAside: Equatable, Sendable {
+  /// Where it is now; its log, when it had one, is beside it with `-wal` added.
+  public let path: String
+  /// What was wrong with it.
+  public let reason: StorageError
+}
+
+/// Everything an agent needs from its store when it starts.
+public struct StoredState: Equatable, Sendable {
+  /// nil: this store has none yet.
+  public var identity: StoredIdentity?
+  /// The epoch of the last CONNECT; 0: there was none.
+  public var epoch: UInt64 = 0
+  /// By name.
+  public var sequences: [String: StoredSequence] = [:]
+  /// nil: this store had no session yet.
+  public var session: SessionRecord?
+  /// How the last run ended; nil: it did not end cleanly, or there was none.
+  public var lastStop: LastStop?
+  /// A damaged store that this one replaces: its sequences and its epoch are unknown here.
+  public var keptAside: KeptAside?
+  /// Why the store cannot be written at the moment; everything else here was read all the same.
+  public var writeError: StorageError?
+
+  /// The state of a new store, and of a store that could not be opened.
+  public init() {}
+}
+
+/// What a store has done, for `limpet status`.
+public struct StoreCounters: Equatable, Sendable {
+  /// Transactions that changed something and are on the disk.
+  public var transactions: UInt64 = 0
+  /// Bytes these wrote, in whole pages, without what checkpoints copy later.
+  public var bytes: UInt64 = 0
+  /// Calls that failed.
+  public var failures: UInt64 = 0
+}

@@ -1,0 +1,306 @@
+import Glibc
+import Testing
+
+@testable import Storage
+
+/// The disk and other programs, at their worst: what the store says, and what it leaves behind.
+@Suite("Store faults")
+struct StoreFaultTests {
+  private let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  private func open(_ path: String? = nil) async throws -> StateStore {
+    try await StateStore.open(folder: path ?? folder.path) { 1_795_000_000 }
+  }
+
+  private func openError(_ path: String? = nil) async throws -> StorageError {
+    try await #require(throws: StorageError.self) { try await open(path) }
+  }
+
+  /// A store with something in it, closed.
+  private func makeStore() async throws {
+    let store = try await open()
+    try await store.reserve(Dictionary(uniqueKeysWithValues: (1...200).map { ("sensor-\($0)", 1001) }))
+    _ = try await store.nextEpoch()
+    await store.close()
+  }
+
+  // MARK: files that are not a store
+
+  @Test(
+    "a file that is no database is kept aside and a new store begun, and load says so",
+    arguments: ["hello", "no database ", "SQLite format 3\0"], [1, 1000])
+  func notADatabase(text: String, repeated: Int) async throws {
+    let content = String(repeating: text, count: repeated)
+    try folder.write("session.db", Array(content.utf8))
+    try folder.write("session.db-wal", [1, 2, 3])
+    let store = try await open()
+    let kept = try #require(try await store.load().keptAside)
+    #expect(kept.path == folder.path + "/session.db.corrupt-1795000000")
+    #expect(kept.reason.kind == .notADatabase)
+    #expect(try folder.bytes("session.db.corrupt-1795000000") == Array(content.utf8))
+    #expect(try folder.bytes("session.db.corrupt-1795000000-wal") == [1, 2, 3])
+    #expect(try await store.nextEpoch() == 1)
+    await store.close()
+    #expect(try await open().load().keptAside == nil)
+  }
+
+  @Test(
+    "a truncated database is kept aside and a new store begun",
+    arguments: [2, 15, 50, 99, 100, 511, 512, 4095, 4096, 4097, 12288, 20000])
+  func truncated(size: Int) async throws {
+    try await makeStore()
+    let whole = try folder.bytes("session.db")
+    try #require(whole.count > size)
+    try folder.write("session.db", Array(whole.prefix(size)))
+    let store = try await open()
+    let kept = try #require(try await store.load().keptAside)
+    #expect([.notADatabase, .corrupt].contains(kept.reason.kind))
+    #expect(try folder.bytes("session.db.corrupt-1795000000") == Array(whole.prefix(size)))
+    #expect(try await store.nextEpoch() == 1)
+    await store.close()
+  }
+
+  @Test("a page overwritten with other bytes, anywhere in the tables, is found at start", arguments: 0..<6)
+  func overwritten(page: Int) async throws {
+    try await makeStore()
+    var bytes = try folder.bytes("session.db")
+    try #require(bytes.count >= (page + 1) * 4096)
+    for index in page * 4096..<(page + 1) * 4096 { bytes[index] = 0xA5 }
+    try folder.write("session.db", bytes)
+    let store = try await open()
+    let kept = try #require(try await store.load().keptAside)
+    #expect([.notADatabase, .corrupt].contains(kept.reason.kind))
+    await store.close()
+  }
+
+  @Test("an empty file becomes a store; SQLite takes one byte for empty too", arguments: [[], [0]] as [[UInt8]])
+  func emptyFile(bytes: [UInt8]) async throws {
+    try folder.write("session.db", bytes)
+    let store = try await open()
+    #expect(try await store.load() == StoredState())
+    await store.close()
+  }
+
+  @Test("damaged stores are kept under names of their own, the newest three")
+  func keepsThree() async throws {
+    for number in 1...5 {
+      try folder.write("session.db", Array("damaged \(number)".utf8))
+      await (try open()).close()
+    }
+    #expect(
+      folder.names == [
+        "session.db", "session.db.corrupt-1795000002", "session.db.corrupt-1795000003", "session.db.corrupt-1795000004",
+      ])
+    #expect(try folder.bytes("session.db.corrupt-1795000004") == Array("damaged 5".utf8))
+  }
+
+  @Test("the database of another program is refused and left as it is")
+  func foreign() async throws {
+    do {
+      let other = try Database(path: folder.path + "/session.db")
+      try other.execute("CREATE TABLE theirs (a); PRAGMA application_id = 42")
+    }
+    let before = try folder.bytes("session.db")
+    let error = try await openError()
+    #expect(error.kind == .foreign(applicationID: 42))
+    #expect(try folder.bytes("session.db") == before)
+  }
+
+  // MARK: versions
+
+  @Test("a newer store is refused, and not one byte of it changes, even where a crash left a log")
+  func newerSchema() async throws {
+    let newer = Schema(
+      migrations: Schema.current.migrations + ["CREATE TABLE later (a INTEGER) STRICT"],
+      checkedTables: Schema.current.checkedTables)
+    let store = try await StateStore.open(folder: folder.path, now: { 0 }, schema: newer)
+    _ = try await store.nextEpoch()
+    // A copy of the files as they are while it runs is what a power cut leaves.
+    let crashed = try ScratchFolder()
+    for name in ["session.db", "session.db-wal"] { try crashed.write(name, try folder.bytes(name)) }
+    await store.close()
+
+    for place in [folder, crashed] {
+      let before = try place.names.map { try place.bytes($0) }
+      let error = try await openError(place.path)
+      #expect(error.kind == .newerSchema(found: 2, known: 1))
+      #expect(error.description.contains("It has schema 2, this limpet knows 1"))
+      #expect(try place.names.map { try place.bytes($0) } == before)
+    }
+    #expect(crashed.names == ["session.db", "session.db-wal"])
+  }
+
+  @Test("an older store gets the tables it lacks, once, and keeps what it has")
+  func migrates() async throws {
+    try await makeStore()
+    let newer = Schema(
+      migrations: Schema.current.migrations + ["CREATE TABLE later (a INT) STRICT", "INSERT INTO later VALUES (5)"],
+      checkedTables: Schema.current.checkedTables)
+    for _ in 1...2 {
+      let store = try await StateStore.open(folder: folder.path, now: { 0 }, schema: newer)
+      #expect(try await store.load().epoch == 1)
+      #expect(try await store.laterRows() == [5])
+      await store.close()
+    }
+  }
+
+  @Test("a migration that fails changes nothing")
+  func failedMigration() async throws {
+    try await makeStore()
+    let broken = Schema(
+      migrations: Schema.current.migrations + ["CREATE TABLE later (a INTEGER) STRICT; nonsense"], checkedTables: [])
+    await #expect(throws: StorageError.self) {
+      try await StateStore.open(folder: folder.path, now: { 0 }, schema: broken)
+    }
+    let store = try await open()
+    #expect(try await store.load().epoch == 1)
+    await #expect(throws: StorageError.self) { try await store.laterRows() }
+    await store.close()
+  }
+
+  // MARK: other processes
+
+  @Test("while one process has the store, another gets busy, and the first works on")
+  func secondProcess() async throws {
+    let store = try await open()
+    let path = folder.path
+    await #expect(processExitsWith: .exitCode(75)) { [path = path as String] in
+      do throws(StorageError) {
+        _ = try await StateStore.open(folder: path)
+      } catch {
+        exit(error.kind == .busy && error.description.contains("one limpet a folder") ? 75 : 1)
+      }
+    }
+    #expect(try await store.nextEpoch() == 1)
+    await store.close()
+  }
+
+  @Test("a program that has only the database open is busy too, and nothing is moved away")
+  func heldDatabase() async throws {
+    try await makeStore()
+    let holder = try Database(path: folder.path + "/session.db")
+    #expect(try await openError().kind == .busy)
+    #expect(try holder.query("SELECT value FROM epoch") { $0.integer(0) } == [1])
+    #expect(folder.names.filter { $0.contains("corrupt") }.isEmpty)
+  }
+
+  @Test("what a call stored before it returned survives a kill")
+  func killed() async throws {
+    let path = folder.path
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let store = try await StateStore.open(folder: path)
+      _ = try await store.nextEpoch()
+      try await store.reserve(["door": 1001])
+      _ = try await store.nextEpoch()
+      kill(getpid(), SIGKILL)
+    }
+    let store = try await open()
+    let state = try await store.load()
+    #expect(state.epoch == 2)
+    #expect(state.sequences == ["door": .init(next: 1001, exact: false)])
+    #expect(state.keptAside == nil)
+    await store.close()
+  }
+
+  // MARK: the disk
+
+  @Test("a file in place of the folder cannot be opened")
+  func fileForFolder() async throws {
+    try folder.write("file", [1])
+    for path in ["file", "file/limpet"] {
+      let error = try await openError("\(folder.path)/\(path)")
+      #expect(error.kind == .cannotOpen)
+      #expect(error.description.contains("storage.path"))
+    }
+  }
+
+  @Test("a folder in place of the database cannot be opened")
+  func folderForFile() async throws {
+    #expect(mkdir(folder.path + "/session.db", 0o700) == 0)
+    #expect(try await openError().kind == .cannotOpen)
+    #expect(folder.names == ["session.db"])
+  }
+
+  @Test("a missing folder on a file system that lets nobody write cannot be created")
+  func procHasNoFolders() async throws {
+    #expect(try await openError("/proc/limpet").kind == .cannotOpen)
+  }
+
+  @Test("a full disk is said to be full, keeps what was stored, and works again", .enabled(if: ScratchFolder.canMount))
+  func fullDisk() async throws {
+    let disk = try #require(try ScratchFolder(tmpfsOf: 512 * 1024))
+    let store = try await open(disk.path)
+    #expect(try await store.nextEpoch() == 1)
+    try disk.fill()
+    let error = try #require(await failure { while true { _ = try await store.nextEpoch() } })
+    #expect(error.kind == .full)
+    #expect(error.description.contains("cannot store the next epoch in \(disk.path)/session.db"))
+    let reached = try await store.load().epoch
+    disk.makeRoom()
+    #expect(try await store.nextEpoch() == reached + 1)
+    #expect(await store.counters.failures >= 1)
+    await store.close()
+    #expect(try await open(disk.path).load().epoch == reached + 1)
+  }
+
+  @Test("a store on a disk that is full from the start can be read", .enabled(if: ScratchFolder.canMount))
+  func fullAtStart() async throws {
+    let disk = try #require(try ScratchFolder(tmpfsOf: 512 * 1024))
+    var store = try await open(disk.path)
+    _ = try await store.nextEpoch()
+    try await store.setLastStop(.init(reason: "SIGTERM", time: 5))
+    await store.close()
+    try disk.fill()
+    store = try await open(disk.path)
+    let state = try await store.load()
+    #expect(state.epoch == 1)
+    #expect(state.lastStop == .init(reason: "SIGTERM", time: 5))
+    #expect(state.writeError?.kind == .full)
+    await store.close()
+  }
+
+  @Test("a store cannot be begun on a full disk", .enabled(if: ScratchFolder.canMount))
+  func fullWhenNew() async throws {
+    let disk = try #require(try ScratchFolder(tmpfsOf: 64 * 1024))
+    try disk.fill()
+    #expect(try await openError(disk.path).kind == .full)
+    disk.makeRoom()
+    let store = try await open(disk.path)
+    #expect(try await store.load() == StoredState())
+    await store.close()
+  }
+
+  @Test("a disk that can only be read is said to be read-only", .enabled(if: ScratchFolder.canMount))
+  func readOnlyDisk() async throws {
+    let disk = try #require(try ScratchFolder(tmpfsOf: 512 * 1024))
+    #expect(disk.remount(readOnly: true))
+    for path in [disk.path, disk.path + "/new"] { #expect(try await openError(path).kind == .readOnly) }
+    #expect(disk.remount(readOnly: false))
+    let store = try await open(disk.path)
+    _ = try await store.nextEpoch()
+    await store.close()
+    #expect(disk.remount(readOnly: true))
+    let error = try await openError(disk.path)
+    #expect(error.kind == .readOnly)
+    #expect(error.description.contains("Mount it read-write"))
+    #expect(disk.names == ["session.db"])
+  }
+
+  private func failure(_ body: () async throws -> Void) async -> StorageError? {
+    do {
+      try await body()
+      return nil
+    } catch {
+      return error as? StorageError
+    }
+  }
+}
+
+extension StateStore {
+  /// What a later version's table holds.
+  fileprivate func laterRows() throws(StorageError) -> [Int64] {
+    try perform { database throws(StorageError) in try database.query("SELECT a FROM later") { $0.integer(0) } }
+  }
+}
