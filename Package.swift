@@ -13,6 +13,7 @@ func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "s
 let package = Package(
   name: "limpet",
   products: [
+    .executable(name: "limpet", targets: ["limpet"]),
     .library(name: "MQTT", targets: ["MQTT"]),
   ],
   dependencies: [
@@ -24,6 +25,21 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
+    .executableTarget(
+      name: "limpet",
+      dependencies: [
+        "Agent",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Agent",
+      dependencies: [
+        "Sensing", "Storage", "MQTT", "YAML", "Threads", "CLinux", nio("NIOCore"), nio("NIOPosix"),
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .target(name: "Sensing", dependencies: ["CGPIO", "Threads"], swiftSettings: strict),
     .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
     .target(
@@ -39,11 +55,13 @@ let package = Package(
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
+    .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CSQLite"),
     .systemLibrary(name: "CYAML"),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
+    .testTarget(name: "AgentTests", dependencies: ["Agent"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,24 @@
+internal import Glibc
+
+/// A text that does not fit what it is for.
+public struct ArgumentError: Error, CustomStringConvertible {
+  public let description: String
+}
+
+extension BrokerURL {
+  /// Reads a URL of the command line, by the rules of `broker.url`.
+  public init(argument: String) throws(ArgumentError) {
+    do { self = try BrokerURL(argument) } catch { throw ArgumentError(description: error.message) }
+  }
+}
+
+extension Configuration {
+  /// All defaults and one broker, for a machine that has no configuration; nil where there is a file.
+  public static func bare(unlessExists path: String, url: BrokerURL) -> Configuration? {
+    guard access(path, F_OK) != 0 else { return nil }
+    // The broker's own address is put in place afterwards: a URL needs no quoting then.
+    var configuration = load(bytes: Array("broker: {url: mqtt://localhost}".utf8), path: path).configuration
+    configuration?.broker.urls = [url]
+    return configuration
+  }
+}

@@ -1,0 +1,104 @@
+import Sensing
+
+/// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
+/// seen, how long the buffer lasts.
+public struct ConfigurationSummary: CustomStringConvertible {
+  private let configuration: Configuration
+  private let device: String
+  private let deviceNote: String
+
+  public init(_ configuration: Configuration, root: FileRoot) {
+    self.configuration = configuration
+    if case .given(let id) = configuration.device.id {
+      (device, deviceNote) = (id, "as configured")
+    } else if let board = BoardIdentity.read(in: root) {
+      device = DeviceIdentity.identifier(for: board.text)
+      deviceNote = board.source == .deviceTree ? "from the board's serial number" : "from /etc/machine-id"
+    } else {
+      (device, deviceNote) = ("{device}", "random, made and stored at the first start")
+    }
+  }
+
+  public var description: String {
+    let rows = [
+      ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
+      ("presence", guarantee), ("buffer", buffer),
+    ]
+    return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
+  }
+
+  private static func row(_ name: String, _ text: String) -> String {
+    name + String(repeating: " ", count: max(1, 10 - name.count)) + text
+  }
+
+  private var broker: String {
+    let version =
+      switch configuration.broker.version {
+      case .automatic: "MQTT 5, and 3.1.1 where a server cannot"
+      case .v5: "MQTT 5"
+      case .v311: "MQTT 3.1.1"
+      }
+    return configuration.broker.urls.map(\.description).joined(separator: ", ") + "; " + version
+  }
+
+  private var session: String {
+    let client = "client id \(configuration.clientIdentifier(device: device))"
+    guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" }
+    switch configuration.broker.sessionExpiry {
+    case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)"
+    case .never: return client + "; the broker keeps it for ever"
+    }
+  }
+
+  private var status: String {
+    let presence = configuration.presence
+    return
+      "\(presence.topic.expanded(device: device)): \(presence.online) or \(presence.offline), retained, QoS \(presence.qos)"
+  }
+
+  private var guarantee: String {
+    let keepAlive = configuration.broker.keepalive
+    guard
+      let seconds = PresenceMessages.detectWithin(
+        keepAlive: UInt16(clamping: keepAlive.components.seconds), willDelay: configuration.presence.willDelay, .v5)
+    else { return "a device that is lost without a word is never noticed: the keepalive is off" }
+    let delay = configuration.presence.willDelay
+    let more = delay > .zero ? " + \(delay.inWords) will delay" : ""
+    return
+      "a lost device is seen within \(seconds.shortestDecimal) s (keepalive \(keepAlive.inWords) × 1.5 + 6 s for the "
+      + "broker\(more)), a clean stop at once"
+  }
+
+  private var buffer: String {
+    let rate = configuration.sensors.filter { $0.source.kind != nil }
+      .reduce(0) { $0 + .seconds(1) / $1.interval }
+    let size = configuration.storage.maxSize
+    let megabytes = "\((Double(size) / 1_000_000).shortestDecimal) MB in memory"
+    guard rate > 0 else { return megabytes }
+    let cost = Double(MemoryLayout<Reading>.stride)
+    let lasts = Duration.seconds(min(Double(size) / cost / rate, 3.15e9))
+    return megabytes + ": lasts about \(lasts.inWords) without a broker, then the oldest readings go"
+  }
+
+  private var readings: [String] {
+    let sensors = configuration.sensors.map { sensor in
+      let topic = configuration.topic.expanded(device: device, name: sensor.name)
+      guard sensor.source.kind != nil else { return "  \(topic): not read by this version" }
+      return "  \(topic): every \(sensor.interval.inWords)\(condition(sensor))"
+    }
+    let inputs = configuration.inputs.map {
+      "  \(configuration.topic.expanded(device: device, name: $0.name)): not read by this version"
+    }
+    return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
+  }
+
+  private func condition(_ sensor: SensorConfiguration) -> String {
+    let step: String
+    switch sensor.change {
+    case nil: return ""
+    case .absolute(let change): step = change.shortestDecimal + (sensor.unit.map { " \($0)" } ?? "")
+    case .percent(let change): step = change.shortestDecimal + " %"
+    }
+    return ", if it moved by \(step)" + (sensor.maxAge.map { " or is \($0.inWords) old" } ?? "")
+  }
+}

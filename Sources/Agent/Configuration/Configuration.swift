@@ -1,0 +1,197 @@
+import Sensing
+
+/// What the agent was told to do: the configuration file, checked, with every default in place.
+///
+/// Bounds are held by the declarations (`ConfigurationKeys` and below); a value that exists is within them.
+public struct Configuration: Sendable, Equatable {
+  public var device: Device
+  public var broker: Broker
+  public var presence: Presence
+  public var storage: Storage
+  /// Where readings go; `{device}` and `{name}` are filled in.
+  public var topic: TopicTemplate
+  public var format: PayloadFormat
+  /// Of readings: 0, 1 or 2.
+  public var qos: Int
+  /// GPIO lines, in the order of the file.
+  public var inputs: [InputConfiguration]
+  /// sysfs and system values, in the order of the file.
+  public var sensors: [SensorConfiguration]
+  /// The control socket's path.
+  public var control: String
+
+  public struct Device: Sendable, Equatable {
+    public var id: Identifier
+    /// For people.
+    public var name: String?
+  }
+
+  /// An identifier that is given or made by the agent.
+  public enum Identifier: Sendable, Equatable {
+    case automatic
+    case given(String)
+  }
+
+  public struct Broker: Sendable, Equatable {
+    /// At least one, tried in turn.
+    public var urls: [BrokerURL]
+    public var version: ProtocolVersion
+    /// `automatic` is the device id.
+    public var clientID: Identifier
+    public var username: String?
+    public var password: Secret?
+    public var cleanStart: Bool
+    public var sessionExpiry: SessionExpiry
+    /// Whole seconds, 0 to 65535; 0 switches it off.
+    public var keepalive: Duration
+    public var connectTimeout: Duration
+    /// For the clean shutdown; past it, abort. More than zero.
+    public var shutdownTimeout: Duration
+    public var reconnect: Reconnect
+    public var tls: TLS
+  }
+
+  public enum ProtocolVersion: String, Sendable, CaseIterable {
+    /// 5, and 3.1.1 where a server cannot.
+    case automatic = "auto"
+    case v5 = "5"
+    case v311 = "3.1.1"
+  }
+
+  /// How long a server keeps the session of a lost client [MQTT-5 3.1.2.11.2].
+  public enum SessionExpiry: Sendable, Equatable {
+    /// Whole seconds, 0 to 4294967294.
+    case after(Duration)
+    /// 0xFFFFFFFF on the wire.
+    case never
+  }
+
+  public struct Reconnect: Sendable, Equatable {
+    /// The back-off's bounds, before jitter.
+    public var min: Duration
+    public var max: Duration
+    /// How long a connection must live before the back-off begins at `min` again.
+    public var stableAfter: Duration
+  }
+
+  public struct TLS: Sendable, Equatable {
+    /// A PEM file or a folder of them; nil: the system's.
+    public var ca: String?
+    /// The client's own certificate (PEM); both or neither of these two.
+    public var certificate: String?
+    public var key: String?
+    /// The name to ask for and to verify, where it is not the URL's host.
+    public var serverName: String?
+    /// The server's certificate is not verified.
+    public var insecure: Bool
+  }
+
+  public struct Presence: Sendable, Equatable {
+    /// `{device}` is filled in.
+    public var topic: TopicTemplate
+    public var online: String
+    public var offline: String
+    /// 0, 1 or 2.
+    public var qos: Int
+    /// Whole seconds; MQTT 5 only.
+    public var willDelay: Duration
+    /// How often `online` is published again; zero: never. MQTT 5 only.
+    public var lease: Duration
+    /// The lease was written down, not taken as the default.
+    public var isLeaseWritten: Bool
+  }
+
+  public struct Storage: Sendable, Equatable {
+    /// The folder of session.db, absolute.
+    public var path: String
+    /// Bytes.
+    public var maxSize: Int
+    public var sync: Sync
+  }
+
+  /// When readings reach the disk.
+  public enum Sync: Sendable, Equatable {
+    case always
+    case never
+    /// An unsent reading is in memory only for this long at most.
+    case within(Duration)
+  }
+
+  public enum PayloadFormat: String, Sendable, CaseIterable {
+    case json, plain
+  }
+}
+
+/// A GPIO line that is published.
+public struct InputConfiguration: Sendable, Equatable {
+  public var name: String
+  /// A chip's label, name or path; nil: found by the line's name, or the board's header chip.
+  public var chip: String?
+  public var line: Line
+  public var pull: Pull
+  public var isActiveLow: Bool
+  /// How long a level must hold; zero: not debounced.
+  public var debounce: Duration
+  public var mode: Mode
+  public var isRetained: Bool
+  /// Units per pulse (counters).
+  public var scale: Double
+  public var unit: String?
+  /// How often a counter's total is published.
+  public var interval: Duration
+
+  public enum Line: Sendable, Hashable {
+    case name(String)
+    case offset(UInt32)
+  }
+
+  public enum Pull: String, Sendable, CaseIterable {
+    case up, down, none
+    case asIs = "as-is"
+  }
+
+  public enum Mode: String, Sendable, CaseIterable {
+    case state, event, counter
+  }
+}
+
+/// A sensor that is read and published.
+public struct SensorConfiguration: Sendable, Equatable {
+  public var name: String
+  public var source: ConfiguredSource
+  public var interval: Duration
+  /// How far the value must move to be published; nil: every sample is.
+  public var change: Change?
+  /// Published after this long even without a change; at least `interval`.
+  public var maxAge: Duration?
+  /// nil: the unit of what is read.
+  public var unit: String?
+  /// value = read × scale + offset.
+  public var scale: Double
+  public var offset: Double
+  public var isRetained: Bool
+
+  public enum Change: Sendable, Equatable {
+    /// In the reading's unit, more than zero.
+    case absolute(Double)
+    /// Of the value last published, more than zero.
+    case percent(Double)
+  }
+}
+
+/// What a sensor reads. `kind` is what `Sensing` serves in this version; the rest is held, named and not read.
+public enum ConfiguredSource: Sendable, Hashable {
+  case served(SensorKind)
+  case iio(device: String, channel: String)
+  case w1(id: String)
+  case powerSupply(supply: String, property: String)
+  /// How busy the processors are, in percent.
+  case cpu
+  case diskFree(path: String)
+  case wifiSignal(interface: String)
+
+  /// nil where this version does not read it.
+  public var kind: SensorKind? {
+    if case .served(let kind) = self { kind } else { nil }
+  }
+}

@@ -1,0 +1,69 @@
+/// The top of the configuration file.
+enum ConfigurationKeys {
+  static let topic = Key(
+    "topic", .topic(.device, .name), default: "limpet/{device}/{name}",
+    help: "Where readings go; {device} and {name} are filled in.")
+  static let format = Key(
+    "format", ValueKind<Configuration.PayloadFormat>.choice, default: "json",
+    help: "json carries time, unit, quality and a sequence number; plain is the value alone.")
+  static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
+  static let control = Key(
+    optional: "control", .socketPath,
+    help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.")
+
+  static let all: [Declaration] = [
+    .section("device", DeviceKeys.all, help: "What the device is called."),
+    .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
+    .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
+    .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
+    topic.declaration, format.declaration, qos.declaration,
+    Declaration(
+      name: "inputs", help: "GPIO lines.", need: .optional,
+      content: .entries(common: InputKeys.all, selector: nil, variants: [])),
+    Declaration(
+      name: "sensors", help: "Values of sysfs and of the system.", need: .optional,
+      content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants)),
+    control.declaration,
+  ]
+}
+
+enum DeviceKeys {
+  static let id = Key(
+    "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
+    help: "The {device} of topics; auto is made from the board's serial number, 22 letters and digits.")
+  static let displayName = Key(optional: "name", .text(bytes: 1...256), help: "The device's name for people.")
+
+  static let all = [id.declaration, displayName.declaration]
+}
+
+enum StorageKeys {
+  static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
+  static let maxSize = Key(
+    "max_size", .size(1_000_000...1_000_000_000_000), default: "64MB",
+    help: "How much may wait; past it the oldest readings go first, and are counted.")
+  static let sync = Key(
+    "sync",
+    ValueKind<Duration>.duration(.milliseconds(10)...(.hours(1)), words: ["always", "never"])
+      .map { .within($0) }.or("always", Configuration.Sync.always).or("never", .never),
+    default: "1s", help: "always, never, or how long an unsent reading may be in memory only.")
+
+  static let all = [path.declaration, maxSize.declaration, sync.declaration]
+}
+
+extension Configuration {
+  /// Every key there is, as a tree.
+  public static var declarations: [Declaration] { ConfigurationKeys.all }
+
+  /// The path of a key that is known in some section, such as `broker.keepalive`; nil where it is in none or several.
+  static func home(of name: String) -> String? {
+    var homes: [String] = []
+    func search(_ declarations: [Declaration], _ prefix: String) {
+      for declaration in declarations {
+        if declaration.name == name { homes.append(prefix + name) }
+        if case .section(let inner) = declaration.content { search(inner, "\(prefix)\(declaration.name).") }
+      }
+    }
+    search(ConfigurationKeys.all, "")
+    return homes.count == 1 ? homes.first : nil
+  }
+}

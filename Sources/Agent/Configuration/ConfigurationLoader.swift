@@ -1,0 +1,96 @@
+import YAML
+
+/// What became of a configuration file.
+public struct LoadResult: Sendable {
+  /// nil where there is any error.
+  public var configuration: Configuration?
+  /// Errors and warnings, by position.
+  public var diagnostics: [Diagnostic]
+}
+
+extension Configuration {
+  /// Reads a configuration file, and the files it names.
+  ///
+  /// - Parameters:
+  ///   - path: as it is to be printed.
+  ///   - environment: CREDENTIALS_DIRECTORY and RUNTIME_DIRECTORY are looked at (systemd.exec(5)).
+  public static func load(
+    path: String, environment: [String: String], files: ConfigurationFiles = .real
+  ) -> LoadResult {
+    switch files.open(path, Document.Limit.input + 1) {
+    case .success(let found):
+      return load(bytes: found.bytes, mode: found.mode, path: path, environment: environment, files: files)
+    case .failure(let failure):
+      let advice =
+        if failure.isMissing {
+          "create it, or name another with --config"
+        } else if failure.isDenied {
+          "let the user that runs limpet read it"
+        } else {
+          "name a file with --config"
+        }
+      let log = DiagnosticLog(file: path)
+      log.error(Position(line: 1, column: 1), nil, "cannot be read: \(failure.text); \(advice)")
+      return LoadResult(configuration: nil, diagnostics: log.sorted)
+    }
+  }
+
+  /// Reads a configuration from bytes.
+  ///
+  /// - Parameters:
+  ///   - mode: the file's permission bits; a password in a file that others may read is worth a warning.
+  ///   - path: as it is to be printed; relative paths are taken from its folder.
+  ///   - files: how the files it names are read.
+  public static func load(
+    bytes: [UInt8], mode: UInt32 = 0o600, path: String, environment: [String: String] = [:],
+    files: ConfigurationFiles = .real
+  ) -> LoadResult {
+    let log = DiagnosticLog(file: path)
+    let document = Document.parse(bytes)
+    for problem in document.problems { log.error(problem.position, nil, problem.message) }
+    // After a syntax error nothing can be said about the rest.
+    if document.root == nil, log.hasErrors { return LoadResult(configuration: nil, diagnostics: log.sorted) }
+    let context = ReadingContext(
+      log: log, files: files, environment: environment,
+      folder: path.lastIndex(of: "/").map { String(path[...$0]) } ?? "",
+      isReadableByOthers: mode & 0o004 != 0)
+    let start = Position(line: 1, column: 1)
+    let configuration = read(MappingReader(document.root, path: "", start: start, log: log), context)
+    return LoadResult(configuration: log.hasErrors ? nil : configuration, diagnostics: log.sorted)
+  }
+
+  private static func read(_ reader: MappingReader, _ context: ReadingContext) -> Configuration {
+    let device = reader.section("device")
+    let id = device.read(DeviceKeys.id)
+    let displayName = device.read(DeviceKeys.displayName).value
+    device.reject(unknownTo: DeviceKeys.all)
+    let storage = reader.section("storage")
+    let stored = Storage(
+      path: storage.read(StorageKeys.path).value, maxSize: storage.read(StorageKeys.maxSize).value,
+      sync: storage.read(StorageKeys.sync).value)
+    storage.reject(unknownTo: StorageKeys.all)
+    let broker = BrokerSection(reader.section("broker"), context)
+    let presence = PresenceSection(reader.section("presence"), broker: broker)
+    let topic = reader.read(ConfigurationKeys.topic)
+    let inputs = InputSection(reader.list("inputs"))
+    let sensors = SensorSection(reader.list("sensors"))
+    if !id.isWrong {
+      ReadingRules(device: id.value, topic: topic, presence: presence.topic, log: context.log)
+        .check(inputs.names + sensors.names)
+    }
+    let configuration = Configuration(
+      device: Device(id: id.value, name: displayName), broker: broker.broker, presence: presence.presence,
+      storage: stored, topic: topic.value, format: reader.read(ConfigurationKeys.format).value,
+      qos: reader.read(ConfigurationKeys.qos).value, inputs: inputs.inputs, sensors: sensors.sensors,
+      control: control(reader.read(ConfigurationKeys.control).value, stored, context))
+    reader.reject(unknownTo: ConfigurationKeys.all)
+    return configuration
+  }
+
+  private static func control(_ path: String?, _ storage: Storage, _ context: ReadingContext) -> String {
+    if let path { return context.resolve(path) }
+    // systemd separates several runtime folders by colons.
+    let runtime = context.environment["RUNTIME_DIRECTORY"]?.split(separator: ":").first
+    return "\(runtime.map(String.init) ?? storage.path)/limpet.sock"
+  }
+}

@@ -1,0 +1,61 @@
+/// What a key is, as data: the readers, the errors and their suggestions come from it, and so can a schema, a sample
+/// file and a manual page. `Configuration.declarations` is the whole tree.
+public struct Declaration: Sendable {
+  public var name: String
+  /// One sentence.
+  public var help: String
+  public var need: Need
+  public var content: Content
+
+  public enum Need: Sendable, Equatable {
+    /// It must be written; the text says what to write.
+    case required(String)
+    /// It may be left out, and then nothing takes its place; or what does is told by the help.
+    case optional
+    /// As it would be written in a file.
+    case standard(String)
+  }
+
+  public indirect enum Content: Sendable {
+    case scalar(Shape)
+    /// One scalar or a list of them.
+    case scalars(Shape)
+    case section([Declaration])
+    /// A list of mappings. Each may have the keys of `common` and those of the variant that its key `selector` names.
+    case entries(common: [Declaration], selector: String?, variants: [Variant])
+  }
+
+  /// The keys that belong to one choice of a selector, such as `zone` to `type: thermal`.
+  public struct Variant: Sendable {
+    public var name: String
+    public var keys: [Declaration]
+  }
+
+  /// The values of a scalar.
+  public enum Shape: Sendable, Equatable {
+    /// UTF-8 bytes.
+    case text(bytes: ClosedRange<Int>)
+    /// Made of these characters only.
+    case identifier(characters: String, count: ClosedRange<Int>)
+    case choice([String])
+    case boolean
+    case integer(ClosedRange<Int>)
+    /// A finite decimal number.
+    case number
+    case percentOrNumber
+    /// With units; `words` are accepted besides, `wholeSeconds` excludes fractions.
+    case duration(ClosedRange<Duration>, wholeSeconds: Bool, words: [String])
+    /// Bytes, with units.
+    case size(ClosedRange<Int>)
+    /// With the placeholders in braces.
+    case topic(placeholders: [String])
+    case url(schemes: [String])
+    case path
+  }
+}
+
+extension Declaration {
+  static func section(_ name: String, _ keys: [Declaration], help: String) -> Declaration {
+    Declaration(name: name, help: help, need: .optional, content: .section(keys))
+  }
+}

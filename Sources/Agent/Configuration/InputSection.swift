@@ -1,0 +1,105 @@
+enum InputKeys {
+  static let name = Key(
+    required: "name", .name, missing: "write what the reading is called, such as door",
+    help: "What the reading is called; the {name} of topics.")
+  static let chip = Key(
+    optional: "chip", .text(bytes: 1...255),
+    help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.")
+  static let line = Key(
+    required: "line", ValueKind<InputConfiguration.Line>.line,
+    missing: "write a line's name, such as GPIO17, or its offset",
+    help: "The line's name, or its offset in chip.")
+  static let pull = Key(
+    "pull", ValueKind<InputConfiguration.Pull>.choice, default: "as-is", help: "The line's bias.")
+  static let activeLow = Key("active_low", .boolean, default: "false", help: "A low level is true.")
+  static let debounce = Key(
+    "debounce", .duration(.zero...(.hours(1)), unit: "ms"), default: "0s",
+    help: "How long a level must hold to be believed.")
+  static let mode = Key(
+    "mode", ValueKind<InputConfiguration.Mode>.choice, default: "state",
+    help: "state publishes the level, event each edge, counter the total of pulses.")
+  static let retain = Key(
+    optional: "retain", .boolean, help: "The server keeps the last reading; true for mode state, else false.")
+  static let scale = Key("scale", .scale, default: "1", help: "Units per pulse; mode counter.")
+  static let unit = Key(optional: "unit", .text(bytes: 0...64), help: "The unit of a total; mode counter.")
+  static let interval = Key(
+    "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s",
+    help: "How often a total is published; mode counter.")
+
+  static let all: [Declaration] = [
+    name.declaration, chip.declaration, line.declaration, pull.declaration, activeLow.declaration,
+    debounce.declaration, mode.declaration, retain.declaration, scale.declaration, unit.declaration,
+    interval.declaration,
+  ]
+}
+
+extension ValueKind where Value == InputConfiguration.Line {
+  /// Digits alone are an offset, anything else a name, which the kernel cuts at 31 bytes (GPIO_MAX_NAME_SIZE).
+  static let line = ValueKind(.text(bytes: 1...31)) { text throws(Mismatch) in
+    if !text.isEmpty, text.unicodeScalars.allSatisfy(\.isDigit) {
+      guard let offset = UInt32(text), offset <= 65535 else {
+        throw Mismatch(message: "\(quoted(text)) is no offset of a chip; write 0 to 65535, or a line's name")
+      }
+      return .offset(offset)
+    }
+    return .name(try ValueKind<String>.text(bytes: 1...31).parse(text))
+  }
+}
+
+/// Reads `inputs`.
+struct InputSection {
+  private(set) var inputs: [InputConfiguration] = []
+  /// Their `name` keys.
+  private(set) var names: [NamedReading] = []
+  private var lines: [(input: InputConfiguration, written: Written)] = []
+
+  init(_ readers: [MappingReader]) {
+    for reader in readers { read(reader) }
+  }
+
+  private mutating func read(_ reader: MappingReader) {
+    let name = reader.read(InputKeys.name)
+    let line = reader.read(InputKeys.line)
+    let mode = reader.read(InputKeys.mode)
+    let scale = reader.read(InputKeys.scale)
+    let unit = reader.read(InputKeys.unit)
+    let interval = reader.read(InputKeys.interval)
+    let input = InputConfiguration(
+      name: name.value ?? "", chip: reader.read(InputKeys.chip).value, line: line.value ?? .offset(0),
+      pull: reader.read(InputKeys.pull).value, isActiveLow: reader.read(InputKeys.activeLow).value,
+      debounce: reader.read(InputKeys.debounce).value, mode: mode.value,
+      isRetained: reader.read(InputKeys.retain).value ?? (mode.value == .state),
+      scale: scale.value, unit: unit.value, interval: interval.value)
+    if mode.value != .counter, !mode.isWrong {
+      for (key, written) in [("scale", scale.written), ("unit", unit.written), ("interval", interval.written)]
+      where written != nil {
+        reader.conflict(
+          written, mode.written,
+          "\(key) belongs to mode counter, not \(mode.value.rawValue); remove it, or write mode: counter")
+      }
+    }
+    reader.reject(unknownTo: InputKeys.all)
+    if let written = line.written { check(input, written, reader) }
+    if let text = name.value, let written = name.written {
+      names.append(NamedReading(name: text, written: written))
+      inputs.append(input)
+    }
+    reader.log.warning(reader.start, reader.path, "inputs are not served by this version yet; the entry is ignored")
+  }
+
+  /// A line can be requested once.
+  private mutating func check(_ input: InputConfiguration, _ written: Written, _ reader: MappingReader) {
+    let same = lines.first { other in
+      guard other.input.line == input.line else { return false }
+      // A name without a chip is looked for on all of them.
+      if case .name = input.line, other.input.chip == nil || input.chip == nil { return true }
+      return other.input.chip == input.chip
+    }
+    if let same {
+      reader.error(
+        written,
+        "the line is already used on line \(same.written.key.line); write another, or remove one of the entries")
+    }
+    lines.append((input, written))
+  }
+}

@@ -1,0 +1,92 @@
+import YAML
+
+/// Why a scalar is not a value of its kind: "what is wrong; what would be right".
+struct Mismatch: Error {
+  var message: String
+}
+
+/// How text becomes a value, and the same as data for those who describe it.
+struct ValueKind<Value: Sendable>: Sendable {
+  let shape: Declaration.Shape
+  let parse: @Sendable (String) throws(Mismatch) -> Value
+
+  init(_ shape: Declaration.Shape, parse: @escaping @Sendable (String) throws(Mismatch) -> Value) {
+    self.shape = shape
+    self.parse = parse
+  }
+
+  /// The same kind with one more step.
+  func map<Other>(_ transform: @escaping @Sendable (Value) throws(Mismatch) -> Other) -> ValueKind<Other> {
+    let parse = parse
+    return ValueKind<Other>(shape) { text throws(Mismatch) in try transform(try parse(text)) }
+  }
+
+  /// The same kind, where `word` stands for a value of its own.
+  func or(_ word: String, _ value: Value) -> ValueKind<Value> {
+    let parse = parse
+    return ValueKind(shape) { text throws(Mismatch) in text == word ? value : try parse(text) }
+  }
+}
+
+/// A key of the configuration, declared once: its name, kind, default and help.
+struct Key<Value: Sendable>: Sendable {
+  let declaration: Declaration
+  let kind: ValueKind<Value>
+  let standard: Value
+
+  /// - Parameter standard: the default as it would be written; it goes through the same reader as the file.
+  init(_ name: String, _ kind: ValueKind<Value>, default standard: String, help: String) {
+    declaration = Declaration(name: name, help: help, need: .standard(standard), content: .scalar(kind.shape))
+    self.kind = kind
+    do {
+      self.standard = try kind.parse(standard)
+    } catch {
+      preconditionFailure("the default of \(name) is outside its own bounds: \(error.message)")
+    }
+  }
+
+  /// A key that may be left out.
+  init<Wrapped>(optional name: String, _ kind: ValueKind<Wrapped>, help: String) where Value == Wrapped? {
+    declaration = Declaration(name: name, help: help, need: .optional, content: .scalar(kind.shape))
+    self.kind = kind.map { $0 }
+    standard = nil
+  }
+
+  /// A key that must be written. Its value is nil only after an error was recorded.
+  /// - Parameter missing: what to write.
+  init<Wrapped>(required name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String)
+  where Value == Wrapped? {
+    declaration = Declaration(name: name, help: help, need: .required(missing), content: .scalar(kind.shape))
+    self.kind = kind.map { $0 }
+    standard = nil
+  }
+
+  /// A required key that takes one value or a list of them.
+  init<Wrapped>(requiredList name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String)
+  where Value == Wrapped? {
+    declaration = Declaration(name: name, help: help, need: .required(missing), content: .scalars(kind.shape))
+    self.kind = kind.map { $0 }
+    standard = nil
+  }
+
+  var name: String { declaration.name }
+}
+
+/// What a file says for a key.
+struct Field<Value> {
+  /// What was written, or the default: also where what was written is wrong, so that reading goes on.
+  var value: Value
+  /// Where it was written; nil where it was not, or was wrong.
+  var written: Written?
+  /// What was written is wrong, and reported; rules between keys then have nothing to say.
+  var isWrong = false
+
+  var isWritten: Bool { written != nil }
+}
+
+/// Where a key and its value stand.
+struct Written {
+  var path: String
+  var key: Position
+  var value: Position
+}

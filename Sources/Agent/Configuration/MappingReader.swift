@@ -1,0 +1,205 @@
+import YAML
+
+/// Reads the keys of one mapping by their declarations and records what is wrong with them.
+final class MappingReader {
+  /// `broker.tls`, `sensors[2]`; empty for the file itself.
+  let path: String
+  let log: DiagnosticLog
+  /// Where a missing key is reported: the mapping's first key, or where the mapping would be.
+  let start: Position
+  private let entries: [String: Entry]
+  private let order: [String]
+  /// Nothing can be said about what is missing from a mapping that is a list or a text.
+  private var isMapping: Bool
+
+  /// - Parameter node: nil or an empty value reads as a mapping without keys.
+  init(_ node: Node?, path: String, start: Position, log: DiagnosticLog) {
+    self.path = path
+    self.log = log
+    var found: [Entry] = []
+    var isMapping = true
+    switch node?.value {
+    case .mapping(let entries):
+      found = entries
+    case .scalar(let scalar) where scalar.isNull:
+      break
+    case nil:
+      break
+    case .scalar, .sequence:
+      // The text itself may be a secret: `broker: password:x`.
+      isMapping = false
+      let kind = node?.kind ?? ""
+      log.error(
+        node?.position ?? start, path.isEmpty ? nil : path,
+        "\(kind) stands where keys are expected; write \"key: value\" lines, with a space behind each colon")
+    }
+    // Merged keys stand last but are written earlier, elsewhere.
+    self.start = found.first?.keyPosition ?? start
+    self.isMapping = isMapping
+    order = found.map(\.key)
+    entries = Dictionary(found.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  func path(to key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+  /// Where a key was written, whatever its value.
+  func position(of key: String) -> Position? { entries[key]?.keyPosition }
+
+  // MARK: Values
+
+  func read<Value>(_ key: Key<Value>) -> Field<Value> {
+    guard let entry = entries[key.name] else {
+      if case .required(let advice) = key.declaration.need { missing(key.name, advice) }
+      return Field(value: key.standard, written: nil)
+    }
+    let path = path(to: key.name)
+    guard let value = parse(entry.value, key, path) else {
+      return Field(value: key.standard, written: nil, isWrong: true)
+    }
+    return Field(value: value, written: Written(path: path, key: entry.keyPosition, value: entry.value.position))
+  }
+
+  /// One value, or a list of 1 to `limit`.
+  func readList<Value>(_ key: Key<Value?>, limit: Int) -> [Field<Value>] {
+    guard let entry = entries[key.name], case .sequence(let items) = entry.value.value else {
+      let field = read(key)
+      return field.value.map { [Field(value: $0, written: field.written)] } ?? []
+    }
+    let path = path(to: key.name)
+    guard (1...limit).contains(items.count) else {
+      log.error(entry.value.position, path, "a list of \(items.count); write 1 to \(limit) values")
+      return []
+    }
+    return items.enumerated().compactMap { index, item in
+      let place = "\(path)[\(index)]"
+      guard let value = parse(item, key, place) ?? nil else { return nil }
+      return Field(value: value, written: Written(path: place, key: item.position, value: item.position))
+    }
+  }
+
+  private func parse<Value>(_ node: Node, _ key: Key<Value>, _ path: String) -> Value? {
+    guard case .scalar(let scalar) = node.value else {
+      log.error(node.position, path, "\(node.kind) stands where a single value is expected; \(key.expectation)")
+      return nil
+    }
+    guard !scalar.isNull else {
+      let removal = if case .required = key.declaration.need { "" } else { ", or remove the key" }
+      log.error(node.position, path, "has no value; \(key.expectation)\(removal)")
+      return nil
+    }
+    do {
+      return try key.kind.parse(scalar.text)
+    } catch {
+      log.error(node.position, path, error.message)
+      return nil
+    }
+  }
+
+  // MARK: Sections
+
+  /// The keys below `name`. Without them, what is missing is reported here.
+  func section(_ name: String) -> MappingReader {
+    let entry = entries[name]
+    let section = MappingReader(entry?.value, path: path(to: name), start: entry?.keyPosition ?? start, log: log)
+    section.isMapping = section.isMapping && isMapping
+    return section
+  }
+
+  /// The mappings of a list.
+  func list(_ name: String) -> [MappingReader] {
+    guard let entry = entries[name] else { return [] }
+    let path = path(to: name)
+    switch entry.value.value {
+    case .sequence(let items):
+      return items.enumerated().map { index, item in
+        MappingReader(item, path: "\(path)[\(index)]", start: item.position, log: log)
+      }
+    case .scalar(let scalar) where scalar.isNull:
+      return []
+    default:
+      log.error(
+        entry.value.position, path, "\(entry.value.kind) stands where a list is expected; begin each entry with \"- \"")
+      return []
+    }
+  }
+
+  // MARK: What is not right
+
+  func missing(_ key: String, _ advice: String) {
+    if isMapping { log.error(start, path(to: key), "missing; \(advice)") }
+  }
+
+  /// Records a rule between keys that does not hold.
+  func error(_ written: Written?, _ message: String) {
+    if let written { log.error(written.key, written.path, message) }
+  }
+
+  /// Records a conflict at whichever of two keys stands later; keys that were not written hold no position.
+  func conflict(_ first: Written?, _ second: Written?, _ message: String) {
+    error([first, second].compactMap { $0 }.max { $0.key < $1.key }, message)
+  }
+
+  /// Reports every key that is not declared.
+  /// - Parameters:
+  ///   - elsewhere: explains a key that is known in another place; nil where it is not.
+  func reject(unknownTo keys: [Declaration], elsewhere: (String) -> String? = { _ in nil }) {
+    let names = keys.map(\.name)
+    for name in order where !names.contains(name) {
+      guard let position = entries[name]?.keyPosition else { continue }
+      // `{password:x}` is a key without a value, and may hold a secret.
+      if let colon = name.firstIndex(of: ":") {
+        let word = String(name[..<colon])
+        log.error(
+          position, path.isEmpty ? nil : path,
+          "unknown key; write a space behind the colon of \(names.contains(word) ? quoted(word) : "this key")")
+        continue
+      }
+      let shown = name.allSatisfy { $0.isLetter || $0.isNumber || "_-.".contains($0) } ? name : quoted(name)
+      let place = path(to: String(shown.prefix(64)))
+      if let explanation = elsewhere(name) {
+        log.error(position, place, explanation)
+      } else if let near = Suggestion(candidates: names).nearest(to: name) {
+        log.error(position, place, "unknown key; did you mean \(quoted(near))?")
+      } else if let home = Configuration.home(of: name), home != place {
+        log.error(position, place, "unknown key; did you mean \(quoted(home))?")
+      } else {
+        log.error(position, place, "unknown key; the keys here are \(Set(names).sorted().joined(separator: ", "))")
+      }
+    }
+  }
+}
+
+extension Key {
+  /// "write a duration, such as 30s".
+  fileprivate var expectation: String {
+    switch declaration.need {
+    case .required(let advice): advice
+    case .standard(let text): "write \(declaration.content.noun), such as \(text)"
+    case .optional: "write \(declaration.content.noun)"
+    }
+  }
+}
+
+extension Declaration.Content {
+  /// What to write, in a few words.
+  var noun: String {
+    switch self {
+    case .section: "keys"
+    case .entries: "a list"
+    case .scalar(let shape), .scalars(let shape):
+      switch shape {
+      case .text, .identifier: "a text"
+      case .choice(let words): Suggestion.list(words)
+      case .boolean: "true or false"
+      case .integer: "a whole number"
+      case .number: "a number"
+      case .percentOrNumber: "a number or a percentage"
+      case .duration: "a duration"
+      case .size: "a size"
+      case .topic: "a topic"
+      case .url: "a URL"
+      case .path: "a path"
+      }
+    }
+  }
+}

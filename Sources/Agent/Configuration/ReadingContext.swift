@@ -1,0 +1,37 @@
+/// What a configuration is read against besides its own text.
+struct ReadingContext {
+  let log: DiagnosticLog
+  let files: ConfigurationFiles
+  let environment: [String: String]
+  /// The configuration file's folder, with a slash at its end; empty for the current one.
+  let folder: String
+  /// Anyone on the device may read the configuration file.
+  let isReadableByOthers: Bool
+
+  /// Relative paths are taken from the configuration file's folder.
+  func resolve(_ path: String) -> String {
+    path.hasPrefix("/") ? path : folder + path
+  }
+
+  /// Resolves a path that must be readable, and says so where it is not.
+  func readable(_ field: Field<String?>) -> String? {
+    guard let path = field.value, let written = field.written else { return nil }
+    let resolved = resolve(path)
+    if case .failure(let failure) = files.open(resolved, 0) {
+      log.error(written.value, written.path, cannotRead(resolved, failure))
+    }
+    return resolved
+  }
+
+  func cannotRead(_ path: String, _ failure: ConfigurationFiles.Failure) -> String {
+    let advice =
+      if failure.isMissing {
+        "create it, or correct the path"
+      } else if failure.isDenied {
+        "let the user that runs limpet read it"
+      } else {
+        "name a file that can be read"
+      }
+    return "\(quoted(path)) cannot be read: \(failure.text); \(advice)"
+  }
+}

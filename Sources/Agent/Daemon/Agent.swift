@@ -1,0 +1,190 @@
+import Logging
+import MQTT
+import NIOCore
+import NIOPosix
+import Sensing
+import Storage
+import Synchronization
+
+/// This program's version.
+public let limpetVersion = "0.1.0"
+
+/// The agent: opens its store, finds out which device it is, and runs until it is told to stop.
+///
+/// It lives on the one event loop, with everything that it starts there.
+public actor Agent {
+  private nonisolated let eventLoop: any EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+  private let configuration: Configuration
+  private let root: FileRoot
+  private let logger: Logger
+  private var daemon: Daemon?
+  /// Signals to end that came so far.
+  private var terminations = 0
+
+  private init(_ configuration: Configuration, root: FileRoot, logger: Logger, eventLoop: any EventLoop) {
+    self.configuration = configuration
+    self.root = root
+    self.logger = logger
+    self.eventLoop = eventLoop
+  }
+
+  /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
+  ///
+  /// - Parameters:
+  ///   - root: where sensors and the board's identity are read.
+  ///   - events: made before any thread.
+  /// - Returns: false when the end was not clean, so that the broker may have to say offline by the will.
+  /// - Throws: when the configuration cannot be run.
+  public static func run(
+    _ configuration: Configuration, root: FileRoot, events: ProcessEvents, logger: Logger
+  ) throws(PlanError) -> Bool {
+    _ = try configuration.servers()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let agent = Agent(configuration, root: root, logger: logger, eventLoop: group.next())
+    let result = Mutex<Result<Bool, PlanError>>(.success(false))
+    agent.onLoop { agent in
+      Task {
+        do throws(PlanError) {
+          let isClean = try await agent.run()
+          result.withLock { $0 = .success(isClean) }
+        } catch {
+          result.withLock { $0 = .failure(error) }
+        }
+        events.finish()
+      }
+    }
+    while true {
+      switch events.next() {
+      case .terminate: agent.onLoop { $0.terminate() }
+      case .clockJumped: agent.onLoop { $0.clockJumped() }
+      case .finished: return try result.withLock { $0 }.get()
+      }
+    }
+  }
+
+  private nonisolated func onLoop(_ body: @escaping @Sendable (isolated Agent) -> Void) {
+    eventLoop.execute { self.assumeIsolated { body($0) } }
+  }
+
+  private func terminate() {
+    terminations += 1
+    let isFirst = terminations == 1
+    daemon?.assumeIsolated { isFirst ? $0.stop() : $0.abort() }
+  }
+
+  private func clockJumped() { daemon?.assumeIsolated { $0.clockJumped() } }
+
+  private func run() async throws(PlanError) -> Bool {
+    logger.notice("limpet \(limpetVersion) starts")
+    let (store, state) = await openStore()
+    let device = await identify(store, state)
+    var generator = SystemRandomNumberGenerator()
+    let instance = String(generator.next() as UInt64, radix: 16)
+    var plan = try configuration.daemonPlan(device: device, instance: instance, root: root)
+    plan.rememberSession(state.session)
+    let daemon = Daemon(
+      plan: plan, store: store, state: state, numbers: await firstNumbers(store, state, plan),
+      startReason: state.epoch > 0 && state.lastStop == nil ? "recovered" : "start", eventLoop: eventLoop,
+      logger: logger)
+    // Told to stop before it began: nothing was published, so nothing has to be taken back.
+    guard terminations == 0 else { return true }
+    self.daemon = daemon
+    let isClean = await daemon.run()
+    await close(store, daemon, isClean: isClean)
+    return isClean
+  }
+
+  // MARK: The store
+
+  private func openStore() async -> (StateStore?, StoredState) {
+    guard configuration.storage.sync != .never else { return (nil, StoredState()) }
+    do {
+      let store = try await StateStore.open(folder: configuration.storage.path)
+      let state = try await store.load()
+      if let aside = state.keptAside {
+        logger.error(
+          "the storage was damaged and begins anew; the damaged file is kept as \(aside.path): \(aside.reason)")
+      }
+      if let error = state.writeError { logger.error("\(error)") }
+      return (store, state)
+    } catch {
+      logger.error(
+        "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
+      return (nil, StoredState())
+    }
+  }
+
+  private func identify(_ store: StateStore?, _ state: StoredState) async -> String {
+    if case .given(let id) = configuration.device.id { return id }
+    var generator = SystemRandomNumberGenerator()
+    let (identity, origin) = DeviceIdentity.decide(
+      stored: state.identity, board: BoardIdentity.read(in: root), using: &generator)
+    switch origin {
+    case .stored: logger.notice("this device is \(identity.id)")
+    case .new: logger.notice("this device is \(identity.id), made from \(identity.source.words)")
+    case .moved(let from):
+      logger.warning("this storage comes from another board (\(from)); this board is \(identity.id) from now on")
+    }
+    guard origin != .stored, let store else { return identity.id }
+    do { try await store.setIdentity(identity) } catch { logger.error("\(error)") }
+    return identity.id
+  }
+
+  /// Sequence numbers with the first block of every name on the disk, so that sampling can begin.
+  private func firstNumbers(
+    _ store: StateStore?, _ state: StoredState, _ plan: Daemon.Plan
+  ) async -> SequenceAllocator {
+    var numbers = SequenceAllocator(
+      stored: state.sequences,
+      historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
+    numbers.register(plan.sensors.map(\.stream.name))
+    let ends = numbers.requests()
+    guard let store else {
+      numbers.storageIsUnavailable()
+      return numbers
+    }
+    guard !ends.isEmpty else { return numbers }
+    do {
+      try await store.reserve(ends)
+      numbers.reserved(ends)
+    } catch {
+      logger.error("\(error); sequence numbers are not reserved: a restart may repeat them")
+      numbers.storageIsUnavailable()
+    }
+    return numbers
+  }
+
+  private func close(_ store: StateStore?, _ daemon: Daemon, isClean: Bool) async {
+    let unsent = await daemon.unsent
+    if unsent > 0 { logger.error("\(unsent) readings were taken and not sent; they are lost with this process") }
+    guard let store else { return }
+    do {
+      try await store.storeExact(await daemon.exactNumbers)
+      if isClean {
+        let now = WallClock.now().time(of: .now)
+        try await store.setLastStop(LastStop(reason: "shutdown", time: now.milliseconds))
+      }
+    } catch { logger.error("\(error)") }
+    await store.close()
+  }
+}
+
+extension StoredIdentity.Source {
+  fileprivate var words: String {
+    switch self {
+    case .deviceTree: "the board's serial number"
+    case .machineID: "/etc/machine-id"
+    case .random: "a random number, since this board has no serial number and no machine-id"
+    }
+  }
+}
+
+extension Daemon.Plan {
+  /// "Session present" is believed of the server that this store's session was on.
+  mutating func rememberSession(_ record: SessionRecord?) {
+    guard let record, record.clientIdentifier == connect.clientIdentifier else { return }
+    client.knownSession = client.servers.first { $0.description == record.server }
+  }
+}

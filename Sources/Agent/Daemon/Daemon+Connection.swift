@@ -1,0 +1,173 @@
+import MQTT
+import NIOCore
+import Storage
+
+extension Daemon: ClientDelegate {
+  func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
+    epoch = await nextEpoch()
+    var connect = plan.connect
+    connect.cleanStart = plan.cleanStart
+    connect.will = plan.presence.will(epoch: epoch, version)
+    return connect
+  }
+
+  /// One more than in every CONNECT before, across restarts as long as it can be stored.
+  private func nextEpoch() async -> UInt64 {
+    guard let store else { return epoch + 1 }
+    do {
+      let next = try await store.nextEpoch()
+      storageWorks()
+      return max(next, epoch + 1)
+    } catch {
+      storageFails(error)
+      return epoch + 1
+    }
+  }
+
+  func client(_ client: isolated Client, did event: Client.Event) {
+    assumeIsolated { $0.handle(event) }
+  }
+
+  private func handle(_ event: Client.Event) {
+    switch event {
+    case .connecting(let server, let version): logger.debug("connecting to \(server), MQTT \(version)")
+    case .connected(let connected, let server): self.connected(connected, to: server)
+    case .message, .answered: break
+    case .settled(let token, let outcome): settled(token, outcome)
+    case .ready: pump()
+    case .lost(let loss, let delay): lost(loss, retryAfter: delay)
+    }
+  }
+
+  private func connected(_ connected: Session.Connected, to server: ServerAddress) {
+    connection = connected
+    logger.notice(
+      """
+      connected to \(server), MQTT \(connected.version), session present: \(connected.sessionPresent), \
+      keepalive \(connected.limits.keepAlive) s
+      """)
+    if !connected.limits.retainAvailable {
+      logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
+    }
+    remember(server)
+    if departure.isLeaving {
+      perform(departure.connected(isIdle: isIdle))
+    } else {
+      sayOnline(connected)
+    }
+  }
+
+  private func sayOnline(_ connected: Session.Connected) {
+    births += 1
+    birth = PresenceMessages.Statement(
+      event: .birth, reason: births == 1 ? startReason : "reconnected", epoch: epoch,
+      since: WallClock.now().time(of: .now), connection: connected)
+    tellBirth()
+  }
+
+  /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
+  private func tellBirth() {
+    leaseTimer?.cancel()
+    guard let birth, !departure.isLeaving else { return }
+    publish(plan.presence.status(birth), FirstToken.birthStatus)
+    publish(plan.presence.presence(birth), FirstToken.birthPresence)
+    guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
+    leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
+  }
+
+  /// Presence is good for this connection only, and may take the place that is kept free for it.
+  func publish(_ message: Message, _ token: Session.Token) {
+    do { try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) } } catch {
+      logger.error("\(message.topic) was not published: \(error)")
+    }
+  }
+
+  /// Where this store's session is from now on.
+  private func remember(_ server: ServerAddress) {
+    let record = SessionRecord(server: server.description, clientIdentifier: plan.connect.clientIdentifier)
+    guard let store, record != sessionRecord else { return }
+    sessionRecord = record
+    Task {
+      do throws(StorageError) { try await store.setSession(record) } catch { storageFails(error) }
+    }
+  }
+
+  private func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
+    let wasConnected = connection != nil
+    connection = nil
+    birth = nil
+    if let delay {
+      logger.warning("\(wasConnected ? "connection lost" : "not connected"): \(loss); next try in \(delay.inWords)")
+    } else if case .session(.requested) = loss {
+      logger.notice("disconnected")
+    } else {
+      logger.error("disconnected: \(loss)")
+    }
+    if delay == nil && !departure.isLeaving { return finish(clean: false) }
+    perform(departure.lost(willRetry: delay != nil))
+  }
+
+  // MARK: Readings
+
+  /// Sends waiting readings while the session has room.
+  func pump() {
+    guard let connection, let client, !departure.hasSaidFarewell else { return }
+    let room = client.assumeIsolated { $0.room }
+    guard room > 0, !outbox.isEmpty else { return }
+    let clock = WallClock.now()
+    for _ in 0..<room {
+      guard let reading = outbox.popFirst() else { break }
+      let message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
+      send(message.adapted(to: connection.limits), client)
+    }
+  }
+
+  private func send(_ message: Message, _ client: Client) {
+    let token = nextToken
+    nextToken += 1
+    underWay += 1
+    do { try client.assumeIsolated { try $0.publish(message, token: token) } } catch {
+      underWay -= 1
+      refused += 1
+      logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
+    }
+  }
+
+  private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    if token == FirstToken.stopStatus, case .delivered = outcome {
+      perform(departure.farewellAcknowledged(at: .now))
+    }
+    if case .refused(let code) = outcome, token < FirstToken.readings {
+      logger.error("the server refused a message about the presence: \(code)")
+    }
+    guard token >= FirstToken.readings else { return }
+    underWay -= 1
+    switch outcome {
+    case .delivered, .abandoned: break
+    case .refused(let code):
+      refused += 1
+      logger.error("the server refused a reading: \(code); \(refused) were refused since the start")
+    case .rejected(let rejection):
+      refused += 1
+      logger.error("a reading was given up: \(rejection); \(refused) since the start")
+    }
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
+  }
+
+  /// Nothing waits, nothing is under way.
+  var isIdle: Bool { unsent == 0 }
+
+  // MARK: Storage
+
+  func storageFails(_ error: StorageError) {
+    guard !isStorageFailing else { return }
+    isStorageFailing = true
+    logger.error("\(error); the agent goes on in memory: a restart may repeat or skip sequence numbers")
+  }
+
+  func storageWorks() {
+    guard isStorageFailing else { return }
+    isStorageFailing = false
+    logger.notice("the storage can be written again")
+  }
+}

@@ -1,0 +1,126 @@
+import MQTT
+import NIOCore
+import Sensing
+import Storage
+
+/// A sensor of the configuration, ready to be read.
+struct PlannedSensor: Sendable {
+  let stream: Stream
+  let job: ReadJob
+  let interval: Duration
+  let change: SensorConfiguration.Change?
+  let maxAge: Duration?
+  let unit: String?
+  let scale: Double
+  let offset: Double
+}
+
+/// What changes about a sensor while the agent runs.
+struct SensorState {
+  var policy: ReadingPolicy
+  /// Why it could not be read the last time; nil: it could.
+  var failure: String?
+
+  init(_ sensor: PlannedSensor) { policy = ReadingPolicy(change: sensor.change, maxAge: sensor.maxAge) }
+}
+
+/// A reading whose number is not reserved yet.
+struct UnnumberedReading {
+  let sensor: Int
+  let content: Reading.Content
+  let unit: String?
+  let time: ContinuousClock.Instant
+}
+
+extension Daemon {
+  /// Has the sensors read that are due, and sleeps until the next ones are.
+  func sample() {
+    guard !departure.isLeaving else { return }
+    let due = schedule.take(at: .now)
+    if !due.isEmpty, let reader { sampled(reader.submit(due.map { plan.sensors[$0].job })) }
+    sampleTimer?.cancel()
+    sampleTimer = schedule.next.map { next in after(ContinuousClock.now.duration(to: next)) { $0.sample() } }
+  }
+
+  /// Takes results in: those worth a reading get a number and go into the outbox.
+  func sampled(_ results: [ReadResult]) {
+    for result in results {
+      guard let index = plan.sensors.firstIndex(where: { $0.job.id == result.id }) else { continue }
+      take(result.outcome, of: index)
+    }
+    numberReadings()
+    pump()
+  }
+
+  private func take(_ outcome: Result<Measurement, SensorError>, of index: Int) {
+    let sensor = plan.sensors[index]
+    let content: Reading.Content
+    let time: ContinuousClock.Instant
+    var unit = sensor.unit
+    switch outcome {
+    case .success(let measurement):
+      content = .good(measurement.value.calibrated(scale: sensor.scale, offset: sensor.offset))
+      time = measurement.time
+      unit = unit ?? measurement.unit
+    case .failure(let error):
+      content = .bad("\(error)")
+      time = .now
+    }
+    report(content, of: index)
+    guard sensors[index].policy.publishes(content, at: time) else { return }
+    unnumbered.append(UnnumberedReading(sensor: index, content: content, unit: unit, time: time))
+  }
+
+  /// Says once that a sensor fails, and once that it works again.
+  private func report(_ content: Reading.Content, of index: Int) {
+    let name = plan.sensors[index].stream.name
+    switch content {
+    case .good:
+      guard sensors[index].failure != nil else { return }
+      sensors[index].failure = nil
+      logger.notice("\(name): can be read again")
+    case .bad(let reason):
+      guard sensors[index].failure != reason else { return }
+      sensors[index].failure = reason
+      logger.warning("\(name): \(reason)")
+    }
+  }
+
+  /// Numbers what has been read, as far as numbers are reserved, and reserves more.
+  private func numberReadings() {
+    while let reading = unnumbered.first, let number = numbers.next(plan.sensors[reading.sensor].stream.name) {
+      unnumbered.removeFirst()
+      outbox.append(
+        Reading(
+          stream: reading.sensor, content: reading.content, unit: reading.unit, time: reading.time,
+          sequence: number.sequence, restarted: number.restarted))
+    }
+    reserveNumbers()
+    reportDrops()
+  }
+
+  private func reserveNumbers() {
+    let ends = numbers.requests()
+    guard !ends.isEmpty, let store else { return }
+    Task {
+      do throws(StorageError) {
+        try await store.reserve(ends)
+        numbers.reserved(ends)
+        storageWorks()
+      } catch {
+        numbers.storageIsUnavailable()
+        storageFails(error)
+      }
+      numberReadings()
+      pump()
+    }
+  }
+
+  /// At the first reading that is lost, and then at each doubling.
+  private func reportDrops() {
+    guard outbox.dropped >= max(1, reportedDrops * 2) else { return }
+    reportedDrops = outbox.dropped
+    logger.error(
+      "the buffer is full (storage.max_size): \(outbox.dropped) of the oldest readings were given up since the start")
+  }
+}

@@ -1,0 +1,64 @@
+import MQTT
+
+extension Daemon {
+  /// The clean shutdown: readings that wait, then `offline`, then DISCONNECT, all within `shutdown_timeout`.
+  func stop() {
+    guard !departure.isLeaving else { return }
+    logger.notice("stopping")
+    sampleTimer?.cancel()
+    perform(
+      departure.begin(
+        within: plan.shutdownTimeout, at: .now, isConnected: connection != nil, isIdle: isIdle))
+  }
+
+  /// At once: the connection is cut, so that the broker publishes the will.
+  func abort() {
+    logger.warning("aborted: the broker will say offline by the will")
+    client?.assumeIsolated { $0.abort() }
+    finish(clean: false)
+  }
+
+  func perform(_ actions: [Departure.Action]) {
+    for action in actions { perform(action) }
+    armDepartureTimer()
+  }
+
+  private func perform(_ action: Departure.Action) {
+    switch action {
+    case .connect: client?.assumeIsolated { $0.retryNow() }
+    case .sayFarewell: sayOffline()
+    case .disconnect(let limit):
+      guard let client else { return finish(clean: false) }
+      Task {
+        await client.disconnect(within: limit)
+        finish(clean: true)
+      }
+    case .abort:
+      logger.error("the shutdown took longer than shutdown_timeout; the connection is cut")
+      abort()
+    case .finish:
+      // Not this process's failure: the broker is away, and has said offline by the will or will do so.
+      logger.warning("there is no connection to say offline over; the broker says it by the will")
+      client?.assumeIsolated { $0.abort() }
+      finish(clean: true)
+    }
+  }
+
+  private func sayOffline() {
+    guard let connection else { return }
+    let statement = PresenceMessages.Statement(
+      event: .stop, reason: "shutdown", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
+    publish(plan.presence.presence(statement), FirstToken.stopPresence)
+    publish(plan.presence.status(statement), FirstToken.stopStatus)
+  }
+
+  private func armDepartureTimer() {
+    departureTimer?.cancel()
+    departureTimer = nil
+    guard departure.state != .gone, let deadline = departure.nextDeadline else { return }
+    departureTimer = after(ContinuousClock.now.duration(to: deadline)) { daemon in
+      let isConnected = daemon.connection != nil
+      daemon.perform(daemon.departure.elapsed(at: .now, isConnected: isConnected))
+    }
+  }
+}

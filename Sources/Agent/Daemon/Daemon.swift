@@ -1,0 +1,147 @@
+import DequeModule
+import Logging
+import MQTT
+import NIOCore
+import Sensing
+import Storage
+
+/// The agent while it runs: takes samples when they are due, numbers them, hands them to the session as it has room,
+/// and says `online` and `offline` around them.
+///
+/// It lives on the client's event loop; reading sensors and writing to the disk happen on threads of their own, whose
+/// results come back as one hop a batch. How it acts on the connection is in `Daemon+Connection`, how it reads in
+/// `Daemon+Sampling`, how it ends in `Daemon+Stopping`.
+actor Daemon {
+  nonisolated let eventLoop: any EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+  /// What stays the same for as long as the agent runs.
+  struct Plan: Sendable {
+    var client: Client.Configuration
+    let connect: Connect
+    let presence: PresenceMessages
+    let sensors: [PlannedSensor]
+    let bufferLimit: Int
+    let shutdownTimeout: Duration
+    let cleanStart: Bool
+  }
+
+  let plan: Plan
+  let logger: Logger
+  let store: StateStore?
+  var client: Client?
+
+  // Connection
+  var epoch: UInt64
+  var connection: Session.Connected?
+  var births = 0
+  /// What the last birth said, for as long as it holds.
+  var birth: PresenceMessages.Statement?
+  var leaseTimer: Scheduled<Void>?
+  /// Why the agent started, for the first birth.
+  let startReason: String
+  var isStorageFailing = false
+  var sessionRecord: SessionRecord?
+
+  // Readings
+  var sensors: [SensorState]
+  var schedule: SampleSchedule
+  var sampleTimer: Scheduled<Void>?
+  var reader: BlockingReader?
+  var numbers: SequenceAllocator
+  /// Readings whose numbers are still being reserved on the disk.
+  var unnumbered: Deque<UnnumberedReading> = []
+  var outbox: Outbox
+  var reportedDrops: UInt64 = 0
+  var underWay = 0
+  var refused: UInt64 = 0
+  var nextToken = FirstToken.readings
+
+  // The end
+  var departure = Departure()
+  var departureTimer: Scheduled<Void>?
+  private var finished: Bool?
+  private var waiter: CheckedContinuation<Bool, Never>?
+
+  init(
+    plan: Plan, store: StateStore?, state: StoredState, numbers: SequenceAllocator, startReason: String,
+    eventLoop: any EventLoop, logger: Logger
+  ) {
+    self.plan = plan
+    self.store = store
+    self.numbers = numbers
+    self.startReason = startReason
+    self.eventLoop = eventLoop
+    self.logger = logger
+    epoch = state.epoch
+    sessionRecord = state.session
+    sensors = plan.sensors.map(SensorState.init)
+    schedule = SampleSchedule(intervals: plan.sensors.map(\.interval), start: .now)
+    outbox = Outbox(limit: plan.bufferLimit)
+  }
+
+  /// How long after the start the code of the start is no longer needed.
+  private static let settlingTime = Duration.seconds(5)
+
+  /// Runs until `stop` or `abort` has done its work; false: the shutdown was not clean.
+  func run() async -> Bool {
+    let client = Client(plan.client, delegate: self, eventLoop: eventLoop, logger: logger)
+    self.client = client
+    reader = BlockingReader(
+      busChanged: { [logger] change in
+        switch change {
+        case .suspended(let bus): logger.error("\(bus): its reads hang; it is not read until one returns")
+        case .resumed(let bus): logger.notice("\(bus): reads return again")
+        }
+      },
+      deliver: { [weak self] results in
+        guard let self else { return }
+        eventLoop.execute { self.assumeIsolated { $0.sampled(results) } }
+      })
+    await client.start()
+    sample()
+    _ = after(Self.settlingTime) { _ in StartupPages.release() }
+    return await withCheckedContinuation { continuation in
+      if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
+    }
+  }
+
+  func finish(clean: Bool) {
+    guard finished == nil else { return }
+    finished = clean
+    departureTimer?.cancel()
+    sampleTimer?.cancel()
+    leaseTimer?.cancel()
+    reader?.shutdown()
+    waiter?.resume(returning: clean)
+    waiter = nil
+  }
+
+  /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
+  func clockJumped() {
+    client?.assumeIsolated { $0.tick() }
+    sample()
+  }
+
+  func after(_ delay: Duration, _ body: @escaping @Sendable (isolated Daemon) -> Void) -> Scheduled<Void> {
+    eventLoop.scheduleTask(in: TimeAmount(delay)) { self.assumeIsolated { body($0) } }
+  }
+}
+
+/// The names of requests that are open at one time.
+enum FirstToken {
+  static let birthStatus: Session.Token = 1
+  static let birthPresence: Session.Token = 2
+  static let stopPresence: Session.Token = 3
+  static let stopStatus: Session.Token = 4
+  static let readings: Session.Token = 16
+}
+
+/// What is left of a clean stop for the next start.
+extension Daemon {
+  /// Numbers as they are, so that the next start goes on without a gap.
+  var exactNumbers: [String: UInt64] { numbers.exact }
+
+  /// Readings that were taken and that the broker does not have.
+  var unsent: Int { outbox.count + unnumbered.count + underWay }
+}

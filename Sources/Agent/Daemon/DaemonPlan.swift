@@ -1,0 +1,107 @@
+import MQTT
+import NIOCore
+import Sensing
+import Storage
+
+/// Why a configuration that is right by itself cannot be run here.
+public enum PlanError: Error, CustomStringConvertible {
+  case noServedBroker([String])
+  case topic(String, TopicError)
+
+  public var description: String {
+    switch self {
+    case .noServedBroker(let urls):
+      "broker.url: this version cannot connect by \(urls.joined(separator: ", ")); write mqtt://… or mqtts://…"
+    case .topic(let topic, let error): "topic \"\(topic)\": \(error)"
+    }
+  }
+}
+
+extension Configuration {
+  /// The client identifier of a device.
+  func clientIdentifier(device: String) -> String {
+    if case .given(let given) = broker.clientID { given } else { device }
+  }
+
+  /// The servers that this version can connect to, in their order.
+  func servers() throws(PlanError) -> [ServerAddress] {
+    let servers = broker.urls.compactMap { url in
+      ServerAddress.Transport(rawValue: url.scheme.rawValue)
+        .map { ServerAddress(transport: $0, host: url.host, port: url.port) }
+    }
+    guard !servers.isEmpty else { throw .noServedBroker(broker.urls.map(\.description)) }
+    return servers
+  }
+
+  func clientConfiguration() throws(PlanError) -> Client.Configuration {
+    var client = Client.Configuration(servers: try servers())
+    switch broker.version {
+    case .automatic: client.version = nil
+    case .v5: client.version = .v5
+    case .v311: client.version = .v311
+    }
+    client.tls.authorities = broker.tls.ca
+    client.tls.certificate = broker.tls.certificate
+    client.tls.privateKey = broker.tls.key
+    client.tls.serverName = broker.tls.serverName
+    client.tls.isInsecure = broker.tls.insecure
+    client.connectTimeout = broker.connectTimeout
+    client.reconnect.minimum = broker.reconnect.min
+    client.reconnect.maximum = broker.reconnect.max
+    client.reconnect.stableAfter = broker.reconnect.stableAfter
+    return client
+  }
+
+  /// CONNECT without its will.
+  func connectPacket(device: String) -> Connect {
+    var properties = Properties()
+    // A session that is never asked for again need not be kept.
+    properties.sessionExpiryInterval =
+      switch broker.sessionExpiry {
+      case _ where broker.cleanStart: 0
+      case .after(let duration): UInt32(clamping: duration.components.seconds)
+      case .never: .max
+      }
+    return Connect(
+      clientIdentifier: clientIdentifier(device: device), cleanStart: broker.cleanStart,
+      keepAlive: UInt16(clamping: broker.keepalive.components.seconds), username: broker.username,
+      password: broker.password.map { ByteBuffer(bytes: $0.exposed) }, properties: properties)
+  }
+
+  func presenceMessages(device: String, instance: String) throws(PlanError) -> PresenceMessages {
+    PresenceMessages(
+      status: try Self.topicName(presence.topic.expanded(device: device)),
+      presence: try Self.topicName("limpet/\(device)/presence"),
+      online: presence.online, offline: presence.offline,
+      qos: QoS(rawValue: UInt8(clamping: presence.qos)) ?? .atLeastOnce, willDelay: presence.willDelay,
+      lease: presence.lease,
+      instance: instance, version: limpetVersion)
+  }
+
+  func daemonPlan(device: String, instance: String, root: FileRoot) throws(PlanError) -> Daemon.Plan {
+    Daemon.Plan(
+      client: try clientConfiguration(), connect: connectPacket(device: device),
+      presence: try presenceMessages(device: device, instance: instance),
+      sensors: try plannedSensors(device: device, root: root), bufferLimit: storage.maxSize,
+      shutdownTimeout: broker.shutdownTimeout, cleanStart: broker.cleanStart)
+  }
+
+  private func plannedSensors(device: String, root: FileRoot) throws(PlanError) -> [PlannedSensor] {
+    var planned: [PlannedSensor] = []
+    for sensor in sensors {
+      guard let kind = sensor.source.kind else { continue }
+      let stream = Stream(
+        name: sensor.name, topic: try Self.topicName(topic.expanded(device: device, name: sensor.name)),
+        qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce, isRetained: sensor.isRetained, format: format)
+      planned.append(
+        PlannedSensor(
+          stream: stream, job: ReadJob(id: sensor.name, source: kind.source(in: root)), interval: sensor.interval,
+          change: sensor.change, maxAge: sensor.maxAge, unit: sensor.unit, scale: sensor.scale, offset: sensor.offset))
+    }
+    return planned
+  }
+
+  private static func topicName(_ text: String) throws(PlanError) -> TopicName {
+    do { return try TopicName(text) } catch { throw .topic(text, error) }
+  }
+}

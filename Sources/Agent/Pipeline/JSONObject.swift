@@ -1,0 +1,88 @@
+import NIOCore
+import Sensing
+
+/// A JSON object (RFC 8259) that is written field by field, in the order of the calls.
+struct JSONObject {
+  private(set) var buffer = ByteBuffer()
+
+  init(capacity: Int = 128) {
+    buffer.reserveCapacity(capacity)
+    buffer.writeInteger(UInt8(ascii: "{"))
+  }
+
+  /// The object, complete.
+  consuming func finish() -> ByteBuffer {
+    buffer.writeInteger(UInt8(ascii: "}"))
+    return buffer
+  }
+
+  mutating func add(_ name: StaticString, _ text: String) {
+    addName(name)
+    buffer.writeJSONString(text)
+  }
+
+  mutating func add(_ name: StaticString, _ flag: Bool) {
+    addName(name)
+    buffer.writeStaticString(flag ? "true" : "false")
+  }
+
+  mutating func add(_ name: StaticString, _ number: UInt64) {
+    addName(name)
+    buffer.writeString(String(number))
+  }
+
+  /// JSON has no words for infinities and NaN: they are null (RFC 8259, section 6).
+  mutating func add(_ name: StaticString, _ number: Double) {
+    guard number.isFinite else { return addNull(name) }
+    addName(name)
+    buffer.writeString(number.shortestDecimal)
+  }
+
+  mutating func addNull(_ name: StaticString) {
+    addName(name)
+    buffer.writeStaticString("null")
+  }
+
+  mutating func add(_ name: StaticString, _ value: Value) {
+    switch value {
+    case .number(let number): add(name, number)
+    case .integer(let integer):
+      addName(name)
+      buffer.writeString(String(integer))
+    case .text(let text): add(name, text)
+    case .flag(let flag): add(name, flag)
+    }
+  }
+
+  private mutating func addName(_ name: StaticString) {
+    if buffer.readableBytes > 1 { buffer.writeInteger(UInt8(ascii: ",")) }
+    buffer.writeInteger(UInt8(ascii: "\""))
+    buffer.writeStaticString(name)
+    buffer.writeStaticString("\":")
+  }
+}
+
+extension ByteBuffer {
+  fileprivate mutating func writeJSONString(_ text: String) {
+    writeInteger(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""): writeStaticString("\\\"")
+      case UInt8(ascii: "\\"): writeStaticString("\\\\")
+      case 0..<0x20:
+        let digits = String(byte, radix: 16)
+        writeString("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+      default: writeInteger(byte)
+      }
+    }
+    writeInteger(UInt8(ascii: "\""))
+  }
+}
+
+extension Double {
+  /// The shortest text that reads as the same number, a whole one without a fraction: 21.5, 3, 1e-07.
+  var shortestDecimal: String {
+    let whole = rounded(.towardZero)
+    return whole == self && abs(self) < 9_007_199_254_740_992 ? String(Int64(whole)) : description
+  }
+}

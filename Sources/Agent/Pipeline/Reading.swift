@@ -1,0 +1,31 @@
+import Sensing
+
+/// What is published of one name at one time, before it is a payload.
+struct Reading: Sendable, Equatable {
+  enum Content: Sendable, Equatable {
+    case good(Value)
+    /// It could not be read; the text says why.
+    case bad(String)
+  }
+
+  /// Index of the stream it belongs to.
+  let stream: Int
+  let content: Content
+  let unit: String?
+  /// When it was measured.
+  let time: ContinuousClock.Instant
+  /// Counts the readings of its name.
+  let sequence: UInt64
+  /// The first after an unclean stop: the numbers before it were not used.
+  let restarted: Bool
+
+  /// Bytes that a waiting reading stands for: its structure and what is behind it.
+  var cost: Int {
+    let text =
+      switch content {
+      case .bad(let text), .good(.text(let text)): text.utf8.count
+      case .good: 0
+      }
+    return MemoryLayout<Reading>.stride + text
+  }
+}

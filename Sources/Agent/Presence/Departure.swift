@@ -1,0 +1,110 @@
+/// The clean shutdown (DESIGN, "Presence, in order", point 3), as what happened so far and what to do next.
+///
+/// `staying` –begin→ `flushing` (readings that are waiting still go out, until half of the time is over) –nothing left,
+/// or half-time→ `saying` (presence, then status) –status acknowledged→ `disconnecting` → `gone`. Without a connection
+/// there is one attempt at one, in which the same happens; when half-time went by without one, or the farewell was lost
+/// on its way, it is `returning`: the farewell is the first thing to say. Past the deadline: `gone`, by an abort.
+struct Departure {
+  typealias Instant = ContinuousClock.Instant
+
+  enum State: Equatable {
+    case staying
+    case flushing(until: Instant)
+    case returning
+    case saying
+    case disconnecting
+    case gone
+  }
+
+  enum Action: Equatable {
+    case connect
+    case sayFarewell
+    case disconnect(within: Duration)
+    case abort
+    case finish
+  }
+
+  private(set) var state = State.staying
+  private var deadline: Instant?
+  private var attempted = false
+
+  var isLeaving: Bool { state != .staying }
+
+  /// After the farewell nothing may follow it.
+  var hasSaidFarewell: Bool {
+    switch state {
+    case .staying, .flushing, .returning: false
+    case .saying, .disconnecting, .gone: true
+    }
+  }
+
+  /// When `elapsed` has to be called next.
+  var nextDeadline: Instant? { if case .flushing(let until) = state { until } else { deadline } }
+
+  mutating func begin(
+    within limit: Duration, at now: Instant, isConnected: Bool, isIdle: Bool
+  ) -> [Action] {
+    guard state == .staying else { return [] }
+    deadline = now + limit
+    state = .flushing(until: now + limit / 2)
+    guard isConnected else {
+      attempted = true
+      return [.connect]
+    }
+    return isIdle ? sayFarewell() : []
+  }
+
+  /// A connection is there, in the attempt that was asked for or just before.
+  mutating func connected(isIdle: Bool) -> [Action] {
+    state == .returning ? sayFarewell() : settled(isIdle: isIdle)
+  }
+
+  /// Messages were acknowledged; `isIdle`: none is left.
+  mutating func settled(isIdle: Bool) -> [Action] {
+    if case .flushing = state, isIdle { sayFarewell() } else { [] }
+  }
+
+  mutating func farewellAcknowledged(at now: Instant) -> [Action] {
+    guard state == .saying, let deadline else { return [] }
+    state = .disconnecting
+    return [.disconnect(within: now.duration(to: deadline))]
+  }
+
+  /// The connection, or the attempt at one, failed.
+  mutating func lost(willRetry: Bool) -> [Action] {
+    switch state {
+    case .staying, .gone: return []
+    // The farewell is acknowledged: how the transport ends no longer matters.
+    case .disconnecting:
+      state = .gone
+      return []
+    case .flushing, .returning, .saying:
+      guard willRetry, !attempted else { return finish() }
+      attempted = true
+      if state == .saying { state = .returning }
+      return [.connect]
+    }
+  }
+
+  mutating func elapsed(at now: Instant, isConnected: Bool) -> [Action] {
+    guard let deadline, state != .gone else { return [] }
+    guard now < deadline else {
+      state = .gone
+      return [.abort]
+    }
+    guard case .flushing(let until) = state, now >= until else { return [] }
+    if isConnected { return sayFarewell() }
+    state = .returning
+    return []
+  }
+
+  private mutating func sayFarewell() -> [Action] {
+    state = .saying
+    return [.sayFarewell]
+  }
+
+  private mutating func finish() -> [Action] {
+    state = .gone
+    return [.finish]
+  }
+}

@@ -1,0 +1,103 @@
+import MQTT
+import NIOCore
+
+/// What the agent says about itself: `status`, which is the will's topic too, and `presence`, which describes the last
+/// birth or clean stop (DESIGN, "Topics and payloads").
+struct PresenceMessages: Sendable {
+  let status: TopicName
+  let presence: TopicName
+  let online: String
+  let offline: String
+  let qos: QoS
+  let willDelay: Duration
+  /// How often `online` is told again; on 5 it expires after three times this, should nobody be left to tell. Zero: never.
+  let lease: Duration
+  /// Random, new in each process.
+  let instance: String
+  /// Of this program.
+  let version: String
+
+  enum Event: String { case birth, stop }
+
+  /// One telling of the device's state.
+  struct Statement {
+    let event: Event
+    let reason: String
+    let epoch: UInt64
+    let since: Timestamp
+    let connection: Session.Connected
+  }
+
+  /// Same topic, QoS and retain flag as the birth; it has no expiry, since a lost device stays lost.
+  func will(epoch: UInt64, _ version: ProtocolVersion) -> Message {
+    var message = statusMessage(offline, reason: "lost", epoch: epoch, version)
+    let delay = UInt32(clamping: willDelay.components.seconds)
+    if version == .v5 && delay > 0 { message.properties.willDelayInterval = delay }
+    return message
+  }
+
+  func status(_ statement: Statement) -> Message {
+    let text = statement.event == .birth ? online : offline
+    let message = statusMessage(
+      text, reason: statement.reason, epoch: statement.epoch, statement.connection.version)
+    return expiring(message, statement).adapted(to: statement.connection.limits)
+  }
+
+  func presence(_ statement: Statement) -> Message {
+    var object = JSONObject(capacity: 256)
+    object.add("event", statement.event.rawValue)
+    object.add("reason", statement.reason)
+    object.add("epoch", statement.epoch)
+    object.add("instance", instance)
+    object.add("since", statement.since.description)
+    object.add("version", version)
+    object.add("session_present", statement.connection.sessionPresent)
+    if let seconds = Self.detectWithin(
+      keepAlive: statement.connection.limits.keepAlive, willDelay: willDelay, statement.connection.version)
+    {
+      object.add("detect_within", seconds)
+    } else {
+      object.addNull("detect_within")
+    }
+    object.addNull("conflict")
+    let message = Message(topic: presence, payload: object.finish(), qos: qos, retain: true)
+    return expiring(message, statement).adapted(to: statement.connection.limits)
+  }
+
+  /// Seconds until a lost device is seen at the latest: one and a half keepalives, 6 s for the broker's own round, and
+  /// the will's delay; nil without a keepalive.
+  static func detectWithin(keepAlive: UInt16, willDelay: Duration, _ version: ProtocolVersion) -> Double? {
+    guard keepAlive > 0 else { return nil }
+    return Double(keepAlive) * 1.5 + 6 + (version == .v5 ? Double(willDelay.components.seconds) : 0)
+  }
+
+  /// What is said of a device that is online ends by itself; that it is offline stays true.
+  private func expiring(_ message: Message, _ statement: Statement) -> Message {
+    guard statement.event == .birth, statement.connection.version == .v5, lease > .zero else { return message }
+    var message = message
+    message.properties.messageExpiryInterval = UInt32(clamping: (lease * 3).components.seconds)
+    return message
+  }
+
+  private func statusMessage(
+    _ text: String, reason: String, epoch: UInt64, _ version: ProtocolVersion
+  ) -> Message {
+    var properties = Properties()
+    if version == .v5 {
+      properties.addUserProperty("epoch", String(epoch))
+      properties.addUserProperty("instance", instance)
+      properties.addUserProperty("reason", reason)
+    }
+    return Message(topic: status, payload: ByteBuffer(string: text), qos: qos, retain: true, properties: properties)
+  }
+}
+
+extension Message {
+  /// With what this server cannot do left out: a state that is told once beats none.
+  func adapted(to limits: ServerLimits) -> Message {
+    var message = self
+    message.qos = min(qos, limits.maximumQoS)
+    message.retain = retain && limits.retainAvailable
+    return message
+  }
+}

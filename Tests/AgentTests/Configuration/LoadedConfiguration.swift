@@ -1,0 +1,42 @@
+import Testing
+
+@testable import Agent
+
+/// Files that exist for the tests, beside /etc/limpet/limpet.yaml.
+let testFiles = ConfigurationFiles { path, limit in
+  func found(_ text: String, mode: UInt32 = 0o600) -> Result<ConfigurationFiles.Found, ConfigurationFiles.Failure> {
+    .success(.init(bytes: Array(text.utf8.prefix(limit)), mode: mode))
+  }
+  return switch path {
+  case "/etc/limpet/password": found("s3cret\nsecond line\n")
+  case "/etc/limpet/crlf": found("s3cret\r\n")
+  case "/etc/limpet/open": found("s3cret\n", mode: 0o644)
+  case "/etc/limpet/empty": found("\n")
+  case "/etc/limpet/long": found(String(repeating: "x", count: 65536))
+  case "/etc/limpet/c.pem", "/etc/limpet/k.pem", "/etc/ssl/certs": found("", mode: 0o644)
+  case "/run/credentials/limpet.password": found("cr3dential\n")
+  case "/etc/limpet/denied": .failure(.init(code: 13))
+  default: .failure(.init(code: 2))
+  }
+}
+
+/// The least that is a configuration; tables go on behind it, from line 3 on.
+let minimalConfiguration = "broker:\n  url: mqtt://h\n"
+
+func loadConfiguration(
+  _ text: String, mode: UInt32 = 0o600, path: String = "/etc/limpet/limpet.yaml", environment: [String: String] = [:]
+) -> LoadResult {
+  Configuration.load(bytes: Array(text.utf8), mode: mode, path: path, environment: environment, files: testFiles)
+}
+
+/// What is printed, without the file's name.
+func printed(_ result: LoadResult) -> [String] {
+  result.diagnostics.map { String($0.description.dropFirst($0.file.utf8.count + 1)) }
+}
+
+/// Expects no configuration, and these lines printed.
+func expectRefused(_ text: String, _ expected: [String], sourceLocation: SourceLocation = #_sourceLocation) {
+  let result = loadConfiguration(text)
+  #expect(printed(result) == expected, sourceLocation: sourceLocation)
+  #expect(result.configuration == nil, sourceLocation: sourceLocation)
+}
