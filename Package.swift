@@ -58,6 +58,14 @@ let package = Package(
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CSQLite"),
     .systemLibrary(name: "CYAML"),
+
+    .executableTarget(
+      name: "MQTTBenchmark",
+      dependencies: [
+        "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Benchmarks/MQTTBenchmark",
+      swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),

@@ -1,0 +1,118 @@
+import Glibc
+import Logging
+import MQTT
+import NIOCore
+import NIOPosix
+
+// How fast the client publishes and receives; `mosquitto.c` beside it does the same with libmosquitto.
+//
+//   MQTTBenchmark publish|receive PORT QOS COUNT SIZE
+//
+// publish: COUNT messages, from the first to the last acknowledged (QoS 0: to the last byte written, and a ping's answer
+// behind it). receive: subscribes, prints "ready", and counts COUNT messages. The last line is "SECONDS RSS-KB".
+
+actor Benchmark: ClientDelegate {
+  enum Task { case publish, receive }
+
+  nonisolated let eventLoop: any EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+  private let task: Task
+  private let qos: QoS
+  private let count: Int
+  private let message: Message
+  private let done: EventLoopPromise<Duration>
+  private var client: Client?
+  private var started: ContinuousClock.Instant?
+  private var sent = 0
+  private var settled = 0
+  private var received = 0
+
+  init(_ task: Task, qos: QoS, count: Int, size: Int, done: EventLoopPromise<Duration>, eventLoop: any EventLoop) throws
+  {
+    self.task = task
+    self.qos = qos
+    self.count = count
+    self.done = done
+    self.eventLoop = eventLoop
+    message = Message(
+      topic: try TopicName("bench/limpet"), payload: ByteBuffer(repeating: UInt8(ascii: "x"), count: size), qos: qos)
+  }
+
+  nonisolated func begin(_ port: Int) {
+    eventLoop.execute { self.assumeIsolated { $0.start(port) } }
+  }
+
+  private func start(_ port: Int) {
+    var configuration = Client.Configuration(servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: port)])
+    configuration.version = .v311
+    configuration.reconnects = false
+    let client = Client(configuration, delegate: self, eventLoop: eventLoop, logger: Logger(label: "benchmark"))
+    self.client = client
+    client.assumeIsolated { $0.start() }
+  }
+
+  func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
+    Connect(clientIdentifier: "limpet-benchmark-\(getpid())", cleanStart: true, keepAlive: 60)
+  }
+
+  func client(_ client: isolated Client, did event: Client.Event) {
+    switch event {
+    case .connected:
+      if assumeIsolated({ $0.task == .receive }), let filter = try? TopicFilter("bench/#") {
+        try? client.subscribe([Subscription(filter, qos: assumeIsolated { $0.qos })], token: 1)
+      }
+    case .answered:
+      print("ready")
+      fflush(nil)
+    case .ready:
+      let room = client.room
+      let (count, message) = assumeIsolated { $0.take(room) }
+      for _ in 0..<count { try? client.publish(message, token: 1) }
+    case .settled: assumeIsolated { $0.countSettled() }
+    case .message: assumeIsolated { $0.countReceived() }
+    case .connecting: break
+    case .lost(let loss, _): assumeIsolated { $0.done.fail(loss) }
+    }
+  }
+
+  private func take(_ room: Int) -> (Int, Message) {
+    guard task == .publish else { return (0, message) }
+    if started == nil { started = .now }
+    let number = min(room, count - sent)
+    sent += number
+    return (number, message)
+  }
+
+  private func countSettled() {
+    settled += 1
+    if settled == count { finish() }
+  }
+
+  private func countReceived() {
+    if received == 0 { started = .now }
+    received += 1
+    if received == count { finish() }
+  }
+
+  private func finish() {
+    if let started { done.succeed(started.duration(to: .now)) }
+  }
+}
+
+guard CommandLine.arguments.count == 6, let port = Int(CommandLine.arguments[2]),
+  let qos = UInt8(CommandLine.arguments[3]).flatMap(QoS.init(rawValue:)), let count = Int(CommandLine.arguments[4]),
+  let size = Int(CommandLine.arguments[5])
+else {
+  print("usage: MQTTBenchmark publish|receive PORT QOS COUNT SIZE")
+  exit(64)
+}
+let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+let done = eventLoop.makePromise(of: Duration.self)
+let benchmark = try Benchmark(
+  CommandLine.arguments[1] == "publish" ? .publish : .receive, qos: qos, count: count, size: size, done: done,
+  eventLoop: eventLoop)
+benchmark.begin(port)
+let elapsed = try done.futureResult.wait()
+var usage = rusage()
+getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+print(elapsed / .seconds(1), usage.ru_maxrss)
