@@ -45,7 +45,7 @@ let package = Package(
     .target(
       name: "MQTT",
       dependencies: [
-        "Threads", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        "Threads", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),
@@ -66,10 +66,17 @@ let package = Package(
       ],
       path: "Tests/Benchmarks/MQTTBenchmark",
       swiftSettings: strict),
+
+    .testTarget(name: "MQTTTests", dependencies: ["MQTT", nio("NIOCore")], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
-    .testTarget(name: "AgentTests", dependencies: ["Agent"], swiftSettings: strict),
+    .testTarget(
+      name: "AgentTests",
+      dependencies: [
+        "Agent", "MQTT", "Sensing", "Storage", nio("NIOCore"), .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

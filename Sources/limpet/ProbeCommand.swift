@@ -14,11 +14,7 @@ struct ProbeCommand: ParsableCommand {
   var clientID: String?
 
   func run() throws {
-    let probe: Probe
-    do { probe = try Probe(try configuration(), url: try brokerURL(), clientIdentifier: clientID) } catch {
-      if let error = error as? PlanError { StandardError.write("\(options.config): \(error)") }
-      throw error is PlanError ? ExitCode.configurationError : error
-    }
+    let probe = Probe(try configuration(), url: try brokerURL(), clientIdentifier: clientID)
     let answer = probe.run()
     if let connack = answer.connack { print(connack) }
     if case .failed(let loss) = answer {

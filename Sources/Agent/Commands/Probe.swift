@@ -4,6 +4,7 @@ import MQTT
 import NIOCore
 import NIOPosix
 import Sensing
+import Storage
 
 /// Connects once, as the agent would, and says what the server answered.
 public struct Probe: Sendable {
@@ -22,27 +23,24 @@ public struct Probe: Sendable {
     }
   }
 
+  private let configuration: Configuration
   private let client: Client.Configuration
-  private let connect: Connect
+  private let clientIdentifier: String?
 
   /// - Parameters:
   ///   - url: in place of the configuration's.
   ///   - clientIdentifier: in place of the configuration's.
-  public init(_ configuration: Configuration, url: BrokerURL?, clientIdentifier: String?) throws(PlanError) {
+  public init(_ configuration: Configuration, url: BrokerURL?, clientIdentifier: String?) {
     var configuration = configuration
     if let url { configuration.broker.urls = [url] }
-    var generator = SystemRandomNumberGenerator()
-    let (identity, _) = DeviceIdentity.decide(stored: nil, board: BoardIdentity.read(), using: &generator)
-    let device = if case .given(let id) = configuration.device.id { id } else { identity.id }
-    var client = try configuration.clientConfiguration()
+    var client = configuration.clientConfiguration()
     client.servers = Array(client.servers.prefix(1))
     client.reconnects = false
     // It only looks: whatever state the server has is as it should be.
     client.knownSession = client.servers.first
+    self.configuration = configuration
     self.client = client
-    var connect = configuration.connectPacket(device: device)
-    if let clientIdentifier { connect.clientIdentifier = clientIdentifier }
-    self.connect = connect
+    self.clientIdentifier = clientIdentifier
   }
 
   /// Blocks its thread until the server answered, or did not.
@@ -50,37 +48,59 @@ public struct Probe: Sendable {
     signal(SIGPIPE, SIG_IGN)
     let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     let answer = eventLoop.makePromise(of: Answer.self)
-    let visit = Visit(connect, answer: answer, eventLoop: eventLoop)
-    let client = self.client
-    eventLoop.execute { visit.assumeIsolated { $0.start(client) } }
+    let visit = Visit(self, answer: answer, eventLoop: eventLoop)
+    eventLoop.execute { visit.assumeIsolated { $0.start() } }
     do { return try answer.futureResult.wait() } catch { return .failed(.aborted) }
+  }
+
+  /// CONNECT as the daemon would send it, but for its will: a probe that is cut off says nothing about the device.
+  private func connectPacket() async -> Connect {
+    var connect = configuration.connectPacket(device: await device())
+    if let clientIdentifier { connect.clientIdentifier = clientIdentifier }
+    return connect
+  }
+
+  /// The daemon's identity: as stored, where that can be read (a daemon that runs holds it), else by the board.
+  private func device() async -> String {
+    if case .given(let id) = configuration.device.id { return id }
+    var stored: StoredIdentity?
+    if access(configuration.storage.path + "/session.db", R_OK | W_OK) == 0,
+      let store = try? await StateStore.open(folder: configuration.storage.path)
+    {
+      stored = try? await store.identity()
+      await store.close()
+    }
+    var generator = SystemRandomNumberGenerator()
+    return DeviceIdentity.decide(stored: stored, board: BoardIdentity.read(), using: &generator).0.id
   }
 
   /// The one connection.
   private actor Visit: ClientDelegate {
     nonisolated let eventLoop: any EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
-    private let connect: Connect
+    private let probe: Probe
     private let answer: EventLoopPromise<Answer>
     private var waiter: CheckedContinuation<Answer, Never>?
 
-    init(_ connect: Connect, answer: EventLoopPromise<Answer>, eventLoop: any EventLoop) {
-      self.connect = connect
+    init(_ probe: Probe, answer: EventLoopPromise<Answer>, eventLoop: any EventLoop) {
+      self.probe = probe
       self.answer = answer
       self.eventLoop = eventLoop
     }
 
-    func start(_ configuration: Client.Configuration) { Task { await run(configuration) } }
+    func start() { Task { await run() } }
 
-    private func run(_ configuration: Client.Configuration) async {
-      let client = Client(configuration, delegate: self, eventLoop: eventLoop, logger: Logger(label: "limpet.probe"))
+    private func run() async {
+      let client = Client(probe.client, delegate: self, eventLoop: eventLoop, logger: Logger(label: "limpet.probe"))
       await client.start()
       let found = await withCheckedContinuation { waiter = $0 }
-      await client.disconnect(within: configuration.connectTimeout)
+      await client.disconnect(within: probe.client.connectTimeout)
       answer.succeed(found)
     }
 
-    func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect { connect }
+    func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+      await probe.connectPacket()
+    }
 
     func client(_ client: isolated Client, did event: Client.Event) {
       switch event {

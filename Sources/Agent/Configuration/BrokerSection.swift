@@ -110,10 +110,6 @@ struct BrokerSection {
       if let first = urls[..<index].first(where: { $0.value == url.value })?.written {
         reader.log.error(
           written.value, written.path, "the same URL as on line \(first.value.line); remove one of them")
-      } else if !url.value.scheme.isServed {
-        reader.log.warning(
-          written.value, written.path,
-          "\(url.value.scheme.rawValue) is not served by this version yet; the entry is ignored")
       }
     }
     guard let tls = reader.position(of: "tls"), let url = reader.position(of: BrokerKeys.url.name), !urls.isEmpty,

@@ -18,8 +18,6 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
 
     public var usesTLS: Bool { self == .mqtts || self == .wss }
     public var isWebSocket: Bool { self == .ws || self == .wss }
-    /// This version connects by it.
-    public var isServed: Bool { self == .mqtt || self == .mqtts }
   }
 
   public var scheme: Scheme

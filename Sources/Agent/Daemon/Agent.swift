@@ -40,7 +40,6 @@ public actor Agent {
   public static func run(
     _ configuration: Configuration, root: FileRoot, events: ProcessEvents, logger: Logger
   ) throws(PlanError) -> Bool {
-    _ = try configuration.servers()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let agent = Agent(configuration, root: root, logger: logger, eventLoop: group.next())
     let result = Mutex<Result<Bool, PlanError>>(.success(false))

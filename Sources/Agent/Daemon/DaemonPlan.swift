@@ -5,13 +5,10 @@ import Storage
 
 /// Why a configuration that is right by itself cannot be run here.
 public enum PlanError: Error, CustomStringConvertible {
-  case noServedBroker([String])
   case topic(String, TopicError)
 
   public var description: String {
     switch self {
-    case .noServedBroker(let urls):
-      "broker.url: this version cannot connect by \(urls.joined(separator: ", ")); write mqtt://… or mqtts://…"
     case .topic(let topic, let error): "topic \"\(topic)\": \(error)"
     }
   }
@@ -23,18 +20,8 @@ extension Configuration {
     if case .given(let given) = broker.clientID { given } else { device }
   }
 
-  /// The servers that this version can connect to, in their order.
-  func servers() throws(PlanError) -> [ServerAddress] {
-    let servers = broker.urls.compactMap { url in
-      ServerAddress.Transport(rawValue: url.scheme.rawValue)
-        .map { ServerAddress(transport: $0, host: url.host, port: url.port) }
-    }
-    guard !servers.isEmpty else { throw .noServedBroker(broker.urls.map(\.description)) }
-    return servers
-  }
-
-  func clientConfiguration() throws(PlanError) -> Client.Configuration {
-    var client = Client.Configuration(servers: try servers())
+  func clientConfiguration() -> Client.Configuration {
+    var client = Client.Configuration(servers: broker.urls.map(\.server))
     switch broker.version {
     case .automatic: client.version = nil
     case .v5: client.version = .v5
@@ -80,7 +67,7 @@ extension Configuration {
 
   func daemonPlan(device: String, instance: String, root: FileRoot) throws(PlanError) -> Daemon.Plan {
     Daemon.Plan(
-      client: try clientConfiguration(), connect: connectPacket(device: device),
+      client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance),
       sensors: try plannedSensors(device: device, root: root), bufferLimit: storage.maxSize,
       shutdownTimeout: broker.shutdownTimeout, cleanStart: broker.cleanStart)
@@ -103,5 +90,20 @@ extension Configuration {
 
   private static func topicName(_ text: String) throws(PlanError) -> TopicName {
     do { return try TopicName(text) } catch { throw .topic(text, error) }
+  }
+}
+
+extension BrokerURL {
+  /// The same for the client.
+  var server: ServerAddress {
+    let transport: ServerAddress.Transport =
+      switch scheme {
+      case .mqtt: .tcp
+      case .mqtts: .tls
+      case .ws: .webSocket
+      case .wss: .secureWebSocket
+      case .unix: .unix
+      }
+    return ServerAddress(transport: transport, host: host, port: port, path: path)
   }
 }

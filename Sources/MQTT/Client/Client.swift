@@ -4,15 +4,16 @@ import NIOSSL
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
 ///
-/// It lives on one event loop, which is its executor. Its states: `idle` –start→ `preparing` (asks its delegate for the
-/// CONNECT, reads TLS files) → `opening` (name, TCP) → `open` (TLS, CONNECT, connected, closing) –loss→ `waiting` →
-/// `preparing`; from each of them –disconnect, abort→ `stopped`, which is the end. What belongs to an attempt carries
-/// its number, so that nothing late from an old connection touches a new one.
+/// It lives on one event loop, which is its executor. Its states: `idle` –start→ `preparing` (looks up the name, reads
+/// TLS files) → `opening` (TCP) → `open` (TLS, WebSocket, CONNECT, connected, closing) –loss→ `waiting` → `preparing`;
+/// from each of them –disconnect, abort→ `stopped`, which is the end. What belongs to an attempt carries its number, so
+/// that nothing late from an old connection touches a new one.
 public actor Client {
   enum State {
     case idle
     case preparing(Attempt)
-    case opening(Attempt)
+    /// With the sockets that have been made so far: a name may have several addresses.
+    case opening(Attempt, [any Channel])
     case open(Connection)
     case waiting(Scheduled<Void>)
     case stopped
@@ -32,13 +33,7 @@ public actor Client {
     let server: ServerAddress
     let version: ProtocolVersion
     let purpose: Purpose
-    let connect: Connect?
     let deadline: Scheduled<Void>
-
-    func with(_ connect: Connect) -> Attempt {
-      Attempt(
-        number: number, server: server, version: version, purpose: purpose, connect: connect, deadline: deadline)
-    }
   }
 
   public nonisolated let eventLoop: any EventLoop
@@ -129,9 +124,13 @@ public actor Client {
   /// Closes the transport at once, whatever is buffered or half open, without DISCONNECT. The client ends.
   public func abort() {
     switch state {
-    case .preparing(let attempt), .opening(let attempt):
+    case .preparing(let attempt):
       attempt.deadline.cancel()
       stop(.aborted)
+    case .opening(let attempt, let channels):
+      attempt.deadline.cancel()
+      stop(.aborted)
+      for channel in channels { Transport.abort(channel) }
     case .open(let connection):
       connection.ending = connection.ending ?? .aborted
       Transport.abort(connection.channel)
@@ -155,7 +154,7 @@ public actor Client {
 
   func isCurrent(_ number: UInt64) -> Bool {
     switch state {
-    case .preparing(let attempt), .opening(let attempt): attempt.number == number
+    case .preparing(let attempt), .opening(let attempt, _): attempt.number == number
     case .open(let connection): connection.attempt.number == number
     case .idle, .waiting, .stopped: false
     }
@@ -170,7 +169,7 @@ public actor Client {
     let deadline = after(limit) { $0.connectTimedOut(number, limit) }
     let attempt = Attempt(
       number: number, server: server, version: version,
-      purpose: mustClearSession && version == .v311 ? .clearSession : .use, connect: nil, deadline: deadline)
+      purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline)
     state = .preparing(attempt)
     if server != sessionServer { session.distrust() }
     delegate?.client(self, did: .connecting(server, version))
@@ -178,37 +177,37 @@ public actor Client {
   }
 
   private func open(_ attempt: Attempt) async {
-    let (number, server, version) = (attempt.number, attempt.server, attempt.version)
+    let (number, server) = (attempt.number, attempt.server)
     let context: NIOSSLContext?
     let addresses: [SocketAddress]
     do {
       addresses = try await lookUp(server)
-      context = server.transport == .tls ? try await BlockingWork.run("tls-files", configuration.tls.makeContext) : nil
+      context = server.transport.usesTLS ? try await tlsContext(for: server) : nil
     } catch {
       if isCurrent(number) { finish(ConnectionLoss.opening(server, error)) }
       return
     }
     guard isCurrent(number) else { return }
-    guard let delegate else { return abort() }
-    var connect = await delegate.connectPacket(for: server, version: version)
-    guard isCurrent(number) else { return }
-    if version == .v5 { connect.properties.maximumPacketSize = UInt32(clamping: configuration.maximumPacketSize) }
-    if mustClearSession { connect.cleanStart = true }
-    if attempt.purpose == .clearSession { connect.will = nil }
-    state = .opening(attempt.with(connect))
-    let handler = ConnectionHandler(client: self, attempt: number, awaitsTLS: context != nil)
-    let keepAlive = Duration.seconds(Int64(connect.keepAlive))
-    let opening = Transport.open(
-      server, at: addresses, tls: context, serverName: configuration.tls.serverName,
-      timeout: configuration.connectTimeout,
-      userTimeout: connect.keepAlive > 0 ? keepAlive * 3 / 2 : nil, on: eventLoop, handler: handler)
-    opening.whenFailure { error in
+    state = .opening(attempt, [])
+    let transport = Transport(
+      server: server, addresses: addresses, tls: context, isInsecure: configuration.tls.isInsecure,
+      serverName: configuration.tls.serverName, webSocketHeaders: configuration.webSocketHeaders,
+      timeout: configuration.connectTimeout)
+    transport.open(for: self, attempt: number).whenFailure { error in
       self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(server, error)) } }
     }
   }
 
+  private func tlsContext(for server: ServerAddress) async throws -> NIOSSLContext {
+    let settings = configuration.tls
+    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
+    let applicationProtocol = server.transport.isWebSocket ? "http/1.1" : "mqtt"
+    return try await BlockingWork.run("tls-files") { try settings.makeContext(applicationProtocol) }
+  }
+
   /// Look-ups that outlast their attempts are left to end by themselves, but not without a bound.
   private func lookUp(_ server: ServerAddress) async throws -> [SocketAddress] {
+    guard server.transport != .unix else { return [] }
     guard lookUps < Self.lookUpLimit else {
       throw NameLookup.Failure(host: server.host, description: "\(lookUps) look-ups have not ended yet")
     }
@@ -221,7 +220,9 @@ public actor Client {
     guard isCurrent(number) else { return }
     switch state {
     case .preparing(let attempt): finish(.timeout(attempt.server, .name, after: limit))
-    case .opening(let attempt): finish(.timeout(attempt.server, .transport, after: limit))
+    case .opening(let attempt, let channels):
+      finish(.timeout(attempt.server, .transport, after: limit))
+      for channel in channels { Transport.abort(channel) }
     case .open(let connection):
       connection.ending = .timeout(connection.attempt.server, connection.stage, after: limit)
       Transport.abort(connection.channel)
@@ -231,15 +232,40 @@ public actor Client {
 
   // MARK: What the transport tells
 
-  func transportOpened(_ channel: any Channel, _ number: UInt64, ready: Bool) {
-    if case .opening(let attempt) = state, attempt.number == number {
-      state = .open(
-        Connection(attempt: attempt, channel: channel, maximumPacketSize: configuration.maximumPacketSize))
+  /// A socket was made; there may be several before one is connected.
+  func transportCreated(_ channel: any Channel, _ number: UInt64) {
+    guard case .opening(let attempt, let channels) = state, attempt.number == number else { return }
+    state = .opening(attempt, channels + [channel])
+  }
+
+  func transportOpened(_ channel: any Channel, _ number: UInt64) {
+    guard case .opening(let attempt, _) = state, attempt.number == number else { return Transport.abort(channel) }
+    state = .open(
+      Connection(attempt: attempt, channel: channel, maximumPacketSize: configuration.maximumPacketSize))
+  }
+
+  /// Every layer below MQTT is up.
+  func transportReady(_ number: UInt64) {
+    guard isCurrent(number), case .open(let connection) = state else { return }
+    Task { await connect(connection.attempt) }
+  }
+
+  /// Only now is the delegate asked: a counter of CONNECTs is not to be stored while there is no server to hear it.
+  private func connect(_ attempt: Attempt) async {
+    guard let delegate else { return abort() }
+    var packet = await delegate.connectPacket(for: attempt.server, version: attempt.version)
+    guard isCurrent(attempt.number), case .open(let connection) = state, connection.ending == nil else { return }
+    if attempt.version == .v5 {
+      packet.properties.maximumPacketSize = UInt32(clamping: configuration.maximumPacketSize)
     }
-    guard isCurrent(number), case .open(let connection) = state else { return Transport.abort(channel) }
-    guard ready, connection.stage == .tls, let connect = connection.attempt.connect else { return }
+    if mustClearSession { packet.cleanStart = true }
+    if attempt.purpose == .clearSession { packet.will = nil }
+    guard packet.isEncodable else {
+      connection.ending = .notEncodable
+      return Transport.abort(connection.channel)
+    }
     connection.stage = .connect
-    session.connect(connect, version: connection.attempt.version, into: &actions)
+    session.connect(packet, version: attempt.version, into: &actions)
     perform()
     endTurn()
   }
@@ -313,6 +339,9 @@ public actor Client {
     guard attempt.purpose == .use else { return session.disconnect(into: &actions) }
     sessionServer = attempt.server
     schedule.connected(at: .now)
+    if connected.limits.keepAlive > 0 {
+      Transport.setUserTimeout(.seconds(Int64(connected.limits.keepAlive)) * 3 / 2, of: connection.channel)
+    }
     delegate?.client(self, did: .connected(connected, attempt.server))
   }
 
@@ -401,7 +430,7 @@ public actor Client {
     timer?.task.cancel()
     timer = nil
     switch state {
-    case .preparing(let attempt), .opening(let attempt):
+    case .preparing(let attempt), .opening(let attempt, _):
       attempt.deadline.cancel()
       return attempt
     case .open(let connection):

@@ -27,6 +27,8 @@ extension Client {
     /// nil: 5, and 3.1.1 where a server cannot.
     public var version: ProtocolVersion?
     public var tls = TLSSettings()
+    /// Sent with the request that opens a WebSocket, beside those that it needs.
+    public var webSocketHeaders: [(name: String, value: String)] = []
     /// For all of a connection's beginning, from the look-up of the name to CONNACK.
     public var connectTimeout = Duration.seconds(10)
     public var reconnect = ReconnectSchedule.Settings()

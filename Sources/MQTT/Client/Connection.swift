@@ -8,8 +8,7 @@ final class Connection {
 
   let attempt: Client.Attempt
   let channel: any Channel
-  /// `.tls` until CONNECT can be sent, also where there is none.
-  var stage = ConnectionStage.tls
+  var stage: ConnectionStage
   /// Why it is being closed, once that is decided.
   var ending: ConnectionLoss?
   private(set) var hasReceived = false
@@ -20,6 +19,12 @@ final class Connection {
   init(attempt: Client.Attempt, channel: any Channel, maximumPacketSize: Int) {
     self.attempt = attempt
     self.channel = channel
+    stage =
+      switch attempt.server.transport {
+      case .tcp, .unix: .transport
+      case .tls: .tls
+      case .webSocket, .secureWebSocket: .upgrade
+      }
     decoder = PacketDecoder(version: attempt.version, maximumPacketSize: maximumPacketSize)
   }
 
@@ -45,7 +50,11 @@ final class Connection {
   /// What an error of the transport means at this stage.
   func loss(from error: any Error) -> ConnectionLoss {
     let detail = ConnectionLoss.detail(error)
-    return stage == .tls
-      ? .tls(attempt.server, detail) : .closed(stage, received: hasReceived, detail: detail)
+    return switch error {
+    case is NIOSSLError, is BoringSSLError: .tls(attempt.server, detail)
+    case _ where stage == .tls: .tls(attempt.server, detail)
+    case _ where stage == .upgrade: .upgrade(attempt.server, detail)
+    default: .closed(stage, received: hasReceived, detail: detail)
+    }
   }
 }

@@ -7,6 +7,7 @@ public enum ConnectionStage: String, Sendable, Hashable {
   case name = "looking up the name"
   case transport = "connecting"
   case tls = "the TLS handshake"
+  case upgrade = "the WebSocket upgrade"
   case connect = "waiting for CONNACK"
   case connected
 }
@@ -16,12 +17,16 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   case nameNotFound(host: String, String)
   case unreachable(ServerAddress, String)
   case tls(ServerAddress, String)
+  /// The server is there, and does not speak MQTT over WebSocket at this path.
+  case upgrade(ServerAddress, String)
   /// A file that the TLS settings name.
   case settings(TLSSettingsError)
   case timeout(ServerAddress, ConnectionStage, after: Duration)
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
   case session(Session.Ending)
+  /// A text of CONNECT does not fit the wire.
+  case notEncodable
   /// This side closed the transport at once.
   case aborted
 
@@ -31,13 +36,16 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
       "the name \(host) cannot be resolved (\(detail)); check broker.url and the network's DNS"
     case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
     case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
+    case .upgrade(let server, let detail):
+      "no WebSocket with \(server): \(detail); check the path in broker.url"
     case .settings(let error): "\(error)"
     case .timeout(let server, let stage, let limit): "\(server) did not answer within \(limit) (\(stage.rawValue))"
     case .closed(.connected, _, let detail): "the connection was closed" + (detail.map { ": \($0)" } ?? "")
     case .closed(let stage, let received, let detail):
-      "the server closed the connection while \(stage == .tls ? "in " : "")\(stage.rawValue)"
+      "the server closed the connection while \(stage == .tls || stage == .upgrade ? "in " : "")\(stage.rawValue)"
         + (stage == .connect && !received ? ", without a byte" : "") + (detail.map { ": \($0)" } ?? "")
     case .session(let ending): "\(ending)"
+    case .notEncodable: "client id, user name, password or will is longer than 65,535 bytes or contains U+0000"
     case .aborted: "aborted"
     }
   }

@@ -15,11 +15,11 @@ public struct TLSSettings: Sendable, Hashable {
   public init() {}
 
   /// Reads the files: blocking work.
-  func makeContext() throws(TLSSettingsError) -> NIOSSLContext {
+  func makeContext(_ applicationProtocol: String) throws(TLSSettingsError) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     if let authorities { configuration.trustRoots = .file(authorities) }
     if isInsecure { configuration.certificateVerification = .none }
-    configuration.applicationProtocols = ["mqtt"]
+    configuration.applicationProtocols = [applicationProtocol]
     if let certificate, let privateKey {
       do {
         configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }

@@ -1,40 +1,68 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
-/// Opens a byte stream to a server. The last handler of its pipeline is the caller's.
-enum Transport {
-  /// The handler next to the socket; closing from there leaves out TLS's good-byes.
-  static let socketHandler = "limpet.socket"
+/// Opens a byte stream to a server. The client hears of its socket first and, once MQTT can begin, of that.
+struct Transport: Sendable {
+  let server: ServerAddress
+  /// Of the name; empty for a Unix socket.
+  let addresses: [SocketAddress]
+  /// There exactly where the server's transport uses TLS.
+  let tls: NIOSSLContext?
+  let isInsecure: Bool
+  let serverName: String?
+  let webSocketHeaders: [(name: String, value: String)]
+  let timeout: Duration
 
-  static func open(
-    _ server: ServerAddress, at addresses: [SocketAddress], tls: NIOSSLContext?, serverName: String?, timeout: Duration,
-    userTimeout: Duration?,
-    on eventLoop: any EventLoop, handler: ConnectionHandler
-  ) -> EventLoopFuture<any Channel> {
+  /// The handler next to the socket; closing from there leaves out the good-byes of TLS and WebSocket.
+  private static let socketHandler = "limpet.socket"
+
+  func open(for client: Client, attempt: UInt64) -> EventLoopFuture<any Channel> {
+    let eventLoop = client.eventLoop
     var bootstrap = ClientBootstrap(group: eventLoop)
       .resolver(KnownAddresses(addresses: addresses, eventLoop: eventLoop))
       .connectTimeout(.init(timeout))
-      .channelOption(.socketOption(.so_keepalive), value: 1)
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let pipeline = channel.pipeline.syncOperations
-          try pipeline.addHandler(SocketHandler(), name: socketHandler)
-          if let tls {
-            let name = serverName ?? server.host
-            // A literal address is no server name (RFC 6066 §3); the certificate is then checked against the address.
-            let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
-            try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: isAddress ? nil : name))
-          }
-          try pipeline.addHandler(handler)
-        }
+        channel.eventLoop.makeCompletedFuture { try prepare(channel, client, attempt) }
       }
-    if let userTimeout {
-      // How long sent data may stay unacknowledged before the kernel gives the connection up (tcp(7)).
-      bootstrap = bootstrap.channelOption(
-        .tcpOption(.init(rawValue: CInt(TCP_USER_TIMEOUT))), value: Int(userTimeout.components.seconds) * 1000)
-    }
+    guard server.transport != .unix else { return bootstrap.connect(unixDomainSocketPath: server.path) }
+    bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
     return bootstrap.connect(host: server.host, port: server.port)
+  }
+
+  private func prepare(_ channel: any Channel, _ client: Client, _ attempt: UInt64) throws {
+    let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(SocketHandler(client: client, attempt: attempt), name: Self.socketHandler)
+    if let tls {
+      let name = serverName ?? server.host
+      // A literal address is no server name (RFC 6066 §3); the certificate is then checked against the address.
+      let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
+      try pipeline.addHandler(tlsHandler(tls, name: isAddress ? nil : name))
+    }
+    if server.transport.isWebSocket {
+      try WebSocket.upgrade(channel, to: server, headers: webSocketHeaders, client, attempt)
+    } else {
+      try pipeline.addHandler(
+        ConnectionHandler(client: client, attempt: attempt, beginsAt: tls == nil ? .active : .tls))
+    }
+  }
+
+  /// - Parameter name: nil where an address is connected to.
+  private func tlsHandler(_ context: NIOSSLContext, name: String?) throws -> NIOSSLClientHandler {
+    guard let name, !isInsecure else { return try NIOSSLClientHandler(context: context, serverHostname: name) }
+    return try ._makeSSLClientHandler(context: context, serverHostname: name) { certificate, channel in
+      channel.eventLoop.makeCompletedFuture { try HostNameCheck.verify(certificate, host: name) }
+    }
+  }
+
+  /// How long sent data may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT of tcp(7)).
+  static func setUserTimeout(_ timeout: Duration, of channel: any Channel) {
+    guard let address = channel.remoteAddress, address.protocol != .unix else { return }
+    channel.setOption(
+      .tcpOption(.init(rawValue: CInt(TCP_USER_TIMEOUT))), value: Int(timeout.components.seconds) * 1000
+    ).whenComplete { _ in }
   }
 
   /// Closes the socket at once: what is buffered is thrown away, no layer says good-bye.
@@ -49,7 +77,83 @@ enum Transport {
   }
 }
 
-/// Nothing but a place in the pipeline from which to close the socket itself.
+/// The first in the pipeline: tells the client of the socket, before any other layer has anything to say and after all
+/// of them are through, and is the place to close it from.
 private final class SocketHandler: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer
+
+  private let client: Client
+  private let attempt: UInt64
+
+  init(client: Client, attempt: UInt64) {
+    self.client = client
+    self.attempt = attempt
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    let channel = context.channel
+    client.assumeIsolated { $0.transportCreated(channel, attempt) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    let channel = context.channel
+    client.assumeIsolated { $0.transportOpened(channel, attempt) }
+    context.fireChannelActive()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    context.fireChannelInactive()
+    client.assumeIsolated { $0.transportClosed(attempt) }
+  }
+}
+
+/// The last in the pipeline: hands bytes to the client, on its event loop. It has no state of its own.
+final class ConnectionHandler: ChannelInboundHandler, Sendable {
+  typealias InboundIn = ByteBuffer
+
+  /// After which event MQTT can begin.
+  enum Beginning { case active, tls, added }
+
+  private let client: Client
+  private let attempt: UInt64
+  private let beginning: Beginning
+
+  init(client: Client, attempt: UInt64, beginsAt beginning: Beginning) {
+    self.client = client
+    self.attempt = attempt
+    self.beginning = beginning
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if beginning == .added { begin() }
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if beginning == .active { begin() }
+    context.fireChannelActive()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin() }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private func begin() { client.assumeIsolated { $0.transportReady(attempt) } }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let bytes = unwrapInboundIn(data)
+    client.assumeIsolated { $0.received(bytes, attempt) }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    client.assumeIsolated { $0.endTurn() }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    client.assumeIsolated { $0.endTurn() }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    client.assumeIsolated { $0.transportFailed(error, attempt) }
+  }
 }

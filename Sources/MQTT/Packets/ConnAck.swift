@@ -30,7 +30,11 @@ public struct ConnAck: Sendable, Hashable {
     sessionPresent = flags == 1
     let code = try buffer.readByte("reason code")
     // A server that speaks 3.1.1 only answers a CONNECT of 5.0 with a CONNACK of its own, which is two bytes long.
-    if version == .v311 || (buffer.readableBytes == 0 && (1...5).contains(code)) {
+    if buffer.readableBytes == 0 && ReasonCode(rawValue: code).isError && version == .v5 {
+      // Short of its properties, but a refusal is a refusal.
+      reasonCode = ReasonCode(rawValue: code)
+      properties = Properties()
+    } else if version == .v311 || (buffer.readableBytes == 0 && (1...5).contains(code)) {
       guard let reason = ConnectReturnCode.reasonCode(code) else { throw .protocolError("CONNACK return code \(code)") }
       reasonCode = reason
       properties = Properties()

@@ -26,6 +26,14 @@ public struct Connect: Sendable, Hashable {
     self.properties = properties
   }
 
+  /// Whether every text and its length fit the wire (MQTT 5.0 §1.5.4, §1.5.6).
+  var isEncodable: Bool {
+    func fits(_ text: String) -> Bool { text.utf8.count <= Int(UInt16.max) && !text.utf8.contains(0) }
+    return fits(clientIdentifier) && fits(username ?? "") && (password?.readableBytes ?? 0) <= Int(UInt16.max)
+      && properties.isEncodable
+      && (will.map { $0.payload.readableBytes <= Int(UInt16.max) && $0.properties.isEncodable } ?? true)
+  }
+
   private enum Flag {
     static let cleanStart: UInt8 = 0x02
     static let will: UInt8 = 0x04

@@ -1,0 +1,141 @@
+import Testing
+
+@testable import MQTT
+
+/// Keep alive, MQTT 5.0 §3.1.2.10; behaviours 26 to 33.
+@Suite struct KeepAliveTests {
+  static let pingresp = Packet.pingresp
+
+  @Test("PINGREQ is sent when an interval has passed, not before [MQTT-3.1.2-20]", arguments: ProtocolVersion.allCases)
+  func pings(version: ProtocolVersion) {
+    var harness = SessionHarness.connected(version, keepAlive: 10)
+    #expect(harness.session.deadline == harness.now + .seconds(10))
+    #expect(harness.tick(after: .milliseconds(9_999)) == [])
+    #expect(harness.tick(after: .milliseconds(1)) == [.send(.pingreq)])
+    #expect(harness.session.deadline == harness.now + .seconds(5))
+    #expect(harness.tick(after: .zero) == [], "one is enough")
+  }
+
+  @Test("sending alone does not put the ping off: nothing was received [behaviour 27]")
+  func sendingOnly() throws {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    for second in 1...9 {
+      #expect(harness.tick(after: .seconds(1)) == [])
+      _ = try harness.publish(UInt64(second), .atMostOnce)
+    }
+    #expect(harness.tick(after: .seconds(1)) == [.send(.pingreq)])
+  }
+
+  @Test("receiving alone does not put the ping off: nothing was sent [MQTT-3.1.2-20]")
+  func receivingOnly() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    for _ in 1...9 {
+      #expect(harness.tick(after: .seconds(1)) == [])
+      _ = harness.receive(.numbered(1, .atMostOnce, nil))
+    }
+    #expect(harness.tick(after: .seconds(1)) == [.send(.pingreq)])
+  }
+
+  @Test("with traffic both ways there is no ping")
+  func traffic() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    for _ in 1...10 {
+      #expect(harness.tick(after: .seconds(9)) == [])
+      let delivery = harness.receive(.numbered(1, .atLeastOnce, 1)).delivered[0]
+      _ = harness.accept(delivery)
+    }
+  }
+
+  @Test("no answer within half an interval is a loss: closed at once, without a DISCONNECT (§3.1.2.10)")
+  func loss() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(10))
+    #expect(harness.tick(after: .milliseconds(4_999)) == [])
+    let actions = harness.tick(after: .milliseconds(1))
+    #expect(actions == [.close(.keepAliveTimeout)])
+    #expect(actions.ending?.isAbort == true)
+    #expect(harness.tick(after: .seconds(10)) == [], "one loss, one close")
+  }
+
+  @Test("what is sent meanwhile is no answer")
+  func sendingIsNoAnswer() throws {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(10))
+    _ = harness.tick(after: .seconds(4))
+    _ = try harness.publish(1, .atMostOnce)
+    #expect(harness.tick(after: .seconds(1)).ending == .keepAliveTimeout)
+  }
+
+  @Test(
+    "any packet disproves a loss",
+    arguments: [.pingresp, .puback(Acknowledgement(77)), .numbered(1, .atMostOnce, nil)] as [Packet])
+  func anyPacketAnswers(packet: Packet) {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(10))
+    _ = harness.tick(after: .milliseconds(4_999))
+    _ = harness.receive(packet)
+    #expect(harness.tick(after: .milliseconds(1)) == [])
+    #expect(
+      harness.session.deadline == harness.now - .seconds(5) + .seconds(10), "from the PINGREQ, the last packet sent")
+    #expect(harness.tick(after: .seconds(5)) == [.send(.pingreq)])
+  }
+
+  @Test("after a suspend, however long, a PINGREQ is sent before it is a loss")
+  func suspend() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    #expect(harness.tick(after: .seconds(86_400)) == [.send(.pingreq)])
+    #expect(harness.receive(Self.pingresp) == [])
+    #expect(harness.tick(after: .seconds(9)) == [])
+  }
+
+  @Test("a suspend while a PINGREQ is out is a loss, unless what waited was read first")
+  func suspendAfterPing() {
+    var lost = SessionHarness.connected(keepAlive: 10)
+    _ = lost.tick(after: .seconds(10))
+    var alive = lost
+    #expect(lost.tick(after: .seconds(3_600)).ending == .keepAliveTimeout)
+    alive.now += .seconds(3_600)
+    _ = alive.receive(Self.pingresp)
+    #expect(alive.tick(after: .zero).ending == nil)
+  }
+
+  @Test("the server's keep alive replaces the one asked for [MQTT-3.1.2-21]")
+  func serverKeepAlive() {
+    let harness = SessionHarness.connected(keepAlive: 60, granted: Properties { $0.serverKeepAlive = 4 })
+    #expect(harness.session.deadline == harness.now + .seconds(4))
+  }
+
+  @Test("0 turns it off, whoever says it", arguments: ProtocolVersion.allCases)
+  func off(version: ProtocolVersion) {
+    var harness = SessionHarness.connected(version, keepAlive: 0)
+    #expect(harness.session.deadline == nil)
+    #expect(harness.tick(after: .seconds(1_000_000)) == [])
+    harness = .connected(.v5, keepAlive: 60, granted: Properties { $0.serverKeepAlive = 0 })
+    #expect(harness.session.deadline == nil)
+  }
+
+  @Test("the server can turn it on")
+  func on() {
+    let harness = SessionHarness.connected(keepAlive: 0, granted: Properties { $0.serverKeepAlive = 7 })
+    #expect(harness.session.deadline == harness.now + .seconds(7))
+  }
+
+  @Test("an odd interval of a second is answered within half a second")
+  func oneSecond() {
+    var harness = SessionHarness.connected(keepAlive: 1)
+    #expect(harness.tick(after: .seconds(1)) == [.send(.pingreq)])
+    #expect(harness.tick(after: .milliseconds(499)) == [])
+    #expect(harness.tick(after: .milliseconds(1)).ending == .keepAliveTimeout)
+  }
+
+  @Test("a new connection starts its own count [behaviour 32]")
+  func reconnect() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(10))
+    _ = harness.tick(after: .seconds(5))
+    _ = harness.drop()
+    _ = harness.connect(keepAlive: 10)
+    #expect(harness.tick(after: .seconds(9)) == [])
+    #expect(harness.tick(after: .seconds(1)) == [.send(.pingreq)])
+  }
+}

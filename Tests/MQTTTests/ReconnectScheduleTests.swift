@@ -1,0 +1,129 @@
+import Testing
+
+@testable import MQTT
+
+/// Back-off, DESIGN section 1, "Presence, in order", 7.
+@Suite struct ReconnectScheduleTests {
+  static let base = ContinuousClock.now
+
+  /// Draws one end of its range for ever; 1 is the lowest number that is not drawn again.
+  struct Fixed: RandomNumberGenerator {
+    let value: UInt64
+    mutating func next() -> UInt64 { value }
+  }
+
+  func settings(minimum: Int = 1, maximum: Int = 120) -> ReconnectSchedule.Settings {
+    var settings = ReconnectSchedule.Settings()
+    settings.minimum = .seconds(minimum)
+    settings.maximum = .seconds(maximum)
+    return settings
+  }
+
+  /// The longest delay of each of the next rounds.
+  func bounds(_ schedule: inout ReconnectSchedule, _ count: Int) -> [Double] {
+    var generator = Fixed(value: .max)
+    return (0..<count).map { _ in
+      let delay = schedule.failed(.ordinary, at: Self.base, using: &generator)
+      return (delay / .milliseconds(1)).rounded() / 1000
+    }
+  }
+
+  @Test("the bound doubles with each failure from the minimum to the maximum, and stays there")
+  func doubles() {
+    var schedule = ReconnectSchedule(settings())
+    #expect(bounds(&schedule, 10) == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120])
+  }
+
+  @Test("a minimum at or above the maximum is the maximum")
+  func maximum() {
+    var schedule = ReconnectSchedule(settings(minimum: 300, maximum: 10))
+    #expect(bounds(&schedule, 3) == [10, 10, 10])
+  }
+
+  @Test("the delay can be as short as nothing: the jitter is full")
+  func shortest() {
+    var schedule = ReconnectSchedule(settings())
+    var generator = Fixed(value: 1)
+    for _ in 0..<10 { #expect(schedule.failed(.ordinary, at: Self.base, using: &generator) == .zero) }
+  }
+
+  @Test("a fleet spreads evenly over the whole range")
+  func spread() {
+    var generator = SeededGenerator(seed: 7)
+    var tenths = Array(repeating: 0, count: 10)
+    for _ in 0..<10_000 {
+      var schedule = ReconnectSchedule(settings(minimum: 10))
+      let delay = schedule.failed(.ordinary, at: Self.base, using: &generator)
+      #expect(delay >= .zero && delay <= .seconds(10))
+      tenths[min(9, Int(delay / .seconds(1)))] += 1
+    }
+    #expect(tenths.allSatisfy { (850...1_150).contains($0) }, "\(tenths)")
+  }
+
+  @Test("a CONNACK alone does not start the count anew [behaviour 45]")
+  func connackIsNoReason() {
+    var schedule = ReconnectSchedule(settings())
+    _ = bounds(&schedule, 3)
+    schedule.connected(at: Self.base)
+    var generator = Fixed(value: .max)
+    let delay = schedule.failed(.ordinary, at: Self.base + .seconds(60) - .nanoseconds(1), using: &generator)
+    #expect(delay > .seconds(7))
+  }
+
+  @Test("a connection that lasted long enough does")
+  func stable() {
+    var schedule = ReconnectSchedule(settings())
+    _ = bounds(&schedule, 5)
+    schedule.connected(at: Self.base)
+    var generator = Fixed(value: .max)
+    let delay = schedule.failed(.ordinary, at: Self.base + .seconds(60), using: &generator)
+    #expect(delay <= .seconds(1))
+    #expect(bounds(&schedule, 2) == [2, 4])
+  }
+
+  @Test("time that passes without a connection does not")
+  func idleIsNotStable() {
+    var schedule = ReconnectSchedule(settings())
+    schedule.connected(at: Self.base)
+    var generator = Fixed(value: .max)
+    _ = schedule.failed(.ordinary, at: Self.base + .seconds(1), using: &generator)
+    let delay = schedule.failed(.ordinary, at: Self.base + .seconds(1_000), using: &generator)
+    #expect(delay > .seconds(1))
+  }
+
+  @Test("a network that comes back starts the count anew")
+  func reset() {
+    var schedule = ReconnectSchedule(settings())
+    _ = bounds(&schedule, 5)
+    schedule.reset()
+    #expect(bounds(&schedule, 1) == [1])
+  }
+
+  @Test("after a refusal the wait is between half of the maximum and the maximum")
+  func refused() {
+    var generator = SeededGenerator(seed: 3)
+    var schedule = ReconnectSchedule(settings())
+    var delays: [Duration] = []
+    for _ in 0..<1_000 { delays.append(schedule.failed(.refused, at: Self.base, using: &generator)) }
+    #expect(delays.allSatisfy { $0 >= .seconds(60) && $0 <= .seconds(120) })
+    #expect(delays.contains { $0 < .seconds(65) } && delays.contains { $0 > .seconds(115) })
+  }
+
+  @Test("several servers share a round: the bound grows when all of them have failed")
+  func servers() {
+    var schedule = ReconnectSchedule(settings(), servers: 3)
+    #expect(bounds(&schedule, 9) == [1, 1, 1, 2, 2, 2, 4, 4, 4])
+  }
+
+  @Test("the reason codes that nothing soon changes make the wait long, others do not")
+  func lasting() {
+    for code in [.badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned] as [ReasonCode] {
+      #expect(ConnectionLoss.session(.refused(code, reason: nil, serverReference: nil)).failure == .refused)
+    }
+    for code in [.serverBusy, .serverUnavailable, .quotaExceeded] as [ReasonCode] {
+      #expect(ConnectionLoss.session(.refused(code, reason: nil, serverReference: nil)).failure == .ordinary)
+    }
+    #expect(ConnectionLoss.session(.keepAliveTimeout).failure == .ordinary)
+    #expect(ConnectionLoss.closed(.connected, received: true, detail: nil).failure == .ordinary)
+  }
+}
