@@ -61,8 +61,9 @@ extension SensorError: CustomStringConvertible {
       "fault reported by the sensor (\(path)); check its wiring"
     case .timedOut(let duration):
       "the read did not return within \(duration); its thread waits for the kernel"
-    case .stillRunning(let duration):
-      "not read again: the read started \(duration) ago has not returned"
+    // Without the duration: the same fault has the same words each time, so it is logged once.
+    case .stillRunning:
+      "not read again: the last read has not returned"
     case .busSuspended(let bus):
       "not read: reads of \(bus) hang in the kernel, it is suspended until one returns; check the device"
     case .noThreadLeft(let buses):

@@ -14,7 +14,7 @@ public struct StoredIdentity: Equatable, Sendable {
   public var id: String
   /// Where it was taken from.
   public var source: Source
-  /// What was read there, to compare with; empty for `random`.
+  /// What was read there, to compare with; for `random` the random text.
   public var serial: String
 
   /// An identity to store.

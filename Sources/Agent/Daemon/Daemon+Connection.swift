@@ -76,9 +76,14 @@ extension Daemon: ClientDelegate {
   }
 
   /// Presence is good for this connection only, and may take the place that is kept free for it.
-  func publish(_ message: Message, _ token: Session.Token) {
-    do { try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) } } catch {
+  @discardableResult
+  func publish(_ message: Message, _ token: Session.Token) -> Bool {
+    do {
+      try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) }
+      return true
+    } catch {
       logger.error("\(message.topic) was not published: \(error)")
+      return false
     }
   }
 
@@ -130,6 +135,7 @@ extension Daemon: ClientDelegate {
       underWay -= 1
       refused += 1
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
+      if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
   }
 
@@ -139,6 +145,7 @@ extension Daemon: ClientDelegate {
     }
     if case .refused(let code) = outcome, token < FirstToken.readings {
       logger.error("the server refused a message about the presence: \(code)")
+      if token == FirstToken.stopStatus { perform(departure.farewellRefused()) }
     }
     guard token >= FirstToken.readings else { return }
     underWay -= 1
@@ -154,8 +161,8 @@ extension Daemon: ClientDelegate {
     if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 
-  /// Nothing waits, nothing is under way.
-  var isIdle: Bool { unsent == 0 }
+  /// Nothing waits, nothing is under way, nothing is being read.
+  var isIdle: Bool { unsent == 0 && reading.isEmpty }
 
   // MARK: Storage
 

@@ -36,8 +36,12 @@ extension Daemon {
   /// Has the sensors read that are due, and sleeps until the next ones are.
   func sample() {
     guard !departure.isLeaving else { return }
-    let due = schedule.take(at: .now)
-    if !due.isEmpty, let reader { sampled(reader.submit(due.map { plan.sensors[$0].job })) }
+    // A read that is a moment late is not begun again, and is no failure either.
+    let due = schedule.take(at: .now).filter { !reading.contains($0) }
+    if !due.isEmpty, let reader {
+      reading.formUnion(due)
+      sampled(reader.submit(due.map { plan.sensors[$0].job }))
+    }
     sampleTimer?.cancel()
     sampleTimer = schedule.next.map { next in after(ContinuousClock.now.duration(to: next)) { $0.sample() } }
   }
@@ -46,10 +50,13 @@ extension Daemon {
   func sampled(_ results: [ReadResult]) {
     for result in results {
       guard let index = plan.sensors.firstIndex(where: { $0.job.id == result.id }) else { continue }
-      take(result.outcome, of: index)
+      reading.remove(index)
+      // What comes after the farewell gets no number, or the next start would have a gap.
+      if !departure.hasSaidFarewell { take(result.outcome, of: index) }
     }
     numberReadings()
     pump()
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 
   private func take(_ outcome: Result<Measurement, SensorError>, of index: Int) {
@@ -59,7 +66,7 @@ extension Daemon {
     var unit = sensor.unit
     switch outcome {
     case .success(let measurement):
-      content = .good(measurement.value.calibrated(scale: sensor.scale, offset: sensor.offset))
+      content = Reading.Content(measurement.value.calibrated(scale: sensor.scale, offset: sensor.offset))
       time = measurement.time
       unit = unit ?? measurement.unit
     case .failure(let error):

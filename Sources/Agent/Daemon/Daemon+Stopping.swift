@@ -14,6 +14,7 @@ extension Daemon {
   /// At once: the connection is cut, so that the broker publishes the will.
   func abort() {
     logger.warning("aborted: the broker will say offline by the will")
+    departure.abandon()
     client?.assumeIsolated { $0.abort() }
     finish(clean: false)
   }
@@ -49,7 +50,7 @@ extension Daemon {
     let statement = PresenceMessages.Statement(
       event: .stop, reason: "shutdown", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
     publish(plan.presence.presence(statement), FirstToken.stopPresence)
-    publish(plan.presence.status(statement), FirstToken.stopStatus)
+    if !publish(plan.presence.status(statement), FirstToken.stopStatus) { perform(departure.farewellRefused()) }
   }
 
   private func armDepartureTimer() {

@@ -48,6 +48,8 @@ actor Daemon {
   var schedule: SampleSchedule
   var sampleTimer: Scheduled<Void>?
   var reader: BlockingReader?
+  /// Sensors whose read is under way; one that takes too long is reported by the reader and leaves.
+  var reading: Set<Int> = []
   var numbers: SequenceAllocator
   /// Readings whose numbers are still being reserved on the disk.
   var unnumbered: Deque<UnnumberedReading> = []

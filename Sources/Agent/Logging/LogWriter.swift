@@ -124,8 +124,12 @@ public struct LineLogHandler: LogHandler {
     let prefix =
       writer.usesPriorities
       ? "<\(event.level.priority)>" : "\(WallClock.now().time(of: .now)) \(event.level.rawValue): "
-    // A line break in foreign text must not look like another event.
-    let text = event.message.description.split(whereSeparator: \.isNewline).joined(separator: " ")
+    // Foreign text must not look like another event, nor move a terminal's cursor.
+    let text = String(
+      String.UnicodeScalarView(
+        event.message.description.split(whereSeparator: \.isNewline).joined(separator: " ").unicodeScalars.map {
+          $0.properties.generalCategory == .control ? " " : $0
+        }))
     writer.write("\(prefix)\(text)\n")
   }
 }

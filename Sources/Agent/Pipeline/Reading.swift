@@ -6,6 +6,15 @@ struct Reading: Sendable, Equatable {
     case good(Value)
     /// It could not be read; the text says why.
     case bad(String)
+
+    /// A value that has become infinite by its calibration is none.
+    init(_ value: Value) {
+      if case .number(let number) = value, !number.isFinite {
+        self = .bad("scale and offset make the value too large for a number")
+      } else {
+        self = .good(value)
+      }
+    }
   }
 
   /// Index of the stream it belongs to.

@@ -21,7 +21,8 @@ struct ReadingPolicy {
   }
 
   private func isTooOld(_ last: ContinuousClock.Instant, at time: ContinuousClock.Instant) -> Bool {
-    maxAge.map { last.duration(to: time) >= $0 } ?? false
+    // Reads take a little longer or shorter each time; without a margin one that was quick would wait an interval more.
+    maxAge.map { last.duration(to: time) >= $0 - $0 / 100 } ?? false
   }
 
   private func moved(
@@ -50,11 +51,27 @@ extension Value {
     }
   }
 
-  /// value × scale + offset. A scale like 0.001 divides by 1000: that rounds once and gives the decimal that was meant.
+  /// value × scale + offset, rounded to the decimals that the three have together: 300 - 273.15 is 26.85, where binary
+  /// fractions give 26.850000000000023.
   func calibrated(scale: Double, offset: Double) -> Value {
     guard scale != 1 || offset != 0, let number else { return self }
-    let divisor = (1 / scale).rounded()
-    let scaled = abs(scale) < 1 && abs(1 / scale - divisor) < 1e-9 ? number / divisor : number * scale
-    return .number(scaled + offset)
+    let exact = number * scale + offset
+    guard let valueDecimals = number.decimals, let scaleDecimals = scale.decimals, let offsetDecimals = offset.decimals
+    else { return .number(exact) }
+    let decimals = max(valueDecimals + scaleDecimals, offsetDecimals)
+    let power = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
+    // Beyond 15 digits a Double has no decimals left to round.
+    guard decimals <= 15, abs(exact) * power < 1e15 else { return .number(exact) }
+    return .number((exact * power).rounded() / power)
+  }
+}
+
+extension Double {
+  /// How many digits the shortest decimal of this number has behind its point; nil where it takes an exponent.
+  fileprivate var decimals: Int? {
+    let text = description
+    guard isFinite, !text.contains("e") else { return nil }
+    let fraction = text.split(separator: ".").dropFirst().first ?? ""
+    return fraction == "0" ? 0 : fraction.count
   }
 }

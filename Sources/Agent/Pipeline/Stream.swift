@@ -10,7 +10,7 @@ struct Stream: Sendable {
   let isRetained: Bool
   let format: Configuration.PayloadFormat
 
-  /// The message of a reading. `isLate`: the clock says when it was measured only as well as it goes now.
+  /// The message of a reading, labelled with the wall time as `clock` has it now.
   func message(_ reading: Reading, _ clock: WallClock, _ version: ProtocolVersion) -> Message {
     let time = clock.time(of: reading.time)
     var properties = Properties()

@@ -64,6 +64,13 @@ struct Departure {
     if case .flushing = state, isIdle { sayFarewell() } else { [] }
   }
 
+  /// The server does not take the farewell: its will says the rest.
+  mutating func farewellRefused() -> [Action] {
+    guard state == .saying else { return [] }
+    state = .gone
+    return [.abort]
+  }
+
   mutating func farewellAcknowledged(at now: Instant) -> [Action] {
     guard state == .saying, let deadline else { return [] }
     state = .disconnecting
@@ -97,6 +104,9 @@ struct Departure {
     state = .returning
     return []
   }
+
+  /// The end comes from elsewhere: nothing more is said or waited for.
+  mutating func abandon() { state = .gone }
 
   private mutating func sayFarewell() -> [Action] {
     state = .saying
