@@ -77,6 +77,12 @@ let package = Package(
         "Agent", "MQTT", "Sensing", "Storage", nio("NIOCore"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "limpet", "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

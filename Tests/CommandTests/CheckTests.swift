@@ -1,0 +1,142 @@
+import Foundation
+import Testing
+
+@Suite("limpet check", .showsLogs)
+struct CheckTests {
+  private func check(_ scene: Scene, _ text: String, root: String? = nil) async throws -> Scene.Outcome {
+    let file = try scene.write(text, to: "c.yaml")
+    return try await scene.limpet("check", "--config", file, "--root", root ?? scene.folder)
+  }
+
+  @Test("a configuration that is right: exit 0, and what will be where")
+  func summary() async throws {
+    try await withScene { scene in
+      let outcome = try await check(
+        scene,
+        """
+        device: {id: shed}
+        broker: {url: mqtts://mqtt.example.com, keepalive: 20s}
+        storage: {path: /var/lib/limpet}
+        sensors:
+          - {name: cpu, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m, unit: °C}
+          - {name: load, type: system, value: load1, interval: 10s}
+        """)
+      #expect(outcome.ending == .exited(0))
+      #expect(outcome.errors == [])
+      let text = outcome.output.joined(separator: "\n")
+      for part in [
+        "shed", "mqtts://mqtt.example.com:8883", "limpet/shed/status", "limpet/shed/cpu", "limpet/shed/load",
+        "every 10 s", "within 36 s", "64 MB",
+      ] {
+        #expect(text.contains(part), "\(part)")
+      }
+    }
+  }
+
+  @Test("errors: exit 78, every one with file, line and column, and a suggestion")
+  func errors() async throws {
+    try await withScene { scene in
+      let outcome = try await check(
+        scene,
+        """
+        broker:
+          url: mqtt://localhost:99999
+          kepalive: 30s
+          connect_timeout: fast
+        sensors:
+          - {name: load, type: system, value: load2}
+          - {name: load, type: system, value: load1}
+        """)
+      #expect(outcome.ending == .exited(78))
+      let lines = outcome.output + outcome.errors
+      let file = scene.folder + "/c.yaml"
+      let expected = [
+        (":2:8: broker.url: ", "99999"), (":3:3: broker.kepalive: ", "keepalive"),
+        (":4:20: broker.connect_timeout: ", "fast"), (":6:39: sensors[0].value: ", "load1"),
+        (":7:6: sensors[1].name: ", "load"),
+      ]
+      #expect(lines.count == expected.count)
+      for ((place, word), line) in zip(expected, lines) {
+        #expect(line.hasPrefix(file + place) && line.contains(word), "\(line)")
+      }
+    }
+  }
+
+  @Test("bad files are one line each, exit 78, for check, run and probe", arguments: ["check", "run", "probe"])
+  func badFiles(_ command: String) async throws {
+    try await withScene { scene in
+      let folder = scene.folder + "/a-folder"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      let cases = [
+        (scene.folder + "/missing.yaml", "No such file"), (folder, "Is a directory"),
+        (try scene.write("broker: {url: mqtt://localhost\n", to: "brace.yaml"), ":2:1: "),
+        (try scene.write("broker:\n\turl: mqtt://localhost\n", to: "tab.yaml"), ":2:1: "),
+        (try scene.write("broker: {url: localhost}\n", to: "none.yaml"), ":1:15: broker.url: "),
+        (try scene.write("broker: {url: \"mqtt://localhost:0\"}\n", to: "port.yaml"), ":1:15: broker.url: "),
+        (try scene.write("", to: "empty.yaml"), ":1:1: "),
+        (try scene.write("broker: {url: mqtt://a, password_file: missing}\n", to: "password.yaml"), ":1:40: "),
+      ]
+      for (file, part) in cases {
+        let outcome = try await scene.limpet(command, "--config", file)
+        #expect(outcome.ending == .exited(78), "\(file)")
+        let lines = outcome.output + outcome.errors
+        #expect(lines.count == 1, "\(lines)")
+        #expect(lines.first?.hasPrefix(file) == true && lines.first?.contains(part) == true, "\(lines)")
+      }
+      let bytes = scene.folder + "/binary.yaml"
+      try Data([0x7F, 0x45, 0x4C, 0x46, 0xFF, 0x00, 0x80]).write(to: URL(fileURLWithPath: bytes))
+      let outcome = try await scene.limpet(command, "--config", bytes)
+      #expect(outcome.ending == .exited(78))
+      #expect((outcome.output + outcome.errors).allSatisfy { $0.hasPrefix(bytes) })
+    }
+  }
+
+  @Test(
+    "wrong options are a usage error, exit 64",
+    arguments: [
+      ["frobnicate"], ["run", "--config"], ["check", "--nonsense"], ["probe", "--url"],
+    ])
+  func usage(_ arguments: [String]) async throws {
+    try await withScene { scene in
+      let child = try await scene.run("usage", [Scene.program] + arguments)
+      #expect(child.ending == .exited(64))
+      #expect(child.outputLines == [])
+      #expect(!child.errorLines.isEmpty)
+    }
+  }
+
+  @Test("the summary says who the device is, from the board under --root")
+  func identity() async throws {
+    try await withScene { scene in
+      let board = try BoardTree(scene)
+      let text = "broker: {url: mqtt://localhost}\n"
+      let random = try await check(scene, text, root: board.path)
+      #expect(random.output.contains { $0.hasPrefix("device ") && $0.contains("random") })
+      try board.write("0123456789abcdef0123456789abcdef\n", to: "/etc/machine-id")
+      let machine = try await check(scene, text, root: board.path)
+      #expect(machine.output.contains { $0.contains("machine-id") })
+      try board.write("10000000a1b2c3d4\0", to: "/proc/device-tree/serial-number")
+      let serial = try await check(scene, text, root: board.path)
+      let line = try #require(serial.output.first { $0.hasPrefix("device ") })
+      #expect(line.contains("serial number") && line.contains(/\b[0-9a-zA-Z]{22}\b/))
+      #expect(!serial.output.contains { $0.contains("a1b2c3d4") })
+    }
+  }
+
+  /// The configurations that the repository carries; none while there is no such folder.
+  static let samples: [String] = {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("etc").path
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return files.filter { $0.hasSuffix(".yaml") }.sorted().map { folder + "/" + $0 }
+  }()
+
+  @Test("every sample configuration of the repository is right, without a warning", arguments: samples)
+  func sample(_ file: String) async throws {
+    try await withScene { scene in
+      let outcome = try await scene.limpet("check", "--config", file)
+      #expect(outcome.ending == .exited(0))
+      #expect(!(outcome.output + outcome.errors).contains { $0.contains(file) }, "\(outcome.output + outcome.errors)")
+    }
+  }
+}

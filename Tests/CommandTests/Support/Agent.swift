@@ -1,0 +1,174 @@
+import Foundation
+import Testing
+
+/// How the agent and the broker talk, for what has to hold on all of them.
+enum Way: String, CaseIterable, CustomTestStringConvertible {
+  case tcp5 = "MQTT 5 over TCP"
+  case tcp311 = "MQTT 3.1.1 over TCP"
+  case tls5 = "MQTT 5 over TLS"
+  case tls311 = "MQTT 3.1.1 over TLS"
+  case webSocket5 = "MQTT 5 over WebSocket"
+  case webSocket311 = "MQTT 3.1.1 over WebSocket"
+  case secureWebSocket5 = "MQTT 5 over secure WebSocket"
+  case secureWebSocket311 = "MQTT 3.1.1 over secure WebSocket"
+  case unix5 = "MQTT 5 over a Unix socket"
+
+  var version: String { rawValue.hasPrefix("MQTT 5") ? "5" : "3.1.1" }
+
+  var isTLS: Bool {
+    switch self {
+    case .tls5, .tls311, .secureWebSocket5, .secureWebSocket311: true
+    default: false
+    }
+  }
+
+  var isWebSocket: Bool {
+    switch self {
+    case .webSocket5, .webSocket311, .secureWebSocket5, .secureWebSocket311: true
+    default: false
+    }
+  }
+
+  var testDescription: String { rawValue }
+}
+
+/// The configuration of one agent, as text.
+struct Settings {
+  /// nil: auto.
+  var device: String? = "board"
+  var url: String
+  var version = "auto"
+  /// Further lines of the section `broker`.
+  var broker: [String] = ["reconnect: {min: 50ms, max: 400ms}"]
+  var storage: String
+  /// Lines at the top level.
+  var lines: [String] = []
+  var sensors = ["{name: load, type: system, value: load1, interval: 50ms}"]
+
+  var text: String {
+    (["device: {id: \(device ?? "auto")}", "broker:", "  url: \(url)", "  version: \"\(version)\""]
+      + broker.map { "  " + $0 } + ["storage: {path: \(storage)}"] + lines
+      + (sensors.isEmpty ? [] : ["sensors:"]) + sensors.map { "  - " + $0 })
+      .map { $0 + "\n" }.joined()
+  }
+}
+
+/// `limpet run`.
+final class Agent: Sendable {
+  let process: Child
+  /// Lines of the log file that an earlier agent of the same name wrote.
+  private let before: Int
+
+  fileprivate init(_ process: Child, before: Int) {
+    self.process = process
+    self.before = before
+  }
+
+  /// What this agent said on stderr.
+  var log: [String] { Array(process.errorLines.dropFirst(before)) }
+
+  func says(_ text: String) -> Bool { log.contains { $0.contains(text) } }
+
+  /// Waits for a line of its log.
+  @discardableResult
+  func line(
+    _ text: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> String {
+    try await eventually("the agent says \"\(text)\"", within: limit, sourceLocation: sourceLocation) {
+      log.first { $0.contains(text) }
+    }
+  }
+
+  /// Sends a signal, and waits for the end.
+  @discardableResult
+  func end(
+    _ signal: Int32 = SIGTERM, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Child.Ending {
+    process.signal(signal)
+    return try await process.end(within: limit, sourceLocation: sourceLocation)
+  }
+
+  /// Resident memory in bytes (proc_pid_statm(5)).
+  var residentBytes: Int {
+    get throws {
+      let words = try String(contentsOfFile: "/proc/\(process.pid)/statm", encoding: .utf8).split(separator: " ")
+      return try #require(Int(words[1])) * sysconf(Int32(_SC_PAGESIZE))
+    }
+  }
+
+  /// How often its threads woke up from a wait (proc_pid_status(5)).
+  var wakeUps: Int {
+    get throws {
+      let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/task")
+      return threads.reduce(0) { sum, thread in
+        let status = try? String(contentsOfFile: "/proc/\(process.pid)/task/\(thread)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+        return sum + (line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0)
+      }
+    }
+  }
+
+  /// Processor time it used, in seconds (proc_pid_stat(5): utime and stime).
+  var processorSeconds: Double {
+    get throws {
+      let text = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
+      let fields = text[(try #require(text.lastIndex(of: ")")))...].split(separator: " ")
+      let ticks = try #require(Double(fields[12])) + (try #require(Double(fields[13])))
+      return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+  }
+}
+
+extension Scene {
+  /// The program that was built together with these tests.
+  static let program: String = {
+    let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return URL(fileURLWithPath: tests).deletingLastPathComponent().path + "/limpet"
+  }()
+
+  /// The settings of an agent that talks to a broker.
+  func settings(_ broker: Mosquitto, _ way: Way = .tcp5, _ certificates: Certificates? = nil) -> Settings {
+    var settings = Settings(
+      url: broker.url(way), version: way.version, storage: folder + "/storage")
+    if let certificates { settings.broker.append("tls: {ca: \(certificates.authority)}") }
+    return settings
+  }
+
+  /// The settings of an agent that talks to whatever is at a port.
+  func settings(port: Int, version: String = "auto") -> Settings {
+    Settings(url: "mqtt://127.0.0.1:\(port)", version: version, storage: folder + "/storage")
+  }
+
+  /// Starts `limpet run`.
+  /// - Parameter board: the agent sees this as its board.
+  func agent(
+    _ settings: Settings, board: BoardTree? = nil, name: String = "agent", program: String = Scene.program
+  ) throws -> Agent {
+    let before =
+      (try? String(contentsOfFile: "\(folder)/\(name).err", encoding: .utf8))?
+      .count { $0 == "\n" } ?? 0
+    let file = try write(settings.text, to: "\(name).yaml")
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+    let root = try board ?? BoardTree(self, "\(name)-root")
+    let child = try spawn(name, [program, "run", "--config", file, "--root", root.path])
+    return Agent(child, before: before)
+  }
+
+  /// Runs another command of the program to its end.
+  func limpet(
+    _ arguments: String..., within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Outcome {
+    let number = nextCommand()
+    let child = try await run(
+      "limpet-\(arguments[0])-\(number)", [Self.program] + arguments, within: limit, sourceLocation: sourceLocation)
+    return Outcome(ending: try #require(child.ending), output: child.outputLines, errors: child.errorLines)
+  }
+
+  struct Outcome: Sendable {
+    let ending: Child.Ending
+    let output: [String]
+    let errors: [String]
+
+    var status: Int32? { if case .exited(let status) = ending { status } else { nil } }
+  }
+}
