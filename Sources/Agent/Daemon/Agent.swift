@@ -88,9 +88,8 @@ public actor Agent {
       startReason: state.epoch > 0 && state.lastStop == nil ? "recovered" : "start", eventLoop: eventLoop,
       logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
-    guard terminations == 0 else { return true }
     self.daemon = daemon
-    let isClean = await daemon.run()
+    let isClean = terminations == 0 ? await daemon.run() : true
     await close(store, daemon, isClean: isClean)
     return isClean
   }
@@ -181,9 +180,12 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
-  /// "Session present" is believed of the server that this store's session was on.
+  /// "Session present" is believed of the server that this store's session was on. Not with QoS 2: the server may hold
+  /// identifiers of messages that this process knows nothing of, and drops the first new message under each.
   mutating func rememberSession(_ record: SessionRecord?) {
-    guard let record, record.clientIdentifier == connect.clientIdentifier else { return }
+    guard let record, record.clientIdentifier == connect.clientIdentifier, presence.qos != .exactlyOnce,
+      !sensors.contains(where: { $0.stream.qos == .exactlyOnce })
+    else { return }
     client.knownSession = client.servers.first { $0.description == record.server }
   }
 }
