@@ -60,8 +60,8 @@ import Testing
   }
 
   @Test(
-    "PUBACK of 0x80 or above ends the message with that code [behaviour 64]",
-    arguments: [.unspecifiedError, .notAuthorized, .quotaExceeded] as [ReasonCode])
+    "PUBACK with a refusal that lasts ends the message with that code [behaviour 64]",
+    arguments: [.notAuthorized, .topicNameInvalid, .packetTooLarge, .payloadFormatInvalid] as [ReasonCode])
   func refusedQoS1(code: ReasonCode) throws {
     var harness = SessionHarness.connected()
     _ = try harness.publish(1, .atLeastOnce)

@@ -31,10 +31,16 @@ public struct Publish: Sendable, Hashable {
     let topic = try buffer.readTopicName("topic name")
     packetIdentifier = qos == .atMostOnce ? nil : try buffer.readPacketIdentifier()
     let properties = version == .v5 ? try Properties(reading: &buffer, in: .packet(.publish)) : Properties()
+    if let response = properties.responseTopic, response.contains(where: { $0 == "+" || $0 == "#" }) {
+      throw .protocolError("PUBLISH with a wildcard in its response topic")  // [MQTT-3.3.2-14]
+    }
     guard !topic.isEmpty || properties.topicAlias != nil else { throw .protocolError("PUBLISH without a topic") }
     let payload = buffer.readSlice(length: buffer.readableBytes) ?? ByteBuffer()
     message = Message(topic: topic, payload: payload, qos: qos, retain: flags & 0x01 != 0, properties: properties)
   }
+
+  /// What a topic alias can add to a packet: the property, and a byte more for either length.
+  static let largestAliasSize = 5
 
   /// The bytes of the whole packet, for the server's Maximum Packet Size ([MQTT-3.2.2-15]).
   func size(_ version: ProtocolVersion) -> Int {

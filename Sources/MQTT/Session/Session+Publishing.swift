@@ -27,7 +27,7 @@ extension Session {
     let publish = Publish(message)
     if let rejection = rejection(of: publish, link) { throw rejection }
     guard message.qos != .atMostOnce else {
-      send(.publish(publish), at: now, into: &actions)
+      send(publish, at: now, into: &actions)
       actions.append(.settled(token, .delivered))
       return
     }
@@ -36,7 +36,22 @@ extension Session {
     var kept = message
     kept.properties.topicAlias = nil  // It lasts as long as the connection (§3.3.2.3.4).
     outgoing.insert(.init(kept, token: token, transient: transient, state: .published), identifier)
-    send(.publish(Publish(message, packetIdentifier: identifier)), at: now, into: &actions)
+    send(Publish(message, packetIdentifier: identifier), at: now, into: &actions)
+  }
+
+  /// Sends a PUBLISH, its topic as a number where that is shorter.
+  private mutating func send(_ publish: Publish, at now: Instant, into actions: inout [Action]) {
+    var publish = publish
+    if case .connected(var link) = phase, link.limits.topicAliasMaximum > 0,
+      publish.message.properties.topicAlias == nil,
+      rejection(ofBytes: publish.size(link.version) + Publish.largestAliasSize, link) == nil,
+      let alias = link.outboundAliases.use(publish.message.topic)
+    {
+      phase = .connected(link)
+      publish.message.properties.topicAlias = alias.alias
+      if alias.isKnown { publish.message.topic = .aliased }
+    }
+    send(.publish(publish), at: now, into: &actions)
   }
 
   /// What the server has ruled out for this connection ([MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
@@ -77,8 +92,8 @@ extension Session {
   }
 
   /// As many of the old messages as the window allows; the others follow as answers come.
-  private mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase, !link.resends.isEmpty else { return }
+  mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
+    guard case .connected(var link) = phase, !link.resends.isEmpty, link.heldUntil == nil else { return }
     var packets: [Packet] = []
     while freePlaces(link, transient: false) > 0, let identifier = link.resends.popLast(),
       let entry = outgoing[identifier]
@@ -95,7 +110,13 @@ extension Session {
       if outgoing[identifier] != nil { packets.append(.pubrel(Acknowledgement(identifier))) }
     }
     phase = .connected(link)
-    for packet in packets { send(packet, at: now, into: &actions) }
+    for packet in packets {
+      if case .publish(let publish) = packet {
+        send(publish, at: now, into: &actions)
+      } else {
+        send(packet, at: now, into: &actions)
+      }
+    }
   }
 
   // MARK: Answers
@@ -140,12 +161,42 @@ extension Session {
   }
 
   private mutating func settle(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
+    if hold(answer, at: now) { return }
     guard let entry = outgoing.remove(answer.packetIdentifier) else { return }
     forgetResend(answer.packetIdentifier)
     if let token = entry.token {
       actions.append(.settled(token, answer.reasonCode.isError ? .refused(answer.reasonCode) : .delivered))
     }
     sendAgain(at: now, into: &actions)
+  }
+
+  /// The codes that say "not now": the message is kept and sent again, as a new one, after a while that doubles with
+  /// each refusal. Nothing overtakes it meanwhile.
+  private static let passingRefusals: Set<ReasonCode> = [
+    .unspecifiedError, .implementationSpecificError, .quotaExceeded,
+  ]
+  private static let shortestHold = Duration.seconds(1)
+  private static let longestHold = Duration.seconds(60)
+
+  private mutating func hold(_ answer: Acknowledgement, at now: Instant) -> Bool {
+    let identifier = answer.packetIdentifier
+    guard case .connected(var link) = phase, let entry = outgoing[identifier] else { return false }
+    guard Self.passingRefusals.contains(answer.reasonCode), !entry.transient, entry.token != nil else {
+      if !answer.reasonCode.isError { link.refusals = 0 }
+      phase = .connected(link)
+      return false
+    }
+    outgoing.advance(identifier, to: .waiting)
+    let waiting = Set(link.resends).union([identifier])
+    link.resends = outgoing.inOrder.reversed().filter(waiting.contains)
+    // Those refused together wait together.
+    if link.heldUntil == nil {
+      let doublings = min(link.refusals, 6)
+      link.heldUntil = now + min(Self.shortestHold * (1 << doublings), Self.longestHold)
+      link.refusals += 1
+    }
+    phase = .connected(link)
+    return true
   }
 
   /// The server answered before its turn to be sent again came.

@@ -8,8 +8,10 @@ extension Session {
     into actions: inout [Action]
   ) throws(Rejection) {
     guard case .connected(let link) = phase else { throw .notConnected }
+    guard !subscriptions.isEmpty else { throw .notEncodable }  // [MQTT-3.8.3-2]
     for subscription in subscriptions {
       let filter = subscription.filter
+      if filter.isShared && subscription.noLocal { throw .featureNotSupported(.protocolError) }  // [MQTT-3.8.3-4]
       if filter.isShared && !link.limits.sharedSubscriptionAvailable {
         throw .featureNotSupported(.sharedSubscriptionsNotSupported)
       }

@@ -29,8 +29,13 @@ public struct Session: Sendable {
     var incoming: Set<PacketIdentifier> = []
     /// SUBSCRIBE and UNSUBSCRIBE that wait for their answer, with the number of filters.
     var requests: [PacketIdentifier: Request] = [:]
-    /// Messages of an earlier connection that wait for room to be sent again, in their order.
+    /// Messages that wait for room to be sent again, the oldest last.
     var resends: [PacketIdentifier] = []
+    /// The server has no place for messages now: they are sent again after this.
+    var heldUntil: Instant?
+    /// Refusals of that kind since the last message that was taken.
+    var refusals = 0
+    var outboundAliases: OutboundAliases
   }
 
   struct Request: Sendable {
@@ -58,7 +63,10 @@ public struct Session: Sendable {
   public var isConnected: Bool { if case .connected = phase { true } else { false } }
 
   /// When `tick` has to be called at the latest.
-  public var deadline: Instant? { if case .connected(let link) = phase { link.keepAlive?.deadline } else { nil } }
+  public var deadline: Instant? {
+    guard case .connected(let link) = phase else { return nil }
+    return [link.keepAlive?.deadline, link.heldUntil].compactMap { $0 }.min()
+  }
 
   // MARK: A connection's life
 
@@ -73,7 +81,13 @@ public struct Session: Sendable {
 
   /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-24] is the server's half of this).
   public mutating func tick(at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase, link.keepAlive != nil else { return }
+    guard case .connected(var link) = phase else { return }
+    if let until = link.heldUntil, now >= until {
+      link.heldUntil = nil
+      phase = .connected(link)
+      sendAgain(at: now, into: &actions)
+    }
+    guard case .connected(var link) = phase else { return }
     switch link.keepAlive?.verdict(at: now) {
     case .sendPing:
       phase = .connected(link)
@@ -106,6 +120,7 @@ public struct Session: Sendable {
 
   /// The transport is gone, for whatever reason. Messages that were good for this connection only are given up.
   public mutating func transportClosed(into actions: inout [Action]) {
+    if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
     phase = .disconnected
     for token in outgoing.giveUpTransient() { actions.append(.settled(token, .abandoned)) }
   }
@@ -147,7 +162,8 @@ public struct Session: Sendable {
     var link = Link(
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
-      topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0)
+      topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
+      outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0))
     if limits.keepAlive > 0 {
       link.keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }
@@ -176,6 +192,9 @@ public struct Session: Sendable {
     guard case .connected(let link) = phase else { return }
     guard link.version == .v5 else {
       return fail(.protocolError("DISCONNECT from a server of 3.1.1"), into: &actions)
+    }
+    guard disconnect.properties.sessionExpiryInterval == nil else {
+      return fail(.protocolError("DISCONNECT with a session expiry from a server"), into: &actions)  // [MQTT-3.14.2-2]
     }
     close(
       .disconnectedByServer(
@@ -206,8 +225,14 @@ public struct Session: Sendable {
   }
 
   mutating func close(_ ending: Ending, into actions: inout [Action]) {
+    if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
     phase = .closing
     actions.append(.close(ending))
+  }
+
+  /// No SUBACK or UNSUBACK comes any more: who waits for one is told.
+  private func abandonRequests(of link: Link, into actions: inout [Action]) {
+    for token in link.requests.values.map(\.token).sorted() { actions.append(.settled(token, .abandoned)) }
   }
 
   /// The next identifier that nothing under way uses ([MQTT-2.2.1-3]); nil when all 65,535 are in use.

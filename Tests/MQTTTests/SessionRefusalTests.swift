@@ -1,0 +1,107 @@
+import Testing
+
+@testable import MQTT
+
+@Suite("A server that has no place for a message now")
+struct SessionRefusalTests {
+  static let passing: [ReasonCode] = [.unspecifiedError, .implementationSpecificError, .quotaExceeded]
+
+  private func puback(_ identifier: PacketIdentifier, _ code: ReasonCode = .success) -> Packet {
+    .puback(Acknowledgement(identifier, reasonCode: code))
+  }
+
+  @Test("0x80, 0x83 and 0x97 keep the message; it is sent again as a new one after a second", arguments: passing)
+  func sentAgain(_ code: ReasonCode) throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .atLeastOnce)
+    #expect(harness.receive(puback(1, code)) == [])
+    #expect(harness.session.deadline == harness.now + .seconds(1))
+    #expect(harness.tick(after: .milliseconds(999)) == [])
+    #expect(harness.tick(after: .milliseconds(1)).sent == [.numbered(1, .atLeastOnce, 1)])
+    #expect(harness.receive(puback(1)) == [.settled(1, .delivered)])
+    #expect(harness.session.deadline == nil)
+  }
+
+  @Test("PUBREC with such a code does the same for QoS 2", arguments: passing)
+  func exactlyOnce(_ code: ReasonCode) throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .exactlyOnce)
+    #expect(harness.receive(.pubrec(Acknowledgement(1, reasonCode: code))) == [])
+    #expect(harness.tick(after: .seconds(1)).sent == [.numbered(1, .exactlyOnce, 1)])
+    #expect(harness.receive(.pubrec(Acknowledgement(1))).sent == [.pubrel(Acknowledgement(1))])
+    #expect(harness.receive(.pubcomp(Acknowledgement(1))) == [.settled(1, .delivered)])
+  }
+
+  @Test("nothing new overtakes it, and messages refused together go again together, in their order")
+  func order() throws {
+    var harness = SessionHarness.connected()
+    for number in 1...3 as ClosedRange<UInt64> { _ = try harness.publish(number, .atLeastOnce) }
+    _ = harness.receive(puback(2, .quotaExceeded))
+    #expect(harness.session.room == 0)
+    _ = harness.receive(puback(1, .quotaExceeded))
+    #expect(harness.receive(puback(3)) == [.settled(3, .delivered)])
+    #expect(harness.session.room == 0)
+    #expect(
+      harness.tick(after: .seconds(1)).sent == [.numbered(1, .atLeastOnce, 1), .numbered(2, .atLeastOnce, 2)])
+    #expect(harness.session.room > 0)
+  }
+
+  @Test("the wait doubles with each refusal up to a minute, and begins anew when a message was taken")
+  func backOff() throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .atLeastOnce)
+    for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+      _ = harness.receive(puback(1, .quotaExceeded))
+      #expect(harness.session.deadline == harness.now + .seconds(seconds))
+      #expect(harness.tick(after: .seconds(seconds)).sent.count == 1)
+    }
+    _ = harness.receive(puback(1))
+    _ = try harness.publish(2, .atLeastOnce)
+    _ = harness.receive(puback(2, .quotaExceeded))
+    #expect(harness.session.deadline == harness.now + .seconds(1))
+  }
+
+  @Test("a message that is good for this connection only does not wait: who sent it is told")
+  func transient() throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .atLeastOnce, transient: true)
+    #expect(harness.receive(puback(1, .quotaExceeded)) == [.settled(1, .refused(.quotaExceeded))])
+  }
+
+  @Test("a reconnect ends the wait: it is sent as new, whether or not the session is there", arguments: [true, false])
+  func reconnect(_ sessionPresent: Bool) throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .atLeastOnce)
+    _ = harness.receive(puback(1, .quotaExceeded))
+    let sent = harness.reconnect(sessionPresent: sessionPresent).sent
+    guard case .publish(let publish)? = sent.first, sent.count == 1 else {
+      Issue.record("\(sent)")
+      return
+    }
+    #expect(publish.message == .numbered(1, .atLeastOnce) && !publish.duplicate)
+  }
+
+  @Test("requests without an answer are given back when the connection ends [behaviour 14]")
+  func unanswered() throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.subscribe([Subscription(TopicFilter("a"))], token: 7)
+    _ = try harness.unsubscribe([TopicFilter("b")], token: 8)
+    #expect(harness.drop() == [.settled(7, .abandoned), .settled(8, .abandoned)])
+    #expect(harness.drop() == [])
+  }
+
+  @Test("an empty SUBSCRIBE and No Local on a shared subscription are refused here [MQTT-3.8.3-2] [MQTT-3.8.3-4]")
+  func wrongSubscriptions() throws {
+    var harness = SessionHarness.connected()
+    #expect(throws: Session.Rejection.self) { _ = try harness.subscribe([]) }
+    let shared = Subscription(TopicFilter("$share/g/a"), noLocal: true)
+    #expect(throws: Session.Rejection.self) { _ = try harness.subscribe([shared]) }
+  }
+
+  @Test("a DISCONNECT from the server must not set a session expiry [MQTT-3.14.2-2]")
+  func sessionExpiryFromServer() {
+    var harness = SessionHarness.connected()
+    let properties = Properties { $0.sessionExpiryInterval = 1 }
+    #expect(harness.receive(.disconnect(Disconnect(properties: properties))).violation == .protocolError)
+  }
+}
