@@ -67,7 +67,13 @@ let package = Package(
       path: "Tests/Benchmarks/MQTTBenchmark",
       swiftSettings: strict),
 
-    .testTarget(name: "MQTTTests", dependencies: ["MQTT", nio("NIOCore")], swiftSettings: strict),
+    .testTarget(
+      name: "MQTTTests",
+      dependencies: [
+        "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),

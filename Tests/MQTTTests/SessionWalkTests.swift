@@ -175,7 +175,7 @@ struct SessionWalk {
       case .settled(let token, let outcome):
         check(outcomes.updateValue(outcome, forKey: token) == nil, "settled twice")
         check(outcome == .delivered || (outcome == .abandoned && transient.contains(token)), "settled as \(outcome)")
-      case .answered: check(false, "answered what was not asked")
+      case .answered, .challenge, .authenticated: check(false, "answered what was not asked")
       case .close(let ending): check(false, "closed: \(ending)")
       }
     }

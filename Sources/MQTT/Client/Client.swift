@@ -50,6 +50,8 @@ public actor Client {
   private var generator = SystemRandomNumberGenerator()
   private var attempts: UInt64 = 0
   private var serverIndex = 0
+  /// The server that another one has named, for as long as it can be connected to.
+  private var referredServer: ServerAddress?
   private var sessionServer: ServerAddress?
   /// The server holds a session that is to be thrown away first.
   private var mustClearSession = false
@@ -57,7 +59,7 @@ public actor Client {
   private static let lookUpLimit = 4
   private var lookUps = 0
 
-  private var actions: [Session.Action] = []
+  var actions: [Session.Action] = []
   private var isPerforming = false
   private var isTurnScheduled = false
   private var timer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
@@ -123,6 +125,7 @@ public actor Client {
 
   /// Closes the transport at once, whatever is buffered or half open, without DISCONNECT. The client ends.
   public func abort() {
+    isStopping = true
     switch state {
     case .preparing(let attempt):
       attempt.deadline.cancel()
@@ -163,7 +166,7 @@ public actor Client {
   private func prepare() {
     attempts += 1
     let number = attempts
-    let server = configuration.servers[serverIndex % configuration.servers.count]
+    let server = referredServer ?? configuration.servers[serverIndex % configuration.servers.count]
     let version = configuration.version ?? versions.version(for: server, at: .now)
     let limit = configuration.connectTimeout
     let deadline = after(limit) { $0.connectTimedOut(number, limit) }
@@ -260,6 +263,9 @@ public actor Client {
     }
     if mustClearSession { packet.cleanStart = true }
     if attempt.purpose == .clearSession { packet.will = nil }
+    guard await beginAuthentication(&packet, attempt), isCurrent(attempt.number), connection.ending == nil else {
+      return
+    }
     guard packet.isEncodable else {
       connection.ending = .notEncodable
       return Transport.abort(connection.channel)
@@ -301,7 +307,7 @@ public actor Client {
   // MARK: The session's actions
 
   /// Carries out what the session wants, in its order. What the delegate asks for meanwhile queues up behind.
-  private func perform() {
+  func perform() {
     guard !isPerforming else { return }
     isPerforming = true
     var index = 0
@@ -325,6 +331,10 @@ public actor Client {
       session.accept(delivery, at: .now, into: &actions)
     case .settled(let token, let outcome): delegate?.client(self, did: .settled(token, outcome))
     case .answered(let token, let codes): delegate?.client(self, did: .answered(token, codes))
+    case .challenge(let data):
+      if case .open(let connection) = state { Task { await answer(data, connection.attempt.number) } }
+    case .authenticated(let data):
+      if case .open(let connection) = state { Task { await finishAuthentication(data, connection.attempt.number) } }
     case .close(let ending): close(ending)
     }
   }
@@ -422,7 +432,16 @@ public actor Client {
       if !configuration.reconnects { return .zero }
     default: break
     }
-    serverIndex += 1
+    if let server = loss.referredServer(from: attempt.server), configuration.followsServerReferences,
+      server != attempt.server
+    {
+      // With a delay as after any failure: two servers that name each other must not make a loop.
+      referredServer = server
+    } else if referredServer != nil {
+      referredServer = nil
+    } else {
+      serverIndex += 1
+    }
     return schedule.failed(loss.failure, at: now, using: &generator)
   }
 

@@ -29,6 +29,10 @@ extension Client {
     public var tls = TLSSettings()
     /// Sent with the request that opens a WebSocket, beside those that it needs.
     public var webSocketHeaders: [(name: String, value: String)] = []
+    /// For brokers that ask for an enhanced authentication; MQTT 5 only.
+    public var authenticator: (any Authenticator)?
+    /// Goes where a server says "use another server" (0x9C) or "server moved" (0x9D), until that one fails.
+    public var followsServerReferences = false
     /// For all of a connection's beginning, from the look-up of the name to CONNACK.
     public var connectTimeout = Duration.seconds(10)
     public var reconnect = ReconnectSchedule.Settings()

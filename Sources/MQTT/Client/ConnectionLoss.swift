@@ -25,6 +25,8 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
   case session(Session.Ending)
+  /// The authenticator gave up.
+  case authentication(String)
   /// A text of CONNECT does not fit the wire.
   case notEncodable
   /// This side closed the transport at once.
@@ -45,6 +47,7 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
       "the server closed the connection while \(stage == .tls || stage == .upgrade ? "in " : "")\(stage.rawValue)"
         + (stage == .connect && !received ? ", without a byte" : "") + (detail.map { ": \($0)" } ?? "")
     case .session(let ending): "\(ending)"
+    case .authentication(let detail): "the authentication failed: \(detail)"
     case .notEncodable: "client id, user name, password or will is longer than 65,535 bytes or contains U+0000"
     case .aborted: "aborted"
     }
@@ -66,6 +69,15 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
     case let error as IOError: String(cString: strerror(error.errnoCode))
     case ChannelError.connectTimeout: "no answer"
     default: "\(error)"
+    }
+  }
+
+  /// The server that is to be used in place of this one.
+  func referredServer(from server: ServerAddress) -> ServerAddress? {
+    switch self {
+    case .session(.refused(let code, _, let reference?)), .session(.disconnectedByServer(let code, _, let reference?)):
+      [.useAnotherServer, .serverMoved].contains(code) ? ServerReference.first(in: reference, like: server) : nil
+    default: nil
     }
   }
 

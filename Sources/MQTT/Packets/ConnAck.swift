@@ -33,6 +33,7 @@ public struct ConnAck: Sendable, Hashable {
     if buffer.readableBytes == 0 && ReasonCode(rawValue: code).isError && version == .v5 {
       // Short of its properties, but a refusal is a refusal.
       reasonCode = ReasonCode(rawValue: code)
+      guard reasonCode.isAllowed(in: .connack) else { throw .protocolError("CONNACK with reason code \(reasonCode)") }
       properties = Properties()
     } else if version == .v311 || (buffer.readableBytes == 0 && (1...5).contains(code)) {
       guard let reason = ConnectReturnCode.reasonCode(code) else { throw .protocolError("CONNACK return code \(code)") }

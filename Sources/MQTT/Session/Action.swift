@@ -1,3 +1,5 @@
+import NIOCore
+
 extension Session {
   /// What the shell around a session has to do, in this order.
   public enum Action: Sendable, Hashable {
@@ -10,6 +12,10 @@ extension Session {
     case settled(Token, Outcome)
     /// SUBACK or UNSUBACK, one code for each filter.
     case answered(Token, [ReasonCode])
+    /// The server asks the authentication method something; `Session.authenticate` answers.
+    case challenge(ByteBuffer?)
+    /// An enhanced authentication succeeded, with what the server sent along.
+    case authenticated(ByteBuffer?)
     /// Close the transport: properly after what was sent has left, or at once (`Ending.isAbort`). The last action of a connection.
     case close(Ending)
   }

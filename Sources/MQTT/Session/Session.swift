@@ -36,6 +36,9 @@ public struct Session: Sendable {
     /// Refusals of that kind since the last message that was taken.
     var refusals = 0
     var outboundAliases: OutboundAliases
+    /// What CONNECT named for enhanced authentication.
+    var authenticationMethod: String?
+    var isReauthenticating = false
   }
 
   struct Request: Sendable {
@@ -45,6 +48,8 @@ public struct Session: Sendable {
   }
 
   var phase = Phase.disconnected
+  /// The server waits for the answer to a challenge.
+  var isChallenged = false
   var outgoing = OutgoingMessages()
   var nextIdentifier = PacketIdentifier.first
   /// QoS 2 messages that were received and not yet released (§4.3.3).
@@ -73,6 +78,7 @@ public struct Session: Sendable {
   /// The transport is there: sends CONNECT.
   public mutating func connect(_ connect: Connect, version: ProtocolVersion, into actions: inout [Action]) {
     phase = .connecting(connect, version)
+    isChallenged = false
     actions.append(.send(.connect(connect)))
   }
 
@@ -141,6 +147,7 @@ public struct Session: Sendable {
   private mutating func receiveFirst(
     _ packet: Packet, _ connect: Connect, _ version: ProtocolVersion, at now: Instant, into actions: inout [Action]
   ) {
+    if case .auth(let auth) = packet { return receive(auth, into: &actions) }
     guard case .connack(let connack) = packet else {
       return fail(.protocolError("\(packet.type) before CONNACK"), into: &actions)  // [MQTT-3.2.0-1]
     }
@@ -163,13 +170,15 @@ public struct Session: Sendable {
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
-      outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0))
+      outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0),
+      authenticationMethod: version == .v5 ? connect.properties.authenticationMethod : nil)
     if limits.keepAlive > 0 {
       link.keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }
     phase = .connected(link)
     actions.append(
       .connected(Connected(version: version, sessionPresent: connack.sessionPresent, limits: limits)))
+    if let data = connack.properties.authenticationData { actions.append(.authenticated(data)) }
     resume(sessionPresent: connack.sessionPresent, at: now, into: &actions)
   }
 
@@ -183,7 +192,8 @@ public struct Session: Sendable {
     case .suback(let answer), .unsuback(let answer): receive(answer, packet.type, into: &actions)
     case .pingresp: break
     case .disconnect(let disconnect): receive(disconnect, into: &actions)
-    case .connect, .connack, .subscribe, .unsubscribe, .pingreq, .auth:
+    case .auth(let auth): receive(auth, into: &actions)
+    case .connect, .connack, .subscribe, .unsubscribe, .pingreq:
       fail(.protocolError("\(packet.type) from a server"), into: &actions)
     }
   }

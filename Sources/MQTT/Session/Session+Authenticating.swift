@@ -1,0 +1,66 @@
+import NIOCore
+
+/// Enhanced authentication (MQTT 5.0 §4.12): a conversation in AUTH packets, before CONNACK or, started by this side,
+/// at any time after it. The method is the one that CONNECT named; without one, no AUTH may come ([MQTT-4.12.0-6]).
+extension Session {
+  /// The answer to a `challenge`.
+  public mutating func authenticate(_ data: ByteBuffer?, at now: Instant, into actions: inout [Action]) {
+    guard let method = authenticationMethod, isChallenged else { return }
+    isChallenged = false
+    sendAuth(.continueAuthentication, method, data, at: now, into: &actions)
+  }
+
+  /// Authenticates again on a connection that is up (§4.12.1); it ends with `authenticated`.
+  public mutating func reauthenticate(
+    _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
+  ) throws(Rejection) {
+    guard case .connected(var link) = phase else { throw .notConnected }
+    guard let method = link.authenticationMethod, !link.isReauthenticating else {
+      throw .featureNotSupported(.badAuthenticationMethod)
+    }
+    link.isReauthenticating = true
+    phase = .connected(link)
+    sendAuth(.reauthenticate, method, data, at: now, into: &actions)
+  }
+
+  mutating func receive(_ auth: Auth, into actions: inout [Action]) {
+    guard let method = authenticationMethod else {
+      return fail(.protocolError("AUTH without an authentication method"), into: &actions)
+    }
+    // [MQTT-4.12.0-5]: the method stays the same.
+    guard auth.properties.authenticationMethod == method else {
+      return fail(PacketError(.badAuthenticationMethod, "AUTH with another method"), into: &actions)
+    }
+    let data = auth.properties.authenticationData
+    switch (phase, auth.reasonCode) {
+    case (.connecting, .continueAuthentication):
+      isChallenged = true
+      actions.append(.challenge(data))
+    case (.connected(let link), .continueAuthentication) where link.isReauthenticating:
+      isChallenged = true
+      actions.append(.challenge(data))
+    case (.connected(var link), .success) where link.isReauthenticating:
+      link.isReauthenticating = false
+      phase = .connected(link)
+      actions.append(.authenticated(data))
+    default: fail(.protocolError("AUTH with \(auth.reasonCode) that nothing asked for"), into: &actions)
+    }
+  }
+
+  private var authenticationMethod: String? {
+    switch phase {
+    case .connecting(let connect, .v5): connect.properties.authenticationMethod
+    case .connected(let link): link.authenticationMethod
+    case .connecting, .disconnected, .closing: nil
+    }
+  }
+
+  private mutating func sendAuth(
+    _ code: ReasonCode, _ method: String, _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
+  ) {
+    var properties = Properties()
+    properties.authenticationMethod = method
+    properties.authenticationData = data
+    send(.auth(Auth(reasonCode: code, properties: properties)), at: now, into: &actions)
+  }
+}
