@@ -1,0 +1,39 @@
+extension MQTTClient {
+  /// How a client connects, and how much it holds.
+  public struct Configuration: Sendable {
+    /// Servers, TLS, time limits and back-off.
+    public var connection: Client.Configuration
+    /// The CONNECT of every connection: identity, credentials, keepalive, will.
+    ///
+    /// With Clean Start false (the default), the first connection of a client on MQTT 5 has it set all the same, unless
+    /// `connection.knownSession` names a server: the state of an older session is not known here.
+    public var connect: Connect
+    /// Asked for every CONNECT instead, where it is set: for credentials that change, say.
+    public var makeConnect: (@Sendable (ServerAddress, ProtocolVersion) async -> Connect)?
+    /// Messages that wait for a connection or for room. Where there are as many, `publish` holds its message back
+    /// until one has left.
+    public var queueLimit = 1000
+    /// Messages of QoS 0 wait for a connection like the others.
+    public var queuesAtMostOnce = false
+    /// Messages that a subscription holds for a reader who is slower than the server. Then the oldest go, and are
+    /// counted (`MessageStream.dropped`).
+    public var messageBufferLimit = 1000
+    /// Events that are held for a reader of `events`; then the oldest go.
+    public var eventBufferLimit = 64
+    /// What a graceful shutdown may take: half of it for messages that wait and are under way, the rest for DISCONNECT
+    /// and closing. Past it the connection is closed at once.
+    public var shutdownLimit = Duration.seconds(5)
+
+    /// - Parameters:
+    ///   - servers: tried in turn; at least one.
+    ///   - clientIdentifier: unique at the server.
+    ///
+    /// Keepalive is 60 s; on MQTT 5 the session outlives its connection for an hour, so that what is under way when a
+    /// connection is lost goes on where it was.
+    public init(servers: [ServerAddress], clientIdentifier: String) {
+      connection = .init(servers: servers)
+      connect = Connect(clientIdentifier: clientIdentifier, cleanStart: false, keepAlive: 60)
+      connect.properties.sessionExpiryInterval = 3600
+    }
+  }
+}

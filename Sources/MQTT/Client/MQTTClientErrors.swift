@@ -1,0 +1,86 @@
+/// How a message came to be safe.
+public struct PublishResult: Sendable, Hashable {
+  /// true: the server has acknowledged the message (QoS 1: PUBACK, QoS 2: PUBCOMP). false: QoS 0, handed to the
+  /// transport, and nobody will ever say more.
+  public let isAcknowledged: Bool
+}
+
+/// Why a message was not published, or why nobody knows whether it was.
+public enum PublishError: Error, Sendable, CustomStringConvertible {
+  /// QoS 0, and the connection is away (see `MQTTClient.Configuration.queuesAtMostOnce`).
+  case notConnected
+  /// Its Message Expiry Interval passed while it waited; it was not sent.
+  case expired
+  /// The task was cancelled. A message that had not been sent never will be; one that had been goes its way, and its
+  /// outcome is not told.
+  case cancelled
+  /// The server refused it with this code of 0x80 or above.
+  case refused(ReasonCode)
+  /// It does not fit what the server allows; nothing was sent.
+  case rejected(Session.Rejection)
+  /// The client has ended, for this reason. A message of QoS 1 or 2 that was under way may have arrived.
+  case closed(ConnectionLoss)
+
+  public var description: String {
+    switch self {
+    case .notConnected: "not published: not connected, and QoS 0 does not wait"
+    case .expired: "not published: its expiry interval passed while it waited for a connection"
+    case .cancelled: "cancelled"
+    case .refused(let code): "the server refused the message: \(code)"
+    case .rejected(let rejection): "not published: \(rejection)"
+    case .closed(let loss): "the client has ended: \(loss)"
+    }
+  }
+}
+
+/// Why a subscription was not made, or ended.
+public enum SubscribeError: Error, Sendable, CustomStringConvertible {
+  /// A SUBSCRIBE has at least one filter ([MQTT-3.8.3-2]).
+  case noFilter
+  /// This client has a subscription with this filter. A second one would take the place of the first
+  /// ([MQTT-3.8.4-3]), so there is one stream for a filter.
+  case alreadySubscribed(TopicFilter)
+  /// No Local does not go with a shared subscription ([MQTT-3.8.3-4]).
+  case noLocalOnSharedSubscription(TopicFilter)
+  /// The server refused every filter, with these codes in the order of the filters.
+  case refused([ReasonCode])
+  /// It does not fit what the server allows; nothing was sent.
+  case rejected(Session.Rejection)
+  /// The task was cancelled; what had been asked for is given back.
+  case cancelled
+  /// The client has ended, for this reason.
+  case closed(ConnectionLoss)
+
+  public var description: String {
+    switch self {
+    case .noFilter: "not subscribed: no topic filter was given"
+    case .alreadySubscribed(let filter): "not subscribed: this client has a subscription to \(filter) already"
+    case .noLocalOnSharedSubscription(let filter): "not subscribed: no local does not go with the shared \(filter)"
+    case .refused(let codes):
+      "the server refused: " + codes.map(\.description).joined(separator: ", ")
+    case .rejected(let rejection): "not subscribed: \(rejection)"
+    case .cancelled: "cancelled"
+    case .closed(let loss): "the client has ended: \(loss)"
+    }
+  }
+}
+
+/// Why `MQTTClient.run` did not begin.
+public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// A client runs once; it is running, or has ended.
+  case hasRun
+
+  public var description: String { "an MQTT client runs once; make another one" }
+}
+
+/// What happens to a client's connection.
+public enum ConnectionEvent: Sendable {
+  /// An attempt begins.
+  case connecting(ServerAddress, ProtocolVersion)
+  /// The server agreed; with "session present", the version and the server's limits.
+  case connected(ServerAddress, Session.Connected)
+  /// The connection, or an attempt at one, is over; the next attempt begins after this time.
+  case lost(ConnectionLoss, retryAfter: Duration)
+  /// The client has ended. The last event.
+  case ended(ConnectionLoss)
+}

@@ -1,0 +1,206 @@
+import DequeModule
+
+/// The messages that callers of `MQTTClient.publish` wait for, with the rules of the waiting; it knows no sockets or
+/// tasks, and is told the time.
+///
+/// A message waits, first in first out, until the session has room; then it is under way until it is settled. Whatever
+/// ends it is told exactly once. While the connection is away, messages of QoS 0 do not wait unless asked to.
+struct PendingMessages: Sendable {
+  typealias Instant = ContinuousClock.Instant
+  typealias Token = Session.Token
+
+  struct Waiting: Sendable {
+    var message: Message
+    let since: Instant
+    let expiry: Instant?
+  }
+
+  /// What became of a caller's message.
+  struct Completion: Sendable {
+    let token: Token
+    let result: Result<PublishResult, PublishError>
+  }
+
+  /// What the head of the queue asks for.
+  enum Head: Sendable {
+    case send(Token, Message)
+    case complete(Completion)
+    /// Nothing waits, or there is no room for the one that is first.
+    case nothing
+  }
+
+  enum Availability: Sendable {
+    case away
+    case connected
+    /// No message is taken any more; those that were are still sent.
+    case leaving(isConnected: Bool)
+    case ended(ConnectionLoss)
+  }
+
+  /// Messages that are held; what is beyond it waits with its caller.
+  let limit: Int
+  let queuesAtMostOnce: Bool
+  private(set) var availability = Availability.away
+  private var waiting: [Token: Waiting] = [:]
+  /// Tokens in the order of their calls; those that no longer wait are passed over.
+  private var order: Deque<Token> = []
+  private var underWay: [Token: QoS] = [:]
+  /// No message that waits expires before.
+  private(set) var nextExpiry: Instant?
+
+  init(limit: Int, queuesAtMostOnce: Bool) {
+    self.limit = max(limit, 1)
+    self.queuesAtMostOnce = queuesAtMostOnce
+  }
+
+  /// Messages in the queue.
+  var queued: Int { min(waiting.count, limit) }
+  /// Callers whose message is held back since the queue is full.
+  var heldBack: Int { max(0, waiting.count - limit) }
+  var underWayCount: Int { underWay.count }
+  var isEmpty: Bool { waiting.isEmpty && underWay.isEmpty }
+
+  private var isConnected: Bool {
+    switch availability {
+    case .connected, .leaving(isConnected: true): true
+    case .away, .leaving(isConnected: false), .ended: false
+    }
+  }
+
+  // MARK: Callers
+
+  /// A new message; nil: it waits.
+  mutating func add(_ message: Message, token: Token, at now: Instant) -> PublishError? {
+    switch availability {
+    case .connected: break
+    case .away: if message.qos == .atMostOnce && !queuesAtMostOnce { return .notConnected }
+    case .leaving: return .closed(.session(.requested))
+    case .ended(let loss): return .closed(loss)
+    }
+    let expiry = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
+    waiting[token] = Waiting(message: message, since: now, expiry: expiry)
+    order.append(token)
+    if let expiry { nextExpiry = min(nextExpiry ?? expiry, expiry) }
+    return nil
+  }
+
+  /// The caller gave up: false where the message has been completed already.
+  mutating func cancel(_ token: Token) -> Bool {
+    let wasWaiting = waiting.removeValue(forKey: token) != nil
+    if wasWaiting { compact() }
+    return wasWaiting || underWay.removeValue(forKey: token) != nil
+  }
+
+  // MARK: The connection
+
+  mutating func connected() {
+    switch availability {
+    case .away: availability = .connected
+    case .leaving: availability = .leaving(isConnected: true)
+    case .connected, .ended: break
+    }
+  }
+
+  /// Messages of QoS 0 that had not left are not kept for another connection.
+  mutating func lost() -> [Completion] {
+    switch availability {
+    case .connected: availability = .away
+    case .leaving: availability = .leaving(isConnected: false)
+    case .away, .ended: break
+    }
+    guard !queuesAtMostOnce else { return [] }
+    return takeWaiting { $0.message.qos == .atMostOnce }.map { .init(token: $0, result: .failure(.notConnected)) }
+  }
+
+  mutating func leave() {
+    if case .ended = availability { return }
+    availability = .leaving(isConnected: isConnected)
+  }
+
+  /// The client is over, and so is everything.
+  mutating func end(_ loss: ConnectionLoss) -> [Completion] {
+    availability = .ended(loss)
+    let tokens = underWay.keys.sorted() + takeWaiting { _ in true }
+    underWay.removeAll()
+    return tokens.map { .init(token: $0, result: .failure(.closed(loss))) }
+  }
+
+  // MARK: Sending
+
+  /// Takes the first message out, if it can be sent now or is too old to be.
+  ///
+  /// - Parameters:
+  ///   - room: how many messages of QoS 1 and 2 the session takes.
+  ///   - isWritable: the transport takes a message of QoS 0.
+  mutating func next(room: Int, isWritable: Bool, at now: Instant) -> Head {
+    while let token = order.first {
+      guard let entry = waiting[token] else {
+        order.removeFirst()
+        continue
+      }
+      if let expiry = entry.expiry, expiry <= now {
+        drop(token)
+        return .complete(.init(token: token, result: .failure(.expired)))
+      }
+      guard isConnected, entry.message.qos == .atMostOnce ? isWritable : room > 0 else { return .nothing }
+      drop(token)
+      underWay[token] = entry.message.qos
+      return .send(token, entry.message.aged(by: entry.since.duration(to: now)))
+    }
+    return .nothing
+  }
+
+  private mutating func drop(_ token: Token) {
+    waiting[token] = nil
+    order.removeFirst()
+    if waiting.isEmpty { nextExpiry = nil }
+  }
+
+  /// The messages whose time has passed.
+  mutating func expire(at now: Instant) -> [Completion] {
+    guard let nextExpiry, nextExpiry <= now else { return [] }
+    let tokens = takeWaiting { $0.expiry.map { $0 <= now } ?? false }
+    self.nextExpiry = waiting.values.compactMap(\.expiry).min()
+    return tokens.map { .init(token: $0, result: .failure(.expired)) }
+  }
+
+  /// The session is through with a message; nil: its caller is gone.
+  mutating func settled(_ token: Token, _ outcome: Session.Outcome) -> Completion? {
+    guard let qos = underWay.removeValue(forKey: token) else { return nil }
+    let result: Result<PublishResult, PublishError> =
+      switch outcome {
+      case .delivered: .success(PublishResult(isAcknowledged: qos != .atMostOnce))
+      case .refused(let code): .failure(.refused(code))
+      case .abandoned: .failure(.notConnected)
+      case .rejected(let rejection): .failure(.rejected(rejection))
+      }
+    return .init(token: token, result: result)
+  }
+
+  /// Oldest first.
+  private mutating func takeWaiting(where isTaken: (Waiting) -> Bool) -> [Token] {
+    let tokens = Array(order.filter { waiting[$0].map(isTaken) ?? false })
+    for token in tokens { waiting[token] = nil }
+    compact()
+    return tokens
+  }
+
+  /// Tokens of messages that are gone are kept to no more than the number of those that are not.
+  private mutating func compact() {
+    guard order.count > 2 * waiting.count + 16 || waiting.isEmpty else { return }
+    order.removeAll { waiting[$0] == nil }
+    if waiting.isEmpty { nextExpiry = nil }
+  }
+}
+
+extension Message {
+  /// After so much waiting: the expiry interval is shorter by the whole seconds of it ([MQTT-3.3.2-6] says so of
+  /// servers).
+  fileprivate func aged(by waited: Duration) -> Message {
+    guard let interval = properties.messageExpiryInterval else { return self }
+    var message = self
+    let seconds = UInt32(clamping: waited.components.seconds)
+    message.properties.messageExpiryInterval = interval > seconds ? interval - seconds : 1
+    return message
+  }
+}

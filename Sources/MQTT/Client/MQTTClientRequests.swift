@@ -1,0 +1,30 @@
+/// What `MQTTClient` asks of a `Client`. The answers are values, since `assumeIsolated` loses the types of errors.
+extension Client {
+  /// - Returns: why it was not sent.
+  func send(_ message: Message, token: Session.Token) -> Session.Rejection? {
+    do throws(Session.Rejection) { try publish(message, token: token) } catch { return error }
+    return nil
+  }
+
+  /// - Parameter identifies: the subscription's number goes along as Subscription Identifier.
+  /// - Returns: why it was not sent.
+  func send(_ request: SubscriptionTable.Request, identifies: Bool, token: Session.Token) -> Session.Rejection? {
+    do throws(Session.Rejection) {
+      switch request {
+      case .subscribe(let identifier, let subscriptions):
+        var properties = Properties()
+        if identifies { properties.subscriptionIdentifier = identifier }
+        try session.subscribe(subscriptions, properties: properties, token: token, at: .now, into: &actions)
+      case .unsubscribe(_, let filters): try session.unsubscribe(filters, token: token, at: .now, into: &actions)
+      }
+    } catch { return error }
+    perform()
+    return nil
+  }
+
+  /// Messages of QoS 1 and 2 that are taken now, and whether the transport takes more bytes without piling them up.
+  var capacity: (room: Int, isWritable: Bool) {
+    guard case .open(let connection) = state else { return (0, false) }
+    return (room, connection.channel.isWritable)
+  }
+}

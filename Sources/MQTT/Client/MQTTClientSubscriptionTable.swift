@@ -1,0 +1,148 @@
+/// A client's subscriptions: what has been asked for, what the server agreed to, which messages belong to which. It
+/// knows no sockets or tasks.
+///
+/// A subscription is `waiting` –SUBSCRIBE→ `asked` –SUBACK→ `made`. A connection that ends makes `asked` `unanswered`,
+/// one that begins without the session makes all of them `waiting`: each is asked for once on a connection that needs it.
+/// The place of one that was given back is kept in `givenBack` until the server has heard of it.
+struct SubscriptionTable: Sendable {
+  typealias Token = Session.Token
+  /// Goes as Subscription Identifier to servers that take them (MQTT 5.0 §3.8.2.1.2).
+  typealias Identifier = UInt32
+
+  private enum State: Sendable, Hashable {
+    case waiting
+    case asked(Token)
+    /// Asked for on an earlier connection of the server's session, without an answer.
+    case unanswered
+    case made
+
+    var isDue: Bool { self == .waiting || self == .unanswered }
+  }
+
+  private struct Entry: Sendable {
+    var subscriptions: [Subscription]
+    var state = State.waiting
+  }
+
+  private struct GivenBack: Sendable {
+    let filters: [TopicFilter]
+    var asked: Token?
+  }
+
+  /// A packet to send.
+  enum Request: Sendable, Hashable {
+    case subscribe(Identifier, [Subscription])
+    case unsubscribe(Identifier, [TopicFilter])
+  }
+
+  /// What an answer of the server means.
+  enum Answer: Sendable, Hashable {
+    /// At least one filter was granted, in the order asked for.
+    case subscribed(Identifier, [ReasonCode])
+    /// No filter was; the subscription is gone.
+    case refused(Identifier, [ReasonCode])
+    case unsubscribed(Identifier, [ReasonCode])
+  }
+
+  private static let largestIdentifier: Identifier = 268_435_455
+
+  private var entries: [Identifier: Entry] = [:]
+  private var givenBack: [Identifier: GivenBack] = [:]
+  private var lastIdentifier: Identifier = 0
+
+  var count: Int { entries.count }
+  var identifiers: [Identifier] { entries.keys.sorted() }
+
+  // MARK: Callers
+
+  mutating func add(_ subscriptions: [Subscription]) throws(SubscribeError) -> Identifier {
+    guard !subscriptions.isEmpty else { throw .noFilter }
+    var taken = Set(entries.values.flatMap(\.subscriptions).map(\.filter))
+    for subscription in subscriptions {
+      guard taken.insert(subscription.filter).inserted else { throw .alreadySubscribed(subscription.filter) }
+      guard !subscription.noLocal || !subscription.filter.isShared else {
+        throw .noLocalOnSharedSubscription(subscription.filter)
+      }
+    }
+    repeat {
+      lastIdentifier = lastIdentifier < Self.largestIdentifier ? lastIdentifier + 1 : 1
+    } while entries[lastIdentifier] != nil || givenBack[lastIdentifier] != nil
+    entries[lastIdentifier] = Entry(subscriptions: subscriptions)
+    return lastIdentifier
+  }
+
+  /// Nobody wants it any more; true: the server has to be told, by `requests`.
+  mutating func remove(_ identifier: Identifier) -> Bool {
+    guard let entry = entries.removeValue(forKey: identifier) else { return givenBack[identifier] != nil }
+    guard entry.state != .waiting else { return false }
+    givenBack[identifier] = GivenBack(filters: entry.subscriptions.map(\.filter))
+    return true
+  }
+
+  // MARK: The connection
+
+  /// - Returns: those that were given back and ended with the session.
+  mutating func connected(sessionPresent: Bool) -> [Identifier] {
+    guard !sessionPresent else { return [] }
+    for identifier in entries.keys { entries[identifier]?.state = .waiting }
+    defer { givenBack.removeAll() }
+    return givenBack.keys.sorted()
+  }
+
+  /// The packets that are due on this connection, those that give back first: a filter may have been taken again.
+  func requests() -> [Request] {
+    let back = givenBack.filter { $0.value.asked == nil }.sorted { $0.key < $1.key }
+    let new = entries.filter(\.value.state.isDue).sorted { $0.key < $1.key }
+    return back.map { .unsubscribe($0.key, $0.value.filters) } + new.map { .subscribe($0.key, $0.value.subscriptions) }
+  }
+
+  /// A request is about to be sent under this token.
+  mutating func asked(_ request: Request, _ token: Token) {
+    switch request {
+    case .subscribe(let identifier, _): entries[identifier]?.state = .asked(token)
+    case .unsubscribe(let identifier, _): givenBack[identifier]?.asked = token
+    }
+  }
+
+  /// A request could not be sent: it is not tried again.
+  mutating func rejected(_ request: Request) {
+    switch request {
+    case .subscribe(let identifier, _): entries[identifier] = nil
+    case .unsubscribe(let identifier, _): givenBack[identifier] = nil
+    }
+  }
+
+  /// What has no answer is asked again on the next connection, once.
+  mutating func lost() {
+    for (identifier, entry) in entries {
+      if case .asked = entry.state { entries[identifier]?.state = .unanswered }
+    }
+    for identifier in givenBack.keys { givenBack[identifier]?.asked = nil }
+  }
+
+  /// Filters that the server refused are not asked for again.
+  mutating func answered(_ token: Token, _ codes: [ReasonCode]) -> Answer? {
+    if let (identifier, entry) = entries.first(where: { $0.value.state == .asked(token) }) {
+      let granted = zip(entry.subscriptions, codes).filter { !$0.1.isError }.map(\.0)
+      guard !granted.isEmpty else {
+        entries[identifier] = nil
+        return .refused(identifier, codes)
+      }
+      entries[identifier] = Entry(subscriptions: granted, state: .made)
+      return .subscribed(identifier, codes)
+    }
+    guard let (identifier, _) = givenBack.first(where: { $0.value.asked == token }) else { return nil }
+    givenBack[identifier] = nil
+    return .unsubscribed(identifier, codes)
+  }
+
+  // MARK: Messages
+
+  /// The subscriptions that a message is for: those that it names, where the server writes Subscription Identifiers
+  /// into it, and those with a filter that matches otherwise.
+  func receivers(of message: Message) -> [Identifier] {
+    let named = message.properties.subscriptionIdentifiers.filter { entries[$0] != nil }
+    guard named.isEmpty else { return named }
+    return entries.filter { $0.value.subscriptions.contains { $0.filter.matches(message.topic) } }.keys.sorted()
+  }
+}

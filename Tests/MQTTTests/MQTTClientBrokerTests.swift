@@ -1,0 +1,364 @@
+import Foundation
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Testing
+
+@testable import MQTT
+
+@Suite("MQTTClient on mosquitto", .timeLimit(.minutes(2)))
+struct MQTTClientBrokerTests {
+  @Test("publish returns when a message of each QoS is safe; the messages arrive in order")
+  func publishes() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "a") { client in
+        let stream = try await client.subscribe([Subscription(TopicFilter("t/#"), qos: .exactlyOnce)])
+        for qos in QoS.allCases {
+          let result = try await client.publish(message("t/\(qos.rawValue)", qos: qos))
+          #expect(result.isAcknowledged == (qos != .atMostOnce))
+        }
+        var topics: [String] = []
+        for try await message in stream {
+          topics.append(message.topic.description)
+          if topics.count == 3 { break }
+        }
+        #expect(topics == ["t/0", "t/1", "t/2"])
+      }
+    }
+  }
+
+  @Test("while the broker is away QoS 1 waits and is held back, QoS 0 fails, an expired or cancelled one is not sent")
+  func waits() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "subscriber") { subscriber in
+        let stream = try await subscriber.subscribe([Subscription(TopicFilter("t"))])
+        var configuration = configuration(broker, "publisher")
+        configuration.queueLimit = 2
+        let client = MQTTClient(configuration)
+        // It does not run yet, which is as good as away.
+        let tasks = try await inOrder(client, count: 4)
+        #expect(await client.counts.queued == 2)
+        #expect(await client.counts.heldBack == 2)
+        await #expect(throws: PublishError.self) { try await client.publish(message("t", qos: .atMostOnce)) }
+        await #expect(throws: PublishError.self) {
+          var old = try message("t", "old")
+          old.properties.messageExpiryInterval = 1
+          try await client.publish(old)
+        }
+        tasks[1].cancel()
+        guard case .failure(let error) = await tasks[1].result, case .cancelled? = error as? PublishError else {
+          Issue.record("not cancelled")
+          return
+        }
+        try await run(client) {
+          for index in [0, 2, 3] { try await #expect(tasks[index].value.isAcknowledged) }
+        }
+        var payloads: [String] = []
+        for try await message in stream {
+          payloads.append(String(buffer: message.payload))
+          if payloads.count == 3 { break }
+        }
+        #expect(payloads == ["0", "2", "3"])
+      }
+    }
+  }
+
+  @Test("a subscription is made again once after a restart of the broker, and the events tell why")
+  func subscribesAgain() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "a") { client in
+        var events = client.events.makeAsyncIterator()
+        let stream = try await client.subscribe([Subscription(TopicFilter("t"))])
+        try await broker.restart()
+        var wasLost = false
+        while let event = await events.next() {
+          if case .lost = event { wasLost = true }
+          if wasLost, case .connected(_, let connected) = event {
+            #expect(!connected.sessionPresent)
+            break
+          }
+        }
+        #expect(try await client.publish(message("t")).isAcknowledged)
+        var messages = stream.makeAsyncIterator()
+        #expect(try await messages.next()?.topic.description == "t")
+        #expect(broker.count("Received SUBSCRIBE from a") == 2)
+        try await client.unsubscribe(stream)
+        #expect(try await messages.next() == nil)
+      }
+    }
+  }
+
+  @Test(
+    "many callers at once, some of them cancelled: everyone is answered and nothing stays behind",
+    arguments: QoS.allCases)
+  func manyAtOnce(qos: QoS) async throws {
+    try await withBroker { broker in
+      var configuration = configuration(broker, "a")
+      configuration.queueLimit = 10
+      try await run(MQTTClient(configuration)) { client in
+        _ = try await client.publish(message("t"))
+        let ends = await withTaskGroup(of: Bool.self) { group in
+          for index in 0..<2000 {
+            group.addTask { (try? await client.publish(message("t", "\(index)", qos: qos))) != nil }
+            if index == 1000 { group.cancelAll() }
+          }
+          var ends = 0
+          for await _ in group { ends += 1 }
+          return ends
+        }
+        #expect(ends == 2000)
+        for _ in 0..<1000 { try await client.publish(message("t", qos: qos)) }
+        #expect(await client.counts.queued == 0)
+      }
+    }
+  }
+
+  @Test("a stream that nobody holds gives its subscription back")
+  func givesBack() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "a") { client in
+        _ = try await client.subscribe([Subscription(TopicFilter("t"))])
+        try await broker.says("Received UNSUBSCRIBE from a")
+        _ = try await client.subscribe([Subscription(TopicFilter("t"))])
+      }
+    }
+  }
+
+  @Test("a slow reader loses the oldest messages, counted")
+  func dropsOldest() async throws {
+    try await withBroker { broker in
+      var configuration = configuration(broker, "a")
+      configuration.messageBufferLimit = 2
+      try await run(MQTTClient(configuration)) { client in
+        let stream = try await client.subscribe([Subscription(TopicFilter("t"))])
+        for index in 0..<5 { try await client.publish(message("t", "\(index)", qos: .exactlyOnce)) }
+        let last = try await client.subscribe([Subscription(TopicFilter("u"))])
+        try await client.publish(message("u"))
+        for try await _ in last { break }
+        #expect(stream.dropped == 3)
+        var messages = stream.makeAsyncIterator()
+        #expect(try await messages.next().map { String(buffer: $0.payload) } == "3")
+      }
+    }
+  }
+
+  @Test("a graceful shutdown says DISCONNECT, and what waits to be acknowledged is")
+  func shutsDown() async throws {
+    try await withBroker { broker in
+      let client = MQTTClient(try withWill(configuration(broker, "a")))
+      try await withClient(broker, "b") { other in
+        let wills = try await other.subscribe([Subscription(TopicFilter("will"))])
+        let group = ServiceGroup(
+          services: [client], gracefulShutdownSignals: [], cancellationSignals: [], logger: Logger(label: "test"))
+        async let end: Void = group.run()
+        try await client.publish(message("t"))
+        await group.triggerGracefulShutdown()
+        try await end
+        try await broker.says("Received DISCONNECT from a")
+        try await other.publish(message("will", "after"))
+        for try await message in wills {
+          #expect(String(buffer: message.payload) == "after")
+          break
+        }
+      }
+      await #expect(throws: MQTTClientError.hasRun) { try await client.run() }
+      await #expect(throws: PublishError.self) { try await client.publish(message("t")) }
+      await #expect(throws: SubscribeError.self) { try await client.subscribe([Subscription(TopicFilter("t"))]) }
+    }
+  }
+
+  @Test("a cancelled task closes at once: the broker publishes the will, and who waits is answered")
+  func isCancelled() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "b") { other in
+        let wills = try await other.subscribe([Subscription(TopicFilter("will"))])
+        let client = MQTTClient(try withWill(configuration(broker, "a")))
+        let running = Task { try await client.run() }
+        try await client.publish(message("t"))
+        let waiting = Task { try await client.subscribe([Subscription(TopicFilter("never"))]) }
+        running.cancel()
+        await #expect(throws: CancellationError.self) { try await running.value }
+        _ = await waiting.result
+        let closing = ContinuousClock.now
+        for try await message in wills {
+          #expect(String(buffer: message.payload) == "gone")
+          break
+        }
+        #expect(closing.duration(to: .now) < .milliseconds(500))
+        #expect(broker.count("Received DISCONNECT from a") == 0)
+      }
+    }
+  }
+
+  @Test("while no broker is there, disconnect and abort end the client at once", arguments: [true, false])
+  func endsWhileAway(isAbort: Bool) async throws {
+    let client = MQTTClient(
+      .init(servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1)], clientIdentifier: "a"))
+    var events = client.events.makeAsyncIterator()
+    let running = Task { try await client.run() }
+    while let event = await events.next() { if case .lost = event { break } }
+    let publishing = Task { try await client.publish(message("t")) }
+    while await client.counts.queued == 0 { await Task.yield() }
+    if isAbort { await client.abort() } else { await client.disconnect(within: .seconds(60)) }
+    guard case .failure(let error) = await publishing.result, case .closed? = error as? PublishError else {
+      Issue.record("it was not completed")
+      return
+    }
+    try await running.value
+    var last: ConnectionEvent?
+    while let event = await events.next() { last = event }
+    if case .ended? = last {} else { Issue.record("\(String(describing: last))") }
+    await client.disconnect()
+  }
+
+  @Test("an authorisation that is missing refuses a message with the server's code, and a subscription with its own")
+  func isRefused() async throws {
+    try await withBroker(["acl_file": "topic readwrite open/#\n"]) { broker in
+      try await withClient(broker, "a") { client in
+        do {
+          try await client.publish(message("closed"))
+          Issue.record("it was published")
+        } catch PublishError.refused(let code) {
+          #expect(code == .notAuthorized)
+        }
+        let stream = try await client.subscribe([
+          Subscription(TopicFilter("open/a"), qos: .atLeastOnce),
+          Subscription(TopicFilter("open/b"), qos: .atMostOnce),
+        ])
+        #expect(stream.reasonCodes == [.grantedQoS1, .success])
+      }
+    }
+  }
+
+  /// Publishes one after the other has taken its place in the queue.
+  private func inOrder(_ client: MQTTClient, count: Int) async throws -> [Task<PublishResult, any Error>] {
+    var tasks: [Task<PublishResult, any Error>] = []
+    for index in 0..<count {
+      let message = try message("t", "\(index)")
+      tasks.append(Task { try await client.publish(message) })
+      while await client.counts.queued + client.counts.heldBack <= index { await Task.yield() }
+    }
+    return tasks
+  }
+
+  private func withWill(_ configuration: MQTTClient.Configuration) throws -> MQTTClient.Configuration {
+    var configuration = configuration
+    configuration.connect.will = try message("will", "gone")
+    return configuration
+  }
+}
+
+private func message(_ topic: String, _ payload: String = "", qos: QoS = .atLeastOnce) throws -> Message {
+  Message(topic: try TopicName(topic), payload: ByteBuffer(string: payload), qos: qos)
+}
+
+private func configuration(_ broker: TestBroker, _ name: String) -> MQTTClient.Configuration {
+  var configuration = MQTTClient.Configuration(
+    servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: broker.port)], clientIdentifier: name)
+  configuration.connection.reconnect.minimum = .milliseconds(50)
+  configuration.connection.reconnect.maximum = .milliseconds(200)
+  return configuration
+}
+
+private func withClient(
+  _ broker: TestBroker, _ name: String, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
+) async throws {
+  try await run(MQTTClient(configuration(broker, name)), body)
+}
+
+private func run(_ client: MQTTClient, _ body: @escaping @Sendable (MQTTClient) async throws -> Void) async throws {
+  try await run(client) { try await body(client) }
+}
+
+/// Runs a client as long as the body.
+private func run(_ client: MQTTClient, _ body: () async throws -> Void) async throws {
+  let running = Task { try await client.run() }
+  do { try await body() } catch {
+    running.cancel()
+    throw error
+  }
+  await client.disconnect()
+  try await running.value
+}
+
+/// A mosquitto of a test's own.
+private final class TestBroker: @unchecked Sendable {
+  let port: Int
+  private let folder: String
+  private var process = Process()
+
+  init(_ files: [String: String]) throws {
+    folder = FileManager.default.temporaryDirectory.path + "/limpet-mqttclient-" + UUID().uuidString.prefix(8)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    port = Int.random(in: 12_000..<20_000)
+    var lines = """
+      listener \(port) 127.0.0.1
+      allow_anonymous true
+      log_dest stderr
+      log_type all
+      user root
+
+      """
+    for (name, text) in files {
+      try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+      lines += "\(name) \(folder)/\(name)\n"
+    }
+    try lines.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
+    try "".write(toFile: "\(folder)/log", atomically: true, encoding: .utf8)
+  }
+
+  func start() async throws {
+    let starts = count(" running")
+    process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/sbin/mosquitto")
+    process.arguments = ["-c", "\(folder)/mosquitto.conf"]
+    let log = try #require(FileHandle(forWritingAtPath: "\(folder)/log"))
+    try log.seekToEnd()
+    process.standardError = log
+    process.standardOutput = log
+    try process.run()
+    try await says(" running", times: starts + 1)
+  }
+
+  func restart() async throws {
+    kill()
+    try await start()
+  }
+
+  /// With SIGKILL: the threads of tests block the other signals, which a program inherits.
+  private func kill() {
+    guard process.isRunning else { return }
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+  }
+
+  func count(_ text: String) -> Int {
+    let log = (try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? ""
+    return log.split(separator: "\n").count { $0.contains(text) }
+  }
+
+  func says(_ text: String, times: Int = 1) async throws {
+    let deadline = ContinuousClock.now + .seconds(15)
+    while count(text) < times {
+      guard ContinuousClock.now < deadline else {
+        Issue.record("mosquitto does not say \(text)")
+        throw CancellationError()
+      }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
+  func end() {
+    kill()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+private func withBroker(
+  _ files: [String: String] = [:], _ body: (TestBroker) async throws -> Void
+) async throws {
+  let broker = try TestBroker(files)
+  try await broker.start()
+  defer { broker.end() }
+  try await body(broker)
+}
