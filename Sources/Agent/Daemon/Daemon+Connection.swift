@@ -101,7 +101,9 @@ extension Daemon: ClientDelegate {
     let wasConnected = connection != nil
     connection = nil
     birth = nil
-    if let delay {
+    if case .session(.unknownSession) = loss {
+      logger.notice("\(loss); it is begun anew")
+    } else if let delay {
       logger.warning("\(wasConnected ? "connection lost" : "not connected"): \(loss); next try in \(delay.inWords)")
     } else if case .session(.requested) = loss {
       logger.notice("disconnected")
