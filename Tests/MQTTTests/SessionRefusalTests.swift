@@ -105,3 +105,14 @@ struct SessionRefusalTests {
     #expect(harness.receive(.disconnect(Disconnect(properties: properties))).violation == .protocolError)
   }
 }
+
+@Suite("What a server must never send")
+struct SessionForeignPacketTests {
+  @Test("the DISCONNECT about a CONNECT of another version carries a code that a DISCONNECT may carry (§3.14.2.1)")
+  func codeOfConnack() {
+    var harness = SessionHarness.connected()
+    let error = PacketError(.unsupportedProtocolVersion, "a CONNECT from a server")
+    let actions = harness.perform { $0.received(error, into: &$1) }
+    #expect(actions.sent == [.disconnect(Disconnect(reasonCode: .protocolError))])
+  }
+}

@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import NIOSSL
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
 ///
@@ -41,29 +40,28 @@ public actor Client {
 
   let configuration: Configuration
   let logger: Logger
-  private weak var delegate: (any ClientDelegate)?
+  weak var delegate: (any ClientDelegate)?
 
   var state = State.idle
   var session: Session
-  private var schedule: ReconnectSchedule
-  private var versions = VersionChoice()
-  private var generator = SystemRandomNumberGenerator()
-  private var attempts: UInt64 = 0
-  private var serverIndex = 0
+  var schedule: ReconnectSchedule
+  var versions = VersionChoice()
+  var generator = SystemRandomNumberGenerator()
+  var attempts: UInt64 = 0
+  var serverIndex = 0
   /// The server that another one has named, for as long as it can be connected to.
-  private var referredServer: ServerAddress?
-  private var sessionServer: ServerAddress?
+  var referredServer: ServerAddress?
+  var sessionServer: ServerAddress?
   /// The server holds a session that is to be thrown away first.
-  private var mustClearSession = false
-  private var isStopping = false
-  private static let lookUpLimit = 4
-  private var lookUps = 0
+  var mustClearSession = false
+  var isStopping = false
+  var lookUps = 0
 
   var actions: [Session.Action] = []
   private var isPerforming = false
   private var isTurnScheduled = false
-  private var timer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
-  private var closeWaiters: [CheckedContinuation<Void, Never>] = []
+  var timer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var closeWaiters: [CheckedContinuation<Void, Never>] = []
 
   /// - Parameter delegate: not kept; without it there is nobody to ask for a CONNECT, and the client ends.
   public init(
@@ -153,86 +151,6 @@ public actor Client {
     prepare()
   }
 
-  // MARK: Attempts
-
-  func isCurrent(_ number: UInt64) -> Bool {
-    switch state {
-    case .preparing(let attempt), .opening(let attempt, _): attempt.number == number
-    case .open(let connection): connection.attempt.number == number
-    case .idle, .waiting, .stopped: false
-    }
-  }
-
-  private func prepare() {
-    attempts += 1
-    let number = attempts
-    let server = referredServer ?? configuration.servers[serverIndex % configuration.servers.count]
-    let version = configuration.version ?? versions.version(for: server, at: .now)
-    let limit = configuration.connectTimeout
-    let deadline = after(limit) { $0.connectTimedOut(number, limit) }
-    let attempt = Attempt(
-      number: number, server: server, version: version,
-      purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline)
-    state = .preparing(attempt)
-    if server != sessionServer { session.distrust() }
-    delegate?.client(self, did: .connecting(server, version))
-    Task { await open(attempt) }
-  }
-
-  private func open(_ attempt: Attempt) async {
-    let (number, server) = (attempt.number, attempt.server)
-    let context: NIOSSLContext?
-    let addresses: [SocketAddress]
-    do {
-      addresses = try await lookUp(server)
-      context = server.transport.usesTLS ? try await tlsContext(for: server) : nil
-    } catch {
-      if isCurrent(number) { finish(ConnectionLoss.opening(server, error)) }
-      return
-    }
-    guard isCurrent(number) else { return }
-    state = .opening(attempt, [])
-    let transport = Transport(
-      server: server, addresses: addresses, tls: context, isInsecure: configuration.tls.isInsecure,
-      serverName: configuration.tls.serverName, webSocketHeaders: configuration.webSocketHeaders,
-      timeout: configuration.connectTimeout)
-    transport.open(for: self, attempt: number).whenFailure { error in
-      self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(server, error)) } }
-    }
-  }
-
-  private func tlsContext(for server: ServerAddress) async throws -> NIOSSLContext {
-    let settings = configuration.tls
-    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
-    let applicationProtocol = server.transport.isWebSocket ? "http/1.1" : "mqtt"
-    return try await BlockingWork.run("tls-files") { try settings.makeContext(applicationProtocol) }
-  }
-
-  /// Look-ups that outlast their attempts are left to end by themselves, but not without a bound.
-  private func lookUp(_ server: ServerAddress) async throws -> [SocketAddress] {
-    guard server.transport != .unix else { return [] }
-    guard lookUps < Self.lookUpLimit else {
-      throw NameLookup.Failure(host: server.host, description: "\(lookUps) look-ups have not ended yet")
-    }
-    lookUps += 1
-    defer { lookUps -= 1 }
-    return try await NameLookup.addresses(server.host, port: server.port)
-  }
-
-  private func connectTimedOut(_ number: UInt64, _ limit: Duration) {
-    guard isCurrent(number) else { return }
-    switch state {
-    case .preparing(let attempt): finish(.timeout(attempt.server, .name, after: limit))
-    case .opening(let attempt, let channels):
-      finish(.timeout(attempt.server, .transport, after: limit))
-      for channel in channels { Transport.abort(channel) }
-    case .open(let connection):
-      connection.ending = .timeout(connection.attempt.server, connection.stage, after: limit)
-      Transport.abort(connection.channel)
-    case .idle, .waiting, .stopped: break
-    }
-  }
-
   // MARK: What the transport tells
 
   /// A socket was made; there may be several before one is connected.
@@ -251,29 +169,6 @@ public actor Client {
   func transportReady(_ number: UInt64) {
     guard isCurrent(number), case .open(let connection) = state else { return }
     Task { await connect(connection.attempt) }
-  }
-
-  /// Only now is the delegate asked: a counter of CONNECTs is not to be stored while there is no server to hear it.
-  private func connect(_ attempt: Attempt) async {
-    guard let delegate else { return abort() }
-    var packet = await delegate.connectPacket(for: attempt.server, version: attempt.version)
-    guard isCurrent(attempt.number), case .open(let connection) = state, connection.ending == nil else { return }
-    if attempt.version == .v5 {
-      packet.properties.maximumPacketSize = UInt32(clamping: configuration.maximumPacketSize)
-    }
-    if mustClearSession { packet.cleanStart = true }
-    if attempt.purpose == .clearSession { packet.will = nil }
-    guard await beginAuthentication(&packet, attempt), isCurrent(attempt.number), connection.ending == nil else {
-      return
-    }
-    guard packet.isEncodable else {
-      connection.ending = .notEncodable
-      return Transport.abort(connection.channel)
-    }
-    connection.stage = .connect
-    session.connect(packet, version: attempt.version, into: &actions)
-    perform()
-    endTurn()
   }
 
   func received(_ bytes: ByteBuffer, _ number: UInt64) {
@@ -399,76 +294,5 @@ public actor Client {
     session.tick(at: .now, into: &actions)
     perform()
     endTurn()
-  }
-
-  // MARK: Ends
-
-  /// The attempt is over: another one follows, or none.
-  private func finish(_ loss: ConnectionLoss) {
-    guard let attempt = endAttempt() else { return }
-    let now = ContinuousClock.now
-    if case .aborted = loss { return stop(loss) }
-    let delay = retryDelay(after: loss, attempt, at: now)
-    guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
-    let task = after(delay) { $0.prepare() }
-    state = .waiting(task)
-    delegate?.client(self, did: .lost(loss, retryAfter: delay))
-  }
-
-  private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: ContinuousClock.Instant) -> Duration {
-    switch loss {
-    case .session(.unknownSession):
-      mustClearSession = true
-      return .zero
-    // A connection that was made to clear a session has done so.
-    case .session(.requested): return .zero
-    case .session(.refused(.unsupportedProtocolVersion, _, _)) where attempt.version == .v5:
-      guard configuration.version == nil else { break }
-      versions.refused(by: attempt.server, at: now)
-      return .zero
-    case .closed(.connect, received: false, _) where attempt.version == .v5 && configuration.version == nil:
-      // A client for one connection has no later attempt to learn from this.
-      versions.closedSilently(by: attempt.server, at: now)
-      if !configuration.reconnects { return .zero }
-    default: break
-    }
-    if let server = loss.referredServer(from: attempt.server), configuration.followsServerReferences,
-      server != attempt.server
-    {
-      // With a delay as after any failure: two servers that name each other must not make a loop.
-      referredServer = server
-    } else if referredServer != nil {
-      referredServer = nil
-    } else {
-      serverIndex += 1
-    }
-    return schedule.failed(loss.failure, at: now, using: &generator)
-  }
-
-  private func endAttempt() -> Attempt? {
-    timer?.task.cancel()
-    timer = nil
-    switch state {
-    case .preparing(let attempt), .opening(let attempt, _):
-      attempt.deadline.cancel()
-      return attempt
-    case .open(let connection):
-      connection.attempt.deadline.cancel()
-      return connection.attempt
-    case .idle, .waiting, .stopped: return nil
-    }
-  }
-
-  private func stop(_ loss: ConnectionLoss) {
-    state = .stopped
-    delegate?.client(self, did: .lost(loss, retryAfter: nil))
-    for waiter in closeWaiters { waiter.resume() }
-    closeWaiters = []
-  }
-
-  private func after(
-    _ delay: Duration, _ body: @escaping @Sendable (isolated Client) -> Void
-  ) -> Scheduled<Void> {
-    eventLoop.scheduleTask(in: TimeAmount(delay)) { self.assumeIsolated { body($0) } }
   }
 }

@@ -23,7 +23,6 @@ public struct Session: Sendable {
     /// What this side announced in CONNECT.
     let receiveMaximum: UInt16
     let topicAliasMaximum: UInt16
-    var keepAlive: KeepAlive?
     var inboundAliases: [UInt16: TopicName] = [:]
     /// QoS 1 and 2 messages from the server whose course is not over ([MQTT-3.3.4-9]).
     var incoming: Set<PacketIdentifier> = []
@@ -48,6 +47,8 @@ public struct Session: Sendable {
   }
 
   var phase = Phase.disconnected
+  /// There while connected, unless the server granted none. Beside the link, since every packet touches it.
+  private var keepAlive: KeepAlive?
   /// The server waits for the answer to a challenge.
   var isChallenged = false
   var outgoing = OutgoingMessages()
@@ -70,7 +71,7 @@ public struct Session: Sendable {
   /// When `tick` has to be called at the latest.
   public var deadline: Instant? {
     guard case .connected(let link) = phase else { return nil }
-    return [link.keepAlive?.deadline, link.heldUntil].compactMap { $0 }.min()
+    return [keepAlive?.deadline, link.heldUntil].compactMap { $0 }.min()
   }
 
   // MARK: A connection's life
@@ -93,11 +94,8 @@ public struct Session: Sendable {
       phase = .connected(link)
       sendAgain(at: now, into: &actions)
     }
-    guard case .connected(var link) = phase else { return }
-    switch link.keepAlive?.verdict(at: now) {
-    case .sendPing:
-      phase = .connected(link)
-      send(.pingreq, at: now, into: &actions)
+    switch keepAlive?.verdict(at: now) {
+    case .sendPing: send(.pingreq, at: now, into: &actions)
     case .lost: close(.keepAliveTimeout, into: &actions)
     case .fine, nil: break
     }
@@ -128,6 +126,7 @@ public struct Session: Sendable {
   public mutating func transportClosed(into actions: inout [Action]) {
     if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
     phase = .disconnected
+    keepAlive = nil
     for token in outgoing.giveUpTransient() { actions.append(.settled(token, .abandoned)) }
   }
 
@@ -136,9 +135,8 @@ public struct Session: Sendable {
   public mutating func receive(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
     switch phase {
     case .connecting(let connect, let version): receiveFirst(packet, connect, version, at: now, into: &actions)
-    case .connected(var link):
-      link.keepAlive?.received(at: now)
-      phase = .connected(link)
+    case .connected:
+      keepAlive?.received(at: now)
       receiveConnected(packet, at: now, into: &actions)
     case .disconnected, .closing: break
     }
@@ -166,14 +164,14 @@ public struct Session: Sendable {
       return close(.unknownSession, into: &actions)
     }
     isResumable = true
-    var link = Link(
+    let link = Link(
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
       outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0),
       authenticationMethod: version == .v5 ? connect.properties.authenticationMethod : nil)
     if limits.keepAlive > 0 {
-      link.keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
+      keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }
     phase = .connected(link)
     actions.append(
@@ -215,10 +213,7 @@ public struct Session: Sendable {
   // MARK: What all of it uses
 
   mutating func send(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
-    if case .connected(var link) = phase {
-      link.keepAlive?.sent(at: now)
-      phase = .connected(link)
-    }
+    keepAlive?.sent(at: now)
     actions.append(.send(packet))
   }
 
@@ -226,7 +221,11 @@ public struct Session: Sendable {
   mutating func fail(_ error: PacketError, into actions: inout [Action]) {
     switch phase {
     case .connected(let link):
-      if link.version == .v5 { actions.append(.send(.disconnect(Disconnect(reasonCode: error.reasonCode)))) }
+      if link.version == .v5 {
+        // Some codes are for CONNACK only.
+        let code = error.reasonCode.isAllowed(in: .disconnect) ? error.reasonCode : .protocolError
+        actions.append(.send(.disconnect(Disconnect(reasonCode: code))))
+      }
       close(.violation(error), into: &actions)
     // Before CONNACK a client may only send AUTH besides CONNECT ([MQTT-4.12.0-3]), so it just closes.
     case .connecting: close(.violation(error), into: &actions)
@@ -237,6 +236,7 @@ public struct Session: Sendable {
   mutating func close(_ ending: Ending, into actions: inout [Action]) {
     if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
     phase = .closing
+    keepAlive = nil
     actions.append(.close(ending))
   }
 

@@ -1,0 +1,179 @@
+import NIOCore
+import NIOSSL
+
+/// Attempts at a connection: how they begin, how they end, and when the next one follows.
+extension Client {
+  private static let lookUpLimit = 4
+
+  func isCurrent(_ number: UInt64) -> Bool {
+    switch state {
+    case .preparing(let attempt), .opening(let attempt, _): attempt.number == number
+    case .open(let connection): connection.attempt.number == number
+    case .idle, .waiting, .stopped: false
+    }
+  }
+
+  func prepare() {
+    attempts += 1
+    let number = attempts
+    let server = referredServer ?? configuration.servers[serverIndex % configuration.servers.count]
+    let version = configuration.version ?? versions.version(for: server, at: .now)
+    let limit = configuration.connectTimeout
+    let deadline = after(limit) { $0.connectTimedOut(number, limit) }
+    let attempt = Attempt(
+      number: number, server: server, version: version,
+      purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline)
+    state = .preparing(attempt)
+    if server != sessionServer { session.distrust() }
+    delegate?.client(self, did: .connecting(server, version))
+    Task { await open(attempt) }
+  }
+
+  private func open(_ attempt: Attempt) async {
+    let (number, server) = (attempt.number, attempt.server)
+    let context: NIOSSLContext?
+    let addresses: [SocketAddress]
+    do {
+      addresses = try await lookUp(server)
+      context = server.transport.usesTLS ? try await tlsContext(for: server) : nil
+    } catch {
+      if isCurrent(number) { finish(ConnectionLoss.opening(server, error)) }
+      return
+    }
+    guard isCurrent(number) else { return }
+    state = .opening(attempt, [])
+    let transport = Transport(
+      server: server, addresses: addresses, tls: context, isInsecure: configuration.tls.isInsecure,
+      serverName: configuration.tls.serverName, webSocketHeaders: configuration.webSocketHeaders,
+      timeout: configuration.connectTimeout)
+    transport.open(for: self, attempt: number).whenFailure { error in
+      self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(server, error)) } }
+    }
+  }
+
+  private func tlsContext(for server: ServerAddress) async throws -> NIOSSLContext {
+    let settings = configuration.tls
+    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
+    let applicationProtocol = server.transport.isWebSocket ? "http/1.1" : "mqtt"
+    return try await BlockingWork.run("tls-files") { try settings.makeContext(applicationProtocol) }
+  }
+
+  /// Look-ups that outlast their attempts are left to end by themselves, but not without a bound.
+  private func lookUp(_ server: ServerAddress) async throws -> [SocketAddress] {
+    guard server.transport != .unix else { return [] }
+    guard lookUps < Self.lookUpLimit else {
+      throw NameLookup.Failure(host: server.host, description: "\(lookUps) look-ups have not ended yet")
+    }
+    lookUps += 1
+    defer { lookUps -= 1 }
+    return try await NameLookup.addresses(server.host, port: server.port)
+  }
+
+  func connectTimedOut(_ number: UInt64, _ limit: Duration) {
+    guard isCurrent(number) else { return }
+    switch state {
+    case .preparing(let attempt): finish(.timeout(attempt.server, .name, after: limit))
+    case .opening(let attempt, let channels):
+      finish(.timeout(attempt.server, .transport, after: limit))
+      for channel in channels { Transport.abort(channel) }
+    case .open(let connection):
+      connection.ending = .timeout(connection.attempt.server, connection.stage, after: limit)
+      Transport.abort(connection.channel)
+    case .idle, .waiting, .stopped: break
+    }
+  }
+
+  /// Only now is the delegate asked: a counter of CONNECTs is not to be stored while there is no server to hear it.
+  func connect(_ attempt: Attempt) async {
+    guard let delegate else { return abort() }
+    var packet = await delegate.connectPacket(for: attempt.server, version: attempt.version)
+    guard isCurrent(attempt.number), case .open(let connection) = state, connection.ending == nil else { return }
+    if attempt.version == .v5 {
+      packet.properties.maximumPacketSize = UInt32(clamping: configuration.maximumPacketSize)
+    }
+    if mustClearSession { packet.cleanStart = true }
+    if attempt.purpose == .clearSession { packet.will = nil }
+    guard await beginAuthentication(&packet, attempt), isCurrent(attempt.number), connection.ending == nil else {
+      return
+    }
+    guard packet.isEncodable else {
+      connection.ending = .notEncodable
+      return Transport.abort(connection.channel)
+    }
+    connection.stage = .connect
+    session.connect(packet, version: attempt.version, into: &actions)
+    perform()
+    endTurn()
+  }
+
+  // MARK: Ends
+
+  /// The attempt is over: another one follows, or none.
+  func finish(_ loss: ConnectionLoss) {
+    guard let attempt = endAttempt() else { return }
+    let now = ContinuousClock.now
+    if case .aborted = loss { return stop(loss) }
+    let delay = retryDelay(after: loss, attempt, at: now)
+    guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
+    let task = after(delay) { $0.prepare() }
+    state = .waiting(task)
+    delegate?.client(self, did: .lost(loss, retryAfter: delay))
+  }
+
+  private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: ContinuousClock.Instant) -> Duration {
+    switch loss {
+    case .session(.unknownSession):
+      mustClearSession = true
+      return .zero
+    // A connection that was made to clear a session has done so.
+    case .session(.requested): return .zero
+    case .session(.refused(.unsupportedProtocolVersion, _, _)) where attempt.version == .v5:
+      guard configuration.version == nil else { break }
+      versions.refused(by: attempt.server, at: now)
+      return .zero
+    case .closed(.connect, received: false, _) where attempt.version == .v5 && configuration.version == nil:
+      // A client for one connection has no later attempt to learn from this.
+      versions.closedSilently(by: attempt.server, at: now)
+      if !configuration.reconnects { return .zero }
+    default: break
+    }
+    if let server = loss.referredServer(from: attempt.server), configuration.followsServerReferences,
+      server != attempt.server
+    {
+      // With a delay as after any failure: two servers that name each other must not make a loop.
+      referredServer = server
+    } else if referredServer != nil {
+      referredServer = nil
+    } else {
+      serverIndex += 1
+    }
+    return schedule.failed(loss.failure, at: now, using: &generator)
+  }
+
+  private func endAttempt() -> Attempt? {
+    timer?.task.cancel()
+    timer = nil
+    switch state {
+    case .preparing(let attempt), .opening(let attempt, _):
+      attempt.deadline.cancel()
+      return attempt
+    case .open(let connection):
+      connection.attempt.deadline.cancel()
+      return connection.attempt
+    case .idle, .waiting, .stopped: return nil
+    }
+  }
+
+  func stop(_ loss: ConnectionLoss) {
+    state = .stopped
+    delegate?.client(self, did: .lost(loss, retryAfter: nil))
+    for waiter in closeWaiters { waiter.resume() }
+    closeWaiters = []
+  }
+
+  func after(
+    _ delay: Duration, _ body: @escaping @Sendable (isolated Client) -> Void
+  ) -> Scheduled<Void> {
+    eventLoop.scheduleTask(in: TimeAmount(delay)) { self.assumeIsolated { body($0) } }
+  }
+}
