@@ -42,8 +42,7 @@ extension Session {
   /// Sends a PUBLISH, its topic as a number where that is shorter.
   private mutating func send(_ publish: Publish, at now: Instant, into actions: inout [Action]) {
     var publish = publish
-    if case .connected(var link) = phase, link.limits.topicAliasMaximum > 0,
-      publish.message.properties.topicAlias == nil,
+    if hasOutboundAliases, case .connected(var link) = phase, publish.message.properties.topicAlias == nil,
       rejection(ofBytes: publish.size(link.version) + Publish.largestAliasSize, link) == nil,
       let alias = link.outboundAliases.use(publish.message.topic)
     {

@@ -56,6 +56,9 @@ public struct Session: Sendable {
   /// QoS 2 messages that were received and not yet released (§4.3.3).
   var receivedIdentifiers: Set<PacketIdentifier> = []
 
+  /// The server of this connection takes topic aliases.
+  private(set) var hasOutboundAliases = false
+
   /// Messages under way at the most, whatever the server would take.
   public let inFlightLimit: Int
   /// Whether "session present" may be believed: this side knows what state it left on that server.
@@ -170,6 +173,7 @@ public struct Session: Sendable {
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
       outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0),
       authenticationMethod: version == .v5 ? connect.properties.authenticationMethod : nil)
+    hasOutboundAliases = version == .v5 && limits.topicAliasMaximum > 0
     if limits.keepAlive > 0 {
       keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }

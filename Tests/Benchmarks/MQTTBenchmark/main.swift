@@ -78,7 +78,8 @@ actor Benchmark: ClientDelegate {
   private func take(_ room: Int) -> (Int, Message) {
     guard task == .publish else { return (0, message) }
     if started == nil { started = .now }
-    let number = min(room, count - sent)
+    // QoS 0 needs no place in the window, only a transport that takes more: 64 KiB or so at a time.
+    let number = min(qos == .atMostOnce && room > 0 ? 500 : room, count - sent)
     sent += number
     return (number, message)
   }
