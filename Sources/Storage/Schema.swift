@@ -21,7 +21,18 @@ struct Schema {
         reason TEXT NOT NULL, time INTEGER NOT NULL) STRICT;
       CREATE TABLE sequence (name TEXT PRIMARY KEY, next INTEGER NOT NULL, exact INTEGER NOT NULL)
         STRICT, WITHOUT ROWID;
+      """,
+      // Messages and subscriptions as MQTT 5 packets. `stored` is in seconds since 1970.
       """
+      CREATE TABLE packet_identifier (one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
+      CREATE TABLE message (token INTEGER PRIMARY KEY,
+        identifier INTEGER, released INTEGER NOT NULL, packet BLOB NOT NULL, stored INTEGER NOT NULL) STRICT;
+      CREATE TABLE held_identifier (identifier INTEGER PRIMARY KEY) STRICT;
+      CREATE TABLE received_identifier (identifier INTEGER PRIMARY KEY) STRICT;
+      CREATE TABLE subscription (identifier INTEGER PRIMARY KEY, packet BLOB NOT NULL) STRICT;
+      CREATE TABLE message_aside (token INTEGER PRIMARY KEY,
+        client_identifier TEXT NOT NULL, packet BLOB NOT NULL, stored INTEGER NOT NULL) STRICT;
+      """,
     ],
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])
 

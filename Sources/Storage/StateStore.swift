@@ -1,7 +1,7 @@
 import Glibc
 
-/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, whose MQTT session
-/// it is, and how the last run ended.
+/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, the MQTT session, and
+/// how the last run ended.
 ///
 /// Everything runs on one thread of the store's own. A call that writes returns when the change is on the disk, which
 /// on an SD card can take seconds; a call that throws changed nothing, and the store can be used on.
@@ -12,11 +12,14 @@ public actor StateStore {
   private var database: Database?
   private var keptAside: KeptAside?
   private var counted = StoreCounters()
+  /// Seconds since 1970.
+  let now: @Sendable () -> Int64
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private init(folder: String, executor: ThreadExecutor) {
+  private init(folder: String, executor: ThreadExecutor, now: @escaping @Sendable () -> Int64) {
     self.path = folder
+    self.now = now
     self.executor = executor
   }
 
@@ -28,20 +31,20 @@ public actor StateStore {
   /// Throws `busy` when another agent has it, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
   /// `full`, `cannotOpen`, `inputOutput`.
   public static func open(
-    folder: String, now: @Sendable () -> Int64 = { Int64(time(nil)) }
+    folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
   ) async throws(StorageError) -> StateStore {
     try await open(folder: folder, now: now, schema: .current)
   }
 
   static func open(
-    folder: String, now: @Sendable () -> Int64, schema: Schema
+    folder: String, now: @escaping @Sendable () -> Int64, schema: Schema
   ) async throws(StorageError) -> StateStore {
-    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"))
-    try await store.start(now: now, schema: schema)
+    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), now: now)
+    try await store.start(schema: schema)
     return store
   }
 
-  private func start(now: @Sendable () -> Int64, schema: Schema) throws(StorageError) {
+  private func start(schema: Schema) throws(StorageError) {
     let folder = try StoreFolder(path: path)
     do throws(StorageError) {
       database = try Self.openDatabase(in: folder, schema: schema)
@@ -81,7 +84,7 @@ public actor StateStore {
         state.identity = try Self.readIdentity(database)
         state.epoch = try Self.readEpoch(database)
         state.sequences = try Self.readSequences(database)
-        state.session = try Self.readSession(database)
+        state.session = try Self.readSession(database, now: now())
         state.lastStop = try Self.readLastStop(database)
         return state
       }
@@ -154,22 +157,6 @@ public actor StateStore {
     }
   }
 
-  /// Whose MQTT session this store's messages belong to; nil when there was none yet.
-  public func session() throws(StorageError) -> SessionRecord? {
-    try perform { database throws(StorageError) in
-      try database.read("read the session") { () throws(StorageError) in try Self.readSession(database) }
-    }
-  }
-
-  /// Stores whose session it is from now on.
-  public func setSession(_ session: SessionRecord) throws(StorageError) {
-    try write("store the session") { database throws(StorageError) in
-      try database.run(
-        "INSERT OR REPLACE INTO session (one, server, client_identifier) VALUES (1, ?, ?)",
-        .text(session.server), .text(session.clientIdentifier))
-    }
-  }
-
   /// Stores, at the very end of a clean stop, that it was one.
   public func setLastStop(_ stop: LastStop) throws(StorageError) {
     try write("store the clean stop") { database throws(StorageError) in
@@ -213,7 +200,7 @@ public actor StateStore {
     }
   }
 
-  private func write<Value>(
+  func write<Value>(
     _ attempt: String, _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
     try perform { database throws(StorageError) in
@@ -243,12 +230,6 @@ extension StateStore {
       (row.text(0), StoredSequence(next: UInt64(clamping: row.integer(1)), exact: row.integer(2) != 0))
     }
     return Dictionary(rows) { first, _ in first }
-  }
-
-  private static func readSession(_ database: Database) throws(StorageError) -> SessionRecord? {
-    try database.query("SELECT server, client_identifier FROM session") { row in
-      SessionRecord(server: row.text(0), clientIdentifier: row.text(1))
-    }.first
   }
 
   private static func readLastStop(_ database: Database) throws(StorageError) -> LastStop? {

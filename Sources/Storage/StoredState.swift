@@ -1,3 +1,5 @@
+import MQTT
+
 /// Who this device is, as first found out: kept, so that a changed board or a cloned card is noticed, not followed.
 public struct StoredIdentity: Equatable, Sendable {
   /// Where an identity comes from.
@@ -40,20 +42,6 @@ public struct StoredSequence: Equatable, Sendable {
   }
 }
 
-/// The MQTT session that this store's messages belong to: a session elsewhere, or of another client, is not believed.
-public struct SessionRecord: Equatable, Sendable {
-  /// The server's URL without user and password.
-  public var server: String
-  /// The client identifier.
-  public var clientIdentifier: String
-
-  /// A session to store.
-  public init(server: String, clientIdentifier: String) {
-    self.server = server
-    self.clientIdentifier = clientIdentifier
-  }
-}
-
 /// A clean stop of the last run.
 public struct LastStop: Equatable, Sendable {
   /// Why it stopped, as in the `presence` message.
@@ -84,8 +72,8 @@ public struct StoredState: Equatable, Sendable {
   public var epoch: UInt64 = 0
   /// By name.
   public var sequences: [String: StoredSequence] = [:]
-  /// nil: this store had no session yet.
-  public var session: SessionRecord?
+  /// The MQTT session; without an owner where there was none yet.
+  public var session = SessionState()
   /// How the last run ended; nil: it did not end cleanly, or there was none.
   public var lastStop: LastStop?
   /// A damaged store that this one replaces: its sequences and its epoch are unknown here.

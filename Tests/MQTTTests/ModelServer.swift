@@ -45,6 +45,13 @@ struct ModelServer {
     return outgoing.map(\.message.number)
   }
 
+  /// QoS 2 messages that the client has not answered.
+  var unanswered: [(identifier: PacketIdentifier, number: UInt64)] {
+    outgoing.filter { $0.message.qos == .exactlyOnce && !$0.message.isReleased }.map {
+      ($0.identifier, $0.message.number)
+    }
+  }
+
   mutating func publish(_ number: UInt64, _ qos: QoS) -> Packet? {
     guard waiting.isEmpty, underWay.count < receiveMaximum, outgoing.count < 50 else { return nil }
     while outgoing.contains(where: { $0.identifier == nextIdentifier }) { nextIdentifier = nextIdentifier.next }

@@ -16,6 +16,12 @@ struct SessionHarness {
     session = Session(inFlightLimit: inFlightLimit, isResumable: isResumable)
   }
 
+  /// One that goes on from what an earlier process has stored.
+  init(_ version: ProtocolVersion = .v5, restoring state: SessionState, inFlightLimit: Int = 100) {
+    self.version = version
+    session = Session(restoring: state, inFlightLimit: inFlightLimit, isResumable: true)
+  }
+
   /// A session that is connected.
   static func connected(
     _ version: ProtocolVersion = .v5, inFlightLimit: Int = 100, keepAlive: UInt16 = 0,
@@ -106,6 +112,11 @@ struct SessionHarness {
     return actions
   }
 
+  mutating func stored(through ticket: Session.StoreTicket) -> [Session.Action] {
+    let now = now
+    return perform { $0.stored(through: ticket, at: now, into: &$1) }
+  }
+
   mutating func accept(_ delivery: Session.Delivery) -> [Session.Action] {
     let now = now
     return perform { $0.accept(delivery, at: now, into: &$1) }
@@ -140,6 +151,11 @@ extension [Session.Action] {
   var ending: Session.Ending? {
     for case .close(let ending) in self { return ending }
     return nil
+  }
+
+  /// What is to be kept, with the tickets.
+  var stored: [(change: SessionChange, ticket: Session.StoreTicket?)] {
+    compactMap { if case .store(let change, let ticket) = $0 { (change, ticket) } else { nil } }
   }
 
   /// What the server is blamed for.

@@ -1,4 +1,5 @@
 import Glibc
+import MQTT
 import Testing
 
 @testable import Storage
@@ -20,7 +21,7 @@ struct StateStoreTests {
     let store = try await StateStore.open(folder: folder.path)
     #expect(try await store.load() == StoredState())
     #expect(try await store.identity() == nil)
-    #expect(try await store.session() == nil)
+    #expect(try await store.loadSession() == SessionState())
     #expect(try await store.takeLastStop() == nil)
     await store.close()
   }
@@ -48,11 +49,12 @@ struct StateStoreTests {
   @Test("everything stored is there after a restart, in one call")
   func survives() async throws {
     let identity = StoredIdentity(id: "4fK2", source: .deviceTree, serial: "10000000abcd\u{e4}")
-    let session = SessionRecord(server: "mqtts://mqtt.example.com:8883", clientIdentifier: "4fK2")
+    var session = SessionState()
+    session.owner = SessionOwner(server: "mqtts://mqtt.example.com:8883", clientIdentifier: "4fK2")
     let stop = LastStop(reason: "SIGTERM", time: 1_795_000_000_123)
     var store = try await StateStore.open(folder: folder.path)
     try await store.setIdentity(identity)
-    try await store.setSession(session)
+    try await store.apply([.owner(#require(session.owner))])
     #expect(try await store.nextEpoch() == 1)
     try await store.reserve(["door": 1001, "load": 1001])
     try await store.storeExact(["load": 7])
@@ -67,7 +69,7 @@ struct StateStoreTests {
     expected.lastStop = stop
     #expect(try await store.load() == expected)
     #expect(try await store.identity() == identity)
-    #expect(try await store.session() == session)
+    #expect(try await store.loadSession() == session)
     #expect(try await store.sequences() == expected.sequences)
     await store.close()
   }
@@ -78,9 +80,9 @@ struct StateStoreTests {
     try await store.setIdentity(.init(id: "a", source: .deviceTree, serial: "1"))
     try await store.setIdentity(.init(id: "b", source: source, serial: ""))
     #expect(try await store.identity() == .init(id: "b", source: source, serial: ""))
-    try await store.setSession(.init(server: "mqtt://a", clientIdentifier: "a"))
-    try await store.setSession(.init(server: "mqtt://b", clientIdentifier: "b"))
-    #expect(try await store.session() == .init(server: "mqtt://b", clientIdentifier: "b"))
+    try await store.apply([.owner(.init(server: "mqtt://a", clientIdentifier: "a"))])
+    try await store.apply([.owner(.init(server: "mqtt://b", clientIdentifier: "b"))])
+    #expect(try await store.loadSession().owner == .init(server: "mqtt://b", clientIdentifier: "b"))
     await store.close()
   }
 

@@ -37,7 +37,7 @@ public struct Probe: Sendable {
     client.servers = Array(client.servers.prefix(1))
     client.reconnects = false
     // It only looks: whatever state the server has is as it should be.
-    client.knownSession = client.servers.first
+    client.believesAnySession = true
     self.configuration = configuration
     self.client = client
     self.clientIdentifier = clientIdentifier
@@ -107,7 +107,7 @@ public struct Probe: Sendable {
       case .connected(let connected, let server):
         assumeIsolated { $0.found(.connected(server: server, connected)) }
       case .lost(let loss, retryAfter: nil): assumeIsolated { $0.found(.failed(loss)) }
-      case .connecting, .message, .settled, .answered, .ready, .lost: break
+      case .connecting, .message, .settled, .answered, .storing, .ready, .lost: break
       }
     }
 

@@ -82,7 +82,7 @@ public actor Agent {
     var generator = SystemRandomNumberGenerator()
     let instance = String(generator.next() as UInt64, radix: 16)
     var plan = try configuration.daemonPlan(device: device, instance: instance, root: root)
-    plan.rememberSession(state.session)
+    await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
     let daemon = Daemon(
       plan: plan, store: store, state: state, numbers: await firstNumbers(store, state, plan),
       startReason: state.epoch > 0 && state.lastStop == nil ? "recovered" : "start", eventLoop: eventLoop,
@@ -155,8 +155,9 @@ public actor Agent {
   }
 
   private func close(_ store: StateStore?, _ daemon: Daemon, isClean: Bool) async {
-    let unsent = await daemon.unsent
-    if unsent > 0 { logger.error("\(unsent) readings were taken and not sent; they are lost with this process") }
+    let lost = await daemon.inMemory
+    if lost > 0 { logger.error("\(lost) readings were taken and not sent; they are lost with this process") }
+    await daemon.flush()
     guard let store else { return }
     do {
       try await store.storeExact(await daemon.exactNumbers)
@@ -180,12 +181,29 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
-  /// "Session present" is believed of the server that this store's session was on. Not with QoS 2: the server may hold
-  /// identifiers of messages that this process knows nothing of, and drops the first new message under each.
-  mutating func rememberSession(_ record: SessionRecord?) {
-    guard let record, record.clientIdentifier == connect.clientIdentifier, presence.qos != .exactlyOnce,
-      !sensors.contains(where: { $0.stream.qos == .exactlyOnce })
-    else { return }
-    client.knownSession = client.servers.first { $0.description == record.server }
+  /// The session goes on where the last process left off, and is kept for the next one. That of another client, which
+  /// this device was before, is set aside: a new identity does not send what an old one measured.
+  mutating func keepSession(
+    in store: StateStore?, _ state: SessionState, sync: Configuration.Sync, logger: Logger
+  ) async {
+    guard let store, !cleanStart else { return }
+    client.store = store
+    switch sync {
+    case .always: client.storeDelay = .zero
+    case .within(let delay): client.storeDelay = delay
+    case .never: return
+    }
+    guard let owner = state.owner, owner.clientIdentifier != connect.clientIdentifier else {
+      client.session = state
+      return
+    }
+    do throws(StorageError) {
+      let count = try await store.setSessionAside()
+      guard count > 0 else { return }
+      logger.warning("\(count) messages that were under way as \(owner.clientIdentifier) are set aside, not sent")
+    } catch {
+      logger.error("\(error); the session of \(owner.clientIdentifier) is left alone, and this one is not kept")
+      client.store = nil
+    }
   }
 }

@@ -34,6 +34,8 @@ extension Daemon: ClientDelegate {
     case .connected(let connected, let server): self.connected(connected, to: server)
     case .message, .answered: break
     case .settled(let token, let outcome): settled(token, outcome)
+    case .storing(let error as StorageError): storageFails(error)
+    case .storing: storageWorks()
     case .ready: pump()
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
     }
@@ -49,7 +51,6 @@ extension Daemon: ClientDelegate {
     if !connected.limits.retainAvailable {
       logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
     }
-    remember(server)
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
@@ -87,16 +88,6 @@ extension Daemon: ClientDelegate {
     }
   }
 
-  /// Where this store's session is from now on.
-  private func remember(_ server: ServerAddress) {
-    let record = SessionRecord(server: server.description, clientIdentifier: plan.connect.clientIdentifier)
-    guard let store, record != sessionRecord else { return }
-    sessionRecord = record
-    Task {
-      do throws(StorageError) { try await store.setSession(record) } catch { storageFails(error) }
-    }
-  }
-
   private func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
     let wasConnected = connection != nil
     connection = nil
@@ -120,18 +111,20 @@ extension Daemon: ClientDelegate {
   func pump() {
     guard let connection, let client, !departure.hasSaidFarewell else { return }
     let room = client.assumeIsolated { $0.room }
-    guard room > 0, !outbox.isEmpty else { return }
+    guard room > 0, !outbox.isEmpty || !leftOver.isEmpty else { return }
     let clock = WallClock.now()
     for _ in 0..<room {
-      guard let reading = outbox.popFirst() else { break }
-      let message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
-      send(message.adapted(to: connection.limits), client)
+      if let stored = leftOver.popFirst() {
+        send(stored.message.adapted(to: connection.limits), stored.token, client)
+      } else if let reading = outbox.popFirst() {
+        let message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
+        send(message.adapted(to: connection.limits), nextToken, client)
+        nextToken += 1
+      }
     }
   }
 
-  private func send(_ message: Message, _ client: Client) {
-    let token = nextToken
-    nextToken += 1
+  private func send(_ message: Message, _ token: Session.Token, _ client: Client) {
     underWay += 1
     do { try client.assumeIsolated { try $0.publish(message, token: token) } } catch {
       underWay -= 1

@@ -41,7 +41,6 @@ actor Daemon {
   /// Why the agent started, for the first birth.
   let startReason: String
   var isStorageFailing = false
-  var sessionRecord: SessionRecord?
 
   // Readings
   var sensors: [SensorState]
@@ -55,9 +54,11 @@ actor Daemon {
   var unnumbered: Deque<UnnumberedReading> = []
   var outbox: Outbox
   var reportedDrops: UInt64 = 0
-  var underWay = 0
+  /// Messages that an earlier process made and that no server has seen.
+  var leftOver: Deque<StoredMessage>
+  var underWay: Int
   var refused: UInt64 = 0
-  var nextToken = FirstToken.readings
+  var nextToken: Session.Token
 
   // The end
   var departure = Departure()
@@ -76,7 +77,11 @@ actor Daemon {
     self.eventLoop = eventLoop
     self.logger = logger
     epoch = state.epoch
-    sessionRecord = state.session
+    // What an earlier process had sent is the session's, and settled by it; what it had not is sent first.
+    let messages = plan.client.session.messages
+    leftOver = Deque(plan.client.session.waiting)
+    underWay = messages.count - leftOver.count
+    nextToken = max(FirstToken.readings, (messages.last?.token ?? 0) + 1)
     sensors = plan.sensors.map(SensorState.init)
     schedule = SampleSchedule(intervals: plan.sensors.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)
@@ -145,5 +150,11 @@ extension Daemon {
   var exactNumbers: [String: UInt64] { numbers.exact }
 
   /// Readings that were taken and that the broker does not have.
-  var unsent: Int { outbox.count + unnumbered.count + underWay }
+  var unsent: Int { inMemory + leftOver.count + underWay }
+
+  /// Those of them that end with the process.
+  var inMemory: Int { outbox.count + unnumbered.count + (plan.client.store == nil ? underWay : 0) }
+
+  /// What is under way is kept.
+  func flush() async { await client?.flushStore() }
 }

@@ -24,7 +24,6 @@ extension Client {
       number: number, server: server, version: version,
       purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline)
     state = .preparing(attempt)
-    if server != sessionServer { session.distrust() }
     delegate?.client(self, did: .connecting(server, version))
     Task { await open(attempt) }
   }
@@ -92,6 +91,12 @@ extension Client {
       packet.properties.maximumPacketSize = UInt32(clamping: configuration.maximumPacketSize)
     }
     if mustClearSession { packet.cleanStart = true }
+    if let owner, owner.server == attempt.server.description, packet.clientIdentifier.isEmpty, !packet.cleanStart {
+      // The server has given this client a name (§3.2.2.3.7).
+      packet.clientIdentifier = owner.clientIdentifier
+    }
+    let asking = SessionOwner(server: attempt.server.description, clientIdentifier: packet.clientIdentifier)
+    if owner != asking && !configuration.believesAnySession { session.distrust() }
     if attempt.purpose == .clearSession { packet.will = nil }
     guard await beginAuthentication(&packet, attempt), isCurrent(attempt.number), connection.ending == nil else {
       return

@@ -51,11 +51,18 @@ public actor Client {
   var serverIndex = 0
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
-  var sessionServer: ServerAddress?
+  /// Whose session it is, as far as it is known here.
+  var owner: SessionOwner?
   /// The server holds a session that is to be thrown away first.
   var mustClearSession = false
   var isStopping = false
   var lookUps = 0
+
+  var storeQueue: StoreQueue?
+  /// For the store, since it was asked last.
+  var hasChanges = false
+  var storeTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var storeWaiters: [CheckedContinuation<Void, Never>] = []
 
   var actions: [Session.Action] = []
   private var isPerforming = false
@@ -72,8 +79,12 @@ public actor Client {
     self.delegate = delegate
     self.eventLoop = eventLoop
     self.logger = logger
-    session = Session(inFlightLimit: configuration.inFlightLimit, isResumable: configuration.knownSession != nil)
-    sessionServer = configuration.knownSession
+    let state = configuration.session
+    session = Session(
+      restoring: state, inFlightLimit: configuration.inFlightLimit,
+      isResumable: state.owner != nil || configuration.believesAnySession, isStored: configuration.store != nil)
+    if configuration.store != nil { storeQueue = StoreQueue(delay: configuration.storeDelay, state: state) }
+    owner = state.owner
     schedule = ReconnectSchedule(configuration.reconnect, servers: configuration.servers.count)
   }
 
@@ -207,29 +218,33 @@ public actor Client {
     isPerforming = true
     var index = 0
     while index < actions.count {
-      let action = actions[index]
+      // Taken out and not copied: a packet has several references.
+      var action = Session.Action.send(.pingreq)
+      swap(&action, &actions[index])
       index += 1
-      perform(action)
+      perform(consume action)
     }
     actions.removeAll(keepingCapacity: true)
     isPerforming = false
+    if hasChanges { writeIfDue() }
     scheduleTurn()
   }
 
-  private func perform(_ action: Session.Action) {
-    switch action {
+  private func perform(_ action: consuming Session.Action) {
+    switch consume action {
     case .send(let packet):
       if case .open(let connection) = state { connection.write(packet) }
     case .connected(let connected): sessionConnected(connected)
     case .deliver(let delivery):
-      delegate?.client(self, did: .message(delivery.message))
-      session.accept(delivery, at: .now, into: &actions)
+      delegate?.client(self, did: .message(delivery))
+      if configuration.acceptsAtOnce { session.accept(delivery, at: .now, into: &actions) }
     case .settled(let token, let outcome): delegate?.client(self, did: .settled(token, outcome))
     case .answered(let token, let codes): delegate?.client(self, did: .answered(token, codes))
     case .challenge(let data):
       if case .open(let connection) = state { Task { await answer(data, connection.attempt.number) } }
     case .authenticated(let data):
       if case .open(let connection) = state { Task { await finishAuthentication(data, connection.attempt.number) } }
+    case .store(let change, let ticket): store(change, ticket)
     case .close(let ending): close(ending)
     }
   }
@@ -242,7 +257,7 @@ public actor Client {
     versions.accepted(attempt.version, by: attempt.server)
     mustClearSession = false
     guard attempt.purpose == .use else { return session.disconnect(into: &actions) }
-    sessionServer = attempt.server
+    own(SessionOwner(server: attempt.server.description, clientIdentifier: connected.limits.clientIdentifier))
     schedule.connected(at: .now)
     if connected.limits.keepAlive > 0 {
       Transport.setUserTimeout(.seconds(Int64(connected.limits.keepAlive)) * 3 / 2, of: connection.channel)

@@ -12,9 +12,12 @@ extension Client {
   public enum Event: Sendable {
     case connecting(ServerAddress, ProtocolVersion)
     case connected(Session.Connected, ServerAddress)
-    case message(Message)
+    /// `Client.accept` answers it, unless `Configuration.acceptsAtOnce`.
+    case message(Session.Delivery)
     case settled(Session.Token, Session.Outcome)
     case answered(Session.Token, [ReasonCode])
+    /// The store cannot be written: the session goes on in memory, and the write is tried again; nil: it could be again.
+    case storing((any Error)?)
     /// There is room for more messages. Comes at the end of each turn of the event loop in which that is so.
     case ready
     /// The connection, or an attempt at one, is over; nil: no other attempt follows.
@@ -42,9 +45,18 @@ extension Client {
     public var maximumPacketSize = 1 << 20
     /// QoS 1 and 2 messages under way at the most.
     public var inFlightLimit = 100
-    /// The server that this client's session was last on, where its state is known here; "session present" from any
-    /// other is not believed.
-    public var knownSession: ServerAddress?
+    /// Messages are accepted when the delegate returns; false: when `Client.accept` says so, and a message that never
+    /// is comes again on the next connection.
+    public var acceptsAtOnce = true
+    /// Keeps the session beyond the process.
+    public var store: (any SessionStore)?
+    /// What is left of an earlier client's session, as `store` has kept it; also without a store.
+    public var session = SessionState()
+    /// "Session present" is believed whoever's session it is; otherwise only of the owner that `session` names, and of
+    /// this client's own.
+    public var believesAnySession = false
+    /// How long a message of QoS 1 may be under way in memory only. What QoS 2 cannot do without is stored at once.
+    public var storeDelay = Duration.seconds(1)
 
     public init(servers: [ServerAddress]) { self.servers = servers }
   }

@@ -389,9 +389,10 @@ public actor MQTTClient: Service {
     switch event {
     case .connecting(let server, let version): broadcast.send(.connecting(server, version))
     case .connected(let connected, let server): self.connected(connected, server)
-    case .message(let message): deliver(message)
+    case .message(let delivery): deliver(delivery.message)
     case .settled(let token, let outcome): settled(token, outcome)
     case .answered(let token, let codes): answered(token, codes)
+    case .storing(let error): broadcast.send(.storing(error.map { "\($0)" }))
     case .ready:
       bytesThisTurn = 0
       pump()
@@ -441,7 +442,7 @@ extension MQTTClient {
     if let makeConnect = configuration.makeConnect { return await makeConnect(server, version) }
     var connect = configuration.connect
     // Saves the connection that would find a session nobody here knows.
-    if version == .v5 && !hasConnected && configuration.connection.knownSession == nil { connect.cleanStart = true }
+    if version == .v5 && !hasConnected && configuration.connection.session.owner == nil { connect.cleanStart = true }
     return connect
   }
 }

@@ -6,7 +6,7 @@ extension MQTTClient {
     /// The CONNECT of every connection: identity, credentials, keepalive, will.
     ///
     /// With Clean Start false (the default), the first connection of a client on MQTT 5 has it set all the same, unless
-    /// `connection.knownSession` names a server: the state of an older session is not known here.
+    /// `connection.session` has an owner: the state of an older session is not known here.
     public var connect: Connect
     /// Asked for every CONNECT instead, where it is set: for credentials that change, say.
     public var makeConnect: (@Sendable (ServerAddress, ProtocolVersion) async -> Connect)?

@@ -81,6 +81,8 @@ public enum ConnectionEvent: Sendable {
   case connected(ServerAddress, Session.Connected)
   /// The connection, or an attempt at one, is over; the next attempt begins after this time.
   case lost(ConnectionLoss, retryAfter: Duration)
+  /// The store cannot be written, for this reason, and the session goes on in memory; nil: it could be written again.
+  case storing(String?)
   /// The client has ended. The last event.
   case ended(ConnectionLoss)
 }

@@ -43,7 +43,9 @@ public struct Publish: Sendable, Hashable {
   static let largestAliasSize = 5
 
   /// The bytes of the whole packet, for the server's Maximum Packet Size ([MQTT-3.2.2-15]).
-  func size(_ version: ProtocolVersion) -> Int {
+  func size(_ version: ProtocolVersion) -> Int { Self.size(of: message, version) }
+
+  static func size(of message: Message, _ version: ProtocolVersion) -> Int {
     var length = 2 + message.topic.bytes.readableBytes + (message.qos == .atMostOnce ? 0 : 2)
     if version == .v5 {
       let properties = message.properties.size

@@ -16,6 +16,9 @@ extension Session {
     case challenge(ByteBuffer?)
     /// An enhanced authentication succeeded, with what the server sent along.
     case authenticated(ByteBuffer?)
+    /// For a session that is stored: keep this change; with a ticket at once, and say so with `Session.stored(through:)`.
+    /// Without one it may wait, as long as the store keeps the order of what it is given.
+    case store(SessionChange, StoreTicket?)
     /// Close the transport: properly after what was sent has left, or at once (`Ending.isAbort`). The last action of a connection.
     case close(Ending)
   }
@@ -36,6 +39,8 @@ extension Session {
     /// The server sent it before (DUP).
     public let duplicate: Bool
     let packetIdentifier: PacketIdentifier?
+    /// The one it came on: on another it is not answered any more.
+    let connection: UInt64
   }
 
   /// How the course of a message ended.

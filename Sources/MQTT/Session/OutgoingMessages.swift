@@ -2,8 +2,7 @@
 struct OutgoingMessages: Sendable {
   struct Entry: Sendable {
     /// `waiting`: the server's session has not seen it yet. `published`: PUBLISH has been sent. `released`: PUBREC came,
-    /// PUBREL has been sent. The message is kept to the end, since a server that lost its session gets it again as a new
-    /// one.
+    /// PUBREL follows. The message is kept to the end, since a server that lost its session gets it again as a new one.
     enum State: Sendable, Hashable { case waiting, published, released }
 
     let message: Message
@@ -12,14 +11,18 @@ struct OutgoingMessages: Sendable {
     /// Good for this connection only.
     let transient: Bool
     fileprivate(set) var state: State
+    /// Nothing more of it is sent before this is in the store; nil: the store has not been told of this identifier.
+    fileprivate(set) var ticket: Session.StoreTicket?
     /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
     fileprivate(set) var order: UInt64 = 0
 
-    init(_ message: Message, token: Session.Token?, transient: Bool = false, state: State) {
+    init(_ message: Message, token: Session.Token?, transient: Bool = false, state: State = .waiting) {
       self.message = message
       self.token = token
       self.transient = transient
       self.state = state
+      // What is further than that was taken out of a store.
+      ticket = state == .waiting ? nil : 0
     }
   }
 
@@ -42,6 +45,11 @@ struct OutgoingMessages: Sendable {
   /// The message's course has come this far.
   mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) { entries[identifier]?.state = state }
 
+  /// The store has been told, and will have it with this ticket.
+  mutating func record(_ identifier: PacketIdentifier, _ ticket: Session.StoreTicket?) {
+    entries[identifier]?.ticket = ticket
+  }
+
   /// All identifiers, oldest message first.
   var inOrder: [PacketIdentifier] {
     entries.sorted { $0.value.order < $1.value.order }.map(\.key)
@@ -54,19 +62,18 @@ struct OutgoingMessages: Sendable {
   }
 
   /// Gives a message up. The identifier of one of QoS 2 stays until PUBREL has freed it at the server, which would take
-  /// the next message under it for the same one (§4.3.3).
-  mutating func giveUp(_ identifier: PacketIdentifier) -> Session.Token? {
-    guard let entry = entries[identifier] else { return nil }
-    if entry.message.qos == .exactlyOnce && entry.state != .waiting {
-      entries[identifier]?.token = nil
-      entries[identifier]?.state = .released
-    } else {
+  /// the next message under it for the same one (§4.3.3); `isFree` says that it does not.
+  mutating func giveUp(_ identifier: PacketIdentifier) -> (token: Session.Token, isFree: Bool)? {
+    guard let entry = entries[identifier], let token = entry.token else { return nil }
+    guard entry.message.qos == .exactlyOnce && entry.state != .waiting else {
       entries[identifier] = nil
+      return (token, true)
     }
-    return entry.token
+    entries[identifier]?.token = nil
+    entries[identifier]?.state = .released
+    return (token, false)
   }
 
-  mutating func giveUpTransient() -> [Session.Token] {
-    inOrder.filter { entries[$0]?.transient == true }.compactMap { giveUp($0) }
-  }
+  /// Those that are good for one connection only, oldest first.
+  var transients: [PacketIdentifier] { inOrder.filter { entries[$0]?.transient == true && entries[$0]?.token != nil } }
 }

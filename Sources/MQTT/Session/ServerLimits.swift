@@ -11,13 +11,22 @@ public struct ServerLimits: Sendable, Hashable {
   public var subscriptionIdentifierAvailable = true
   public var sharedSubscriptionAvailable = true
   /// Seconds; what the server granted, which may differ from what was asked for. 0: off.
-  public var keepAlive: UInt16
+  public var keepAlive: UInt16 = 0
   /// Seconds that the session outlives the connection; `.max`: it never ends by itself.
-  public var sessionExpiry: UInt32
+  public var sessionExpiry: UInt32 = 0
   /// The identifier that the session goes by: as sent, or assigned by the server.
-  public var clientIdentifier: String
+  public var clientIdentifier = ""
   public var responseInformation: String?
   public var serverReference: String?
+
+  private init() {}
+
+  /// What there is without a connection.
+  static let nothing: ServerLimits = {
+    var limits = ServerLimits()
+    limits.receiveMaximum = 0
+    return limits
+  }()
 
   init(_ connack: ConnAck, answering connect: Connect, _ version: ProtocolVersion) {
     let properties = connack.properties

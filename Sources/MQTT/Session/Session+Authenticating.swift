@@ -14,12 +14,11 @@ extension Session {
   public mutating func reauthenticate(
     _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {
-    guard case .connected(var link) = phase else { throw .notConnected }
-    guard let method = link.authenticationMethod, !link.isReauthenticating else {
+    guard isConnected else { throw .notConnected }
+    guard let method = link.authenticationMethod, !isReauthenticating else {
       throw .featureNotSupported(.badAuthenticationMethod)
     }
     link.isReauthenticating = true
-    phase = .connected(link)
     sendAuth(.reauthenticate, method, data, at: now, into: &actions)
   }
 
@@ -36,21 +35,22 @@ extension Session {
     case (.connecting, .continueAuthentication):
       isChallenged = true
       actions.append(.challenge(data))
-    case (.connected(let link), .continueAuthentication) where link.isReauthenticating:
+    case (.connected, .continueAuthentication) where isReauthenticating:
       isChallenged = true
       actions.append(.challenge(data))
-    case (.connected(var link), .success) where link.isReauthenticating:
+    case (.connected, .success) where isReauthenticating:
       link.isReauthenticating = false
-      phase = .connected(link)
       actions.append(.authenticated(data))
     default: fail(.protocolError("AUTH with \(auth.reasonCode) that nothing asked for"), into: &actions)
     }
   }
 
+  private var isReauthenticating: Bool { link.isReauthenticating }
+
   private var authenticationMethod: String? {
     switch phase {
     case .connecting(let connect, .v5): connect.properties.authenticationMethod
-    case .connected(let link): link.authenticationMethod
+    case .connected: link.authenticationMethod
     case .connecting, .disconnected, .closing: nil
     }
   }

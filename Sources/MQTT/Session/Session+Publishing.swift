@@ -2,7 +2,7 @@
 extension Session {
   /// How many more messages of QoS 1 and 2 may be under way. One place is kept for messages that may not wait, where
   /// the server grants more than one ([MQTT-3.3.4-7]: never more than the Receive Maximum).
-  private func freePlaces(_ link: Link, transient: Bool) -> Int {
+  private func freePlaces(transient: Bool) -> Int {
     let window = min(Int(link.limits.receiveMaximum), inFlightLimit)
     let kept = transient || window == 1 ? 0 : 1
     return window - kept - (outgoing.count - link.resends.count)
@@ -11,8 +11,8 @@ extension Session {
   /// How many more messages of QoS 1 and 2 `publish` takes. Nothing new that may wait goes out before everything old
   /// has been sent again.
   public var room: Int {
-    guard case .connected(let link) = phase, link.resends.isEmpty else { return 0 }
-    return max(0, freePlaces(link, transient: false))
+    guard link.resends.isEmpty else { return 0 }
+    return max(0, freePlaces(transient: false))
   }
 
   /// Sends a message. QoS 1 and 2 end with `settled`, QoS 0 is settled at once.
@@ -23,51 +23,64 @@ extension Session {
   public mutating func publish(
     _ message: Message, token: Token, transient: Bool = false, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {
-    guard case .connected(let link) = phase else { throw .notConnected }
-    let publish = Publish(message)
-    if let rejection = rejection(of: publish, link) { throw rejection }
+    guard isConnected else { throw .notConnected }
+    if let rejection = rejection(of: message) { throw rejection }
+    var message = message
+    // The session chooses the aliases: two who do would give one number to two topics.
+    if !message.properties.isEmpty { message.properties.topicAlias = nil }
     guard message.qos != .atMostOnce else {
-      send(publish, at: now, into: &actions)
+      send(Publish(message), at: now, into: &actions)
       actions.append(.settled(token, .delivered))
       return
     }
-    let free = transient ? freePlaces(link, transient: true) : room
-    guard free > 0, let identifier = takeIdentifier(link) else { throw .noRoom }
-    var kept = message
-    kept.properties.topicAlias = nil  // It lasts as long as the connection (§3.3.2.3.4).
-    outgoing.insert(.init(kept, token: token, transient: transient, state: .published), identifier)
-    send(Publish(message, packetIdentifier: identifier), at: now, into: &actions)
+    // Given up ones keep their places at the server, and connections that end at once could leave any number of them.
+    let free = transient ? min(freePlaces(transient: true), 2 * inFlightLimit - outgoing.count) : room
+    guard free > 0, let identifier = takeIdentifier() else { throw .noRoom }
+    outgoing.insert(.init(message, token: token, transient: transient), identifier)
+    transmit(identifier, at: now, into: &actions)
+  }
+
+  /// What is next on a message's course, once the store has what must be kept of it.
+  private mutating func transmit(_ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]) {
+    record(identifier, into: &actions)
+    send(.message(identifier), after: outgoing[identifier]?.ticket ?? 0, at: now, into: &actions)
+  }
+
+  mutating func sendMessage(_ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]) {
+    guard let entry = outgoing[identifier] else { return }
+    guard entry.state != .released else {
+      return send(.pubrel(Acknowledgement(identifier)), at: now, into: &actions)
+    }
+    outgoing.advance(identifier, to: .published)
+    send(
+      Publish(entry.message, packetIdentifier: identifier, duplicate: entry.state == .published), at: now,
+      into: &actions)
   }
 
   /// Sends a PUBLISH, its topic as a number where that is shorter.
-  private mutating func send(_ publish: Publish, at now: Instant, into actions: inout [Action]) {
-    var publish = publish
-    if hasOutboundAliases, case .connected(var link) = phase, publish.message.properties.topicAlias == nil,
-      rejection(ofBytes: publish.size(link.version) + Publish.largestAliasSize, link) == nil,
+  private mutating func send(_ publish: consuming Publish, at now: Instant, into actions: inout [Action]) {
+    guard link.limits.topicAliasMaximum > 0, version == .v5,
+      rejection(ofBytes: publish.size(.v5) + Publish.largestAliasSize) == nil,
       let alias = link.outboundAliases.use(publish.message.topic)
-    {
-      phase = .connected(link)
-      publish.message.properties.topicAlias = alias.alias
-      if alias.isKnown { publish.message.topic = .aliased }
-    }
-    send(.publish(publish), at: now, into: &actions)
+    else { return send(.publish(consume publish), at: now, into: &actions) }
+    publish.message.properties.topicAlias = alias.alias
+    if alias.isKnown { publish.message.topic = .aliased }
+    send(.publish(consume publish), at: now, into: &actions)
   }
 
   /// What the server has ruled out for this connection ([MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
   /// [MQTT-3.2.2-17]).
-  private func rejection(of publish: Publish, _ link: Link) -> Rejection? {
-    guard publish.message.properties.isEncodable else { return .notEncodable }
-    if publish.message.qos > link.limits.maximumQoS { return .qosNotSupported(maximum: link.limits.maximumQoS) }
-    if publish.message.retain && !link.limits.retainAvailable { return .retainNotSupported }
-    if let alias = publish.message.properties.topicAlias, link.version == .v5,
-      alias == 0 || alias > link.limits.topicAliasMaximum
-    {
+  private func rejection(of message: Message) -> Rejection? {
+    guard message.properties.isEncodable else { return .notEncodable }
+    if let alias = message.properties.topicAlias, version == .v5, alias == 0 || alias > link.limits.topicAliasMaximum {
       return .featureNotSupported(.topicAliasInvalid)
     }
-    return rejection(ofBytes: publish.size(link.version), link)
+    if message.qos > link.limits.maximumQoS { return .qosNotSupported(maximum: link.limits.maximumQoS) }
+    if message.retain && !link.limits.retainAvailable { return .retainNotSupported }
+    return rejection(ofBytes: Publish.size(of: message, version))
   }
 
-  func rejection(ofBytes size: Int, _ link: Link) -> Rejection? {
+  func rejection(ofBytes size: Int) -> Rejection? {
     let maximum = link.limits.maximumPacketSize ?? .largestVariableByteInteger
     return size > Int(maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
   }
@@ -77,45 +90,45 @@ extension Session {
   /// With a session that is still there: everything under way again, under its identifier ([MQTT-4.4.0-1]). Without:
   /// as new messages, and what was received is forgotten.
   mutating func resume(sessionPresent: Bool, at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase else { return }
-    if !sessionPresent {
-      receivedIdentifiers.removeAll()
-      for entry in outgoing.removeAll() where entry.token != nil {
-        guard let identifier = takeIdentifier(link) else { break }
-        outgoing.insert(.init(entry.message, token: entry.token, state: .waiting), identifier)
-      }
-    }
+    if !sessionPresent { beginAnew(into: &actions) }
     link.resends = outgoing.inOrder.reversed()
-    phase = .connected(link)
     sendAgain(at: now, into: &actions)
+  }
+
+  private mutating func beginAnew(into actions: inout [Action]) {
+    if !receivedIdentifiers.isEmpty || outgoing.count > 0 {
+      receivedTicket = storeFirst(.begunAnew, into: &actions)
+    }
+    receivedIdentifiers.removeAll()
+    for entry in outgoing.removeAll() {
+      guard let token = entry.token, let identifier = takeIdentifier() else { continue }
+      outgoing.insert(.init(entry.message, token: token), identifier)
+      store(
+        .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
+        into: &actions)
+    }
   }
 
   /// As many of the old messages as the window allows; the others follow as answers come.
   mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase, !link.resends.isEmpty, link.heldUntil == nil else { return }
-    var packets: [Packet] = []
-    while freePlaces(link, transient: false) > 0, let identifier = link.resends.popLast(),
-      let entry = outgoing[identifier]
-    {
-      if entry.state != .released {
-        let publish = Publish(entry.message, packetIdentifier: identifier, duplicate: entry.state == .published)
-        guard let rejection = rejection(of: publish, link) else {
-          outgoing.advance(identifier, to: .published)
-          packets.append(.publish(publish))
-          continue
-        }
-        if let token = outgoing.giveUp(identifier) { actions.append(.settled(token, .rejected(rejection))) }
+    while link.heldUntil == nil, freePlaces(transient: false) > 0, let identifier = link.resends.popLast() {
+      guard let entry = outgoing[identifier] else { continue }
+      if entry.state != .released, let rejection = rejection(of: entry.message) {
+        giveUp(identifier, .rejected(rejection), into: &actions)
       }
-      if outgoing[identifier] != nil { packets.append(.pubrel(Acknowledgement(identifier))) }
+      transmit(identifier, at: now, into: &actions)
     }
-    phase = .connected(link)
-    for packet in packets {
-      if case .publish(let publish) = packet {
-        send(publish, at: now, into: &actions)
-      } else {
-        send(packet, at: now, into: &actions)
-      }
+  }
+
+  mutating func giveUp(_ identifier: PacketIdentifier, _ outcome: Outcome, into actions: inout [Action]) {
+    guard let entry = outgoing[identifier], let (token, isFree) = outgoing.giveUp(identifier) else { return }
+    if !entry.transient {
+      store(.ended(token), into: &actions)
+      if !isFree { store(.held(identifier, true), into: &actions) }
+    } else if isFree && entry.message.qos == .exactlyOnce {
+      store(.held(identifier, false), into: &actions)
     }
+    actions.append(.settled(token, outcome))
   }
 
   // MARK: Answers
@@ -145,9 +158,15 @@ extension Session {
     }
     // A refusal ends the course: no PUBREL, and the identifier is free ([MQTT-4.3.3-4]).
     guard !answer.reasonCode.isError else { return settle(answer, at: now, into: &actions) }
-    outgoing.advance(identifier, to: .released)
+    if entry.state == .published {
+      outgoing.advance(identifier, to: .released)
+      if let token = entry.token, !entry.transient {
+        let released = StoredMessage(token: token, state: .released(identifier), message: entry.message)
+        outgoing.record(identifier, storeFirst(.message(released, next: nextIdentifier), into: &actions))
+      }
+    }
     forgetResend(identifier)
-    send(.pubrel(Acknowledgement(identifier)), at: now, into: &actions)
+    transmit(identifier, at: now, into: &actions)
   }
 
   mutating func receiveComplete(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
@@ -160,8 +179,9 @@ extension Session {
   }
 
   private mutating func settle(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
-    if hold(answer, at: now) { return }
+    if hold(answer, at: now, into: &actions) { return }
     guard let entry = outgoing.remove(answer.packetIdentifier) else { return }
+    forget(entry, answer.packetIdentifier, into: &actions)
     forgetResend(answer.packetIdentifier)
     if let token = entry.token {
       actions.append(.settled(token, answer.reasonCode.isError ? .refused(answer.reasonCode) : .delivered))
@@ -177,31 +197,30 @@ extension Session {
   private static let shortestHold = Duration.seconds(1)
   private static let longestHold = Duration.seconds(60)
 
-  private mutating func hold(_ answer: Acknowledgement, at now: Instant) -> Bool {
+  private mutating func hold(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) -> Bool {
     let identifier = answer.packetIdentifier
-    guard case .connected(var link) = phase, let entry = outgoing[identifier] else { return false }
-    guard Self.passingRefusals.contains(answer.reasonCode), !entry.transient, entry.token != nil else {
+    guard let entry = outgoing[identifier] else { return false }
+    guard Self.passingRefusals.contains(answer.reasonCode), !entry.transient, let token = entry.token else {
       if !answer.reasonCode.isError { link.refusals = 0 }
-      phase = .connected(link)
       return false
     }
     outgoing.advance(identifier, to: .waiting)
-    let waiting = Set(link.resends).union([identifier])
-    link.resends = outgoing.inOrder.reversed().filter(waiting.contains)
+    outgoing.record(identifier, nil)
+    store(
+      .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
+      into: &actions)
+    link.resends = outgoing.inOrder.reversed().filter(Set(link.resends).union([identifier]).contains)
     // Those refused together wait together.
     if link.heldUntil == nil {
-      let doublings = min(link.refusals, 6)
-      link.heldUntil = now + min(Self.shortestHold * (1 << doublings), Self.longestHold)
+      link.heldUntil = now + min(Self.shortestHold * (1 << min(link.refusals, 6)), Self.longestHold)
       link.refusals += 1
     }
-    phase = .connected(link)
     return true
   }
 
   /// The server answered before its turn to be sent again came.
   private mutating func forgetResend(_ identifier: PacketIdentifier) {
-    guard case .connected(var link) = phase, let index = link.resends.firstIndex(of: identifier) else { return }
+    guard let index = link.resends.firstIndex(of: identifier) else { return }
     link.resends.remove(at: index)
-    phase = .connected(link)
   }
 }

@@ -1,60 +1,59 @@
 /// The receiver's half of the delivery protocols (MQTT 5.0 §4.3).
 extension Session {
   mutating func receive(_ publish: Publish, at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase else { return }
     var message = publish.message
-    do { message.topic = try resolveTopic(of: message, &link) } catch { return fail(error, into: &actions) }
-    message.properties.topicAlias = nil
-    phase = .connected(link)
+    if message.properties.topicAlias != nil {
+      do { message.topic = try resolveTopic(of: message) } catch { return fail(error, into: &actions) }
+      message.properties.topicAlias = nil
+    }
     if let identifier = publish.packetIdentifier {
       link.incoming.insert(identifier)
       guard link.incoming.count <= Int(link.receiveMaximum) else {
         return fail(
           PacketError(.receiveMaximumExceeded, "more than \(link.receiveMaximum) messages at once"), into: &actions)
       }
-      phase = .connected(link)
       if message.qos == .exactlyOnce && receivedIdentifiers.contains(identifier) {
         // Delivered before: the answer only (§4.3.3, method B).
-        return send(.pubrec(Acknowledgement(identifier)), at: now, into: &actions)
+        return send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
       }
     }
     actions.append(
       .deliver(
-        Delivery(message: message, duplicate: publish.duplicate, packetIdentifier: publish.packetIdentifier)))
+        Delivery(
+          message: message, duplicate: publish.duplicate, packetIdentifier: publish.packetIdentifier,
+          connection: connections)))
   }
 
   /// The application has the message: answers the server. A message that is not accepted comes again on the next
   /// connection; what this connection did not bring, or brought and took back with PUBREL, is not answered.
   public mutating func accept(_ delivery: Delivery, at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase, let identifier = delivery.packetIdentifier,
+    guard let identifier = delivery.packetIdentifier, delivery.connection == connections,
       link.incoming.contains(identifier)
     else { return }
     switch delivery.message.qos {
     case .atMostOnce: break
     case .atLeastOnce:
       link.incoming.remove(identifier)
-      phase = .connected(link)
       send(.puback(Acknowledgement(identifier)), at: now, into: &actions)
     case .exactlyOnce:
-      receivedIdentifiers.insert(identifier)
-      send(.pubrec(Acknowledgement(identifier)), at: now, into: &actions)
+      guard receivedIdentifiers.insert(identifier).inserted else { return }
+      receivedTicket = storeFirst(.received(identifier, true), into: &actions)
+      send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
     }
   }
 
   mutating func receiveRelease(_ release: Acknowledgement, at now: Instant, into actions: inout [Action]) {
     let identifier = release.packetIdentifier
-    let known = receivedIdentifiers.remove(identifier) != nil
-    if case .connected(var link) = phase {
-      link.incoming.remove(identifier)
-      phase = .connected(link)
-    }
+    let isKnown = receivedIdentifiers.remove(identifier) != nil
+    if isKnown { receivedTicket = storeFirst(.received(identifier, false), into: &actions) }
+    link.incoming.remove(identifier)
     send(
-      .pubcomp(Acknowledgement(identifier, reasonCode: known ? .success : .packetIdentifierNotFound)), at: now,
+      .pubcomp(identifier, isKnown ? .success : .packetIdentifierNotFound), after: receivedTicket, at: now,
       into: &actions)
   }
 
   /// The topic that an alias stands for, after learning it where both are there (§3.3.2.3.4).
-  private func resolveTopic(of message: Message, _ link: inout Link) throws(PacketError) -> TopicName {
+  private mutating func resolveTopic(of message: Message) throws(PacketError) -> TopicName {
     guard let alias = message.properties.topicAlias else { return message.topic }
     guard alias <= link.topicAliasMaximum else {
       throw PacketError(.topicAliasInvalid, "topic alias \(alias); \(link.topicAliasMaximum) is the largest")

@@ -7,19 +7,20 @@ extension Session {
     _ subscriptions: [Subscription], properties: Properties = Properties(), token: Token, at now: Instant,
     into actions: inout [Action]
   ) throws(Rejection) {
-    guard case .connected(let link) = phase else { throw .notConnected }
+    guard isConnected else { throw .notConnected }
+    let limits = link.limits
     guard !subscriptions.isEmpty else { throw .notEncodable }  // [MQTT-3.8.3-2]
     for subscription in subscriptions {
       let filter = subscription.filter
       if filter.isShared && subscription.noLocal { throw .featureNotSupported(.protocolError) }  // [MQTT-3.8.3-4]
-      if filter.isShared && !link.limits.sharedSubscriptionAvailable {
+      if filter.isShared && !limits.sharedSubscriptionAvailable {
         throw .featureNotSupported(.sharedSubscriptionsNotSupported)
       }
-      if !link.limits.wildcardSubscriptionAvailable && filter.description.contains(where: { "+#".contains($0) }) {
+      if !limits.wildcardSubscriptionAvailable && filter.description.contains(where: { "+#".contains($0) }) {
         throw .featureNotSupported(.wildcardSubscriptionsNotSupported)
       }
     }
-    if properties.subscriptionIdentifier != nil && !link.limits.subscriptionIdentifierAvailable {
+    if properties.subscriptionIdentifier != nil && !limits.subscriptionIdentifierAvailable {
       throw .featureNotSupported(.subscriptionIdentifiersNotSupported)
     }
     guard properties.isEncodable else { throw .notEncodable }
@@ -40,28 +41,26 @@ extension Session {
     _ answer: PacketType, filters: Int, token: Token, at now: Instant, into actions: inout [Action],
     _ packet: (PacketIdentifier) -> Packet
   ) throws(Rejection) {
-    guard case .connected(var link) = phase else { throw .notConnected }
-    guard let identifier = takeIdentifier(link) else { throw .noRoom }
+    guard isConnected else { throw .notConnected }
+    guard let identifier = takeIdentifier() else { throw .noRoom }
     let packet = packet(identifier)
     var bytes = ByteBuffer()
-    packet.encode(into: &bytes, link.version)
-    if let rejection = rejection(ofBytes: bytes.readableBytes, link) { throw rejection }  // [MQTT-3.2.2-15]
+    packet.encode(into: &bytes, version)
+    if let rejection = rejection(ofBytes: bytes.readableBytes) { throw rejection }  // [MQTT-3.2.2-15]
     link.requests[identifier] = Request(token: token, answer: answer, filters: filters)
-    phase = .connected(link)
     send(packet, at: now, into: &actions)
   }
 
   mutating func receive(_ answer: SubscriptionAcknowledgement, _ type: PacketType, into actions: inout [Action]) {
-    guard case .connected(var link) = phase, let request = link.requests[answer.packetIdentifier] else { return }
+    guard let request = link.requests[answer.packetIdentifier] else { return }
     guard request.answer == type else { return fail(.protocolError("\(type) for another request"), into: &actions) }
     let codes =
-      type == .unsuback && link.version == .v311
+      type == .unsuback && version == .v311
       ? Array(repeating: ReasonCode.success, count: request.filters) : answer.reasonCodes
     guard codes.count == request.filters else {
       return fail(.protocolError("\(type) with \(codes.count) codes for \(request.filters) filters"), into: &actions)
     }
     link.requests[answer.packetIdentifier] = nil
-    phase = .connected(link)
     actions.append(.answered(request.token, codes))
   }
 }

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).
 ///
 /// A value that takes packets, requests and the time, and appends what has to be done to `actions`; it owns no clock,
@@ -12,12 +14,15 @@ public struct Session: Sendable {
   enum Phase: Sendable {
     case disconnected
     case connecting(Connect, ProtocolVersion)
-    case connected(Link)
+    case connected
     case closing
   }
 
   /// What holds for one connection only.
   struct Link: Sendable {
+    /// On a server that allows nothing.
+    static let none = Link(version: .v5, limits: .nothing, receiveMaximum: 0, topicAliasMaximum: 0)
+
     let version: ProtocolVersion
     let limits: ServerLimits
     /// What this side announced in CONNECT.
@@ -34,7 +39,7 @@ public struct Session: Sendable {
     var heldUntil: Instant?
     /// Refusals of that kind since the last message that was taken.
     var refusals = 0
-    var outboundAliases: OutboundAliases
+    var outboundAliases = OutboundAliases(maximum: 0)
     /// What CONNECT named for enhanced authentication.
     var authenticationMethod: String?
     var isReauthenticating = false
@@ -46,9 +51,13 @@ public struct Session: Sendable {
     let filters: Int
   }
 
-  var phase = Phase.disconnected
-  /// There while connected, unless the server granted none. Beside the link, since every packet touches it.
+  private(set) var phase = Phase.disconnected
+  /// Beside the phase and neither its payload nor optional: each packet touches some of it, and either way all of it
+  /// would be copied each time. While there is no connection it allows nothing.
+  var link = Link.none
+  /// There while connected, unless the server granted none.
   private var keepAlive: KeepAlive?
+  private(set) var connections: UInt64 = 0
   /// The server waits for the answer to a challenge.
   var isChallenged = false
   var outgoing = OutgoingMessages()
@@ -56,25 +65,62 @@ public struct Session: Sendable {
   /// QoS 2 messages that were received and not yet released (§4.3.3).
   var receivedIdentifiers: Set<PacketIdentifier> = []
 
-  /// The server of this connection takes topic aliases.
-  private(set) var hasOutboundAliases = false
+  /// Whether what lasts is kept beyond the process too.
+  let isStored: Bool
+  var lastTicket: StoreTicket = 0
+  var storedTicket: StoreTicket = 0
+  /// The last change of `receivedIdentifiers`.
+  var receivedTicket: StoreTicket = 0
+  var held = HeldPackets()
 
   /// Messages under way at the most, whatever the server would take.
   public let inFlightLimit: Int
   /// Whether "session present" may be believed: this side knows what state it left on that server.
   public private(set) var isResumable: Bool
 
-  public init(inFlightLimit: Int = 100, isResumable: Bool = false) {
+  /// - Parameters:
+  ///   - isStored: changes are to be stored (`Action.store`), and `stored(through:)` is called when they are.
+  public init(inFlightLimit: Int = 100, isResumable: Bool = false, isStored: Bool = false) {
     self.inFlightLimit = min(max(inFlightLimit, 1), Int(UInt16.max))
     self.isResumable = isResumable
+    self.isStored = isStored
+  }
+
+  /// Goes on where another process left off; `SessionState.waiting` is left to the caller.
+  public init(
+    restoring state: SessionState, inFlightLimit: Int = 100, isResumable: Bool, isStored: Bool = true
+  ) {
+    self.init(inFlightLimit: inFlightLimit, isResumable: isResumable, isStored: isStored)
+    nextIdentifier = state.nextIdentifier
+    receivedIdentifiers = state.received
+    for identifier in state.held.sorted(by: { $0.rawValue < $1.rawValue }) {
+      let nothing = Message(topic: .aliased, payload: ByteBuffer(), qos: .exactlyOnce)
+      outgoing.insert(.init(nothing, token: nil, state: .released), identifier)
+    }
+    var used = Set(state.messages.compactMap(\.state.identifier))
+    for stored in state.messages.dropLast(state.waiting.count) {
+      switch stored.state {
+      case .queued:
+        while used.contains(nextIdentifier), used.count < Int(UInt16.max) { nextIdentifier = nextIdentifier.next }
+        guard let identifier = takeIdentifier() else { break }
+        used.insert(identifier)
+        outgoing.insert(.init(stored.message, token: stored.token), identifier)
+      case .published(let identifier):
+        outgoing.insert(.init(stored.message, token: stored.token, state: .published), identifier)
+      case .released(let identifier):
+        outgoing.insert(.init(stored.message, token: stored.token, state: .released), identifier)
+      }
+    }
   }
 
   public var isConnected: Bool { if case .connected = phase { true } else { false } }
 
+  var version: ProtocolVersion { link.version }
+
   /// When `tick` has to be called at the latest.
   public var deadline: Instant? {
-    guard case .connected(let link) = phase else { return nil }
-    return [keepAlive?.deadline, link.heldUntil].compactMap { $0 }.min()
+    guard let heldUntil = link.heldUntil else { return keepAlive?.deadline }
+    return min(keepAlive?.deadline ?? heldUntil, heldUntil)
   }
 
   // MARK: A connection's life
@@ -82,6 +128,7 @@ public struct Session: Sendable {
   /// The transport is there: sends CONNECT.
   public mutating func connect(_ connect: Connect, version: ProtocolVersion, into actions: inout [Action]) {
     phase = .connecting(connect, version)
+    connections += 1
     isChallenged = false
     actions.append(.send(.connect(connect)))
   }
@@ -91,10 +138,8 @@ public struct Session: Sendable {
 
   /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-24] is the server's half of this).
   public mutating func tick(at now: Instant, into actions: inout [Action]) {
-    guard case .connected(var link) = phase else { return }
     if let until = link.heldUntil, now >= until {
       link.heldUntil = nil
-      phase = .connected(link)
       sendAgain(at: now, into: &actions)
     }
     switch keepAlive?.verdict(at: now) {
@@ -110,8 +155,8 @@ public struct Session: Sendable {
     reasonCode: ReasonCode = .success, properties: Properties = Properties(), into actions: inout [Action]
   ) {
     switch phase {
-    case .connected(let link):
-      if link.version == .v5 || reasonCode == .success {
+    case .connected:
+      if version == .v5 || reasonCode == .success {
         actions.append(.send(.disconnect(Disconnect(reasonCode: reasonCode, properties: properties))))
       }
       close(.requested, into: &actions)
@@ -127,10 +172,10 @@ public struct Session: Sendable {
 
   /// The transport is gone, for whatever reason. Messages that were good for this connection only are given up.
   public mutating func transportClosed(into actions: inout [Action]) {
-    if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
-    phase = .disconnected
-    keepAlive = nil
-    for token in outgoing.giveUpTransient() { actions.append(.settled(token, .abandoned)) }
+    leaveConnection(for: .disconnected, into: &actions)
+    // What waited for the store is sent again in its course, or by the server.
+    held = HeldPackets()
+    for identifier in outgoing.transients { giveUp(identifier, .abandoned, into: &actions) }
   }
 
   // MARK: Packets from the server
@@ -167,17 +212,16 @@ public struct Session: Sendable {
       return close(.unknownSession, into: &actions)
     }
     isResumable = true
-    let link = Link(
+    link = Link(
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
       outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0),
       authenticationMethod: version == .v5 ? connect.properties.authenticationMethod : nil)
-    hasOutboundAliases = version == .v5 && limits.topicAliasMaximum > 0
     if limits.keepAlive > 0 {
       keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }
-    phase = .connected(link)
+    phase = .connected
     actions.append(
       .connected(Connected(version: version, sessionPresent: connack.sessionPresent, limits: limits)))
     if let data = connack.properties.authenticationData { actions.append(.authenticated(data)) }
@@ -201,8 +245,7 @@ public struct Session: Sendable {
   }
 
   private mutating func receive(_ disconnect: Disconnect, into actions: inout [Action]) {
-    guard case .connected(let link) = phase else { return }
-    guard link.version == .v5 else {
+    guard version == .v5 else {
       return fail(.protocolError("DISCONNECT from a server of 3.1.1"), into: &actions)
     }
     guard disconnect.properties.sessionExpiryInterval == nil else {
@@ -216,16 +259,16 @@ public struct Session: Sendable {
 
   // MARK: What all of it uses
 
-  mutating func send(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
+  mutating func send(_ packet: consuming Packet, at now: Instant, into actions: inout [Action]) {
     keepAlive?.sent(at: now)
-    actions.append(.send(packet))
+    actions.append(.send(consume packet))
   }
 
   /// Closes with the reason that the specification gives (§4.13); 3.1.1 has no words for it.
   mutating func fail(_ error: PacketError, into actions: inout [Action]) {
     switch phase {
-    case .connected(let link):
-      if link.version == .v5 {
+    case .connected:
+      if version == .v5 {
         // Some codes are for CONNACK only.
         let code = error.reasonCode.isAllowed(in: .disconnect) ? error.reasonCode : .protocolError
         actions.append(.send(.disconnect(Disconnect(reasonCode: code))))
@@ -238,19 +281,20 @@ public struct Session: Sendable {
   }
 
   mutating func close(_ ending: Ending, into actions: inout [Action]) {
-    if case .connected(let link) = phase { abandonRequests(of: link, into: &actions) }
-    phase = .closing
-    keepAlive = nil
+    leaveConnection(for: .closing, into: &actions)
     actions.append(.close(ending))
   }
 
   /// No SUBACK or UNSUBACK comes any more: who waits for one is told.
-  private func abandonRequests(of link: Link, into actions: inout [Action]) {
+  private mutating func leaveConnection(for phase: Phase, into actions: inout [Action]) {
     for token in link.requests.values.map(\.token).sorted() { actions.append(.settled(token, .abandoned)) }
+    self.phase = phase
+    link = .none
+    keepAlive = nil
   }
 
   /// The next identifier that nothing under way uses ([MQTT-2.2.1-3]); nil when all 65,535 are in use.
-  mutating func takeIdentifier(_ link: Link) -> PacketIdentifier? {
+  mutating func takeIdentifier() -> PacketIdentifier? {
     for _ in 0..<Int(UInt16.max) {
       let candidate = nextIdentifier
       nextIdentifier = candidate.next

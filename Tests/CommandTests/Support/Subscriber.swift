@@ -123,14 +123,15 @@ final class Subscriber: ClientDelegate {
     switch event {
     case .connected: try? client.subscribe([Subscription(filter)], token: 1)
     case .answered: subscriptions.withLock { $0 += 1 }
-    case .message(let message):
+    case .message(let delivery):
+      let message = delivery.message
       let record = Record(
         topic: "\(message.topic)", payload: String(buffer: message.payload), qos: message.qos,
         isRetained: message.retain,
         userProperties: Dictionary(message.properties.userProperties.map { ($0.name, $0.value) }) { $1 },
         received: .now)
       heard.withLock { $0.append(record) }
-    case .connecting, .settled, .ready, .lost: break
+    case .connecting, .settled, .storing, .ready, .lost: break
     }
   }
 }

@@ -1,0 +1,75 @@
+import NIOCore
+
+/// Carries the session's changes to its store: one write at a time, on the store's own thread.
+extension Client {
+  func store(_ change: SessionChange, _ ticket: Session.StoreTicket?) {
+    storeQueue?.add(change, ticket: ticket, at: .now)
+    hasChanges = true
+    if let ticket = storeQueue?.skippedTicket { session.stored(through: ticket, at: .now, into: &actions) }
+  }
+
+  func own(_ owner: SessionOwner) {
+    guard owner != self.owner else { return }
+    self.owner = owner
+    store(.owner(owner), nil)
+  }
+
+  /// After every turn in which something may have changed.
+  func writeIfDue() {
+    hasChanges = false
+    if let changes = storeQueue?.take(at: .now) {
+      write(changes)
+    } else {
+      armStoreTimer()
+    }
+  }
+
+  /// Writes what there is, due or not, and returns when it is written or cannot be.
+  public func flushStore() async {
+    guard storeQueue?.isIdle == false else { return }
+    await withCheckedContinuation { waiter in
+      storeWaiters.append(waiter)
+      if let changes = storeQueue?.takeAll() { write(changes) }
+    }
+  }
+
+  private func write(_ changes: [SessionChange]) {
+    guard let store = configuration.store else { return }
+    Task {
+      do {
+        try await store.apply(changes)
+        wrote(nil)
+      } catch { wrote(error) }
+    }
+  }
+
+  private func wrote(_ error: (any Error)?) {
+    let wasFailing = storeQueue?.isFailing ?? false
+    guard let ticket = storeQueue?.finished(error == nil, at: .now) else { return }
+    if error != nil || wasFailing { delegate?.client(self, did: .storing(error)) }
+    session.stored(through: ticket, at: .now, into: &actions)
+    perform()
+    guard !storeWaiters.isEmpty else { return }
+    if error == nil, let changes = storeQueue?.takeAll() { return write(changes) }
+    for waiter in storeWaiters { waiter.resume() }
+    storeWaiters = []
+  }
+
+  /// Moved forward only: what fires early just asks again.
+  private func armStoreTimer() {
+    guard let deadline = storeQueue?.deadline else { return }
+    if let storeTimer, storeTimer.at <= deadline { return }
+    storeTimer?.task.cancel()
+    let task = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { client in
+      client.storeTimer = nil
+      client.writeIfDue()
+    }
+    storeTimer = (deadline, task)
+  }
+
+  /// The application has a message (`Configuration.acceptsAtOnce`): the server is answered.
+  public func accept(_ delivery: Session.Delivery) {
+    session.accept(delivery, at: .now, into: &actions)
+    perform()
+  }
+}

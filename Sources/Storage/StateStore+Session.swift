@@ -1,0 +1,174 @@
+import MQTT
+import NIOCore
+
+/// The MQTT session: messages under way, identifiers, subscriptions. Messages and subscriptions are kept as the packets
+/// that carry them, so that whatever a packet can say is kept.
+extension StateStore: SessionStore {
+  public func loadSession() throws(StorageError) -> SessionState {
+    let now = now()
+    return try perform { database throws(StorageError) in
+      try database.read("read the session") { () throws(StorageError) in try Self.readSession(database, now: now) }
+    }
+  }
+
+  public func apply(_ changes: [SessionChange]) throws(StorageError) {
+    let now = now()
+    try write("store the session") { database throws(StorageError) in
+      for change in changes { try Self.apply(change, to: database, now: now) }
+    }
+  }
+
+  /// The session belongs to another client than this one from now on: its messages are kept aside, those of an earlier
+  /// time like that go, and everything else of it is forgotten. The number of messages that were kept.
+  public func setSessionAside() throws(StorageError) -> Int {
+    try write("set the session aside") { database throws(StorageError) in
+      let owner = try Self.readOwner(database)?.clientIdentifier ?? ""
+      try database.run("DELETE FROM message_aside")
+      try database.run(
+        "INSERT INTO message_aside SELECT token, ?, packet, stored FROM message", .text(owner))
+      for table in ["message", "held_identifier", "received_identifier", "subscription", "session"] {
+        try database.run("DELETE FROM \(table)")
+      }
+      return try database.query("SELECT count(*) FROM message_aside") { Int($0.integer(0)) }.first ?? 0
+    }
+  }
+
+  // MARK: Writing
+
+  private static func apply(_ change: SessionChange, to database: Database, now: Int64) throws(StorageError) {
+    switch change {
+    case .owner(let owner):
+      try database.run(
+        "INSERT OR REPLACE INTO session (one, server, client_identifier) VALUES (1, ?, ?)",
+        .text(owner.server), .text(owner.clientIdentifier))
+    case .message(let message, let next):
+      try put(message, in: database, now: now)
+      try database.run(
+        "INSERT OR REPLACE INTO packet_identifier (one, next) VALUES (1, ?)", .integer(Int64(next.rawValue)))
+    case .ended(let token):
+      try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
+    case .held(let identifier, let isHeld): try set(identifier, isHeld, in: "held_identifier", of: database)
+    case .received(let identifier, let isUnreleased):
+      try set(identifier, isUnreleased, in: "received_identifier", of: database)
+    case .subscribed(let identifier, let subscriptions):
+      let packet = Packet.subscribe(Subscribe(.first, subscriptions: subscriptions))
+      try database.run(
+        "INSERT OR REPLACE INTO subscription (identifier, packet) VALUES (?, ?)",
+        .integer(Int64(identifier)), .blob(packet.stored))
+    case .unsubscribed(let identifier):
+      try database.run("DELETE FROM subscription WHERE identifier = ?", .integer(Int64(identifier)))
+    case .begunAnew:
+      try database.run("DELETE FROM held_identifier")
+      try database.run("DELETE FROM received_identifier")
+    }
+  }
+
+  private static func put(_ message: StoredMessage, in database: Database, now: Int64) throws(StorageError) {
+    let isReleased = if case .released = message.state { true } else { false }
+    // The time stays that of the first: the message has waited since then.
+    try database.run(
+      """
+      INSERT INTO message (token, identifier, released, packet, stored) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (token) DO UPDATE SET identifier = excluded.identifier, released = excluded.released
+      """,
+      .integer(Int64(clamping: message.token)), message.state.identifier.map { .integer(Int64($0.rawValue)) } ?? .null,
+      .integer(isReleased ? 1 : 0),
+      .blob(Packet.publish(Publish(message.message, packetIdentifier: .first)).stored), .integer(now))
+  }
+
+  private static func set(
+    _ identifier: PacketIdentifier, _ isThere: Bool, in table: String, of database: Database
+  ) throws(StorageError) {
+    let sql = isThere ? "INSERT OR IGNORE INTO \(table) VALUES (?)" : "DELETE FROM \(table) WHERE identifier = ?"
+    try database.run(sql, .integer(Int64(identifier.rawValue)))
+  }
+
+  // MARK: Reading
+
+  /// - Parameter now: messages that were queued and have expired by then are left out, and the others' time is shorter.
+  static func readSession(_ database: Database, now: Int64) throws(StorageError) -> SessionState {
+    var state = SessionState()
+    state.owner = try readOwner(database)
+    let messages = try database.query(
+      "SELECT token, identifier, released, packet, stored FROM message ORDER BY token"
+    ) { row throws(StorageError) in try readMessage(row, database, now: now) }
+    state.messages = messages.compactMap { $0 }
+    state.held = try readIdentifiers("held_identifier", database)
+    state.received = try readIdentifiers("received_identifier", database)
+    state.nextIdentifier = try readNext(database)
+    let subscriptions = try database.query("SELECT identifier, packet FROM subscription") {
+      row throws(StorageError) -> (UInt32, [Subscription]) in
+      guard case .subscribe(let subscribe)? = Packet(stored: row.blob(1)) else {
+        throw damaged("a subscription", database)
+      }
+      return (UInt32(clamping: row.integer(0)), subscribe.subscriptions)
+    }
+    state.subscriptions = Dictionary(subscriptions) { first, _ in first }
+    return state
+  }
+
+  private static func readOwner(_ database: Database) throws(StorageError) -> SessionOwner? {
+    try database.query("SELECT server, client_identifier FROM session") { row in
+      SessionOwner(server: row.text(0), clientIdentifier: row.text(1))
+    }.first
+  }
+
+  private static func readMessage(
+    _ row: DatabaseRow, _ database: Database, now: Int64
+  ) throws(StorageError) -> StoredMessage? {
+    guard case .publish(let publish)? = Packet(stored: row.blob(3)) else { throw damaged("a message", database) }
+    let identifier = PacketIdentifier(rawValue: UInt16(clamping: row.integer(1)))
+    let state: StoredMessage.State =
+      switch identifier {
+      case nil: .queued
+      case let identifier?: row.integer(2) == 0 ? .published(identifier) : .released(identifier)
+      }
+    var message = publish.message
+    if let interval = message.properties.messageExpiryInterval {
+      // A clock that was set back says nothing about the message.
+      let waited = max(0, now - row.integer(4))
+      if waited >= Int64(interval) && state == .queued { return nil }
+      message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
+    }
+    return StoredMessage(token: UInt64(clamping: row.integer(0)), state: state, message: message)
+  }
+
+  private static func readIdentifiers(
+    _ table: String, _ database: Database
+  ) throws(StorageError) -> Set<PacketIdentifier> {
+    let identifiers = try database.query("SELECT identifier FROM \(table)") {
+      PacketIdentifier(rawValue: UInt16(clamping: $0.integer(0)))
+    }
+    return Set(identifiers.compactMap { $0 })
+  }
+
+  private static func readNext(_ database: Database) throws(StorageError) -> PacketIdentifier {
+    let next = try database.query("SELECT next FROM packet_identifier") {
+      PacketIdentifier(rawValue: UInt16(clamping: $0.integer(0)))
+    }
+    return next.first.flatMap { $0 } ?? .first
+  }
+
+  private static func damaged(_ what: String, _ database: Database) -> StorageError {
+    StorageError(.corrupt, attempt: "read the session", file: database.path, message: "\(what) is no packet")
+  }
+}
+
+extension Packet {
+  /// Larger than any packet that is stored: it was taken or made here.
+  private static let largest = 268_435_460
+
+  /// As bytes of MQTT 5.
+  fileprivate var stored: [UInt8] {
+    var bytes = ByteBuffer()
+    encode(into: &bytes, .v5)
+    return Array(bytes.readableBytesView)
+  }
+
+  fileprivate init?(stored: [UInt8]) {
+    var bytes = ByteBuffer(bytes: stored)
+    var decoder = PacketDecoder(version: .v5, maximumPacketSize: Self.largest)
+    guard let packet = try? decoder.next(from: &bytes), bytes.readableBytes == 0 else { return nil }
+    self = packet
+  }
+}

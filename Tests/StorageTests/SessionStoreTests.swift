@@ -1,0 +1,130 @@
+import MQTT
+import NIOCore
+import Testing
+
+@testable import Storage
+
+@Suite("StateStore as SessionStore")
+struct SessionStoreTests {
+  private let folder: ScratchFolder
+
+  init() throws { folder = try ScratchFolder() }
+
+  private func message(_ token: UInt64, _ state: StoredMessage.State, expiry: UInt32? = nil) throws -> StoredMessage {
+    var message = Message(
+      topic: try TopicName("limpet/a/\(token)"), payload: ByteBuffer(bytes: [0, 255, UInt8(token)]), qos: .exactlyOnce,
+      retain: token % 2 == 0)
+    message.properties.contentType = "text/plain"
+    message.properties.addUserProperty("a", "b\u{e4}")
+    message.properties.messageExpiryInterval = expiry
+    return StoredMessage(token: token, state: state, message: message)
+  }
+
+  private func identifier(_ number: UInt16) throws -> PacketIdentifier {
+    try #require(PacketIdentifier(rawValue: number))
+  }
+
+  /// What the store has after a restart.
+  private func state(after changes: [SessionChange]) async throws -> SessionState {
+    var store = try await StateStore.open(folder: folder.path)
+    try await store.apply(changes)
+    await store.close()
+    store = try await StateStore.open(folder: folder.path)
+    defer { Task { [store] in await store.close() } }
+    return try await store.loadSession()
+  }
+
+  @Test("a session is there after a restart, with every part of its messages")
+  func survives() async throws {
+    let subscription = Subscription(
+      try TopicFilter("a/+"), qos: .exactlyOnce, noLocal: true, retainHandling: .sendIfNew)
+    let changes: [SessionChange] = [
+      .owner(SessionOwner(server: "mqtts://a:8883", clientIdentifier: "c")),
+      .message(try message(1, .queued), next: try identifier(3)),
+      .message(try message(2, .published(identifier(65_535))), next: try identifier(4)),
+      .message(try message(3, .released(identifier(7))), next: try identifier(5)),
+      .message(try message(4, .queued), next: try identifier(6)), .ended(4),
+      .message(try message(1, .published(identifier(5))), next: try identifier(6)),
+      .held(try identifier(1), true), .held(try identifier(2), true), .held(try identifier(2), false),
+      .received(try identifier(9), true), .subscribed(5, [subscription]), .subscribed(6, [subscription]),
+      .unsubscribed(6),
+    ]
+    var expected = SessionState()
+    for change in changes { expected.apply(change) }
+    #expect(try await state(after: changes) == expected)
+  }
+
+  @Test("a session that begins anew keeps its messages and nothing of the old one")
+  func begunAnew() async throws {
+    let state = try await state(after: [
+      .message(message(1, .queued), next: identifier(3)), .held(identifier(1), true), .received(identifier(9), true),
+      .begunAnew,
+    ])
+    #expect(state.messages.count == 1)
+    #expect(state.held.isEmpty && state.received.isEmpty)
+  }
+
+  @Test("message expiry counts down while no process runs; what is only queued and too old is gone")
+  func expiry() async throws {
+    var store = try await StateStore.open(folder: folder.path, now: { 1_000 })
+    try await store.apply([
+      .message(message(1, .queued, expiry: 60), next: identifier(2)),
+      .message(message(2, .queued, expiry: 61), next: identifier(2)),
+      .message(message(3, .published(identifier(1)), expiry: 10), next: identifier(2)),
+    ])
+    await store.close()
+    store = try await StateStore.open(folder: folder.path, now: { 1_060 })
+    let left = try await store.loadSession().messages
+    #expect(left.map(\.token) == [2, 3])
+    #expect(left.map(\.message.properties.messageExpiryInterval) == [1, 1])
+    await store.close()
+    // A clock that was set back.
+    store = try await StateStore.open(folder: folder.path, now: { 5 })
+    #expect(try await store.loadSession().messages.first?.message.properties.messageExpiryInterval == 60)
+    await store.close()
+  }
+
+  @Test("all changes of one call are stored or none")
+  func atomic() async throws {
+    let store = try await StateStore.open(folder: folder.path)
+    try await store.perform { database throws(StorageError) in
+      try database.execute("CREATE TRIGGER t BEFORE INSERT ON held_identifier BEGIN SELECT RAISE(ABORT, 'no'); END")
+    }
+    await #expect(throws: StorageError.self) {
+      try await store.apply([.message(message(1, .queued), next: identifier(3)), .held(identifier(1), true)])
+    }
+    #expect(try await store.loadSession() == SessionState())
+    await store.close()
+  }
+
+  @Test("the session of another client is set aside and counted, and the one before it goes")
+  func aside() async throws {
+    let store = try await StateStore.open(folder: folder.path)
+    for (client, count) in [("old", 2), ("older", 1)] {
+      try await store.apply([.owner(SessionOwner(server: "mqtt://a", clientIdentifier: client))])
+      for number in 1...count {
+        try await store.apply([.message(message(UInt64(number), .queued), next: identifier(3))])
+      }
+      #expect(try await store.setSessionAside() == count)
+      #expect(try await store.loadSession().messages.isEmpty)
+      #expect(try await store.loadSession().owner == nil)
+    }
+    await store.close()
+  }
+
+  @Test("a message that is no packet is reported, with the file")
+  func damaged() async throws {
+    let store = try await StateStore.open(folder: folder.path)
+    try await store.perform { database throws(StorageError) in
+      try database.execute("INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0)")
+    }
+    do {
+      _ = try await store.loadSession()
+      Issue.record("it was read")
+    } catch {
+      #expect(error.kind == .corrupt)
+      #expect(error.description.contains(folder.path))
+    }
+    await store.close()
+  }
+}
