@@ -6,7 +6,10 @@ import Testing
 /// Topic names and filters, MQTT 5.0 §4.7 and §4.8.2.
 @Suite struct TopicTests {
   @Test(
-    "a text that cannot be a topic name is refused",
+    """
+    a text that is empty, has U+0000 or a wildcard is no topic name [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] \
+    [MQTT-3.3.2-2] [MQTT-3.1.3-11] [MQTT-4.7.1-1 v3.1.1]
+    """,
     arguments: [
       ("", .empty), ("a/+", .wildcardInName), ("#", .wildcardInName), ("a+b", .wildcardInName),
       ("a\u{0}b", .containsNull), ("a/+\u{301}", .wildcardInName), ("#\u{301}", .wildcardInName),
@@ -37,7 +40,10 @@ import Testing
   }
 
   @Test(
-    "a filter whose wildcards do not stand alone in a level is refused [MQTT-4.7.1-1] [MQTT-4.7.1-2]",
+    """
+    a filter whose wildcards do not stand alone in a level is refused [MQTT-4.7.1-1] [MQTT-4.7.1-2] \
+    [MQTT-4.7.1-2 v3.1.1] [MQTT-4.7.1-3 v3.1.1]
+    """,
     arguments: [
       "sport/tennis#", "sport/tennis/#/ranking", "sport+", "+a", "##", "#/", "++", "a/b+/c", "+\u{301}", "#\u{301}",
       "a/+\u{200D}/b", "\u{600}+",
@@ -87,8 +93,19 @@ import Testing
     ("+/\u{301}x", "a/\u{301}x", true), ("#", "$\u{301}SYS", false),
   ]
 
-  @Test("a filter matches as in §4.7.1 and §4.7.2, byte by byte [MQTT-4.7.3-4]", arguments: matches)
+  @Test(
+    "a filter matches as in §4.7.1 and §4.7.2, byte by byte [MQTT-4.7.2-1] [MQTT-4.7.3-4]", arguments: matches)
   func matching(filter: String, topic: String, expected: Bool) throws {
     #expect(try TopicFilter(filter).matches(TopicName(topic)) == expected)
+  }
+
+  @Test("two filters are the same when their bytes are, whatever Unicode takes for the same [MQTT-4.7.3-4]")
+  func equality() {
+    let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}") as (TopicFilter, TopicFilter)
+    #expect(composed != decomposed)
+    #expect(Set([composed, decomposed]).count == 2)
+    #expect(composed == "caf\u{E9}")
+    #expect(Set([composed, "caf\u{E9}"]).count == 1)
+    #expect("caf\u{E9}" as TopicName != "cafe\u{301}")
   }
 }

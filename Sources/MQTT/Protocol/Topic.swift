@@ -76,6 +76,15 @@ public struct TopicFilter: Sendable, Hashable, CustomStringConvertible {
     description = text
   }
 
+  /// Byte by byte, as servers compare filters ([MQTT-3.10.4-1]); Swift takes two spellings of a letter for the same.
+  public static func == (left: TopicFilter, right: TopicFilter) -> Bool {
+    left.description.utf8.elementsEqual(right.description.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in description.utf8 { hasher.combine(byte) }
+  }
+
   /// `$share/NAME/FILTER` (MQTT 5.0 §4.8.2).
   public var isShared: Bool { description.utf8.starts(with: "$share/".utf8) }
 
