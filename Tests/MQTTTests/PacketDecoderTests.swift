@@ -89,16 +89,23 @@ import Testing
     #expect(refusal([flags]) == .malformedPacket)
   }
 
-  @Test("reserved flags that differ are malformed, from the first byte [MQTT-2.1.3-1]", arguments: PacketType.allCases)
+  @Test(
+    """
+    reserved flags that differ are malformed, from the first byte [MQTT-2.1.3-1] [MQTT-2.2.2-2 v3.1.1] \
+    [MQTT-3.14.1-1] [MQTT-3.15.1-1]
+    """, arguments: PacketType.allCases)
   func reservedFlags(type: PacketType) {
     guard type != .publish else { return }
     let expected: UInt8 = [.pubrel, .subscribe, .unsubscribe].contains(type) ? 2 : 0
     for flags in UInt8(0)...15 {
-      #expect(refusal([type.rawValue << 4 | flags]) == (flags == expected ? nil : .malformedPacket), "\(flags)")
+      for version in ProtocolVersion.allCases {
+        let first = type.rawValue << 4 | flags
+        #expect(refusal([first], version) == (flags == expected ? nil : .malformedPacket), "\(flags)")
+      }
     }
   }
 
-  @Test("a packet that is too large is refused from its header, before its body is there [MQTT-3.1.2-24]")
+  @Test("a packet that is too large is refused from its header, without its body [MQTT-3.1.2-24] [behaviour 62]")
   func tooLarge() {
     #expect(refusal(hex("30 63"), maximumPacketSize: 101) == nil, "101 bytes")
     #expect(refusal(hex("30 64"), maximumPacketSize: 101) == .packetTooLarge, "102 bytes")
@@ -150,7 +157,35 @@ import Testing
     #expect(refusal(frame(0x10, will)) == .protocolError)
   }
 
-  @Test("an empty topic name needs an alias (§3.3.2.1)")
+  @Test(
+    "a wildcard in a response topic is a protocol error, of PUBLISH and of a will [MQTT-3.3.2-14]",
+    arguments: ["+", "a/#", "a/+\u{301}"])
+  func wildcardResponseTopic(topic: String) {
+    for place in [PropertyTests.Place.publish, .will] {
+      #expect(refusal(place.packet([0x08] + text(topic))) == .protocolError)
+      #expect(refusal(place.packet([0x08] + text("a/b"))) == nil)
+    }
+    #expect(!Properties { $0.responseTopic = topic }.isEncodable, "nor is it sent")
+  }
+
+  @Test("ten thousand packets in one buffer are read and answered in a row [behaviour 58]")
+  func manyPublishes() throws {
+    let count = 10_000
+    var buffer = ByteBuffer()
+    for number in 0..<count { Packet.numbered(UInt64(number), .atLeastOnce, 1).encode(into: &buffer, .v5) }
+    var decoder = PacketDecoder(version: .v5, maximumPacketSize: 100)
+    var harness = SessionHarness.connected()
+    var numbers: [UInt64?] = []
+    while let packet = try decoder.next(from: &buffer) {
+      for delivery in harness.receive(packet).delivered {
+        numbers.append(delivery.message.number)
+        #expect(harness.accept(delivery).sent == [.puback(Acknowledgement(1))])
+      }
+    }
+    #expect(numbers == (0..<count).map { UInt64($0) })
+  }
+
+  @Test("an empty topic name needs an alias [MQTT-3.3.2-1]")
   func emptyTopic() {
     #expect(refusal(hex("30 03 00 00 00")) == .protocolError)
     #expect(refusal(hex("30 02 00 00"), .v311) == .protocolError)
@@ -197,7 +232,7 @@ import Testing
     #expect(refusal(frame(0x82, hex("00 01") + text("t") + [options]), .v311) == .malformedPacket)
   }
 
-  @Test("3.1.1 has no options but the QoS [MQTT-3.8.3-4]", arguments: [0x04, 0x08, 0x10, 0x20] as [UInt8])
+  @Test("3.1.1 has no options but the QoS [MQTT-3.8.3-4 v3.1.1]", arguments: [0x04, 0x08, 0x10, 0x20] as [UInt8])
   func optionsOn311(options: UInt8) {
     #expect(refusal(frame(0x82, hex("00 01") + text("t") + [options]), .v311) == .malformedPacket)
     #expect(refusal(frame(0x82, hex("00 01 00") + text("t") + [options])) == nil)
@@ -208,7 +243,11 @@ import Testing
     #expect(refusal(frame(0x82, hex("00 01 00") + text("$share/g/t") + hex("04"))) == .protocolError)
   }
 
-  @Test("a request or an answer without a filter or code is a protocol error [MQTT-3.8.3-2] [MQTT-3.10.3-2]")
+  @Test(
+    """
+    a request or an answer without a filter or code is a protocol error [MQTT-3.8.3-2] [MQTT-3.8.3-3 v3.1.1] \
+    [MQTT-3.10.3-2]
+    """)
   func empty() {
     for first in [0x82, 0xA2, 0x90, 0xB0] as [UInt8] {
       #expect(refusal(frame(first, hex("00 01 00"))) == .protocolError)

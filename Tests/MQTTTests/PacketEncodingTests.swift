@@ -150,7 +150,7 @@ import Testing
     let full = Packet.subscribe(
       Subscribe(1, subscriptions: [options], properties: Properties { $0.subscriptionIdentifier = 200 }))
     #expect(encode(full, .v5) == hex("82 0C 00 01 03 0B C8 01 00 03 61 2F 62 2E"))
-    #expect(encode(full, .v311) == hex("82 08 00 01 00 03 61 2F 62 02"), "3.1.1 knows the QoS alone [MQTT-3.8.3-4]")
+    #expect(encode(full, .v311) == hex("82 08 00 01 00 03 61 2F 62 02"), "3.1.1 knows the QoS alone")
     let unsubscribe = Packet.unsubscribe(Unsubscribe(10, filters: [a, c]))
     #expect(encode(unsubscribe, .v311) == hex("A2 0C 00 0A 00 03 61 2F 62 00 03 63 2F 64"))
     #expect(encode(unsubscribe, .v5) == hex("A2 0D 00 0A 00 00 03 61 2F 62 00 03 63 2F 64"))
@@ -166,7 +166,7 @@ import Testing
     #expect(encode(unsuback, .v311) == hex("B0 02 00 0A"))
   }
 
-  @Test("a password without a name brings an empty name on 3.1.1 [MQTT-3.1.2-22]")
+  @Test("a password without a name brings an empty name on 3.1.1 [MQTT-3.1.2-22 v3.1.1]")
   func passwordAlone() throws {
     let connect = Connect(clientIdentifier: "", cleanStart: true, keepAlive: 10, password: ByteBuffer("p"))
     #expect(encode(.connect(connect), .v311) == hex("10 11 00 04 4D 51 54 54 04 C2 00 0A 00 00 00 00 00 01 70"))
@@ -212,5 +212,53 @@ import Testing
       packet.encode(into: &buffer, version)
     }
     #expect(Array(buffer: buffer) == hex("C0 00 40 02 00 01"))
+  }
+
+  @Test(
+    """
+    the low four bits of a packet's first byte are those of its type [MQTT-2.1.3-1] [MQTT-2.2.2-1 v3.1.1] \
+    [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
+    """, arguments: ProtocolVersion.allCases)
+  func fixedFlags(version: ProtocolVersion) {
+    for packet in PacketSamples.all(version) where packet.type != .publish {
+      let isMarked = [.pubrel, .subscribe, .unsubscribe].contains(packet.type)
+      #expect(encode(packet, version)[0] == packet.type.rawValue << 4 | (isMarked ? 0b0010 : 0), "\(packet.type)")
+    }
+  }
+
+  @Test(
+    "a PUBLISH of QoS 0 has neither DUP nor an identifier, whatever is set [MQTT-3.3.1-2] [MQTT-2.2.1-2]",
+    arguments: ProtocolVersion.allCases)
+  func atMostOnce(version: ProtocolVersion) {
+    let plain = Publish(Self.with(Self.message, qos: .atMostOnce))
+    let set = Publish(Self.with(Self.message, qos: .atMostOnce), packetIdentifier: 7, duplicate: true)
+    #expect(encode(.publish(set), version) == encode(.publish(plain), version))
+    #expect(set.size(version) == encode(.publish(set), version).count)
+  }
+
+  @Test("no properties are a length of 0 on 5, and nothing on 3.1.1 [MQTT-2.2.2-1]")
+  func noProperties() {
+    let will = Message(topic: "w", payload: ByteBuffer())
+    let packets: [(Packet, String, String)] = [
+      (
+        .connect(Connect(clientIdentifier: "c", cleanStart: true, keepAlive: 0, will: will)),
+        "10 14 00 04 4D 51 54 54 05 0E 00 00 00 00 01 63 00 00 01 77 00 00",
+        "10 12 00 04 4D 51 54 54 04 0E 00 00 00 01 63 00 01 77 00 00"
+      ),
+      (
+        .publish(Publish(Message(topic: "t", payload: ByteBuffer(), qos: .atMostOnce))), "30 04 00 01 74 00",
+        "30 03 00 01 74"
+      ),
+      (
+        .subscribe(Subscribe(1, subscriptions: [Subscription("t")])), "82 07 00 01 00 00 01 74 01",
+        "82 06 00 01 00 01 74 01"
+      ),
+      (.unsubscribe(Unsubscribe(1, filters: ["t"])), "A2 06 00 01 00 00 01 74", "A2 05 00 01 00 01 74"),
+    ]
+    for (packet, v5, v311) in packets {
+      #expect(encode(packet, .v5) == hex(v5), "\(packet.type)")
+      #expect(encode(packet, .v311) == hex(v311), "\(packet.type)")
+    }
+    for type in PropertyTests.Place.allCases where type != .will { #expect(refusal(type.packet([])) == nil, "\(type)") }
   }
 }

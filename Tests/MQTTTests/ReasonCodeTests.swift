@@ -28,7 +28,11 @@ import Testing
     (.auth, [0, 0x18, 0x19]),
   ]
 
-  @Test("a packet with a code that is not its own is a protocol error", arguments: allowed)
+  @Test(
+    """
+    a packet with a code that is not its own is a protocol error [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] \
+    [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.8.4-7] [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.15.2-1]
+    """, arguments: allowed)
   func codes(type: PacketType, allowed: Set<UInt8>) {
     for code in UInt8.min...UInt8.max {
       let body: [UInt8] =

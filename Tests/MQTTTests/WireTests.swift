@@ -10,7 +10,8 @@ import Testing
     (2_097_152, "80 80 80 01"), (268_435_455, "FF FF FF 7F"),
   ]
 
-  @Test("a variable byte integer at each limit of table 1-1 has the bytes it says", arguments: limits)
+  @Test(
+    "a variable byte integer at each limit of table 1-1 has as few bytes as it says [MQTT-1.5.5-1]", arguments: limits)
   func limit(value: UInt32, bytes: String) throws {
     var buffer = ByteBuffer()
     buffer.writeVariableByteInteger(value)
@@ -56,7 +57,13 @@ import Testing
     ("U+0000 [MQTT-1.5.4-2]", "61 00 62"), ("overlong U+0000", "C0 80"),
   ]
 
-  @Test("a text that is not well-formed UTF-8, or has U+0000, is malformed wherever it stands", arguments: badText)
+  @Test(
+    """
+    a text that is not well-formed UTF-8, or has U+0000, is malformed wherever it stands \
+    [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-1.5.3-1 v3.1.1] [MQTT-1.5.3-2 v3.1.1] [MQTT-3.1.3-4] \
+    [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT-3.1.3-10 v3.1.1] [MQTT-3.1.3-11 v3.1.1] [MQTT-3.3.2-1] [MQTT-3.3.2-13] \
+    [MQTT-3.3.2-19] [MQTT-3.8.3-1] [MQTT-3.10.3-1]
+    """, arguments: badText)
   func malformedText(what: String, bytes: String) {
     let bad = [0, UInt8(hex(bytes).count)] + hex(bytes)
     for version in ProtocolVersion.allCases {
@@ -70,19 +77,33 @@ import Testing
       #expect(
         refusal(frame(0x10, connect + hex("82 00 00") + properties + text("c") + bad), version) == .malformedPacket,
         "user name")
+      let will = hex("06 00 00") + properties + text("c") + properties
+      #expect(refusal(frame(0x10, connect + will + bad + hex("00 00")), version) == .malformedPacket, "will topic")
     }
+    for identifier in [0x03, 0x08] as [UInt8] {
+      let property = [identifier] + bad
+      #expect(
+        refusal(frame(0x30, text("t") + variableByteInteger(property.count) + property)) == .malformedPacket,
+        "content type, response topic")
+    }
+    let name = [0x26] + bad + text("v")
+    #expect(refusal(frame(0x30, text("t") + variableByteInteger(name.count) + name)) == .malformedPacket, "property")
     let pair = [0x26] + text("n") + bad
     #expect(refusal(frame(0x30, text("t") + variableByteInteger(pair.count) + pair)) == .malformedPacket, "property")
     #expect(refusal(frame(0xE0, [0, UInt8(1 + bad.count), 0x1F] + bad)) == .malformedPacket, "reason string")
   }
 
-  @Test("U+FEFF is a character and is not stripped [MQTT-1.5.4-3]")
-  func byteOrderMark() throws {
-    guard case .publish(let publish) = try decode(frame(0x30, hex("00 04 EF BB BF 61 00"))) else {
+  @Test(
+    "U+FEFF is a character and is not stripped [MQTT-1.5.4-3] [MQTT-1.5.3-3 v3.1.1]",
+    arguments: ProtocolVersion.allCases)
+  func byteOrderMark(version: ProtocolVersion) throws {
+    let properties = version == .v5 ? hex("00") : []
+    guard case .publish(let publish) = try decode(frame(0x30, hex("00 04 EF BB BF 61") + properties), version) else {
       Issue.record("no PUBLISH")
       return
     }
     #expect(Array(publish.message.topic.description.utf8) == hex("EF BB BF 61"))
+    #expect(encode(.publish(publish), version) == frame(0x30, hex("00 04 EF BB BF 61") + properties))
   }
 
   @Test("a text of 65,535 bytes goes over the wire and back", arguments: ProtocolVersion.allCases)
@@ -108,7 +129,7 @@ import Testing
     #expect(refusal(hex(bytes) + Array(repeating: 0x61, count: 32)) == .malformedPacket)
   }
 
-  @Test("65,535 is followed by 1, and 0 is no packet identifier [MQTT-2.2.1-3]")
+  @Test("65,535 is followed by 1, and 0 is no packet identifier [MQTT-2.2.1-3] [MQTT-2.3.1-1 v3.1.1]")
   func packetIdentifiers() {
     #expect(PacketIdentifier(rawValue: 0) == nil)
     #expect((65_535 as PacketIdentifier).next == 1)

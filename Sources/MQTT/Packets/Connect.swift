@@ -26,12 +26,17 @@ public struct Connect: Sendable, Hashable {
     self.properties = properties
   }
 
-  /// Whether every text and its length fit the wire (MQTT 5.0 §1.5.4, §1.5.6).
+  /// Whether every text and its length fit the wire (MQTT 5.0 §1.5.4, §1.5.6), and a server may take the properties.
   var isEncodable: Bool {
     func fits(_ text: String) -> Bool { text.utf8.count <= Int(UInt16.max) && !text.utf8.contains(0) }
     return fits(clientIdentifier) && fits(username ?? "") && (password?.readableBytes ?? 0) <= Int(UInt16.max)
-      && properties.isEncodable
-      && (will.map { $0.payload.readableBytes <= Int(UInt16.max) && $0.properties.isEncodable } ?? true)
+      && properties.isEncodable(in: .packet(.connect))
+      && (will.map { $0.payload.readableBytes <= Int(UInt16.max) && $0.properties.isEncodable(in: .will) } ?? true)
+  }
+
+  /// The same for one version: on 3.1.1 a client without an identifier asks for a clean session ([MQTT-3.1.3-7] of it).
+  func isEncodable(_ version: ProtocolVersion) -> Bool {
+    isEncodable && (version == .v5 || cleanStart || !clientIdentifier.isEmpty)
   }
 
   private enum Flag {

@@ -15,10 +15,12 @@ public struct Publish: Sendable, Hashable {
   }
 
   func encode(into buffer: inout ByteBuffer, _ version: ProtocolVersion) {
-    let flags = (duplicate ? 0x08 : 0) | (message.qos.rawValue << 1) | (message.retain ? 0x01 : 0)
+    // QoS 0 has neither DUP nor an identifier, whatever is set ([MQTT-3.3.1-2], [MQTT-2.2.1-2]).
+    let isAnswered = message.qos != .atMostOnce
+    let flags = (duplicate && isAnswered ? 0x08 : 0) | (message.qos.rawValue << 1) | (message.retain ? 0x01 : 0)
     buffer.writeFrame(.publish, flags: flags, tail: message.payload) { body in
       body.writeBinary(message.topic.bytes)
-      if let packetIdentifier { body.writeInteger(packetIdentifier.rawValue) }
+      if isAnswered, let packetIdentifier { body.writeInteger(packetIdentifier.rawValue) }
       if version == .v5 { message.properties.write(to: &body) }
     }
   }
@@ -31,9 +33,6 @@ public struct Publish: Sendable, Hashable {
     let topic = try buffer.readTopicName("topic name")
     packetIdentifier = qos == .atMostOnce ? nil : try buffer.readPacketIdentifier()
     let properties = version == .v5 ? try Properties(reading: &buffer, in: .packet(.publish)) : Properties()
-    if let response = properties.responseTopic, response.contains(where: { $0 == "+" || $0 == "#" }) {
-      throw .protocolError("PUBLISH with a wildcard in its response topic")  // [MQTT-3.3.2-14]
-    }
     guard !topic.isEmpty || properties.topicAlias != nil else { throw .protocolError("PUBLISH without a topic") }
     let payload = buffer.readSlice(length: buffer.readableBytes) ?? ByteBuffer()
     message = Message(topic: topic, payload: payload, qos: qos, retain: flags & 0x01 != 0, properties: properties)

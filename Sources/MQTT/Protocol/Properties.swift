@@ -58,6 +58,16 @@ public struct Properties: Sendable, Hashable {
 
   var isEncodable: Bool { all.allSatisfy(\.isEncodable) }
 
+  /// Whether a receiver would take the properties there: each may stand in that place, and only those come twice that may.
+  func isEncodable(in place: Place) -> Bool {
+    var seen: Set<Property.Identifier> = []
+    return isEncodable
+      && all.allSatisfy { property in
+        let identifier = property.identifier
+        return identifier.isAllowed(in: place) && (seen.insert(identifier).inserted || identifier.mayRepeat(in: place))
+      } && (authenticationData == nil || authenticationMethod != nil)
+  }
+
   // MARK: One value a property
 
   public subscript(identifier: Property.Identifier) -> Property.Value? {

@@ -122,6 +122,8 @@ extension Property {
       throw .protocolError("\(identifier) is 0")
     case (.topicAlias, .twoBytes(0)):
       throw PacketError(.topicAliasInvalid, "topic alias 0")
+    case (.responseTopic, .text(let topic)) where topic.hasWildcard:
+      throw .protocolError("\(place) with a wildcard in its response topic")  // [MQTT-3.3.2-14]
     default: break
     }
   }
@@ -156,8 +158,16 @@ extension Property {
     return 1 + size
   }
 
-  /// Whether the lengths fit the wire; the other types always do.
+  /// Whether a receiver would take the value: the lengths fit the wire, and it is none that the specification rules out.
+  /// Of a topic alias the session says so itself, with its own words.
   var isEncodable: Bool {
+    switch (identifier, value) {
+    case (.receiveMaximum, .twoBytes(0)), (.maximumPacketSize, .fourBytes(0)),
+      (.subscriptionIdentifier, .variableByteInteger(0)):
+      return false
+    case (.responseTopic, .text(let topic)) where topic.hasWildcard: return false
+    default: break
+    }
     let most = Int(UInt16.max)
     return switch value {
     case .text(let value): value.utf8.count <= most && !value.utf8.contains(0)
@@ -168,4 +178,9 @@ extension Property {
     case .byte, .twoBytes, .fourBytes: true
     }
   }
+}
+
+extension String {
+  /// Looked for in bytes: Swift joins a `+` to an accent that follows it.
+  fileprivate var hasWildcard: Bool { utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") } }
 }
