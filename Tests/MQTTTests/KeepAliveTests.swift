@@ -6,7 +6,9 @@ import Testing
 @Suite struct KeepAliveTests {
   static let pingresp = Packet.pingresp
 
-  @Test("PINGREQ is sent when an interval has passed, not before [MQTT-3.1.2-20]", arguments: ProtocolVersion.allCases)
+  @Test(
+    "PINGREQ is sent when an interval has passed, not before [MQTT-3.1.2-20] [MQTT-3.1.2-23 v3.1.1] [behaviour 26]",
+    arguments: ProtocolVersion.allCases)
   func pings(version: ProtocolVersion) {
     var harness = SessionHarness.connected(version, keepAlive: 10)
     #expect(harness.session.deadline == harness.now + .seconds(10))
@@ -46,7 +48,7 @@ import Testing
     }
   }
 
-  @Test("no answer within half an interval is a loss: closed at once, without a DISCONNECT (§3.1.2.10)")
+  @Test("no answer within half an interval is a loss: closed at once, without a DISCONNECT [behaviour 28]")
   func loss() {
     var harness = SessionHarness.connected(keepAlive: 10)
     _ = harness.tick(after: .seconds(10))
@@ -67,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "any packet disproves a loss",
+    "any packet disproves a loss [behaviour 29]",
     arguments: [.pingresp, .puback(Acknowledgement(77)), .numbered(1, .atMostOnce, nil)] as [Packet])
   func anyPacketAnswers(packet: Packet) {
     var harness = SessionHarness.connected(keepAlive: 10)
@@ -99,13 +101,13 @@ import Testing
     #expect(alive.tick(after: .zero).ending == nil)
   }
 
-  @Test("the server's keep alive replaces the one asked for [MQTT-3.1.2-21]")
+  @Test("the server's keep alive replaces the one asked for [MQTT-3.1.2-21] [MQTT-3.2.2-21] [behaviour 31]")
   func serverKeepAlive() {
     let harness = SessionHarness.connected(keepAlive: 60, granted: Properties { $0.serverKeepAlive = 4 })
     #expect(harness.session.deadline == harness.now + .seconds(4))
   }
 
-  @Test("0 turns it off, whoever says it", arguments: ProtocolVersion.allCases)
+  @Test("0 turns it off, whoever says it [behaviour 26]", arguments: ProtocolVersion.allCases)
   func off(version: ProtocolVersion) {
     var harness = SessionHarness.connected(version, keepAlive: 0)
     #expect(harness.session.deadline == nil)
@@ -137,5 +139,16 @@ import Testing
     _ = harness.connect(keepAlive: 10)
     #expect(harness.tick(after: .seconds(9)) == [])
     #expect(harness.tick(after: .seconds(1)) == [.send(.pingreq)])
+  }
+
+  @Test("each connection can have another interval; the longest that there is is kept as it is [behaviour 30]")
+  func otherInterval() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    for seconds in [3, 65_535, 1] as [UInt16] {
+      _ = harness.drop()
+      _ = harness.connect(keepAlive: seconds)
+      #expect(harness.session.deadline == harness.now + .seconds(Int(seconds)))
+      #expect(harness.tick(after: .seconds(Int(seconds))).sent == [.pingreq])
+    }
   }
 }

@@ -16,14 +16,17 @@ import Testing
 
   // MARK: The courses
 
-  @Test("QoS 0 is delivered and not answered", arguments: ProtocolVersion.allCases)
+  @Test("QoS 0 is delivered and not answered [MQTT-3.3.4-1]", arguments: ProtocolVersion.allCases)
   func qos0(version: ProtocolVersion) {
     var harness = SessionHarness.connected(version)
     #expect(exchange(&harness, .numbered(1, .atMostOnce, nil)) == (1, []))
   }
 
   @Test(
-    "QoS 1 is answered with PUBACK once it is accepted, not before [MQTT-4.3.2-3] [MQTT-4.3.2-4]",
+    """
+    QoS 1 is answered with PUBACK once it is accepted, not before [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-2.2.1-5] \
+    [MQTT-4.3.2-2 v3.1.1]
+    """,
     arguments: ProtocolVersion.allCases)
   func qos1(version: ProtocolVersion) throws {
     var harness = SessionHarness.connected(version)
@@ -36,7 +39,7 @@ import Testing
     #expect(harness.accept(delivery) == [], "one answer")
   }
 
-  @Test("QoS 1 that comes again is a new message, marked as a duplicate (§4.3.2)")
+  @Test("QoS 1 that comes again is a new message, marked as a duplicate [MQTT-4.3.2-5] [MQTT-4.3.2-2 v3.1.1]")
   func qos1Again() {
     var harness = SessionHarness.connected()
     #expect(exchange(&harness, .numbered(1, .atLeastOnce, 10)) == (1, [Answers.puback(10)]))
@@ -45,7 +48,10 @@ import Testing
   }
 
   @Test(
-    "QoS 2: PUBREC once it is accepted, PUBCOMP for PUBREL [MQTT-4.3.3-8] [MQTT-4.3.3-11]",
+    """
+    QoS 2: PUBREC once it is accepted, PUBCOMP for PUBREL, and the identifier is free [MQTT-3.3.4-1] \
+    [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT-4.3.3-2 v3.1.1]
+    """,
     arguments: ProtocolVersion.allCases)
   func qos2(version: ProtocolVersion) throws {
     var harness = SessionHarness.connected(version)
@@ -58,7 +64,10 @@ import Testing
   }
 
   @Test(
-    "a QoS 2 message is delivered once, however often PUBLISH and PUBREL come [MQTT-4.3.3-10] [behaviour 55]",
+    """
+    a QoS 2 message is delivered once, however often PUBLISH and PUBREL come [MQTT-4.3.3-10] [MQTT-4.3.3-2 v3.1.1] \
+    [behaviour 55]
+    """,
     arguments: ProtocolVersion.allCases)
   func exactlyOnce(version: ProtocolVersion) {
     var harness = SessionHarness.connected(version)
@@ -83,7 +92,7 @@ import Testing
   }
 
   @Test(
-    "after the session was lost an identifier means another message, DUP or not [behaviour 46]",
+    "after the session was lost an identifier means another message, DUP or not [MQTT-3.2.2-5] [behaviour 46]",
     arguments: ProtocolVersion.allCases)
   func afterLostSession(version: ProtocolVersion) {
     var harness = SessionHarness.connected(version)
@@ -113,7 +122,9 @@ import Testing
     #expect(exchange(&harness, .numbered(1, .exactlyOnce, 10, duplicate: true)) == (1, [Answers.pubrec(10)]))
   }
 
-  @Test("an acceptance that comes after its connection answers nothing on the next one", arguments: [true, false])
+  @Test(
+    "an acceptance that comes after its connection answers nothing on the next one [behaviour 42]",
+    arguments: [true, false])
   func lateAcceptance(sessionPresent: Bool) throws {
     var harness = SessionHarness.connected()
     let delivery = try #require(harness.receive(.numbered(1, .atLeastOnce, 10)).delivered.first)
@@ -198,7 +209,7 @@ import Testing
     return .publish(Publish(Message(topic: topic, payload: ByteBuffer(), qos: .atMostOnce, properties: properties)))
   }
 
-  @Test("an alias stands for the topic it came with, until it comes with another (§3.3.2.3.4)")
+  @Test("an alias stands for the topic it came with, until it comes with another [MQTT-3.3.2-10] [behaviour 60]")
   func alias() throws {
     var harness = SessionHarness.connected(asking: Properties { $0.topicAliasMaximum = 2 })
     for (topic, alias, expected) in [
@@ -211,7 +222,10 @@ import Testing
   }
 
   @Test(
-    "an alias above the maximum is answered with 0x94 [MQTT-3.3.2-10]",
+    """
+    an alias above the maximum, or any where none was announced, is answered with 0x94 [MQTT-3.1.2-26] \
+    [MQTT-3.1.2-27] [MQTT-3.3.2-11] [behaviour 60]
+    """,
     arguments: [(2, 3), (0, 1)] as [(UInt16, UInt16)])
   func aliasTooLarge(maximum: UInt16, alias: UInt16) {
     var harness = SessionHarness.connected(asking: Properties { $0.topicAliasMaximum = maximum })
@@ -220,7 +234,7 @@ import Testing
     #expect(actions.sent == [.disconnect(Disconnect(reasonCode: .topicAliasInvalid))])
   }
 
-  @Test("an alias that no topic came with is a protocol error (§3.3.4)")
+  @Test("an alias that no topic came with is a protocol error (§3.3.4) [behaviour 60]")
   func aliasUnknown() {
     var harness = SessionHarness.connected(asking: Properties { $0.topicAliasMaximum = 2 })
     _ = harness.receive(Self.aliased("a", 1))
@@ -235,5 +249,65 @@ import Testing
     _ = harness.drop()
     _ = harness.connect(sessionPresent: true, asking: asking)
     #expect(harness.receive(Self.aliased("", 1)).violation == .protocolError)
+  }
+
+  @Test("each alias up to the maximum is taken [MQTT-3.3.2-10]")
+  func everyAlias() {
+    var harness = SessionHarness.connected(asking: Properties { $0.topicAliasMaximum = 100 })
+    for alias in 1...100 as ClosedRange<UInt16> {
+      let topic = TopicName(stringLiteral: "t/\(alias)")
+      #expect(harness.receive(Self.aliased(topic, alias)).delivered.map(\.message.topic) == [topic])
+      #expect(harness.receive(Self.aliased("", alias)).delivered.map(\.message.topic) == [topic])
+    }
+  }
+
+  // MARK: The answers
+
+  @Test(
+    "PUBACK and PUBREC go out in the order in which the messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3]",
+    arguments: [QoS.atLeastOnce, .exactlyOnce])
+  func answerOrder(qos: QoS) {
+    var harness = SessionHarness.connected()
+    let order: [PacketIdentifier] = [7, 2, 9, 1]
+    let deliveries = order.flatMap { harness.receive(.numbered(0, qos, $0)).delivered }
+    let answers = deliveries.flatMap { harness.accept($0).sent }
+    #expect(answers == order.map { qos == .atLeastOnce ? Answers.puback($0) : Answers.pubrec($0) })
+  }
+
+  @Test(
+    """
+    this side's answers are a success or 0x92, without properties, so they fit any server [MQTT-3.4.2-1] \
+    [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-1] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-1] [MQTT-3.6.2-2] \
+    [MQTT-3.6.2-3] [MQTT-3.7.2-1] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-4.3.3-9]
+    """)
+  func plainAnswers() throws {
+    var harness = SessionHarness.connected(granted: Properties { $0.maximumPacketSize = 10 })
+    var answers = exchange(&harness, .numbered(1, .atLeastOnce, 1)).sent
+    answers += exchange(&harness, .numbered(1, .exactlyOnce, 2)).sent
+    answers += harness.receive(Answers.pubrel(2)).sent + harness.receive(Answers.pubrel(3)).sent
+    _ = try harness.publish(1, .exactlyOnce)
+    answers += harness.receive(Answers.pubrec(1)).sent + harness.receive(Answers.pubrec(5)).sent
+    #expect(
+      answers == [
+        Answers.puback(1), Answers.pubrec(2), Answers.pubcomp(2), Answers.pubcomp(3, .packetIdentifierNotFound),
+        Answers.pubrel(1), Answers.pubrel(5, .packetIdentifierNotFound),
+      ])
+    for answer in answers {
+      #expect(encode(answer).count <= 5)
+      #expect(try decode(encode(answer)) == answer)
+    }
+  }
+
+  @Test("a QoS 2 message that expires meanwhile is answered to its end all the same [MQTT-4.3.3-13]")
+  func expiredMeanwhile() throws {
+    var harness = SessionHarness.connected()
+    var message = Message.numbered(1, .exactlyOnce)
+    message.properties.messageExpiryInterval = 1
+    let delivery = try #require(
+      harness.receive(.publish(Publish(message, packetIdentifier: 3))).delivered.first)
+    _ = harness.tick(after: .seconds(60))
+    #expect(harness.accept(delivery).sent == [Answers.pubrec(3)])
+    _ = harness.tick(after: .seconds(60))
+    #expect(harness.receive(Answers.pubrel(3)).sent == [Answers.pubcomp(3)])
   }
 }

@@ -81,7 +81,7 @@ struct SessionRefusalTests {
     #expect(publish.message == .numbered(1, .atLeastOnce) && !publish.duplicate)
   }
 
-  @Test("requests without an answer are given back when the connection ends [behaviour 14]")
+  @Test("requests without an answer are given back when the connection ends [behaviour 13] [behaviour 14]")
   func unanswered() throws {
     var harness = SessionHarness.connected()
     _ = try harness.subscribe([Subscription(TopicFilter("a"))], token: 7)
@@ -90,7 +90,11 @@ struct SessionRefusalTests {
     #expect(harness.drop() == [])
   }
 
-  @Test("an empty SUBSCRIBE and No Local on a shared subscription are refused here [MQTT-3.8.3-2] [MQTT-3.8.3-4]")
+  @Test(
+    """
+    an empty SUBSCRIBE and No Local on a shared subscription are refused here [MQTT-3.8.3-2] \
+    [MQTT-3.8.3-3 v3.1.1] [MQTT-3.8.3-4]
+    """)
   func wrongSubscriptions() throws {
     var harness = SessionHarness.connected()
     #expect(throws: Session.Rejection.self) { _ = try harness.subscribe([]) }

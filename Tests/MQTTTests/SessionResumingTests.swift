@@ -22,7 +22,11 @@ import Testing
   }
 
   @Test(
-    "messages are sent again with DUP, their identifiers and their order after a reconnect [MQTT-4.4.0-1] [MQTT-4.6.0-1]",
+    """
+    messages are sent again with DUP, their identifiers and their order after a reconnect [MQTT-3.1.2-23] \
+    [MQTT-3.1.2-4 v3.1.1] [MQTT-2.3.1-3 v3.1.1] [MQTT-3.3.1-1] [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5] \
+    [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [behaviour 47] [behaviour 52]
+    """,
     arguments: ProtocolVersion.allCases)
   func again(version: ProtocolVersion) throws {
     var harness = try interrupted(version, [.atLeastOnce, .exactlyOnce, .exactlyOnce, .atLeastOnce], released: [2])
@@ -47,7 +51,10 @@ import Testing
   }
 
   @Test(
-    "without a session messages are sent as new ones: DUP 0, new identifiers, the same order [MQTT-3.3.1-1]",
+    """
+    without a session messages are sent as new ones: DUP 0, new identifiers, the same order [MQTT-3.3.1-3] \
+    [MQTT-3.2.2-5]
+    """,
     arguments: ProtocolVersion.allCases)
   func asNew(version: ProtocolVersion) throws {
     var harness = try interrupted(version, [.atLeastOnce, .exactlyOnce, .exactlyOnce], released: [2])
@@ -62,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "a message that had to wait for room after a lost session still goes out with DUP 0 [MQTT-3.3.1-1]",
+    "a message that had to wait for room after a lost session still goes out with DUP 0 [MQTT-3.3.1-3]",
     arguments: [false, true])
   func waitingAsNew(dropped: Bool) throws {
     var harness = try interrupted(.v5, [.atLeastOnce, .atLeastOnce, .exactlyOnce])
@@ -92,7 +99,10 @@ import Testing
   }
 
   @Test(
-    "the new connection's Receive Maximum holds while messages are sent again, and afterwards [MQTT-3.3.4-7]",
+    """
+    the new connection's Receive Maximum holds while messages are sent again, nothing new overtakes them \
+    [MQTT-3.3.4-7] [MQTT-4.9.0-2] [behaviour 48]
+    """,
     arguments: [1, 2, 4] as [UInt16])
   func narrowerWindow(maximum: UInt16) throws {
     var harness = try interrupted(.v5, Array(repeating: .atLeastOnce, count: 8))
@@ -201,7 +211,7 @@ import Testing
   // MARK: Messages for one connection
 
   @Test(
-    "a transient message is abandoned when its connection ends, and never sent again",
+    "a transient message is abandoned when its connection ends, and never sent again [behaviour 49]",
     arguments: ProtocolVersion.allCases)
   func transient(version: ProtocolVersion) throws {
     var harness = SessionHarness.connected(version)
@@ -246,5 +256,22 @@ import Testing
     _ = try harness.publish(1, .exactlyOnce, transient: true)
     #expect(harness.reconnect(sessionPresent: false).sent == [])
     #expect(harness.session.room == 99)
+  }
+
+  @Test("a message whose expiry passes after it was sent is sent again, and released, all the same [MQTT-4.3.3-7]")
+  func expired() throws {
+    var harness = SessionHarness.connected()
+    var message = Message.numbered(1, .exactlyOnce)
+    message.properties.messageExpiryInterval = 1
+    _ = try harness.publish(message, token: 1)
+    _ = harness.tick(after: .seconds(60))
+    #expect(
+      harness.reconnect(sessionPresent: true).sent == [
+        .publish(Publish(message, packetIdentifier: 1, duplicate: true))
+      ])
+    #expect(harness.receive(Answers.pubrec(1)).sent == [Answers.pubrel(1)])
+    _ = harness.tick(after: .seconds(60))
+    #expect(harness.reconnect(sessionPresent: true).sent == [Answers.pubrel(1)])
+    #expect(harness.receive(Answers.pubcomp(1)).settled == [1: .delivered])
   }
 }

@@ -16,7 +16,10 @@ import Testing
   }
 
   @Test(
-    "SUBSCRIBE has an identifier, and SUBACK's codes come back under its token", arguments: ProtocolVersion.allCases)
+    """
+    SUBSCRIBE has an identifier, and SUBACK's codes come back under its token in their order [MQTT-2.2.1-6] \
+    [MQTT-2.3.1-7 v3.1.1] [MQTT-3.8.4-2] [MQTT-3.9.3-1]
+    """, arguments: ProtocolVersion.allCases)
   func subscribe(version: ProtocolVersion) throws {
     var harness = SessionHarness.connected(version)
     #expect(try harness.subscribe(Self.two, token: 7) == [.send(.subscribe(Subscribe(1, subscriptions: Self.two)))])
@@ -27,7 +30,11 @@ import Testing
     #expect(harness.receive(Self.suback(1, [.grantedQoS1, .unspecifiedError])) == [], "answered before")
   }
 
-  @Test("two requests under way have two identifiers, and are answered in any order [MQTT-2.2.1-3]")
+  @Test(
+    """
+    two requests under way have two identifiers, and are answered in any order [MQTT-2.2.1-3] \
+    [MQTT-2.3.1-2 v3.1.1] [MQTT-3.10.4-5]
+    """)
   func twoRequests() throws {
     var harness = SessionHarness.connected()
     _ = try harness.subscribe(Self.two, token: 7)
@@ -43,7 +50,9 @@ import Testing
     #expect(harness.receive(Self.unsuback(1, [])) == [.answered(8, [.success, .success])])
   }
 
-  @Test("an answer with more or fewer codes than filters is a protocol error [MQTT-3.8.4-6]", arguments: [1, 3])
+  @Test(
+    "an answer with more or fewer codes than filters is a protocol error [MQTT-3.8.4-6] [MQTT-3.8.4-5 v3.1.1]",
+    arguments: [1, 3])
   func wrongCount(count: Int) throws {
     for version in ProtocolVersion.allCases {
       var harness = SessionHarness.connected(version)
@@ -67,7 +76,11 @@ import Testing
     #expect(harness.receive(Self.suback(1, [.success])).violation == .protocolError)
   }
 
-  @Test("an answer that nobody waits for is ignored")
+  @Test(
+    """
+    an answer under an identifier that no request has is ignored [MQTT-2.2.1-6] [MQTT-3.8.4-2] [MQTT-3.10.4-5] \
+    [MQTT-3.10.4-4 v3.1.1]
+    """)
   func unknown() throws {
     var harness = SessionHarness.connected()
     _ = try harness.publish(1, .atLeastOnce)
@@ -139,5 +152,34 @@ import Testing
     #expect(throws: Session.Rejection.tooLarge(bytes: 21, maximum: 20)) { try harness.subscribe([Subscription(long)]) }
     #expect(try harness.subscribe([Subscription(fits)]).sent.count == 1)
     #expect(throws: Session.Rejection.tooLarge(bytes: 22, maximum: 20)) { try harness.unsubscribe([fits, "f"]) }
+  }
+
+  @Test("UNSUBACK's codes come back in the order of the filters [MQTT-3.11.3-1]")
+  func unsubackOrder() throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.unsubscribe(["a", "b", "c"], token: 8)
+    let codes: [ReasonCode] = [.success, .noSubscriptionExisted, .notAuthorized]
+    #expect(harness.receive(Self.unsuback(1, codes)) == [.answered(8, codes)])
+  }
+
+  @Test("an UNSUBSCRIBE without a filter is refused here [MQTT-3.10.3-2]")
+  func emptyUnsubscribe() {
+    var harness = SessionHarness.connected()
+    withKnownIssue("it is sent") {
+      #expect(throws: Session.Rejection.notEncodable) { try harness.unsubscribe([]) }
+    }
+  }
+
+  @Test("a SUBSCRIBE with properties of other packets, or the subscription identifier 0, is refused here (§3.8.2.1)")
+  func foreignProperties() {
+    var harness = SessionHarness.connected()
+    #expect(throws: Session.Rejection.notEncodable) {
+      try harness.subscribe([Subscription("a")], properties: Properties { $0.subscriptionIdentifier = 0 })
+    }
+    withKnownIssue("the session looks at lengths only") {
+      #expect(throws: Session.Rejection.notEncodable) {
+        try harness.subscribe([Subscription("a")], properties: Properties { $0.topicAlias = 1 })
+      }
+    }
   }
 }
