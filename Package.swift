@@ -70,7 +70,8 @@ let package = Package(
     .testTarget(
       name: "MQTTTests",
       dependencies: [
-        "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+        "MQTT", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),

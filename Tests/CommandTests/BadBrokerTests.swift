@@ -29,7 +29,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("a CONNACK in the format of 3.1.1 that refuses the version: 3.1.1 is taken at once")
+  @Test("a CONNACK in the format of 3.1.1 that refuses the version: 3.1.1 is taken at once [behaviour 25]")
   func oldCONNACK() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -50,7 +50,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("two closes without a word after a CONNECT of 5: 3.1.1 is taken, and remembered")
+  @Test("two closes without a word after a CONNECT of 5: 3.1.1 is taken, and remembered [behaviour 25]")
   func silentCloses() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -85,7 +85,9 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("CONNECT is never answered: an error within connect_timeout, and a back-off", arguments: ["5", "3.1.1"])
+  @Test(
+    "CONNECT is never answered: an error within connect_timeout, and a back-off [behaviour 18]",
+    arguments: ["5", "3.1.1"])
   func mute(_ version: String) async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { _, _ in }
@@ -105,7 +107,9 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("a packet over the stated maximum: DISCONNECT 0x95 on 5, and a new connection", arguments: ["5", "3.1.1"])
+  @Test(
+    "a packet over the stated maximum: DISCONNECT 0x95 on 5, and a new connection [behaviour 62]",
+    arguments: ["5", "3.1.1"])
   func tooLarge(_ version: String) async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -156,7 +160,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("a broker that stops reading and answering is found out within one and a half keepalives")
+  @Test("a broker that stops reading and answering is found out within one and a half keepalives [behaviour 33]")
   func stopsReading() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -179,7 +183,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("refused credentials: says so, and waits long", arguments: ["5", "3.1.1"])
+  @Test("refused credentials: says so, and waits long [behaviour 17]", arguments: ["5", "3.1.1"])
   func refused(_ version: String) async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -200,7 +204,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("a broker that agrees and closes right after is not asked ever faster")
+  @Test("a broker that agrees and closes right after is not asked ever faster [behaviour 45]")
   func agreesAndCloses() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in

@@ -25,7 +25,11 @@ struct PresenceTests {
     return Stage(broker: broker, subscriber: subscriber, settings: settings, agent: agent)
   }
 
-  @Test("the birth: status online, then a presence that describes it, both retained", arguments: Way.allCases)
+  @Test(
+    """
+    over every transport, the birth: status online, then a presence that describes it, both retained \
+    [MQTT-4.2.0-1] [MQTT-7.1.2-1 v3.1.1]
+    """, arguments: Way.allCases)
   func birth(_ way: Way) async throws {
     try await withScene { scene in
       let started = Date()
@@ -234,7 +238,11 @@ struct PresenceTests {
     }
   }
 
-  @Test("SIGTERM while the broker takes connections and never answers ends at shutdown_timeout, by an abort")
+  @Test(
+    """
+    SIGTERM while the broker takes connections and never answers ends at shutdown_timeout, by an abort \
+    [behaviour 12]
+    """)
   func stopWithMuteBroker() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { _, _ in }

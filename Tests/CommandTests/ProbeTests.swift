@@ -146,7 +146,7 @@ struct ProbeTests {
     }
   }
 
-  @Test("an authority that is not known: TLS fails with a sentence, exit 1")
+  @Test("an authority that is not known: TLS fails with a sentence, exit 1 [behaviour 21]")
   func unknownAuthority() async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto(tls: try await scene.certificates())

@@ -19,7 +19,9 @@ import Testing
     }
   }
 
-  @Test("connect flags that contradict each other are malformed", arguments: ProtocolVersion.allCases)
+  @Test(
+    "connect flags that are reserved or contradict each other are malformed [MQTT-3.1.2-3]",
+    arguments: ProtocolVersion.allCases)
   func flags(version: ProtocolVersion) {
     #expect(refusal(connect(0x03, version), version) == .malformedPacket, "reserved [MQTT-3.1.2-3]")
     #expect(refusal(connect(0x0A, version), version) == .malformedPacket, "QoS without a will [MQTT-3.1.2-11]")

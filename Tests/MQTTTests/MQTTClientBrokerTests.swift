@@ -8,7 +8,8 @@ import Testing
 
 @Suite("MQTTClient on mosquitto", .timeLimit(.minutes(2)))
 struct MQTTClientBrokerTests {
-  @Test("publish returns when a message of each QoS is safe; the messages arrive in order")
+  @Test(
+    "publish returns when a message of each QoS is safe; the messages arrive in order [MQTT-4.2.0-1] [behaviour 50]")
   func publishes() async throws {
     try await withBroker { broker in
       try await withClient(broker, "a") { client in
@@ -27,7 +28,11 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("while the broker is away QoS 1 waits and is held back, QoS 0 fails, an expired or cancelled one is not sent")
+  @Test(
+    """
+    while the broker is away QoS 1 waits and is held back, QoS 0 fails, an expired or cancelled one is not sent \
+    [behaviour 51] [behaviour 53]
+    """)
   func waits() async throws {
     try await withBroker { broker in
       try await withClient(broker, "subscriber") { subscriber in
@@ -63,7 +68,7 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("a subscription is made again once after a restart of the broker, and the events tell why")
+  @Test("a subscription is made again once after a restart of the broker, and the events tell why [behaviour 36]")
   func subscribesAgain() async throws {
     try await withBroker { broker in
       try await withClient(broker, "a") { client in
@@ -124,7 +129,7 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("a slow reader loses the oldest messages, counted")
+  @Test("a slow reader loses the oldest messages, counted; the server is answered all the same [MQTT-4.5.0-2]")
   func dropsOldest() async throws {
     try await withBroker { broker in
       var configuration = configuration(broker, "a")
@@ -142,7 +147,11 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("a graceful shutdown says DISCONNECT, and what waits to be acknowledged is")
+  @Test(
+    """
+    a graceful shutdown says DISCONNECT once what waits is acknowledged, and that client runs no more [behaviour 5] \
+    [behaviour 8] [behaviour 41]
+    """)
   func shutsDown() async throws {
     try await withBroker { broker in
       let client = MQTTClient(try withWill(configuration(broker, "a")))
@@ -155,6 +164,7 @@ struct MQTTClientBrokerTests {
         await group.triggerGracefulShutdown()
         try await end
         try await broker.says("Received DISCONNECT from a")
+        #expect(broker.count(" as a (") == 1, "one connection")
         try await other.publish(message("will", "after"))
         for try await message in wills {
           #expect(String(buffer: message.payload) == "after")
@@ -167,7 +177,11 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("a cancelled task closes at once: the broker publishes the will, and who waits is answered")
+  @Test(
+    """
+    a cancelled task closes at once: the broker publishes the will, and who waits is answered [behaviour 4] \
+    [behaviour 13]
+    """)
   func isCancelled() async throws {
     try await withBroker { broker in
       try await withClient(broker, "b") { other in
@@ -190,7 +204,11 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("while no broker is there, disconnect and abort end the client at once", arguments: [true, false])
+  @Test(
+    """
+    while no broker is there, disconnect and abort end the client at once, and a second time is none [behaviour 1] \
+    [behaviour 2] [behaviour 8] [behaviour 9]
+    """, arguments: [true, false])
   func endsWhileAway(isAbort: Bool) async throws {
     let client = MQTTClient(
       .init(servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1)], clientIdentifier: "a"))
@@ -211,7 +229,11 @@ struct MQTTClientBrokerTests {
     await client.disconnect()
   }
 
-  @Test("an authorisation that is missing refuses a message with the server's code, and a subscription with its own")
+  @Test(
+    """
+    an authorisation that is missing refuses a message with the server's code, and a subscription with its own \
+    [behaviour 64]
+    """)
   func isRefused() async throws {
     try await withBroker(["acl_file": "topic readwrite open/#\n"]) { broker in
       try await withClient(broker, "a") { client in

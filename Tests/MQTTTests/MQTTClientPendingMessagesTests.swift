@@ -28,7 +28,7 @@ struct MQTTClientPendingMessagesTests {
     return tokens
   }
 
-  @Test("QoS 1 and 2 wait for a connection in their order, and for room")
+  @Test("QoS 1 and 2 wait for a connection in their order, and for room [behaviour 51]")
   mutating func waits() throws {
     for token in 1...3 as ClosedRange<UInt64> {
       check(pending.add(try message(token == 2 ? .exactlyOnce : .atLeastOnce), token: token, at: start) == nil)
@@ -56,7 +56,7 @@ struct MQTTClientPendingMessagesTests {
     #expect(pending.isEmpty)
   }
 
-  @Test("QoS 0 waits where it is asked to")
+  @Test("QoS 0 waits where it is asked to [behaviour 51]")
   mutating func queuedAtMostOnce() throws {
     pending = PendingMessages(limit: 2, queuesAtMostOnce: true)
     check(pending.add(try message(.atMostOnce), token: 1, at: start) == nil)
@@ -79,7 +79,7 @@ struct MQTTClientPendingMessagesTests {
     #expect(message.properties.messageExpiryInterval == left)
   }
 
-  @Test("a message whose time has passed is not sent, connected or not")
+  @Test("a message whose time has passed is not sent, connected or not; the others are [behaviour 53]")
   mutating func expires() throws {
     check(pending.add(try message(expiry: 10), token: 1, at: start) == nil)
     check(pending.add(try message(expiry: 5), token: 2, at: start) == nil)
@@ -119,7 +119,7 @@ struct MQTTClientPendingMessagesTests {
     check(pending.settled(1, .delivered) == nil)
   }
 
-  @Test("at the end everyone is answered, oldest first, and nothing more is taken")
+  @Test("at the end everyone is answered, oldest first, and nothing more is taken [behaviour 14] [behaviour 15]")
   mutating func ends() throws {
     pending.connected()
     for token in 1...4 as ClosedRange<UInt64> {
@@ -142,7 +142,7 @@ struct MQTTClientPendingMessagesTests {
     check(sent() == [1])
   }
 
-  @Test("a thousand cancelled messages leave nothing behind")
+  @Test("a thousand cancelled messages leave nothing behind [behaviour 39]")
   mutating func cancelsMany() throws {
     pending.connected()
     for token in 1...1000 as ClosedRange<UInt64> {

@@ -25,7 +25,7 @@ struct MQTTClientSubscriptionTableTests {
     }
   }
 
-  @Test("a subscription is asked for once on a connection, and not again while its session lasts")
+  @Test("a subscription is asked for once on a connection, and not again while its session lasts [behaviour 37]")
   mutating func asksOnce() throws {
     let a = try table.add([try filter("a")])
     let sent = send()
@@ -41,7 +41,9 @@ struct MQTTClientSubscriptionTableTests {
     #expect(table.requests().isEmpty)
   }
 
-  @Test("one without an answer is asked for again, exactly once, session or not", arguments: [true, false])
+  @Test(
+    "one without an answer is asked for again, once, session or not [behaviour 38] [behaviour 39]",
+    arguments: [true, false])
   mutating func asksAgain(sessionPresent: Bool) throws {
     let a = try table.add([try filter("a")])
     let first = send()[0].1
@@ -53,7 +55,7 @@ struct MQTTClientSubscriptionTableTests {
     #expect(table.requests().isEmpty)
   }
 
-  @Test("what the server refused is not asked for again; the others are, with their options")
+  @Test("what the server refused is not asked for again; the others are, as they were [behaviour 36] [behaviour 37]")
   mutating func forgetsRefused() throws {
     var b = try filter("b")
     b.retainHandling = .doNotSend
@@ -112,7 +114,7 @@ struct MQTTClientSubscriptionTableTests {
     #expect(table.count == 1)
   }
 
-  @Test("a message goes to the subscriptions it names, or else to those that match")
+  @Test("a message goes to the subscriptions it names, or else to those that match [behaviour 65]")
   mutating func routes() throws {
     let plus = try table.add([try filter("a/+")])
     let all = try table.add([try filter("#")])

@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test("the bound doubles with each failure from the minimum to the maximum, and stays there")
+  @Test("the bound doubles with each failure from the minimum to the maximum, and stays there [behaviour 35]")
   func doubles() {
     var schedule = ReconnectSchedule(settings())
     #expect(bounds(&schedule, 10) == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120])
@@ -115,7 +115,7 @@ import Testing
     #expect(bounds(&schedule, 9) == [1, 1, 1, 2, 2, 2, 4, 4, 4])
   }
 
-  @Test("the reason codes that nothing soon changes make the wait long, others do not")
+  @Test("the reason codes that nothing soon changes make the wait long, others do not [behaviour 17]")
   func lasting() {
     for code in [.badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned] as [ReasonCode] {
       #expect(ConnectionLoss.session(.refused(code, reason: nil, serverReference: nil)).failure == .refused)

@@ -13,7 +13,7 @@ import Testing
   @Test("5 is tried first")
   mutating func first() { #expect(choice.version(for: server, at: Self.base) == .v5) }
 
-  @Test("a refusal for the version means 3.1.1 for this server, for a day")
+  @Test("a refusal for the version means 3.1.1 for this server, for a day [behaviour 25]")
   mutating func refused() {
     choice.refused(by: server, at: Self.base)
     #expect(choice.version(for: server, at: Self.base) == .v311)

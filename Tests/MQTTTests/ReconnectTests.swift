@@ -1,0 +1,104 @@
+import NIOCore
+import Testing
+
+@testable import MQTT
+
+/// One attempt after the other, against servers in this process.
+@Suite("Attempts at a connection", .timeLimit(.minutes(1)))
+struct ReconnectTests {
+  private func configuration(_ servers: [ServerAddress]) -> MQTTClient.Configuration {
+    var configuration = MQTTClient.Configuration(servers: servers, clientIdentifier: "c")
+    configuration.connection.version = .v5
+    configuration.connection.reconnect.minimum = .milliseconds(5)
+    configuration.connection.reconnect.maximum = .milliseconds(20)
+    return configuration
+  }
+
+  private func agreeing() async throws -> LocalServer {
+    try await .webSocket { packet, write in
+      if case .connect = packet { write(.binary, true, hex("20 03 00 00 00")) }
+    }
+  }
+
+  @Test(
+    """
+    a server that closes at once is asked again after the back-off, not after the connect timeout; each attempt is \
+    told once [behaviour 19] [behaviour 34]
+    """
+  )
+  func closedAtOnce() async throws {
+    let server = try await LocalServer.closing()
+    var configuration = configuration([ServerAddress(transport: .tcp, host: "127.0.0.1", port: server.port)])
+    configuration.connection.connectTimeout = .seconds(3600)
+    let client = MQTTClient(configuration)
+    let events = client.events
+    let running = Task { try await client.run() }
+    var told: [String] = []
+    for await event in events {
+      switch event {
+      case .connecting: told.append("connecting")
+      case .connected: told.append("connected")
+      case .lost: told.append("lost")
+      case .ended: told.append("ended")
+      }
+      if told.count == 20 { break }
+    }
+    #expect(told == Array(repeating: ["connecting", "lost"], count: 10).flatMap { $0 })
+    await client.abort()
+    _ = await running.result
+    try await server.close()
+  }
+
+  @Test(
+    """
+    a name that does not exist, then a port that nobody has, then another transport: each is tried \
+    [behaviour 20] [behaviour 24]
+    """
+  )
+  func servers() async throws {
+    let server = try await agreeing()
+    let configuration = configuration([
+      ServerAddress(transport: .tls, host: "limpet.invalid", port: 8883),
+      ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1),
+      ServerAddress(transport: .webSocket, host: "127.0.0.1", port: server.port, path: "/"),
+    ])
+    let client = MQTTClient(configuration)
+    let events = client.events
+    let running = Task { try await client.run() }
+    var losses = 0
+    for await event in events {
+      if case .lost = event { losses += 1 }
+      if case .connected(let server, _) = event {
+        #expect(server.transport == .webSocket)
+        break
+      }
+    }
+    #expect(losses == 2)
+    await client.abort()
+    _ = await running.result
+    try await server.close()
+  }
+
+  @Test("no identifier and no clean session on 3.1.1: nothing is sent [MQTT-3.1.3-7 v3.1.1] [behaviour 16]")
+  func noIdentifier() async throws {
+    let server = try await LocalServer.webSocket(.v311) { _, _ in }
+    let address = ServerAddress(transport: .webSocket, host: "127.0.0.1", port: server.port)
+    var configuration = configuration([address])
+    configuration.connect.clientIdentifier = ""
+    configuration.connection.version = .v311
+    configuration.connection.reconnects = false
+    let client = MQTTClient(configuration)
+    let running = Task { try await client.run() }
+    var hasConnect = false
+    for await event in server.events {
+      if case .packet = event {
+        hasConnect = true
+        await client.abort()
+      }
+      if case .closed = event { break }
+    }
+    withKnownIssue("Client does not ask Connect.isEncodable of the version") { #expect(!hasConnect) }
+    _ = await running.result
+    try await server.close()
+  }
+}
