@@ -60,12 +60,15 @@ public struct Properties: Sendable, Hashable {
 
   /// Whether a receiver would take the properties there: each may stand in that place, and only those come twice that may.
   func isEncodable(in place: Place) -> Bool {
-    var seen: Set<Property.Identifier> = []
-    return isEncodable
-      && all.allSatisfy { property in
-        let identifier = property.identifier
-        return identifier.isAllowed(in: place) && (seen.insert(identifier).inserted || identifier.mayRepeat(in: place))
-      } && (authenticationData == nil || authenticationMethod != nil)
+    var seen: UInt64 = 0
+    for property in all {
+      let identifier = property.identifier
+      let bit: UInt64 = 1 << UInt64(identifier.rawValue)
+      guard identifier.isAllowed(in: place), seen & bit == 0 || identifier.mayRepeat(in: place), property.isEncodable
+      else { return false }
+      seen |= bit
+    }
+    return authenticationData == nil || authenticationMethod != nil
   }
 
   // MARK: One value a property
