@@ -168,6 +168,40 @@ import Testing
     #expect(!Properties { $0.responseTopic = topic }.isEncodable, "nor is it sent")
   }
 
+  @Test("a decoded PUBLISH keeps its topic and payload in the bytes it came in", arguments: ProtocolVersion.allCases)
+  func sharesItsBytes(version: ProtocolVersion) throws {
+    let message = Message(topic: "a/topic", payload: ByteBuffer(repeating: 7, count: 5_000))
+    var buffer = ByteBuffer()
+    Packet.publish(Publish(message, packetIdentifier: 1)).encode(into: &buffer, version)
+    let whole = addresses(of: buffer)
+    var decoder = PacketDecoder(version: version, maximumPacketSize: 1 << 20)
+    guard case .publish(let publish)? = try decoder.next(from: &buffer) else {
+      Issue.record("no PUBLISH")
+      return
+    }
+    for part in [publish.message.topic.bytes, publish.message.payload] {
+      let part = addresses(of: part)
+      #expect(part.lowerBound >= whole.lowerBound && part.upperBound <= whole.upperBound)
+    }
+    #expect(publish.message == message)
+  }
+
+  @Test("a PUBLISH is encoded into the room that the buffer has", arguments: ProtocolVersion.allCases)
+  func encodesInPlace(version: ProtocolVersion) {
+    let message = Message(topic: "a/topic", payload: ByteBuffer(repeating: 7, count: 5_000))
+    var buffer = ByteBufferAllocator().buffer(capacity: 8_192)
+    let start = buffer.withVeryUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+    Packet.publish(Publish(message, packetIdentifier: 1)).encode(into: &buffer, version)
+    #expect(buffer.withVeryUnsafeBytes { UInt(bitPattern: $0.baseAddress) } == start)
+  }
+
+  private func addresses(of buffer: ByteBuffer) -> Range<UInt> {
+    buffer.withUnsafeReadableBytes { bytes in
+      let start = UInt(bitPattern: bytes.baseAddress)
+      return start..<start + UInt(bytes.count)
+    }
+  }
+
   @Test("ten thousand packets in one buffer are read and answered in a row [behaviour 58]")
   func manyPublishes() throws {
     let count = 10_000
