@@ -95,13 +95,12 @@ extension Client {
       // The server has given this client a name (§3.2.2.3.7).
       packet.clientIdentifier = owner.clientIdentifier
     }
-    let asking = SessionOwner(server: attempt.server.description, clientIdentifier: packet.clientIdentifier)
-    if owner != asking && !configuration.believesAnySession { session.distrust() }
+    if owner?.server != attempt.server.description && !configuration.believesAnySession { session.distrust() }
     if attempt.purpose == .clearSession { packet.will = nil }
     guard await beginAuthentication(&packet, attempt), isCurrent(attempt.number), connection.ending == nil else {
       return
     }
-    guard packet.isEncodable else {
+    guard packet.isEncodable(attempt.version) else {
       connection.ending = .notEncodable
       return Transport.abort(connection.channel)
     }

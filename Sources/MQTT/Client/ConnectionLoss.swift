@@ -48,7 +48,7 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
         + (stage == .connect && !received ? ", without a byte" : "") + (detail.map { ": \($0)" } ?? "")
     case .session(let ending): "\(ending)"
     case .authentication(let detail): "the authentication failed: \(detail)"
-    case .notEncodable: "client id, user name, password or will is longer than 65,535 bytes or contains U+0000"
+    case .notEncodable: "CONNECT has a text of over 65,535 bytes or with U+0000, a wrong property, or no client id"
     case .aborted: "aborted"
     }
   }

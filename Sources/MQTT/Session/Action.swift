@@ -74,7 +74,7 @@ extension Session {
       case .qosNotSupported(let maximum): "the server takes QoS \(maximum.rawValue) at most"
       case .retainNotSupported: "the server keeps no retained messages"
       case .featureNotSupported(let code): "the server says: \(code)"
-      case .notEncodable: "a text of the message is longer than 65,535 bytes or contains U+0000"
+      case .notEncodable: "a text or a property of it is none that this packet can carry"
       }
     }
   }

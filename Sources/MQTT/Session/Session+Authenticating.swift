@@ -18,6 +18,9 @@ extension Session {
     guard let method = link.authenticationMethod, !isReauthenticating else {
       throw .featureNotSupported(.badAuthenticationMethod)
     }
+    var bytes = ByteBuffer()
+    auth(.reauthenticate, method, data).encode(into: &bytes, version)
+    if let rejection = rejection(ofBytes: bytes.readableBytes) { throw rejection }  // [MQTT-3.2.2-15]
     link.isReauthenticating = true
     sendAuth(.reauthenticate, method, data, at: now, into: &actions)
   }
@@ -58,9 +61,13 @@ extension Session {
   private mutating func sendAuth(
     _ code: ReasonCode, _ method: String, _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
   ) {
+    send(.auth(auth(code, method, data)), at: now, into: &actions)
+  }
+
+  private func auth(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) -> Auth {
     var properties = Properties()
     properties.authenticationMethod = method
     properties.authenticationData = data
-    send(.auth(Auth(reasonCode: code, properties: properties)), at: now, into: &actions)
+    return Auth(reasonCode: code, properties: properties)
   }
 }

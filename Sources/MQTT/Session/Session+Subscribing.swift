@@ -23,7 +23,7 @@ extension Session {
     if properties.subscriptionIdentifier != nil && !limits.subscriptionIdentifierAvailable {
       throw .featureNotSupported(.subscriptionIdentifiersNotSupported)
     }
-    guard properties.isEncodable else { throw .notEncodable }
+    guard properties.isEncodable(in: .packet(.subscribe)) else { throw .notEncodable }
     try request(.suback, filters: subscriptions.count, token: token, at: now, into: &actions) {
       .subscribe(Subscribe($0, subscriptions: subscriptions, properties: properties))
     }
@@ -32,6 +32,7 @@ extension Session {
   public mutating func unsubscribe(
     _ filters: [TopicFilter], token: Token, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {
+    guard !filters.isEmpty else { throw .notEncodable }  // [MQTT-3.10.3-2]
     try request(.unsuback, filters: filters.count, token: token, at: now, into: &actions) {
       .unsubscribe(Unsubscribe($0, filters: filters))
     }

@@ -40,6 +40,10 @@ public struct Session: Sendable {
     /// Refusals of that kind since the last message that was taken.
     var refusals = 0
     var outboundAliases = OutboundAliases(maximum: 0)
+    /// Seconds that CONNECT asked the session to outlive the connection.
+    var sessionExpiry: UInt32 = 0
+    /// CONNECT asked for reasons and user properties wherever there are some (§3.1.2.11.7).
+    var takesProblemInformation = true
     /// What CONNECT named for enhanced authentication.
     var authenticationMethod: String?
     var isReauthenticating = false
@@ -62,6 +66,8 @@ public struct Session: Sendable {
   var isChallenged = false
   var outgoing = OutgoingMessages()
   var nextIdentifier = PacketIdentifier.first
+  /// The client identifier that all of this belongs to ([MQTT-3.1.3-2]).
+  private var clientIdentifier: String?
   /// QoS 2 messages that were received and not yet released (§4.3.3).
   var receivedIdentifiers: Set<PacketIdentifier> = []
 
@@ -93,6 +99,7 @@ public struct Session: Sendable {
     self.init(inFlightLimit: inFlightLimit, isResumable: isResumable, isStored: isStored)
     nextIdentifier = state.nextIdentifier
     receivedIdentifiers = state.received
+    clientIdentifier = state.owner?.clientIdentifier
     for identifier in state.held.sorted(by: { $0.rawValue < $1.rawValue }) {
       let nothing = Message(topic: .aliased, payload: ByteBuffer(), qos: .exactlyOnce)
       outgoing.insert(.init(nothing, token: nil, state: .released), identifier)
@@ -130,6 +137,7 @@ public struct Session: Sendable {
     phase = .connecting(connect, version)
     connections += 1
     isChallenged = false
+    if let clientIdentifier, clientIdentifier != connect.clientIdentifier { isResumable = false }
     actions.append(.send(.connect(connect)))
   }
 
@@ -157,12 +165,28 @@ public struct Session: Sendable {
     switch phase {
     case .connected:
       if version == .v5 || reasonCode == .success {
-        actions.append(.send(.disconnect(Disconnect(reasonCode: reasonCode, properties: properties))))
+        actions.append(.send(.disconnect(goodBye(reasonCode, properties))))
       }
       close(.requested, into: &actions)
     case .connecting: close(.requested, into: &actions)
     case .disconnected, .closing: break
     }
+  }
+
+  /// What may be said of that: a code of DISCONNECT ([MQTT-3.14.2-1]), no session expiry where CONNECT had none
+  /// (§3.14.2.2.2), no words that the server has no room for ([MQTT-3.14.2-3], [MQTT-3.14.2-4]).
+  private func goodBye(_ reasonCode: ReasonCode, _ properties: Properties) -> Disconnect {
+    let code = reasonCode.isAllowed(in: .disconnect) ? reasonCode : .unspecifiedError
+    var full = Disconnect(reasonCode: code, properties: properties)
+    if link.sessionExpiry == 0 { full.properties.sessionExpiryInterval = nil }
+    var bytes = ByteBuffer()
+    if full.properties.isEncodable(in: .packet(.disconnect)) {
+      full.encode(into: &bytes, version)
+      if rejection(ofBytes: bytes.readableBytes) == nil { return full }
+    }
+    var short = Disconnect(reasonCode: code)
+    short.properties.sessionExpiryInterval = full.properties.sessionExpiryInterval
+    return short
   }
 
   /// The bytes from the server are no packet.
@@ -203,6 +227,11 @@ public struct Session: Sendable {
       return close(
         .refused(connack.reasonCode, reason: reason, serverReference: limits.serverReference), into: &actions)
     }
+    let method = version == .v5 ? connect.properties.authenticationMethod : nil
+    guard connack.properties.authenticationMethod == method else {
+      // [MQTT-4.12.0-5], [MQTT-4.12.0-6]
+      return fail(PacketError(.badAuthenticationMethod, "CONNACK with another method"), into: &actions)
+    }
     guard !connack.sessionPresent || !connect.cleanStart else {
       return fail(.protocolError("session present after a clean start"), into: &actions)  // [MQTT-3.2.2-2]
     }
@@ -212,12 +241,14 @@ public struct Session: Sendable {
       return close(.unknownSession, into: &actions)
     }
     isResumable = true
+    clientIdentifier = limits.clientIdentifier
     link = Link(
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,
       outboundAliases: OutboundAliases(maximum: version == .v5 ? limits.topicAliasMaximum : 0),
-      authenticationMethod: version == .v5 ? connect.properties.authenticationMethod : nil)
+      sessionExpiry: connect.properties.sessionExpiryInterval ?? 0,
+      takesProblemInformation: connect.properties.requestProblemInformation ?? true, authenticationMethod: method)
     if limits.keepAlive > 0 {
       keepAlive = KeepAlive(interval: .seconds(Int64(limits.keepAlive)), now: now)
     }
@@ -229,6 +260,9 @@ public struct Session: Sendable {
   }
 
   private mutating func receiveConnected(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
+    if !link.takesProblemInformation, packet.hasProblemInformation {
+      return fail(.protocolError("\(packet.type) with problem information"), into: &actions)  // [MQTT-3.1.2-29]
+    }
     switch packet {
     case .publish(let publish): receive(publish, at: now, into: &actions)
     case .pubrel(let release): receiveRelease(release, at: now, into: &actions)
@@ -301,5 +335,20 @@ public struct Session: Sendable {
       if outgoing[candidate] == nil && link.requests[candidate] == nil { return candidate }
     }
     return nil
+  }
+}
+
+extension Packet {
+  /// A reason string or user properties, in a packet that carries them only where they were asked for.
+  fileprivate var hasProblemInformation: Bool {
+    let properties: Properties
+    switch self {
+    case .puback(let packet), .pubrec(let packet), .pubrel(let packet), .pubcomp(let packet):
+      properties = packet.properties
+    case .suback(let packet), .unsuback(let packet): properties = packet.properties
+    case .auth(let packet): properties = packet.properties
+    default: return false
+    }
+    return !properties.isEmpty && (properties.reasonString != nil || !properties.userProperties.isEmpty)
   }
 }
