@@ -1,8 +1,13 @@
 import NIOCore
-import NIOSSL
 
 /// Attempts at a connection: how they begin, how they end, and when the next one follows.
 extension Client {
+  /// What `Configuration.prepareEndpoint` threw.
+  struct EndpointFailure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Look-ups, and calls of `prepareEndpoint`, that may be under way.
   private static let lookUpLimit = 4
 
   func isCurrent(_ number: UInt64) -> Bool {
@@ -11,6 +16,10 @@ extension Client {
     case .open(let connection): connection.attempt.number == number
     case .idle, .waiting, .stopped: false
     }
+  }
+
+  func isOpening(_ number: UInt64) -> Bool {
+    if case .opening(let attempt, _) = state { attempt.number == number } else { false }
   }
 
   func prepare() {
@@ -22,61 +31,101 @@ extension Client {
     let deadline = after(limit) { $0.connectTimedOut(number, limit) }
     let attempt = Attempt(
       number: number, server: server, version: version,
-      purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline)
+      purpose: mustClearSession && version == .v311 ? .clearSession : .use, deadline: deadline,
+      endpoint: Endpoint(address: server, webSocketHeaders: configuration.webSocketHeaders),
+      stage: configuration.prepareEndpoint == nil ? .name : .endpoint)
     state = .preparing(attempt)
     delegate?.client(self, did: .connecting(server, version))
-    Task { await open(attempt) }
+    // The delegate may have ended it.
+    guard isCurrent(number) else { return }
+    preparation = Task { await open(attempt) }
   }
 
   private func open(_ attempt: Attempt) async {
-    let (number, server) = (attempt.number, attempt.server)
-    let context: NIOSSLContext?
+    let number = attempt.number
+    var attempt = attempt
+    let tls: TLSLayer?
     let addresses: [SocketAddress]
     do {
-      addresses = try await lookUp(server)
-      context = server.transport.usesTLS ? try await tlsContext(for: server) : nil
+      if let prepareEndpoint = configuration.prepareEndpoint {
+        attempt.endpoint = try await endpoint(attempt, prepareEndpoint)
+        guard isCurrent(number) else { return }
+        attempt.stage = .name
+        state = .preparing(attempt)
+      }
+      let server = attempt.endpoint.address
+      if server.transport != .unix, let proxy = configuration.proxy {
+        attempt.proxy = proxy
+        try ProxyTunnel.verify(server, for: proxy)
+      }
+      addresses = try await lookUp(server, attempt.proxy)
+      tls = server.transport.usesTLS ? try await tlsLayer(for: server) : nil
     } catch {
-      if isCurrent(number) { finish(ConnectionLoss.opening(server, error)) }
+      if isCurrent(number) { finish(ConnectionLoss.opening(attempt, error)) }
       return
     }
     guard isCurrent(number) else { return }
+    attempt.stage = attempt.proxy == nil ? .transport : .proxy
     state = .opening(attempt, [])
     let transport = Transport(
-      server: server, addresses: addresses, tls: context, isInsecure: configuration.tls.isInsecure,
-      serverName: configuration.tls.serverName, webSocketHeaders: configuration.webSocketHeaders,
+      endpoint: attempt.endpoint, proxy: attempt.proxy, addresses: addresses, tls: tls,
       timeout: configuration.connectTimeout)
-    transport.open(for: self, attempt: number).whenFailure { error in
-      self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(server, error)) } }
+    transport.open(for: self, attempt: number).whenFailure { [attempt] error in
+      self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(attempt, error)) } }
     }
   }
 
-  private func tlsContext(for server: ServerAddress) async throws -> NIOSSLContext {
-    let settings = configuration.tls
-    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
-    let applicationProtocol = server.transport.isWebSocket ? "http/1.1" : "mqtt"
-    return try await BlockingWork.run("tls-files") { try settings.makeContext(applicationProtocol) }
+  /// Calls that go on though they were cancelled are left to end by themselves, but not without a bound.
+  private func endpoint(
+    _ attempt: Attempt, _ prepareEndpoint: @Sendable (Endpoint) async throws -> Endpoint
+  ) async throws(EndpointFailure) -> Endpoint {
+    guard endpointRequests < Self.lookUpLimit else {
+      throw EndpointFailure(description: "\(endpointRequests) earlier calls have not ended yet")
+    }
+    endpointRequests += 1
+    defer { endpointRequests -= 1 }
+    do { return try await prepareEndpoint(attempt.endpoint) } catch { throw EndpointFailure(description: "\(error)") }
   }
 
-  /// Look-ups that outlast their attempts are left to end by themselves, but not without a bound.
-  private func lookUp(_ server: ServerAddress) async throws -> [SocketAddress] {
+  private func tlsLayer(for server: ServerAddress) async throws -> TLSLayer {
+    let settings = configuration.tls
+    return try await BlockingWork.run("tls-files") { try settings.makeLayer(for: server) }
+  }
+
+  /// Look-ups that outlast their attempts are left to end by themselves, but not without a bound. With a proxy it is
+  /// the proxy's name that is looked up, and no other.
+  private func lookUp(_ server: ServerAddress, _ proxy: Proxy?) async throws -> [SocketAddress] {
     guard server.transport != .unix else { return [] }
+    let (host, port) = (proxy?.host ?? server.host, proxy?.port ?? server.port)
     guard lookUps < Self.lookUpLimit else {
-      throw NameLookup.Failure(host: server.host, description: "\(lookUps) look-ups have not ended yet")
+      throw NameLookup.Failure(host: host, description: "\(lookUps) look-ups have not ended yet")
     }
     lookUps += 1
     defer { lookUps -= 1 }
-    return try await NameLookup.addresses(server.host, port: server.port)
+    return try await NameLookup.addresses(host, port: port)
+  }
+
+  /// The proxy has opened the way to the server.
+  func tunnelOpened(_ number: UInt64) {
+    guard isCurrent(number), case .open(let connection) = state else { return }
+    connection.stage = connection.attempt.endpoint.address.transport.firstStage
+  }
+
+  /// A layer has found what is wrong; the failure that follows says it less well.
+  func transportIsRefused(_ error: any Error, _ number: UInt64) {
+    guard isCurrent(number), case .open(let connection) = state else { return }
+    connection.ending = connection.ending ?? .tls(connection.attempt.endpoint.address, "\(error)")
   }
 
   func connectTimedOut(_ number: UInt64, _ limit: Duration) {
     guard isCurrent(number) else { return }
     switch state {
-    case .preparing(let attempt): finish(.timeout(attempt.server, .name, after: limit))
+    case .preparing(let attempt): finish(.timeout(attempt.endpoint.address, attempt.stage, after: limit))
     case .opening(let attempt, let channels):
-      finish(.timeout(attempt.server, .transport, after: limit))
+      finish(.timeout(attempt.endpoint.address, attempt.stage, after: limit))
       for channel in channels { Transport.abort(channel) }
     case .open(let connection):
-      connection.ending = .timeout(connection.attempt.server, connection.stage, after: limit)
+      connection.ending = .timeout(connection.attempt.endpoint.address, connection.stage, after: limit)
       Transport.abort(connection.channel)
     case .idle, .waiting, .stopped: break
     }
@@ -157,6 +206,7 @@ extension Client {
   private func endAttempt() -> Attempt? {
     timer?.task.cancel()
     timer = nil
+    preparation?.cancel()
     switch state {
     case .preparing(let attempt), .opening(let attempt, _):
       attempt.deadline.cancel()
@@ -170,6 +220,7 @@ extension Client {
 
   func stop(_ loss: ConnectionLoss) {
     state = .stopped
+    preparation?.cancel()
     delegate?.client(self, did: .lost(loss, retryAfter: nil))
     for waiter in closeWaiters { waiter.resume() }
     closeWaiters = []

@@ -33,6 +33,11 @@ public actor Client {
     let version: ProtocolVersion
     let purpose: Purpose
     let deadline: Scheduled<Void>
+    /// Where it goes; `server` stands for who that is in all that outlives the attempt.
+    var endpoint: Endpoint
+    var proxy: Proxy?
+    /// Until there is a connection, which has its own.
+    var stage: ConnectionStage
   }
 
   public nonisolated let eventLoop: any EventLoop
@@ -57,6 +62,8 @@ public actor Client {
   var mustClearSession = false
   var isStopping = false
   var lookUps = 0
+  var endpointRequests = 0
+  var preparation: Task<Void, Never>?
 
   var storeQueue: StoreQueue?
   /// For the store, since it was asked last.
@@ -207,7 +214,7 @@ public actor Client {
     guard isCurrent(number), case .open(let connection) = state else { return }
     session.transportClosed(into: &actions)
     perform()
-    finish(connection.ending ?? .closed(connection.stage, received: connection.hasReceived, detail: nil))
+    finish(connection.ending ?? connection.lossByClosing)
   }
 
   // MARK: The session's actions

@@ -24,6 +24,13 @@ extension Client {
     case lost(ConnectionLoss, retryAfter: Duration?)
   }
 
+  /// Where an attempt at a connection goes.
+  public struct Endpoint: Sendable {
+    public var address: ServerAddress
+    /// As `Configuration.webSocketHeaders`.
+    public var webSocketHeaders: [(name: String, value: String)]
+  }
+
   public struct Configuration: Sendable {
     /// Tried in turn; at least one.
     public var servers: [ServerAddress]
@@ -32,6 +39,14 @@ extension Client {
     public var tls = TLSSettings()
     /// Sent with the request that opens a WebSocket, beside those that it needs.
     public var webSocketHeaders: [(name: String, value: String)] = []
+    /// On the way to every server but a Unix socket; nil: none.
+    public var proxy: Proxy?
+    /// Changes where the next attempt goes: a path or headers that are signed for a short time, say. It is asked before
+    /// each attempt, within `connectTimeout`, and cancelled when the attempt ends; what it throws ends the attempt.
+    ///
+    /// The address it was given stays the one that events and `ClientDelegate.connectPacket` name, and that a session is
+    /// known by: whatever comes back has to lead to that same server.
+    public var prepareEndpoint: (@Sendable (Endpoint) async throws -> Endpoint)?
     /// For brokers that ask for an enhanced authentication; MQTT 5 only.
     public var authenticator: (any Authenticator)?
     /// Goes where a server says "use another server" (0x9C) or "server moved" (0x9D), until that one fails.

@@ -19,12 +19,7 @@ final class Connection {
   init(attempt: Client.Attempt, channel: any Channel, maximumPacketSize: Int) {
     self.attempt = attempt
     self.channel = channel
-    stage =
-      switch attempt.server.transport {
-      case .tcp, .unix: .transport
-      case .tls: .tls
-      case .webSocket, .secureWebSocket: .upgrade
-      }
+    stage = attempt.proxy == nil ? attempt.endpoint.address.transport.firstStage : .proxy
     decoder = PacketDecoder(version: attempt.version, maximumPacketSize: maximumPacketSize)
   }
 
@@ -50,11 +45,36 @@ final class Connection {
   /// What an error of the transport means at this stage.
   func loss(from error: any Error) -> ConnectionLoss {
     let detail = ConnectionLoss.detail(error)
+    let server = attempt.endpoint.address
     return switch error {
-    case is NIOSSLError, is BoringSSLError: .tls(attempt.server, detail)
-    case _ where stage == .tls: .tls(attempt.server, detail)
-    case _ where stage == .upgrade: .upgrade(attempt.server, detail)
+    case _ where stage == .proxy: lossByProxy(detail)
+    case is NIOSSLError, is BoringSSLError: .tls(server, detail)
+    case _ where stage == .tls: .tls(server, detail)
+    case _ where stage == .upgrade: .upgrade(server, detail)
     default: .closed(stage, received: hasReceived, detail: detail)
+    }
+  }
+
+  /// What the end of the transport means at this stage, when nothing else was heard.
+  var lossByClosing: ConnectionLoss {
+    stage == .proxy
+      ? lossByProxy("\(ProxyTunnel.Refusal.closed)") : .closed(stage, received: hasReceived, detail: nil)
+  }
+
+  private func lossByProxy(_ detail: String) -> ConnectionLoss {
+    guard let proxy = attempt.proxy else { return .unreachable(attempt.endpoint.address, detail) }
+    return .proxy(proxy, attempt.endpoint.address, detail)
+  }
+}
+
+extension ServerAddress.Transport {
+  /// The first layer above the socket that needs the server.
+  var firstStage: ConnectionStage {
+    switch self {
+    case .tcp, .unix: .transport
+    case .tls: .tls
+    // Over TLS too: errors of TLS say that they are.
+    case .webSocket, .secureWebSocket: .upgrade
     }
   }
 }

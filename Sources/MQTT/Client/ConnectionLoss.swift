@@ -4,17 +4,25 @@ import NIOSSL
 
 /// How far a connection had come.
 public enum ConnectionStage: String, Sendable, Hashable {
+  /// `Client.Configuration.prepareEndpoint` runs.
+  case endpoint = "preparing the endpoint"
   case name = "looking up the name"
   case transport = "connecting"
+  /// A proxy is connected to, and asked for the way to the server.
+  case proxy = "going through the proxy"
   case tls = "the TLS handshake"
   case upgrade = "the WebSocket upgrade"
   case connect = "waiting for CONNACK"
   case connected
 }
 
-/// Why a connection could not be made, or ended.
+/// Why a connection could not be made, or ended. Addresses are those that were dialled.
 public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   case nameNotFound(host: String, String)
+  /// `Client.Configuration.prepareEndpoint` threw, for this server.
+  case endpoint(ServerAddress, String)
+  /// The proxy cannot be reached, or did not open the way to the server.
+  case proxy(Proxy, ServerAddress, String)
   case unreachable(ServerAddress, String)
   case tls(ServerAddress, String)
   /// The server is there, and does not speak MQTT over WebSocket at this path.
@@ -36,11 +44,16 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
     switch self {
     case .nameNotFound(let host, let detail):
       "the name \(host) cannot be resolved (\(detail)); check broker.url and the network's DNS"
+    case .endpoint(let server, let detail): "the endpoint of \(server) could not be prepared: \(detail)"
+    case .proxy(let proxy, let server, let detail): "the proxy \(proxy) gives no way to \(server): \(detail)"
     case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
     case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
     case .upgrade(let server, let detail):
       "no WebSocket with \(server): \(detail); check the path in broker.url"
     case .settings(let error): "\(error)"
+    case .timeout(let server, .endpoint, let limit): "the endpoint of \(server) was not prepared within \(limit)"
+    case .timeout(let server, .proxy, let limit):
+      "the proxy did not open the way to \(server) within \(limit)"
     case .timeout(let server, let stage, let limit): "\(server) did not answer within \(limit) (\(stage.rawValue))"
     case .closed(.connected, _, let detail): "the connection was closed" + (detail.map { ": \($0)" } ?? "")
     case .closed(let stage, let received, let detail):
@@ -54,13 +67,24 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   }
 
   /// What opening a transport failed with.
-  static func opening(_ server: ServerAddress, _ error: any Error) -> ConnectionLoss {
+  static func opening(_ attempt: Client.Attempt, _ error: any Error) -> ConnectionLoss {
+    let server = attempt.endpoint.address
     switch error {
-    case let error as TLSSettingsError: .settings(error)
-    case let error as NameLookup.Failure: .nameNotFound(host: error.host, error.description)
-    case let error as NIOConnectionError:
-      .unreachable(server, Set(error.connectionErrors.map { detail($0.error) }).sorted().joined(separator: ", "))
-    default: .unreachable(server, detail(error))
+    case let error as TLSSettingsError: return .settings(error)
+    case let error as Client.EndpointFailure: return .endpoint(server, error.description)
+    case let error as NameLookup.Failure:
+      guard let proxy = attempt.proxy else { return .nameNotFound(host: error.host, error.description) }
+      return .proxy(proxy, server, "its name cannot be resolved (\(error.description))")
+    default:
+      if let refusal = error as? ProxyTunnel.Refusal, let proxy = attempt.proxy {
+        return .proxy(proxy, server, refusal.description)
+      }
+      let detail =
+        (error as? NIOConnectionError).map {
+          Set($0.connectionErrors.map { self.detail($0.error) }).sorted().joined(separator: ", ")
+        } ?? detail(error)
+      guard let proxy = attempt.proxy else { return .unreachable(server, detail) }
+      return .proxy(proxy, server, "it cannot be reached (\(detail))")
     }
   }
 

@@ -11,6 +11,11 @@ enum HostNameCheck {
     var description: String { "the certificate is for the server's address and not for the name \(host)" }
   }
 
+  struct AddressMismatch: Error, CustomStringConvertible {
+    let address: String
+    var description: String { "the certificate is not for the address \(address)" }
+  }
+
   static func verify(_ certificate: NIOSSLCertificate, host: String) throws(Mismatch) {
     var hasNames = false
     for name in certificate._subjectAlternativeNames() {
@@ -21,6 +26,20 @@ enum HostNameCheck {
     }
     // Without alternative names NIOSSL has compared the common name, which cannot be an address.
     if hasNames { throw Mismatch(host: host) }
+  }
+
+  /// The certificate must carry the address itself.
+  static func verify(_ certificate: NIOSSLCertificate, address: SocketAddress) throws(AddressMismatch) {
+    let wanted: [UInt8]
+    switch address {
+    case .v4(let address): wanted = withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
+    case .v6(let address): wanted = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
+    case .unixDomainSocket: wanted = []
+    }
+    let names = certificate._subjectAlternativeNames()
+    guard names.contains(where: { $0.nameType == .ipAddress && $0.contents.elementsEqual(wanted) }) else {
+      throw AddressMismatch(address: address.ipAddress ?? "")
+    }
   }
 
   /// Labels compare without case; `*` stands for the whole first label and nothing more (RFC 6125 §6.4.3).

@@ -10,6 +10,7 @@ enum NameLookup {
   }
 
   static func addresses(_ host: String, port: Int) async throws -> [SocketAddress] {
+    guard UInt16(exactly: port) != nil else { throw Failure(host: host, description: "there is no port \(port)") }
     if let address = try? SocketAddress(ipAddress: host, port: port) { return [address] }
     return try await BlockingWork.run("name-lookup") { try look(up: host, port: port) }
   }

@@ -33,5 +33,7 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// `host:port`, with brackets around IPv6 (RFC 3986 §3.2).
-  var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+  var authority: String { "\(bracketedHost):\(port)" }
+
+  var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 }

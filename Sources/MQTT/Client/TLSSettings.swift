@@ -1,3 +1,4 @@
+import NIOCore
 import NIOSSL
 
 /// How a TLS connection is made. Paths are read each time a connection is opened, so renewed certificates are taken.
@@ -9,17 +10,40 @@ public struct TLSSettings: Sendable, Hashable {
   public var privateKey: String?
   /// The name that the server's certificate must carry, and that is asked for (SNI); nil: the host of the address.
   public var serverName: String?
-  /// The server's certificate is not checked at all.
+  /// The server's certificate is not checked at all, unless there are pinned ones.
   public var isInsecure = false
+  /// PEM files, each with one certificate or several. Where there are any, the server's own certificate must be one of
+  /// them, byte for byte, and that is all of the check: it may be self-signed, expired or for another name, and neither
+  /// `authorities` nor `isInsecure` matters.
+  public var pinnedCertificates: [String] = []
 
   public init() {}
 
   /// Reads the files: blocking work.
-  func makeContext(_ applicationProtocol: String) throws(TLSSettingsError) -> NIOSSLContext {
+  func makeLayer(for server: ServerAddress) throws(TLSSettingsError) -> TLSLayer {
+    let name = serverName ?? server.host
+    let address = try? SocketAddress(ipAddress: name, port: 0)
     var configuration = TLSConfiguration.makeClientConfiguration()
-    if let authorities { configuration.trustRoots = .file(authorities) }
-    if isInsecure { configuration.certificateVerification = .none }
-    configuration.applicationProtocols = [applicationProtocol]
+    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
+    configuration.applicationProtocols = [server.transport.isWebSocket ? "http/1.1" : "mqtt"]
+    let check: TLSLayer.Check
+    if !pinnedCertificates.isEmpty {
+      check = .pinned(try readPinned())
+      configuration.trustRoots = .certificates([])
+      configuration.certificateVerification = .noHostnameVerification
+    } else {
+      if let authorities { configuration.trustRoots = .file(authorities) }
+      if isInsecure {
+        check = .none
+        configuration.certificateVerification = .none
+      } else if let address {
+        check = .address(address)
+        // NIOSSL would compare the address that was reached, which is a proxy's where there is one.
+        configuration.certificateVerification = .noHostnameVerification
+      } else {
+        check = .name(name)
+      }
+    }
     if let certificate, let privateKey {
       do {
         configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
@@ -28,9 +52,22 @@ public struct TLSSettings: Sendable, Hashable {
         configuration.privateKey = .privateKey(try NIOSSLPrivateKey(file: privateKey, format: .pem))
       } catch { throw TLSSettingsError(file: privateKey, what: "the private key", cause: error) }
     }
-    do { return try NIOSSLContext(configuration: configuration) } catch {
+    do {
+      let context = try NIOSSLContext(configuration: configuration)
+      return TLSLayer(context: context, check: check, serverName: address == nil ? name : nil)
+    } catch {
       throw TLSSettingsError(file: authorities, what: "the certificate authorities", cause: error)
     }
+  }
+
+  private func readPinned() throws(TLSSettingsError) -> Set<[UInt8]> {
+    var pinned: Set<[UInt8]> = []
+    for file in pinnedCertificates {
+      do {
+        for certificate in try NIOSSLCertificate.fromPEMFile(file) { pinned.insert(try certificate.toDERBytes()) }
+      } catch { throw TLSSettingsError(file: file, what: "the pinned certificate", cause: error) }
+    }
+    return pinned
   }
 }
 

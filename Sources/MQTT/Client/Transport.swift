@@ -1,20 +1,20 @@
 import Glibc
 import NIOCore
 import NIOPosix
-import NIOSSL
 import NIOTLS
 
 /// Opens a byte stream to a server. The client hears of its socket first and, once MQTT can begin, of that.
 struct Transport: Sendable {
-  let server: ServerAddress
-  /// Of the name; empty for a Unix socket.
+  let endpoint: Client.Endpoint
+  /// On the way to it; nil: none.
+  let proxy: Proxy?
+  /// Of the proxy or else of the server; empty for a Unix socket.
   let addresses: [SocketAddress]
   /// There exactly where the server's transport uses TLS.
-  let tls: NIOSSLContext?
-  let isInsecure: Bool
-  let serverName: String?
-  let webSocketHeaders: [(name: String, value: String)]
+  let tls: TLSLayer?
   let timeout: Duration
+
+  private var server: ServerAddress { endpoint.address }
 
   /// The handler next to the socket; closing from there leaves out the good-byes of TLS and WebSocket.
   private static let socketHandler = "limpet.socket"
@@ -29,31 +29,41 @@ struct Transport: Sendable {
       }
     guard server.transport != .unix else { return bootstrap.connect(unixDomainSocketPath: server.path) }
     bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
-    return bootstrap.connect(host: server.host, port: server.port)
+    return bootstrap.connect(host: proxy?.host ?? server.host, port: proxy?.port ?? server.port)
   }
 
   private func prepare(_ channel: any Channel, _ client: Client, _ attempt: UInt64) throws {
+    // An attempt that is over takes none of the addresses that are left.
+    guard client.assumeIsolated({ $0.isOpening(attempt) }) else { throw ChannelError.ioOnClosedChannel }
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(SocketHandler(client: client, attempt: attempt), name: Self.socketHandler)
-    if let tls {
-      let name = serverName ?? server.host
-      // A literal address is no server name (RFC 6066 §3); the certificate is then checked against the address.
-      let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
-      try pipeline.addHandler(tlsHandler(tls, name: isAddress ? nil : name))
-    }
-    if server.transport.isWebSocket {
-      try WebSocket.upgrade(channel, to: server, headers: webSocketHeaders, client, attempt)
-    } else {
-      try pipeline.addHandler(
-        ConnectionHandler(client: client, attempt: attempt, beginsAt: tls == nil ? .active : .tls))
+    guard let proxy else { return try addLayers(channel, client, attempt, beginsAt: .active) }
+    try ProxyTunnel.open(through: proxy, to: server, on: channel, within: timeout).whenComplete { result in
+      do {
+        try result.get()
+        client.assumeIsolated { $0.tunnelOpened(attempt) }
+        try addLayers(channel, client, attempt, beginsAt: .added)
+        channel.pipeline.syncOperations.removeHandler(name: ProxyTunnel.holder, promise: nil)
+      } catch {
+        client.assumeIsolated { $0.transportFailed(error, attempt) }
+      }
     }
   }
 
-  /// - Parameter name: nil where an address is connected to.
-  private func tlsHandler(_ context: NIOSSLContext, name: String?) throws -> NIOSSLClientHandler {
-    guard let name, !isInsecure else { return try NIOSSLClientHandler(context: context, serverHostname: name) }
-    return try ._makeSSLClientHandler(context: context, serverHostname: name) { certificate, channel in
-      channel.eventLoop.makeCompletedFuture { try HostNameCheck.verify(certificate, host: name) }
+  /// - Parameter beginning: of MQTT, where it is the only layer.
+  private func addLayers(
+    _ channel: any Channel, _ client: Client, _ attempt: UInt64, beginsAt beginning: ConnectionHandler.Beginning
+  ) throws {
+    let pipeline = channel.pipeline.syncOperations
+    if let tls {
+      try pipeline.addHandler(
+        tls.makeHandler { error in client.assumeIsolated { $0.transportIsRefused(error, attempt) } })
+    }
+    if server.transport.isWebSocket {
+      try WebSocket.upgrade(channel, to: server, headers: endpoint.webSocketHeaders, client, attempt)
+    } else {
+      try pipeline.addHandler(
+        ConnectionHandler(client: client, attempt: attempt, beginsAt: tls == nil ? beginning : .tls))
     }
   }
 

@@ -1,0 +1,49 @@
+/// A proxy that carries connections to servers. It looks up their names itself: only its own is looked up here.
+///
+/// It sees where a connection goes, and what it carries where that is not TLS. Unix sockets are reached without it.
+public struct Proxy: Sendable, Hashable, CustomStringConvertible {
+  /// The protocol that it is spoken to.
+  public enum Kind: String, Sendable, Hashable {
+    /// CONNECT of HTTP/1.1 (RFC 9110 §9.3.6), in plain text.
+    case httpConnect = "http"
+    /// SOCKS 5 (RFC 1928), without authentication.
+    case socks5
+  }
+
+  /// A user name and a password for the Basic scheme (RFC 7617); the name must have no colon.
+  ///
+  /// They travel to the proxy in plain text. They are never part of a description or a dump.
+  public struct Credentials: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+  {
+    let userName: String
+    let password: String
+
+    public init(userName: String, password: String) {
+      self.userName = userName
+      self.password = password
+    }
+
+    public var description: String { "(secret)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+  }
+
+  public let kind: Kind
+  /// A name or an address; IPv6 without brackets.
+  public let host: String
+  public let port: Int
+  let credentials: Credentials?
+
+  public static func httpConnect(host: String, port: Int, credentials: Credentials? = nil) -> Proxy {
+    Proxy(kind: .httpConnect, host: host, port: port, credentials: credentials)
+  }
+
+  /// Takes no credentials: swift-nio-extras has no user name and password for SOCKS (RFC 1929).
+  public static func socks5(host: String, port: Int) -> Proxy {
+    Proxy(kind: .socks5, host: host, port: port, credentials: nil)
+  }
+
+  /// As a URL, without credentials: `http://proxy.example.com:3128`.
+  public var description: String { "\(kind.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+}

@@ -1,0 +1,259 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import MQTT
+
+/// A mosquitto of a test's own on ports of 127.0.0.1, one for each way to reach it.
+final class WayBroker: Sendable {
+  /// A self-signed certificate for `broker.invalid`, `localhost` and 127.0.0.1; its own authority.
+  let certificate: String
+  let folder: String
+  private let ports: [ServerAddress.Transport: Int]
+  private let process: Process
+
+  fileprivate init() async throws {
+    folder = FileManager.default.temporaryDirectory.path + "/limpet-ways-" + UUID().uuidString.prefix(8)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    certificate = try WayBroker.makeCertificate("server", in: folder)
+    var lines = "per_listener_settings false\nallow_anonymous true\nuser root\nlog_dest stderr\n"
+    var ports: [ServerAddress.Transport: Int] = [:]
+    for transport in ServerAddress.Transport.allCases where transport != .unix {
+      let port = try freePort()
+      ports[transport] = port
+      lines += "listener \(port) 127.0.0.1\n"
+      if transport.isWebSocket { lines += "protocol websockets\n" }
+      if transport.usesTLS { lines += "certfile \(certificate)\nkeyfile \(folder)/server.key\n" }
+    }
+    lines += "listener 0 \(folder)/socket\n"
+    self.ports = ports
+    try lines.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
+    process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/sbin/mosquitto")
+    process.arguments = ["-c", "\(folder)/mosquitto.conf"]
+    process.standardError = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    let socket = "\(folder)/socket"
+    try await until("mosquitto listens") { FileManager.default.fileExists(atPath: socket) }
+  }
+
+  func address(_ transport: ServerAddress.Transport, host: String = "broker.invalid") -> ServerAddress {
+    guard transport != .unix else { return ServerAddress(transport: .unix, path: "\(folder)/socket") }
+    return ServerAddress(
+      transport: transport, host: host, port: ports[transport] ?? 0, path: transport.isWebSocket ? "/mqtt" : "")
+  }
+
+  static func makeCertificate(_ name: String, in folder: String, names: String? = nil) throws -> String {
+    let openssl = Process()
+    openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+    openssl.arguments = [
+      "req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+      "/CN=\(name)", "-addext", "subjectAltName=\(names ?? "DNS:broker.invalid,DNS:localhost,IP:127.0.0.1")",
+      "-keyout", "\(folder)/\(name).key", "-out", "\(folder)/\(name).crt",
+    ]
+    openssl.standardError = FileHandle.nullDevice
+    try openssl.run()
+    openssl.waitUntilExit()
+    try #require(openssl.terminationStatus == 0)
+    return "\(folder)/\(name).crt"
+  }
+
+  fileprivate func end() {
+    // The threads of tests block the other signals, which a program inherits.
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+func withWayBroker(_ body: (WayBroker) async throws -> Void) async throws {
+  let broker = try await WayBroker()
+  defer { broker.end() }
+  try await body(broker)
+}
+
+/// A client's events, in order. It connects under a name of its own.
+final class Life: ClientDelegate {
+  private let past = Mutex<[(event: Client.Event, time: ContinuousClock.Instant)]>([])
+  private let name = "life-" + UUID().uuidString.prefix(8)
+
+  func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+    Connect(clientIdentifier: name, cleanStart: true, keepAlive: 60)
+  }
+
+  func client(_ client: isolated Client, did event: Client.Event) {
+    past.withLock { $0.append((event, .now)) }
+  }
+
+  var losses: [(loss: ConnectionLoss, retryAfter: Duration?)] {
+    past.withLock(\.self).compactMap { if case .lost(let loss, let delay) = $0.event { (loss, delay) } else { nil } }
+  }
+  var connecting: [ServerAddress] {
+    past.withLock(\.self).compactMap { if case .connecting(let server, _) = $0.event { server } else { nil } }
+  }
+  var connected: [ServerAddress] {
+    past.withLock(\.self).compactMap { if case .connected(_, let server) = $0.event { server } else { nil } }
+  }
+
+  func connection(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    try await until("connected", sourceLocation: sourceLocation) { !connected.isEmpty || !losses.isEmpty }
+    try #require(!connected.isEmpty, "\(losses)", sourceLocation: sourceLocation)
+  }
+
+  /// The first loss, as its sentence.
+  func loss(sourceLocation: SourceLocation = #_sourceLocation) async throws -> ConnectionLoss {
+    try await until("a loss", sourceLocation: sourceLocation) { !losses.isEmpty }
+    return try #require(losses.first).loss
+  }
+}
+
+/// Runs a client as long as the body; it is aborted at the end.
+func withLife(
+  _ configuration: Client.Configuration, _ body: (Client, Life) async throws -> Void
+) async throws {
+  let life = Life()
+  let client = Client(
+    configuration, delegate: life, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: .init(label: "test"))
+  await client.start()
+  do { try await body(client, life) } catch {
+    await client.abort()
+    throw error
+  }
+  await client.abort()
+}
+
+/// Sends a fixed answer to each piece that a client sends, for as long as it has answers; then it says nothing more.
+final class ScriptedServer: Sendable {
+  struct Visit {
+    var received: [UInt8] = []
+    var pieces = 0
+    var isClosed = false
+  }
+
+  let port: Int
+  private let channel: any Channel
+  private let past: Past
+
+  fileprivate final class Past: Sendable {
+    let visits = Mutex<[Visit]>([])
+  }
+
+  fileprivate init(_ answers: [[UInt8]], closes: Bool) async throws {
+    let past = Past()
+    self.past = past
+    channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(Handler(past, answers, closes))
+        }
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    port = try #require(channel.localAddress?.port)
+  }
+
+  var visits: [Visit] { past.visits.withLock(\.self) }
+
+  fileprivate func end() async { try? await channel.close().get() }
+
+  private final class Handler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let past: Past
+    private var answers: ArraySlice<[UInt8]>
+    private let closes: Bool
+    private let index: Int
+
+    init(_ past: Past, _ answers: [[UInt8]], _ closes: Bool) {
+      (self.past, self.answers, self.closes) = (past, answers[...], closes)
+      index = past.visits.withLock { visits in
+        visits.append(Visit())
+        return visits.count - 1
+      }
+    }
+
+    private func change(_ body: (inout Visit) -> Void) { past.visits.withLock { body(&$0[index]) } }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      let bytes = unwrapInboundIn(data)
+      change {
+        $0.received += Array(bytes.readableBytesView)
+        $0.pieces += 1
+      }
+      if let answer = answers.popFirst() {
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: answer)), promise: nil)
+        if answers.isEmpty, closes { context.close(promise: nil) }
+      } else if closes {
+        context.close(promise: nil)
+      }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { change { $0.isClosed = true } }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+  }
+}
+
+/// - Parameter closes: after the last answer; without answers, after the first piece.
+func withScriptedServer(
+  _ answers: [String] = [], closes: Bool = false, _ body: (ScriptedServer) async throws -> Void
+) async throws {
+  try await withScriptedServer(answers.map { Array($0.utf8) }, closes: closes, body)
+}
+
+func withScriptedServer(
+  _ answers: [[UInt8]], closes: Bool = false, _ body: (ScriptedServer) async throws -> Void
+) async throws {
+  let server = try await ScriptedServer(answers, closes: closes)
+  do { try await body(server) } catch {
+    await server.end()
+    throw error
+  }
+  await server.end()
+}
+
+/// The client's ends of TCP connections to a port, by state (`st` of proc_net_tcp); 2 is SYN_SENT, 6 TIME_WAIT.
+func sockets(to port: Int) throws -> [Int] {
+  try ["tcp", "tcp6"].flatMap { table in
+    let text = (try? String(contentsOfFile: "/proc/net/\(table)", encoding: .utf8)) ?? ""
+    return try text.split(separator: "\n").dropFirst().compactMap { line -> Int? in
+      let fields = line.split(separator: " ")
+      guard fields.count > 3, let remote = fields[2].split(separator: ":").last else { return nil }
+      guard try #require(Int(remote, radix: 16)) == port else { return nil }
+      return Int(fields[3], radix: 16)
+    }
+  }
+}
+
+/// A port of 127.0.0.1 that nothing listens on.
+func freePort() throws -> Int {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  try #require(descriptor >= 0)
+  defer { close(descriptor) }
+  return try bindToLoopback(descriptor)
+}
+
+func bindToLoopback(_ descriptor: Int32) throws -> Int {
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  try withUnsafeMutablePointer(to: &address) { pointer in
+    try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+      try #require(bind(descriptor, pointer, length) == 0)
+      try #require(getsockname(descriptor, pointer, &length) == 0)
+    }
+  }
+  return Int(UInt16(bigEndian: address.sin_port))
+}
+
+func until(
+  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+  _ condition: () throws -> Bool
+) async throws {
+  let deadline = ContinuousClock.now + limit
+  while try !condition() {
+    try #require(ContinuousClock.now < deadline, "not within \(limit): \(what)", sourceLocation: sourceLocation)
+    try await Task.sleep(for: .milliseconds(5))
+  }
+}
