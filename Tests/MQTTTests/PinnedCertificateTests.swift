@@ -6,7 +6,8 @@ import Testing
 @Suite("A pinned certificate", .timeLimit(.minutes(2)))
 struct PinnedCertificateTests {
   @Test(
-    "is enough: no authority knows it, and the name is another", arguments: [ServerAddress.Transport.tls, .secureWebSocket],
+    "is enough: no authority knows it, and the name is another",
+    arguments: [ServerAddress.Transport.tls, .secureWebSocket],
     ["localhost", "127.0.0.1"])
   func isEnough(transport: ServerAddress.Transport, host: String) async throws {
     try await withWayBroker { broker in

@@ -116,7 +116,8 @@ func withLife(
 ) async throws {
   let life = Life()
   let client = Client(
-    configuration, delegate: life, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: .init(label: "test"))
+    configuration, delegate: life, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: .init(label: "test")
+  )
   await client.start()
   do { try await body(client, life) } catch {
     await client.abort()
@@ -215,7 +216,11 @@ func withScriptedServer(
 /// The client's ends of TCP connections to a port, by state (`st` of proc_net_tcp); 2 is SYN_SENT, 6 TIME_WAIT.
 func sockets(to port: Int) throws -> [Int] {
   try ["tcp", "tcp6"].flatMap { table in
-    let text = (try? String(contentsOfFile: "/proc/net/\(table)", encoding: .utf8)) ?? ""
+    // Of a file without a size not every way of reading sees more than a page.
+    let file = try #require(FileHandle(forReadingAtPath: "/proc/net/\(table)"))
+    var data = Data()
+    while let part = try file.read(upToCount: 1 << 16), !part.isEmpty { data += part }
+    let text = String(decoding: data, as: UTF8.self)
     return try text.split(separator: "\n").dropFirst().compactMap { line -> Int? in
       let fields = line.split(separator: " ")
       guard fields.count > 3, let remote = fields[2].split(separator: ":").last else { return nil }
@@ -225,34 +230,28 @@ func sockets(to port: Int) throws -> [Int] {
   }
 }
 
-/// A port of 127.0.0.1 that nothing listens on.
+/// A port of 127.0.0.1 to listen on, outside of those that the kernel gives to whoever asks for any.
 func freePort() throws -> Int {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-  try #require(descriptor >= 0)
-  defer { close(descriptor) }
-  return try bindToLoopback(descriptor)
+  for _ in 0..<100 {
+    let port = Int.random(in: 20_000..<32_000)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    try #require(descriptor >= 0)
+    defer { close(descriptor) }
+    let address = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+    if address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 { return port }
+  }
+  throw CancellationError()
 }
 
-func bindToLoopback(_ descriptor: Int32) throws -> Int {
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  try withUnsafeMutablePointer(to: &address) { pointer in
-    try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-      try #require(bind(descriptor, pointer, length) == 0)
-      try #require(getsockname(descriptor, pointer, &length) == 0)
-    }
-  }
-  return Int(UInt16(bigEndian: address.sin_port))
-}
+/// A port that nothing listens on.
+let closedPort = 1
 
 func until(
   _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () throws -> Bool
+  _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + limit
-  while try !condition() {
+  while try await !condition() {
     try #require(ContinuousClock.now < deadline, "not within \(limit): \(what)", sourceLocation: sourceLocation)
     try await Task.sleep(for: .milliseconds(5))
   }

@@ -102,7 +102,7 @@ extension Client {
     }
     lookUps += 1
     defer { lookUps -= 1 }
-    return try await NameLookup.addresses(host, port: port)
+    return try await configuration.lookUp(host, port)
   }
 
   /// The proxy has opened the way to the server.

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// What stands above a client: says who it is on each connection, and hears what happens.
 public protocol ClientDelegate: AnyObject, Sendable {
   /// The CONNECT of the next connection, will included. It may take its time: a counter has to be stored first, say.
@@ -72,6 +74,11 @@ extension Client {
     public var believesAnySession = false
     /// How long a message of QoS 1 may be under way in memory only. What QoS 2 cannot do without is stored at once.
     public var storeDelay = Duration.seconds(1)
+
+    /// Tests have names of their own.
+    var lookUp: @Sendable (String, Int) async throws -> [SocketAddress] = { host, port in
+      try await NameLookup.addresses(host, port: port)
+    }
 
     public init(servers: [ServerAddress]) { self.servers = servers }
   }

@@ -93,6 +93,7 @@ enum ProxyTunnel {
     switch error {
     case let error as Refusal: error
     case NIOHTTP1ProxyConnectHandler.Error.remoteConnectionClosed() as NIOHTTP1ProxyConnectHandler.Error: .closed
+    case HTTPParserError.invalidEOFState as HTTPParserError: .closed
     case is HTTPParserError, is NIOHTTP1ProxyConnectHandler.Error: Refusal(description: "it does not speak HTTP")
     case let error as SOCKSError.ConnectionFailed: Refusal(description: "it answered \(text(error.reply))")
     case let error as SOCKSError.InvalidAuthenticationSelection where error.selection == .noneAcceptable:
