@@ -3,10 +3,10 @@ import NIOCore
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
 ///
-/// It lives on one event loop, which is its executor. Its states: `idle` –start→ `preparing` (looks up the name, reads
-/// TLS files) → `opening` (TCP) → `open` (TLS, WebSocket, CONNECT, connected, closing) –loss→ `waiting` → `preparing`;
-/// from each of them –disconnect, abort→ `stopped`, which is the end. What belongs to an attempt carries its number, so
-/// that nothing late from an old connection touches a new one.
+/// It lives on one event loop, which is its executor. Its states: `idle` –start→ `preparing` (endpoint, name, TLS files)
+/// → `opening` (TCP) → `open` (proxy, TLS, WebSocket, CONNECT, connected, closing) –loss→ `waiting` → `preparing`; from
+/// each of them –disconnect, abort→ `stopped`, which is the end. What belongs to an attempt carries its number, so that
+/// nothing late from an old connection touches a new one.
 public actor Client {
   enum State {
     case idle
