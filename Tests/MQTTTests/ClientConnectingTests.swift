@@ -79,13 +79,15 @@ struct ClientConnectingTests {
   func timesOut(silence: Silence) async throws {
     let limit = Duration.milliseconds(400)
     try await withSilence(silence, timeout: limit) { scene, client, life in
-      try await until("two attempts have ended") { life.losses.count >= 2 }
-      try await until("a third hangs") { try scene.hangs(3) }
-      for (loss, delay) in life.losses.prefix(2) {
-        guard case .timeout(_, silence.stage, limit) = loss, delay != nil else {
-          Issue.record("\(loss)")
-          return
-        }
+      // On a busy machine an attempt may not even come as far as the stage.
+      func isExpected(_ loss: ConnectionLoss, _ delay: Duration?) -> Bool {
+        if case .timeout(_, silence.stage, limit) = loss { delay != nil } else { false }
+      }
+      try await until("two attempts have ended so") { life.losses.count { isExpected($0.loss, $0.retryAfter) } >= 2 }
+      try await until("another hangs") { try scene.hangs(3) }
+      for (loss, _) in life.losses {
+        if case .timeout = loss { continue }
+        Issue.record("\(loss)")
       }
       #expect(try scene.open <= 1)
       await client.abort()
@@ -280,7 +282,7 @@ struct ClientConnectingTests {
       try await withScriptedServer(silence.answers) { server in
         try await withLife(configuration(server.port)) { client, life in
           let hangs = { (count: Int) in
-            server.visits.count >= count && server.visits[count - 1].pieces > silence.answers.count
+            server.visits.count >= count && (server.visits.last?.pieces ?? 0) > silence.answers.count
           }
           let isGone = { server.visits.allSatisfy(\.isClosed) }
           try await body(Scene(port: server.port, fillers: 0, hangs: hangs, isGone: isGone), client, life)
