@@ -60,7 +60,7 @@ struct EndpointTests {
       try await withLife(configuration) { client, life in
         try await life.connection()
         #expect(life.connected == [configured])
-        #expect(await client.sessionServer == configured)
+        #expect(await client.owner?.server == configured.description)
       }
     }
   }
