@@ -132,6 +132,45 @@ import Testing
     #expect(harness.accept(delivery) == [])
   }
 
+  @Test(
+    "messages are answered in the order they came, whatever the order they are accepted in [MQTT-4.6.0-2] [MQTT-4.6.0-3]"
+  )
+  func answersInOrder() {
+    var harness = SessionHarness.connected()
+    var deliveries: [Session.Delivery] = []
+    for (number, qos) in [(1, .atLeastOnce), (2, .exactlyOnce), (3, .atLeastOnce), (4, .exactlyOnce)] as [(UInt16, QoS)]
+    {
+      deliveries += harness.receive(.numbered(UInt64(number), qos, PacketIdentifier(rawValue: number))).delivered
+    }
+    #expect(harness.accept(deliveries[3]).sent == [])
+    #expect(harness.accept(deliveries[1]).sent == [])
+    #expect(harness.accept(deliveries[0]).sent == [Answers.puback(1), Answers.pubrec(2)])
+    #expect(harness.accept(deliveries[2]).sent == [Answers.puback(3), Answers.pubrec(4)])
+  }
+
+  @Test("a message that could not be taken is not answered, and those behind it are [behaviour 56]")
+  func left() {
+    var harness = SessionHarness.connected()
+    let deliveries =
+      harness.receive(.numbered(1, .atLeastOnce, 1)).delivered
+      + harness.receive(.numbered(2, .atLeastOnce, 2)).delivered
+    #expect(harness.accept(deliveries[1]).sent == [])
+    #expect(harness.perform { $0.leave(deliveries[0], at: .now, into: &$1) }.sent == [Answers.puback(2)])
+    #expect(harness.accept(deliveries[0]).sent == [])
+    _ = harness.drop()
+    _ = harness.connect(sessionPresent: true)
+    #expect(harness.receive(.numbered(1, .atLeastOnce, 1, duplicate: true)).delivered.count == 1)
+  }
+
+  @Test(
+    "a message that comes again before it is accepted is delivered once [MQTT-4.3.3-10]",
+    arguments: [QoS.atLeastOnce, .exactlyOnce])
+  func undecided(qos: QoS) {
+    var harness = SessionHarness.connected()
+    #expect(harness.receive(.numbered(1, qos, 1)).delivered.count == 1)
+    #expect(harness.receive(.numbered(1, qos, 1, duplicate: true)).delivered.count == 0)
+  }
+
   @Test("a message released before it was accepted leaves nothing behind that would hide the next one")
   func releasedEarly() throws {
     var harness = SessionHarness.connected()

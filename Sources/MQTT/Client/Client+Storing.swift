@@ -66,10 +66,4 @@ extension Client {
     }
     storeTimer = (deadline, task)
   }
-
-  /// The application has a message (`Configuration.acceptsAtOnce`): the server is answered.
-  public func accept(_ delivery: Session.Delivery) {
-    session.accept(delivery, at: .now, into: &actions)
-    perform()
-  }
 }

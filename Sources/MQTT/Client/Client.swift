@@ -123,6 +123,18 @@ public actor Client {
     perform()
   }
 
+  /// The application has a message (`Configuration.acceptsAtOnce`): see `Session.accept`.
+  public func accept(_ delivery: Session.Delivery) {
+    session.accept(delivery, at: .now, into: &actions)
+    perform()
+  }
+
+  /// The application could not take a message: see `Session.leave`.
+  public func leave(_ delivery: Session.Delivery) {
+    session.leave(delivery, at: .now, into: &actions)
+    perform()
+  }
+
   /// Says DISCONNECT, lets what was sent leave, and closes the transport properly; past `limit` it is closed at once.
   /// The client ends.
   public func disconnect(_ reasonCode: ReasonCode = .success, within limit: Duration) async {

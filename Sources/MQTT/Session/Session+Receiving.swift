@@ -16,6 +16,9 @@ extension Session {
         // Delivered before: the answer only (§4.3.3, method B).
         return send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
       }
+      // Delivered and not decided about yet: its answer follows ([MQTT-4.3.3-10]).
+      if link.unanswered.contains(where: { $0.identifier == identifier && $0.fate == .undecided }) { return }
+      link.unanswered.append(Unanswered(identifier: identifier, qos: message.qos))
     }
     actions.append(
       .deliver(
@@ -24,21 +27,44 @@ extension Session {
           connection: connections)))
   }
 
-  /// The application has the message: answers the server. A message that is not accepted comes again on the next
-  /// connection; what this connection did not bring, or brought and took back with PUBREL, is not answered.
+  /// The application has the message: the server is answered, in the order in which the messages came ([MQTT-4.6.0-2],
+  /// [MQTT-4.6.0-3]), so behind those that are not decided about yet. What this connection did not bring, or brought and
+  /// took back with PUBREL, is not answered.
   public mutating func accept(_ delivery: Delivery, at now: Instant, into actions: inout [Action]) {
-    guard let identifier = delivery.packetIdentifier, delivery.connection == connections,
-      link.incoming.contains(identifier)
+    decide(delivery, .accepted, at: now, into: &actions)
+  }
+
+  /// The application could not take the message: it is not answered, holds its place in the window, and comes again on
+  /// the next connection.
+  public mutating func leave(_ delivery: Delivery, at now: Instant, into actions: inout [Action]) {
+    decide(delivery, .left, at: now, into: &actions)
+  }
+
+  private mutating func decide(
+    _ delivery: Delivery, _ fate: Unanswered.Fate, at now: Instant, into actions: inout [Action]
+  ) {
+    guard isConnected, delivery.connection == connections, let identifier = delivery.packetIdentifier,
+      let index = link.unanswered.firstIndex(where: {
+        $0.identifier == identifier && $0.qos == delivery.message.qos && $0.fate == .undecided
+      })
     else { return }
-    switch delivery.message.qos {
-    case .atMostOnce: break
-    case .atLeastOnce:
-      link.incoming.remove(identifier)
-      send(.puback(Acknowledgement(identifier)), at: now, into: &actions)
-    case .exactlyOnce:
-      guard receivedIdentifiers.insert(identifier).inserted else { return }
-      receivedTicket = storeFirst(.received(identifier, true), into: &actions)
-      send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
+    link.unanswered[index].fate = fate
+    answer(at: now, into: &actions)
+  }
+
+  private mutating func answer(at now: Instant, into actions: inout [Action]) {
+    let end = link.unanswered.firstIndex { $0.fate == .undecided } ?? link.unanswered.endIndex
+    let decided = link.unanswered[..<end]
+    link.unanswered.removeFirst(end)
+    for message in decided where message.fate == .accepted {
+      guard message.qos == .exactlyOnce else {
+        link.incoming.remove(message.identifier)
+        send(.puback(Acknowledgement(message.identifier)), at: now, into: &actions)
+        continue
+      }
+      receivedIdentifiers.insert(message.identifier)
+      receivedTicket = storeFirst(.received(message.identifier, true), into: &actions)
+      send(.pubrec(message.identifier), after: receivedTicket, at: now, into: &actions)
     }
   }
 
@@ -47,6 +73,7 @@ extension Session {
     let isKnown = receivedIdentifiers.remove(identifier) != nil
     if isKnown { receivedTicket = storeFirst(.received(identifier, false), into: &actions) }
     link.incoming.remove(identifier)
+    if !isKnown { link.unanswered.removeAll { $0.identifier == identifier && $0.qos == .exactlyOnce } }
     send(
       .pubcomp(identifier, isKnown ? .success : .packetIdentifierNotFound), after: receivedTicket, at: now,
       into: &actions)

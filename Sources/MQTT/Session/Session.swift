@@ -31,6 +31,8 @@ public struct Session: Sendable {
     var inboundAliases: [UInt16: TopicName] = [:]
     /// QoS 1 and 2 messages from the server whose course is not over ([MQTT-3.3.4-9]).
     var incoming: Set<PacketIdentifier> = []
+    /// Those of them that the application has and the server has no answer for, in the order they came.
+    var unanswered: [Unanswered] = []
     /// SUBSCRIBE and UNSUBSCRIBE that wait for their answer, with the number of filters.
     var requests: [PacketIdentifier: Request] = [:]
     /// Messages that wait for room to be sent again, the oldest last.
@@ -47,6 +49,15 @@ public struct Session: Sendable {
     /// What CONNECT named for enhanced authentication.
     var authenticationMethod: String?
     var isReauthenticating = false
+  }
+
+  /// A message that was delivered.
+  struct Unanswered: Sendable {
+    enum Fate: Sendable { case undecided, accepted, left }
+
+    let identifier: PacketIdentifier
+    let qos: QoS
+    var fate = Fate.undecided
   }
 
   struct Request: Sendable {
