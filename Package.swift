@@ -70,10 +70,15 @@ let package = Package(
       path: "Tests/Benchmarks/MQTTBenchmark",
       swiftSettings: strict),
 
+    .target(
+      name: "TestScene",
+      dependencies: ["MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log")],
+      path: "Tests/Support",
+      swiftSettings: strict),
     .testTarget(
       name: "MQTTTests",
       dependencies: [
-        "MQTT", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
@@ -91,7 +96,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "limpet", "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
+        "limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
   ],

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import TestScene
 import Testing
 
 @Suite("A broker that misbehaves", .showsLogs)

@@ -1,4 +1,5 @@
 import Foundation
+import TestScene
 import Testing
 
 @Suite("The program that is built", .showsLogs)

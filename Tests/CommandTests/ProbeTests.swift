@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import TestScene
 import Testing
 
 @Suite("limpet probe", .showsLogs)

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import TestScene
 import Testing
 
 @Suite("Readings of a board reach a broker", .showsLogs)

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import TestScene
 import Testing
 
 @Suite("What an agent knows survives a restart", .showsLogs)

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import TestScene
 import Testing
 
 @Suite("An agent's MQTT session outlives its process", .showsLogs)

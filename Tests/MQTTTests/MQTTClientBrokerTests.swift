@@ -2,11 +2,12 @@ import Foundation
 import Logging
 import NIOCore
 import ServiceLifecycle
+import TestScene
 import Testing
 
 @testable import MQTT
 
-@Suite("MQTTClient on mosquitto", .timeLimit(.minutes(2)))
+@Suite("MQTTClient on mosquitto", .showsLogs, .timeLimit(.minutes(2)))
 struct MQTTClientBrokerTests {
   @Test(
     "publish returns when a message of each QoS is safe; the messages arrive in order [MQTT-4.2.0-1] [behaviour 50]")
@@ -74,7 +75,8 @@ struct MQTTClientBrokerTests {
       try await withClient(broker, "a") { client in
         var events = client.events.makeAsyncIterator()
         let stream = try await client.subscribe([Subscription(TopicFilter("t"))])
-        try await broker.restart()
+        try await broker.stop(SIGKILL)
+        try await broker.start()
         var wasLost = false
         while let event = await events.next() {
           if case .lost = event { wasLost = true }
@@ -123,7 +125,7 @@ struct MQTTClientBrokerTests {
     try await withBroker { broker in
       try await withClient(broker, "a") { client in
         _ = try await client.subscribe([Subscription(TopicFilter("t"))])
-        try await broker.says("Received UNSUBSCRIBE from a")
+        try await broker.line("Received UNSUBSCRIBE from a")
         _ = try await client.subscribe([Subscription(TopicFilter("t"))])
       }
     }
@@ -163,7 +165,7 @@ struct MQTTClientBrokerTests {
         try await client.publish(message("t"))
         await group.triggerGracefulShutdown()
         try await end
-        try await broker.says("Received DISCONNECT from a")
+        try await broker.line("Received DISCONNECT from a")
         #expect(broker.count(" as a (") == 1, "one connection")
         try await other.publish(message("will", "after"))
         for try await message in wills {
@@ -235,7 +237,7 @@ struct MQTTClientBrokerTests {
     [behaviour 64]
     """)
   func isRefused() async throws {
-    try await withBroker(["acl_file": "topic readwrite open/#\n"]) { broker in
+    try await withBroker(authorisations: "topic readwrite open/#\n") { broker in
       try await withClient(broker, "a") { client in
         do {
           try await client.publish(message("closed"))
@@ -274,7 +276,7 @@ private func message(_ topic: String, _ payload: String = "", qos: QoS = .atLeas
   Message(topic: try TopicName(topic), payload: ByteBuffer(string: payload), qos: qos)
 }
 
-private func configuration(_ broker: TestBroker, _ name: String) -> MQTTClient.Configuration {
+private func configuration(_ broker: Mosquitto, _ name: String) -> MQTTClient.Configuration {
   var configuration = MQTTClient.Configuration(
     servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: broker.port)], clientIdentifier: name)
   configuration.connection.reconnect.minimum = .milliseconds(50)
@@ -283,7 +285,7 @@ private func configuration(_ broker: TestBroker, _ name: String) -> MQTTClient.C
 }
 
 private func withClient(
-  _ broker: TestBroker, _ name: String, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
+  _ broker: Mosquitto, _ name: String, _ body: @escaping @Sendable (MQTTClient) async throws -> Void
 ) async throws {
   try await run(MQTTClient(configuration(broker, name)), body)
 }
@@ -303,84 +305,11 @@ private func run(_ client: MQTTClient, _ body: () async throws -> Void) async th
   try await running.value
 }
 
-/// A mosquitto of a test's own.
-private final class TestBroker: @unchecked Sendable {
-  let port: Int
-  private let folder: String
-  private var process = Process()
-
-  init(_ files: [String: String]) throws {
-    folder = FileManager.default.temporaryDirectory.path + "/limpet-mqttclient-" + UUID().uuidString.prefix(8)
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    port = Int.random(in: 12_000..<20_000)
-    var lines = """
-      listener \(port) 127.0.0.1
-      allow_anonymous true
-      log_dest stderr
-      log_type all
-      user root
-
-      """
-    for (name, text) in files {
-      try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
-      lines += "\(name) \(folder)/\(name)\n"
-    }
-    try lines.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
-    try "".write(toFile: "\(folder)/log", atomically: true, encoding: .utf8)
-  }
-
-  func start() async throws {
-    let starts = count(" running")
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/sbin/mosquitto")
-    process.arguments = ["-c", "\(folder)/mosquitto.conf"]
-    let log = try #require(FileHandle(forWritingAtPath: "\(folder)/log"))
-    try log.seekToEnd()
-    process.standardError = log
-    process.standardOutput = log
-    try process.run()
-    try await says(" running", times: starts + 1)
-  }
-
-  func restart() async throws {
-    kill()
-    try await start()
-  }
-
-  /// With SIGKILL: the threads of tests block the other signals, which a program inherits.
-  private func kill() {
-    guard process.isRunning else { return }
-    Foundation.kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
-  }
-
-  func count(_ text: String) -> Int {
-    let log = (try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? ""
-    return log.split(separator: "\n").count { $0.contains(text) }
-  }
-
-  func says(_ text: String, times: Int = 1) async throws {
-    let deadline = ContinuousClock.now + .seconds(15)
-    while count(text) < times {
-      guard ContinuousClock.now < deadline else {
-        Issue.record("mosquitto does not say \(text)")
-        throw CancellationError()
-      }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-  }
-
-  func end() {
-    kill()
-    try? FileManager.default.removeItem(atPath: folder)
-  }
-}
-
 private func withBroker(
-  _ files: [String: String] = [:], _ body: (TestBroker) async throws -> Void
+  authorisations: String? = nil, _ body: (Mosquitto) async throws -> Void
 ) async throws {
-  let broker = try TestBroker(files)
-  try await broker.start()
-  defer { broker.end() }
-  try await body(broker)
+  try await withScene { scene in
+    let lines = try authorisations.map { ["acl_file \(try scene.write($0, to: "acl"))"] } ?? []
+    try await body(try await scene.mosquitto(isPersistent: false, lines: lines))
+  }
 }

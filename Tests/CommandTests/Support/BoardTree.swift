@@ -1,4 +1,5 @@
 import Foundation
+import TestScene
 
 /// A folder that the agent takes for a board's root: /sys, /proc and /etc as far as a test fills them.
 struct BoardTree: Sendable {

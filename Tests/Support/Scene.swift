@@ -3,11 +3,11 @@ import Synchronization
 import Testing
 
 /// What one test stands on: a folder of its own and everything it started. Both end with the test, however it ends.
-final class Scene: Sendable {
+package final class Scene: Sendable {
   /// The scene of the test that runs.
   @TaskLocal static var current: Scene?
 
-  let folder: String
+  package let folder: String
 
   private struct Contents {
     var children: [Child] = []
@@ -24,7 +24,7 @@ final class Scene: Sendable {
 
   /// A file in the scene's folder; folders above it are created.
   @discardableResult
-  func write(_ text: String, to name: String) throws -> String {
+  package func write(_ text: String, to name: String) throws -> String {
     let path = folder + "/" + name
     let parent = URL(fileURLWithPath: path).deletingLastPathComponent()
     try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
@@ -33,7 +33,7 @@ final class Scene: Sendable {
   }
 
   /// Starts a program. Its output is appended to `<name>.out` and `<name>.err`, which a test that fails shows.
-  func spawn(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Child {
+  package func spawn(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws -> Child {
     let child = try Child(arguments, environment: environment, output: "\(folder)/\(name)")
     contents.withLock { contents in
       contents.children.append(child)
@@ -47,7 +47,7 @@ final class Scene: Sendable {
 
   /// Runs a program to its end.
   @discardableResult
-  func run(
+  package func run(
     _ name: String, _ arguments: [String], within limit: Duration = .seconds(20),
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Child {
@@ -57,7 +57,7 @@ final class Scene: Sendable {
   }
 
   /// A number that no other command of this scene has.
-  func nextCommand() -> Int {
+  package func nextCommand() -> Int {
     contents.withLock { contents in
       contents.commands += 1
       return contents.commands
@@ -65,10 +65,10 @@ final class Scene: Sendable {
   }
 
   /// What has to be done when the test is over; the last comes first.
-  func atEnd(_ body: @escaping @Sendable () async -> Void) { contents.withLock { $0.ends.append(body) } }
+  package func atEnd(_ body: @escaping @Sendable () async -> Void) { contents.withLock { $0.ends.append(body) } }
 
   /// What the programs said so far, the end of it where it is long.
-  var logs: String {
+  package var logs: String {
     contents.withLock(\.logs).map { name, path in
       let lines = ((try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n") ?? [])
         .filter { !$0.contains("Saving in-memory database") }
@@ -87,10 +87,10 @@ final class Scene: Sendable {
 }
 
 /// Thrown after an issue has been recorded: the test cannot go on.
-struct Abandoned: Error {}
+package struct Abandoned: Error {}
 
 /// Runs a test on a scene, a few at a time: what is measured here should not drown in the start of fifty programs.
-func withScene(_ body: (Scene) async throws -> Void) async throws {
+package func withScene(_ body: (Scene) async throws -> Void) async throws {
   await Stage.shared.enter()
   let scene = try Scene()
   do {
@@ -127,7 +127,7 @@ private actor Stage {
 
 extension Trait where Self == IssueHandlingTrait {
   /// A test that fails shows what its programs said.
-  static var showsLogs: Self {
+  package static var showsLogs: Self {
     .compactMapIssues { issue in
       // Once, though the suite and the test have this trait both.
       guard let scene = Scene.current, !issue.comments.contains(where: { $0.rawValue.hasPrefix("--- ") }) else {
@@ -138,34 +138,4 @@ extension Trait where Self == IssueHandlingTrait {
       return issue
     }
   }
-}
-
-enum Patience {
-  /// Programs under a sanitizer are slow.
-  static let factor = ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("sanitize") == true ? 4 : 1
-}
-
-/// Waits until `condition` has a value, and gives it.
-@discardableResult
-func eventually<Value>(
-  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () throws -> Value?
-) async throws -> Value {
-  let deadline = ContinuousClock.now + limit * Patience.factor
-  while true {
-    if let value = try condition() { return value }
-    guard ContinuousClock.now < deadline else {
-      Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
-      throw Abandoned()
-    }
-    try await Task.sleep(for: .milliseconds(10))
-  }
-}
-
-/// Waits until `condition` is true.
-func until(
-  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () throws -> Bool
-) async throws {
-  try await eventually(what, within: limit, sourceLocation: sourceLocation) { try condition() ? () : nil }
 }

@@ -3,20 +3,20 @@ import Synchronization
 import Testing
 
 /// A program that a test started.
-final class Child: Sendable {
-  enum Ending: Sendable, Equatable {
+package final class Child: Sendable {
+  package enum Ending: Sendable, Equatable {
     case exited(Int32)
     case killed(by: Int32)
   }
 
-  let pid: pid_t
+  package let pid: pid_t
   /// Files.
-  let standardOutput: String
-  let standardError: String
+  package let standardOutput: String
+  package let standardError: String
   private let ended = Mutex<Ending?>(nil)
 
   /// - Parameter output: where its output goes, without `.out` and `.err`.
-  init(_ arguments: [String], environment: [String: String], output: String) throws {
+  package init(_ arguments: [String], environment: [String: String], output: String) throws {
     standardOutput = output + ".out"
     standardError = output + ".err"
     var variables = ProcessInfo.processInfo.environment
@@ -51,7 +51,7 @@ final class Child: Sendable {
   }
 
   /// How it ended; nil while it runs.
-  var ending: Ending? {
+  package var ending: Ending? {
     ended.withLock { ended in
       guard ended == nil else { return ended }
       var status: Int32 = 0
@@ -62,26 +62,26 @@ final class Child: Sendable {
   }
 
   /// Nothing happens when it has ended.
-  func signal(_ number: Int32) {
+  package func signal(_ number: Int32) {
     guard ending == nil else { return }
     Foundation.kill(pid, number)
   }
 
   @discardableResult
-  func end(
+  package func end(
     within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Ending {
     try await eventually("the program ends", within: limit, sourceLocation: sourceLocation) { ending }
   }
 
   /// Waits for the end of a program that was killed.
-  func reap() async {
+  package func reap() async {
     while ending == nil { try? await Task.sleep(for: .milliseconds(2)) }
   }
 
   /// The whole lines it wrote.
-  var outputLines: [String] { Self.lines(of: standardOutput) }
-  var errorLines: [String] { Self.lines(of: standardError) }
+  package var outputLines: [String] { Self.lines(of: standardOutput) }
+  package var errorLines: [String] { Self.lines(of: standardError) }
 
   private static func lines(of path: String) -> [String] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
@@ -91,7 +91,7 @@ final class Child: Sendable {
 
 /// A TCP port of 127.0.0.1 where nobody listens, out of the range that the kernel gives to outgoing connections: it can
 /// be left and taken again.
-func freePort() throws -> Int {
+package func freePort() throws -> Int {
   for _ in 0..<1000 {
     let port = Int.random(in: 20_000..<32_000)
     guard handedOut.withLock({ $0.insert(port).inserted }) else { continue }

@@ -5,11 +5,11 @@ import Synchronization
 import Testing
 
 /// A broker that does what a test tells it to, on a port of 127.0.0.1.
-final class FakeBroker: Sendable {
+package final class FakeBroker: Sendable {
   /// What it does with a packet; it runs on the connection's event loop.
-  typealias Answer = @Sendable (Packet, FakeConnection) -> Void
+  package typealias Answer = @Sendable (Packet, FakeConnection) -> Void
 
-  let port: Int
+  package let port: Int
   private let accepted = Mutex<[FakeConnection]>([])
   private let server = Mutex<(any Channel)?>(nil)
 
@@ -31,16 +31,16 @@ final class FakeBroker: Sendable {
     server.withLock { $0 = channel }
   }
 
-  func end() async {
+  package func end() async {
     try? await server.withLock { $0 }?.close().get()
     for connection in connections { connection.close() }
   }
 
   /// Every connection so far.
-  var connections: [FakeConnection] { accepted.withLock { $0 } }
+  package var connections: [FakeConnection] { accepted.withLock { $0 } }
 
   /// Waits for a connection by its number, the first is 1.
-  func connection(
+  package func connection(
     _ number: Int, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> FakeConnection {
     try await eventually("connection \(number)", within: limit, sourceLocation: sourceLocation) {
@@ -49,7 +49,7 @@ final class FakeBroker: Sendable {
   }
 
   /// What a broker does: agrees and acknowledges. Nothing is passed on.
-  static let obliging: Answer = { packet, connection in
+  package static let obliging: Answer = { packet, connection in
     switch packet {
     case .connect: connection.send(.connack(ConnAck(sessionPresent: false, reasonCode: .success)))
     case .publish(let publish):
@@ -65,15 +65,15 @@ final class FakeBroker: Sendable {
 }
 
 /// A client that connected to a fake broker.
-final class FakeConnection: Sendable {
-  struct Arrival: Sendable {
-    let packet: Packet
-    let time: ContinuousClock.Instant
+package final class FakeConnection: Sendable {
+  package struct Arrival: Sendable {
+    package let packet: Packet
+    package let time: ContinuousClock.Instant
   }
 
   /// The first is 1.
-  let number: Int
-  let opened = ContinuousClock.now
+  package let number: Int
+  package let opened = ContinuousClock.now
   private let channel: any Channel
   private struct Past {
     var arrivals: [Arrival] = []
@@ -87,42 +87,44 @@ final class FakeConnection: Sendable {
     self.number = number
   }
 
-  var arrivals: [Arrival] { past.withLock(\.arrivals) }
-  var packets: [Packet] { arrivals.map(\.packet) }
+  package var arrivals: [Arrival] { past.withLock(\.arrivals) }
+  package var packets: [Packet] { arrivals.map(\.packet) }
   /// When the client closed it, or the broker.
-  var closed: ContinuousClock.Instant? { past.withLock(\.closed) }
-  var version: MQTT.ProtocolVersion { past.withLock(\.version) }
+  package var closed: ContinuousClock.Instant? { past.withLock(\.closed) }
+  package var version: MQTT.ProtocolVersion { past.withLock(\.version) }
 
-  var connect: Connect? {
+  package var connect: Connect? {
     packets.lazy.compactMap { if case .connect(let connect) = $0 { connect } else { nil } }.first
   }
-  var disconnect: Disconnect? {
+  package var disconnect: Disconnect? {
     packets.lazy.compactMap { if case .disconnect(let disconnect) = $0 { disconnect } else { nil } }.first
   }
-  var publishes: [Publish] { packets.compactMap { if case .publish(let publish) = $0 { publish } else { nil } } }
+  package var publishes: [Publish] {
+    packets.compactMap { if case .publish(let publish) = $0 { publish } else { nil } }
+  }
   /// Those of one reading's name.
-  func publishes(_ name: String) -> [Publish] {
+  package func publishes(_ name: String) -> [Publish] {
     publishes.filter { $0.message.topic.description.hasSuffix("/" + name) }
   }
 
-  func send(_ packet: Packet) {
+  package func send(_ packet: Packet) {
     var buffer = ByteBuffer()
     packet.encode(into: &buffer, version)
     send(buffer)
   }
 
-  func send(_ bytes: [UInt8]) { send(ByteBuffer(bytes: bytes)) }
+  package func send(_ bytes: [UInt8]) { send(ByteBuffer(bytes: bytes)) }
 
   private func send(_ buffer: ByteBuffer) { channel.writeAndFlush(buffer, promise: nil) }
 
-  func close() { channel.close(promise: nil) }
+  package func close() { channel.close(promise: nil) }
 
   /// What the client sends stays in the sockets from now on.
-  func stopReading() { channel.setOption(.autoRead, value: false).whenComplete { _ in } }
+  package func stopReading() { channel.setOption(.autoRead, value: false).whenComplete { _ in } }
 
   /// Waits for a packet.
   @discardableResult
-  func arrival(
+  package func arrival(
     _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
     where condition: (Packet) -> Bool
   ) async throws -> Arrival {
@@ -133,7 +135,7 @@ final class FakeConnection: Sendable {
 
   /// Waits for the end of the connection.
   @discardableResult
-  func end(
+  package func end(
     within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> ContinuousClock.Instant {
     try await eventually("connection \(number) ends", within: limit, sourceLocation: sourceLocation) { closed }
@@ -170,7 +172,7 @@ private final class PacketHandler: ChannelInboundHandler {
         answer(packet, connection)
       }
     } catch {
-      Issue.record("the agent sent what is no packet: \(error)")
+      Issue.record("the client sent what is no packet: \(error)")
       context.close(promise: nil)
     }
   }
@@ -187,7 +189,7 @@ private final class PacketHandler: ChannelInboundHandler {
 extension Scene {
   /// A fake broker that listens.
   /// - Parameter port: nil: a free one.
-  func fakeBroker(
+  package func fakeBroker(
     port: Int? = nil, answer: @escaping FakeBroker.Answer = FakeBroker.obliging
   ) async throws -> FakeBroker {
     let broker = FakeBroker(port: try port ?? freePort())

@@ -1,0 +1,32 @@
+import Foundation
+import Testing
+
+package enum Patience {
+  /// Programs under a sanitizer are slow.
+  package static let factor = ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("sanitize") == true ? 4 : 1
+}
+
+/// Waits until `condition` has a value, and gives it.
+@discardableResult
+package func eventually<Value>(
+  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+  _ condition: () throws -> Value?
+) async throws -> Value {
+  let deadline = ContinuousClock.now + limit * Patience.factor
+  while true {
+    if let value = try condition() { return value }
+    guard ContinuousClock.now < deadline else {
+      Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
+      throw Abandoned()
+    }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+}
+
+/// Waits until `condition` is true.
+package func until(
+  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
+  _ condition: () throws -> Bool
+) async throws {
+  try await eventually(what, within: limit, sourceLocation: sourceLocation) { try condition() ? () : nil }
+}
