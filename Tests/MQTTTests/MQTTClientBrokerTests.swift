@@ -29,6 +29,19 @@ struct MQTTClientBrokerTests {
     }
   }
 
+  @Test("messages that fill the transport are sent once", arguments: QoS.allCases)
+  func sendsOnce(qos: QoS) async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "a") { client in
+        let large = String(repeating: "x", count: 1 << 18)
+        for _ in 0..<5 { try await client.publish(message("t", large, qos: qos)) }
+        // Those before it have arrived when it is acknowledged.
+        try await client.publish(message("u"))
+        #expect(broker.count("Received PUBLISH from a") == 6)
+      }
+    }
+  }
+
   @Test(
     """
     while the broker is away QoS 1 waits and is held back, QoS 0 fails, an expired or cancelled one is not sent \

@@ -38,8 +38,10 @@ final class Connection {
   /// Everything that was written since the last time, in one piece.
   func flush() {
     guard outbound.readableBytes > 0 else { return }
-    channel.writeAndFlush(outbound, promise: nil)
+    let bytes = outbound
+    // Before the write: that can change whether the channel is writable, and whoever hears so comes here again.
     outbound = ByteBuffer()
+    channel.writeAndFlush(bytes, promise: nil)
   }
 
   /// What an error of the transport means at this stage.
