@@ -83,6 +83,10 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "BrokerTests",
+      dependencies: ["MQTT", "TestScene", nio("NIOCore"), .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),

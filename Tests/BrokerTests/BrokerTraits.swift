@@ -1,0 +1,118 @@
+import MQTT
+
+/// Everything in which the brokers differ; the scenarios ask nothing else.
+struct BrokerTraits: Sendable {
+  /// What a CONNECT of a version that is not spoken meets.
+  enum Refusal: Sendable {
+    /// A CONNACK of 3.1.1 with return code 1.
+    case answer
+    /// The end of the connection, without a byte.
+    case silence
+  }
+
+  /// What a PUBLISH of QoS 2 meets.
+  enum ExactlyOnce: Sendable {
+    case supported
+    /// PUBACK, as if it had been QoS 1.
+    case downgraded
+    /// The end of the connection.
+    case closes
+  }
+
+  /// What a client sees whose session another one takes.
+  enum Takeover: Sendable {
+    case closed
+    /// DISCONNECT with this code.
+    case disconnected(ReasonCode)
+  }
+
+  var versions: [MQTT.ProtocolVersion] = [.v5, .v311]
+  /// Where 5 is not spoken.
+  var refusal: Refusal?
+  var transports: [ServerAddress.Transport] = [.tcp, .tls, .webSocket, .secureWebSocket]
+  /// Where one is needed; any password goes with it.
+  var username: String?
+
+  var exactlyOnce = ExactlyOnce.supported
+  /// A retained message also reaches a subscription whose filter has wildcards.
+  var retainedMatchWildcards = true
+  /// The versions in which `$share/...` is one.
+  var sharedSubscriptions: [MQTT.ProtocolVersion] = []
+
+  var takeover: [MQTT.ProtocolVersion: Takeover]
+  /// A session that ends with its connection is taken over: its will is published.
+  var willOnTakeover: Bool
+  /// The same where both sessions outlive their connections.
+  var willOnPersistentTakeover: Bool
+  var sessionSurvivesRestart = true
+  /// The same for one of 5 that began with Clean Start 1.
+  var cleanSessionSurvivesRestart = true
+
+  // What 5 adds, all of it without a meaning where only 3.1.1 is spoken.
+  var disconnectWithWill = true
+  var willDelay = true
+  /// nil: what the client asked for.
+  var serverKeepAlive: UInt16?
+  var topicAliasMaximum: UInt16 = 0
+  var subscriptionIdentifiers = true
+
+  /// It looks at its WebSockets a few times a second only, and takes few bytes each time.
+  var hasSlowWebSockets = false
+
+  /// How many messages are many.
+  func manyMessages(over transport: ServerAddress.Transport) -> Int {
+    let isWebSocket = transport == .webSocket || transport == .secureWebSocket
+    return isWebSocket && hasSlowWebSockets ? 200 : 2000
+  }
+
+  /// The highest QoS at which it delivers.
+  var maximumQoS: QoS { if case .supported = exactlyOnce { .exactlyOnce } else { .atLeastOnce } }
+}
+
+extension BrokerKind {
+  var traits: BrokerTraits {
+    switch self {
+    case .mosquitto:
+      BrokerTraits(
+        sharedSubscriptions: [.v5, .v311],
+        // 2.0.11 of Debian 12; newer ones say 0x8E on 5.
+        takeover: [.v5: .closed, .v311: .closed],
+        willOnTakeover: true,
+        // Silently dropped.
+        willOnPersistentTakeover: false,
+        // It saves those whose last CONNECT had Clean Start 0.
+        cleanSessionSurvivesRestart: false,
+        topicAliasMaximum: 10,
+        hasSlowWebSockets: true)
+    case .rabbitMQ:
+      BrokerTraits(
+        versions: [.v311],
+        refusal: .silence,
+        exactlyOnce: .downgraded,
+        retainedMatchWildcards: false,
+        takeover: [.v311: .closed],
+        willOnTakeover: false,
+        willOnPersistentTakeover: false)
+    case .ejabberd:
+      BrokerTraits(
+        username: "anon@localhost",
+        sharedSubscriptions: [.v5, .v311],
+        takeover: [.v5: .disconnected(.sessionTakenOver), .v311: .closed],
+        willOnTakeover: true,
+        willOnPersistentTakeover: true,
+        // It keeps the retained messages.
+        sessionSurvivesRestart: false,
+        topicAliasMaximum: 100)
+    case .nats:
+      BrokerTraits(
+        versions: [.v311],
+        refusal: .answer,
+        // With TLS it would be nothing else: one listener of each kind.
+        transports: [.tcp, .webSocket],
+        exactlyOnce: .closes,
+        takeover: [.v311: .closed],
+        willOnTakeover: false,
+        willOnPersistentTakeover: false)
+    }
+  }
+}
