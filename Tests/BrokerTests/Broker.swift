@@ -118,12 +118,13 @@ extension Scene {
 
   private func nats() throws -> BrokerProgram {
     let ports = try freePorts(.nats)
+    // ack_wait: killed, it may take a message for delivered that it had not sent, and sends it after that time.
     let file = try write(
       """
       server_name: test
       listen: "127.0.0.1:\(try freePort())"
       jetstream { store_dir: "\(folder)/nats", max_mem: 64M, max_file: 256M }
-      mqtt { host: "127.0.0.1", port: \(try #require(ports[.tcp])) }
+      mqtt { host: "127.0.0.1", port: \(try #require(ports[.tcp])), ack_wait: "2s" }
       websocket { host: "127.0.0.1", port: \(try #require(ports[.webSocket])), no_tls: true }
 
       """, to: "nats.conf")

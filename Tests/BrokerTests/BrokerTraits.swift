@@ -36,10 +36,12 @@ struct BrokerTraits: Sendable {
   var exactlyOnce = ExactlyOnce.supported
   /// A retained message also reaches a subscription whose filter has wildcards.
   var retainedMatchWildcards = true
-  /// The versions in which `$share/...` is one.
+  /// The versions in which `$share/...` is one. Where 5 is missing, CONNACK of 5 says so.
   var sharedSubscriptions: [MQTT.ProtocolVersion] = []
 
   var takeover: [MQTT.ProtocolVersion: Takeover]
+  /// Where DISCONNECT does not take the will away.
+  var willAfterDisconnect: [ServerAddress.Transport] = []
   /// A session that ends with its connection is taken over: its will is published.
   var willOnTakeover: Bool
   /// The same where both sessions outlive their connections.
@@ -91,12 +93,13 @@ extension BrokerKind {
         exactlyOnce: .downgraded,
         retainedMatchWildcards: false,
         takeover: [.v311: .closed],
+        // rabbitmq-server, issue 4061.
+        willAfterDisconnect: [.webSocket, .secureWebSocket],
         willOnTakeover: false,
         willOnPersistentTakeover: false)
     case .ejabberd:
       BrokerTraits(
         username: "anon@localhost",
-        sharedSubscriptions: [.v5, .v311],
         takeover: [.v5: .disconnected(.sessionTakenOver), .v311: .closed],
         willOnTakeover: true,
         willOnPersistentTakeover: true,

@@ -66,6 +66,13 @@ struct MosquittoTests {
   @Test("a shared subscription gives each message to one of the group", arguments: Lane.sharing(brokers))
   func sharesSubscription(_ lane: Lane) async throws { try await lane.play { try await $0.sharesSubscription() } }
 
+  @Test(
+    "where there are no shared subscriptions, none is asked for",
+    arguments: Lane.v5(brokers) { !$0.sharedSubscriptions.contains(.v5) })
+  func refusesSharedSubscription(_ lane: Lane) async throws {
+    try await lane.play { try await $0.refusesSharedSubscription() }
+  }
+
   @Test("the properties of a message arrive", arguments: Lane.v5(brokers))
   func carriesProperties(_ lane: Lane) async throws { try await lane.play { try await $0.carriesProperties() } }
 

@@ -121,6 +121,17 @@ extension Scenario {
     #expect(listeners.allSatisfy { !$0.arrivals.isEmpty })
   }
 
+  func refusesSharedSubscription() async throws {
+    let peer = try await peer("a")
+    do {
+      try await peer.subscribe("$share/group/\(topic("t"))")
+      Issue.record("it was taken")
+    } catch SubscribeError.rejected(.featureNotSupported(let code)) {
+      #expect(code == .sharedSubscriptionsNotSupported)
+    }
+    #expect(peer.losses.isEmpty)
+  }
+
   func carriesProperties() async throws {
     let topic = topic("t")
     let listener = try await listener(topic)

@@ -29,7 +29,7 @@ extension Scenario {
     let survives = traits.sessionSurvivesRestart && (!beganClean || traits.cleanSessionSurvivesRestart)
     #expect(connected.sessionPresent == survives)
     try await publishing.value
-    try await until("all messages") { Set(peer.payloads(of: topic)).isSuperset(of: numbers) }
+    try await until("all messages", within: .seconds(60)) { Set(peer.payloads(of: topic)).isSuperset(of: numbers) }
     var seen: Set<String> = []
     // At least once: an earlier one may come again.
     let firsts = peer.payloads(of: topic).filter { seen.insert($0).inserted }
