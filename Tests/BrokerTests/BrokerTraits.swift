@@ -49,6 +49,8 @@ struct BrokerTraits: Sendable {
   var sessionSurvivesRestart = true
   /// The same for one of 5 that began with Clean Start 1.
   var cleanSessionSurvivesRestart = true
+  /// After SIGKILL a session delivers as before.
+  var survivesKill = true
 
   // What 5 adds, all of it without a meaning where only 3.1.1 is spoken.
   var disconnectWithWill = true
@@ -115,7 +117,9 @@ extension BrokerKind {
         exactlyOnce: .closes,
         takeover: [.v311: .closed],
         willOnTakeover: false,
-        willOnPersistentTakeover: false)
+        willOnPersistentTakeover: false,
+        // Now and then one does not deliver any more what is published after the start.
+        survivesKill: false)
     }
   }
 }

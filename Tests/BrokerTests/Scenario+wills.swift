@@ -20,8 +20,9 @@ extension Scenario {
     let peer = try await peer("a") { try $0.leaves("gone", to: topic) }
     // The broker has closed when this returns.
     await peer.client.disconnect()
-    guard case .session(.requested)? = peer.losses.last else {
-      Issue.record("\(peer.losses)")
+    let loss = try await peer.loss()
+    guard case .session(.requested) = loss else {
+      Issue.record("\(loss)")
       return
     }
     let comesAllTheSame = traits.willAfterDisconnect.contains(lane.transport)
