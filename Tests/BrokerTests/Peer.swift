@@ -112,7 +112,7 @@ final class Peer: Sendable {
     happenings.compactMap {
       switch $0.event {
       case .lost(let loss, _), .ended(let loss): loss
-      case .connecting, .connected: nil
+      case .connecting, .connected, .storing: nil
       }
     }
   }

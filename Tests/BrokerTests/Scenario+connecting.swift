@@ -47,7 +47,7 @@ extension Scenario {
     let other = try await peer("b")
     for payload in ["0", "1", "2"] { try await other.publish(payload, to: topic) }
 
-    let second = try idlePeer("a") { $0.connection.knownSession = address }
+    let second = try idlePeer("a") { $0.knowsItsSession(on: address) }
     try await second.expect(topic)
     second.start()
     #expect(try await second.connection(1).sessionPresent)
@@ -60,7 +60,7 @@ extension Scenario {
       let peer = try await peer("a") {
         $0.endsItsSession()
         // It would be believed.
-        $0.connection.knownSession = address
+        $0.knowsItsSession(on: address)
       }
       #expect(peer.connections.first?.sessionPresent == false)
       try await peer.subscribe(topic("t"))
@@ -95,7 +95,7 @@ extension Scenario {
     }
     let address = try broker.address(lane.transport)
     let newer = try await peer("a") {
-      $0.connection.knownSession = address
+      $0.knowsItsSession(on: address)
       if !isPersistent { $0.endsItsSession() }
     }
     let loss = try await older.loss()
@@ -140,7 +140,7 @@ extension Scenario {
           round += 1
         // Events are seen a little after they happened.
         case .connecting: if let due { #expect(happening.time >= due - .milliseconds(50)) }
-        case .connected, .ended: break
+        case .connected, .storing, .ended: break
         }
       }
     }

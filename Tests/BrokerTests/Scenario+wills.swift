@@ -59,7 +59,7 @@ extension Scenario {
     let address = try broker.address(lane.transport)
     let first = try await peer("a") { try $0.leaves("gone", to: topic, delay: 1) }
     await first.abort()
-    let second = try await peer("a") { $0.connection.knownSession = address }
+    let second = try await peer("a") { $0.knowsItsSession(on: address) }
     #expect(second.connections.last?.sessionPresent == true)
     // A will that is due later than the one that was recalled.
     let third = try await peer("b") { try $0.leaves("marker", to: topic, delay: 2) }

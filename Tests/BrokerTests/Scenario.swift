@@ -85,6 +85,12 @@ extension MQTTClient.Configuration {
     connect.properties.sessionExpiryInterval = nil
   }
 
+  /// The server's session is this client's own, from another process say.
+  mutating func knowsItsSession(on server: ServerAddress) {
+    connection.session.owner = SessionOwner(
+      server: server.description, clientIdentifier: connect.clientIdentifier)
+  }
+
   mutating func leaves(_ will: String, to topic: String, delay: UInt32? = nil) throws {
     var message = Message(topic: try TopicName(topic), payload: ByteBuffer(string: will))
     message.properties.willDelayInterval = delay
