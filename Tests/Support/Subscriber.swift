@@ -93,7 +93,7 @@ package final class Subscriber: ClientDelegate {
         userProperties: Dictionary(message.properties.userProperties.map { ($0.name, $0.value) }) { $1 },
         received: .now)
       heard.withLock { $0.append(record) }
-    case .connecting, .settled, .storing, .ready, .lost: break
+    case .connecting, .settled, .storing, .stored, .ready, .lost: break
     }
   }
 }

@@ -107,7 +107,7 @@ public struct Probe: Sendable {
       case .connected(let connected, let server):
         assumeIsolated { $0.found(.connected(server: server, connected)) }
       case .lost(let loss, retryAfter: nil): assumeIsolated { $0.found(.failed(loss)) }
-      case .connecting, .message, .settled, .answered, .storing, .ready, .lost: break
+      case .connecting, .message, .settled, .answered, .storing, .stored, .ready, .lost: break
       }
     }
 

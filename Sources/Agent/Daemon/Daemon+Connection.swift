@@ -36,6 +36,7 @@ extension Daemon: ClientDelegate {
     case .settled(let token, let outcome): settled(token, outcome)
     case .storing(let error as StorageError): storageFails(error)
     case .storing: storageWorks()
+    case .stored: break
     case .ready: pump()
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
     }

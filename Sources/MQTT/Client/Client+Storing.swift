@@ -38,15 +38,19 @@ extension Client {
     Task {
       do {
         try await store.apply(changes)
-        wrote(nil)
-      } catch { wrote(error) }
+        wrote(changes, nil)
+      } catch { wrote(changes, error) }
     }
   }
 
-  private func wrote(_ error: (any Error)?) {
+  private func wrote(_ changes: [SessionChange], _ error: (any Error)?) {
     let wasFailing = storeQueue?.isFailing ?? false
     guard let ticket = storeQueue?.finished(error == nil, at: .now) else { return }
     if error != nil || wasFailing { delegate?.client(self, did: .storing(error)) }
+    if error == nil {
+      let tokens = changes.compactMap { if case .message(let message, _) = $0 { message.token } else { nil } }
+      if !tokens.isEmpty { delegate?.client(self, did: .stored(tokens)) }
+    }
     session.stored(through: ticket, at: .now, into: &actions)
     perform()
     guard !storeWaiters.isEmpty else { return }

@@ -20,6 +20,8 @@ extension Client {
     case answered(Session.Token, [ReasonCode])
     /// The store cannot be written: the session goes on in memory, and the write is tried again; nil: it could be again.
     case storing((any Error)?)
+    /// These messages are in the store: they are not lost with the process.
+    case stored([Session.Token])
     /// There is room for more messages. Comes at the end of each turn of the event loop in which that is so.
     case ready
     /// The connection, or an attempt at one, is over; nil: no other attempt follows.

@@ -5,8 +5,8 @@ extension MQTTClient {
     public var connection: Client.Configuration
     /// The CONNECT of every connection: identity, credentials, keepalive, will.
     ///
-    /// With Clean Start false (the default), the first connection of a client on MQTT 5 has it set all the same, unless
-    /// `connection.session` has an owner: the state of an older session is not known here.
+    /// A session that the server has and that is not known here is thrown away, unless `connection.session` says that it
+    /// is this client's: see `keepSession`.
     public var connect: Connect
     /// Asked for every CONNECT instead, where it is set: for credentials that change, say.
     public var makeConnect: (@Sendable (ServerAddress, ProtocolVersion) async -> Connect)?
@@ -23,6 +23,13 @@ extension MQTTClient {
     /// What a graceful shutdown may take: half of it for messages that wait and are under way, the rest for DISCONNECT
     /// and closing. Past it the connection is closed at once.
     public var shutdownLimit = Duration.seconds(5)
+
+    /// Keeps the session beyond the process: goes on with what the store has, and stores what changes. Messages that
+    /// were not acknowledged are sent again, subscriptions can be claimed by subscribing again.
+    public mutating func keepSession(in store: any SessionStore) async throws {
+      connection.session = try await store.loadSession()
+      connection.store = store
+    }
 
     /// - Parameters:
     ///   - servers: tried in turn; at least one.

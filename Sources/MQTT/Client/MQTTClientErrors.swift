@@ -1,8 +1,13 @@
 /// How a message came to be safe.
-public struct PublishResult: Sendable, Hashable {
-  /// true: the server has acknowledged the message (QoS 1: PUBACK, QoS 2: PUBCOMP). false: QoS 0, handed to the
-  /// transport, and nobody will ever say more.
-  public let isAcknowledged: Bool
+public enum PublishResult: Sendable, Hashable {
+  /// QoS 0: the transport has it, and nobody will ever say more.
+  case handedOver
+  /// The server has acknowledged it (QoS 1: PUBACK, QoS 2: PUBCOMP).
+  case acknowledged
+  /// It is in the session's store, and is sent by this process or by a later one.
+  case stored
+
+  public var isAcknowledged: Bool { self == .acknowledged }
 }
 
 /// Why a message was not published, or why nobody knows whether it was.
@@ -14,6 +19,8 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// The task was cancelled. A message that had not been sent never will be; one that had been goes its way, and its
   /// outcome is not told.
   case cancelled
+  /// The session's store could not take it while the connection was away; it is not sent.
+  case notStored
   /// The server refused it with this code of 0x80 or above.
   case refused(ReasonCode)
   /// It does not fit what the server allows; nothing was sent.
@@ -26,6 +33,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
     case .notConnected: "not published: not connected, and QoS 0 does not wait"
     case .expired: "not published: its expiry interval passed while it waited for a connection"
     case .cancelled: "cancelled"
+    case .notStored: "not published: not connected, and the store cannot be written"
     case .refused(let code): "the server refused the message: \(code)"
     case .rejected(let rejection): "not published: \(rejection)"
     case .closed(let loss): "the client has ended: \(loss)"

@@ -13,6 +13,8 @@ struct PendingMessages: Sendable {
     var message: Message
     let since: Instant
     let expiry: Instant?
+    /// The store has it, or will.
+    var isKept = false
   }
 
   /// What became of a caller's message.
@@ -45,6 +47,8 @@ struct PendingMessages: Sendable {
   /// Tokens in the order of their calls; those that no longer wait are passed over.
   private var order: Deque<Token> = []
   private var underWay: [Token: QoS] = [:]
+  /// Waiting messages that the store has.
+  private var kept = 0
   /// No message that waits expires before.
   private(set) var nextExpiry: Instant?
 
@@ -86,9 +90,50 @@ struct PendingMessages: Sendable {
 
   /// The caller gave up: false where the message has been completed already.
   mutating func cancel(_ token: Token) -> Bool {
+    if waiting[token]?.isKept == true { kept -= 1 }
     let wasWaiting = waiting.removeValue(forKey: token) != nil
     if wasWaiting { compact() }
     return wasWaiting || underWay.removeValue(forKey: token) != nil
+  }
+
+  // MARK: The store
+
+  /// A message of an earlier process: nobody waits for it, and it comes before every new one.
+  mutating func restore(_ stored: StoredMessage, at now: Instant) {
+    let expiry = stored.message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
+    waiting[stored.token] = Waiting(message: stored.message, since: now, expiry: expiry, isKept: true)
+    kept += 1
+    order.append(stored.token)
+    if let expiry { nextExpiry = min(nextExpiry ?? expiry, expiry) }
+  }
+
+  /// One that an earlier process sent: the session settles it.
+  mutating func restoreUnderWay(_ stored: StoredMessage) { underWay[stored.token] = stored.message.qos }
+
+  /// Messages that are in the queue by now and that the store does not have; from now on it has.
+  mutating func takeUnkept() -> [(token: Token, message: Message)] {
+    guard kept < min(waiting.count, limit) else { return [] }
+    var taken: [(Token, Message)] = []
+    var place = 0
+    for token in order where place < limit {
+      guard let entry = waiting[token] else { continue }
+      place += 1
+      guard !entry.isKept, entry.message.qos != .atMostOnce else { continue }
+      waiting[token]?.isKept = true
+      kept += 1
+      taken.append((token, entry.message))
+    }
+    return taken
+  }
+
+  /// It has not been sent.
+  func isWaiting(_ token: Token) -> Bool { waiting[token] != nil }
+
+  /// The store could not take it: it does not wait any more; nil: it is on its way already.
+  mutating func storeFailed(_ token: Token) -> Completion? {
+    guard waiting[token] != nil else { return nil }
+    _ = cancel(token)
+    return .init(token: token, result: .failure(.notStored))
   }
 
   // MARK: The connection
@@ -151,7 +196,7 @@ struct PendingMessages: Sendable {
   }
 
   private mutating func drop(_ token: Token) {
-    waiting[token] = nil
+    if waiting.removeValue(forKey: token)?.isKept == true { kept -= 1 }
     order.removeFirst()
     if waiting.isEmpty { nextExpiry = nil }
   }
@@ -169,7 +214,7 @@ struct PendingMessages: Sendable {
     guard let qos = underWay.removeValue(forKey: token) else { return nil }
     let result: Result<PublishResult, PublishError> =
       switch outcome {
-      case .delivered: .success(PublishResult(isAcknowledged: qos != .atMostOnce))
+      case .delivered: .success(qos == .atMostOnce ? .handedOver : .acknowledged)
       case .refused(let code): .failure(.refused(code))
       case .abandoned: .failure(.notConnected)
       case .rejected(let rejection): .failure(.rejected(rejection))
@@ -180,7 +225,7 @@ struct PendingMessages: Sendable {
   /// Oldest first.
   private mutating func takeWaiting(where isTaken: (Waiting) -> Bool) -> [Token] {
     let tokens = Array(order.filter { waiting[$0].map(isTaken) ?? false })
-    for token in tokens { waiting[token] = nil }
+    for token in tokens where waiting.removeValue(forKey: token)?.isKept == true { kept -= 1 }
     compact()
     return tokens
   }

@@ -6,6 +6,23 @@ extension Client {
     return nil
   }
 
+  /// Into the store, while it waits.
+  func keep(_ message: Message, token: Session.Token) {
+    session.keep(message, token: token, into: &actions)
+    perform()
+  }
+
+  func forget(_ token: Session.Token) {
+    session.forget(token, into: &actions)
+    perform()
+  }
+
+  func keep(_ identifier: SubscriptionTable.Identifier, _ subscriptions: [Subscription]?) {
+    guard configuration.store != nil else { return }
+    store(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier), nil)
+    writeIfDue()
+  }
+
   /// - Parameter identifies: the subscription's number goes along as Subscription Identifier.
   /// - Returns: why it was not sent.
   func send(_ request: SubscriptionTable.Request, identifies: Bool, token: Session.Token) -> Session.Rejection? {

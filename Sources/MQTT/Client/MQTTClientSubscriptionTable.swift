@@ -22,6 +22,8 @@ struct SubscriptionTable: Sendable {
   private struct Entry: Sendable {
     var subscriptions: [Subscription]
     var state = State.waiting
+    /// An earlier process made it, and nobody has asked for it in this one.
+    var isUnclaimed = false
   }
 
   private struct GivenBack: Sendable {
@@ -49,20 +51,60 @@ struct SubscriptionTable: Sendable {
   private var entries: [Identifier: Entry] = [:]
   private var givenBack: [Identifier: GivenBack] = [:]
   private var lastIdentifier: Identifier = 0
+  /// Subscriptions that a new one has taken the place of, since they were last asked for.
+  private var superseded: [Identifier] = []
 
   var count: Int { entries.count }
   var identifiers: [Identifier] { entries.keys.sorted() }
 
   // MARK: Callers
 
+  /// Subscriptions of an earlier process: the server has them for as long as it has the session.
+  mutating func restore(_ stored: [Identifier: [Subscription]]) {
+    for (identifier, subscriptions) in stored {
+      entries[identifier] = Entry(subscriptions: subscriptions, state: .made, isUnclaimed: true)
+    }
+    lastIdentifier = stored.keys.max() ?? 0
+  }
+
+  /// See `Entry.isUnclaimed`.
+  var unclaimed: [Identifier] { entries.filter(\.value.isUnclaimed).keys.sorted() }
+
+  /// One that is there already, with the very same options, belongs to who asks now.
+  mutating func claimOrAdd(_ subscriptions: [Subscription]) throws(SubscribeError) -> Identifier {
+    guard let identifier = unclaimed.first(where: { entries[$0]?.subscriptions == subscriptions }) else {
+      return try add(subscriptions)
+    }
+    entries[identifier]?.isUnclaimed = false
+    return identifier
+  }
+
+  mutating func takeSuperseded() -> [Identifier] {
+    defer { superseded = [] }
+    return superseded
+  }
+
+  /// The server's session has it, so there is nothing to wait for.
+  func isMade(_ identifier: Identifier) -> Bool { entries[identifier]?.state == .made }
+
+  func subscriptions(_ identifier: Identifier) -> [Subscription] { entries[identifier]?.subscriptions ?? [] }
+
   mutating func add(_ subscriptions: [Subscription]) throws(SubscribeError) -> Identifier {
     guard !subscriptions.isEmpty else { throw .noFilter }
-    var taken = Set(entries.values.flatMap(\.subscriptions).map(\.filter))
+    var taken = Set(entries.values.filter { !$0.isUnclaimed }.flatMap(\.subscriptions).map(\.filter))
     for subscription in subscriptions {
       guard taken.insert(subscription.filter).inserted else { throw .alreadySubscribed(subscription.filter) }
       guard !subscription.noLocal || !subscription.filter.isShared else {
         throw .noLocalOnSharedSubscription(subscription.filter)
       }
+    }
+    // SUBSCRIBE takes the place of an older one with this filter ([MQTT-3.8.4-3]); its other filters go.
+    for identifier in unclaimed {
+      let left = entries[identifier]?.subscriptions.filter { !taken.contains($0.filter) } ?? []
+      guard left.count < entries[identifier]?.subscriptions.count ?? 0 else { continue }
+      entries[identifier] = nil
+      superseded.append(identifier)
+      if !left.isEmpty { givenBack[identifier] = GivenBack(filters: left.map(\.filter)) }
     }
     repeat {
       lastIdentifier = lastIdentifier < Self.largestIdentifier ? lastIdentifier + 1 : 1

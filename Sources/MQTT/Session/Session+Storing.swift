@@ -53,6 +53,15 @@ extension Session {
     }
   }
 
+  /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over.
+  public mutating func keep(_ message: Message, token: Token, into actions: inout [Action]) {
+    _ = storeFirst(
+      .message(StoredMessage(token: token, state: .queued, message: message), next: nextIdentifier), into: &actions)
+  }
+
+  /// A message that was kept and not published is over.
+  public mutating func forget(_ token: Token, into actions: inout [Action]) { store(.ended(token), into: &actions) }
+
   /// Sends now, or as soon as the store is so far.
   mutating func send(
     _ packet: HeldPackets.Packet, after ticket: StoreTicket, at now: Instant, into actions: inout [Action]

@@ -1,0 +1,107 @@
+import NIOCore
+
+/// Messages on their way to the server.
+extension MQTTClient {
+  /// Publishes a message, and returns when it is safe: QoS 0 when it was handed to the transport, QoS 1 and 2 when the
+  /// server has acknowledged it or, in a session that is kept (`Configuration.keepSession`), when the store has it.
+  ///
+  /// While there is no connection or no room, messages wait in the order of the calls, `Configuration.queueLimit` of
+  /// them in a queue and the others held back with their callers; QoS 0 fails then, unless
+  /// `Configuration.queuesAtMostOnce`. What was sent and not acknowledged is sent again on the next connection. A
+  /// Message Expiry Interval counts down by the whole seconds of waiting.
+  ///
+  /// A task that is cancelled takes its message out of the queue; one that has been sent is left to complete.
+  @discardableResult
+  public func publish(_ message: Message) async throws(PublishError) -> PublishResult {
+    guard !Task.isCancelled else { throw .cancelled }
+    let token = takeToken()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { offer(message, token, $0) }
+    } onCancel: {
+      later { $0.cancelPublish(token) }
+    }
+    return try result.get()
+  }
+
+  private func offer(_ message: Message, _ token: Session.Token, _ publisher: Publisher) {
+    if let error = pending.add(message, token: token, at: .now) { return publisher.resume(returning: .failure(error)) }
+    publishers[token] = publisher
+    pump()
+    keepWaiting()
+    armExpiryTimer()
+  }
+
+  /// What could not be sent at once goes into the store.
+  func keepWaiting() {
+    guard configuration.connection.store != nil, let client = phase.client else { return }
+    for (token, message) in pending.takeUnkept() { client.assumeIsolated { $0.keep(message, token: token) } }
+  }
+
+  func stored(_ tokens: [Session.Token]) {
+    // It is still sent; only nobody has to wait for that.
+    for token in tokens { publishers.removeValue(forKey: token)?.resume(returning: .success(.stored)) }
+  }
+
+  /// While the store fails only an acknowledgement makes a message safe.
+  func storing(_ error: (any Error)?) {
+    broadcast.send(.storing(error.map { "\($0)" }))
+    guard error != nil, !isConnected else { return }
+    for token in publishers.keys.sorted() {
+      if let completion = pending.storeFailed(token) { end(completion) }
+    }
+  }
+
+  /// A message that was not sent is over.
+  private func end(_ completion: PendingMessages.Completion) {
+    if configuration.connection.store != nil { phase.client?.assumeIsolated { $0.forget(completion.token) } }
+    complete(completion)
+  }
+
+  private func cancelPublish(_ token: Session.Token) {
+    let isWaiting = pending.isWaiting(token)
+    guard pending.cancel(token) else { return }
+    let completion = PendingMessages.Completion(token: token, result: .failure(.cancelled))
+    // What is under way goes on.
+    if isWaiting { end(completion) } else { complete(completion) }
+  }
+
+  /// Sends what can be sent.
+  func pump() {
+    guard let client = phase.client else { return }
+    while true {
+      let (room, isWritable) = client.assumeIsolated { $0.capacity }
+      switch pending.next(
+        room: room, isWritable: isWritable && bytesThisTurn < Self.bytesPerTurn, at: .now)
+      {
+      case .send(let token, let message):
+        if message.qos == .atMostOnce { bytesThisTurn += message.payload.readableBytes + 64 }
+        if let rejection = client.assumeIsolated({ $0.send(message, token: token) }) {
+          settled(token, .rejected(rejection))
+        }
+      case .complete(let completion): end(completion)
+      case .nothing: return
+      }
+    }
+  }
+
+  func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    if let completion = pending.settled(token, outcome) { complete(completion) }
+  }
+
+  func complete(_ completion: PendingMessages.Completion) {
+    publishers.removeValue(forKey: completion.token)?.resume(returning: completion.result)
+    if pending.isEmpty { endDrain() }
+  }
+
+  private func armExpiryTimer() {
+    guard let deadline = pending.nextExpiry else { return }
+    if let expiryTimer, expiryTimer.at <= deadline { return }
+    expiryTimer?.task.cancel()
+    let task = after(ContinuousClock.now.duration(to: deadline)) { client in
+      client.expiryTimer = nil
+      for completion in client.pending.expire(at: .now) { client.end(completion) }
+      client.armExpiryTimer()
+    }
+    expiryTimer = (deadline, task)
+  }
+}

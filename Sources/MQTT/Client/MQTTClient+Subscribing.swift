@@ -1,0 +1,140 @@
+/// What the server sends, and who it is for.
+extension MQTTClient {
+  /// Subscribes, and returns once the server has agreed to at least one of the filters; it waits for a connection
+  /// where there is none. After a reconnect without the session the subscription is made again, with its options and
+  /// without filters that the server refused.
+  ///
+  /// - Returns: the messages that match one of the filters, retained ones included.
+  public func subscribe(_ filters: [Subscription]) async throws(SubscribeError) -> MessageStream {
+    guard !Task.isCancelled else { throw .cancelled }
+    if case .ended(let loss) = phase { throw .closed(loss) }
+    let identifier = try subscriptions.claimOrAdd(filters)
+    for identifier in subscriptions.takeSuperseded() { keep(identifier, nil) }
+    let (buffer, messages) = MessageBuffer.make(limit: configuration.messageBufferLimit) { [weak self] in
+      self?.later { $0.giveBack(identifier) }
+    }
+    buffers[identifier] = buffer
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { subscriber in
+        subscribers[identifier] = subscriber
+        if isConnected { answerClaims() }
+        sendRequests()
+      }
+    } onCancel: {
+      later { $0.cancelSubscribe(identifier) }
+    }
+    return MessageStream(
+      reasonCodes: try result.get(), identifier: identifier, buffer: buffer, messages: messages)
+  }
+
+  /// Gives a subscription back; its stream ends once it has been read to the end. Returns when the server has answered,
+  /// or its session has ended; at once where it knew nothing of the subscription.
+  public func unsubscribe(_ stream: MessageStream) async throws(SubscribeError) {
+    guard !Task.isCancelled else { throw .cancelled }
+    let identifier = stream.identifier
+    guard stream.buffer === buffers[identifier] else { return }
+    buffers.removeValue(forKey: identifier)?.finish()
+    keep(identifier, nil)
+    guard subscriptions.remove(identifier) else { return }
+    let token = takeToken()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { subscriber in
+        unsubscribers[identifier, default: [:]][token] = subscriber
+        sendRequests()
+      }
+    } onCancel: {
+      later { $0.unsubscribers[identifier]?.removeValue(forKey: token)?.resume(returning: .failure(.cancelled)) }
+    }
+    _ = try result.get()
+  }
+
+  private func cancelSubscribe(_ identifier: Identifier) {
+    guard let subscriber = subscribers.removeValue(forKey: identifier) else { return }
+    giveBack(identifier)
+    subscriber.resume(returning: .failure(.cancelled))
+  }
+
+  /// Nobody is there to wait for the answer.
+  private func giveBack(_ identifier: Identifier) {
+    guard let buffer = buffers.removeValue(forKey: identifier) else { return }
+    buffer.finish()
+    keep(identifier, nil)
+    if subscriptions.remove(identifier) { sendRequests() }
+  }
+
+  /// Packets that are due; after a connection is lost they are due again.
+  func sendRequests() {
+    guard let client = phase.client, isConnected else { return }
+    let identifies = takesIdentifiers
+    for request in subscriptions.requests() {
+      let token = takeToken()
+      let rejection = client.assumeIsolated { $0.send(request, identifies: identifies, token: token) }
+      guard let rejection else {
+        subscriptions.asked(request, token)
+        continue
+      }
+      if case .notConnected = rejection { return }
+      subscriptions.rejected(request)
+      switch request {
+      case .subscribe(let identifier, _): endSubscription(identifier, .rejected(rejection), .rejected(rejection))
+      case .unsubscribe(let identifier, _): answerUnsubscribers(identifier, .failure(.rejected(rejection)))
+      }
+    }
+  }
+
+  /// Who asked for a subscription that the server's session has need not wait.
+  func answerClaims() {
+    for identifier in subscribers.keys.sorted() where subscriptions.isMade(identifier) {
+      let codes = subscriptions.subscriptions(identifier).map { ReasonCode(granted: $0.qos) }
+      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(codes))
+    }
+  }
+
+  private func keep(_ identifier: Identifier, _ subscriptions: [Subscription]?) {
+    phase.client?.assumeIsolated { $0.keep(identifier, subscriptions) }
+  }
+
+  /// Filters that an earlier process of this session subscribed to and that nobody has asked for in this one: `subscribe`
+  /// with the same options takes one over, with what the server has kept for it.
+  public var unclaimedSubscriptions: [[Subscription]] { subscriptions.unclaimed.map(subscriptions.subscriptions) }
+
+  /// Gives those back that nobody has asked for.
+  public func dropUnclaimedSubscriptions() {
+    for identifier in subscriptions.unclaimed where subscriptions.remove(identifier) { keep(identifier, nil) }
+    sendRequests()
+  }
+
+  func answered(_ token: Session.Token, _ codes: [ReasonCode]) {
+    switch subscriptions.answered(token, codes) {
+    case .subscribed(let identifier, let codes):
+      keep(identifier, subscriptions.subscriptions(identifier))
+      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(codes))
+    case .refused(let identifier, let codes): endSubscription(identifier, .refused(codes), .refused(codes))
+    case .unsubscribed(let identifier, let codes):
+      let isRefused = codes.contains(where: \.isError)
+      answerUnsubscribers(identifier, isRefused ? .failure(.refused(codes)) : .success(codes))
+    case nil: break
+    }
+  }
+
+  /// - Parameters:
+  ///   - failure: for who reads the stream.
+  ///   - error: for who waits for it.
+  func endSubscription(_ identifier: Identifier, _ failure: SubscribeError?, _ error: SubscribeError) {
+    if failure != nil { keep(identifier, nil) }
+    buffers.removeValue(forKey: identifier)?.finish(failure)
+    subscribers.removeValue(forKey: identifier)?.resume(returning: .failure(error))
+  }
+
+  func answerUnsubscribers(_ identifier: Identifier, _ result: Result<[ReasonCode], SubscribeError>) {
+    for subscriber in (unsubscribers.removeValue(forKey: identifier) ?? [:]).values {
+      subscriber.resume(returning: result)
+    }
+  }
+
+  func deliver(_ message: Message) {
+    let receivers = subscriptions.receivers(of: message)
+    if receivers.isEmpty { unrouted += 1 }
+    for identifier in receivers { buffers[identifier]?.add(message) }
+  }
+}
