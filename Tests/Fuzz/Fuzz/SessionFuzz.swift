@@ -15,18 +15,25 @@ struct SessionFuzz {
   private var nextToken: Session.Token = 0
   private var settled: Set<Session.Token> = []
   private var deliveries: [Session.Delivery] = []
+  private let isStored: Bool
+  private var lastTicket: Session.StoreTicket = 0
+  private var storedTicket: Session.StoreTicket = 0
+  /// Identifiers of QoS 2 by the ticket that their PUBLISH waits for.
+  private var awaited: [PacketIdentifier: Session.StoreTicket] = [:]
 
   static func run(_ bytes: UnsafeRawBufferPointer) {
     var input = ByteBuffer(bytes: bytes)
     guard let first = input.readInteger(as: UInt8.self) else { return }
-    var fuzz = SessionFuzz(input: input, limit: 1 + Int(first % 16), isResumable: first & 0x80 != 0)
+    var fuzz = SessionFuzz(
+      input: input, limit: 1 + Int(first % 16), isResumable: first & 0x80 != 0, isStored: first & 0x40 != 0)
     while fuzz.step() {}
   }
 
-  private init(input: ByteBuffer, limit: Int, isResumable: Bool) {
+  private init(input: ByteBuffer, limit: Int, isResumable: Bool, isStored: Bool) {
     self.input = input
     self.limit = limit
-    session = Session(inFlightLimit: limit, isResumable: isResumable)
+    session = Session(inFlightLimit: limit, isResumable: isResumable, isStored: isStored)
+    self.isStored = isStored
   }
 
   private mutating func byte() -> UInt8 { input.readInteger(as: UInt8.self) ?? 0 }
@@ -34,7 +41,7 @@ struct SessionFuzz {
   private mutating func step() -> Bool {
     guard let operation = input.readInteger(as: UInt8.self) else { return false }
     var actions: [Session.Action] = []
-    switch operation % 12 {
+    switch operation % 13 {
     case 0: connect(&actions)
     case 1: agree(&actions)
     case 2, 3: publish(&actions)
@@ -42,11 +49,20 @@ struct SessionFuzz {
     case 5, 6: acknowledge(&actions)
     case 7: receivePublish(&actions)
     case 8:
-      if let delivery = deliveries.popLast() { session.accept(delivery, at: now, into: &actions) }
+      if let delivery = deliveries.popLast() {
+        if byte() % 4 == 0 {
+          session.leave(delivery, at: now, into: &actions)
+        } else {
+          session.accept(delivery, at: now, into: &actions)
+        }
+      }
     case 9:
       now += .milliseconds(Int(byte()) * 100)
       session.tick(at: now, into: &actions)
     case 10: receiveAnything(&actions)
+    case 11:
+      storedTicket = min(lastTicket, storedTicket + UInt64(byte() % 4))
+      session.stored(through: storedTicket, at: now, into: &actions)
     default: drop(&actions)
     }
     check(actions)
@@ -155,10 +171,28 @@ struct SessionFuzz {
       case .send(let packet):
         precondition(isOpen && !hasClosed, "sent after the end")
         checkReadable(packet)
+        if case .publish(let publish) = packet, let identifier = publish.packetIdentifier,
+          publish.message.qos == .exactlyOnce
+        {
+          precondition(awaited[identifier].map { $0 <= storedTicket } ?? !isStored, "sent before it was stored")
+        }
       case .settled(let token, _): precondition(settled.insert(token).inserted, "settled twice: \(token)")
       case .answered(let token, _): precondition(settled.insert(token).inserted, "answered twice: \(token)")
       case .deliver(let delivery): deliveries.append(delivery)
       case .close: hasClosed = true
+      case .store(let change, let ticket):
+        if let ticket {
+          precondition(ticket == lastTicket + 1, "tickets are one after the other")
+          lastTicket = ticket
+        }
+        switch change {
+        case .message(let message, _):
+          if message.message.qos == .exactlyOnce, case .published(let identifier) = message.state {
+            awaited[identifier] = ticket
+          }
+        case .held(let identifier, true): awaited[identifier] = ticket
+        default: break
+        }
       case .connected, .challenge, .authenticated: break
       }
     }

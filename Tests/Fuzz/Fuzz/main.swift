@@ -1,7 +1,7 @@
 import CFuzzer
 import Glibc
 
-// fuzz decoder|session OPTION-OF-LIBFUZZER...; fuzz seeds DIRECTORY
+// fuzz decoder|session|walk OPTION-OF-LIBFUZZER...; fuzz seeds DIRECTORY
 
 @MainActor func fuzz(_ target: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt) -> CInt {
   var count = CommandLine.argc - 1
@@ -29,7 +29,13 @@ case "session":
       SessionFuzz.run(UnsafeRawBufferPointer(start: data, count: size))
       return 0
     })
+case "walk":
+  exit(
+    fuzz { data, size in
+      WalkFuzz.run(UnsafeRawBufferPointer(start: data, count: size))
+      return 0
+    })
 default:
-  print("usage: fuzz decoder|session OPTION..., fuzz seeds DIRECTORY")
+  print("usage: fuzz decoder|session|walk OPTION..., fuzz seeds DIRECTORY")
   exit(64)
 }

@@ -1,0 +1,17 @@
+import NIOCore
+
+@testable import MQTT
+
+/// A session and a server as the specification has it, over connections, processes and writes to the disk that end
+/// whenever the input says so. What must hold: QoS 1 arrives at least once, QoS 2 exactly once unless the server lost its
+/// session, in order, no identifier is used twice at a time, and at the end nothing is left.
+enum WalkFuzz {
+  static func run(_ bytes: UnsafeRawBufferPointer) {
+    var input = ByteBuffer(bytes: bytes)
+    guard let kind = input.readInteger(as: UInt8.self) else { return }
+    var walk = SessionWalk(WalkGenerator(bytes: input), kind & 1 == 0 ? .v5 : .v311, isStored: kind & 2 != 0)
+    while !walk.isOver { walk.step() }
+    walk.finish()
+    precondition(walk.faults.isEmpty, "\(walk.faults)")
+  }
+}
