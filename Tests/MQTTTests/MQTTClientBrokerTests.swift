@@ -269,6 +269,27 @@ struct MQTTClientBrokerTests {
     }
   }
 
+  @Test("where subscriptions are not made again, a stream ends with the session and says why [behaviour 40]")
+  func doesNotSubscribeAgain() async throws {
+    try await withBroker { broker in
+      var configuration = configuration(broker, "a")
+      configuration.resubscribes = false
+      let client = MQTTClient(configuration)
+      let run = Task { try await client.run() }
+      let stream = try await client.subscribe([Subscription(TopicFilter("t"))])
+      try await broker.stop()
+      try await broker.start()
+      await #expect {
+        for try await _ in stream {}
+      } throws: {
+        if case .sessionLost? = $0 as? SubscribeError { true } else { false }
+      }
+      #expect(broker.count("Received SUBSCRIBE from a") == 1)
+      await client.disconnect()
+      try await run.value
+    }
+  }
+
   /// Publishes one after the other has taken its place in the queue.
   private func inOrder(_ client: MQTTClient, count: Int) async throws -> [Task<PublishResult, any Error>] {
     var tasks: [Task<PublishResult, any Error>] = []

@@ -92,6 +92,26 @@ struct MQTTClientStoreTests {
     }
   }
 
+  @Test("a store that cannot be written is told, and the end completes all the same [behaviour 7]")
+  func endsWithoutStore() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      var configuration = try await configuration(port: broker.port)
+      configuration.connection.storeDelay = .seconds(60)
+      let client = MQTTClient(configuration)
+      var events = client.events.makeAsyncIterator()
+      let run = Task { try await client.run() }
+      while await !client.isConnected { await Task.yield() }
+      store.fill()
+      await client.disconnect()
+      try await run.value
+      #expect(store.state.owner == nil)
+      var isTold = false
+      while let event = await events.next() { if case .storing(_?) = event { isTold = true } }
+      #expect(isTold)
+    }
+  }
+
   @Test("a message that is cancelled while it waits leaves the store")
   func cancels() async throws {
     var configuration = try await configuration(port: freePort())

@@ -29,7 +29,8 @@ struct ProxyTests {
           break
         }
         await client.disconnect()
-        #expect(proxy.requests.map(\.target) == ["broker.invalid:\(server.port)"])
+        // A machine that is busy may need a second attempt.
+        #expect(Set(proxy.requests.map(\.target)) == ["broker.invalid:\(server.port)"])
       }
     }
   }

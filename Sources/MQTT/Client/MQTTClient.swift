@@ -225,6 +225,9 @@ public actor MQTTClient: Service {
   private func connected(_ connected: Session.Connected, _ server: ServerAddress) {
     takesIdentifiers = connected.limits.subscriptionIdentifierAvailable
     pending.connected()
+    if !connected.sessionPresent && !configuration.resubscribes {
+      for identifier in subscriptions.removeLost() { endSubscription(identifier, .sessionLost, .sessionLost) }
+    }
     for identifier in subscriptions.connected(sessionPresent: connected.sessionPresent) {
       answerUnsubscribers(identifier, .success([]))
     }

@@ -15,6 +15,8 @@ extension MQTTClient {
     public var queueLimit = 1000
     /// Messages of QoS 0 wait for a connection like the others.
     public var queuesAtMostOnce = false
+    /// Subscriptions are made again when the server has lost the session. false: they end then, with an error.
+    public var resubscribes = true
     /// Messages that a subscription holds for a reader who is slower than the server. Then the oldest go, and are
     /// counted (`MessageStream.dropped`).
     public var messageBufferLimit = 1000

@@ -54,6 +54,8 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   case refused([ReasonCode])
   /// It does not fit what the server allows; nothing was sent.
   case rejected(Session.Rejection)
+  /// The server has lost the session, and the subscription with it (`MQTTClient.Configuration.resubscribes`).
+  case sessionLost
   /// The task was cancelled; what had been asked for is given back.
   case cancelled
   /// The client has ended, for this reason.
@@ -67,6 +69,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
     case .refused(let codes):
       "the server refused: " + codes.map(\.description).joined(separator: ", ")
     case .rejected(let rejection): "not subscribed: \(rejection)"
+    case .sessionLost: "the server has lost the session, and the subscription with it"
     case .cancelled: "cancelled"
     case .closed(let loss): "the client has ended: \(loss)"
     }

@@ -123,6 +123,13 @@ struct SubscriptionTable: Sendable {
 
   // MARK: The connection
 
+  /// The session is gone: takes out what it had. Those that were never asked for are asked for all the same.
+  mutating func removeLost() -> [Identifier] {
+    let lost = entries.filter { $0.value.state != .waiting }.keys.sorted()
+    for identifier in lost { entries[identifier] = nil }
+    return lost
+  }
+
   /// - Returns: those that were given back and ended with the session.
   mutating func connected(sessionPresent: Bool) -> [Identifier] {
     guard !sessionPresent else { return [] }
