@@ -24,10 +24,11 @@ extension Client {
     }
   }
 
-  /// Writes what there is, due or not, and returns when it is written or cannot be.
-  public func flushStore() async {
-    guard storeQueue?.isIdle == false else { return }
-    await withCheckedContinuation { waiter in
+  /// Writes what there is, due or not, and returns when it is written or cannot be, for this reason.
+  @discardableResult
+  public func flushStore() async -> (any Error)? {
+    guard storeQueue?.isIdle == false else { return nil }
+    return await withCheckedContinuation { waiter in
       storeWaiters.append(waiter)
       if let changes = storeQueue?.takeAll() { write(changes) }
     }
@@ -55,7 +56,7 @@ extension Client {
     perform()
     guard !storeWaiters.isEmpty else { return }
     if error == nil, let changes = storeQueue?.takeAll() { return write(changes) }
-    for waiter in storeWaiters { waiter.resume() }
+    for waiter in storeWaiters { waiter.resume(returning: error) }
     storeWaiters = []
   }
 

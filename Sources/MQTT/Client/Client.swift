@@ -69,7 +69,7 @@ public actor Client {
   /// For the store, since it was asked last.
   var hasChanges = false
   var storeTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
-  var storeWaiters: [CheckedContinuation<Void, Never>] = []
+  var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
 
   var actions: [Session.Action] = []
   private var isPerforming = false

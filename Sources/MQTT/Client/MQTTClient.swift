@@ -80,8 +80,9 @@ public actor MQTTClient: Service {
   /// Cancelling the task closes the transport at once, without DISCONNECT: the server publishes the will. A graceful
   /// shutdown is `disconnect` within `Configuration.shutdownLimit`.
   ///
-  /// - Throws: `MQTTClientError.hasRun` the second time; `CancellationError` after a cancellation; `ConnectionLoss`
-  ///   where the connection was not to be made again (`Client.Configuration.reconnects`).
+  /// - Throws: `MQTTClientError.hasRun` the second time; `MQTTClientError.notStored` where the session could not be kept;
+  ///   `CancellationError` after a cancellation; `ConnectionLoss` where the connection was not to be made again
+  ///   (`Client.Configuration.reconnects`).
   public func run() async throws {
     guard case .idle = phase else { throw MQTTClientError.hasRun }
     try Task.checkCancellation()
@@ -100,12 +101,13 @@ public actor MQTTClient: Service {
     } onCancel: {
       later { $0.abort() }
     }
-    await client.flushStore()
+    let failure = await client.flushStore()
     switch loss {
     case .session(.requested): break
     case .aborted: try Task.checkCancellation()
     default: throw loss
     }
+    if let failure { throw MQTTClientError.notStored("\(failure)") }
   }
 
   private func start(_ client: Client) {

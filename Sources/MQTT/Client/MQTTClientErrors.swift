@@ -76,12 +76,19 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   }
 }
 
-/// Why `MQTTClient.run` did not begin.
+/// What `MQTTClient.run` throws beside the connection's losses.
 public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A client runs once; it is running, or has ended.
   case hasRun
+  /// It has ended as it should, and its session could not be stored.
+  case notStored(String)
 
-  public var description: String { "an MQTT client runs once; make another one" }
+  public var description: String {
+    switch self {
+    case .hasRun: "an MQTT client runs once; make another one"
+    case .notStored(let reason): "the session could not be stored: \(reason)"
+    }
+  }
 }
 
 /// What happens to a client's connection.
