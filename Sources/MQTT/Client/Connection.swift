@@ -13,7 +13,7 @@ final class Connection {
   var ending: ConnectionLoss?
   private(set) var hasReceived = false
   private var decoder: PacketDecoder
-  private var inbound = ByteBuffer()
+  private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
 
   init(attempt: Client.Attempt, channel: any Channel, maximumPacketSize: Int) {
@@ -25,7 +25,13 @@ final class Connection {
 
   func append(_ bytes: ByteBuffer) {
     hasReceived = true
-    if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeImmutableBuffer(bytes) }
+    guard inbound.readableBytes > 0 else {
+      inbound = bytes
+      return
+    }
+    // Or everything that was read since the last packet that ended with a read would stay, and be copied each time.
+    inbound.discardReadBytes()
+    inbound.writeImmutableBuffer(bytes)
   }
 
   func nextPacket() throws(PacketError) -> Packet? { try decoder.next(from: &inbound) }
