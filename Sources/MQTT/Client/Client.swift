@@ -204,6 +204,11 @@ public actor Client {
   func received(_ bytes: ByteBuffer, _ number: UInt64) {
     guard isCurrent(number), case .open(let connection) = state else { return }
     connection.append(bytes)
+    guard connection.stage == .connect || connection.stage == .connected else {
+      // The client speaks first: the session would drop this, and the server never say it again.
+      connection.ending = connection.ending ?? .session(.violation(.protocolError("bytes before CONNECT")))
+      return Transport.abort(connection.channel)
+    }
     let now = ContinuousClock.now
     do throws(PacketError) {
       while connection.ending == nil, let packet = try connection.nextPacket() {
