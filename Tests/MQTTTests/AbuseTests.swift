@@ -5,8 +5,9 @@ import Testing
 
 @testable import MQTT
 
-/// What a server may do to a client, by malice or by mistake, over TCP.
-@Suite("Abuse", .timeLimit(.minutes(3)))
+/// What a server may do to a client, by malice or by mistake, over TCP. One after the other: some are heavy, and tests of
+/// other suites look at the clock.
+@Suite("Abuse", .serialized, .timeLimit(.minutes(3)))
 struct AbuseTests {
   // MARK: Pieces and heaps
 
@@ -369,53 +370,6 @@ struct AbuseTests {
     _ = await running.result
   }
 
-  // MARK: Silence
-
-  @Test(
-    """
-    a server that stops reading and answering is found within one and a half keepalives, however much is sent to it \
-    [behaviour 28] [behaviour 33]
-    """,
-    arguments: [false, true])
-  func silence(isPublishing: Bool) async throws {
-    var abuse = Abuse()
-    abuse.keepAlive = 2
-    try await abuse.run { visit, occurrence in
-      guard case .packet(let packet) = occurrence else { return }
-      visit.oblige(packet)
-      if visit.number == 1 { visit.stopReading() }
-    } _: { server, client, witness in
-      try await witness.connections(1)
-      try await until("it is lost", within: patience) {
-        if isPublishing, witness.losses.isEmpty { try? await client.publish(.numbered(1, .atMostOnce), token: 1) }
-        return !witness.losses.isEmpty
-      }
-      let (loss, time) = witness.losses[0]
-      guard case .session(.keepAliveTimeout) = loss else {
-        Issue.record("\(loss)")
-        return
-      }
-      // Late by no more than a busy machine is.
-      let silence = witness.connected[0].time.duration(to: time)
-      #expect((.milliseconds(2990)...(.milliseconds(3900))).contains(silence))
-      try await witness.connections(2)
-    }
-  }
-
-  @Test("anything received is an answer to PINGREQ, and comes in time up to half an interval later [behaviour 29]")
-  func otherAnswer() async throws {
-    var abuse = Abuse()
-    abuse.keepAlive = 2
-    try await abuse.run { visit, occurrence in
-      guard case .packet(let packet) = occurrence else { return }
-      if case .pingreq = packet { visit.send(.numbered(1, .atMostOnce, nil)) } else { visit.oblige(packet) }
-    } _: { server, client, witness in
-      try await until("two pings", within: patience) { witness.deliveries.count == 2 }
-      #expect(witness.losses.isEmpty)
-      #expect(try await server.visit(1).count(.pingreq) == 2)
-    }
-  }
-
   // MARK: Resets and closes
 
   @Test(
@@ -735,6 +689,55 @@ struct AbuseTests {
     sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
   ) async throws {
     await #expect(throws: Session.Rejection.noRoom, sourceLocation: sourceLocation) { try await body() }
+  }
+}
+
+/// Beside the others, since they do little but wait.
+@Suite("Abuse by silence", .timeLimit(.minutes(3)))
+struct SilenceTests {
+  @Test(
+    """
+    a server that stops reading and answering is found within one and a half keepalives, however much is sent to it \
+    [behaviour 28] [behaviour 33]
+    """,
+    arguments: [false, true])
+  func silence(isPublishing: Bool) async throws {
+    var abuse = Abuse()
+    abuse.keepAlive = 2
+    try await abuse.run { visit, occurrence in
+      guard case .packet(let packet) = occurrence else { return }
+      visit.oblige(packet)
+      if visit.number == 1 { visit.stopReading() }
+    } _: { server, client, witness in
+      try await witness.connections(1)
+      try await until("it is lost", within: patience) {
+        if isPublishing, witness.losses.isEmpty { try? await client.publish(.numbered(1, .atMostOnce), token: 1) }
+        return !witness.losses.isEmpty
+      }
+      let (loss, time) = witness.losses[0]
+      guard case .session(.keepAliveTimeout) = loss else {
+        Issue.record("\(loss)")
+        return
+      }
+      // Late by no more than a busy machine is.
+      let silence = witness.connected[0].time.duration(to: time)
+      #expect((.milliseconds(2990)...(.milliseconds(3900))).contains(silence))
+      try await witness.connections(2)
+    }
+  }
+
+  @Test("anything received is an answer to PINGREQ, and comes in time up to half an interval later [behaviour 29]")
+  func otherAnswer() async throws {
+    var abuse = Abuse()
+    abuse.keepAlive = 2
+    try await abuse.run { visit, occurrence in
+      guard case .packet(let packet) = occurrence else { return }
+      if case .pingreq = packet { visit.send(.numbered(1, .atMostOnce, nil)) } else { visit.oblige(packet) }
+    } _: { server, client, witness in
+      try await until("two pings", within: patience) { witness.deliveries.count == 2 }
+      #expect(witness.losses.isEmpty)
+      #expect(try await server.visit(1).count(.pingreq) == 2)
+    }
   }
 }
 
