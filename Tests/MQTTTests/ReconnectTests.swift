@@ -30,6 +30,8 @@ struct ReconnectTests {
     let server = try await LocalServer.closing()
     var configuration = configuration([ServerAddress(transport: .tcp, host: "127.0.0.1", port: server.port)])
     configuration.connection.connectTimeout = .seconds(3600)
+    // A reader on a busy machine may come late, and must not miss any.
+    configuration.eventBufferLimit = 100_000
     let client = MQTTClient(configuration)
     let events = client.events
     let running = Task { try await client.run() }
