@@ -50,9 +50,15 @@ struct OutgoingMessages: Sendable {
     entries[identifier]?.ticket = ticket
   }
 
-  /// All identifiers, oldest message first.
-  var inOrder: [PacketIdentifier] {
-    entries.sorted { $0.value.order < $1.value.order }.map(\.key)
+  /// A message in the order of all.
+  struct Place: Sendable {
+    let order: UInt64
+    let identifier: PacketIdentifier
+  }
+
+  /// All messages, the newest first.
+  var places: [Place] {
+    entries.map { Place(order: $0.value.order, identifier: $0.key) }.sorted { $0.order > $1.order }
   }
 
   /// Takes all messages out, oldest first.
@@ -75,5 +81,30 @@ struct OutgoingMessages: Sendable {
   }
 
   /// Those that are good for one connection only, oldest first.
-  var transients: [PacketIdentifier] { inOrder.filter { entries[$0]?.transient == true && entries[$0]?.token != nil } }
+  var transients: [PacketIdentifier] {
+    entries.filter { $0.value.transient && $0.value.token != nil }.sorted { $0.value.order < $1.value.order }.map(\.key)
+  }
+}
+
+extension [OutgoingMessages.Place] {
+  /// Where a message of this order is or would be, in a row with the newest first.
+  private func index(of order: UInt64) -> Int {
+    var (low, high) = (startIndex, endIndex)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].order > order { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  mutating func insert(_ identifier: PacketIdentifier, order: UInt64) {
+    let index = index(of: order)
+    guard index == endIndex || self[index].order != order else { return }
+    insert(OutgoingMessages.Place(order: order, identifier: identifier), at: index)
+  }
+
+  mutating func remove(order: UInt64) {
+    let index = index(of: order)
+    if index < endIndex && self[index].order == order { remove(at: index) }
+  }
 }

@@ -95,7 +95,7 @@ extension Session {
   /// as new messages, and what was received is forgotten.
   mutating func resume(sessionPresent: Bool, at now: Instant, into actions: inout [Action]) {
     if !sessionPresent { beginAnew(into: &actions) }
-    link.resends = outgoing.inOrder.reversed()
+    link.resends = outgoing.places
     sendAgain(at: now, into: &actions)
   }
 
@@ -115,7 +115,7 @@ extension Session {
 
   /// As many of the old messages as the window allows; the others follow as answers come.
   mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
-    while link.heldUntil == nil, freePlaces(transient: false) > 0, let identifier = link.resends.popLast() {
+    while link.heldUntil == nil, freePlaces(transient: false) > 0, let identifier = link.resends.popLast()?.identifier {
       guard let entry = outgoing[identifier] else { continue }
       if entry.state != .released, let rejection = rejection(of: entry.message) {
         giveUp(identifier, .rejected(rejection), into: &actions)
@@ -169,7 +169,7 @@ extension Session {
         outgoing.record(identifier, storeFirst(.message(released, next: nextIdentifier), into: &actions))
       }
     }
-    forgetResend(identifier)
+    link.resends.remove(order: entry.order)
     transmit(identifier, at: now, into: &actions)
   }
 
@@ -186,7 +186,7 @@ extension Session {
     if hold(answer, at: now, into: &actions) { return }
     guard let entry = outgoing.remove(answer.packetIdentifier) else { return }
     forget(entry, answer.packetIdentifier, into: &actions)
-    forgetResend(answer.packetIdentifier)
+    link.resends.remove(order: entry.order)
     if let token = entry.token {
       actions.append(.settled(token, answer.reasonCode.isError ? .refused(answer.reasonCode) : .delivered))
     }
@@ -213,18 +213,12 @@ extension Session {
     store(
       .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
       into: &actions)
-    link.resends = outgoing.inOrder.reversed().filter(Set(link.resends).union([identifier]).contains)
+    link.resends.insert(identifier, order: entry.order)
     // Those refused together wait together.
     if link.heldUntil == nil {
       link.heldUntil = now + min(Self.shortestHold * (1 << min(link.refusals, 6)), Self.longestHold)
       link.refusals += 1
     }
     return true
-  }
-
-  /// The server answered before its turn to be sent again came.
-  private mutating func forgetResend(_ identifier: PacketIdentifier) {
-    guard let index = link.resends.firstIndex(of: identifier) else { return }
-    link.resends.remove(at: index)
   }
 }

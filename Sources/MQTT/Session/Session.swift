@@ -36,7 +36,7 @@ public struct Session: Sendable {
     /// SUBSCRIBE and UNSUBSCRIBE that wait for their answer, with the number of filters.
     var requests: [PacketIdentifier: Request] = [:]
     /// Messages that wait for room to be sent again, the oldest last.
-    var resends: [PacketIdentifier] = []
+    var resends: [OutgoingMessages.Place] = []
     /// The server has no place for messages now: they are sent again after this.
     var heldUntil: Instant?
     /// Refusals of that kind since the last message that was taken.
