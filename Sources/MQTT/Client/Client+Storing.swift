@@ -53,9 +53,14 @@ extension Client {
       if !tokens.isEmpty { delegate?.client(self, did: .stored(tokens)) }
     }
     session.stored(through: ticket, at: .now, into: &actions)
+    // What came up meanwhile, or could not be written, has waited for this and no timer.
+    hasChanges = true
     perform()
     guard !storeWaiters.isEmpty else { return }
-    if error == nil, let changes = storeQueue?.takeAll() { return write(changes) }
+    if error == nil {
+      if let changes = storeQueue?.takeAll() { return write(changes) }
+      if storeQueue?.isIdle == false { return }
+    }
     for waiter in storeWaiters { waiter.resume(returning: error) }
     storeWaiters = []
   }
