@@ -174,9 +174,9 @@ struct MQTTClientStoreTests {
       try await running(configuration) { client in
         while await !client.isConnected { await Task.yield() }
         for number in 1...50 { try await client.publish(message("\(number)")) }
-        #expect(store.writes == 0)
+        #expect(store.writes <= 1, "whose session it is")
       }
-      #expect(store.writes == 1, "whose session it is, at the end")
+      #expect(store.writes == 1)
       #expect(store.state.owner?.clientIdentifier == "kept")
     }
   }

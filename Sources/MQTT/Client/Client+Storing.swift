@@ -12,6 +12,9 @@ extension Client {
     guard owner != self.owner else { return }
     self.owner = owner
     store(.owner(owner), nil)
+    // Not with what follows, which may come to nothing: a process that is killed now would find a session on the server
+    // that it does not know, and connect twice to be rid of it.
+    if let changes = storeQueue?.takeAll() { write(changes) }
   }
 
   /// After every turn in which something may have changed.
