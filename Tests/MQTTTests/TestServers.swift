@@ -4,6 +4,9 @@ import NIOPosix
 import Synchronization
 import Testing
 
+import enum TestScene.Patience
+import func TestScene.freePort
+
 @testable import MQTT
 
 /// A mosquitto of a test's own on ports of 127.0.0.1, one for each way to reach it.
@@ -33,11 +36,18 @@ final class WayBroker: Sendable {
     process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/sbin/mosquitto")
     process.arguments = ["-c", "\(folder)/mosquitto.conf"]
-    process.standardError = FileHandle.nullDevice
+    try "".write(toFile: "\(folder)/log", atomically: true, encoding: .utf8)
+    process.standardError = FileHandle(forWritingAtPath: "\(folder)/log")
     process.standardOutput = FileHandle.nullDevice
     try process.run()
     let socket = "\(folder)/socket"
-    try await until("mosquitto listens") { FileManager.default.fileExists(atPath: socket) }
+    do {
+      try await until("mosquitto listens") { FileManager.default.fileExists(atPath: socket) }
+    } catch {
+      Issue.record("\((try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? "")")
+      end()
+      throw error
+    }
   }
 
   func address(_ transport: ServerAddress.Transport, host: String = "broker.invalid") -> ServerAddress {
@@ -230,19 +240,6 @@ func sockets(to port: Int) throws -> [Int] {
   }
 }
 
-/// A port of 127.0.0.1 to listen on, outside of those that the kernel gives to whoever asks for any.
-func freePort() throws -> Int {
-  for _ in 0..<100 {
-    let port = Int.random(in: 20_000..<32_000)
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    try #require(descriptor >= 0)
-    defer { close(descriptor) }
-    let address = try SocketAddress(ipAddress: "127.0.0.1", port: port)
-    if address.withSockAddr({ bind(descriptor, $0, socklen_t($1)) }) == 0 { return port }
-  }
-  throw CancellationError()
-}
-
 /// A port that nothing listens on.
 let closedPort = 1
 
@@ -250,7 +247,7 @@ func until(
   _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
   _ condition: () async throws -> Bool
 ) async throws {
-  let deadline = ContinuousClock.now + limit
+  let deadline = ContinuousClock.now + limit * Patience.factor
   while try await !condition() {
     try #require(ContinuousClock.now < deadline, "not within \(limit): \(what)", sourceLocation: sourceLocation)
     try await Task.sleep(for: .milliseconds(5))
