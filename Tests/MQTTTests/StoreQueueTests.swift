@@ -82,6 +82,16 @@ import Testing
     #expect(queue.isIdle)
   }
 
+  @Test("a write that fails and then comes to nothing is not due for ever")
+  mutating func failingForNothing() {
+    queue.add(Self.message(1), ticket: nil, at: at(0))
+    #expect(queue.take(at: at(1_000)) == [Self.message(1)])
+    #expect(queue.finished(false, at: at(1_000)) == 0)
+    queue.add(.ended(1), ticket: nil, at: at(1_001))
+    #expect(queue.take(at: at(11_001)) == nil)
+    #expect(queue.deadline == nil)
+  }
+
   @Test("what the store has of an earlier process is deleted there")
   func restored() {
     var state = SessionState()

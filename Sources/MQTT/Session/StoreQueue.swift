@@ -135,11 +135,14 @@ struct StoreQueue: Sendable {
   /// What to write now; nil: nothing is due. `finished` follows.
   mutating func take(at now: Instant) -> [SessionChange]? {
     guard writing == nil, let due, due <= now else { return nil }
-    if !isUrgent && !isFailing {
-      guard let oldest = changes.isEmpty ? nil : changes.oldest, oldest + delay <= now else {
-        self.due = changes.isEmpty ? nil : changes.oldest.map { $0 + delay }
-        return nil
-      }
+    // It has come to nothing, also what could not be written before.
+    guard isUrgent || !changes.isEmpty else {
+      self.due = nil
+      return nil
+    }
+    if !isUrgent && !isFailing, let oldest = changes.oldest, oldest + delay > now {
+      self.due = oldest + delay
+      return nil
     }
     return takeAll()
   }
