@@ -5,7 +5,7 @@ import Testing
 private let brokers = BrokerKind.always
 
 /// The scenarios on the broker that every run has; `OtherBrokerTests` has the same list.
-@Suite("The client on mosquitto", .serialized, .brokers, .showsLogs, .timeLimit(.minutes(2)))
+@Suite("The client on mosquitto", .serialized, .brokers, .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
 struct MosquittoTests {
   // MARK: Connections
 

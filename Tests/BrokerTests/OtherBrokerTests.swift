@@ -7,7 +7,7 @@ private let brokers = BrokerKind.others
 /// The scenarios on the brokers that only a long run has; `MosquittoTests` has the same list.
 @Suite(
   "The client on other brokers", .enabled(if: BrokerKind.othersAreTested), .serialized, .brokers, .showsLogs,
-  .timeLimit(.minutes(3)))
+  .timeLimit(.minutes(3 * Patience.factor)))
 struct OtherBrokerTests {
   // MARK: Connections
 

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import Synchronization
 import TestScene
 import Testing
 
@@ -10,9 +11,16 @@ extension Scenario {
   func survivesRestart(_ signal: Int32, beganClean: Bool = false) async throws {
     let topic = topic("t")
     let peer = try await peer("a") {
-      if !beganClean {
-        let connect = $0.connect
-        $0.makeConnect = { _, _ in connect }
+      guard beganClean else { return }
+      let connect = $0.connect
+      let connections = Mutex(0)
+      $0.makeConnect = { _, _ in
+        var connect = connect
+        connect.cleanStart = connections.withLock {
+          $0 += 1
+          return $0 == 1
+        }
+        return connect
       }
     }
     try await peer.subscribe(topic, qos: .atLeastOnce)

@@ -1,13 +1,14 @@
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestScene
 import Testing
 
 @testable import MQTT
 
 /// What a server may do to a client, by malice or by mistake, over TCP. One after the other: some are heavy, and tests of
 /// other suites look at the clock.
-@Suite("Abuse", .serialized, .timeLimit(.minutes(3)))
+@Suite("Abuse", .serialized, .timeLimit(.minutes(3 * Patience.factor)))
 struct AbuseTests {
   // MARK: Pieces and heaps
 
@@ -693,7 +694,7 @@ struct AbuseTests {
 }
 
 /// Beside the others, since they do little but wait.
-@Suite("Abuse by silence", .timeLimit(.minutes(3)))
+@Suite("Abuse by silence", .timeLimit(.minutes(3 * Patience.factor)))
 struct SilenceTests {
   @Test(
     """

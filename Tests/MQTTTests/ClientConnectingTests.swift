@@ -2,12 +2,13 @@ import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestScene
 import Testing
 
 @testable import MQTT
 
 /// How connections begin, and that nothing is left of those that do not.
-@Suite("Connecting", .timeLimit(.minutes(2)))
+@Suite("Connecting", .timeLimit(.minutes(2 * Patience.factor)))
 struct ClientConnectingTests {
   /// A place where a connection can hang.
   enum Silence: String, CaseIterable, CustomTestStringConvertible {

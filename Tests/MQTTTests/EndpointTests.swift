@@ -1,9 +1,10 @@
 import Synchronization
+import TestScene
 import Testing
 
 @testable import MQTT
 
-@Suite("Preparing an endpoint", .timeLimit(.minutes(2)))
+@Suite("Preparing an endpoint", .timeLimit(.minutes(2 * Patience.factor)))
 struct EndpointTests {
   struct Broken: Error, CustomStringConvertible {
     let description = "the signing key has expired"

@@ -7,7 +7,7 @@ import Testing
 
 @testable import MQTT
 
-@Suite("MQTTClient on mosquitto", .showsLogs, .timeLimit(.minutes(2)))
+@Suite("MQTTClient on mosquitto", .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientBrokerTests {
   @Test(
     "publish returns when a message of each QoS is safe; the messages arrive in order [MQTT-4.2.0-1] [behaviour 50]")
@@ -265,6 +265,32 @@ struct MQTTClientBrokerTests {
           Subscription(TopicFilter("open/b"), qos: .atMostOnce),
         ])
         #expect(stream.reasonCodes == [.grantedQoS1, .success])
+      }
+    }
+  }
+
+  @Test("of 200 messages of QoS 2 at once every one arrives", arguments: MQTT.ProtocolVersion.allCases)
+  func manyExactlyOnce(version: MQTT.ProtocolVersion) async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "listener") { listener in
+        let stream = try await listener.subscribe([Subscription("many", qos: .exactlyOnce)])
+        var configuration = configuration(broker, "a")
+        configuration.connection.version = version
+        let client = MQTTClient(configuration)
+        try await run(client) {
+          try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<200 {
+              let message = try message("many", "\(number)", qos: .exactlyOnce)
+              group.addTask { try await client.publish(message) }
+            }
+            try await group.waitForAll()
+          }
+        }
+        var numbers: Set<String> = []
+        for try await message in stream {
+          #expect(numbers.insert(String(buffer: message.payload)).inserted)
+          if numbers.count == 200 { break }
+        }
       }
     }
   }

@@ -3,7 +3,7 @@ import NIOCore
 import TestScene
 import Testing
 
-@Suite("MQTTClient with a session that is kept", .showsLogs, .timeLimit(.minutes(2)))
+@Suite("MQTTClient with a session that is kept", .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientStoreTests {
   private let store = MemoryStore()
 
@@ -96,12 +96,11 @@ struct MQTTClientStoreTests {
   func endsWithoutStore() async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto()
-      var configuration = try await configuration(port: broker.port)
-      configuration.connection.storeDelay = .seconds(60)
+      let configuration = try await configuration(port: broker.port)
+      store.fill()
       let client = MQTTClient(configuration)
       let run = Task { try await client.run() }
       while await !client.isConnected { await Task.yield() }
-      store.fill()
       await client.disconnect()
       await #expect(throws: MQTTClientError.notStored("Full()")) { try await run.value }
       try await broker.line("Received DISCONNECT from kept")

@@ -1,9 +1,10 @@
 import Foundation
+import TestScene
 import Testing
 
 @testable import MQTT
 
-@Suite("A pinned certificate", .timeLimit(.minutes(2)))
+@Suite("A pinned certificate", .timeLimit(.minutes(2 * Patience.factor)))
 struct PinnedCertificateTests {
   @Test(
     "is enough: no authority knows it, and the name is another",

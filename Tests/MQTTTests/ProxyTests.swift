@@ -1,10 +1,11 @@
 import Foundation
 import NIOCore
+import TestScene
 import Testing
 
 @testable import MQTT
 
-@Suite("Proxy", .timeLimit(.minutes(2)))
+@Suite("Proxy", .timeLimit(.minutes(2 * Patience.factor)))
 struct ProxyTests {
   @Test(
     "carries every transport to a name that only the proxy knows, TLS within",

@@ -1,10 +1,11 @@
 import NIOCore
+import TestScene
 import Testing
 
 @testable import MQTT
 
 /// One attempt after the other, against servers in this process.
-@Suite("Attempts at a connection", .timeLimit(.minutes(1)))
+@Suite("Attempts at a connection", .timeLimit(.minutes(1 * Patience.factor)))
 struct ReconnectTests {
   private func configuration(_ servers: [ServerAddress]) -> MQTTClient.Configuration {
     var configuration = MQTTClient.Configuration(servers: servers, clientIdentifier: "c")

@@ -275,6 +275,21 @@ import Testing
     #expect(throws: Session.Rejection.notEncodable) { try harness.publish(message) }
   }
 
+  @Test("on 3.1.1 no more than 20 messages of QoS 2 are under way, new or again: mosquitto drops what is beyond")
+  func exactlyOnceLimit() throws {
+    var harness = SessionHarness.connected(.v311)
+    for number in 1...19 as ClosedRange<UInt64> { _ = try harness.publish(number, .exactlyOnce) }
+    #expect(harness.session.room(for: .exactlyOnce) == 0, "one place is kept")
+    #expect(harness.session.room(for: .atLeastOnce) == 80)
+    #expect(throws: Session.Rejection.noRoom) { try harness.publish(20, .exactlyOnce) }
+    _ = try harness.publish(20, .exactlyOnce, transient: true)
+    #expect(throws: Session.Rejection.noRoom) { try harness.publish(21, .exactlyOnce, transient: true) }
+    _ = harness.receive(Self.pubrec(1))
+    _ = harness.receive(Self.pubcomp(1))
+    #expect(try harness.publish(21, .exactlyOnce, transient: true).sent.count == 1)
+    #expect(SessionHarness.connected(.v5).session.room(for: .exactlyOnce) == 99, "5 has Receive Maximum")
+  }
+
   @Test(
     """
     a topic alias of 0 or above the server's maximum is rejected [MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.2.2-17] \

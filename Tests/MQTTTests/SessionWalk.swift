@@ -143,7 +143,9 @@ struct SessionWalk {
     if isTransient { message.topic = qos == .exactlyOnce ? "presence/2" : "presence" }
     guard let actions = try? harness.publish(message, token: number, transient: isTransient) else {
       let full =
-        isTransient ? unanswered.count >= window || harness.session.outgoing.count >= window : harness.session.room == 0
+        isTransient
+        ? unanswered.count >= window || harness.session.outgoing.count >= window
+        : harness.session.room(for: qos) == 0
       return check(full, "no room though there is")
     }
     sentToServer[number] = qos

@@ -1,11 +1,12 @@
 import NIOCore
 import NIOHTTP1
+import TestScene
 import Testing
 
 @testable import MQTT
 
 /// MQTT over WebSocket, MQTT 5.0 §6, against a server in this process.
-@Suite("WebSocket", .timeLimit(.minutes(1)))
+@Suite("WebSocket", .timeLimit(.minutes(1 * Patience.factor)))
 struct WebSocketTests {
   private static let connack: [UInt8] = hex("20 03 00 00 00")
 

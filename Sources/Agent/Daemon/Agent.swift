@@ -187,12 +187,12 @@ extension Daemon.Plan {
     in store: StateStore?, _ state: SessionState, sync: Configuration.Sync, logger: Logger
   ) async {
     guard let store, !cleanStart else { return }
-    client.store = store
     switch sync {
     case .always: client.storeDelay = .zero
     case .within(let delay): client.storeDelay = delay
     case .never: return
     }
+    client.store = store
     guard let owner = state.owner, owner.clientIdentifier != connect.clientIdentifier else {
       client.session = state
       return

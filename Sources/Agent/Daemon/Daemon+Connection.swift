@@ -115,11 +115,21 @@ extension Daemon: ClientDelegate {
     guard room > 0, !outbox.isEmpty || !leftOver.isEmpty else { return }
     let clock = WallClock.now()
     for _ in 0..<room {
+      let message: Message
+      if let stored = leftOver.first {
+        message = stored.message.adapted(to: connection.limits)
+      } else if let reading = outbox.oldest {
+        message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
+          .adapted(to: connection.limits)
+      } else {
+        return
+      }
+      guard client.assumeIsolated({ $0.room(for: message.qos) }) > 0 else { return }
       if let stored = leftOver.popFirst() {
-        send(stored.message.adapted(to: connection.limits), stored.token, client)
-      } else if let reading = outbox.popFirst() {
-        let message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
-        send(message.adapted(to: connection.limits), nextToken, client)
+        send(message, stored.token, client)
+      } else {
+        _ = outbox.popFirst()
+        send(message, nextToken, client)
         nextToken += 1
       }
     }

@@ -105,9 +105,12 @@ public actor Client {
   public var isConnected: Bool { session.isConnected }
 
   /// How many more messages of QoS 1 and 2 can be published now; 0 while the transport is full.
-  public var room: Int {
+  public var room: Int { room(for: .atLeastOnce) }
+
+  /// On a server of 3.1.1 fewer of QoS 2 than of QoS 1.
+  public func room(for qos: QoS) -> Int {
     guard case .open(let connection) = state, connection.channel.isWritable else { return 0 }
-    return session.room
+    return session.room(for: qos)
   }
 
   /// Sends a message now; `Event.settled` says how it went. See `Session.publish`.

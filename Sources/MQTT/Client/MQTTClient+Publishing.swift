@@ -69,9 +69,10 @@ extension MQTTClient {
   func pump() {
     guard let client = phase.client else { return }
     while true {
-      let (room, isWritable) = client.assumeIsolated { $0.capacity }
+      let (room, exactlyOnceRoom, isWritable) = client.assumeIsolated { $0.capacity }
       switch pending.next(
-        room: room, isWritable: isWritable && bytesThisTurn < Self.bytesPerTurn, at: .now)
+        room: room, exactlyOnceRoom: exactlyOnceRoom, isWritable: isWritable && bytesThisTurn < Self.bytesPerTurn,
+        at: .now)
       {
       case .send(let token, let message):
         if message.qos == .atMostOnce { bytesThisTurn += message.payload.readableBytes + 64 }

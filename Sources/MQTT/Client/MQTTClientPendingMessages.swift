@@ -175,9 +175,10 @@ struct PendingMessages: Sendable {
   /// Takes the first message out, if it can be sent now or is too old to be.
   ///
   /// - Parameters:
-  ///   - room: how many messages of QoS 1 and 2 the session takes.
+  ///   - room: how many messages of QoS 1 the session takes.
+  ///   - exactlyOnceRoom: how many of QoS 2; nil: as many.
   ///   - isWritable: the transport takes a message of QoS 0.
-  mutating func next(room: Int, isWritable: Bool, at now: Instant) -> Head {
+  mutating func next(room: Int, exactlyOnceRoom: Int? = nil, isWritable: Bool, at now: Instant) -> Head {
     while let token = order.first {
       guard let entry = waiting[token] else {
         order.removeFirst()
@@ -187,7 +188,13 @@ struct PendingMessages: Sendable {
         drop(token)
         return .complete(.init(token: token, result: .failure(.expired)))
       }
-      guard isConnected, entry.message.qos == .atMostOnce ? isWritable : room > 0 else { return .nothing }
+      let hasRoom =
+        switch entry.message.qos {
+        case .atMostOnce: isWritable
+        case .atLeastOnce: room > 0
+        case .exactlyOnce: (exactlyOnceRoom ?? room) > 0
+        }
+      guard isConnected, hasRoom else { return .nothing }
       drop(token)
       underWay[token] = entry.message.qos
       return .send(token, entry.message.aged(by: entry.since.duration(to: now)))

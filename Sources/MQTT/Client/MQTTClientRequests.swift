@@ -40,8 +40,8 @@ extension Client {
   }
 
   /// Messages of QoS 1 and 2 that are taken now, and whether the transport takes more bytes without piling them up.
-  var capacity: (room: Int, isWritable: Bool) {
-    guard case .open(let connection) = state else { return (0, false) }
-    return (room, connection.channel.isWritable)
+  var capacity: (room: Int, exactlyOnceRoom: Int, isWritable: Bool) {
+    guard case .open(let connection) = state else { return (0, 0, false) }
+    return (room, room(for: .exactlyOnce), connection.channel.isWritable)
   }
 }

@@ -28,6 +28,8 @@ struct OutgoingMessages: Sendable {
 
   private var entries: [PacketIdentifier: Entry] = [:]
   private var lastOrder: UInt64 = 0
+  /// Messages of QoS 2 among them.
+  private(set) var exactlyOnceCount = 0
 
   var count: Int { entries.count }
 
@@ -38,9 +40,14 @@ struct OutgoingMessages: Sendable {
     lastOrder += 1
     entry.order = lastOrder
     entries[identifier] = entry
+    if entry.message.qos == .exactlyOnce { exactlyOnceCount += 1 }
   }
 
-  mutating func remove(_ identifier: PacketIdentifier) -> Entry? { entries.removeValue(forKey: identifier) }
+  mutating func remove(_ identifier: PacketIdentifier) -> Entry? {
+    guard let entry = entries.removeValue(forKey: identifier) else { return nil }
+    if entry.message.qos == .exactlyOnce { exactlyOnceCount -= 1 }
+    return entry
+  }
 
   /// The message's course has come this far.
   mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) { entries[identifier]?.state = state }
@@ -54,16 +61,68 @@ struct OutgoingMessages: Sendable {
   struct Place: Sendable {
     let order: UInt64
     let identifier: PacketIdentifier
+    let qos: QoS
   }
 
-  /// All messages, the newest first.
-  var places: [Place] {
-    entries.map { Place(order: $0.value.order, identifier: $0.key) }.sorted { $0.order > $1.order }
+  /// All messages, as a row of those that are to be sent.
+  var row: Row {
+    var row = Row()
+    for (identifier, entry) in entries.sorted(by: { $0.value.order > $1.value.order }) {
+      row.append(Place(order: entry.order, identifier: identifier, qos: entry.message.qos))
+    }
+    return row
+  }
+
+  /// Messages that wait to be sent, in the order of all.
+  struct Row: Sendable {
+    /// The newest first.
+    private var places: [Place] = []
+    private(set) var exactlyOnceCount = 0
+
+    var count: Int { places.count }
+    var isEmpty: Bool { places.isEmpty }
+    var oldest: Place? { places.last }
+
+    fileprivate mutating func append(_ place: Place) { insert(place, at: places.endIndex) }
+
+    private mutating func insert(_ place: Place, at index: Int) {
+      places.insert(place, at: index)
+      if place.qos == .exactlyOnce { exactlyOnceCount += 1 }
+    }
+
+    mutating func popOldest() {
+      if places.popLast()?.qos == .exactlyOnce { exactlyOnceCount -= 1 }
+    }
+
+    /// Where a message of this order is or would be.
+    private func index(of order: UInt64) -> Int {
+      var (low, high) = (places.startIndex, places.endIndex)
+      while low < high {
+        let middle = (low + high) / 2
+        if places[middle].order > order { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+
+    mutating func insert(_ entry: Entry, _ identifier: PacketIdentifier) {
+      let index = index(of: entry.order)
+      guard index == places.endIndex || places[index].order != entry.order else { return }
+      insert(Place(order: entry.order, identifier: identifier, qos: entry.message.qos), at: index)
+    }
+
+    mutating func remove(_ entry: Entry) {
+      let index = index(of: entry.order)
+      guard index < places.endIndex && places[index].order == entry.order else { return }
+      if places.remove(at: index).qos == .exactlyOnce { exactlyOnceCount -= 1 }
+    }
   }
 
   /// Takes all messages out, oldest first.
   mutating func removeAll() -> [Entry] {
-    defer { entries.removeAll() }
+    defer {
+      entries.removeAll()
+      exactlyOnceCount = 0
+    }
     return entries.values.sorted { $0.order < $1.order }
   }
 
@@ -72,7 +131,7 @@ struct OutgoingMessages: Sendable {
   mutating func giveUp(_ identifier: PacketIdentifier) -> (token: Session.Token, isFree: Bool)? {
     guard let entry = entries[identifier], let token = entry.token else { return nil }
     guard entry.message.qos == .exactlyOnce && entry.state != .waiting else {
-      entries[identifier] = nil
+      _ = remove(identifier)
       return (token, true)
     }
     entries[identifier]?.token = nil
@@ -83,28 +142,5 @@ struct OutgoingMessages: Sendable {
   /// Those that are good for one connection only, oldest first.
   var transients: [PacketIdentifier] {
     entries.filter { $0.value.transient && $0.value.token != nil }.sorted { $0.value.order < $1.value.order }.map(\.key)
-  }
-}
-
-extension [OutgoingMessages.Place] {
-  /// Where a message of this order is or would be, in a row with the newest first.
-  private func index(of order: UInt64) -> Int {
-    var (low, high) = (startIndex, endIndex)
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle].order > order { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-
-  mutating func insert(_ identifier: PacketIdentifier, order: UInt64) {
-    let index = index(of: order)
-    guard index == endIndex || self[index].order != order else { return }
-    insert(OutgoingMessages.Place(order: order, identifier: identifier), at: index)
-  }
-
-  mutating func remove(order: UInt64) {
-    let index = index(of: order)
-    if index < endIndex && self[index].order == order { remove(at: index) }
   }
 }

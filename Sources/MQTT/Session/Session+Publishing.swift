@@ -2,18 +2,27 @@
 extension Session {
   /// How many more messages of QoS 1 and 2 may be under way. One place is kept for messages that may not wait, where
   /// the server grants more than one ([MQTT-3.3.4-7]: never more than the Receive Maximum).
-  private func freePlaces(transient: Bool) -> Int {
+  private func freePlaces(_ qos: QoS, transient: Bool) -> Int {
     let window = min(Int(link.limits.receiveMaximum), inFlightLimit)
-    let kept = transient || window == 1 ? 0 : 1
-    return window - kept - (outgoing.count - link.resends.count)
+    let free = freePlaces(of: window, outgoing.count - link.resends.count, transient)
+    guard qos == .exactlyOnce, version == .v311 else { return free }
+    let underWay = outgoing.exactlyOnceCount - link.resends.exactlyOnceCount
+    return min(free, freePlaces(of: min(window, Self.exactlyOnceLimit), underWay, transient))
   }
 
-  /// How many more messages of QoS 1 and 2 `publish` takes. Nothing new that may wait goes out before everything old
-  /// has been sent again.
-  public var room: Int {
-    guard link.resends.isEmpty else { return 0 }
-    return max(0, freePlaces(transient: false))
+  private func freePlaces(of window: Int, _ underWay: Int, _ transient: Bool) -> Int {
+    window - (transient || window == 1 ? 0 : 1) - underWay
   }
+
+  /// How many more messages of this QoS `publish` takes. Nothing new that may wait goes out before everything old has
+  /// been sent again.
+  public func room(for qos: QoS) -> Int {
+    guard link.resends.isEmpty else { return 0 }
+    return max(0, freePlaces(qos, transient: false))
+  }
+
+  /// The same for QoS 1.
+  public var room: Int { room(for: .atLeastOnce) }
 
   /// Sends a message. QoS 1 and 2 end with `settled`, QoS 0 is settled at once.
   ///
@@ -34,7 +43,9 @@ extension Session {
       return
     }
     // Given up ones keep their places at the server, and connections that end at once could leave any number of them.
-    let free = transient ? min(freePlaces(transient: true), 2 * inFlightLimit - outgoing.count) : room
+    let free =
+      transient
+      ? min(freePlaces(message.qos, transient: true), 2 * inFlightLimit - outgoing.count) : room(for: message.qos)
     guard free > 0, let identifier = takeIdentifier() else { throw .noRoom }
     outgoing.insert(.init(message, token: token, transient: transient), identifier)
     transmit(identifier, at: now, into: &actions)
@@ -95,7 +106,7 @@ extension Session {
   /// as new messages, and what was received is forgotten.
   mutating func resume(sessionPresent: Bool, at now: Instant, into actions: inout [Action]) {
     if !sessionPresent { beginAnew(into: &actions) }
-    link.resends = outgoing.places
+    link.resends = outgoing.row
     sendAgain(at: now, into: &actions)
   }
 
@@ -115,7 +126,9 @@ extension Session {
 
   /// As many of the old messages as the window allows; the others follow as answers come.
   mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
-    while link.heldUntil == nil, freePlaces(transient: false) > 0, let identifier = link.resends.popLast()?.identifier {
+    while link.heldUntil == nil, let oldest = link.resends.oldest, freePlaces(oldest.qos, transient: false) > 0 {
+      link.resends.popOldest()
+      let identifier = oldest.identifier
       guard let entry = outgoing[identifier] else { continue }
       if entry.state != .released, let rejection = rejection(of: entry.message) {
         giveUp(identifier, .rejected(rejection), into: &actions)
@@ -169,7 +182,7 @@ extension Session {
         outgoing.record(identifier, storeFirst(.message(released, next: nextIdentifier), into: &actions))
       }
     }
-    link.resends.remove(order: entry.order)
+    link.resends.remove(entry)
     transmit(identifier, at: now, into: &actions)
   }
 
@@ -186,7 +199,7 @@ extension Session {
     if hold(answer, at: now, into: &actions) { return }
     guard let entry = outgoing.remove(answer.packetIdentifier) else { return }
     forget(entry, answer.packetIdentifier, into: &actions)
-    link.resends.remove(order: entry.order)
+    link.resends.remove(entry)
     if let token = entry.token {
       actions.append(.settled(token, answer.reasonCode.isError ? .refused(answer.reasonCode) : .delivered))
     }
@@ -213,7 +226,7 @@ extension Session {
     store(
       .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
       into: &actions)
-    link.resends.insert(identifier, order: entry.order)
+    link.resends.insert(entry, identifier)
     // Those refused together wait together.
     if link.heldUntil == nil {
       link.heldUntil = now + min(Self.shortestHold * (1 << min(link.refusals, 6)), Self.longestHold)
