@@ -27,7 +27,8 @@ struct CheckTests {
       let text = outcome.output.joined(separator: "\n")
       for part in [
         "shed", "mqtts://mqtt.example.com:8883", "limpet/shed/status", "limpet/shed/cpu", "limpet/shed/load",
-        "every 10 s", "within 36 s", "64 MB",
+        "every 10 s", "within 36 s", "64 MB", "the broker keeps it for 7 d",
+        "stored: QoS 1 after 1 s without an answer, QoS 2 at once",
       ] {
         #expect(text.contains(part), "\(part)")
       }

@@ -44,6 +44,32 @@ struct ProbeTests {
     }
   }
 
+  @Test(
+    "a server that wants a client certificate gets that of broker.tls, and says no without", arguments: [true, false])
+  func clientCertificate(hasCertificate: Bool) async throws {
+    try await withScene { scene in
+      let certificates = try await scene.certificates()
+      let port = try freePort()
+      let broker = try await scene.mosquitto(lines: [
+        "listener \(port) 127.0.0.1", "certfile \(certificates.server)", "keyfile \(certificates.serverKey)",
+        "cafile \(certificates.authority)", "require_certificate true", "use_identity_as_username true",
+      ])
+      var settings = scene.settings(broker)
+      settings.url = "mqtts://localhost:\(port)"
+      let own = hasCertificate ? ", certificate: \(certificates.server), key: \(certificates.serverKey)" : ""
+      settings.broker.append("tls: {ca: \(certificates.authority)\(own)}")
+      let outcome = try await probe(scene, settings)
+      if hasCertificate {
+        #expect(outcome.output == ["reason code: 0, session present: false"])
+        #expect(broker.log.contains { $0.contains("u'localhost'") }, "the server knows the name in it")
+      } else {
+        #expect(outcome.ending == .exited(1))
+        #expect(outcome.errors.count == 1)
+        #expect(outcome.errors.first?.contains("localhost:\(port)") == true)
+      }
+    }
+  }
+
   @Test("--url and --client-id take the place of the configuration's")
   func options() async throws {
     try await withScene { scene in

@@ -269,6 +269,47 @@ struct MQTTClientBrokerTests {
     }
   }
 
+  @Test("acknowledged when read: a slow reader misses nothing, and what was not read comes again [behaviour 56]")
+  func acknowledgesWhenRead() async throws {
+    try await withBroker { broker in
+      try await withClient(broker, "publisher") { publisher in
+        var configuration = configuration(broker, "a")
+        configuration.acknowledges = .whenRead
+        configuration.messageBufferLimit = 3
+        let store = MemoryStore()
+        try await configuration.keepSession(in: store)
+        let client = MQTTClient(configuration)
+        let running = Task { try await client.run() }
+        let filters = [Subscription("t", qos: .atLeastOnce)]
+        var stream: MessageStream? = try await client.subscribe(filters)
+        for number in 0..<10 { try await publisher.publish(message("t", "\(number)")) }
+        try await broker.line("Sending PUBLISH to a")
+        var iterator = stream?.makeAsyncIterator()
+        for number in 0..<5 { #expect(try await iterator?.next().map { String(buffer: $0.payload) } == "\(number)") }
+        // The fifth has been given out, and nobody has asked for the one after it.
+        try await until("four are acknowledged") { broker.count("Received PUBACK from a") == 4 }
+        #expect(stream?.dropped == 0)
+        await client.abort()
+        _ = await running.result
+        (iterator, stream) = (nil, nil)
+
+        try await configuration.keepSession(in: store)
+        let next = MQTTClient(configuration)
+        async let subscribing = next.subscribe(filters)
+        while await !next.unclaimedSubscriptions.isEmpty { await Task.yield() }
+        let runningNext = Task { try await next.run() }
+        var payloads: [String] = []
+        for try await message in try await subscribing {
+          payloads.append(String(buffer: message.payload))
+          if payloads.count == 6 { break }
+        }
+        #expect(payloads == (4..<10).map { "\($0)" })
+        await next.disconnect()
+        try await runningNext.value
+      }
+    }
+  }
+
   @Test("of 200 messages of QoS 2 at once every one arrives", arguments: MQTT.ProtocolVersion.allCases)
   func manyExactlyOnce(version: MQTT.ProtocolVersion) async throws {
     try await withBroker { broker in

@@ -45,8 +45,17 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let client = "client id \(configuration.clientIdentifier(device: device))"
     guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" }
     switch configuration.broker.sessionExpiry {
-    case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)"
-    case .never: return client + "; the broker keeps it for ever"
+    case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)" + kept
+    case .never: return client + "; the broker keeps it for ever" + kept
+    }
+  }
+
+  /// What the next process knows of it.
+  private var kept: String {
+    switch configuration.storage.sync {
+    case .always: "; here it is stored at once"
+    case .within(let delay): "; here it is stored: QoS 1 after \(delay.inWords) without an answer, QoS 2 at once"
+    case .never: "; here it ends with the process"
     }
   }
 

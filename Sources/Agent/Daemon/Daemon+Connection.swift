@@ -30,9 +30,8 @@ extension Daemon: ClientDelegate {
 
   private func handle(_ event: Client.Event) {
     switch event {
-    case .connecting(let server, let version): logger.debug("connecting to \(server), MQTT \(version)")
     case .connected(let connected, let server): self.connected(connected, to: server)
-    case .message, .answered: break
+    case .connecting, .message, .answered: break
     case .settled(let token, let outcome): settled(token, outcome)
     case .storing(let error as StorageError): storageFails(error)
     case .storing: storageWorks()

@@ -35,6 +35,7 @@ extension Client {
       endpoint: Endpoint(address: server, webSocketHeaders: configuration.webSocketHeaders),
       stage: configuration.prepareEndpoint == nil ? .name : .endpoint)
     state = .preparing(attempt)
+    logger.debug("connecting to \(server), MQTT \(version)")
     delegate?.client(self, did: .connecting(server, version))
     // The delegate may have ended it.
     guard isCurrent(number) else { return }
@@ -170,6 +171,7 @@ extension Client {
     guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
     let task = after(delay) { $0.prepare() }
     state = .waiting(task)
+    logger.debug("\(loss); the next attempt begins after \(delay)")
     delegate?.client(self, did: .lost(loss, retryAfter: delay))
   }
 

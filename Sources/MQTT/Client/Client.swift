@@ -289,6 +289,7 @@ public actor Client {
     if connected.limits.keepAlive > 0 {
       Transport.setUserTimeout(.seconds(Int64(connected.limits.keepAlive)) * 3 / 2, of: connection.channel)
     }
+    logger.debug("connected to \(attempt.server), session present: \(connected.sessionPresent)")
     delegate?.client(self, did: .connected(connected, attempt.server))
   }
 

@@ -10,7 +10,7 @@ extension MQTTClient {
     if case .ended(let loss) = phase { throw .closed(loss) }
     let identifier = try subscriptions.claimOrAdd(filters)
     for identifier in subscriptions.takeSuperseded() { keep(identifier, nil) }
-    let (buffer, messages) = MessageBuffer.make(limit: configuration.messageBufferLimit) { [weak self] in
+    let (buffer, messages) = MessageBuffer.make(limit: bufferLimit) { [weak self] in
       self?.later { $0.giveBack(identifier) }
     }
     buffers[identifier] = buffer
@@ -132,9 +132,30 @@ extension MQTTClient {
     }
   }
 
-  func deliver(_ message: Message) {
-    let receivers = subscriptions.receivers(of: message)
-    if receivers.isEmpty { unrouted += 1 }
-    for identifier in receivers { buffers[identifier]?.add(message) }
+  /// Where messages are acknowledged when they are read, the server sends no more than this without an answer.
+  private var bufferLimit: Int {
+    configuration.acknowledges == .whenRead ? Int(UInt16.max) : configuration.messageBufferLimit
+  }
+
+  func deliver(_ delivery: Session.Delivery) {
+    let receivers = subscriptions.receivers(of: delivery.message).compactMap { buffers[$0] }
+    let isAnswered = configuration.acknowledges == .onArrival || delivery.message.qos == .atMostOnce
+    guard !receivers.isEmpty else {
+      unrouted += 1
+      return isAnswered ? () : answer(delivery, isTaken: true)
+    }
+    let receipt =
+      isAnswered
+      ? nil
+      : Receipt(readers: receivers.count) { [weak self] isTaken in
+        self?.later { $0.answer(delivery, isTaken: isTaken) }
+      }
+    for buffer in receivers { buffer.add(delivery.message, receipt) }
+  }
+
+  private func answer(_ delivery: Session.Delivery, isTaken: Bool) {
+    phase.client?.assumeIsolated { client in
+      if isTaken { client.accept(delivery) } else { client.leave(delivery) }
+    }
   }
 }

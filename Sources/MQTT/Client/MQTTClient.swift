@@ -60,6 +60,8 @@ public actor MQTTClient: Service {
     _ configuration: Configuration, eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
     logger: Logger = Logger(label: "mqtt")
   ) {
+    var configuration = configuration
+    configuration.connection.acceptsAtOnce = configuration.acknowledges == .onArrival
     self.configuration = configuration
     self.eventLoop = eventLoop
     self.logger = logger
@@ -212,7 +214,7 @@ public actor MQTTClient: Service {
     switch event {
     case .connecting(let server, let version): broadcast.send(.connecting(server, version))
     case .connected(let connected, let server): self.connected(connected, server)
-    case .message(let delivery): deliver(delivery.message)
+    case .message(let delivery): deliver(delivery)
     case .settled(let token, let outcome): settled(token, outcome)
     case .answered(let token, let codes): answered(token, codes)
     case .storing(let error): storing(error)
@@ -267,8 +269,7 @@ public actor MQTTClient: Service {
 
 extension MQTTClient {
   fileprivate func makeConnect(_ server: ServerAddress, _ version: ProtocolVersion) async -> Connect {
-    if let makeConnect = configuration.makeConnect { return await makeConnect(server, version) }
-    return configuration.connect
+    await configuration.makeConnect?(server, version) ?? configuration.connect
   }
 }
 

@@ -20,11 +20,24 @@ extension MQTTClient {
     /// Messages that a subscription holds for a reader who is slower than the server. Then the oldest go, and are
     /// counted (`MessageStream.dropped`).
     public var messageBufferLimit = 1000
+    /// When the server is told that a message of QoS 1 or 2 has been taken.
+    public var acknowledges = Acknowledgement.onArrival
     /// Events that are held for a reader of `events`; then the oldest go.
     public var eventBufferLimit = 64
     /// What a graceful shutdown may take: half of it for messages that wait and are under way, the rest for DISCONNECT
     /// and closing. Past it the connection is closed at once.
     public var shutdownLimit = Duration.seconds(5)
+
+    /// When a message from the server counts as taken.
+    public enum Acknowledgement: Sendable, Hashable {
+      /// When it is in the buffers of its subscriptions. A reader who is too slow misses messages.
+      case onArrival
+      /// When every reader has asked for the one after it. What was not read to that point comes again on another
+      /// connection, so nothing is missed. The server stops sending when as many are not taken as it allows, or as the
+      /// Receive Maximum of `connect` says (mosquitto 2.0.11 does not keep to that, which ends the connection); since
+      /// answers keep the order of the messages, one slow reader then holds up the others.
+      case whenRead
+    }
 
     /// Keeps the session beyond the process: goes on with what the store has, and stores what changes. Messages that
     /// were not acknowledged are sent again, subscriptions can be claimed by subscribing again.

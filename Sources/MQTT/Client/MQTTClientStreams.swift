@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// It holds so many messages as `MQTTClient.Configuration.messageBufferLimit` says. The connection is shared, so a slow
 /// reader does not hold it up: the oldest messages go then, and `dropped` counts them. (A message of QoS 1 or 2 is
-/// acknowledged when it is put here, not when it is read.)
+/// acknowledged when it is put here, not when it is read, unless `MQTTClient.Configuration.acknowledges` says so.)
 ///
 /// One task reads it. The subscription is given back by `MQTTClient.unsubscribe`, and also when the reading task is
 /// cancelled or nobody holds the stream any more. At the end of the client the stream just ends; it throws where the
@@ -17,7 +17,7 @@ public struct MessageStream: AsyncSequence, Sendable {
   public let reasonCodes: [ReasonCode]
   let identifier: SubscriptionTable.Identifier
   let buffer: MessageBuffer
-  let messages: AsyncStream<Message>
+  let messages: AsyncStream<MessageBuffer.Element>
 
   /// Messages that went because the reader was too slow.
   public var dropped: UInt64 { buffer.dropped }
@@ -29,17 +29,51 @@ public struct MessageStream: AsyncSequence, Sendable {
   /// Takes the messages out, oldest first.
   public struct Iterator: AsyncIteratorProtocol {
     let buffer: MessageBuffer
-    var messages: AsyncStream<Message>.Iterator
+    var messages: AsyncStream<MessageBuffer.Element>.Iterator
+    /// That of the message which was given out last: asking for the next one takes it.
+    private var receipt: Receipt?
+
+    init(buffer: MessageBuffer, messages: AsyncStream<MessageBuffer.Element>.Iterator) {
+      self.buffer = buffer
+      self.messages = messages
+    }
 
     public mutating func next() async throws(SubscribeError) -> Message? {
       try await next(isolation: #isolation)
     }
 
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(SubscribeError) -> Message? {
-      if let message = await messages.next(isolation: actor) { return message }
+      receipt?.take()
+      receipt = nil
+      if let element = await messages.next(isolation: actor) {
+        receipt = element.receipt
+        return element.message
+      }
       if let failure = buffer.failure { throw failure }
       return nil
     }
+  }
+}
+
+/// What a message that is answered when it has been read is answered by: once every reader has taken it or, where one of
+/// them never does, when nobody holds it any more.
+final class Receipt: Sendable {
+  private let missing: Mutex<Int>
+  private let answer: @Sendable (_ isTaken: Bool) -> Void
+
+  init(readers: Int, _ answer: @escaping @Sendable (_ isTaken: Bool) -> Void) {
+    missing = Mutex(readers)
+    self.answer = answer
+  }
+
+  deinit { if missing.withLock({ $0 > 0 }) { answer(false) } }
+
+  func take() {
+    let isLast = missing.withLock { missing in
+      missing -= 1
+      return missing == 0
+    }
+    if isLast { answer(true) }
   }
 }
 
@@ -50,26 +84,33 @@ final class MessageBuffer: Sendable {
     var failure: SubscribeError?
   }
 
-  private let continuation: AsyncStream<Message>.Continuation
+  struct Element: Sendable {
+    let message: Message
+    let receipt: Receipt?
+  }
+
+  private let continuation: AsyncStream<Element>.Continuation
   private let state = Mutex(State())
 
   /// - Parameter abandoned: nobody reads any more.
   static func make(
     limit: Int, abandoned: @escaping @Sendable () -> Void
-  ) -> (MessageBuffer, AsyncStream<Message>) {
+  ) -> (MessageBuffer, AsyncStream<Element>) {
     let (stream, continuation) = AsyncStream.makeStream(
-      of: Message.self, bufferingPolicy: .bufferingNewest(max(limit, 1)))
+      of: Element.self, bufferingPolicy: .bufferingNewest(max(limit, 1)))
     continuation.onTermination = { if case .cancelled = $0 { abandoned() } }
     return (MessageBuffer(continuation), stream)
   }
 
-  private init(_ continuation: AsyncStream<Message>.Continuation) { self.continuation = continuation }
+  private init(_ continuation: AsyncStream<Element>.Continuation) { self.continuation = continuation }
 
   var dropped: UInt64 { state.withLock(\.dropped) }
   var failure: SubscribeError? { state.withLock(\.failure) }
 
-  func add(_ message: Message) {
-    if case .dropped = continuation.yield(message) { state.withLock { $0.dropped += 1 } }
+  func add(_ message: Message, _ receipt: Receipt?) {
+    if case .dropped = continuation.yield(Element(message: message, receipt: receipt)) {
+      state.withLock { $0.dropped += 1 }
+    }
   }
 
   func finish(_ failure: SubscribeError? = nil) {

@@ -16,8 +16,8 @@ enum ProxyTunnel {
   private static let decoder = "limpet.proxy.decoder"
   private static let head = "limpet.proxy.head"
 
-  /// Adds the handlers that ask, for a server that was verified. The future succeeds when bytes pass both ways and only the holder is left of them;
-  /// it fails with a `Refusal`, or never ends where the channel is closed.
+  /// Adds the handlers that ask, for a server that was verified. The future succeeds when bytes pass both ways and only
+  /// the holder is left of them; it fails with a `Refusal`, or never ends where the channel is closed.
   static func open(
     through proxy: Proxy, to server: ServerAddress, on channel: any Channel, within limit: Duration
   ) throws -> EventLoopFuture<Void> {
@@ -146,11 +146,21 @@ enum ProxyTunnel {
     typealias InboundIn = ByteBuffer
 
     private let promise: EventLoopPromise<Void>
-    private var held: [NIOAny] = []
+    private var held: [ByteBuffer] = []
+    private var heldBytes = 0
+    /// A server says little before it is spoken to.
+    private static let mostHeld = 1 << 16
 
     init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { held.append(data) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      let bytes = unwrapInboundIn(data)
+      heldBytes += bytes.readableBytes
+      guard heldBytes <= Self.mostHeld else {
+        return promise.fail(Refusal(description: "it sent \(heldBytes) bytes before the way was open"))
+      }
+      held.append(bytes)
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
       if event is SOCKSProxyEstablishedEvent { promise.succeed() }
@@ -170,7 +180,7 @@ enum ProxyTunnel {
     func handlerRemoved(context: ChannelHandlerContext) { promise.fail(Refusal.closed) }
 
     func removeHandler(context: ChannelHandlerContext, removalToken: ChannelHandlerContext.RemovalToken) {
-      for data in held { context.fireChannelRead(data) }
+      for bytes in held { context.fireChannelRead(NIOAny(bytes)) }
       held = []
       context.leavePipeline(removalToken: removalToken)
     }
