@@ -720,9 +720,9 @@ struct SilenceTests {
         Issue.record("\(loss)")
         return
       }
-      // Late by no more than a busy machine is.
+      // Early or late by no more than a busy machine is with its clock.
       let silence = witness.connected[0].time.duration(to: time)
-      #expect((.milliseconds(2990)...(.milliseconds(3900))).contains(silence))
+      #expect((.milliseconds(2500)...(.milliseconds(3900) * Patience.factor)).contains(silence))
       try await witness.connections(2)
     }
   }
