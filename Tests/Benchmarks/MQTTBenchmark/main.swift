@@ -65,7 +65,7 @@ actor Benchmark: ClientDelegate {
       print("ready")
       fflush(nil)
     case .ready:
-      let room = client.room
+      let room = client.room(for: assumeIsolated { $0.qos })
       let (count, message) = assumeIsolated { $0.take(room) }
       for _ in 0..<count { try? client.publish(message, token: 1) }
     case .settled: assumeIsolated { $0.countSettled() }
