@@ -64,6 +64,8 @@ struct MQTTClientStoreTests {
         await client.abort()
       }
       #expect(store.state.messages.map(\.state) == [.queued, .queued, .queued])
+      let counts = await MQTTClient(try await configuration(port: away)).counts
+      #expect((counts.queued, counts.underWay) == (3, 0))
       let broker = try await scene.mosquitto()
       try await running(configuration(port: broker.port, "listener")) { listener in
         let stream = try await listener.subscribe([Subscription("kept/#", qos: .exactlyOnce)])

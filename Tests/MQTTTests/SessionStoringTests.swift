@@ -169,6 +169,19 @@ import Testing
     #expect(harness.receive(.numbered(1, .exactlyOnce, 8)).delivered.count == 1, "8 means another message now")
   }
 
+  @Test("a connection that is only made to clear the server's session carries nothing of this one")
+  func visit() {
+    var harness = SessionHarness(.v311, restoring: Self.state(Self.message(3, .exactlyOnce, .published(4))))
+    let connect = Connect(clientIdentifier: "c", cleanStart: true, keepAlive: 0)
+    _ = harness.perform { $0.connect(connect, version: .v311, isVisit: true, into: &$1) }
+    let visit = harness.receive(.connack(ConnAck(sessionPresent: false, reasonCode: .success)))
+    #expect(visit.limits != nil && visit.sent == [] && visit.stored.isEmpty)
+    _ = harness.perform { $0.disconnect(into: &$1) }
+    let use = harness.reconnect(sessionPresent: false)
+    let ticket = use.stored.compactMap(\.ticket).max() ?? 0
+    #expect((use.sent + harness.stored(through: ticket).sent) == [.numbered(3, .exactlyOnce, 7)])
+  }
+
   @Test("identifiers that only the server may hold are freed with PUBREL")
   func held() {
     var state = Self.state()
@@ -193,7 +206,8 @@ import Testing
     let state = Self.state(
       Self.message(3, .atLeastOnce, .queued), Self.message(5, .atLeastOnce, .published(7)),
       Self.message(6, .atLeastOnce, .queued))
-    #expect(state.waiting == [Self.message(6, .atLeastOnce, .queued)])
+    #expect(Array(state.waiting) == [Self.message(6, .atLeastOnce, .queued)])
+    #expect(Array(state.underWay) == Array(state.messages.prefix(2)))
     var harness = SessionHarness(restoring: state)
     #expect(
       harness.connect(sessionPresent: true).sent == [

@@ -198,7 +198,7 @@ struct SessionWalk {
     // An application that keeps what it gets together with the receipt.
     for (identifier, number) in server.unanswered where !disk.received.contains(identifier) { received[number] = 0 }
     uncertain.formUnion(kept)
-    leftOver = disk.waiting
+    leftOver = Array(disk.waiting)
     queue = StoreQueue(delay: .milliseconds(50), state: disk)
     harness = SessionHarness(harness.version, restoring: disk, inFlightLimit: inFlightLimit)
   }

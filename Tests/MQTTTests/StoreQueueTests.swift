@@ -22,6 +22,7 @@ import Testing
     }
     queue.add(.ended(199), ticket: nil, at: at(4_000))
     #expect(queue.isIdle)
+    #expect(queue.deadline == nil, "nothing to wake up for")
     #expect(queue.take(at: at(60_000)) == nil)
   }
 

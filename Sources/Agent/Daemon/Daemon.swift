@@ -78,10 +78,10 @@ actor Daemon {
     self.logger = logger
     epoch = state.epoch
     // What an earlier process had sent is the session's, and settled by it; what it had not is sent first.
-    let messages = plan.client.session.messages
-    leftOver = Deque(plan.client.session.waiting)
-    underWay = messages.count - leftOver.count
-    nextToken = max(FirstToken.readings, (messages.last?.token ?? 0) + 1)
+    let session = plan.client.session
+    leftOver = Deque(session.waiting)
+    underWay = session.underWay.count
+    nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1)
     sensors = plan.sensors.map(SensorState.init)
     schedule = SampleSchedule(intervals: plan.sensors.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)

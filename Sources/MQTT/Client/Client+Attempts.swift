@@ -155,7 +155,8 @@ extension Client {
       return Transport.abort(connection.channel)
     }
     connection.stage = .connect
-    session.connect(packet, version: attempt.version, into: &actions)
+    session.connect(
+      packet, version: attempt.version, isVisit: attempt.purpose == .clearSession, into: &actions)
     perform()
     endTurn()
   }

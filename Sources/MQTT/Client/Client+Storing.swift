@@ -68,9 +68,14 @@ extension Client {
     storeWaiters = []
   }
 
-  /// Moved forward only: what fires early just asks again.
+  /// Moved forward only: what fires early just asks again. Taken back when there is nothing to wait for, or each reading
+  /// of a quiet device would wake it up twice.
   private func armStoreTimer() {
-    guard let deadline = storeQueue?.deadline else { return }
+    guard let deadline = storeQueue?.deadline else {
+      storeTimer?.task.cancel()
+      storeTimer = nil
+      return
+    }
     if let storeTimer, storeTimer.at <= deadline { return }
     storeTimer?.task.cancel()
     let task = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { client in

@@ -69,7 +69,7 @@ public actor MQTTClient: Service {
     pending = PendingMessages(
       limit: configuration.queueLimit, queuesAtMostOnce: configuration.queuesAtMostOnce)
     let state = configuration.connection.session
-    for stored in state.messages { pending.restoreUnderWay(stored) }
+    for stored in state.underWay { pending.restoreUnderWay(stored) }
     for stored in state.waiting { pending.restore(stored, at: .now) }
     subscriptions.restore(state.subscriptions)
     lastToken = state.messages.last?.token ?? 0

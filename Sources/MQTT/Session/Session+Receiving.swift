@@ -7,7 +7,7 @@ extension Session {
       message.properties.topicAlias = nil
     }
     if let identifier = publish.packetIdentifier {
-      link.incoming.insert(identifier)
+      let isNew = link.incoming.insert(identifier).inserted
       guard link.incoming.count <= Int(link.receiveMaximum) else {
         return fail(
           PacketError(.receiveMaximumExceeded, "more than \(link.receiveMaximum) messages at once"), into: &actions)
@@ -17,7 +17,7 @@ extension Session {
         return send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
       }
       // Delivered and not decided about yet: its answer follows ([MQTT-4.3.3-10]).
-      if link.unanswered.contains(where: { $0.identifier == identifier && $0.fate == .undecided }) { return }
+      if !isNew, link.unanswered.contains(where: { $0.identifier == identifier && $0.fate == .undecided }) { return }
       link.unanswered.append(Unanswered(identifier: identifier, qos: message.qos))
     }
     actions.append(

@@ -73,6 +73,7 @@ public struct Session: Sendable {
   /// There while connected, unless the server granted none.
   private var keepAlive: KeepAlive?
   private(set) var connections: UInt64 = 0
+  private var isVisit = false
   /// The server waits for the answer to a challenge.
   var isChallenged = false
   var outgoing = OutgoingMessages()
@@ -119,7 +120,7 @@ public struct Session: Sendable {
       outgoing.insert(.init(nothing, token: nil, state: .released), identifier)
     }
     var used = Set(state.messages.compactMap(\.state.identifier))
-    for stored in state.messages.dropLast(state.waiting.count) {
+    for stored in state.underWay {
       switch stored.state {
       case .queued:
         while used.contains(nextIdentifier), used.count < Int(UInt16.max) { nextIdentifier = nextIdentifier.next }
@@ -147,8 +148,13 @@ public struct Session: Sendable {
   // MARK: A connection's life
 
   /// The transport is there: sends CONNECT.
-  public mutating func connect(_ connect: Connect, version: ProtocolVersion, into actions: inout [Action]) {
+  ///
+  /// - Parameter isVisit: the connection is left again at once, so nothing of the session is sent on it.
+  public mutating func connect(
+    _ connect: Connect, version: ProtocolVersion, isVisit: Bool = false, into actions: inout [Action]
+  ) {
     phase = .connecting(connect, version)
+    self.isVisit = isVisit
     connections += 1
     isChallenged = false
     if let clientIdentifier, clientIdentifier != connect.clientIdentifier { isResumable = false }
@@ -270,7 +276,7 @@ public struct Session: Sendable {
     actions.append(
       .connected(Connected(version: version, sessionPresent: connack.sessionPresent, limits: limits)))
     if let data = connack.properties.authenticationData { actions.append(.authenticated(data)) }
-    resume(sessionPresent: connack.sessionPresent, at: now, into: &actions)
+    if !isVisit { resume(sessionPresent: connack.sessionPresent, at: now, into: &actions) }
   }
 
   private mutating func receiveConnected(_ packet: Packet, at now: Instant, into actions: inout [Action]) {

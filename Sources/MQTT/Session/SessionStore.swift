@@ -69,12 +69,13 @@ public struct SessionState: Sendable, Hashable {
 
   public init() {}
 
-  /// The messages that no server has seen, behind those that one may have. They are published again by whoever takes the
-  /// session over; one that was overtaken by a later message goes with the session.
-  public var waiting: [StoredMessage] {
-    let last = messages.lastIndex { $0.state != .queued }
-    return Array(messages[(last.map { $0 + 1 } ?? messages.startIndex)...])
+  /// The messages up to the last that a server may have seen: the session's own, sent again and settled by it.
+  public var underWay: ArraySlice<StoredMessage> {
+    messages.prefix((messages.lastIndex { $0.state != .queued }).map { $0 + 1 } ?? 0)
   }
+
+  /// Those behind them, which no server has seen: published again by whoever takes the session over.
+  public var waiting: ArraySlice<StoredMessage> { messages.dropFirst(underWay.count) }
 
   /// The changes one after the other, for stores that keep the state as a whole.
   public mutating func apply(_ change: SessionChange) {

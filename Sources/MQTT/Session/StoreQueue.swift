@@ -107,7 +107,9 @@ struct StoreQueue: Sendable {
 
   private mutating func schedule(_ ticket: Session.StoreTicket?, at now: Instant) {
     if let ticket { self.ticket = max(self.ticket, ticket) }
-    if isFailing {
+    if changes.isEmpty && ticket == nil && !isUrgent {
+      due = nil
+    } else if isFailing {
       due = due ?? now + Self.retryInterval
     } else if ticket != nil {
       due = now
