@@ -8,9 +8,8 @@ enum BrokerKind: String, CaseIterable, Sendable {
   case ejabberd
   case nats = "nats-server"
 
-  /// The others take their time.
-  static let always = [mosquitto]
-  static let others = allCases.filter { !always.contains($0) }
+  /// Those of this run: the others than mosquitto take their time.
+  static let tested = othersAreTested ? allCases : [mosquitto]
 
   /// Whether this run is one of the long ones.
   static let othersAreTested =

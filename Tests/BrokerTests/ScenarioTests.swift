@@ -2,11 +2,11 @@ import Foundation
 import TestScene
 import Testing
 
-private let brokers = BrokerKind.always
+private let brokers = BrokerKind.tested
 
-/// The scenarios on the broker that every run has; `OtherBrokerTests` has the same list.
-@Suite("The client on mosquitto", .serialized, .brokers, .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
-struct MosquittoTests {
+/// What each broker has to do with the client, as far as its traits say that it can.
+@Suite("The client on real brokers", .serialized, .brokers, .showsLogs, .timeLimit(.minutes(3 * Patience.factor)))
+struct ScenarioTests {
   // MARK: Connections
 
   @Test("client and server agree on the highest version that both speak", arguments: Lane.auto(brokers))
