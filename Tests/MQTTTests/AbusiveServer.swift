@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestScene
 import Testing
 
 @testable import MQTT
@@ -330,4 +331,17 @@ extension Client {
 
   /// Bytes that the buffer takes whose packets are not whole yet.
   var inboundCapacity: Int? { if case .open(let connection) = state { connection.inbound.capacity } else { nil } }
+}
+
+extension ConnectionLoss {
+  var violation: ReasonCode? {
+    if case .session(.violation(let error)) = self { error.reasonCode } else { nil }
+  }
+}
+
+extension AbusiveServer.Visit {
+  var subscribeIdentifier: PacketIdentifier? {
+    for case .subscribe(let subscribe) in packets { return subscribe.packetIdentifier }
+    return nil
+  }
 }
