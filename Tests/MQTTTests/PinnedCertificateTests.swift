@@ -14,7 +14,7 @@ struct PinnedCertificateTests {
     try await withWayBroker { broker in
       var configuration = Client.Configuration(servers: [broker.address(transport, host: host)])
       configuration.tls.serverName = host == "localhost" ? "somebody.else" : nil
-      configuration.tls.pinnedCertificates = [broker.certificate]
+      configuration.tls.pinnedCertificates = [broker.certificates.server]
       try await withLife(configuration) { _, life in try await life.connection() }
       // Without the pin it is not: the test's certificate is not one that passes anyway.
       configuration.tls.pinnedCertificates = []
@@ -30,9 +30,9 @@ struct PinnedCertificateTests {
   @Test("is asked for though an authority vouches for the server, or none is wanted", arguments: [true, false])
   func isRequired(isInsecure: Bool) async throws {
     try await withWayBroker { broker in
-      let other = try WayBroker.makeCertificate("other", in: broker.folder)
+      let other = try await broker.scene.certificates("other").server
       var configuration = Client.Configuration(servers: [broker.address(.tls, host: "localhost")])
-      configuration.tls.authorities = broker.certificate
+      configuration.tls.authorities = broker.certificates.authority
       configuration.tls.isInsecure = isInsecure
       try await withLife(configuration) { _, life in try await life.connection() }
       configuration.tls.pinnedCertificates = [other]
@@ -51,9 +51,10 @@ struct PinnedCertificateTests {
   @Test("may be one of several, in one file or more")
   func isOneOfSeveral() async throws {
     try await withWayBroker { broker in
-      let others = try ["a", "b"].map { try WayBroker.makeCertificate($0, in: broker.folder) }
-      let bundle = "\(broker.folder)/bundle.pem"
-      try (others.dropFirst() + [broker.certificate]).map { try String(contentsOfFile: $0, encoding: .utf8) }.joined()
+      let others = [try await broker.scene.certificates("a").server, try await broker.scene.certificates("b").server]
+      let bundle = "\(broker.scene.folder)/bundle.pem"
+      try (others.dropFirst() + [broker.certificates.server]).map { try String(contentsOfFile: $0, encoding: .utf8) }
+        .joined()
         .write(toFile: bundle, atomically: true, encoding: .utf8)
       var configuration = Client.Configuration(servers: [broker.address(.tls, host: "localhost")])
       configuration.tls.pinnedCertificates = [others[0], bundle]
@@ -64,10 +65,10 @@ struct PinnedCertificateTests {
   @Test("that cannot be read is told by its file, and nothing is connected to", arguments: [nil, "no certificate"])
   func cannotBeRead(text: String?) async throws {
     try await withWayBroker { broker in
-      let file = "\(broker.folder)/pin.pem"
+      let file = "\(broker.scene.folder)/pin.pem"
       try text?.write(toFile: file, atomically: true, encoding: .utf8)
       var configuration = Client.Configuration(servers: [broker.address(.tls, host: "localhost")])
-      configuration.tls.pinnedCertificates = [broker.certificate, file]
+      configuration.tls.pinnedCertificates = [broker.certificates.server, file]
       try await withLife(configuration) { _, life in
         let loss = try await life.loss()
         guard case .settings = loss else {

@@ -17,7 +17,7 @@ struct ProxyTests {
         let server = broker.address(transport)
         var configuration = MQTTClient.Configuration(servers: [server], clientIdentifier: "a")
         configuration.connection.proxy = make(kind, proxy.port)
-        configuration.connection.tls.authorities = broker.certificate
+        configuration.connection.tls.authorities = broker.certificates.authority
         let client = MQTTClient(configuration)
         let running = Task { try await client.run() }
         defer { running.cancel() }
@@ -65,7 +65,7 @@ struct ProxyTests {
         for (host, isRight) in [("127.0.0.1", true), ("127.0.0.2", false)] {
           var configuration = Client.Configuration(servers: [broker.address(.tls, host: host)])
           configuration.proxy = make(.socks5, proxy.port)
-          configuration.tls.authorities = broker.certificate
+          configuration.tls.authorities = broker.certificates.authority
           try await withLife(configuration) { _, life in
             if isRight { return try await life.connection() }
             let loss = try await life.loss()

@@ -2,87 +2,37 @@ import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestScene
 import Testing
-
-import enum TestScene.Patience
-import func TestScene.freePort
 
 @testable import MQTT
 
-/// A mosquitto of a test's own on ports of 127.0.0.1, one for each way to reach it.
-final class WayBroker: Sendable {
-  /// A self-signed certificate for `broker.invalid`, `localhost` and 127.0.0.1; its own authority.
-  let certificate: String
-  let folder: String
-  private let ports: [ServerAddress.Transport: Int]
-  private let process: Process
-
-  fileprivate init() async throws {
-    folder = FileManager.default.temporaryDirectory.path + "/limpet-ways-" + UUID().uuidString.prefix(8)
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    certificate = try WayBroker.makeCertificate("server", in: folder)
-    var lines = "per_listener_settings false\nallow_anonymous true\nuser root\nlog_dest stderr\n"
-    var ports: [ServerAddress.Transport: Int] = [:]
-    for transport in ServerAddress.Transport.allCases where transport != .unix {
-      let port = try freePort()
-      ports[transport] = port
-      lines += "listener \(port) 127.0.0.1\n"
-      if transport.isWebSocket { lines += "protocol websockets\n" }
-      if transport.usesTLS { lines += "certfile \(certificate)\nkeyfile \(folder)/server.key\n" }
-    }
-    lines += "listener 0 \(folder)/socket\n"
-    self.ports = ports
-    try lines.write(toFile: "\(folder)/mosquitto.conf", atomically: true, encoding: .utf8)
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/sbin/mosquitto")
-    process.arguments = ["-c", "\(folder)/mosquitto.conf"]
-    try "".write(toFile: "\(folder)/log", atomically: true, encoding: .utf8)
-    process.standardError = FileHandle(forWritingAtPath: "\(folder)/log")
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    let socket = "\(folder)/socket"
-    do {
-      try await until("mosquitto listens") { FileManager.default.fileExists(atPath: socket) }
-    } catch {
-      Issue.record("\((try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? "")")
-      end()
-      throw error
-    }
-  }
+/// A mosquitto of a test's own, with every way to reach it, under names that only the test knows.
+struct WayBroker {
+  let scene: Scene
+  let certificates: Certificates
+  fileprivate let broker: Mosquitto
 
   func address(_ transport: ServerAddress.Transport, host: String = "broker.invalid") -> ServerAddress {
-    guard transport != .unix else { return ServerAddress(transport: .unix, path: "\(folder)/socket") }
-    return ServerAddress(
-      transport: transport, host: host, port: ports[transport] ?? 0, path: transport.isWebSocket ? "/mqtt" : "")
-  }
-
-  static func makeCertificate(_ name: String, in folder: String, names: String? = nil) throws -> String {
-    let openssl = Process()
-    openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-    openssl.arguments = [
-      "req", "-x509", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-      "/CN=\(name)", "-addext", "subjectAltName=\(names ?? "DNS:broker.invalid,DNS:localhost,IP:127.0.0.1")",
-      "-keyout", "\(folder)/\(name).key", "-out", "\(folder)/\(name).crt",
-    ]
-    openssl.standardError = FileHandle.nullDevice
-    try openssl.run()
-    openssl.waitUntilExit()
-    try #require(openssl.terminationStatus == 0)
-    return "\(folder)/\(name).crt"
-  }
-
-  fileprivate func end() {
-    // The threads of tests block the other signals, which a program inherits.
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
-    try? FileManager.default.removeItem(atPath: folder)
+    let port: Int? =
+      switch transport {
+      case .tcp: broker.port
+      case .tls: broker.tlsPort
+      case .webSocket: broker.webSocketPort
+      case .secureWebSocket: broker.secureWebSocketPort
+      case .unix: nil
+      }
+    guard let port else { return ServerAddress(transport: .unix, path: broker.socket) }
+    return ServerAddress(transport: transport, host: host, port: port, path: transport.isWebSocket ? "/mqtt" : "")
   }
 }
 
 func withWayBroker(_ body: (WayBroker) async throws -> Void) async throws {
-  let broker = try await WayBroker()
-  defer { broker.end() }
-  try await body(broker)
+  try await withScene { scene in
+    let certificates = try await scene.certificates(names: "DNS:broker.invalid,DNS:localhost,IP:127.0.0.1")
+    let broker = try await scene.mosquitto(isPersistent: false, tls: certificates)
+    try await body(WayBroker(scene: scene, certificates: certificates, broker: broker))
+  }
 }
 
 /// A client's events, in order. It connects under a name of its own.
@@ -242,14 +192,3 @@ func sockets(to port: Int) throws -> [Int] {
 
 /// A port that nothing listens on.
 let closedPort = 1
-
-func until(
-  _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + limit * Patience.factor
-  while try await !condition() {
-    try #require(ContinuousClock.now < deadline, "not within \(limit): \(what)", sourceLocation: sourceLocation)
-    try await Task.sleep(for: .milliseconds(5))
-  }
-}

@@ -40,7 +40,7 @@ package final class Mosquitto: Sendable {
       listener \(port) 127.0.0.1
       listener \(webSocketPort) 127.0.0.1
       protocol websockets
-      listener 0 \(scene.folder)/\(name)/socket
+      listener 0 \(socket)
 
       """
     if let tls, let tlsPort, let secureWebSocketPort {
@@ -101,12 +101,14 @@ package final class Mosquitto: Sendable {
   /// How many lines of its log contain a text.
   package func count(_ text: String) -> Int { log.count { $0.contains(text) } }
 
+  package var socket: String { "\(scene.folder)/\(name)/socket" }
+
   package func url(_ way: Way) -> String {
     switch way {
     case .tcp5, .tcp311, .tls5, .tls311: url(tls: way.isTLS)
     case .webSocket5, .webSocket311: "ws://127.0.0.1:\(webSocketPort)/mqtt"
     case .secureWebSocket5, .secureWebSocket311: "wss://localhost:\(secureWebSocketPort ?? 0)/mqtt"
-    case .unix5: "unix://\(scene.folder)/\(name)/socket"
+    case .unix5: "unix://\(socket)"
     }
   }
 

@@ -10,11 +10,11 @@ package enum Patience {
 @discardableResult
 package func eventually<Value>(
   _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () throws -> Value?
+  _ condition: () async throws -> Value?
 ) async throws -> Value {
   let deadline = ContinuousClock.now + limit * Patience.factor
   while true {
-    if let value = try condition() { return value }
+    if let value = try await condition() { return value }
     guard ContinuousClock.now < deadline else {
       Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
       throw Abandoned()
@@ -26,7 +26,7 @@ package func eventually<Value>(
 /// Waits until `condition` is true.
 package func until(
   _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () throws -> Bool
+  _ condition: () async throws -> Bool
 ) async throws {
-  try await eventually(what, within: limit, sourceLocation: sourceLocation) { try condition() ? () : nil }
+  try await eventually(what, within: limit, sourceLocation: sourceLocation) { try await condition() ? () : nil }
 }
