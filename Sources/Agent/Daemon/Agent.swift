@@ -137,7 +137,7 @@ public actor Agent {
     var numbers = SequenceAllocator(
       stored: state.sequences,
       historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
-    numbers.register(plan.sensors.map(\.stream.name))
+    numbers.register(plan.streams.map(\.name))
     let ends = numbers.requests()
     guard let store else {
       numbers.storageIsUnavailable()

@@ -118,7 +118,7 @@ extension Daemon: ClientDelegate {
       if let stored = leftOver.first {
         message = stored.message.adapted(to: connection.limits)
       } else if let reading = outbox.oldest {
-        message = plan.sensors[reading.stream].stream.message(reading, clock, connection.version)
+        message = plan.streams[reading.stream].message(reading, clock, connection.version)
           .adapted(to: connection.limits)
       } else {
         return

@@ -5,7 +5,6 @@ import Storage
 
 /// A sensor of the configuration, ready to be read.
 struct PlannedSensor: Sendable {
-  let stream: Stream
   let job: ReadJob
   let interval: Duration
   let change: SensorConfiguration.Change?
@@ -26,7 +25,8 @@ struct SensorState {
 
 /// A reading whose number is not reserved yet.
 struct UnnumberedReading {
-  let sensor: Int
+  /// Index into the plan's streams.
+  let stream: Int
   let content: Reading.Content
   let unit: String?
   let time: ContinuousClock.Instant
@@ -75,14 +75,14 @@ extension Daemon {
     }
     report(content, of: index)
     guard sensors[index].policy.publishes(content, at: time) else { return }
-    unnumbered.append(UnnumberedReading(sensor: index, content: content, unit: unit, time: time))
+    unnumbered.append(UnnumberedReading(stream: index, content: content, unit: unit, time: time))
   }
 
   /// Says once that a sensor fails, and once that it works again.
   private func report(_ content: Reading.Content, of index: Int) {
-    let name = plan.sensors[index].stream.name
+    let name = plan.streams[index].name
     switch content {
-    case .good:
+    case .good, .edge, .total, .gap:
       guard sensors[index].failure != nil else { return }
       sensors[index].failure = nil
       logger.notice("\(name): can be read again")
@@ -95,11 +95,11 @@ extension Daemon {
 
   /// Numbers what has been read, as far as numbers are reserved, and reserves more.
   private func numberReadings() {
-    while let reading = unnumbered.first, let number = numbers.next(plan.sensors[reading.sensor].stream.name) {
+    while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
       unnumbered.removeFirst()
       outbox.append(
         Reading(
-          stream: reading.sensor, content: reading.content, unit: reading.unit, time: reading.time,
+          stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
           sequence: number.sequence, restarted: number.restarted))
     }
     reserveNumbers()

@@ -20,6 +20,8 @@ actor Daemon {
     var client: Client.Configuration
     let connect: Connect
     let presence: PresenceMessages
+    /// Of every name that has readings: the sensors first, in their order.
+    let streams: [Stream]
     let sensors: [PlannedSensor]
     let bufferLimit: Int
     let shutdownTimeout: Duration

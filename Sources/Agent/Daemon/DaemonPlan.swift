@@ -66,30 +66,34 @@ extension Configuration {
   }
 
   func daemonPlan(device: String, instance: String, root: FileRoot) throws(PlanError) -> Daemon.Plan {
-    Daemon.Plan(
+    let served = sensors.compactMap { sensor in sensor.source.kind.map { (sensor, $0) } }
+    var streams: [Stream] = []
+    for (sensor, _) in served {
+      streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
+    }
+    return Daemon.Plan(
       client: clientConfiguration(), connect: connectPacket(device: device),
-      presence: try presenceMessages(device: device, instance: instance),
-      sensors: try plannedSensors(device: device, root: root), bufferLimit: storage.maxSize,
+      presence: try presenceMessages(device: device, instance: instance), streams: streams,
+      sensors: served.map { $0.planned(kind: $1, root: root) }, bufferLimit: storage.maxSize,
       shutdownTimeout: broker.shutdownTimeout, cleanStart: broker.cleanStart)
   }
 
-  private func plannedSensors(device: String, root: FileRoot) throws(PlanError) -> [PlannedSensor] {
-    var planned: [PlannedSensor] = []
-    for sensor in sensors {
-      guard let kind = sensor.source.kind else { continue }
-      let stream = Stream(
-        name: sensor.name, topic: try Self.topicName(topic.expanded(device: device, name: sensor.name)),
-        qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce, isRetained: sensor.isRetained, format: format)
-      planned.append(
-        PlannedSensor(
-          stream: stream, job: ReadJob(id: sensor.name, source: kind.source(in: root)), interval: sensor.interval,
-          change: sensor.change, maxAge: sensor.maxAge, unit: sensor.unit, scale: sensor.scale, offset: sensor.offset))
-    }
-    return planned
+  private func stream(_ name: String, isRetained: Bool, device: String) throws(PlanError) -> Stream {
+    Stream(
+      name: name, topic: try Self.topicName(topic.expanded(device: device, name: name)),
+      qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce, isRetained: isRetained, format: format)
   }
 
   private static func topicName(_ text: String) throws(PlanError) -> TopicName {
     do { return try TopicName(text) } catch { throw .topic(text, error) }
+  }
+}
+
+extension SensorConfiguration {
+  fileprivate func planned(kind: SensorKind, root: FileRoot) -> PlannedSensor {
+    PlannedSensor(
+      job: ReadJob(id: name, source: kind.source(in: root)), interval: interval, change: change, maxAge: maxAge,
+      unit: unit, scale: scale, offset: offset)
   }
 }
 

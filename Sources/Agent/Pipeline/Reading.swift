@@ -4,6 +4,10 @@ import Sensing
 struct Reading: Sendable, Equatable {
   enum Content: Sendable, Equatable {
     case good(Value)
+    case edge(Edge)
+    case total(Total)
+    /// So many readings of this name, or edges of its line, are lost for ever.
+    case gap(lost: UInt64)
     /// It could not be read; the text says why.
     case bad(String)
 
@@ -15,6 +19,24 @@ struct Reading: Sendable, Equatable {
         self = .good(value)
       }
     }
+  }
+
+  /// One edge of a GPIO line, as its level reads after `active_low`.
+  struct Edge: Sendable, Equatable {
+    /// From false to true; the level after it is the same flag.
+    let isRising: Bool
+    /// The edge before it was of the same direction: one between them was never seen.
+    let isSuspect: Bool
+  }
+
+  /// What a counter stands at.
+  struct Total: Sendable, Equatable {
+    /// In the configured unit.
+    let value: Double
+    /// Units a second since the last total.
+    let rate: Double
+    /// Totals of one generation go on from each other; another one began at zero.
+    let generation: UInt32
   }
 
   /// Index of the stream it belongs to.
@@ -33,7 +55,7 @@ struct Reading: Sendable, Equatable {
     let text =
       switch content {
       case .bad(let text), .good(.text(let text)): text.utf8.count
-      case .good: 0
+      case .good, .edge, .total, .gap: 0
       }
     return MemoryLayout<Reading>.stride + text
   }

@@ -9,30 +9,57 @@ struct Stream: Sendable {
   let qos: QoS
   let isRetained: Bool
   let format: Configuration.PayloadFormat
+  /// How a level reads in the format `plain`.
+  var levels = LevelTexts()
+  /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
+  var timePrecision = Timestamp.Precision.milliseconds
+
+  /// What stands for true and for false.
+  struct LevelTexts: Sendable, Equatable {
+    var on = "true"
+    var off = "false"
+
+    func text(of level: Bool) -> String { level ? on : off }
+  }
 
   /// The message of a reading, labelled with the wall time as `clock` has it now.
   func message(_ reading: Reading, _ clock: WallClock, _ version: ProtocolVersion) -> Message {
-    let time = clock.time(of: reading.time)
+    let time = clock.time(of: reading.time).text(timePrecision)
     var properties = Properties()
     let payload: ByteBuffer
     switch format {
     case .json: payload = Self.json(reading, time, isCertain: clock.isSynchronized)
     case .plain:
-      payload = Self.plain(reading)
+      payload = plain(reading.content)
       if version == .v5 { properties = Self.userProperties(reading, time) }
     }
-    return Message(topic: topic, payload: payload, qos: qos, retain: isRetained, properties: properties)
+    // A gap is about the past: it must not take the place of the last value.
+    let isKept = if case .gap = reading.content { false } else { isRetained }
+    return Message(topic: topic, payload: payload, qos: qos, retain: isKept, properties: properties)
   }
 
-  private static func json(_ reading: Reading, _ time: Timestamp, isCertain: Bool) -> ByteBuffer {
+  private static func json(_ reading: Reading, _ time: String, isCertain: Bool) -> ByteBuffer {
     var object = JSONObject()
-    object.add("time", time.description)
+    object.add("time", time)
     switch reading.content {
     case .good(let value): object.add("value", value)
-    case .bad: object.addNull("value")
+    case .edge(let edge):
+      object.add("value", edge.isRising)
+      object.add("edge", edge.name)
+      if edge.isSuspect { object.add("suspect", true) }
+    case .total(let total):
+      object.add("value", total.value)
+      object.add("rate", total.rate)
+    case .gap, .bad: object.addNull("value")
     }
     if let unit = reading.unit { object.add("unit", unit) }
-    if case .bad(let reason) = reading.content {
+    switch reading.content {
+    case .good, .edge: break
+    case .total(let total): object.add("generation", UInt64(total.generation))
+    case .gap(let lost):
+      object.add("quality", "gap")
+      object.add("lost", lost)
+    case .bad(let reason):
       object.add("quality", "bad")
       object.add("error", reason)
     }
@@ -43,25 +70,43 @@ struct Stream: Sendable {
   }
 
   /// The value alone; empty where there is none.
-  private static func plain(_ reading: Reading) -> ByteBuffer {
-    switch reading.content {
+  private func plain(_ content: Reading.Content) -> ByteBuffer {
+    switch content {
     case .good(.number(let number)): ByteBuffer(string: number.shortestDecimal)
+    case .good(.flag(let level)): ByteBuffer(string: levels.text(of: level))
     case .good(let value): ByteBuffer(string: value.description)
-    case .bad: ByteBuffer()
+    case .edge(let edge): ByteBuffer(string: levels.text(of: edge.isRising))
+    case .total(let total): ByteBuffer(string: total.value.shortestDecimal)
+    case .gap, .bad: ByteBuffer()
     }
   }
 
-  private static func userProperties(_ reading: Reading, _ time: Timestamp) -> Properties {
+  private static func userProperties(_ reading: Reading, _ time: String) -> Properties {
     var properties = Properties()
-    properties.addUserProperty("time", time.description)
+    properties.addUserProperty("time", time)
     if let unit = reading.unit { properties.addUserProperty("unit", unit) }
     properties.addUserProperty("seq", String(reading.sequence))
     switch reading.content {
     case .good: properties.addUserProperty("quality", "good")
+    case .edge(let edge):
+      properties.addUserProperty("quality", "good")
+      properties.addUserProperty("edge", edge.name)
+      if edge.isSuspect { properties.addUserProperty("suspect", "true") }
+    case .total(let total):
+      properties.addUserProperty("quality", "good")
+      properties.addUserProperty("rate", total.rate.shortestDecimal)
+      properties.addUserProperty("generation", String(total.generation))
+    case .gap(let lost):
+      properties.addUserProperty("quality", "gap")
+      properties.addUserProperty("lost", String(lost))
     case .bad(let reason):
       properties.addUserProperty("quality", "bad")
       properties.addUserProperty("error", reason)
     }
     return properties
   }
+}
+
+extension Reading.Edge {
+  fileprivate var name: String { isRising ? "rising" : "falling" }
 }

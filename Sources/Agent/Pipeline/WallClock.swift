@@ -11,14 +11,30 @@ struct WallClock: Sendable, Equatable {
   let isSynchronized: Bool
 
   static func now() -> WallClock {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
+    let (instant, sinceEpoch) = bothClocks()
     var state = timex()
     // adjtimex(2): TIME_ERROR while the clock is not synchronised; reading needs no privilege.
     let answer = adjtimex(&state)
     return WallClock(
-      instant: .now, sinceEpoch: .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec),
+      instant: instant, sinceEpoch: sinceEpoch,
       isSynchronized: answer >= 0 && answer != TIME_ERROR && state.status & STA_UNSYNC == 0)
+  }
+
+  /// One moment on both clocks: a thread that loses its processor between the two readings tries again, or the times of
+  /// edges would be off by as long as it was away.
+  private static func bothClocks() -> (instant: ContinuousClock.Instant, sinceEpoch: Duration) {
+    var best: (instant: ContinuousClock.Instant, sinceEpoch: Duration, width: Duration)?
+    for _ in 0..<5 {
+      let before = ContinuousClock.now
+      var time = timespec()
+      clock_gettime(CLOCK_REALTIME, &time)
+      let width = before.duration(to: .now)
+      if width < best?.width ?? .seconds(Int64.max) {
+        best = (before + width / 2, .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec), width)
+      }
+      if width < .microseconds(20) { break }
+    }
+    return best.map { ($0.instant, $0.sinceEpoch) } ?? (.now, .zero)
   }
 
   /// The wall time of another moment.
@@ -29,24 +45,39 @@ struct WallClock: Sendable, Equatable {
 
 /// A moment as RFC 3339 writes it, in UTC: `2026-11-20T12:00:00.123Z`.
 struct Timestamp: Sendable, Equatable, CustomStringConvertible {
-  /// Milliseconds since 1970.
-  let milliseconds: Int64
+  /// Since 1970.
+  let microseconds: Int64
+
+  /// How exactly it is told.
+  enum Precision: Sendable {
+    case milliseconds, microseconds
+  }
 
   init(sinceEpoch: Duration) {
     let (seconds, attoseconds) = sinceEpoch.components
-    milliseconds = seconds * 1000 + attoseconds.flooredDivision(by: 1_000_000_000_000_000).quotient
+    microseconds = seconds * 1_000_000 + attoseconds.flooredDivision(by: 1_000_000_000_000).quotient
   }
 
-  var description: String {
-    let (seconds, millisecond) = milliseconds.flooredDivision(by: 1000)
+  /// Since 1970.
+  var milliseconds: Int64 { microseconds.flooredDivision(by: 1000).quotient }
+
+  var description: String { text(.milliseconds) }
+
+  func text(_ precision: Precision) -> String {
+    let (seconds, microsecond) = microseconds.flooredDivision(by: 1_000_000)
     let (days, second) = seconds.flooredDivision(by: 86_400)
     let (year, month, day) = Self.date(days)
     func digits(_ value: Int64, _ count: Int) -> String {
       let text = String(value)
       return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
     }
+    let fraction =
+      switch precision {
+      case .milliseconds: digits(microsecond / 1000, 3)
+      case .microseconds: digits(microsecond, 6)
+      }
     return "\(digits(year, 4))-\(digits(month, 2))-\(digits(day, 2))T\(digits(second / 3600, 2)):"
-      + "\(digits(second / 60 % 60, 2)):\(digits(second % 60, 2)).\(digits(millisecond, 3))Z"
+      + "\(digits(second / 60 % 60, 2)):\(digits(second % 60, 2)).\(fraction)Z"
   }
 
   /// The date of a day since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that the leap day is

@@ -92,6 +92,38 @@ struct StreamTests {
     }
   }
 
+  @Test(
+    "edges, totals and gaps have fields of their own",
+    arguments: [
+      (.edge(Reading.Edge(isRising: true, isSuspect: false)), #""value":true,"edge":"rising","seq":1042}"#),
+      (
+        .edge(Reading.Edge(isRising: false, isSuspect: true)),
+        #""value":false,"edge":"falling","suspect":true,"seq":1042}"#
+      ),
+      (
+        .total(Reading.Total(value: 12.5, rate: 0.25, generation: 4_000_000_000)),
+        #""value":12.5,"rate":0.25,"generation":4000000000,"seq":1042}"#
+      ), (.gap(lost: 17), #""value":null,"quality":"gap","lost":17,"seq":1042}"#),
+    ] as [(Reading.Content, String)])
+  func fields(content: Reading.Content, text: String) throws {
+    #expect(try json(reading(content, unit: nil)) == #"{"time":"2026-11-20T12:00:00.123Z","# + text)
+  }
+
+  @Test("a total's unit stands between its rate and its generation")
+  func totalUnit() throws {
+    let total = reading(.total(Reading.Total(value: 1, rate: 0, generation: 7)), unit: "L")
+    #expect(try json(total).contains(#""value":1,"rate":0,"unit":"L","generation":7,"seq""#))
+  }
+
+  @Test("times of edges have six decimals")
+  func microseconds() throws {
+    var stream = try stream(.json)
+    stream.timePrecision = .microseconds
+    let edge = reading(.edge(Reading.Edge(isRising: true, isSuspect: false)), at: .microseconds(-122_001))
+    let payload = String(buffer: stream.message(edge, Self.synchronized, .v5).payload)
+    #expect(payload.hasPrefix(#"{"time":"2026-11-20T12:00:00.000999Z","#))
+  }
+
   @Test("json carries no properties, on either version", arguments: ProtocolVersion.allCases)
   func jsonProperties(version: ProtocolVersion) throws {
     let message = try stream(.json).message(reading(.good(.integer(1))), Self.synchronized, version)
@@ -138,6 +170,35 @@ struct StreamTests {
         == ["time=2026-11-20T12:00:00.123Z", "seq=1042", "quality=bad", "error=hangs"])
     for version in ProtocolVersion.allCases {
       #expect(try stream(.plain).message(failed, Self.synchronized, version).payload.readableBytes == 0)
+    }
+  }
+
+  @Test("plain levels have the texts they are given; what an edge or a total has besides is in user properties")
+  func plainLevels() throws {
+    var stream = try stream(.plain)
+    stream.levels = Stream.LevelTexts(on: "open", off: "shut")
+    func payload(_ content: Reading.Content) -> String {
+      String(buffer: stream.message(reading(content), Self.synchronized, .v5).payload)
+    }
+    #expect(payload(.good(.flag(true))) == "open")
+    #expect(payload(.edge(Reading.Edge(isRising: false, isSuspect: false))) == "shut")
+    #expect(payload(.total(Reading.Total(value: 12.5, rate: 1, generation: 1))) == "12.5")
+    #expect(payload(.gap(lost: 3)).isEmpty)
+    #expect(
+      try userProperties(reading(.edge(Reading.Edge(isRising: true, isSuspect: true)), unit: nil), .v5).dropFirst(2)
+        == ["quality=good", "edge=rising", "suspect=true"])
+    #expect(
+      try userProperties(reading(.total(Reading.Total(value: 1, rate: 0.5, generation: 9)), unit: nil), .v5)
+        .dropFirst(2) == ["quality=good", "rate=0.5", "generation=9"])
+    #expect(try userProperties(reading(.gap(lost: 3), unit: nil), .v5).dropFirst(2) == ["quality=gap", "lost=3"])
+  }
+
+  @Test("a gap does not take the place of the value that the broker keeps")
+  func gapIsNotRetained() throws {
+    for format in Configuration.PayloadFormat.allCases {
+      let stream = try stream(format, isRetained: true)
+      #expect(!stream.message(reading(.gap(lost: 1)), Self.synchronized, .v5).retain)
+      #expect(stream.message(reading(.bad("gone")), Self.synchronized, .v5).retain)
     }
   }
 
