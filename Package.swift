@@ -41,7 +41,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .target(name: "Sensing", dependencies: ["CGPIO", "Threads"], swiftSettings: strict),
+    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads"], swiftSettings: strict),
     .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
     .target(
       name: "MQTT",

@@ -1,0 +1,78 @@
+#include "CGPIO.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/gpio.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static __u64 flags(const struct limpet_gpio_request *request) {
+  __u64 flags = GPIO_V2_LINE_FLAG_INPUT;
+  if (request->is_active_low) flags |= GPIO_V2_LINE_FLAG_ACTIVE_LOW;
+  if (request->wants_rising) flags |= GPIO_V2_LINE_FLAG_EDGE_RISING;
+  if (request->wants_falling) flags |= GPIO_V2_LINE_FLAG_EDGE_FALLING;
+  switch (request->bias) {
+    case LIMPET_GPIO_BIAS_AS_IS: break;
+    case LIMPET_GPIO_BIAS_DISABLED: flags |= GPIO_V2_LINE_FLAG_BIAS_DISABLED; break;
+    case LIMPET_GPIO_BIAS_PULL_UP: flags |= GPIO_V2_LINE_FLAG_BIAS_PULL_UP; break;
+    case LIMPET_GPIO_BIAS_PULL_DOWN: flags |= GPIO_V2_LINE_FLAG_BIAS_PULL_DOWN; break;
+  }
+  return flags;
+}
+
+int limpet_gpio_request_line(int chip, const struct limpet_gpio_request *request, int *line) {
+  // Zero everywhere else: the kernel refuses padding that is not.
+  struct gpio_v2_line_request asked = {
+      .offsets = {request->offset},
+      .num_lines = 1,
+      .event_buffer_size = request->buffer,
+      .config = {.flags = flags(request)},
+  };
+  snprintf(asked.consumer, sizeof asked.consumer, "%s", request->consumer);
+  if (request->debounce > 0) {
+    asked.config.num_attrs = 1;
+    asked.config.attrs[0] = (struct gpio_v2_line_config_attribute){
+        .mask = 1,
+        .attr = {.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE, .debounce_period_us = request->debounce},
+    };
+  }
+  if (ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &asked) < 0) return errno;
+  // The kernel gives it close-on-exec, and blocking.
+  if (fcntl(asked.fd, F_SETFL, O_NONBLOCK) < 0) {
+    int failure = errno;
+    close(asked.fd);
+    return failure;
+  }
+  *line = asked.fd;
+  return 0;
+}
+
+int limpet_gpio_level(int line, bool *level) {
+  struct gpio_v2_line_values values = {.mask = 1};
+  if (ioctl(line, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0) return errno;
+  *level = (values.bits & 1) != 0;
+  return 0;
+}
+
+int limpet_gpio_read_events(int line, struct limpet_gpio_event *events, int count) {
+  struct gpio_v2_line_event read_events[64];
+  int limit = (int)(sizeof read_events / sizeof read_events[0]);
+  if (count > limit) count = limit;
+  ssize_t length = read(line, read_events, (size_t)count * sizeof read_events[0]);
+  if (length < 0) return -errno;
+  int taken = (int)((size_t)length / sizeof read_events[0]);
+  for (int index = 0; index < taken; index++) {
+    events[index] = (struct limpet_gpio_event){
+        .time = read_events[index].timestamp_ns,
+        .sequence = read_events[index].line_seqno,
+        .is_rising = read_events[index].id == GPIO_V2_LINE_EVENT_RISING_EDGE,
+    };
+  }
+  return taken;
+}
+
+int limpet_gpio_chip_is_there(int chip) {
+  struct gpiochip_info info;
+  return ioctl(chip, GPIO_GET_CHIPINFO_IOCTL, &info) < 0 ? errno : 0;
+}

@@ -1,0 +1,90 @@
+internal import CGPIO
+
+/// A GPIO chip as the kernel lists it.
+public struct GPIOChip: Sendable, Hashable {
+  /// Of its device file, inside the root: `/dev/gpiochip0`.
+  public let path: String
+  /// `gpiochip0`: the number may be another one after the next boot.
+  public let name: String
+  /// What the driver calls it, `pinctrl-bcm2711`: this one stays.
+  public let label: String
+  /// By offset.
+  public let lines: [GPIOLine]
+
+  /// The chips of a Raspberry Pi whose lines are its 40-pin header, by label.
+  public static let headerLabels = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"]
+
+  public var isHeader: Bool { Self.headerLabels.contains(label) }
+}
+
+/// A line of a GPIO chip.
+public struct GPIOLine: Sendable, Hashable {
+  public let offset: UInt32
+  /// nil: it has none.
+  public let name: String?
+  /// What its holder calls itself; nil where nobody holds it, or did not say.
+  public let consumer: String?
+  public let isUsed: Bool
+  public let isOutput: Bool
+  public let isActiveLow: Bool
+}
+
+/// The GPIO chips there are, and those that could not be looked at.
+public struct GPIOInventory: Sendable {
+  public var chips: [GPIOChip]
+  public var failures: [ReadError]
+
+  /// Looks at every `/dev/gpiochipN`, in the order of N. Nothing is requested, so no line changes.
+  public init(root: FileRoot) {
+    (chips, failures) = ([], [])
+    let names: [String]
+    do { names = try root.entries(of: "/dev") } catch {
+      if !error.isAbsence { failures.append(error) }
+      return
+    }
+    for name in names where name.hasPrefix("gpiochip") {
+      do throws(ReadError) {
+        let chip = try GPIOChip("/dev/\(name)", root: root)
+        // Raspberry Pi OS has /dev/gpiochip4 as another name of gpiochip0 on a Pi 5.
+        if !chips.contains(where: { $0.name == chip.name }) { chips.append(chip) }
+      } catch {
+        failures.append(error)
+      }
+    }
+  }
+
+  init(chips: [GPIOChip], failures: [ReadError] = []) {
+    self.chips = chips
+    self.failures = failures
+  }
+}
+
+extension GPIOChip {
+  fileprivate init(_ path: String, root: FileRoot) throws(ReadError) {
+    var opened: OpaquePointer?
+    var information = limpet_gpio_chip_info()
+    let code = limpet_gpio_open_chip(try root.location(of: path), &opened, &information)
+    guard code == 0, let opened else { throw ReadError(.open, path, .errno(code)) }
+    defer { limpet_gpio_close_chip(opened) }
+    self.path = path
+    name = Self.text(&information.name)
+    label = Self.text(&information.label)
+    var lines: [GPIOLine] = []
+    for offset in 0..<information.lines {
+      var line = limpet_gpio_line_info()
+      let code = limpet_gpio_line_info(opened, offset, &line)
+      guard code == 0 else { throw ReadError(.read, path, .errno(code)) }
+      let (name, consumer) = (Self.text(&line.name), Self.text(&line.consumer))
+      lines.append(
+        GPIOLine(
+          offset: offset, name: name.isEmpty ? nil : name, consumer: consumer.isEmpty ? nil : consumer,
+          isUsed: line.is_used, isOutput: line.is_output, isActiveLow: line.is_active_low))
+    }
+    self.lines = lines
+  }
+
+  /// A C array of characters up to its NUL.
+  private static func text<Characters>(_ characters: inout Characters) -> String {
+    withUnsafeBytes(of: &characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+}

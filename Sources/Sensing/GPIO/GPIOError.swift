@@ -1,0 +1,86 @@
+import Glibc
+
+/// Why an input gives no readings. The description is for the person at a terminal: what is wrong, where, what to do.
+public enum GPIOError: Error, Sendable, Hashable {
+  /// No chip can be looked at; `failures` say why, where there are any.
+  case noChip([ReadError])
+  case noSuchChip(String, existing: [String], unread: [ReadError])
+  case ambiguousChip(String, candidates: [String])
+  /// An offset without a chip, on a board without a header of a Raspberry Pi.
+  case noHeader(existing: [String], unread: [ReadError])
+  case noSuchLine(String, chips: [String], existing: [String], unread: [ReadError])
+  case ambiguousLine(String, candidates: [GPIOPlace])
+  case noSuchOffset(UInt32, chip: String, lines: Int)
+  /// Another program, or a driver, holds the line.
+  case busy(GPIOPlace, consumer: String?)
+  /// The line is an output that nobody holds.
+  case output(GPIOPlace)
+  /// The kernel does not give the line.
+  case refused(GPIOPlace, errno: CInt)
+  /// The chip was taken away.
+  case gone(GPIOPlace)
+  /// The kernel gave no thread or no descriptor.
+  case noResources(errno: CInt)
+}
+
+extension GPIOError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .noChip(let failures):
+      failures.isEmpty
+        ? "there is no GPIO chip: no /dev/gpiochip*; does this board have GPIO, and is its driver loaded?"
+        : Self.list(failures)
+    case .noSuchChip(let name, let existing, let unread):
+      "no GPIO chip has the label, name or path \"\(printable(name, limit: 255))\"; there are: \(Self.list(existing))"
+        + Self.more(unread)
+    case .ambiguousChip(let name, let candidates):
+      "more than one GPIO chip has the label \"\(printable(name))\": \(Self.list(candidates)); name one by its path"
+    case .noHeader(let existing, let unread):
+      "an offset alone means the header of a Raspberry Pi (\(GPIOChip.headerLabels.joined(separator: ", "))), which "
+        + "this board does not have; write chip: with one of \(Self.list(existing))\(Self.more(unread))"
+    case .noSuchLine(let name, let chips, let existing, let unread):
+      "no line of \(Self.list(chips)) is named \"\(printable(name))\"; "
+        + (existing.isEmpty ? "none has a name, write an offset" : "there are: \(Self.list(existing))")
+        + Self.more(unread)
+    case .ambiguousLine(let name, let candidates):
+      "more than one line is named \"\(printable(name))\": \(candidates.map { "\($0)" }.joined(separator: "; ")); "
+        + "write chip: too, or the offset instead"
+    case .noSuchOffset(let offset, let chip, let lines):
+      "\(printable(chip)) has no line \(offset): it has \(lines), from 0 on"
+    case .busy(let place, let consumer):
+      "\(place) is held by \(consumer.map { "\"\(printable($0))\"" } ?? "another program or a driver"); end that, "
+        + "or use another line"
+    case .output(let place):
+      "\(place) is an output, and reading it would make it an input; write force: true if that is meant"
+    case .refused(let place, let code): "\(place) cannot be requested: \(Self.reason(code))"
+    case .gone(let place): "\(place): the chip is gone"
+    case .noResources(let code):
+      "GPIO cannot be read: \(ReadError.text(of: code)); raise TasksMax= or LimitNOFILE=, or free memory"
+    }
+  }
+
+  private static func reason(_ code: CInt) -> String {
+    switch code {
+    case EACCES, EPERM: "\(ReadError.text(of: code)); add limpet's user to the group gpio"
+    case ENOTTY: "this kernel lacks the GPIO interface of Linux 5.10 (CONFIG_GPIO_CDEV)"
+    case ENXIO: "the chip has no interrupts for edges on this line (ENXIO)"
+    case ENODEV, ENOENT: "the chip is gone"
+    default: ReadError.text(of: code)
+    }
+  }
+
+  private static func list(_ names: [String]) -> String {
+    guard !names.isEmpty else { return "none" }
+    let shown = names.prefix(12).map { printable($0) }.joined(separator: ", ")
+    return names.count > 12 ? "\(shown) and \(names.count - 12) more" : shown
+  }
+
+  private static func list(_ failures: [ReadError]) -> String {
+    failures.prefix(4).map { "\($0)" }.joined(separator: "; ")
+  }
+
+  /// What was looked for may be on a chip that cannot be opened.
+  private static func more(_ failures: [ReadError]) -> String {
+    failures.isEmpty ? "" : "; \(list(failures))"
+  }
+}

@@ -1,0 +1,54 @@
+/// What is asked of one GPIO line.
+public struct GPIOInput: Sendable, Hashable {
+  public enum Line: Sendable, Hashable {
+    /// As the device tree or the firmware names it, for example `GPIO17`.
+    case name(String)
+    /// The line's number in its chip.
+    case offset(UInt32)
+  }
+
+  public enum Bias: String, Sendable, CaseIterable {
+    case up, down, none
+    case asIs = "as-is"
+  }
+
+  public enum Mode: String, Sendable, CaseIterable {
+    /// The level, whenever another one has settled.
+    case state
+    /// Every edge.
+    case event
+    /// Rising edges are counted.
+    case counter
+  }
+
+  /// A chip's label, name or path; nil: every chip is searched for the line's name, and an offset is of the board's
+  /// header.
+  public var chip: String?
+  public var line: Line
+  public var bias: Bias
+  /// A low level is true.
+  public var isActiveLow: Bool
+  /// How long a level must hold; zero: not debounced.
+  public var debounce: Duration
+  public var mode: Mode
+  /// A line that is an output, and held by nobody, is made an input.
+  public var isForced: Bool
+  /// Readings a second, on average; a thousand at once. Counters have no such limit.
+  public var maxRate: Int
+
+  public init(
+    chip: String? = nil, line: Line, bias: Bias = .asIs, isActiveLow: Bool = false, debounce: Duration = .zero,
+    mode: Mode = .state, isForced: Bool = false, maxRate: Int = GPIOInput.standardMaxRate
+  ) {
+    self.chip = chip
+    self.line = line
+    self.bias = bias
+    self.isActiveLow = isActiveLow
+    self.debounce = debounce
+    self.mode = mode
+    self.isForced = isForced
+    self.maxRate = maxRate
+  }
+
+  public static let standardMaxRate = 2000
+}

@@ -1,0 +1,129 @@
+internal import CLinux
+import Glibc
+import Synchronization
+import Threads
+
+/// Watches GPIO lines on one thread of its own, and keeps what there is to tell until it is taken.
+///
+/// A line that cannot be had, or is lost, is looked for again when /dev changes and every 5 s; the others go on. When
+/// nobody takes what there is to tell, lines are left to the kernel, which keeps 1,024 events of each and counts what it
+/// drops: nothing here grows without a bound.
+public final class GPIOMonitor: Sendable {
+  public struct Taken: Sendable {
+    /// In order; of each input in the order of time.
+    public var reports: [GPIOReport]
+    /// The lines are released, and nothing follows.
+    public var isFinished: Bool
+  }
+
+  private let inputs: [GPIOInput]
+  private let root: FileRoot
+  private let mailbox: GPIOMailbox
+
+  /// - Parameter deliver: Called on the monitor's thread when there is something to take where there was nothing: hop to
+  ///   an event loop in it, and do not block.
+  public init(_ inputs: [GPIOInput], root: FileRoot, deliver: @escaping @Sendable () -> Void) {
+    self.inputs = inputs
+    self.root = root
+    mailbox = GPIOMailbox(inputs: inputs.count, deliver: deliver)
+  }
+
+  /// Requests the lines and begins to watch them; call it once. Does not block.
+  public func start() {
+    let code = DetachedThread.start("limpet-gpio") { [inputs, root, mailbox] in
+      GPIOWatch(inputs, root: root, mailbox: mailbox).run()
+    }
+    guard code != 0 else { return }
+    for input in inputs.indices {
+      mailbox.add([GPIOReport(input: input, content: .failed(.noResources(errno: code)), time: .now)])
+    }
+    mailbox.finish()
+  }
+
+  /// Takes what there is to tell.
+  public func take() -> Taken { mailbox.take() }
+
+  /// Pulses of an input in mode `counter` since the start, over every loss and return of its line. At most 20 ms late.
+  public func pulses(of input: Int) -> UInt64 { mailbox.pulses(of: input) }
+
+  /// Takes the events that wait, releases the lines, and then says that it has finished. Does not block.
+  public func stop() { mailbox.stop() }
+}
+
+/// What the thread has to tell, and what it is told.
+final class GPIOMailbox: Sendable {
+  private struct State {
+    var reports: [GPIOReport] = []
+    var pulses: [UInt64]
+    var isFinished = false
+    var shouldStop = false
+    /// The thread waits for room.
+    var isHeldBack = false
+  }
+
+  /// Reports that may wait before lines are left to the kernel.
+  private static let limit = 4096
+
+  private let state: Mutex<State>
+  private let deliver: @Sendable () -> Void
+  /// An eventfd(2) that wakes the thread up; -1 where the process has no descriptors left.
+  let wakeUp: CInt
+
+  init(inputs: Int, deliver: @escaping @Sendable () -> Void) {
+    state = Mutex(State(pulses: Array(repeating: 0, count: inputs)))
+    self.deliver = deliver
+    wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+  }
+
+  deinit { if wakeUp >= 0 { close(wakeUp) } }
+
+  // The thread's side.
+
+  /// - Returns: whether there is room for more.
+  @discardableResult
+  func add(_ reports: [GPIOReport]) -> Bool {
+    let (isFirst, hasRoom) = state.withLock { state in
+      let isFirst = state.reports.isEmpty && !reports.isEmpty
+      state.reports += reports
+      state.isHeldBack = state.reports.count >= Self.limit
+      return (isFirst, !state.isHeldBack)
+    }
+    if isFirst { deliver() }
+    return hasRoom
+  }
+
+  func count(_ pulses: UInt64, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
+
+  var shouldStop: Bool { state.withLock { $0.shouldStop } }
+
+  func finish() {
+    state.withLock { $0.isFinished = true }
+    deliver()
+  }
+
+  // The other side.
+
+  func take() -> GPIOMonitor.Taken {
+    let (taken, wasHeldBack) = state.withLock { state in
+      let taken = GPIOMonitor.Taken(reports: state.reports, isFinished: state.isFinished)
+      let wasHeldBack = state.isHeldBack
+      state.reports = []
+      state.isHeldBack = false
+      return (taken, wasHeldBack)
+    }
+    if wasHeldBack { wake() }
+    return taken
+  }
+
+  func pulses(of input: Int) -> UInt64 { state.withLock { $0.pulses[input] } }
+
+  func stop() {
+    state.withLock { $0.shouldStop = true }
+    wake()
+  }
+
+  private func wake() {
+    var one: UInt64 = 1
+    _ = write(wakeUp, &one, MemoryLayout<UInt64>.size)
+  }
+}

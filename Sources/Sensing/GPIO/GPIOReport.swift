@@ -1,0 +1,21 @@
+/// What is to be told of one input.
+public struct GPIOReport: Sendable, Equatable {
+  public enum Content: Sendable, Equatable {
+    /// The level has settled, in mode `state`.
+    case level(Bool)
+    /// An edge, in mode `event`. `isSuspect`: the one before it was of the same direction.
+    case edge(isRising: Bool, isSuspect: Bool)
+    /// So many edges were dropped before they could be read, and what they were is not known.
+    case gap(lost: UInt64)
+    /// The line is read from now on.
+    case found(GPIOPlace)
+    /// The line cannot be read (any more); it is looked for again. Told when the reason is another one than before.
+    case failed(GPIOError)
+  }
+
+  /// Index of the input.
+  public var input: Int
+  public var content: Content
+  /// When it was. Of levels and edges, the kernel's time of the edge, debouncing taken off.
+  public var time: ContinuousClock.Instant
+}

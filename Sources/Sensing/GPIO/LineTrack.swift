@@ -1,0 +1,109 @@
+/// What the events of one line are worth, in the order of time: levels, edges or pulses, and gaps.
+///
+/// It does no I/O: events and the time come in, findings go out.
+struct LineTrack {
+  /// Who debounces; nanoseconds.
+  enum Debounce: Equatable {
+    case nobody
+    case kernel(Int64)
+    case agent(Int64)
+  }
+
+  struct Finding: Equatable {
+    var content: GPIOReport.Content
+    /// When it was, CLOCK_MONOTONIC, in nanoseconds; never before the finding before it.
+    var time: Int64
+  }
+
+  private let mode: GPIOInput.Mode
+  /// When the level was read: what the state was before is of no interest.
+  private let start: Int64
+  /// The kernel tells of a level when it is settled, so this much after its edge.
+  private let kernelDebounce: Int64
+  private var debouncer: Debouncer?
+  private var sequence = EventSequence()
+  private var level: Bool
+  /// The next level is told even where it is the one told last.
+  private var isUntold = true
+  private var latest: Int64
+  /// Rising edges since the line was requested, those included that the kernel counted and dropped.
+  private(set) var pulses: UInt64 = 0
+
+  /// - Parameters:
+  ///   - level: read at `start`, after the line was requested.
+  ///   - start: CLOCK_MONOTONIC, in nanoseconds.
+  init(mode: GPIOInput.Mode, debounce: Debounce, level: Bool, at start: Int64) {
+    self.mode = mode
+    self.level = level
+    self.start = start
+    latest = start
+    switch debounce {
+    case .nobody: kernelDebounce = 0
+    case .kernel(let period): kernelDebounce = period
+    case .agent(let period):
+      kernelDebounce = 0
+      debouncer = Debouncer(period: period, level: level)
+    }
+  }
+
+  /// What there is to tell before any event: the level, in mode `state`.
+  mutating func begin() -> Finding? {
+    guard mode == .state else { return nil }
+    isUntold = false
+    return Finding(content: .level(level), time: start)
+  }
+
+  /// When `elapsed` has something to do; nil: not without another event.
+  var deadline: Int64? { debouncer?.deadline }
+
+  mutating func take(_ event: LineEvent, into findings: inout [Finding]) {
+    let finding = sequence.take(event)
+    let time = max(latest, event.time - kernelDebounce)
+    if finding.lost > 0 { lose(finding.lost, before: time, into: &findings) }
+    if debouncer != nil {
+      if let change = debouncer?.take(level: event.isRising, at: event.time) { settle(change, into: &findings) }
+    } else {
+      tell(event, isSuspect: finding.isSuspect, at: time, into: &findings)
+    }
+  }
+
+  /// Every event before `time` was taken.
+  mutating func elapsed(at time: Int64, into findings: inout [Finding]) {
+    if let change = debouncer?.elapsed(at: time) { settle(change, into: &findings) }
+  }
+
+  /// A counter loses none where the kernel counts for it; debouncing here has to see every edge.
+  private mutating func lose(_ lost: UInt32, before time: Int64, into findings: inout [Finding]) {
+    if mode == .counter, debouncer == nil {
+      pulses += UInt64(lost)
+    } else {
+      add(.gap(lost: UInt64(lost)), at: time, into: &findings)
+      isUntold = true
+    }
+  }
+
+  private mutating func settle(_ change: Debouncer.Change, into findings: inout [Finding]) {
+    let event = LineEvent(time: change.time, sequence: 0, isRising: change.level)
+    tell(event, isSuspect: false, at: max(latest, change.time), into: &findings)
+  }
+
+  private mutating func tell(
+    _ event: LineEvent, isSuspect: Bool, at time: Int64, into findings: inout [Finding]
+  ) {
+    switch mode {
+    case .state:
+      // What came before the level was read is in it already.
+      guard event.time >= start, event.isRising != level || isUntold else { return }
+      level = event.isRising
+      isUntold = false
+      add(.level(level), at: time, into: &findings)
+    case .event: add(.edge(isRising: event.isRising, isSuspect: isSuspect), at: time, into: &findings)
+    case .counter: if event.isRising { pulses += 1 }
+    }
+  }
+
+  private mutating func add(_ content: GPIOReport.Content, at time: Int64, into findings: inout [Finding]) {
+    latest = time
+    findings.append(Finding(content: content, time: time))
+  }
+}
