@@ -33,7 +33,12 @@ struct Schema {
       CREATE TABLE message_aside (token INTEGER PRIMARY KEY,
         client_identifier TEXT NOT NULL, packet BLOB NOT NULL, stored INTEGER NOT NULL) STRICT;
       """,
+      """
+      CREATE TABLE counter (name TEXT PRIMARY KEY, pulses INTEGER NOT NULL, generation INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+      """,
     ],
+    // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])
 
   private var version: Int64 { Int64(migrations.count) }

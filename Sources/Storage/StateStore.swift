@@ -1,7 +1,7 @@
 import Glibc
 
-/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, the MQTT session, and
-/// how the last run ended.
+/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, what counters stand
+/// at, the MQTT session, and how the last run ended.
 ///
 /// Everything runs on one thread of the store's own. A call that writes returns when the change is on the disk, which
 /// on an SD card can take seconds; a call that throws changed nothing, and the store can be used on.
@@ -84,6 +84,7 @@ public actor StateStore {
         state.identity = try Self.readIdentity(database)
         state.epoch = try Self.readEpoch(database)
         state.sequences = try Self.readSequences(database)
+        state.counts = try Self.readCounts(database)
         state.session = try Self.readSession(database, now: now())
         state.lastStop = try Self.readLastStop(database)
         return state
@@ -153,6 +154,18 @@ public actor StateStore {
         try database.run(
           "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)",
           .text(name), .integer(Int64(clamping: number)))
+      }
+    }
+  }
+
+  /// Stores what these counters stand at, in one transaction.
+  public func setCounts(_ counts: [String: StoredCount]) throws(StorageError) {
+    guard !counts.isEmpty else { return }
+    try write("store the counters") { database throws(StorageError) in
+      for (name, count) in counts {
+        try database.run(
+          "INSERT OR REPLACE INTO counter (name, pulses, generation) VALUES (?, ?, ?)",
+          .text(name), .integer(Int64(clamping: count.pulses)), .integer(Int64(count.generation)))
       }
     }
   }
@@ -228,6 +241,15 @@ extension StateStore {
   private static func readSequences(_ database: Database) throws(StorageError) -> [String: StoredSequence] {
     let rows = try database.query("SELECT name, next, exact FROM sequence") { row in
       (row.text(0), StoredSequence(next: UInt64(clamping: row.integer(1)), exact: row.integer(2) != 0))
+    }
+    return Dictionary(rows) { first, _ in first }
+  }
+
+  private static func readCounts(_ database: Database) throws(StorageError) -> [String: StoredCount] {
+    let rows = try database.query("SELECT name, pulses, generation FROM counter") { row in
+      let count = StoredCount(
+        pulses: UInt64(clamping: row.integer(1)), generation: UInt32(truncatingIfNeeded: row.integer(2)))
+      return (row.text(0), count)
     }
     return Dictionary(rows) { first, _ in first }
   }

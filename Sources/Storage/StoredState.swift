@@ -42,6 +42,20 @@ public struct StoredSequence: Equatable, Sendable {
   }
 }
 
+/// What a counter stood at.
+public struct StoredCount: Equatable, Sendable {
+  /// At most 2^63 - 1.
+  public var pulses: UInt64
+  /// Made up when the counter began at zero: counts of one generation go on from each other.
+  public var generation: UInt32
+
+  /// A count to store.
+  public init(pulses: UInt64, generation: UInt32) {
+    self.pulses = pulses
+    self.generation = generation
+  }
+}
+
 /// A clean stop of the last run.
 public struct LastStop: Equatable, Sendable {
   /// Why it stopped, as in the `presence` message.
@@ -72,6 +86,8 @@ public struct StoredState: Equatable, Sendable {
   public var epoch: UInt64 = 0
   /// By name.
   public var sequences: [String: StoredSequence] = [:]
+  /// Of counters, by name.
+  public var counts: [String: StoredCount] = [:]
   /// The MQTT session; without an owner where there was none yet.
   public var session = SessionState()
   /// How the last run ended; nil: it did not end cleanly, or there was none.

@@ -6,9 +6,11 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private let configuration: Configuration
   private let device: String
   private let deviceNote: String
+  private let inventory: GPIOInventory
 
   public init(_ configuration: Configuration, root: FileRoot) {
     self.configuration = configuration
+    inventory = GPIOInventory(root: root)
     if case .given(let id) = configuration.device.id {
       (device, deviceNote) = (id, "as configured")
     } else if let board = BoardIdentity.read(in: root) {
@@ -95,10 +97,38 @@ public struct ConfigurationSummary: CustomStringConvertible {
       guard sensor.source.kind != nil else { return "  \(topic): not read by this version" }
       return "  \(topic): every \(sensor.interval.inWords)\(condition(sensor))"
     }
-    let inputs = configuration.inputs.map {
-      "  \(configuration.topic.expanded(device: device, name: $0.name)): not read by this version"
+    let inputs = configuration.inputs.map { input in
+      "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input)); \(place(of: input.gpio))"
     }
     return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
+  }
+
+  private func what(_ input: InputConfiguration) -> String {
+    let kind =
+      switch input.gpio.mode {
+      case .state: "its level when that changes"
+      case .event: "every edge"
+      case .counter: counter(input)
+      }
+    let pull = input.gpio.bias == .asIs ? "" : ", pull \(input.gpio.bias.rawValue)"
+    let active = input.gpio.isActiveLow ? ", low is true" : ""
+    let debounce = input.gpio.debounce > .zero ? ", debounced \(input.gpio.debounce.inWords)" : ""
+    return kind + pull + active + debounce
+  }
+
+  private func counter(_ input: InputConfiguration) -> String {
+    let total = "total and rate every \(input.interval.inWords)"
+    guard let checkpoint = configuration.countCheckpoint else { return total + ", from zero after each start" }
+    return total + ", stored every \(checkpoint.inWords)"
+  }
+
+  /// The line as it is on this machine now.
+  private func place(of input: GPIOInput) -> String {
+    do throws(GPIOError) {
+      return "\(try input.place(in: inventory))"
+    } catch {
+      return "not to be read now: \(error)"
+    }
   }
 
   private func condition(_ sensor: SensorConfiguration) -> String {

@@ -125,34 +125,28 @@ public struct Configuration: Sendable, Equatable {
 /// A GPIO line that is published.
 public struct InputConfiguration: Sendable, Equatable {
   public var name: String
-  /// A chip's label, name or path; nil: found by the line's name, or the board's header chip.
-  public var chip: String?
-  public var line: Line
-  public var pull: Pull
-  public var isActiveLow: Bool
-  /// How long a level must hold; zero: not debounced.
-  public var debounce: Duration
-  public var mode: Mode
+  public var gpio: GPIOInput
+  /// What stands for true and false in the format `plain`.
+  public var levels: LevelTexts
   public var isRetained: Bool
   /// Units per pulse (counters).
   public var scale: Double
   public var unit: String?
   /// How often a counter's total is published.
   public var interval: Duration
+}
 
-  public enum Line: Sendable, Hashable {
-    case name(String)
-    case offset(UInt32)
+/// What stands for true and for false where a level is text.
+public struct LevelTexts: Sendable, Equatable {
+  public var on = "true"
+  public var off = "false"
+
+  public init(on: String = "true", off: String = "false") {
+    self.on = on
+    self.off = off
   }
 
-  public enum Pull: String, Sendable, CaseIterable {
-    case up, down, none
-    case asIs = "as-is"
-  }
-
-  public enum Mode: String, Sendable, CaseIterable {
-    case state, event, counter
-  }
+  func text(of level: Bool) -> String { level ? on : off }
 }
 
 /// A sensor that is read and published.

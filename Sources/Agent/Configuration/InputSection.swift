@@ -1,3 +1,5 @@
+import Sensing
+
 enum InputKeys {
   static let name = Key(
     required: "name", .name, missing: "write what the reading is called, such as door",
@@ -6,18 +8,27 @@ enum InputKeys {
     optional: "chip", .text(bytes: 1...255),
     help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.")
   static let line = Key(
-    required: "line", ValueKind<InputConfiguration.Line>.line,
+    required: "line", ValueKind<GPIOInput.Line>.line,
     missing: "write a line's name, such as GPIO17, or its offset",
     help: "The line's name, or its offset in chip.")
   static let pull = Key(
-    "pull", ValueKind<InputConfiguration.Pull>.choice, default: "as-is", help: "The line's bias.")
+    "pull", ValueKind<GPIOInput.Bias>.choice, default: "as-is", help: "The line's bias.")
   static let activeLow = Key("active_low", .boolean, default: "false", help: "A low level is true.")
   static let debounce = Key(
     "debounce", .duration(.zero...(.hours(1)), unit: "ms"), default: "0s",
     help: "How long a level must hold to be believed.")
   static let mode = Key(
-    "mode", ValueKind<InputConfiguration.Mode>.choice, default: "state",
+    "mode", ValueKind<GPIOInput.Mode>.choice, default: "state",
     help: "state publishes the level, event each edge, counter the total of pulses.")
+  static let on = Key(
+    "on", .text(bytes: 1...64), default: "true", help: "What stands for true in the format plain; not mode counter.")
+  static let off = Key(
+    "off", .text(bytes: 1...64), default: "false", help: "What stands for false in the format plain; not mode counter.")
+  static let force = Key(
+    "force", .boolean, default: "false", help: "A line that is an output, and held by nobody, is made an input.")
+  static let maxRate = Key(
+    "max_rate", .integer(1...100_000), default: "2000",
+    help: "Readings a second that are published at most; what is more is counted as lost. Not mode counter.")
   static let retain = Key(
     optional: "retain", .boolean, help: "The server keeps the last reading; true for mode state, else false.")
   static let scale = Key("scale", .scale, default: "1", help: "Units per pulse; mode counter.")
@@ -28,12 +39,12 @@ enum InputKeys {
 
   static let all: [Declaration] = [
     name.declaration, chip.declaration, line.declaration, pull.declaration, activeLow.declaration,
-    debounce.declaration, mode.declaration, retain.declaration, scale.declaration, unit.declaration,
-    interval.declaration,
+    debounce.declaration, mode.declaration, on.declaration, off.declaration, force.declaration,
+    maxRate.declaration, retain.declaration, scale.declaration, unit.declaration, interval.declaration,
   ]
 }
 
-extension ValueKind where Value == InputConfiguration.Line {
+extension ValueKind where Value == GPIOInput.Line {
   /// Digits alone are an offset, anything else a name, which the kernel cuts at 31 bytes (GPIO_MAX_NAME_SIZE).
   static let line = ValueKind(.text(bytes: 1...31)) { text throws(Mismatch) in
     if !text.isEmpty, text.unicodeScalars.allSatisfy(\.isDigit) {
@@ -51,7 +62,7 @@ struct InputSection {
   private(set) var inputs: [InputConfiguration] = []
   /// Their `name` keys.
   private(set) var names: [NamedReading] = []
-  private var lines: [(input: InputConfiguration, written: Written)] = []
+  private var lines: [(input: GPIOInput, written: Written)] = []
 
   init(_ readers: [MappingReader]) {
     for reader in readers { read(reader) }
@@ -64,31 +75,43 @@ struct InputSection {
     let scale = reader.read(InputKeys.scale)
     let unit = reader.read(InputKeys.unit)
     let interval = reader.read(InputKeys.interval)
-    let input = InputConfiguration(
-      name: name.value ?? "", chip: reader.read(InputKeys.chip).value, line: line.value ?? .offset(0),
-      pull: reader.read(InputKeys.pull).value, isActiveLow: reader.read(InputKeys.activeLow).value,
+    let on = reader.read(InputKeys.on)
+    let off = reader.read(InputKeys.off)
+    let maxRate = reader.read(InputKeys.maxRate)
+    let gpio = GPIOInput(
+      chip: reader.read(InputKeys.chip).value, line: line.value ?? .offset(0),
+      bias: reader.read(InputKeys.pull).value, isActiveLow: reader.read(InputKeys.activeLow).value,
       debounce: reader.read(InputKeys.debounce).value, mode: mode.value,
+      isForced: reader.read(InputKeys.force).value, maxRate: maxRate.value)
+    let input = InputConfiguration(
+      name: name.value ?? "", gpio: gpio, levels: LevelTexts(on: on.value, off: off.value),
       isRetained: reader.read(InputKeys.retain).value ?? (mode.value == .state),
       scale: scale.value, unit: unit.value, interval: interval.value)
-    if mode.value != .counter, !mode.isWrong {
-      for (key, written) in [("scale", scale.written), ("unit", unit.written), ("interval", interval.written)]
-      where written != nil {
+    if on.value == off.value, !on.isWrong, !off.isWrong {
+      reader.conflict(on.written, off.written, "on and off are the same text; write another for one of them")
+    }
+    if !mode.isWrong {
+      let counters = [("scale", scale.written), ("unit", unit.written), ("interval", interval.written)]
+      let levels = [("on", on.written), ("off", off.written), ("max_rate", maxRate.written)]
+      let isCounter = mode.value == .counter
+      for (key, written) in isCounter ? levels : counters where written != nil {
         reader.conflict(
           written, mode.written,
-          "\(key) belongs to mode counter, not \(mode.value.rawValue); remove it, or write mode: counter")
+          isCounter
+            ? "\(key) belongs to modes state and event, not counter; remove it"
+            : "\(key) belongs to mode counter, not \(mode.value.rawValue); remove it, or write mode: counter")
       }
     }
     reader.reject(unknownTo: InputKeys.all)
-    if let written = line.written { check(input, written, reader) }
+    if let written = line.written { check(gpio, written, reader) }
     if let text = name.value, let written = name.written {
       names.append(NamedReading(name: text, written: written))
       inputs.append(input)
     }
-    reader.log.warning(reader.start, reader.path, "inputs are not served by this version yet; the entry is ignored")
   }
 
   /// A line can be requested once.
-  private mutating func check(_ input: InputConfiguration, _ written: Written, _ reader: MappingReader) {
+  private mutating func check(_ input: GPIOInput, _ written: Written, _ reader: MappingReader) {
     let same = lines.first { other in
       guard other.input.line == input.line else { return false }
       // A name without a chip is looked for on all of them.

@@ -161,6 +161,7 @@ public actor Agent {
     guard let store else { return }
     do {
       try await store.storeExact(await daemon.exactNumbers)
+      try await store.setCounts(await daemon.movedCounts)
       if isClean {
         let now = WallClock.now().time(of: .now)
         try await store.setLastStop(LastStop(reason: "shutdown", time: now.milliseconds))

@@ -167,7 +167,7 @@ extension Daemon: ClientDelegate {
   }
 
   /// Nothing waits, nothing is under way, nothing is being read.
-  var isIdle: Bool { unsent == 0 && reading.isEmpty }
+  var isIdle: Bool { unsent == 0 && reading.isEmpty && inputs.monitor == nil }
 
   // MARK: Storage
 

@@ -14,6 +14,20 @@ struct PlannedSensor: Sendable {
   let offset: Double
 }
 
+/// What is to be done each time an interval is over.
+struct ScheduledWork: Sendable {
+  enum Action: Sendable {
+    /// A sensor, by index.
+    case read(sensor: Int)
+    /// An input in mode `counter`, by index.
+    case publishTotal(input: Int)
+    case storeCounts
+  }
+
+  let interval: Duration
+  let action: Action
+}
+
 /// What changes about a sensor while the agent runs.
 struct SensorState {
   var policy: ReadingPolicy
@@ -33,14 +47,24 @@ struct UnnumberedReading {
 }
 
 extension Daemon {
-  /// Has the sensors read that are due, and sleeps until the next ones are.
+  /// Does what is due, and sleeps until something is again.
   func sample() {
     guard !departure.isLeaving else { return }
-    // A read that is a moment late is not begun again, and is no failure either.
-    let due = schedule.take(at: .now).filter { !reading.contains($0) }
+    var due: [Int] = []
+    for index in schedule.take(at: .now) {
+      switch plan.scheduled[index].action {
+      // A read that is a moment late is not begun again, and is no failure either.
+      case .read(let sensor): if !reading.contains(sensor) { due.append(sensor) }
+      case .publishTotal(let input): publishTotal(of: input)
+      case .storeCounts: storeCounts()
+      }
+    }
     if !due.isEmpty, let reader {
       reading.formUnion(due)
       sampled(reader.submit(due.map { plan.sensors[$0].job }))
+    } else if !unnumbered.isEmpty {
+      numberReadings()
+      pump()
     }
     sampleTimer?.cancel()
     sampleTimer = schedule.next.map { next in after(ContinuousClock.now.duration(to: next)) { $0.sample() } }
@@ -94,7 +118,7 @@ extension Daemon {
   }
 
   /// Numbers what has been read, as far as numbers are reserved, and reserves more.
-  private func numberReadings() {
+  func numberReadings() {
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
       unnumbered.removeFirst()
       outbox.append(

@@ -6,6 +6,7 @@ extension Daemon {
     guard !departure.isLeaving else { return }
     logger.notice("stopping")
     sampleTimer?.cancel()
+    inputs.monitor?.stop()
     perform(
       departure.begin(
         within: plan.shutdownTimeout, at: .now, isConnected: connection != nil, isIdle: isIdle))

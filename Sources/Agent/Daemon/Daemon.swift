@@ -23,6 +23,12 @@ actor Daemon {
     /// Of every name that has readings: the sensors first, in their order.
     let streams: [Stream]
     let sensors: [PlannedSensor]
+    /// Their streams are behind those of the sensors.
+    let inputs: [PlannedInput]
+    /// Where GPIO chips are looked for.
+    let root: FileRoot
+    /// What happens when, again and again.
+    let scheduled: [ScheduledWork]
     let bufferLimit: Int
     let shutdownTimeout: Duration
     let cleanStart: Bool
@@ -51,6 +57,7 @@ actor Daemon {
   var reader: BlockingReader?
   /// Sensors whose read is under way; one that takes too long is reported by the reader and leaves.
   var reading: Set<Int> = []
+  var inputs: InputsState
   var numbers: SequenceAllocator
   /// Readings whose numbers are still being reserved on the disk.
   var unnumbered: Deque<UnnumberedReading> = []
@@ -85,8 +92,9 @@ actor Daemon {
     underWay = session.underWay.count
     nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1)
     sensors = plan.sensors.map(SensorState.init)
-    schedule = SampleSchedule(intervals: plan.sensors.map(\.interval), start: .now)
+    schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)
+    inputs = InputsState(plan, state.counts)
   }
 
   /// How long after the start the code of the start is no longer needed.
@@ -108,6 +116,7 @@ actor Daemon {
         eventLoop.execute { self.assumeIsolated { $0.sampled(results) } }
       })
     await client.start()
+    startInputs()
     sample()
     _ = after(Self.settlingTime) { _ in StartupPages.release() }
     return await withCheckedContinuation { continuation in
@@ -122,6 +131,7 @@ actor Daemon {
     sampleTimer?.cancel()
     leaseTimer?.cancel()
     reader?.shutdown()
+    inputs.monitor?.stop()
     waiter?.resume(returning: clean)
     waiter = nil
   }

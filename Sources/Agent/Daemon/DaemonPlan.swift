@@ -71,11 +71,37 @@ extension Configuration {
     for (sensor, _) in served {
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
+    for input in inputs {
+      var stream = try stream(input.name, isRetained: input.isRetained, device: device)
+      stream.levels = input.levels
+      stream.timePrecision = .microseconds
+      streams.append(stream)
+    }
+    let planned = served.map { $0.planned(kind: $1, root: root) }
     return Daemon.Plan(
       client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
-      sensors: served.map { $0.planned(kind: $1, root: root) }, bufferLimit: storage.maxSize,
+      sensors: planned, inputs: inputs.map(\.planned), root: root, scheduled: scheduledWork(planned),
+      bufferLimit: storage.maxSize,
       shutdownTimeout: broker.shutdownTimeout, cleanStart: broker.cleanStart)
+  }
+
+  private func scheduledWork(_ sensors: [PlannedSensor]) -> [ScheduledWork] {
+    let reads = sensors.enumerated().map { ScheduledWork(interval: $1.interval, action: .read(sensor: $0)) }
+    let totals = inputs.enumerated().filter { $1.gpio.mode == .counter }.map {
+      ScheduledWork(interval: $1.interval, action: .publishTotal(input: $0))
+    }
+    guard !totals.isEmpty, let checkpoint = countCheckpoint else { return reads + totals }
+    return reads + totals + [ScheduledWork(interval: checkpoint, action: .storeCounts)]
+  }
+
+  /// How often counters that moved are stored; nil: never.
+  var countCheckpoint: Duration? {
+    switch storage.sync {
+    case .always: .seconds(1)
+    case .within: .seconds(60)
+    case .never: nil
+    }
   }
 
   private func stream(_ name: String, isRetained: Bool, device: String) throws(PlanError) -> Stream {
@@ -94,6 +120,14 @@ extension SensorConfiguration {
     PlannedSensor(
       job: ReadJob(id: name, source: kind.source(in: root)), interval: interval, change: change, maxAge: maxAge,
       unit: unit, scale: scale, offset: offset)
+  }
+}
+
+extension InputConfiguration {
+  fileprivate var planned: PlannedInput {
+    PlannedInput(
+      gpio: gpio,
+      counter: gpio.mode == .counter ? PlannedInput.Counter(interval: interval, scale: scale, unit: unit) : nil)
   }
 }
 

@@ -14,14 +14,6 @@ struct Stream: Sendable {
   /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
   var timePrecision = Timestamp.Precision.milliseconds
 
-  /// What stands for true and for false.
-  struct LevelTexts: Sendable, Equatable {
-    var on = "true"
-    var off = "false"
-
-    func text(of level: Bool) -> String { level ? on : off }
-  }
-
   /// The message of a reading, labelled with the wall time as `clock` has it now.
   func message(_ reading: Reading, _ clock: WallClock, _ version: ProtocolVersion) -> Message {
     let time = clock.time(of: reading.time).text(timePrecision)

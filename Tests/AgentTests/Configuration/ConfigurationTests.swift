@@ -111,8 +111,6 @@ struct ConfigurationTests {
     let result = loadConfiguration(Self.sample)
     #expect(
       printed(result) == [
-        "32:5: warning: inputs[0]: inputs are not served by this version yet; the entry is ignored",
-        "40:5: warning: inputs[1]: inputs are not served by this version yet; the entry is ignored",
         "55:24: warning: sensors[2].type: type iio is not served by this version yet; the entry is ignored",
         "56:24: warning: sensors[3].type: type w1 is not served by this version yet; the entry is ignored",
         "57:27: warning: sensors[4].type: type power_supply is not served by this version yet; the entry is ignored",
@@ -130,11 +128,12 @@ struct ConfigurationTests {
     #expect(
       configuration.inputs == [
         InputConfiguration(
-          name: "door", chip: nil, line: .name("GPIO17"), pull: .up, isActiveLow: true, debounce: .milliseconds(20),
-          mode: .state, isRetained: true, scale: 1, unit: nil, interval: .seconds(10)),
+          name: "door",
+          gpio: GPIOInput(line: .name("GPIO17"), bias: .up, isActiveLow: true, debounce: .milliseconds(20)),
+          levels: LevelTexts(), isRetained: true, scale: 1, unit: nil, interval: .seconds(10)),
         InputConfiguration(
-          name: "water", chip: nil, line: .name("GPIO4"), pull: .asIs, isActiveLow: false, debounce: .zero,
-          mode: .counter, isRetained: false, scale: 0.5, unit: "L", interval: .seconds(10)),
+          name: "water", gpio: GPIOInput(line: .name("GPIO4"), mode: .counter), levels: LevelTexts(),
+          isRetained: false, scale: 0.5, unit: "L", interval: .seconds(10)),
       ])
     #expect(
       configuration.sensors.map(\.source) == [
@@ -183,7 +182,19 @@ struct ConfigurationTests {
   func line() {
     let result = loadConfiguration(
       minimalConfiguration + "inputs: [{name: a, line: 4}, {name: b, line: '5', chip: x}, {name: c, line: GPIO4}]\n")
-    #expect(result.configuration?.inputs.map(\.line) == [.offset(4), .offset(5), .name("GPIO4")])
+    #expect(result.configuration?.inputs.map(\.gpio.line) == [.offset(4), .offset(5), .name("GPIO4")])
+  }
+
+  @Test("what an input may say besides")
+  func inputOptions() throws {
+    let text = "mode: event, force: true, max_rate: 50, on: open, off: shut, pull: down, chip: /dev/gpiochip0"
+    let result = loadConfiguration(minimalConfiguration + "inputs: [{name: a, line: 4, \(text)}]\n")
+    let input = try #require(result.configuration?.inputs.first)
+    #expect(input.levels == LevelTexts(on: "open", off: "shut"))
+    #expect(
+      input.gpio
+        == GPIOInput(
+          chip: "/dev/gpiochip0", line: .offset(4), bias: .down, mode: .event, isForced: true, maxRate: 50))
   }
 
   @Test(

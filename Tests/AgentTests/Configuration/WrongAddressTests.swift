@@ -10,8 +10,7 @@ struct WrongAddressTests {
       (
         "sensors: [&s {name: a, type: thermal, zone: z}]\ninputs:\n  - {name: a, line: 1}\n",
         [
-          "5:6: warning: inputs[0]: inputs are not served by this version yet; the entry is ignored",
-          "5:6: inputs[0].name: \"a\" is already the name of a reading on line 3; write another",
+          "5:6: inputs[0].name: \"a\" is already the name of a reading on line 3; write another"
         ]
       ),
       (

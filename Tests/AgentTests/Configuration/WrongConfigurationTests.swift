@@ -113,7 +113,6 @@ struct WrongConfigurationTests {
       (
         "inputs: [{name: a b, line: 99999, pull: Up, debounce: 20}]\n",
         [
-          "3:11: warning: inputs[0]: inputs are not served by this version yet; the entry is ignored",
           "3:17: inputs[0].name: \"a b\" is not a name; write 1 to 64 of A-Z a-z 0-9 . _ -",
           "3:28: inputs[0].line: \"99999\" is no offset of a chip; write 0 to 65535, or a line's name",
           "3:41: inputs[0].pull: \"Up\" is not known; did you mean \"up\"?",
@@ -231,16 +230,13 @@ struct WrongConfigurationTests {
       (
         "inputs: [{name: a, line: G, chip: x}, {name: b, line: G}]\n",
         [
-          "3:11: warning: inputs[0]: inputs are not served by this version yet; the entry is ignored",
-          "3:40: warning: inputs[1]: inputs are not served by this version yet; the entry is ignored",
-          "3:49: inputs[1].line: the line is already used on line 3; write another, or remove one of the entries",
+          "3:49: inputs[1].line: the line is already used on line 3; write another, or remove one of the entries"
         ]
       ),
       (
         "inputs: [{name: a, line: 4, interval: 1s}]\n",
         [
-          "3:11: warning: inputs[0]: inputs are not served by this version yet; the entry is ignored",
-          "3:29: inputs[0].interval: interval belongs to mode counter, not state; remove it, or write mode: counter",
+          "3:29: inputs[0].interval: interval belongs to mode counter, not state; remove it, or write mode: counter"
         ]
       ),
       (

@@ -176,7 +176,7 @@ struct StreamTests {
   @Test("plain levels have the texts they are given; what an edge or a total has besides is in user properties")
   func plainLevels() throws {
     var stream = try stream(.plain)
-    stream.levels = Stream.LevelTexts(on: "open", off: "shut")
+    stream.levels = LevelTexts(on: "open", off: "shut")
     func payload(_ content: Reading.Content) -> String {
       String(buffer: stream.message(reading(content), Self.synchronized, .v5).payload)
     }

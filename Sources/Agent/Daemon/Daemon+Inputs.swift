@@ -1,0 +1,143 @@
+import NIOCore
+import Sensing
+import Storage
+
+/// A GPIO line of the configuration, ready to be watched.
+struct PlannedInput: Sendable {
+  let gpio: GPIOInput
+  /// Of a counter; nil: of another mode.
+  let counter: Counter?
+
+  struct Counter: Sendable {
+    let interval: Duration
+    let scale: Double
+    let unit: String?
+  }
+}
+
+/// What changes about the inputs while the agent runs.
+struct InputsState {
+  /// nil: there are none, or they are released.
+  var monitor: GPIOMonitor?
+  /// Of inputs in mode `counter`, by index.
+  var counters: [Int: PulseCounter] = [:]
+  /// Why an input cannot be read, by index; an input in mode `counter` that was not looked for yet is neither here nor in
+  /// `found`.
+  var failures: [Int: String] = [:]
+  var found: Set<Int> = []
+  /// What the disk has of the counters, by name.
+  var storedCounts: [String: StoredCount]
+  /// What the counters stood at when the lines were released, by name.
+  var finalCounts: [String: StoredCount] = [:]
+
+  init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
+    self.storedCounts = storedCounts
+    var generator = SystemRandomNumberGenerator()
+    for (index, input) in plan.inputs.enumerated() {
+      guard let counter = input.counter else { continue }
+      let name = plan.streams[plan.sensors.count + index].name
+      counters[index] = PulseCounter(stored: storedCounts[name], scale: counter.scale, using: &generator)
+    }
+  }
+}
+
+extension Daemon {
+  /// The position of an input's stream.
+  private func stream(of input: Int) -> Int { plan.sensors.count + input }
+
+  func startInputs() {
+    guard !plan.inputs.isEmpty else { return }
+    let monitor = GPIOMonitor(plan.inputs.map(\.gpio), root: plan.root) { [weak self] in
+      guard let self else { return }
+      eventLoop.execute { self.assumeIsolated { $0.takeInputs() } }
+    }
+    inputs.monitor = monitor
+    monitor.start()
+    // A counter that is new is known from now on, so that its total goes on after a crash.
+    storeCounts()
+  }
+
+  /// Takes what the lines have to tell; what is worth a reading gets a number and goes into the outbox.
+  private func takeInputs() {
+    guard let monitor = inputs.monitor else { return }
+    let taken = monitor.take()
+    for report in taken.reports where !departure.hasSaidFarewell { take(report) }
+    if taken.isFinished {
+      inputs.monitor = nil
+      inputs.finalCounts = counts(monitor)
+    }
+    numberReadings()
+    pump()
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
+  }
+
+  private func take(_ report: GPIOReport) {
+    let index = report.input
+    let name = plan.streams[stream(of: index)].name
+    switch report.content {
+    case .level(let level): add(.good(.flag(level)), of: index, at: report.time)
+    case .edge(let isRising, let isSuspect):
+      add(.edge(Reading.Edge(isRising: isRising, isSuspect: isSuspect)), of: index, at: report.time)
+    case .gap(let lost): add(.gap(lost: lost), of: index, at: report.time)
+    case .found(let place):
+      logger.notice("\(name): reads \(place)")
+      inputs.failures[index] = nil
+      inputs.found.insert(index)
+      publishTotal(of: index)
+    case .failed(let error):
+      logger.warning("\(name): \(error)")
+      inputs.failures[index] = "\(error)"
+      add(.bad("\(error)"), of: index, at: report.time)
+    }
+  }
+
+  private func add(_ content: Reading.Content, of input: Int, at time: ContinuousClock.Instant) {
+    unnumbered.append(
+      UnnumberedReading(
+        stream: stream(of: input), content: content, unit: plan.inputs[input].counter?.unit, time: time))
+  }
+
+  // MARK: Counters
+
+  /// Publishes a counter's total, or why there is none; nothing before its line was looked for.
+  func publishTotal(of input: Int) {
+    guard let monitor = inputs.monitor, inputs.counters[input] != nil else { return }
+    let now = ContinuousClock.now
+    if let failure = inputs.failures[input] {
+      add(.bad(failure), of: input, at: now)
+    } else if inputs.found.contains(input),
+      let total = inputs.counters[input]?.total(monitor.pulses(of: input), at: now)
+    {
+      add(.total(total), of: input, at: now)
+    }
+  }
+
+  /// What the counters stand at, by name.
+  private func counts(_ monitor: GPIOMonitor) -> [String: StoredCount] {
+    var counts: [String: StoredCount] = [:]
+    for (input, counter) in inputs.counters {
+      counts[plan.streams[stream(of: input)].name] = counter.stored(monitor.pulses(of: input))
+    }
+    return counts
+  }
+
+  /// What the counters stand at, of those that the disk has otherwise.
+  var movedCounts: [String: StoredCount] {
+    (inputs.monitor.map(counts) ?? inputs.finalCounts).filter { inputs.storedCounts[$0.key] != $0.value }
+  }
+
+  /// Stores the counters that moved.
+  func storeCounts() {
+    let moved = movedCounts
+    guard !moved.isEmpty, let store else { return }
+    Task {
+      do throws(StorageError) {
+        try await store.setCounts(moved)
+        inputs.storedCounts.merge(moved) { $1 }
+        storageWorks()
+      } catch {
+        storageFails(error)
+      }
+    }
+  }
+}
