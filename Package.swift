@@ -89,12 +89,13 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
-    .testTarget(name: "SensingTests", dependencies: ["Sensing"], swiftSettings: strict),
+    .testTarget(name: "SensingTests", dependencies: ["Sensing", "TestScene"], swiftSettings: strict),
     .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
     .testTarget(
       name: "AgentTests",
       dependencies: [
-        "Agent", "MQTT", "Sensing", "Storage", nio("NIOCore"), .product(name: "Logging", package: "swift-log"),
+        "Agent", "MQTT", "Sensing", "Storage", "TestScene", nio("NIOCore"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .testTarget(

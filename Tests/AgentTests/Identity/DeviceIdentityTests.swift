@@ -1,4 +1,5 @@
 import Storage
+import TestScene
 import Testing
 
 @testable import Agent

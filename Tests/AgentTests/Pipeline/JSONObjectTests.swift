@@ -1,4 +1,5 @@
 import NIOCore
+import TestScene
 import Testing
 
 @testable import Agent

@@ -1,4 +1,5 @@
 import Sensing
+import TestScene
 import Testing
 
 @testable import Agent

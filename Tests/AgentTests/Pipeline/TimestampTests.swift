@@ -1,4 +1,5 @@
 import Glibc
+import TestScene
 import Testing
 
 @testable import Agent

@@ -1,0 +1,135 @@
+import Glibc
+import Testing
+
+@testable import Sensing
+
+@Suite struct GPIOPlaceTests {
+  private static func chip(
+    _ number: Int, _ label: String, _ names: [String?], used: [Int: String] = [:], outputs: Set<Int> = []
+  ) -> GPIOChip {
+    GPIOChip(
+      path: "/dev/gpiochip\(number)", name: "gpiochip\(number)", label: label,
+      lines: names.enumerated().map { offset, name in
+        GPIOLine(
+          offset: UInt32(offset), name: name, consumer: used[offset], isUsed: used[offset] != nil,
+          isOutput: outputs.contains(offset), isActiveLow: false)
+      })
+  }
+
+  private static let inventory = GPIOInventory(chips: [
+    chip(0, "pinctrl-bcm2711", ["ID_SDA", "ID_SCL", "GPIO2", "GPIO3"], used: [1: "i2c"], outputs: [3]),
+    chip(1, "raspberrypi-exp-gpio", ["BT_ON", "GPIO2"]),
+    chip(2, "mcp23017", [nil, "PUMP"]),
+    chip(3, "mcp23017", [nil]),
+  ])
+
+  private func found(_ input: GPIOInput, in inventory: GPIOInventory = inventory) -> String {
+    do throws(GPIOError) { return "\(try input.place(in: inventory))" } catch { return "\(error)" }
+  }
+
+  @Test(
+    "a chip is named by its label, its name or its path; a line by its name or its offset",
+    arguments: [
+      (GPIOInput(chip: "pinctrl-bcm2711", line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
+      (GPIOInput(chip: "gpiochip2", line: .offset(0)), "line 0 of mcp23017 (gpiochip2)"),
+      (GPIOInput(chip: "/dev/gpiochip3", line: .offset(0)), "line 0 of mcp23017 (gpiochip3)"),
+      (GPIOInput(chip: "gpiochip1", line: .name("GPIO2")), "GPIO2, line 1 of raspberrypi-exp-gpio (gpiochip1)"),
+      (GPIOInput(line: .name("PUMP")), "PUMP, line 1 of mcp23017 (gpiochip2)"),
+      (GPIOInput(line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
+      (GPIOInput(line: .offset(3), isForced: true), "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0)"),
+    ])
+  func found(input: GPIOInput, text: String) { #expect(found(input) == text) }
+
+  @Test(
+    "what is wrong is said with what there is instead",
+    arguments: [
+      (
+        GPIOInput(chip: "pinctrl-rp1", line: .offset(2)),
+        "no GPIO chip has the label, name or path \"pinctrl-rp1\"; there are: pinctrl-bcm2711, raspberrypi-exp-gpio, "
+          + "mcp23017, mcp23017"
+      ),
+      (
+        GPIOInput(chip: "mcp23017", line: .offset(0)),
+        "more than one GPIO chip has the label \"mcp23017\": gpiochip2, gpiochip3; name one by its path"
+      ),
+      (
+        GPIOInput(line: .name("GPIO2")),
+        "more than one line is named \"GPIO2\": GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0); GPIO2, line 1 of "
+          + "raspberrypi-exp-gpio (gpiochip1); write chip: too, or the offset instead"
+      ),
+      (
+        GPIOInput(chip: "gpiochip1", line: .name("PUMP")),
+        "no line of raspberrypi-exp-gpio is named \"PUMP\"; there are: BT_ON, GPIO2"
+      ),
+      (
+        GPIOInput(chip: "gpiochip3", line: .name("PUMP")),
+        "no line of mcp23017 is named \"PUMP\"; none has a name, write an offset"
+      ),
+      (GPIOInput(line: .offset(54)), "pinctrl-bcm2711 has no line 54: it has 4, from 0 on"),
+      (
+        GPIOInput(line: .name("ID_SCL")),
+        "ID_SCL, line 1 of pinctrl-bcm2711 (gpiochip0) is held by \"i2c\"; end that, or use another line"
+      ),
+      (
+        GPIOInput(line: .offset(3)),
+        "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0) is an output, and reading it would make it an input; write "
+          + "force: true if that is meant"
+      ),
+    ])
+  func errors(input: GPIOInput, text: String) { #expect(found(input) == text) }
+
+  @Test("an offset alone is of the header: elsewhere it says nothing")
+  func header() {
+    let other = GPIOInventory(chips: [Self.chip(0, "sunxi", ["A"])])
+    #expect(
+      found(GPIOInput(line: .offset(0)), in: other)
+        == "an offset alone means the header of a Raspberry Pi (pinctrl-bcm2835, pinctrl-bcm2711, pinctrl-rp1), which "
+        + "this board does not have; write chip: with one of sunxi")
+    for label in GPIOChip.headerLabels {
+      let board = GPIOInventory(chips: [Self.chip(0, "x", [nil]), Self.chip(4, label, [nil])])
+      #expect(found(GPIOInput(line: .offset(0)), in: board) == "line 0 of \(label) (gpiochip4)")
+    }
+  }
+
+  @Test("a line that is held without a name for its holder is held all the same")
+  func nameless() {
+    let line = GPIOLine(offset: 0, name: nil, consumer: nil, isUsed: true, isOutput: true, isActiveLow: false)
+    let chip = GPIOChip(path: "/dev/gpiochip0", name: "gpiochip0", label: "c", lines: [line])
+    #expect(
+      found(GPIOInput(chip: "c", line: .offset(0), isForced: true), in: GPIOInventory(chips: [chip]))
+        == "line 0 of c (gpiochip0) is held by another program or a driver; end that, or use another line")
+  }
+
+  @Test("without chips: there are none, or they cannot be opened")
+  func nothing() {
+    let input = GPIOInput(line: .name("GPIO17"))
+    #expect(
+      found(input, in: GPIOInventory(chips: []))
+        == "there is no GPIO chip: no /dev/gpiochip*; does this board have GPIO, and is its driver loaded?")
+    let refused = GPIOInventory(chips: [], failures: [ReadError(.open, "/dev/gpiochip0", .errno(EACCES))])
+    #expect(
+      found(input, in: refused)
+        == "cannot open /dev/gpiochip0: Permission denied; let limpet's user read it (a group or a udev rule)")
+  }
+
+  @Test("a chip that cannot be opened may be the one that is meant")
+  func partly() {
+    let inventory = GPIOInventory(
+      chips: [Self.chip(1, "c", ["A"])], failures: [ReadError(.open, "/dev/gpiochip0", .errno(EACCES))])
+    #expect(
+      found(GPIOInput(line: .name("B")), in: inventory).contains("; cannot open /dev/gpiochip0: Permission denied"))
+    #expect(found(GPIOInput(line: .name("A")), in: inventory) == "A, line 0 of c (gpiochip1)")
+  }
+
+  @Test("a tree without /dev has no chips, and files that only look like chips are said to be none")
+  func trees() throws {
+    let tree = try TemporaryTree()
+    let empty = GPIOInventory(root: tree.root)
+    #expect(empty.chips.isEmpty && empty.failures.isEmpty)
+    try tree.write("/dev/gpiochip0", "")
+    try tree.write("/dev/gpio", "")
+    let fakes = GPIOInventory(root: tree.root)
+    #expect(fakes.chips.isEmpty)
+    #expect(fakes.failures.map(\.path) == ["/dev/gpiochip0"])
+  }
+}

@@ -1,0 +1,109 @@
+import Testing
+
+@testable import Sensing
+
+@Suite struct LineTrackTests {
+  typealias Finding = LineTrack.Finding
+
+  private func findings(
+    _ mode: GPIOInput.Mode, _ debounce: LineTrack.Debounce = .nobody, from level: Bool = false, at start: Int64 = 1000,
+    of events: [(time: Int64, sequence: UInt32, isRising: Bool)]
+  ) -> [Finding] {
+    var track = LineTrack(mode: mode, debounce: debounce, level: level, at: start)
+    var findings = track.begin().map { [$0] } ?? []
+    for event in events {
+      track.take(
+        LineEvent(time: event.time, sequence: event.sequence, isRising: event.isRising), into: &findings)
+    }
+    if let deadline = track.deadline { track.elapsed(at: deadline, into: &findings) }
+    return findings
+  }
+
+  private func level(_ level: Bool, _ time: Int64) -> Finding { Finding(content: .level(level), time: time) }
+  private func edge(_ isRising: Bool, _ time: Int64, suspect: Bool = false) -> Finding {
+    Finding(content: .edge(isRising: isRising, isSuspect: suspect), time: time)
+  }
+  private func gap(_ lost: UInt64, _ time: Int64) -> Finding { Finding(content: .gap(lost: lost), time: time) }
+
+  @Test("a state begins with the level that was read, then tells every change")
+  func state() {
+    #expect(
+      findings(.state, from: true, of: [(1100, 1, false), (1200, 2, true)])
+        == [level(true, 1000), level(false, 1100), level(true, 1200)])
+  }
+
+  @Test("an edge from before the level was read is in it already")
+  func raced() {
+    #expect(findings(.state, from: true, of: [(900, 1, true), (990, 2, false)]) == [level(true, 1000)])
+    #expect(
+      findings(.state, from: false, of: [(900, 1, true), (990, 2, false), (1001, 3, true)])
+        == [level(false, 1000), level(true, 1001)])
+  }
+
+  @Test("a state is not told twice, but for after a gap")
+  func sameLevel() {
+    #expect(
+      findings(.state, of: [(1100, 1, true), (1200, 2, true), (1300, 9, true)])
+        == [level(false, 1000), level(true, 1100), gap(6, 1300), level(true, 1300)])
+  }
+
+  @Test("events are told one by one, gaps and suspects with them")
+  func events() {
+    #expect(
+      findings(.event, of: [(900, 1, true), (1100, 2, false), (1200, 3, false), (1300, 6, false)])
+        == [edge(true, 1000), edge(false, 1100), edge(false, 1200, suspect: true), gap(2, 1300), edge(false, 1300)])
+  }
+
+  @Test("what the kernel debounced is told with the time of its edge, and never goes back")
+  func kernelDebounce() {
+    #expect(
+      findings(.state, .kernel(50), of: [(1100, 1, true), (1160, 2, false)])
+        == [level(false, 1000), level(true, 1050), level(false, 1110)])
+    #expect(findings(.event, .kernel(500), of: [(1100, 1, true)]) == [edge(true, 1000)])
+  }
+
+  @Test("debouncing here gives the level that lasts")
+  func agentDebounce() {
+    #expect(
+      findings(.state, .agent(50), of: [(1100, 1, true), (1110, 2, false), (1120, 3, true)])
+        == [level(false, 1000), level(true, 1120)])
+    #expect(
+      findings(.event, .agent(50), of: [(1100, 1, true), (1110, 2, false), (1200, 3, true), (1300, 4, false)])
+        == [edge(true, 1200), edge(false, 1300)])
+  }
+
+  @Test("a gap while debouncing here is told, and the level after it")
+  func agentDebounceGap() {
+    #expect(
+      findings(.state, .agent(50), of: [(1100, 1, true), (1110, 9, true)])
+        == [level(false, 1000), gap(7, 1110), level(true, 1110)])
+  }
+
+  @Test("a counter tells nothing, counts rising edges, and those that the kernel dropped too")
+  func counter() {
+    var track = LineTrack(mode: .counter, debounce: .nobody, level: false, at: 0)
+    var findings: [Finding] = []
+    #expect(track.begin() == nil)
+    for sequence in [1, 2, 3, 10, 11] as [UInt32] {
+      track.take(LineEvent(time: Int64(sequence), sequence: sequence, isRising: true), into: &findings)
+    }
+    #expect(findings == [])
+    #expect(track.pulses == 11)
+  }
+
+  @Test("a counter that is debounced here counts what settled, and says what it could not see")
+  func debouncedCounter() {
+    var track = LineTrack(mode: .counter, debounce: .agent(10), level: false, at: 0)
+    var findings: [Finding] = []
+    for (time, sequence, isRising) in [
+      (100, 1, true), (102, 2, false), (104, 3, true), (200, 4, false), (300, 8, true),
+    ]
+      as [(Int64, UInt32, Bool)]
+    {
+      track.take(LineEvent(time: time, sequence: sequence, isRising: isRising), into: &findings)
+    }
+    track.elapsed(at: 310, into: &findings)
+    #expect(track.pulses == 2)
+    #expect(findings == [gap(3, 300)])
+  }
+}
