@@ -54,6 +54,22 @@ struct JSONObject {
     }
   }
 
+  /// A list of values that are JSON already.
+  mutating func add(_ name: StaticString, list values: [ByteBuffer]) {
+    addName(name)
+    buffer.writeInteger(UInt8(ascii: "["))
+    for (index, value) in values.enumerated() {
+      if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }
+      buffer.writeImmutableBuffer(value)
+    }
+    buffer.writeInteger(UInt8(ascii: "]"))
+  }
+
+  /// Text, or null.
+  mutating func add(_ name: StaticString, _ text: String?) {
+    if let text { add(name, text) } else { addNull(name) }
+  }
+
   private mutating func addName(_ name: StaticString) {
     if buffer.readableBytes > 1 { buffer.writeInteger(UInt8(ascii: ",")) }
     buffer.writeInteger(UInt8(ascii: "\""))
