@@ -2,8 +2,12 @@ import Foundation
 import Testing
 
 package enum Patience {
-  /// Programs under a sanitizer are slow.
-  package static let factor = ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("sanitize") == true ? 4 : 1
+  /// Programs under a sanitizer are slow, and so are those on an emulated processor.
+  package static let factor: Int = {
+    let environment = ProcessInfo.processInfo.environment
+    if environment["LIMPET_GUEST"] != nil { return 3 }
+    return environment["LIMPET_TESTS"]?.contains("sanitize") == true ? 4 : 1
+  }()
 }
 
 /// Waits until `condition` has a value, and gives it.

@@ -1,17 +1,16 @@
 import Foundation
-import TestScene
 import Testing
 
 /// What an agent publishes.
 extension Subscriber {
   /// The readings of one name.
-  func readings(_ name: String, of device: String = "board") throws -> [Reading] {
+  package func readings(_ name: String, of device: String = "board") throws -> [Reading] {
     try records(of: "limpet/\(device)/\(name)").map { try Reading(json: $0.payload) }
   }
 
   /// Waits for so many readings of a name.
   @discardableResult
-  func readings(
+  package func readings(
     _ name: String, atLeast count: Int, of device: String = "board", within limit: Duration = .seconds(15),
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> [Reading] {
@@ -23,7 +22,7 @@ extension Subscriber {
 
   /// Waits until the device's status is said to be `text`, in news after the first `skipping`.
   @discardableResult
-  func status(
+  package func status(
     _ text: String, of device: String = "board", skipping: Int = 0, within limit: Duration = .seconds(15),
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Record {
@@ -33,7 +32,7 @@ extension Subscriber {
   }
 
   /// Waits for a presence message of an event, in news after the first `skipping`.
-  func presence(
+  package func presence(
     _ event: String, of device: String = "board", skipping: Int = 0, sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Presence {
     try await eventually("presence \(event)", sourceLocation: sourceLocation) {
@@ -44,34 +43,34 @@ extension Subscriber {
 }
 
 /// A reading's JSON.
-struct Reading: Decodable, Sendable, Equatable {
-  let time: String
-  let value: Double?
-  let unit: String?
-  let quality: String?
-  let error: String?
-  let seq: Int
-  let restarted: Bool?
+package struct Reading: Decodable, Sendable, Equatable {
+  package let time: String
+  package let value: Double?
+  package let unit: String?
+  package let quality: String?
+  package let error: String?
+  package let seq: Int
+  package let restarted: Bool?
 
-  init(json: String) throws { self = try JSONDecoder().decode(Reading.self, from: Data(json.utf8)) }
+  package init(json: String) throws { self = try JSONDecoder().decode(Reading.self, from: Data(json.utf8)) }
 
-  var date: Date {
+  package var date: Date {
     get throws { try Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(time) }
   }
 }
 
 /// The presence topic's JSON.
-struct Presence: Decodable, Sendable {
-  let event: String
-  let reason: String
-  let epoch: Int
-  let instance: String
-  let since: String
-  let version: String
-  let sessionPresent: Bool
-  let detectWithin: Double
+package struct Presence: Decodable, Sendable {
+  package let event: String
+  package let reason: String
+  package let epoch: Int
+  package let instance: String
+  package let since: String
+  package let version: String
+  package let sessionPresent: Bool
+  package let detectWithin: Double
 
-  init(json: String) throws {
+  package init(json: String) throws {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     self = try decoder.decode(Presence.self, from: Data(json.utf8))

@@ -1,31 +1,32 @@
 import Foundation
-import TestScene
 import Testing
 
 /// The configuration of one agent, as text.
-struct Settings {
+package struct Settings {
   /// nil: auto.
-  var device: String? = "board"
-  var url: String
-  var version = "auto"
+  package var device: String? = "board"
+  package var url: String
+  package var version = "auto"
   /// Further lines of the section `broker`.
-  var broker: [String] = ["reconnect: {min: 50ms, max: 400ms}"]
-  var storage: String
+  package var broker: [String] = ["reconnect: {min: 50ms, max: 400ms}"]
+  package var storage: String
   /// Lines at the top level.
-  var lines: [String] = []
-  var sensors = ["{name: load, type: system, value: load1, interval: 50ms}"]
+  package var lines: [String] = []
+  package var inputs: [String] = []
+  package var sensors = ["{name: load, type: system, value: load1, interval: 50ms}"]
 
-  var text: String {
+  package var text: String {
     (["device: {id: \(device ?? "auto")}", "broker:", "  url: \(url)", "  version: \"\(version)\""]
       + broker.map { "  " + $0 } + ["storage: {path: \(storage)}"] + lines
+      + (inputs.isEmpty ? [] : ["inputs:"]) + inputs.map { "  - " + $0 }
       + (sensors.isEmpty ? [] : ["sensors:"]) + sensors.map { "  - " + $0 })
       .map { $0 + "\n" }.joined()
   }
 }
 
 /// `limpet run`.
-final class Agent: Sendable {
-  let process: Child
+package final class Agent: Sendable {
+  package let process: Child
   /// Lines of the log file that an earlier agent of the same name wrote.
   private let before: Int
 
@@ -35,13 +36,13 @@ final class Agent: Sendable {
   }
 
   /// What this agent said on stderr.
-  var log: [String] { Array(process.errorLines.dropFirst(before)) }
+  package var log: [String] { Array(process.errorLines.dropFirst(before)) }
 
-  func says(_ text: String) -> Bool { log.contains { $0.contains(text) } }
+  package func says(_ text: String) -> Bool { log.contains { $0.contains(text) } }
 
   /// Waits for a line of its log.
   @discardableResult
-  func line(
+  package func line(
     _ text: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> String {
     try await eventually("the agent says \"\(text)\"", within: limit, sourceLocation: sourceLocation) {
@@ -51,7 +52,7 @@ final class Agent: Sendable {
 
   /// Sends a signal, and waits for the end.
   @discardableResult
-  func end(
+  package func end(
     _ signal: Int32 = SIGTERM, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Child.Ending {
     process.signal(signal)
@@ -59,7 +60,7 @@ final class Agent: Sendable {
   }
 
   /// Resident memory in bytes (proc_pid_statm(5)).
-  var residentBytes: Int {
+  package var residentBytes: Int {
     get throws {
       let words = try String(contentsOfFile: "/proc/\(process.pid)/statm", encoding: .utf8).split(separator: " ")
       return try #require(Int(words[1])) * sysconf(Int32(_SC_PAGESIZE))
@@ -67,7 +68,7 @@ final class Agent: Sendable {
   }
 
   /// How often its threads woke up from a wait (proc_pid_status(5)).
-  var wakeUps: Int {
+  package var wakeUps: Int {
     get throws {
       let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/task")
       return threads.reduce(0) { sum, thread in
@@ -79,7 +80,7 @@ final class Agent: Sendable {
   }
 
   /// Processor time it used, in seconds (proc_pid_stat(5): utime and stime).
-  var processorSeconds: Double {
+  package var processorSeconds: Double {
     get throws {
       let text = try String(contentsOfFile: "/proc/\(process.pid)/stat", encoding: .utf8)
       let fields = text[(try #require(text.lastIndex(of: ")")))...].split(separator: " ")
@@ -91,13 +92,13 @@ final class Agent: Sendable {
 
 extension Scene {
   /// The program that was built together with these tests.
-  static let program: String = {
+  package static let program: String = {
     let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     return URL(fileURLWithPath: tests).deletingLastPathComponent().path + "/limpet"
   }()
 
   /// The settings of an agent that talks to a broker.
-  func settings(_ broker: Mosquitto, _ way: Way = .tcp5, _ certificates: Certificates? = nil) -> Settings {
+  package func settings(_ broker: Mosquitto, _ way: Way = .tcp5, _ certificates: Certificates? = nil) -> Settings {
     var settings = Settings(
       url: broker.url(way), version: way.version, storage: folder + "/storage")
     if let certificates { settings.broker.append("tls: {ca: \(certificates.authority)}") }
@@ -105,27 +106,35 @@ extension Scene {
   }
 
   /// The settings of an agent that talks to whatever is at a port.
-  func settings(port: Int, version: String = "auto") -> Settings {
+  package func settings(port: Int, version: String = "auto") -> Settings {
     Settings(url: "mqtt://127.0.0.1:\(port)", version: version, storage: folder + "/storage")
   }
 
   /// Starts `limpet run`.
-  /// - Parameter board: the agent sees this as its board.
-  func agent(
+  /// - Parameter board: the agent sees this as its board; without one, a board with nothing but a load.
+  package func agent(
     _ settings: Settings, board: BoardTree? = nil, name: String = "agent", program: String = Scene.program
+  ) throws -> Agent {
+    let root = try board ?? BoardTree(self, "\(name)-root")
+    return try agent(settings, root: root.path, name: name, program: program)
+  }
+
+  /// Starts `limpet run`.
+  /// - Parameter root: the folder that the agent takes for the board's root; `/` for this machine.
+  package func agent(
+    _ settings: Settings, root: String, name: String = "agent", program: String = Scene.program
   ) throws -> Agent {
     let before =
       (try? String(contentsOfFile: "\(folder)/\(name).err", encoding: .utf8))?
       .count { $0 == "\n" } ?? 0
     let file = try write(settings.text, to: "\(name).yaml")
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-    let root = try board ?? BoardTree(self, "\(name)-root")
-    let child = try spawn(name, [program, "run", "--config", file, "--root", root.path])
+    let child = try spawn(name, [program, "run", "--config", file, "--root", root])
     return Agent(child, before: before)
   }
 
   /// Runs another command of the program to its end.
-  func limpet(
+  package func limpet(
     _ arguments: String..., within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> Outcome {
     let number = nextCommand()
@@ -134,11 +143,17 @@ extension Scene {
     return Outcome(ending: try #require(child.ending), output: child.outputLines, errors: child.errorLines)
   }
 
-  struct Outcome: Sendable {
-    let ending: Child.Ending
-    let output: [String]
-    let errors: [String]
+  package struct Outcome: Sendable {
+    package let ending: Child.Ending
+    package let output: [String]
+    package let errors: [String]
 
-    var status: Int32? { if case .exited(let status) = ending { status } else { nil } }
+    package init(ending: Child.Ending, output: [String], errors: [String]) {
+      self.ending = ending
+      self.output = output
+      self.errors = errors
+    }
+
+    package var status: Int32? { if case .exited(let status) = ending { status } else { nil } }
   }
 }
