@@ -1,6 +1,7 @@
 import Storage
-import TestScene
 import Testing
+
+import struct TestScene.SplitMix64
 
 @testable import Agent
 

@@ -1,6 +1,7 @@
 import Glibc
-import TestScene
 import Testing
+
+import struct TestScene.SplitMix64
 
 @testable import Agent
 
