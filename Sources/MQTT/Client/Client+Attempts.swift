@@ -170,8 +170,7 @@ extension Client {
     if case .aborted = loss { return stop(loss) }
     let delay = retryDelay(after: loss, attempt, at: now)
     guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
-    let task = after(delay) { $0.prepare() }
-    state = .waiting(task)
+    state = .waiting(Wait(task: after(delay) { $0.prepare() }, isFixed: loss.failure == .refused))
     logger.debug("\(loss); the next attempt begins after \(delay)")
     delegate?.client(self, did: .lost(loss, retryAfter: delay))
   }
@@ -216,6 +215,7 @@ extension Client {
       return attempt
     case .open(let connection):
       connection.attempt.deadline.cancel()
+      lastPacket = connection.lastSent
       return connection.attempt
     case .idle, .waiting, .stopped: return nil
     }

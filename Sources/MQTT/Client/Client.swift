@@ -14,8 +14,15 @@ public actor Client {
     /// With the sockets that have been made so far: a name may have several addresses.
     case opening(Attempt, [any Channel])
     case open(Connection)
-    case waiting(Scheduled<Void>)
+    case waiting(Wait)
     case stopped
+  }
+
+  /// The time between two attempts.
+  struct Wait {
+    let task: Scheduled<Void>
+    /// The server would have none of us sooner: a network that comes back changes nothing about that.
+    var isFixed: Bool
   }
 
   /// What a connection is for.
@@ -71,6 +78,7 @@ public actor Client {
   var storeTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
   var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
 
+  var lastPacket: String?
   var actions: [Session.Action] = []
   private var isPerforming = false
   private var isTurnScheduled = false
@@ -168,8 +176,8 @@ public actor Client {
     case .open(let connection):
       connection.ending = connection.ending ?? .aborted
       Transport.abort(connection.channel)
-    case .waiting(let task):
-      task.cancel()
+    case .waiting(let wait):
+      wait.task.cancel()
       stop(.aborted)
     case .idle: stop(.aborted)
     case .stopped: break
@@ -178,10 +186,59 @@ public actor Client {
 
   /// Ends a back-off: what made the last attempt fail may be over.
   public func retryNow() {
-    guard case .waiting(let task) = state else { return }
-    task.cancel()
+    guard case .waiting(let wait) = state else { return }
+    wait.task.cancel()
     schedule.reset()
     prepare()
+  }
+
+  /// The next attempt begins no sooner than this: for when the connection ended since another client has taken it over,
+  /// or the server will have none of us. Call it while `Event.lost` is handled.
+  public func wait(_ delay: Duration) {
+    guard case .waiting(let wait) = state else { return }
+    wait.task.cancel()
+    state = .waiting(Wait(task: after(delay) { $0.prepare() }, isFixed: true))
+  }
+
+  /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
+  /// address that is gone is cut, since nothing will ever come back to it.
+  public func networkChanged(addresses: Set<String>, jitter: Duration) {
+    switch state {
+    case .waiting(let wait) where !wait.isFixed:
+      wait.task.cancel()
+      state = .waiting(Wait(task: after(jitter) { $0.prepare() }, isFixed: false))
+    case .open(let connection):
+      guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
+      connection.ending = connection.ending ?? .addressLost(address)
+      Transport.abort(connection.channel)
+    case .idle, .preparing, .opening, .waiting, .stopped: break
+    }
+  }
+
+  /// Somebody else has used the session: the next connection begins it anew.
+  public func distrustSession() {
+    owner = nil
+    session.distrust()
+  }
+
+  /// What was sent last on this connection, or on the one that has just ended, for messages.
+  public var lastSent: String? { lastPacket }
+
+  /// The oldest message under way, beside those that are good for one connection only.
+  public var oldestUnderWay: Session.Token? { session.oldestUnderWay }
+
+  /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
+  public var isCautious: Bool {
+    get { session.isCautious }
+    set { session.isCautious = newValue }
+  }
+
+  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  @discardableResult
+  public func setOldestAside() -> Message? {
+    let message = session.setOldestAside(into: &actions)
+    perform()
+    return message
   }
 
   // MARK: What the transport tells
@@ -260,7 +317,8 @@ public actor Client {
   private func perform(_ action: consuming Session.Action) {
     switch consume action {
     case .send(let packet):
-      if case .open(let connection) = state { connection.write(packet) }
+      guard case .open(let connection) = state else { break }
+      connection.write(packet)
     case .connected(let connected): sessionConnected(connected)
     case .deliver(let delivery):
       delegate?.client(self, did: .message(delivery))
@@ -312,6 +370,12 @@ public actor Client {
     if room > 0 { delegate?.client(self, did: .ready) }
     connection.flush()
     armTimer()
+  }
+
+  /// Ends the turn now, for a caller that has no more to ask for in it: the next one would come after another look at
+  /// every socket.
+  public func flush() {
+    if isTurnScheduled { endTurn() }
   }
 
   private func scheduleTurn() {

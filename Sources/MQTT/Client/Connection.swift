@@ -15,6 +15,8 @@ final class Connection {
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
+  /// The last packet that was written but for PINGREQ: its type, and the topic of a PUBLISH.
+  private var last: (type: PacketType, topic: TopicName?)?
 
   init(attempt: Client.Attempt, channel: any Channel, maximumPacketSize: Int) {
     self.attempt = attempt
@@ -39,6 +41,20 @@ final class Connection {
   func write(_ packet: Packet) {
     if outbound.capacity == 0 { outbound = channel.allocator.buffer(capacity: 1024) }
     packet.encode(into: &outbound, attempt.version)
+    switch packet {
+    case .publish(let publish): last = (.publish, publish.message.topic)
+    case .pingreq: break
+    default: last = (packet.type, nil)
+    }
+  }
+
+  /// The last packet in words, for messages.
+  var lastSent: String? {
+    last.map { last in
+      // A topic that went as a number is not known here.
+      guard let topic = last.topic?.description, !topic.isEmpty else { return "\(last.type)" }
+      return "\(last.type) to \(topic)"
+    }
   }
 
   /// Everything that was written since the last time, in one piece.

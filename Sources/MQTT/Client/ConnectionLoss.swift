@@ -33,6 +33,8 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
   case session(Session.Ending)
+  /// The machine no longer has the address that the connection came from.
+  case addressLost(String)
   /// The authenticator gave up.
   case authentication(String)
   /// A text of CONNECT does not fit the wire.
@@ -60,6 +62,7 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
       "the server closed the connection while \(stage == .tls || stage == .upgrade ? "in " : "")\(stage.rawValue)"
         + (stage == .connect && !received ? ", without a byte" : "") + (detail.map { ": \($0)" } ?? "")
     case .session(let ending): "\(ending)"
+    case .addressLost(let address): "this machine's address \(address) is gone"
     case .authentication(let detail): "the authentication failed: \(detail)"
     case .notEncodable: "CONNECT has a text of over 65,535 bytes or with U+0000, a wrong property, or no client id"
     case .aborted: "aborted"
@@ -102,6 +105,25 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
     case .session(.refused(let code, _, let reference?)), .session(.disconnectedByServer(let code, _, let reference?)):
       [.useAnotherServer, .serverMoved].contains(code) ? ServerReference.first(in: reference, like: server) : nil
     default: nil
+    }
+  }
+
+  /// The server says that another client has connected with the same identifier (0x8E).
+  public var isTakeOver: Bool {
+    if case .session(.disconnectedByServer(.sessionTakenOver, _, _)) = self { true } else { false }
+  }
+
+  /// The server closed a connection that it had agreed to, and may have done so because of what was sent: it gave no
+  /// reason, or one that is about packets.
+  public var mayBeAboutWhatWasSent: Bool {
+    let others: Set<ReasonCode> = [
+      .success, .serverBusy, .serverShuttingDown, .keepAliveTimeout, .sessionTakenOver, .messageRateTooHigh,
+      .administrativeAction, .useAnotherServer, .serverMoved, .connectionRateExceeded, .maximumConnectTime,
+    ]
+    return switch self {
+    case .closed(.connected, _, _): true
+    case .session(.disconnectedByServer(let code, _, _)): !others.contains(code)
+    default: false
     }
   }
 

@@ -65,6 +65,8 @@ extension Session {
     case retainNotSupported
     case featureNotSupported(ReasonCode)
     case notEncodable
+    /// The server closed the connection on it each time: see `Session.setOldestAside`.
+    case setAside
 
     public var description: String {
       switch self {
@@ -75,6 +77,7 @@ extension Session {
       case .retainNotSupported: "the server keeps no retained messages"
       case .featureNotSupported(let code): "the server says: \(code)"
       case .notEncodable: "a text or a property of it is none that this packet can carry"
+      case .setAside: "the server closed the connection each time it was sent"
       }
     }
   }

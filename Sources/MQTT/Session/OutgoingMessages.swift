@@ -139,6 +139,12 @@ struct OutgoingMessages: Sendable {
     return (token, false)
   }
 
+  /// The oldest whose course is not over, beside those that are good for one connection only.
+  var oldest: (identifier: PacketIdentifier, token: Session.Token)? {
+    entries.filter { $0.value.token != nil && !$0.value.transient }.min { $0.value.order < $1.value.order }
+      .flatMap { entry in entry.value.token.map { (entry.key, $0) } }
+  }
+
   /// Those that are good for one connection only, oldest first.
   var transients: [PacketIdentifier] {
     entries.filter { $0.value.transient && $0.value.token != nil }.sorted { $0.value.order < $1.value.order }.map(\.key)

@@ -3,6 +3,7 @@ extension Session {
   /// How many more messages of QoS 1 and 2 may be under way. One place is kept for messages that may not wait, where
   /// the server grants more than one ([MQTT-3.3.4-7]: never more than the Receive Maximum).
   private func freePlaces(_ qos: QoS, transient: Bool) -> Int {
+    if isCautious, !transient { return outgoing.count == link.resends.count ? 1 : 0 }
     let window = min(Int(link.limits.receiveMaximum), inFlightLimit)
     let free = freePlaces(of: window, outgoing.count - link.resends.count, transient)
     guard qos == .exactlyOnce, version == .v311 else { return free }
@@ -98,6 +99,17 @@ extension Session {
   func rejection(ofBytes size: Int) -> Rejection? {
     let maximum = link.limits.maximumPacketSize ?? .largestVariableByteInteger
     return size > Int(maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
+  }
+
+  /// The oldest message under way, beside those that are good for one connection only.
+  public var oldestUnderWay: Token? { outgoing.oldest?.token }
+
+  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  public mutating func setOldestAside(into actions: inout [Action]) -> Message? {
+    guard let (identifier, _) = outgoing.oldest, let entry = outgoing[identifier] else { return nil }
+    link.resends.remove(entry)
+    giveUp(identifier, .rejected(.setAside), into: &actions)
+    return entry.message
   }
 
   // MARK: After a reconnect
