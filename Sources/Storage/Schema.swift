@@ -36,6 +36,7 @@ struct Schema {
       """
       CREATE TABLE counter (name TEXT PRIMARY KEY, pulses INTEGER NOT NULL, generation INTEGER NOT NULL)
         STRICT, WITHOUT ROWID;
+      CREATE TABLE instance (number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
       """,
     ],
     // Those of the first migration: a file may be older than the others.

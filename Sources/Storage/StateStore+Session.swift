@@ -33,6 +33,20 @@ extension StateStore: SessionStore {
     }
   }
 
+  /// Keeps a message that is not sent any more beside the session; the newest thousand are kept.
+  public func setAside(_ message: Message, of clientIdentifier: String) throws(StorageError) {
+    let now = now()
+    try write("set a message aside") { database throws(StorageError) in
+      try database.run(
+        """
+        INSERT INTO message_aside (token, client_identifier, packet, stored)
+        VALUES ((SELECT ifnull(max(token), 0) + 1 FROM message_aside), ?, ?, ?)
+        """, .text(clientIdentifier),
+        .blob(Packet.publish(Publish(message, packetIdentifier: .first)).stored), .integer(now))
+      try database.run("DELETE FROM message_aside WHERE token <= (SELECT max(token) FROM message_aside) - 1000")
+    }
+  }
+
   // MARK: Writing
 
   private static func apply(_ change: SessionChange, to database: Database, now: Int64) throws(StorageError) {

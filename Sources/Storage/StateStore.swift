@@ -11,6 +11,7 @@ public actor StateStore {
   private var folder: StoreFolder?
   private var database: Database?
   private var keptAside: KeptAside?
+  private var lastWrite: Int64?
   private var counted = StoreCounters()
   /// Seconds since 1970.
   let now: @Sendable () -> Int64
@@ -46,6 +47,7 @@ public actor StateStore {
 
   private func start(schema: Schema) throws(StorageError) {
     let folder = try StoreFolder(path: path)
+    lastWrite = folder.lastWrite
     do throws(StorageError) {
       database = try Self.openDatabase(in: folder, schema: schema)
     } catch {
@@ -84,6 +86,7 @@ public actor StateStore {
         state.identity = try Self.readIdentity(database)
         state.epoch = try Self.readEpoch(database)
         state.sequences = try Self.readSequences(database)
+        state.instances = Set(try database.query("SELECT value FROM instance") { $0.text(0) })
         state.counts = try Self.readCounts(database)
         state.session = try Self.readSession(database, now: now())
         state.lastStop = try Self.readLastStop(database)
@@ -91,6 +94,7 @@ public actor StateStore {
       }
     }
     state.keptAside = keptAside
+    state.lastWrite = lastWrite
     do throws(StorageError) {
       if state.lastStop != nil { _ = try takeLastStop() }
     } catch {
@@ -121,6 +125,14 @@ public actor StateStore {
       try database.run(
         "INSERT INTO epoch (one, value) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET value = value + 1")
       return try Self.readEpoch(database)
+    }
+  }
+
+  /// Adds the name of this run, and forgets those of long ago.
+  public func addInstance(_ instance: String) throws(StorageError) {
+    try write("store the instance") { database throws(StorageError) in
+      try database.run("INSERT OR IGNORE INTO instance (value) VALUES (?)", .text(instance))
+      try database.run("DELETE FROM instance WHERE number <= (SELECT max(number) FROM instance) - 64")
     }
   }
 

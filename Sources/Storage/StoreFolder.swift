@@ -32,6 +32,15 @@ struct StoreFolder: ~Copyable {
 
   deinit { close(descriptor) }
 
+  /// When the database or its log was written last, in seconds since 1970; nil: there is none.
+  var lastWrite: Int64? {
+    ["", "-wal"].compactMap { suffix in
+      var status = stat()
+      guard stat(databasePath + suffix, &status) == 0, status.st_size > 0 else { return nil }
+      return Int64(status.st_mtim.tv_sec)
+    }.max()
+  }
+
   /// Makes the database readable by its owner alone; its log takes the same mode.
   func protectDatabase() throws(StorageError) {
     let created = open(databasePath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

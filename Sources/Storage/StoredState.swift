@@ -86,6 +86,10 @@ public struct StoredState: Equatable, Sendable {
   public var epoch: UInt64 = 0
   /// By name.
   public var sequences: [String: StoredSequence] = [:]
+  /// The names of the last runs.
+  public var instances: Set<String> = []
+  /// When the store was last written before it was opened, in seconds since 1970; nil: it is a new one.
+  public var lastWrite: Int64?
   /// Of counters, by name.
   public var counts: [String: StoredCount] = [:]
   /// The MQTT session; without an owner where there was none yet.
