@@ -4,3 +4,5 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/timex.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>

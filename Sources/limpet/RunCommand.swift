@@ -17,7 +17,9 @@ struct RunCommand: ParsableCommand {
     defer { writer.flush() }
     let isClean: Bool
     do {
-      isClean = try Agent.run(configuration, root: root.fileRoot, events: events, logger: logger)
+      isClean = try Agent.run(
+        configuration, root: root.fileRoot, runtimeFolder: Environment.variables["RUNTIME_DIRECTORY"], events: events,
+        logger: logger)
     } catch {
       StandardError.write("\(options.config): \(error)")
       throw ExitCode.configurationError

@@ -6,11 +6,11 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private let configuration: Configuration
   private let device: String
   private let deviceNote: String
-  private let inventory: GPIOInventory
+  private let root: FileRoot
 
   public init(_ configuration: Configuration, root: FileRoot) {
     self.configuration = configuration
-    inventory = GPIOInventory(root: root)
+    self.root = root
     if case .given(let id) = configuration.device.id {
       (device, deviceNote) = (id, "as configured")
     } else if let board = BoardIdentity.read(in: root) {
@@ -28,6 +28,9 @@ public struct ConfigurationSummary: CustomStringConvertible {
     ]
     return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
   }
+
+  /// What is promised, in plain words.
+  public var guarantees: [String] { [guarantee, "the buffer: " + buffer, "the session: " + session] }
 
   private static func row(_ name: String, _ text: String) -> String {
     name + String(repeating: " ", count: max(1, 10 - name.count)) + text
@@ -97,8 +100,10 @@ public struct ConfigurationSummary: CustomStringConvertible {
       guard sensor.source.kind != nil else { return "  \(topic): not read by this version" }
       return "  \(topic): every \(sensor.interval.inWords)\(condition(sensor))"
     }
+    let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
     let inputs = configuration.inputs.map { input in
-      "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input)); \(place(of: input.gpio))"
+      let place = inventory.map { "; " + Self.place(of: input.gpio, in: $0) } ?? ""
+      return "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input))\(place)"
     }
     return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
   }
@@ -123,7 +128,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   /// The line as it is on this machine now.
-  private func place(of input: GPIOInput) -> String {
+  private static func place(of input: GPIOInput, in inventory: GPIOInventory) -> String {
     do throws(GPIOError) {
       return "\(try input.place(in: inventory))"
     } catch {

@@ -18,12 +18,16 @@ public actor Agent {
 
   private let configuration: Configuration
   private let root: FileRoot
+  private let runtimeFolder: String?
   private let logger: Logger
   private var daemon: Daemon?
   /// Signals to end that came so far.
   private var terminations = 0
 
-  private init(_ configuration: Configuration, root: FileRoot, logger: Logger, eventLoop: any EventLoop) {
+  private init(
+    _ configuration: Configuration, root: FileRoot, runtimeFolder: String?, logger: Logger, eventLoop: any EventLoop
+  ) {
+    self.runtimeFolder = runtimeFolder
     self.configuration = configuration
     self.root = root
     self.logger = logger
@@ -34,14 +38,16 @@ public actor Agent {
   ///
   /// - Parameters:
   ///   - root: where sensors and the board's identity are read.
+  ///   - runtimeFolder: the service's folder in memory (systemd.exec(5), RuntimeDirectory=); nil: there is none.
   ///   - events: made before any thread.
   /// - Returns: false when the end was not clean, so that the broker may have to say offline by the will.
   /// - Throws: when the configuration cannot be run.
   public static func run(
-    _ configuration: Configuration, root: FileRoot, events: ProcessEvents, logger: Logger
+    _ configuration: Configuration, root: FileRoot, runtimeFolder: String?, events: ProcessEvents, logger: Logger
   ) throws(PlanError) -> Bool {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let agent = Agent(configuration, root: root, logger: logger, eventLoop: group.next())
+    let agent = Agent(
+      configuration, root: root, runtimeFolder: runtimeFolder, logger: logger, eventLoop: group.next())
     let result = Mutex<Result<Bool, PlanError>>(.success(false))
     agent.onLoop { agent in
       Task {
@@ -58,6 +64,7 @@ public actor Agent {
       switch events.next() {
       case .terminate: agent.onLoop { $0.terminate() }
       case .clockJumped: agent.onLoop { $0.clockJumped() }
+      case .networkChanged(let addresses): agent.onLoop { $0.networkChanged(addresses) }
       case .finished: return try result.withLock { $0 }.get()
       }
     }
@@ -73,19 +80,28 @@ public actor Agent {
     daemon?.assumeIsolated { isFirst ? $0.stop() : $0.abort() }
   }
 
+  private func networkChanged(_ addresses: Set<String>) {
+    daemon?.assumeIsolated { $0.networkChanged(addresses) }
+  }
+
   private func clockJumped() { daemon?.assumeIsolated { $0.clockJumped() } }
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts")
+    for guarantee in ConfigurationSummary(configuration, root: root).guarantees { logger.notice("\(guarantee)") }
     let (store, state) = await openStore()
     let device = await identify(store, state)
     var generator = SystemRandomNumberGenerator()
     let instance = String(generator.next() as UInt64, radix: 16)
-    var plan = try configuration.daemonPlan(device: device, instance: instance, root: root)
+    var plan = try configuration.daemonPlan(
+      device: device, instance: instance, root: root, runtimeFolder: runtimeFolder)
+    if let store {
+      do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
+    }
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
     let daemon = Daemon(
       plan: plan, store: store, state: state, numbers: await firstNumbers(store, state, plan),
-      startReason: state.epoch > 0 && state.lastStop == nil ? "recovered" : "start", eventLoop: eventLoop,
+      start: start(after: state), eventLoop: eventLoop,
       logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
     self.daemon = daemon
@@ -112,6 +128,15 @@ public actor Agent {
         "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
       return (nil, StoredState())
     }
+  }
+
+  private func start(after state: StoredState) -> Daemon.Start {
+    guard state.epoch > 0, state.lastStop == nil else { return Daemon.Start(reason: "start") }
+    let now = WallClock.now().time(of: .now).milliseconds / 1000
+    // A clock that has not been set yet knows no distance.
+    let last = AliveMark(runtimeFolder: runtimeFolder).time ?? state.lastWrite
+    let goneFor = last.flatMap { $0 <= now ? UInt64(now - $0) : nil }
+    return Daemon.Start(reason: "recovered", goneFor: goneFor)
   }
 
   private func identify(_ store: StateStore?, _ state: StoredState) async -> String {
@@ -164,7 +189,7 @@ public actor Agent {
       try await store.setCounts(await daemon.movedCounts)
       if isClean {
         let now = WallClock.now().time(of: .now)
-        try await store.setLastStop(LastStop(reason: "shutdown", time: now.milliseconds))
+        try await store.setLastStop(LastStop(reason: await daemon.stopReason.rawValue, time: now.milliseconds))
       }
     } catch { logger.error("\(error)") }
     await store.close()

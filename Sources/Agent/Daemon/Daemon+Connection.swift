@@ -31,7 +31,9 @@ extension Daemon: ClientDelegate {
   private func handle(_ event: Client.Event) {
     switch event {
     case .connected(let connected, let server): self.connected(connected, to: server)
-    case .connecting, .message, .answered: break
+    case .connecting: break
+    case .message(let delivery): heard(delivery.message)
+    case .answered(let token, let codes): if token == FirstToken.subscription { subscribed(codes) }
     case .settled(let token, let outcome): settled(token, outcome)
     case .storing(let error as StorageError): storageFails(error)
     case .storing: storageWorks()
@@ -48,9 +50,8 @@ extension Daemon: ClientDelegate {
       connected to \(server), MQTT \(connected.version), session present: \(connected.sessionPresent), \
       keepalive \(connected.limits.keepAlive) s
       """)
-    if !connected.limits.retainAvailable {
-      logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
-    }
+    warn(of: connected, server)
+    watchPresence()
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
@@ -58,33 +59,23 @@ extension Daemon: ClientDelegate {
     }
   }
 
-  private func sayOnline(_ connected: Session.Connected) {
-    births += 1
-    birth = PresenceMessages.Statement(
-      event: .birth, reason: births == 1 ? startReason : "reconnected", epoch: epoch,
-      since: WallClock.now().time(of: .now), connection: connected)
-    tellBirth()
-  }
-
-  /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
-  private func tellBirth() {
-    leaseTimer?.cancel()
-    guard let birth, !departure.isLeaving else { return }
-    publish(plan.presence.status(birth), FirstToken.birthStatus)
-    publish(plan.presence.presence(birth), FirstToken.birthPresence)
-    guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
-    leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
-  }
-
-  /// Presence is good for this connection only, and may take the place that is kept free for it.
-  @discardableResult
-  func publish(_ message: Message, _ token: Session.Token) -> Bool {
-    do {
-      try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) }
-      return true
-    } catch {
-      logger.error("\(message.topic) was not published: \(error)")
-      return false
+  /// What this server does not do of what was asked for.
+  private func warn(of connected: Session.Connected, _ server: ServerAddress) {
+    let limits = connected.limits
+    if !limits.retainAvailable {
+      logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
+    }
+    if connected.version == .v311 && plan.presence.lease > .zero {
+      logger.info("MQTT 3.1.1 has no expiry: presence.lease is not guaranteed here")
+    }
+    if connected.version == .v311 && plan.presence.willDelay > .zero {
+      logger.warning("MQTT 3.1.1 has no will delay: presence.will_delay is not kept here")
+    } else if plan.presence.effectiveWillDelay(limits) < plan.presence.willDelay {
+      logger.warning(
+        """
+        \(server) keeps the session for \(limits.sessionExpiry) s only, and says offline when it ends: \
+        presence.will_delay is cut to that
+        """)
     }
   }
 
@@ -92,13 +83,17 @@ extension Daemon: ClientDelegate {
     let wasConnected = connection != nil
     connection = nil
     birth = nil
+    unwatchPresence()
+    let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
     if case .session(.unknownSession) = loss {
       logger.notice("\(loss); it is begun anew")
-    } else if let delay {
-      logger.warning("\(wasConnected ? "connection lost" : "not connected"): \(loss); next try in \(delay.inWords)")
+    } else if let wait {
+      logger.warning(
+        "\(wasConnected ? "connection lost" : "not connected"): \(loss)\(wait.remark); next try in \(wait.delay.inWords)"
+      )
     } else if case .session(.requested) = loss {
       logger.notice("disconnected")
-    } else {
+    } else if !departure.isLeaving {
       logger.error("disconnected: \(loss)")
     }
     if delay == nil && !departure.isLeaving { return finish(clean: false) }
@@ -145,6 +140,7 @@ extension Daemon: ClientDelegate {
   }
 
   private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    if token == FirstToken.birthPresence, case .delivered = outcome { conflict.spoke() }
     if token == FirstToken.stopStatus, case .delivered = outcome {
       perform(departure.farewellAcknowledged(at: .now))
     }
@@ -155,7 +151,8 @@ extension Daemon: ClientDelegate {
     guard token >= FirstToken.readings else { return }
     underWay -= 1
     switch outcome {
-    case .delivered, .abandoned: break
+    case .delivered: messageTaken()
+    case .abandoned: break
     case .refused(let code):
       refused += 1
       logger.error("the server refused a reading: \(code); \(refused) were refused since the start")

@@ -50,6 +50,7 @@ extension Daemon {
   /// Does what is due, and sleeps until something is again.
   func sample() {
     guard !departure.isLeaving else { return }
+    aliveMark.make(at: .now)
     var due: [Int] = []
     for index in schedule.take(at: .now) {
       switch plan.scheduled[index].action {

@@ -3,13 +3,24 @@ import MQTT
 extension Daemon {
   /// The clean shutdown: readings that wait, then `offline`, then DISCONNECT, all within `shutdown_timeout`.
   func stop() {
+    guard !departure.isLeaving, !isAskingWhy else { return }
+    isAskingWhy = true
+    StopReason.find(runtimeFolder: plan.runtimeFolder) { [eventLoop] reason in
+      eventLoop.execute { self.assumeIsolated { $0.stop(because: reason) } }
+    }
+  }
+
+  private func stop(because reason: StopReason) {
     guard !departure.isLeaving else { return }
-    logger.notice("stopping")
+    stopReason = reason
+    logger.notice("stopping (\(reason.rawValue))")
     sampleTimer?.cancel()
     inputs.monitor?.stop()
     perform(
       departure.begin(
-        within: plan.shutdownTimeout, at: .now, isConnected: connection != nil, isIdle: isIdle))
+        within: plan.shutdownTimeout, at: .now, isConnected: connection != nil,
+        // Who takes a connection to say offline would say it of the other device too.
+        mayConnect: conflict.rival == nil, isIdle: isIdle))
   }
 
   /// At once: the connection is cut, so that the broker publishes the will.
@@ -49,7 +60,8 @@ extension Daemon {
   private func sayOffline() {
     guard let connection else { return }
     let statement = PresenceMessages.Statement(
-      event: .stop, reason: "shutdown", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
+      event: .stop, reason: stopReason.rawValue, epoch: epoch, since: WallClock.now().time(of: .now),
+      connection: connection)
     publish(plan.presence.presence(statement), FirstToken.stopPresence)
     if !publish(plan.presence.status(statement), FirstToken.stopStatus) { perform(departure.farewellRefused()) }
   }

@@ -15,6 +15,13 @@ actor Daemon {
   nonisolated let eventLoop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
+  /// Why the agent started, for the first birth.
+  struct Start: Sendable {
+    let reason: String
+    /// Seconds since it was last known to run, after an end that was not clean.
+    var goneFor: UInt64?
+  }
+
   /// What stays the same for as long as the agent runs.
   struct Plan: Sendable {
     var client: Client.Configuration
@@ -31,6 +38,8 @@ actor Daemon {
     let scheduled: [ScheduledWork]
     let bufferLimit: Int
     let shutdownTimeout: Duration
+    /// The service's folder in memory; nil: there is none.
+    let runtimeFolder: String?
     let cleanStart: Bool
   }
 
@@ -46,8 +55,17 @@ actor Daemon {
   /// What the last birth said, for as long as it holds.
   var birth: PresenceMessages.Statement?
   var leaseTimer: Scheduled<Void>?
-  /// Why the agent started, for the first birth.
-  let startReason: String
+  let start: Start
+  var networkTimer: Scheduled<Void>?
+  var healing = SelfHealing()
+  var healingTimer: Scheduled<Void>?
+  var conflict: ConflictWatch
+  var stabilityTimer: Scheduled<Void>?
+  var closeWatch = CloseWatch()
+  /// SUBSCRIBE has been sent, and not been answered.
+  var isSubscribing = false
+  /// Connections that the server closed without a word about why, since one that lasted.
+  var closesInARow = 0
   var isStorageFailing = false
 
   // Readings
@@ -69,20 +87,25 @@ actor Daemon {
   var refused: UInt64 = 0
   var nextToken: Session.Token
 
+  var aliveMark: AliveMark
+
   // The end
+  var stopReason = StopReason.shutdown
+  var isAskingWhy = false
   var departure = Departure()
   var departureTimer: Scheduled<Void>?
   private var finished: Bool?
   private var waiter: CheckedContinuation<Bool, Never>?
 
   init(
-    plan: Plan, store: StateStore?, state: StoredState, numbers: SequenceAllocator, startReason: String,
+    plan: Plan, store: StateStore?, state: StoredState, numbers: SequenceAllocator, start: Start,
     eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
     self.store = store
     self.numbers = numbers
-    self.startReason = startReason
+    self.start = start
+    conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))
     self.eventLoop = eventLoop
     self.logger = logger
     epoch = state.epoch
@@ -95,6 +118,7 @@ actor Daemon {
     schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)
     inputs = InputsState(plan, state.counts)
+    aliveMark = AliveMark(runtimeFolder: plan.runtimeFolder)
   }
 
   /// How long after the start the code of the start is no longer needed.
@@ -130,6 +154,9 @@ actor Daemon {
     departureTimer?.cancel()
     sampleTimer?.cancel()
     leaseTimer?.cancel()
+    healingTimer?.cancel()
+    networkTimer?.cancel()
+    stabilityTimer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
     waiter?.resume(returning: clean)
@@ -142,6 +169,18 @@ actor Daemon {
     sample()
   }
 
+  /// One change of the network is many messages: they are looked at together, when it has become quiet.
+  func networkChanged(_ addresses: Set<String>) {
+    networkTimer?.cancel()
+    networkTimer = after(Self.networkRest) { daemon in
+      guard !daemon.departure.isLeaving else { return }
+      let jitter = Duration.seconds(2) * Double.random(in: 0...1)
+      daemon.client?.assumeIsolated { $0.networkChanged(addresses: addresses, jitter: jitter) }
+    }
+  }
+
+  private static let networkRest = Duration.milliseconds(300)
+
   func after(_ delay: Duration, _ body: @escaping @Sendable (isolated Daemon) -> Void) -> Scheduled<Void> {
     eventLoop.scheduleTask(in: TimeAmount(delay)) { self.assumeIsolated { body($0) } }
   }
@@ -153,6 +192,7 @@ enum FirstToken {
   static let birthPresence: Session.Token = 2
   static let stopPresence: Session.Token = 3
   static let stopStatus: Session.Token = 4
+  static let subscription: Session.Token = 5
   static let readings: Session.Token = 16
 }
 

@@ -65,7 +65,9 @@ extension Configuration {
       instance: instance, version: limpetVersion)
   }
 
-  func daemonPlan(device: String, instance: String, root: FileRoot) throws(PlanError) -> Daemon.Plan {
+  func daemonPlan(
+    device: String, instance: String, root: FileRoot, runtimeFolder: String?
+  ) throws(PlanError) -> Daemon.Plan {
     let served = sensors.compactMap { sensor in sensor.source.kind.map { (sensor, $0) } }
     var streams: [Stream] = []
     for (sensor, _) in served {
@@ -83,7 +85,7 @@ extension Configuration {
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
       sensors: planned, inputs: inputs.map(\.planned), root: root, scheduled: scheduledWork(planned),
       bufferLimit: storage.maxSize,
-      shutdownTimeout: broker.shutdownTimeout, cleanStart: broker.cleanStart)
+      shutdownTimeout: broker.shutdownTimeout, runtimeFolder: runtimeFolder, cleanStart: broker.cleanStart)
   }
 
   private func scheduledWork(_ sensors: [PlannedSensor]) -> [ScheduledWork] {

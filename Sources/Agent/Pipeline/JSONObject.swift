@@ -81,6 +81,11 @@ struct JSONObject {
 extension ByteBuffer {
   fileprivate mutating func writeJSONString(_ text: String) {
     writeInteger(UInt8(ascii: "\""))
+    defer { writeInteger(UInt8(ascii: "\"")) }
+    guard text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+      writeString(text)
+      return
+    }
     for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "\""): writeStaticString("\\\"")
@@ -91,7 +96,6 @@ extension ByteBuffer {
       default: writeInteger(byte)
       }
     }
-    writeInteger(UInt8(ascii: "\""))
   }
 }
 

@@ -63,21 +63,34 @@ struct Timestamp: Sendable, Equatable, CustomStringConvertible {
 
   var description: String { text(.milliseconds) }
 
+  /// Digit by digit into one string: every reading has one of these.
   func text(_ precision: Precision) -> String {
     let (seconds, microsecond) = microseconds.flooredDivision(by: 1_000_000)
     let (days, second) = seconds.flooredDivision(by: 86_400)
     let (year, month, day) = Self.date(days)
-    func digits(_ value: Int64, _ count: Int) -> String {
-      let text = String(value)
-      return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
-    }
-    let fraction =
-      switch precision {
-      case .milliseconds: digits(microsecond / 1000, 3)
-      case .microseconds: digits(microsecond, 6)
+    return String(unsafeUninitializedCapacity: 32) { buffer in
+      var end = 0
+      func add(_ value: Int64, _ count: Int, then separator: Unicode.Scalar) {
+        var rest = value.magnitude
+        for place in (end..<end + count).reversed() {
+          buffer[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+          rest /= 10
+        }
+        buffer[end + count] = UInt8(ascii: separator)
+        end += count + 1
       }
-    return "\(digits(year, 4))-\(digits(month, 2))-\(digits(day, 2))T\(digits(second / 3600, 2)):"
-      + "\(digits(second / 60 % 60, 2)):\(digits(second % 60, 2)).\(fraction)Z"
+      add(year, 4, then: "-")
+      add(month, 2, then: "-")
+      add(day, 2, then: "T")
+      add(second / 3600, 2, then: ":")
+      add(second / 60 % 60, 2, then: ":")
+      add(second % 60, 2, then: ".")
+      switch precision {
+      case .milliseconds: add(microsecond / 1000, 3, then: "Z")
+      case .microseconds: add(microsecond, 6, then: "Z")
+      }
+      return end
+    }
   }
 
   /// The date of a day since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that the leap day is

@@ -42,12 +42,13 @@ struct Departure {
   var nextDeadline: Instant? { if case .flushing(let until) = state { until } else { deadline } }
 
   mutating func begin(
-    within limit: Duration, at now: Instant, isConnected: Bool, isIdle: Bool
+    within limit: Duration, at now: Instant, isConnected: Bool, mayConnect: Bool = true, isIdle: Bool
   ) -> [Action] {
     guard state == .staying else { return [] }
     deadline = now + limit
     state = .flushing(until: now + limit / 2)
     guard isConnected else {
+      guard mayConnect else { return finish() }
       attempted = true
       return [.connect]
     }

@@ -26,6 +26,10 @@ struct PresenceMessages: Sendable {
     let epoch: UInt64
     let since: Timestamp
     let connection: Session.Connected
+    /// Seconds since this device was last known to run, where it did not end cleanly.
+    var goneFor: UInt64?
+    /// Who uses the same client identifier.
+    var conflict: String?
   }
 
   /// Same topic, QoS and retain flag as the birth; it has no expiry, since a lost device stays lost.
@@ -53,15 +57,22 @@ struct PresenceMessages: Sendable {
     object.add("version", version)
     object.add("session_present", statement.connection.sessionPresent)
     if let seconds = Self.detectWithin(
-      keepAlive: statement.connection.limits.keepAlive, willDelay: willDelay, statement.connection.version)
+      keepAlive: statement.connection.limits.keepAlive, willDelay: effectiveWillDelay(statement.connection.limits),
+      statement.connection.version)
     {
       object.add("detect_within", seconds)
     } else {
       object.addNull("detect_within")
     }
-    object.addNull("conflict")
+    object.add("conflict", statement.conflict)
+    if let seconds = statement.goneFor { object.add("gone_for", seconds) }
     let message = Message(topic: presence, payload: object.finish(), qos: qos, retain: true)
     return expiring(message, statement).adapted(to: statement.connection.limits)
+  }
+
+  /// The will goes out when its delay is over or when the session ends, whichever is first (MQTT 5.0 §3.1.3.2.2).
+  func effectiveWillDelay(_ limits: ServerLimits) -> Duration {
+    min(willDelay, .seconds(Int64(limits.sessionExpiry)))
   }
 
   /// Seconds until a lost device is seen at the latest: one and a half keepalives, 6 s for the broker's own round, and

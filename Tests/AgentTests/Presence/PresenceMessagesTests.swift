@@ -21,6 +21,7 @@ struct PresenceMessagesTests {
     granted: (inout Properties) -> Void = { _ in }
   ) throws -> Session.Connected {
     var properties = Properties()
+    if version == .v5 { properties.sessionExpiryInterval = 3600 }
     granted(&properties)
     let connack = ConnAck(sessionPresent: sessionPresent, reasonCode: .success, properties: properties)
     var session = Session(inFlightLimit: 100, isResumable: true)
@@ -40,6 +41,24 @@ struct PresenceMessagesTests {
 
   private func userProperties(_ message: Message) -> [String] {
     message.properties.userProperties.map { "\($0.name)=\($0.value)" }
+  }
+
+  @Test("the will goes out when the session ends, if that is before its delay")
+  func shortSession() throws {
+    let presence = try presence(willDelay: .seconds(60))
+    let connection = try connection { $0.sessionExpiryInterval = 20 }
+    #expect(presence.effectiveWillDelay(connection.limits) == .seconds(20))
+    let text = String(buffer: presence.presence(statement(.birth, connection)).payload)
+    #expect(text.contains("\"detect_within\":71,"))
+  }
+
+  @Test("a birth after a crash says how long the device was gone, and in a conflict who is the other")
+  func more() throws {
+    var statement = statement(.birth, try connection(), reason: "recovered")
+    statement.goneFor = 86_400
+    statement.conflict = "instance 4d8b uses this client id"
+    let text = String(buffer: try presence().presence(statement).payload)
+    #expect(text.hasSuffix(#""conflict":"instance 4d8b uses this client id","gone_for":86400}"#))
   }
 
   // MARK: status

@@ -1,0 +1,182 @@
+import MQTT
+import NIOCore
+
+/// What the agent says about itself, and how it sees to it that this stays true.
+extension Daemon {
+  // MARK: Saying
+
+  func sayOnline(_ connected: Session.Connected) {
+    births += 1
+    let isFirst = births == 1
+    birth = PresenceMessages.Statement(
+      event: .birth, reason: isFirst ? start.reason : "reconnected", epoch: epoch,
+      since: WallClock.now().time(of: .now), connection: connected, goneFor: isFirst ? start.goneFor : nil)
+    tellBirth()
+  }
+
+  /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
+  func tellBirth() {
+    leaseTimer?.cancel()
+    guard var birth, !departure.isLeaving else { return }
+    birth.conflict = conflict.rival?.description
+    publish(plan.presence.status(birth), FirstToken.birthStatus)
+    publish(plan.presence.presence(birth), FirstToken.birthPresence)
+    guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
+    leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
+  }
+
+  /// Presence is good for this connection only, and may take the place that is kept free for it.
+  @discardableResult
+  func publish(_ message: Message, _ token: Session.Token) -> Bool {
+    do {
+      try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) }
+      return true
+    } catch {
+      logger.error("\(message.topic) was not published: \(error)")
+      return false
+    }
+  }
+
+  // MARK: Watching
+
+  /// Before the birth, which does not wait for the answer.
+  func watchPresence() {
+    guard !departure.isLeaving else { return }
+    healing.connected(at: .now)
+    isSubscribing = false
+    if closeWatch.maySubscribe {
+      do {
+        let filters = try [plan.presence.status, plan.presence.presence].map {
+          Subscription(try TopicFilter($0.description))
+        }
+        try client?.assumeIsolated { try $0.subscribe(filters, token: FirstToken.subscription) }
+        isSubscribing = true
+      } catch {
+        perform(healing.failed("\(error)"))
+      }
+    } else {
+      perform(healing.failed("the broker closes the connection on SUBSCRIBE"))
+    }
+    stabilityTimer = after(plan.client.reconnect.stableAfter) { $0.connectionLasted() }
+    armHealingTimer()
+  }
+
+  func unwatchPresence() {
+    healing.disconnected()
+    healingTimer?.cancel()
+    stabilityTimer?.cancel()
+  }
+
+  func subscribed(_ codes: [ReasonCode]) {
+    isSubscribing = false
+    closeWatch.subscribed()
+    if let code = codes.first(where: \.isError) {
+      perform(healing.failed("the broker does not let this device read its own status: \(code)"))
+    }
+    armHealingTimer()
+  }
+
+  /// A message on one of the own topics.
+  func heard(_ message: Message) {
+    let now = ContinuousClock.now
+    let jitter = SelfHealing.jitter * Double.random(in: 0...1)
+    if message.topic == plan.presence.status {
+      recognize(OwnMessage(status: message), isRetained: message.retain)
+      healing.saw(isOnline: message.payload == ByteBuffer(string: plan.presence.online), at: now, delay: jitter)
+    } else if message.topic == plan.presence.presence {
+      let sender = OwnMessage(presence: message)
+      recognize(sender, isRetained: message.retain)
+      if sender.instance == plan.presence.instance, sender.epoch == epoch {
+        perform(healing.echoed(at: now, delay: jitter))
+      }
+    }
+    armHealingTimer()
+  }
+
+  private func recognize(_ sender: OwnMessage, isRetained: Bool) {
+    guard let instance = sender.instance,
+      conflict.saw(instance: instance, epoch: sender.epoch ?? 0, isRetained: isRetained)
+    else { return }
+    logger.error(
+      """
+      another device uses the client id \(plan.connect.clientIdentifier) (instance \(instance)): give one of the two \
+      another device.id; until then each waits minutes before it takes the connection from the other
+      """)
+    client?.assumeIsolated { $0.distrustSession() }
+    tellBirth()
+  }
+
+  private func connectionLasted() {
+    closesInARow = 0
+    guard conflict.lasted() else { return }
+    logger.notice(
+      "nobody has taken the connection over for \(plan.client.reconnect.stableAfter.inWords): the conflict is over")
+    tellBirth()
+  }
+
+  private func perform(_ actions: [SelfHealing.Action]) {
+    for action in actions {
+      switch action {
+      case .sayOnline:
+        guard !departure.isLeaving else { break }
+        logger.notice("the status was not \(plan.presence.online) though this device is: it is told again")
+        tellBirth()
+      case .reportUnavailable(let reason):
+        logger.warning("self-heal unavailable: \(reason); a wrong status is put right with the next connection")
+      case .reportAvailable: logger.notice("self-heal available again")
+      }
+    }
+  }
+
+  private func armHealingTimer() {
+    healingTimer?.cancel()
+    healingTimer = nil
+    guard !departure.isLeaving, let deadline = healing.deadline else { return }
+    healingTimer = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { daemon in
+      daemon.perform(daemon.healing.elapsed(at: .now))
+      daemon.armHealingTimer()
+    }
+  }
+
+  // MARK: Ends of connections
+
+  /// Why a connection ended, as far as that changes when and how the next one is made.
+  func findReason(
+    _ loss: ConnectionLoss, wasConnected: Bool, delay: Duration
+  ) -> (delay: Duration, remark: String) {
+    guard let client, wasConnected || loss.isTakeOver else { return (delay, "") }
+    let share = Double.random(in: 0...1)
+    if let wait = conflict.lost(isTakenOver: loss.isTakeOver, share: share), let rival = conflict.rival {
+      client.assumeIsolated {
+        $0.wait(wait)
+        $0.distrustSession()
+      }
+      return (wait, "; \(rival)")
+    }
+    guard loss.mayBeAboutWhatWasSent else { return (delay, "") }
+    closesInARow += 1
+    let oldest = client.assumeIsolated { $0.oldestUnderWay }
+    switch closeWatch.closed(oldest: oldest, isSubscribing: isSubscribing) {
+    case .nothing: break
+    case .beCautious: client.assumeIsolated { $0.isCautious = true }
+    case .setOldestAside: setOldestAside(client)
+    }
+    guard closesInARow > 1, let last = client.assumeIsolated({ $0.lastSent }) else { return (delay, "") }
+    return (delay, "; the broker closes on us again and again, last packet sent: \(last)")
+  }
+
+  private func setOldestAside(_ client: Client) {
+    guard let message = client.assumeIsolated({ $0.setOldestAside() }) else { return }
+    logger.error("the broker closed the connection on a reading of \(message.topic) three times: it is set aside")
+    guard let store else { return }
+    let owner = plan.connect.clientIdentifier
+    Task {
+      do { try await store.setAside(message, of: owner) } catch { logger.error("\(error)") }
+    }
+  }
+
+  /// The broker takes messages: it closes on none of them.
+  func messageTaken() {
+    client?.assumeIsolated { if $0.isCautious { $0.isCautious = false } }
+  }
+}

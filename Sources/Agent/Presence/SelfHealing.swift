@@ -1,0 +1,104 @@
+/// Keeps the status right while the device is online (DESIGN, "Presence, in order", point 5).
+///
+/// `idle` –connected→ `listening` (the own topics are subscribed to; what comes may be this device's own old will, queued
+/// by the session and looking live) –the presence of this connection comes back→ `armed` (a status that is not online is
+/// answered) –disconnected→ `idle`. Without that echo it is `unavailable` until it comes after all.
+///
+/// A value that is told what happens and when, and says what to do; a wrong status is answered after a jitter, so that
+/// two who are wrong about each other do not chase each other in step, and not twice within `rest`: then it is looked
+/// at again.
+struct SelfHealing {
+  typealias Instant = ContinuousClock.Instant
+
+  enum State: Equatable {
+    case idle
+    case listening(until: Instant)
+    case armed
+    case unavailable(String)
+  }
+
+  enum Action: Equatable {
+    case sayOnline
+    /// The status cannot be watched, for this reason.
+    case reportUnavailable(String)
+    case reportAvailable
+  }
+
+  static let jitter = Duration.seconds(1)
+  static let rest = Duration.seconds(10)
+  static let echoLimit = Duration.seconds(10)
+
+  private(set) var state = State.idle
+  /// What the broker's status says, as far as it is known.
+  private var isWrong = false
+  private var last: Instant?
+  private var due: Instant?
+
+  mutating func connected(at now: Instant) {
+    state = .listening(until: now + Self.echoLimit)
+    isWrong = false
+    due = nil
+  }
+
+  mutating func disconnected() {
+    state = .idle
+    due = nil
+  }
+
+  /// There will be no echo.
+  mutating func failed(_ reason: String) -> [Action] {
+    switch state {
+    case .listening, .armed:
+      state = .unavailable(reason)
+      due = nil
+      return [.reportUnavailable(reason)]
+    case .idle, .unavailable: return []
+    }
+  }
+
+  /// The presence that was published on this connection has come back.
+  ///
+  /// - Parameter delay: at most `jitter`.
+  mutating func echoed(at now: Instant, delay: Duration) -> [Action] {
+    switch state {
+    case .idle, .armed: return []
+    case .listening: state = .armed
+    case .unavailable:
+      state = .armed
+      schedule(at: now, delay)
+      return [.reportAvailable]
+    }
+    schedule(at: now, delay)
+    return []
+  }
+
+  /// The status topic says this now.
+  mutating func saw(isOnline: Bool, at now: Instant, delay: Duration) {
+    isWrong = !isOnline
+    schedule(at: now, delay)
+  }
+
+  private mutating func schedule(at now: Instant, _ delay: Duration) {
+    guard isWrong else {
+      due = nil
+      return
+    }
+    guard state == .armed, due == nil else { return }
+    due = max(now + delay, last.map { $0 + Self.rest } ?? now)
+  }
+
+  /// When `elapsed` has something to do.
+  var deadline: Instant? { if case .listening(let until) = state { until } else { due } }
+
+  mutating func elapsed(at now: Instant) -> [Action] {
+    if case .listening(let until) = state, now >= until {
+      return failed("the broker does not bring back what is published")
+    }
+    guard let due, now >= due else { return [] }
+    self.due = nil
+    last = now
+    // Until the answer has come back the status is what it was seen as last.
+    self.due = isWrong ? now + Self.rest : nil
+    return [.sayOnline]
+  }
+}
