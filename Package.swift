@@ -105,6 +105,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
+    .testTarget(
+      name: "HardwareTests",
+      dependencies: ["limpet", "TestScene"],
+      path: "Tests/Hardware/HardwareTests",
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

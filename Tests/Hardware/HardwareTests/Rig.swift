@@ -1,0 +1,23 @@
+import Foundation
+import TestScene
+import Testing
+
+/// The guest of `Tests/Hardware/vm`, with what `Tests/Hardware/run` built for it.
+enum Rig {
+  /// Elsewhere there is no kernel whose lines may be moved.
+  static let isGuest = programs != nil
+
+  /// The folder of `pulse` and the other C programs.
+  static let programs = ProcessInfo.processInfo.environment["LIMPET_RIG"]
+
+  /// The agent that is tested: the release in LIMPET_BINARY, or the one that was built with these tests.
+  static let limpet = ProcessInfo.processInfo.environment["LIMPET_BINARY"] ?? Scene.program
+
+  static func program(_ name: String) throws -> String { try #require(programs) + "/" + name }
+}
+
+/// Tests that move lines of gpio-sim, several at once: each with chips of its own.
+@Suite(.enabled(if: Rig.isGuest), .showsLogs) enum Together {}
+
+/// Tests that measure, or upset the kernel: one after the other, with nothing beside them.
+@Suite(.enabled(if: Rig.isGuest), .showsLogs, .serialized) enum Alone {}

@@ -1,0 +1,131 @@
+import Foundation
+import TestScene
+import Testing
+
+extension Alone {
+  @Suite("Inputs: storms and rates") struct StormTests {
+    @Test("20,000 pulses at 5 kHz are 20,000 pulses")
+    func counter() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        try bench.agent("{name: water, chip: \(chip.label), line: 2, mode: counter, interval: 200ms}")
+        try await bench.isHeld(chip, 2)
+        try await bench.pulse(chip.line(2), options: "-k -r 10000 -n 40000")
+        let count = try bench.readings("water").count
+        let readings = try await bench.readings("water", atLeast: count + 5)
+        #expect(readings.last?.total == 20_000)
+        #expect(readings.allSatisfy { $0.quality == nil && $0.lost == nil })
+      }
+    }
+
+    @Test("10,000 edges at 1 kHz over two lines, while another storms, all arrive, in order, with rising times")
+    func besideAStorm() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        try bench.agent(
+          "{name: left, chip: \(chip.label), line: 1, mode: event}",
+          "{name: right, chip: \(chip.label), line: 2, mode: event}",
+          "{name: storm, chip: \(chip.label), line: 3, mode: event}")
+        for offset in 1...3 { try await bench.isHeld(chip, offset) }
+        let storm = try bench.startPulse([chip.line(3)], options: "-t 60")
+        try await bench.readings("storm", atLeast: 100)
+        try await bench.pulse(chip.line(1), chip.line(2), options: "-k -r 1000 -n 10000")
+        for name in ["left", "right"] {
+          let edges = try await bench.readings(name, atLeast: 5000, within: .seconds(30))
+          #expect(edges.count == 5000)
+          #expect(edges.map(\.edge) == (0..<5000).map { $0 % 2 == 0 ? "rising" : "falling" }, "\(name)")
+          #expect(edges.map(\.seq) == Array(1...5000), "\(name)")
+          #expect(edges.allSatisfy { $0.quality == nil && $0.suspect == nil && $0.lost == nil })
+          // All times have one form: as texts they sort as times do.
+          #expect(zip(edges, edges.dropFirst()).allSatisfy { $0.time < $1.time })
+        }
+        storm.signal(SIGTERM)
+        _ = try await bench.end(storm)
+        #expect(try bench.readings("storm").contains { $0.quality == "gap" && $0.lost ?? 0 > 0 })
+      }
+    }
+
+    @Test("what a storm brings and what its gaps count is what the line did, up to the last edge")
+    func gaps() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        try bench.agent("{name: bell, chip: \(chip.label), line: 3, mode: event}")
+        try await bench.isHeld(chip, 3)
+        let pulses = try await bench.pulse(chip.line(3), options: "-k -n 100000")
+        // A buffer that is full drops the newest: that edges are missing shows at the next one.
+        try await bench.pulse(chip.line(3), options: "-k -r 20 -n 2")
+        let expected = pulses.edges + 2
+        let readings = try await eventually("edges and gaps make \(expected)", within: .seconds(30)) {
+          let readings = try bench.readings("bell")
+          return readings.reduce(0) { $0 + ($1.edge == nil ? $1.lost ?? 0 : 1) } >= expected ? readings : nil
+        }
+        let edges = readings.filter { $0.edge != nil }
+        let gaps = readings.filter { $0.quality == "gap" }
+        #expect(edges.count + gaps.reduce(0) { $0 + ($1.lost ?? 0) } == expected)
+        #expect(gaps.allSatisfy { $0.value == nil && $0.lost ?? 0 > 0 })
+        #expect(edges.count + gaps.count == readings.count)
+        #expect(readings.map(\.seq) == Array(1...readings.count))
+        #expect(zip(edges, edges.dropFirst()).allSatisfy { $0.time < $1.time })
+        // Between two gaps none is missing.
+        #expect(zip(readings, readings.dropFirst()).allSatisfy { $0.edge == nil || $0.edge != $1.edge })
+      }
+    }
+
+    @Test("two edges of one direction in a row are marked: the kernel let one go without counting it")
+    func suspects() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        try bench.agent("{name: bell, chip: \(chip.label), line: 3, mode: event}")
+        try await bench.isHeld(chip, 3)
+        try await bench.pulse(chip.line(3), options: "-n 900")
+        let readings = try await eventually("the last edge") {
+          let readings = try bench.readings("bell")
+          return readings.last?.level == (try chip.line(3).isHigh) && readings.count > 1 ? readings : nil
+        }
+        var alike = 0
+        for (before, after) in zip(readings, readings.dropFirst()) where before.edge != nil && after.edge != nil {
+          #expect((after.suspect == true) == (before.edge == after.edge))
+          if before.edge == after.edge { alike += 1 }
+        }
+        // The rig makes them, or this test shows nothing.
+        #expect(alike > 0)
+      }
+    }
+
+    @Test("a line that bounces without end costs bounded time and memory, and the others their latency")
+    func bounded() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        let agent = try bench.agent(
+          "{name: storm, chip: \(chip.label), line: 3, mode: event, max_rate: 100}",
+          "{name: bell, chip: \(chip.label), line: 1, mode: event}")
+        try await bench.isHeld(chip, 3)
+        try await bench.isHeld(chip, 1)
+        let storm = try bench.startPulse([chip.line(3)], options: "-t 60")
+        try await bench.readings("storm", atLeast: 100)
+        let (memory, busy, began) = (try agent.residentBytes, try agent.processorSeconds, ContinuousClock.now)
+        let (instant, monotonic) = (ContinuousClock.now, monotonicTime())
+        let pulses = try await bench.pulse(chip.line(1), options: "-k -v -r 20 -n 100")
+        let edges = try await bench.readings("bell", atLeast: 100)
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        let used = (try agent.processorSeconds - busy) / seconds
+        let grown = try agent.residentBytes - memory
+        storm.signal(SIGTERM)
+        _ = try await bench.end(storm)
+
+        #expect(edges.count == 100 && edges.allSatisfy { $0.edge != nil && $0.suspect == nil })
+        let arrivals = bench.subscriber.records(of: "limpet/board/bell")
+          .map { monotonic + Int64(($0.received - instant) / .nanoseconds(1)) }
+        let latencies = zip(arrivals, pulses.times).map { Double($0 - $1) / 1e6 }.sorted()
+        #expect(latencies[50] < 50 && latencies[98] < 250, "median \(latencies[50]) ms, 99th \(latencies[98]) ms")
+        #expect(grown < 16_000_000, "\(grown) bytes")
+        #expect(used < 0.6, "\(used) of a processor")
+        let readings = try bench.readings("storm")
+        let rate = Double(readings.count { $0.edge != nil }) / seconds
+        #expect(rate < 200, "\(rate) readings a second")
+        #expect(readings.contains { $0.quality == "gap" && $0.lost ?? 0 > 0 })
+        print("storm: latency \(latencies[50]) ms, 99th \(latencies[98]) ms, \(used) of a processor, \(grown) B more")
+      }
+    }
+  }
+}

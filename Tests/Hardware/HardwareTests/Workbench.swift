@@ -1,0 +1,185 @@
+import Foundation
+import Synchronization
+import TestScene
+import Testing
+
+/// A broker, someone who listens to it, simulated chips, and an agent on this machine's own /dev.
+struct Workbench: Sendable {
+  let scene: Scene
+  let broker: Mosquitto
+  let subscriber: Subscriber
+  /// In names of lines and labels of chips: the kernel has those of all tests at once.
+  let mark = UUID().uuidString.prefix(6)
+  private let notebook = Notebook()
+
+  init(scene: Scene, broker: Mosquitto, subscriber: Subscriber) {
+    self.scene = scene
+    self.broker = broker
+    self.subscriber = subscriber
+  }
+
+  // MARK: Hardware
+
+  /// A chip that is plugged in, or will be.
+  func chip(
+    _ name: String = "bank", lines: Int = 8, names: [Int: String] = [:], hogs: [SimulatedChip.Hog] = [],
+    isPlugged: Bool = true
+  ) throws -> SimulatedChip {
+    let chip = try SimulatedChip(label: "\(name)-\(mark)", lines: lines, names: names, hogs: hogs)
+    scene.atEnd { chip.remove() }
+    if isPlugged { try chip.plug() }
+    return chip
+  }
+
+  /// What `pulse` did.
+  struct Pulses {
+    let edges: Int
+    /// CLOCK_MONOTONIC in nanoseconds right before each edge.
+    let times: [Int64]
+  }
+
+  /// Moves lines with `pulse`, whose usage says what the options do.
+  @discardableResult
+  func pulse(
+    _ lines: SimulatedLine..., options: String, within limit: Duration = .seconds(30),
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Pulses {
+    let child = try startPulse(lines, options: options)
+    return try await end(child, within: limit, sourceLocation: sourceLocation)
+  }
+
+  func startPulse(_ lines: [SimulatedLine], options: String) throws -> Child {
+    try scene.spawn(
+      "pulse-\(scene.nextCommand())",
+      [Rig.program("pulse")] + options.split(separator: " ").map(String.init) + lines.map(\.pull))
+  }
+
+  func end(
+    _ pulse: Child, within limit: Duration = .seconds(30), sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> Pulses {
+    let ending = try await pulse.end(within: limit, sourceLocation: sourceLocation)
+    try #require(ending == .exited(0), sourceLocation: sourceLocation)
+    let words = try #require(pulse.outputLines.last).split(separator: " ")
+    return Pulses(edges: try #require(Int(words[1])), times: pulse.outputLines.compactMap { Int64($0) })
+  }
+
+  /// A line as the kernel tells other programs of it.
+  struct LineInfo {
+    let consumer: String?
+    let isOutput: Bool
+  }
+
+  func info(_ chip: SimulatedChip, _ offset: Int) async throws -> LineInfo {
+    let child = try await scene.run("gpioinfo-\(scene.nextCommand())", ["gpioinfo", try chip.name])
+    let line = try #require(child.outputLines.first { $0.wholeMatch(of: /\s+line\s+([0-9]+):.*/)?.1 == "\(offset)" })
+    // line   3:       "DOOR"     "limpet"   input  active-high [used]
+    let words = try #require(line.firstMatch(of: /:\s+(?:"[^"]*"|unnamed)\s+(?:"([^"]*)"|unused)\s+(input|output)/))
+    return LineInfo(consumer: words.1.map(String.init), isOutput: words.2 == "output")
+  }
+
+  /// Waits until the agent holds a line: a mode without a first reading does not tell.
+  func isHeld(
+    _ chip: SimulatedChip, _ offset: Int, by consumer: String? = "limpet",
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    try await until("line \(offset) is held by \(consumer ?? "nobody")", sourceLocation: sourceLocation) {
+      try await info(chip, offset).consumer == consumer
+    }
+  }
+
+  // MARK: The agent
+
+  func settings(_ inputs: [String]) -> Settings {
+    var settings = scene.settings(broker)
+    settings.inputs = inputs
+    settings.sensors = []
+    return settings
+  }
+
+  @discardableResult
+  func agent(_ inputs: String...) throws -> Agent { try agent(settings(inputs)) }
+
+  func agent(_ settings: Settings) throws -> Agent {
+    let agent = try scene.agent(settings, root: "/", program: Rig.limpet)
+    // Before its chips go.
+    scene.atEnd {
+      agent.process.signal(SIGKILL)
+      await agent.process.reap()
+    }
+    return agent
+  }
+
+  // MARK: What arrives
+
+  func readings(_ name: String) throws -> [LineReading] {
+    try notebook.readings(of: "limpet/board/\(name)", in: subscriber.records)
+  }
+
+  /// Waits for so many readings of a name.
+  @discardableResult
+  func readings(
+    _ name: String, atLeast count: Int, within limit: Duration = .seconds(15),
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> [LineReading] {
+    try await eventually("\(count) readings of \(name)", within: limit, sourceLocation: sourceLocation) {
+      let readings = try readings(name)
+      return readings.count >= count ? readings : nil
+    }
+  }
+
+  /// Waits for a reading of a name, after the first `skipping`.
+  @discardableResult
+  func reading(
+    _ name: String, _ what: String = "a reading", skipping: Int = 0, within limit: Duration = .seconds(15),
+    sourceLocation: SourceLocation = #_sourceLocation, where condition: (LineReading) throws -> Bool = { _ in true }
+  ) async throws -> LineReading {
+    try await eventually("\(what) of \(name)", within: limit, sourceLocation: sourceLocation) {
+      try readings(name).dropFirst(skipping).first(where: condition)
+    }
+  }
+
+  /// Waits until a level is the last thing that was said about a name.
+  @discardableResult
+  func level(
+    _ name: String, _ level: Bool, within limit: Duration = .seconds(15),
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws -> LineReading {
+    try await eventually("\(name) is \(level)", within: limit, sourceLocation: sourceLocation) {
+      guard let last = try readings(name).last, last.level == level else { return nil }
+      return last
+    }
+  }
+}
+
+/// Reads each record once: a storm brings thousands, and a test that waits looks often.
+private final class Notebook: Sendable {
+  private struct Page {
+    var seen = 0
+    var readings: [LineReading] = []
+  }
+  private let pages = Mutex<[String: Page]>([:])
+
+  func readings(of topic: String, in records: [Subscriber.Record]) throws -> [LineReading] {
+    try pages.withLock { pages in
+      var page = pages[topic] ?? Page()
+      for record in records[page.seen...] {
+        page.seen += 1
+        if record.topic == topic { page.readings.append(try LineReading(json: record.payload)) }
+      }
+      pages[topic] = page
+      return page.readings
+    }
+  }
+}
+
+/// Runs a test on a workbench of its own.
+func withWorkbench(_ body: (Workbench) async throws -> Void) async throws {
+  try await withScene { scene in
+    let broker = try await scene.mosquitto(lines: ["max_queued_messages 0"])
+    let subscriber = try await scene.subscriber(to: broker)
+    try await body(Workbench(scene: scene, broker: broker, subscriber: subscriber))
+  }
+}
+
+/// The wall clock, in seconds since 1970.
+func wallTime() -> Double { Date().timeIntervalSince1970 }
