@@ -16,9 +16,11 @@ package final class Mosquitto: Sendable {
   /// - Parameters:
   ///   - isPersistent: it knows its sessions and retained messages after a restart.
   ///   - users: names and passwords; empty: everybody may connect.
+  ///   - logs: what it writes to its log (mosquitto.conf(5): log_type).
   ///   - lines: further lines of its configuration.
   fileprivate init(
-    _ scene: Scene, name: String, isPersistent: Bool, tls: Certificates?, users: [String: String], lines: [String]
+    _ scene: Scene, name: String, isPersistent: Bool, tls: Certificates?, users: [String: String], logs: [String],
+    lines: [String]
   ) async throws {
     self.scene = scene
     self.name = name
@@ -34,7 +36,6 @@ package final class Mosquitto: Sendable {
       autosave_interval 1
       autosave_on_changes true
       log_dest stderr
-      log_type all
       log_timestamp_format %H:%M:%S
       user root
       listener \(port) 127.0.0.1
@@ -63,6 +64,7 @@ package final class Mosquitto: Sendable {
       }
       configuration += "password_file \(file)\n"
     }
+    configuration += logs.map { "log_type \($0)\n" }.joined()
     try scene.write(configuration + lines.map { $0 + "\n" }.joined(), to: "\(name)/mosquitto.conf")
   }
 
@@ -121,10 +123,10 @@ extension Scene {
   /// A mosquitto that runs.
   package func mosquitto(
     _ name: String = "mosquitto", isPersistent: Bool = true, tls: Certificates? = nil, users: [String: String] = [:],
-    lines: [String] = []
+    logs: [String] = ["all"], lines: [String] = []
   ) async throws -> Mosquitto {
     let broker = try await Mosquitto(
-      self, name: name, isPersistent: isPersistent, tls: tls, users: users, lines: lines)
+      self, name: name, isPersistent: isPersistent, tls: tls, users: users, logs: logs, lines: lines)
     try await broker.start()
     return broker
   }

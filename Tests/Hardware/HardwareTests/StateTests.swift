@@ -97,18 +97,20 @@ extension Together {
         var settings = bench.settings([input, "{name: gate, chip: \(chip.label), line: 1}"])
         settings.lines = ["format: plain"]
         let agent = try bench.agent(settings)
-        try await bench.subscriber.record(of: "limpet/board/door") { $0.payload == "CLOSED" }
-        try await bench.subscriber.record(of: "limpet/board/gate") { $0.payload == "false" }
+        try await until("the levels at start") {
+          try bench.records("door").map(\.payload) == ["CLOSED"] && bench.records("gate").map(\.payload) == ["false"]
+        }
         try chip.line(0).move(true)
         try chip.line(1).move(true)
-        try await bench.subscriber.record(of: "limpet/board/door") { $0.payload == "OPEN" }
-        try await bench.subscriber.record(of: "limpet/board/gate") { $0.payload == "true" }
+        try await until("the other levels") {
+          try bench.records("door").last?.payload == "OPEN" && bench.records("gate").last?.payload == "true"
+        }
         try await agent.end()
 
-        let before = bench.subscriber.records(of: "limpet/board/door").count
+        let before = try bench.records("door").count
         _ = try bench.agent(bench.settings([input]))
         let record = try await eventually("a reading in JSON") {
-          bench.subscriber.records(of: "limpet/board/door").dropFirst(before).first
+          try bench.records("door").dropFirst(before).first
         }
         #expect(try LineReading(json: record.payload).level == true)
       }

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import TestScene
 import Testing
 
@@ -7,16 +6,9 @@ import Testing
 struct Workbench: Sendable {
   let scene: Scene
   let broker: Mosquitto
-  let subscriber: Subscriber
+  let listener: Listener
   /// In names of lines and labels of chips: the kernel has those of all tests at once.
   let mark = UUID().uuidString.prefix(6)
-  private let notebook = Notebook()
-
-  init(scene: Scene, broker: Mosquitto, subscriber: Subscriber) {
-    self.scene = scene
-    self.broker = broker
-    self.subscriber = subscriber
-  }
 
   // MARK: Hardware
 
@@ -34,8 +26,8 @@ struct Workbench: Sendable {
   /// What `pulse` did.
   struct Pulses {
     let edges: Int
-    /// CLOCK_MONOTONIC in nanoseconds right before each edge.
-    let times: [Int64]
+    /// Right before each edge, where -v is among the options: seconds since 1970.
+    let times: [Double]
   }
 
   /// Moves lines with `pulse`, whose usage says what the options do.
@@ -60,7 +52,9 @@ struct Workbench: Sendable {
     let ending = try await pulse.end(within: limit, sourceLocation: sourceLocation)
     try #require(ending == .exited(0), sourceLocation: sourceLocation)
     let words = try #require(pulse.outputLines.last).split(separator: " ")
-    return Pulses(edges: try #require(Int(words[1])), times: pulse.outputLines.compactMap { Int64($0) })
+    let (wall, monotonic) = (wallTime(), monotonicTime())
+    let times = pulse.outputLines.compactMap(Int64.init).map { wall - Double(monotonic - $0) / 1e9 }
+    return Pulses(edges: try #require(Int(words[1])), times: times)
   }
 
   /// A line as the kernel tells other programs of it.
@@ -111,9 +105,9 @@ struct Workbench: Sendable {
 
   // MARK: What arrives
 
-  func readings(_ name: String) throws -> [LineReading] {
-    try notebook.readings(of: "limpet/board/\(name)", in: subscriber.records)
-  }
+  func records(_ name: String) throws -> [Listener.Record] { try listener.records(of: "limpet/board/\(name)") }
+
+  func readings(_ name: String) throws -> [LineReading] { try listener.readings(of: "limpet/board/\(name)") }
 
   /// Waits for so many readings of a name.
   @discardableResult
@@ -151,35 +145,21 @@ struct Workbench: Sendable {
   }
 }
 
-/// Reads each record once: a storm brings thousands, and a test that waits looks often.
-private final class Notebook: Sendable {
-  private struct Page {
-    var seen = 0
-    var readings: [LineReading] = []
-  }
-  private let pages = Mutex<[String: Page]>([:])
-
-  func readings(of topic: String, in records: [Subscriber.Record]) throws -> [LineReading] {
-    try pages.withLock { pages in
-      var page = pages[topic] ?? Page()
-      for record in records[page.seen...] {
-        page.seen += 1
-        if record.topic == topic { page.readings.append(try LineReading(json: record.payload)) }
-      }
-      pages[topic] = page
-      return page.readings
-    }
-  }
-}
-
 /// Runs a test on a workbench of its own.
 func withWorkbench(_ body: (Workbench) async throws -> Void) async throws {
   try await withScene { scene in
-    let broker = try await scene.mosquitto(lines: ["max_queued_messages 0"])
-    let subscriber = try await scene.subscriber(to: broker)
-    try await body(Workbench(scene: scene, broker: broker, subscriber: subscriber))
+    let broker = try await scene.mosquitto(
+      logs: ["error", "warning", "notice", "information", "subscribe"], lines: ["max_queued_messages 0"])
+    try await body(Workbench(scene: scene, broker: broker, listener: Listener(scene, broker)))
   }
 }
 
 /// The wall clock, in seconds since 1970.
 func wallTime() -> Double { Date().timeIntervalSince1970 }
+
+/// CLOCK_MONOTONIC in nanoseconds, as `pulse` prints it.
+func monotonicTime() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
