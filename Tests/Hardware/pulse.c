@@ -46,14 +46,14 @@ static void wait_until(int64_t time) {
 
 // A line's interrupt thread reads the level when it runs: an edge that comes before that is lost in the kernel. With
 // the threads on the processor that makes the edges, each runs before the write of its edge returns.
-static void keep_every_edge(void) {
+static void keep_every_edge(bool waits) {
   cpu_set_t first;
   CPU_ZERO(&first);
   CPU_SET(0, &first);
   sched_setaffinity(0, sizeof first, &first);
-  // Above what else runs there, below the interrupt threads (50).
+  // Above what else runs there, below the interrupt threads (50). Who never waits would let nothing else run.
   struct sched_param priority = {.sched_priority = 10};
-  if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0) perror("pulse: SCHED_FIFO");
+  if (waits && sched_setscheduler(0, SCHED_FIFO, &priority) != 0) perror("pulse: SCHED_FIFO");
 
   DIR *processes = opendir("/proc");
   if (processes == NULL) return;
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
   }
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGTERM, &action, NULL);
-  if (keeps) keep_every_edge();
+  if (keeps) keep_every_edge(rate > 0 || gap_count > 0);
 
   int64_t started = now(), due = started, latest = 0;
   long edge = 0;

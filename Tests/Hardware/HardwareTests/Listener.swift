@@ -39,15 +39,18 @@ final class Listener: Sendable {
     }
   }
 
+  /// How many there are; of a storm they are quicker to count than to read.
+  func count(of topic: String) throws -> Int { try records(of: topic).count }
+
   /// Each is read once: a storm brings thousands, and a test that waits looks often.
   func readings(of topic: String) throws -> [LineReading] {
     try heard.withLock { heard in
       try update(&heard)
-      let records = heard.records[topic] ?? []
-      var readings = heard.readings[topic] ?? []
-      readings += try records.dropFirst(readings.count).map { try LineReading(json: $0.payload) }
-      heard.readings[topic] = readings
-      return readings
+      let new = (heard.records[topic] ?? []).dropFirst(heard.readings[topic]?.count ?? 0)
+      if !new.isEmpty {
+        heard.readings[topic, default: []] += try new.map { try LineReading(json: $0.payload) }
+      }
+      return heard.readings[topic] ?? []
     }
   }
 

@@ -115,10 +115,10 @@ struct Workbench: Sendable {
     _ name: String, atLeast count: Int, within limit: Duration = .seconds(15),
     sourceLocation: SourceLocation = #_sourceLocation
   ) async throws -> [LineReading] {
-    try await eventually("\(count) readings of \(name)", within: limit, sourceLocation: sourceLocation) {
-      let readings = try readings(name)
-      return readings.count >= count ? readings : nil
+    try await until("\(count) readings of \(name)", within: limit, sourceLocation: sourceLocation) {
+      try listener.count(of: "limpet/board/\(name)") >= count
     }
+    return try readings(name)
   }
 
   /// Waits for a reading of a name, after the first `skipping`.
