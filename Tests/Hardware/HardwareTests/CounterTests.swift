@@ -77,9 +77,7 @@ extension Together {
       }
     }
 
-    @Test(
-      "SIGKILL takes no more than the last minute",
-      .enabled(if: ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("all") == true))
+    @Test("SIGKILL takes no more than the last minute", .enabled(if: Rig.isThorough))
     func checkpoint() async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()

@@ -18,23 +18,27 @@ extension Alone {
       }
     }
 
-    @Test("10,000 edges at 1 kHz over two lines, while another storms, all arrive, in order, with rising times")
+    /// What the agent, the broker and a listener do with a reading takes the emulated processor up to 10 ms.
+    static let edges = Rig.isThorough ? 10_000 : 2000
+
+    @Test("edges at 1 kHz over two lines, while another storms, all arrive, in order, with rising times")
     func besideAStorm() async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()
         try bench.agent(
           "{name: left, chip: \(chip.label), line: 1, mode: event}",
           "{name: right, chip: \(chip.label), line: 2, mode: event}",
-          "{name: storm, chip: \(chip.label), line: 3, mode: event, max_rate: 200}")
+          "{name: storm, chip: \(chip.label), line: 3, mode: event, max_rate: 20}")
         for offset in 1...3 { try await bench.isHeld(chip, offset) }
-        let storm = try bench.startPulse([chip.line(3)], options: "-k -t 60")
-        try await bench.readings("storm", atLeast: 100)
-        try await bench.pulse(chip.line(1), chip.line(2), options: "-k -r 1000 -n 10000")
+        let storm = try bench.startPulse([chip.line(3)], options: "-k -t 90")
+        try await bench.readings("storm", atLeast: 20)
+        try await bench.pulse(chip.line(1), chip.line(2), options: "-k -r 1000 -n \(Self.edges)")
+        let half = Self.edges / 2
         for name in ["left", "right"] {
-          let edges = try await bench.readings(name, atLeast: 5000, within: .seconds(30))
-          #expect(edges.count == 5000)
-          #expect(edges.map(\.edge) == (0..<5000).map { $0 % 2 == 0 ? "rising" : "falling" }, "\(name)")
-          #expect(edges.map(\.seq) == Array(1...5000), "\(name)")
+          let edges = try await bench.readings(name, atLeast: half, within: .seconds(60))
+          #expect(edges.count == half)
+          #expect(edges.map(\.edge) == (0..<half).map { $0 % 2 == 0 ? "rising" : "falling" }, "\(name)")
+          #expect(edges.map(\.seq) == Array(1...half), "\(name)")
           #expect(edges.allSatisfy { $0.quality == nil && $0.suspect == nil && $0.lost == nil })
           // All times have one form: as texts they sort as times do.
           #expect(zip(edges, edges.dropFirst()).allSatisfy { $0.time < $1.time })
@@ -49,9 +53,9 @@ extension Alone {
     func gaps() async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()
-        try bench.agent("{name: bell, chip: \(chip.label), line: 3, mode: event}")
+        try bench.agent("{name: bell, chip: \(chip.label), line: 3, mode: event, max_rate: 200}")
         try await bench.isHeld(chip, 3)
-        let pulses = try await bench.pulse(chip.line(3), options: "-k -n 100000")
+        let pulses = try await bench.pulse(chip.line(3), options: "-k -n 20000")
         let expected = pulses.edges
         var (seen, sum) = (0, 0)
         try await until("edges and gaps make \(expected)", within: .seconds(30)) {
@@ -99,12 +103,12 @@ extension Alone {
       try await withWorkbench { bench in
         let chip = try bench.chip()
         let agent = try bench.agent(
-          "{name: storm, chip: \(chip.label), line: 3, mode: event, max_rate: 100}",
+          "{name: storm, chip: \(chip.label), line: 3, mode: event, max_rate: 20}",
           "{name: bell, chip: \(chip.label), line: 1, mode: event}")
         try await bench.isHeld(chip, 3)
         try await bench.isHeld(chip, 1)
         let storm = try bench.startPulse([chip.line(3)], options: "-k -t 60")
-        try await bench.readings("storm", atLeast: 100)
+        try await bench.readings("storm", atLeast: 20)
         let (memory, busy, began) = (try agent.residentBytes, try agent.processorSeconds, ContinuousClock.now)
         let pulses = try await bench.pulse(chip.line(1), options: "-k -v -r 20 -n 100")
         let edges = try await bench.readings("bell", atLeast: 100)
@@ -116,14 +120,15 @@ extension Alone {
 
         #expect(edges.count == 100 && edges.allSatisfy { $0.edge != nil && $0.suspect == nil })
         let latencies = zip(try bench.records("bell"), pulses.times).map { ($0.received - $1) * 1000 }.sorted()
-        #expect(latencies[50] < 50 && latencies[98] < 250, "median \(latencies[50]) ms, 99th \(latencies[98]) ms")
+        #expect(latencies[50] < 100 && latencies[98] < 500, "median \(latencies[50]) ms, 99th \(latencies[98]) ms")
         #expect(grown < 16_000_000, "\(grown) bytes")
         #expect(used < 0.6, "\(used) of a processor")
         let readings = try bench.readings("storm")
-        let rate = Double(readings.count { $0.edge != nil }) / seconds
-        #expect(rate < 200, "\(rate) readings a second")
+        let stormed = try #require(readings.last).seconds - #require(readings.first).seconds
+        // Gaps do not count; a burst of 10 comes first.
+        let rate = Double(readings.count { $0.edge != nil } - 10) / stormed
+        #expect(rate < 25, "\(rate) readings a second")
         #expect(readings.contains { $0.quality == "gap" && $0.lost ?? 0 > 0 })
-        print("storm: latency \(latencies[50]) ms, 99th \(latencies[98]) ms, \(used) of a processor, \(grown) B more")
       }
     }
   }
