@@ -141,10 +141,10 @@ extension Alone {
     func removedInAStorm() async throws {
       try await withWorkbench { bench in
         let goes = try bench.chip("goes")
-        let agent = try bench.agent("{name: bell, chip: \(goes.label), line: 4, mode: event}")
+        let agent = try bench.agent("{name: bell, chip: \(goes.label), line: 4, mode: event, max_rate: 50}")
         try await bench.isHeld(goes, 4)
-        let storm = try bench.startPulse([goes.line(4)], options: "-t 10")
-        try await bench.readings("bell", atLeast: 100)
+        let storm = try bench.startPulse([goes.line(4)], options: "-k -t 30")
+        try await bench.readings("bell", atLeast: 50)
         try goes.unplug()
         try await bench.reading("bell", "bad quality") { $0.isBad }
         storm.signal(SIGKILL)
