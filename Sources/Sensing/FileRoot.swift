@@ -47,6 +47,23 @@ public struct FileRoot: Sendable, Hashable {
     }
   }
 
+  /// Whether something is there; what may not be looked at is not.
+  func exists(_ path: String) -> Bool {
+    guard let location = try? location(of: path) else { return false }
+    return access(location, F_OK) == 0
+  }
+
+  /// Writes to a file that exists, as an attribute is told to do something.
+  func write(_ text: String, to path: String) throws(ReadError) {
+    let descriptor = open(try location(of: path), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+    guard descriptor >= 0 else { throw ReadError(.open, path, .errno(errno)) }
+    defer { close(descriptor) }
+    let bytes = Array(text.utf8)
+    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+      throw ReadError(.write, path, .errno(errno))
+    }
+  }
+
   /// The content of a file without the NUL, newline and space characters around it.
   public func text(of path: String) throws(ReadError) -> String {
     let blank: (UInt8) -> Bool = { $0 == 0 || $0 == 0x20 || (0x09...0x0D).contains($0) }

@@ -1,6 +1,7 @@
-/// Reads any attribute that holds one number; what it means, and its unit, the configuration says.
+/// Reads any file: one number or a text, of all of it or of what a pattern picks; what it means the configuration says.
 struct FileSource: SensorSource {
   let path: String
+  var content = FileContent()
   let root: FileRoot
 
   /// The folder: the attributes of one device lie in one, and a hanging network mount does not stop the others.
@@ -10,6 +11,23 @@ struct FileSource: SensorSource {
   }
 
   func read() throws(SensorError) -> Measurement {
-    try Measurement(value: root.number(of: path))
+    guard content != FileContent() else { return try Measurement(value: root.number(of: path)) }
+    var text = try reading { () throws(ReadError) in try root.text(of: path) }
+    let time = ContinuousClock.now
+    if let match = content.match {
+      guard let found = match.firstMatch(in: text) else {
+        throw .noMatch(pattern: match.text, path: path, content: text)
+      }
+      text = found
+    }
+    guard !content.isText else {
+      guard !text.isEmpty else { throw .noValue("is empty, a text was expected", path: path) }
+      guard text.utf8.count <= Self.textLimit else { throw .textTooLong(path: path, bytes: text.utf8.count) }
+      return Measurement(value: .text(text), time: time)
+    }
+    return try Measurement(value: number(in: text, of: path), time: time)
   }
+
+  /// Bytes of a text that is a value.
+  static let textLimit = 1024
 }

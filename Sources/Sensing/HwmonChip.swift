@@ -24,6 +24,17 @@ public struct HwmonChip: Sendable, Hashable {
     (try? root.resolve(folder + "/device")) ?? (try? root.resolve(folder)) ?? folder
   }
 
+  /// Whether the chip hangs at a device, named by its path or the end of it: `1-0048`, `i2c-1/1-0048`.
+  func isOf(device: String, in root: FileRoot) -> Bool {
+    self.device(in: root).isPath(endingIn: device)
+  }
+
+  /// The same chip by the path that its device is part of.
+  func belowItsDevice(in root: FileRoot) -> HwmonChip {
+    guard let resolved = try? root.resolve(folder) else { return self }
+    return HwmonChip(name: name, folder: resolved, namePath: resolved + namePath.dropFirst(folder.count))
+  }
+
   /// The channels that have a value, in natural order, each with its label.
   public func channels(in root: FileRoot) throws(ReadError) -> [HwmonInput] {
     var inputs = try Self.inputs(in: folder, root: root)
@@ -52,7 +63,8 @@ public struct HwmonChip: Sendable, Hashable {
           channel: channel,
           label: present.contains("\(channel)_label") ? try? root.text(of: path + "_label") : nil,
           path: "\(folder)/\(name)",
-          faultPath: present.contains("\(channel)_fault") ? path + "_fault" : nil))
+          faultPath: present.contains("\(channel)_fault") ? path + "_fault" : nil,
+          alarmPaths: names.filter { $0.hasPrefix("\(channel)_") && $0.hasSuffix("alarm") }.map { "\(folder)/\($0)" }))
     }
     return inputs
   }
@@ -67,4 +79,13 @@ public struct HwmonInput: Sendable, Hashable {
   public let path: String
   /// The attribute that says whether the sensor works, where the driver has one.
   let faultPath: String?
+  /// The attributes that say whether the value is past a limit: `temp1_alarm`, `temp1_max_alarm`.
+  let alarmPaths: [String]
+}
+
+extension String {
+  /// Whether the last components of this path are those of `end`.
+  func isPath(endingIn end: String) -> Bool {
+    self == end || hasSuffix(end.hasPrefix("/") ? end : "/" + end)
+  }
 }

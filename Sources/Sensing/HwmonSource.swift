@@ -6,17 +6,19 @@ final class HwmonSource: SensorSource {
   }
 
   private let chip: String
+  private let device: String?
   private let selector: HwmonSelector
   private let root: FileRoot
   private let found = StableName<Place>()
 
-  init(chip: String, selector: HwmonSelector, root: FileRoot) {
+  init(chip: String, device: String?, selector: HwmonSelector, root: FileRoot) {
     self.chip = chip
+    self.device = device
     self.selector = selector
     self.root = root
   }
 
-  var bus: Bus { Bus("hwmon \(chip)") }
+  var bus: Bus { Bus("hwmon \(chip)" + (device.map { " \($0)" } ?? "")) }
 
   func read() throws(SensorError) -> Measurement {
     try found.read { () throws(SensorError) in
@@ -28,23 +30,42 @@ final class HwmonSource: SensorSource {
       if let path = place.input.faultPath, try root.integer(of: path) != 0 { throw .fault(path: path) }
       let raw = try root.integer(of: place.input.path)
       let kind = place.input.channel.kind
-      return Measurement(value: .divided(raw, by: kind.divisor), unit: kind.unit)
+      let value = Value.divided(raw, by: kind.divisor)
+      let time = ContinuousClock.now
+      return Measurement(value: value, unit: kind.unit, doubt: try alarm(of: place.input), time: time)
     }
+  }
+
+  /// Limits are the driver's, so what it says of them is told as it stands.
+  private func alarm(of input: HwmonInput) throws(SensorError) -> Doubt? {
+    var raised: [String] = []
+    for path in input.alarmPaths where try root.integer(of: path) != 0 {
+      raised.append(String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]))
+    }
+    return raised.isEmpty ? nil : Doubt(.alarm, "the driver reports \(raised.joined(separator: ", "))")
   }
 
   private func search() throws(SensorError) -> Place {
     let chips = try reading { () throws(ReadError) in try HwmonChip.all(in: root) }
-    let matches = chips.filter { $0.name == chip }
-    guard let match = matches.first else {
+    let named = chips.filter { $0.name == chip }
+    guard !named.isEmpty else {
       throw .noSuchName(chip, what: "hwmon chip", place: HwmonChip.classFolder, existing: chips.map(\.name))
+    }
+    let matches = device.map { device in named.filter { $0.isOf(device: device, in: root) } } ?? named
+    guard let match = matches.first else {
+      throw .noSuchName(
+        device ?? "", what: "device of a hwmon chip \(chip)", place: HwmonChip.classFolder,
+        existing: named.map { $0.device(in: root) })
     }
     guard matches.count == 1 else {
       throw .ambiguous(
         chip, what: "hwmon chip", candidates: matches.map { $0.device(in: root) },
-        instead: "name one attribute by its path, with type: file")
+        instead: "say which with device:, by the end of its path")
     }
-    let inputs = try reading { () throws(ReadError) in try match.channels(in: root) }
-    return Place(chip: match, input: try select(from: inputs, of: match))
+    // Where the device decides, the chip is read below it: that path is gone, not another's, when the chip moves.
+    let place = device == nil ? match : match.belowItsDevice(in: root)
+    let inputs = try reading { () throws(ReadError) in try place.channels(in: root) }
+    return Place(chip: place, input: try select(from: inputs, of: place))
   }
 
   private func select(from inputs: [HwmonInput], of match: HwmonChip) throws(SensorError) -> HwmonInput {

@@ -74,22 +74,31 @@ private func isDecimal(_ text: some Collection<UInt8>) -> Bool {
   return rest.isEmpty
 }
 
+/// The one number in what a file holds.
+func number(in text: some StringProtocol, of path: String) throws(SensorError) -> Value {
+  do {
+    return try number(in: text)
+  } catch {
+    throw .notOneNumber(path: path, content: String(text), flaw: error)
+  }
+}
+
+/// The one integer in what a file holds.
+func integer(in text: some StringProtocol, of path: String) throws(SensorError) -> Int64 {
+  guard case .integer(let integer) = try number(in: text, of: path) else {
+    throw .notOneNumber(path: path, content: String(text), flaw: .notAnInteger)
+  }
+  return integer
+}
+
 extension FileRoot {
   /// The one number a file holds.
   func number(of path: String) throws(SensorError) -> Value {
-    let text = try reading { () throws(ReadError) in try self.text(of: path) }
-    do {
-      return try Sensing.number(in: text)
-    } catch {
-      throw .notOneNumber(path: path, content: text, flaw: error)
-    }
+    try Sensing.number(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)
   }
 
   /// The one integer a sysfs attribute holds.
   func integer(of path: String) throws(SensorError) -> Int64 {
-    switch try number(of: path) {
-    case .integer(let integer): return integer
-    case let other: throw .notOneNumber(path: path, content: "\(other)", flaw: .notAnInteger)
-    }
+    try Sensing.integer(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)
   }
 }

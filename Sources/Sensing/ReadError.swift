@@ -3,7 +3,7 @@ import Glibc
 /// Why a file or folder could not be read: what was tried, on what, what happened.
 public struct ReadError: Error, Sendable, Hashable, CustomStringConvertible {
   public enum Attempt: String, Sendable, Hashable {
-    case open, read, list, resolve
+    case open, read, write, list, resolve
   }
 
   public enum Reason: Sendable, Hashable {

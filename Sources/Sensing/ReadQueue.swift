@@ -15,6 +15,10 @@
 /// - hung: the job is reported as timed out. Its worker stays in the read until the kernel returns; the job's id is refused
 ///   meanwhile.
 ///
+/// Jobs of a serial bus (``Bus/isSerial``) are runs of their own, one a bus at a time: the others of that bus stand in
+/// `queued` until it is done. Such a run is not handed over, since another worker would only wait for the same bus; and
+/// when one of its reads hangs, its bus is suspended at once.
+///
 /// When all workers are hung, the buses they hang on are suspended, what waits fails, and further jobs are refused. When a
 /// read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.
 ///
@@ -53,6 +57,8 @@ struct ReadQueue {
 
   private(set) var workers = [Worker](repeating: .absent, count: workerLimit)
   private(set) var waiting: [ArraySlice<ReadJob>] = []
+  /// Jobs of serial buses on which a run waits or is read.
+  private(set) var queued: [Bus: [ReadJob]] = [:]
   private(set) var suspended: Set<Bus> = []
   private(set) var isStopped = false
   /// How many reads were reported as timed out, ever.
@@ -88,12 +94,26 @@ struct ReadQueue {
         submission.refused.append(ReadResult(id: job.id, outcome: .failure(error)))
       } else {
         outstanding[job.id] = now
-        run.append(job)
+        if job.bus.isSerial {
+          queued[job.bus, default: []].append(job)
+        } else {
+          run.append(job)
+        }
       }
     }
     if !run.isEmpty { waiting.append(run[...]) }
+    for bus in queued.keys.sorted(by: { $0.name < $1.name }) where !isBusy(bus) { beginRun(of: bus) }
     submission.help = help(at: now)
     return submission
+  }
+
+  /// A run of this serial bus waits or is read.
+  private func isBusy(_ bus: Bus) -> Bool {
+    waiting.contains { $0.first?.bus == bus } || reads.contains { $0.job.bus == bus }
+  }
+
+  private mutating func beginRun(of bus: Bus) {
+    if let jobs = queued.removeValue(forKey: bus), !jobs.isEmpty { waiting.append(jobs[...]) }
   }
 
   private func refusal(of job: ReadJob, at now: Instant) -> SensorError? {
@@ -185,6 +205,7 @@ struct ReadQueue {
     let isFreed = run.pace == .hung && !hungReads.contains { $0.job.bus == bus } && suspended.remove(bus) != nil
     run.finished.append(ReadResult(id: run.job.id, outcome: outcome))
     guard let job = run.remaining.popFirst() else {
+      if bus.isSerial { beginRun(of: bus) }
       return Finish(step: .deliver(run.finished), resumed: isFreed ? bus : nil)
     }
     workers[index] = .reading(Run(job: job, since: now, remaining: run.remaining, finished: run.finished))
@@ -227,14 +248,24 @@ struct ReadQueue {
         run.pace = .slow
         advance.results += run.finished
         run.finished = []
-        if !run.remaining.isEmpty { handedOver.append(run.remaining) }
-        run.remaining = []
+        if !run.job.bus.isSerial {
+          if !run.remaining.isEmpty { handedOver.append(run.remaining) }
+          run.remaining = []
+        }
       }
       if run.pace == .slow, now >= run.hungAt {
         run.pace = .hung
         timeouts += 1
         let error = SensorError.timedOut(after: run.job.timeout)
         advance.results.append(ReadResult(id: run.job.id, outcome: .failure(error)))
+        if run.job.bus.isSerial {
+          let bus = run.job.bus
+          suspended.insert(bus)
+          advance.suspended.append(bus)
+          let stranded = Array(run.remaining) + (queued.removeValue(forKey: bus) ?? [])
+          run.remaining = []
+          advance.results += giveUp(stranded).map { ReadResult(id: $0.id, outcome: .failure(.busSuspended(bus))) }
+        }
       }
       workers[index] = .reading(run)
     }
@@ -242,7 +273,7 @@ struct ReadQueue {
     if hungReads.count == workers.count {
       let buses = Set(hungReads.map(\.job.bus)).subtracting(suspended)
       suspended.formUnion(buses)
-      advance.suspended = buses.sorted { $0.name < $1.name }
+      advance.suspended += buses.sorted { $0.name < $1.name }
       advance.results += takeWaiting().map { ReadResult(id: $0.id, outcome: .failure(shortage(for: $0.bus))) }
     }
     advance.help = help(at: now)
@@ -253,6 +284,7 @@ struct ReadQueue {
   mutating func stop() {
     isStopped = true
     waiting = []
+    queued = [:]
   }
 
   var hungReads: [Run] { reads.filter { $0.pace == .hung } }
@@ -263,8 +295,13 @@ struct ReadQueue {
 
   /// Takes back what no thread will read.
   private mutating func takeWaiting() -> [ReadJob] {
-    let jobs = Array(waiting.joined())
+    let jobs = Array(waiting.joined()) + queued.sorted { $0.key.name < $1.key.name }.flatMap(\.value)
     waiting = []
+    queued = [:]
+    return giveUp(jobs)
+  }
+
+  private mutating func giveUp(_ jobs: [ReadJob]) -> [ReadJob] {
     refusals += jobs.count
     for job in jobs { outstanding[job.id] = nil }
     return jobs

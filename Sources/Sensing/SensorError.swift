@@ -5,6 +5,12 @@ public enum SensorError: Error, Sendable, Hashable {
   case unreadable(ReadError)
   /// A file that should hold one number holds something else.
   case notOneNumber(path: String, content: String, flaw: NumberFlaw)
+  /// Nothing in a file is what a pattern looks for.
+  case noMatch(pattern: String, path: String, content: String)
+  /// A text that should be a value is longer than one may be.
+  case textTooLong(path: String, bytes: Int)
+  /// The sensor answered and has no value; the text says what it is about.
+  case noValue(String, path: String)
   /// A file of the kernel lacks a field, for example `MemAvailable`.
   case missingField(String, path: String)
   /// Nothing has the configured name; `existing` are the names there are, and `what` says of what: `hwmon chip`.
@@ -46,6 +52,13 @@ extension SensorError: CustomStringConvertible {
       "\(error)"
     case .notOneNumber(let path, let content, let flaw):
       "\(printable(path, limit: 256)) \(flaw.sentence(about: printable(content)))"
+    case .noMatch(let pattern, let path, let content):
+      "\(printable(path, limit: 256)) holds \"\(printable(content))\", and nothing there matches "
+        + "\"\(printable(pattern, limit: 256))\""
+    case .textTooLong(let path, let bytes):
+      "\(printable(path, limit: 256)) holds \(bytes) bytes of text; pick a part of it with match:"
+    case .noValue(let reason, let path):
+      "\(printable(path, limit: 256)): \(reason)"
     case .missingField(let field, let path):
       "\(path) has no \(field); this kernel does not offer it"
     case .noSuchName(let name, let what, let place, let existing):

@@ -13,9 +13,12 @@ public protocol SensorSource: Sendable {
 /// What several sources share, named for people: `hwmon pwmfan`, `file /sys/class/leds/led0`.
 public struct Bus: Sendable, Hashable, CustomStringConvertible {
   public let name: String
+  /// Only one read at a time gets anywhere, as on a 1-Wire bus: further ones would only take threads.
+  public let isSerial: Bool
 
-  public init(_ name: String) {
+  public init(_ name: String, isSerial: Bool = false) {
     self.name = name
+    self.isSerial = isSerial
   }
 
   public var description: String { name }
@@ -23,12 +26,22 @@ public struct Bus: Sendable, Hashable, CustomStringConvertible {
 
 extension SensorKind {
   /// The source that reads this kind of sensor. Nothing is opened before the first read.
-  public func source(in root: FileRoot = FileRoot()) -> any SensorSource {
+  ///
+  /// - Parameter thermometers: what the 1-Wire sensors of one program share.
+  public func source(in root: FileRoot = FileRoot(), thermometers: W1Conversions = W1Conversions()) -> any SensorSource
+  {
     switch self {
     case .thermal(let zone): ThermalSource(zone: zone, root: root)
-    case .hwmon(let chip, let selector): HwmonSource(chip: chip, selector: selector, root: root)
+    case .hwmon(let chip, let device, let selector):
+      HwmonSource(chip: chip, device: device, selector: selector, root: root)
+    case .iio(let device, let channel): IIOSource(device: device, channel: channel, root: root)
+    case .w1(let id): W1Source(id: id, root: root, conversions: thermometers)
+    case .powerSupply(let supply, let property): PowerSupplySource(supply: supply, property: property, root: root)
+    case .system(.cpu): ProcessorSource(root: root)
     case .system(let value): SystemSource(value: value, root: root)
-    case .file(let path): FileSource(path: path, root: root)
+    case .file(let path, let content): FileSource(path: path, content: content, root: root)
+    case .channels(let members):
+      ChannelsSource(members: members.map { ($0.name, $0.kind.source(in: root, thermometers: thermometers)) })
     }
   }
 }

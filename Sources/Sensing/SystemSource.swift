@@ -1,25 +1,65 @@
-/// Reads a value of the system as a whole from /proc.
+internal import CLinux
+import Glibc
+
+/// Reads a value of the system as a whole, from /proc, /sys or the kernel itself.
 struct SystemSource: SensorSource {
+  static let networkFolder = "/sys/class/net"
+  static let blockFolder = "/sys/block"
+
   let value: SystemValue
   let root: FileRoot
 
-  var bus: Bus { Bus("system") }
-
-  func read() throws(SensorError) -> Measurement {
+  /// A file system may hang, as a network mount does; the rest is in memory.
+  var bus: Bus {
     switch value {
-    case .load1: try Measurement(value: word(0, of: "/proc/loadavg", name: "load1"))
-    case .load5: try Measurement(value: word(1, of: "/proc/loadavg", name: "load5"))
-    case .load15: try Measurement(value: word(2, of: "/proc/loadavg", name: "load15"))
-    case .uptime: try Measurement(value: word(0, of: "/proc/uptime", name: "uptime"), unit: "s")
-    case .memoryAvailable: try Measurement(value: .integer(memory("MemAvailable")), unit: "B")
+    case .diskFree(let path), .diskUsed(let path): Bus("disk \(path)")
+    default: Bus("system")
     }
   }
+
+  func read() throws(SensorError) -> Measurement { try Measurement(value: current(), unit: value.unit) }
+
+  private func current() throws(SensorError) -> Value {
+    switch value {
+    case .load1: try word(0, of: "/proc/loadavg", name: "load1")
+    case .load5: try word(1, of: "/proc/loadavg", name: "load5")
+    case .load15: try word(2, of: "/proc/loadavg", name: "load15")
+    case .uptime: try word(0, of: "/proc/uptime", name: "uptime")
+    case .bootTime: try bootTime()
+    case .cpu: try ProcessorSource(root: root).read().value
+    case .memoryAvailable: .integer(try memory("MemAvailable"))
+    case .memoryTotal: .integer(try memory("MemTotal"))
+    case .memoryUsed: .number(try memoryUsed())
+    case .clockSynchronized: .flag(Self.isClockSynchronized)
+    case .diskFree(let path): .integer(try disk(path).free)
+    case .diskUsed(let path): .number(try disk(path).used)
+    case .network(let counter, let interface):
+      try ofInterface(interface) { folder throws(SensorError) in
+        .integer(try root.integer(of: "\(folder)/statistics/\(counter.rawValue)"))
+      }
+    case .operationalState(let interface):
+      try ofInterface(interface) { folder throws(SensorError) in .text(try text(of: folder + "/operstate")) }
+    case .wifiSignal(let interface): try wifiSignal(interface)
+    case .underVoltage: .flag(try RaspberryPi(root: root).isUnderVoltage())
+    case .throttled: .flag(try RaspberryPi(root: root).isThrottled())
+    case .lifeTime(let device): .integer(try lifeTime(device))
+    }
+  }
+
+  // MARK: /proc
 
   /// One of the numbers on the one line of proc_loadavg(5) and proc_uptime(5).
   private func word(_ index: Int, of path: String, name: String) throws(SensorError) -> Value {
     let words = try text(of: path).split(separator: " ")
     guard words.indices.contains(index) else { throw .missingField(name, path: path) }
-    return try parsed(words[index], path: path)
+    return try number(in: words[index], of: path)
+  }
+
+  private func bootTime() throws(SensorError) -> Value {
+    let path = "/proc/stat"
+    let line = try text(of: path).split(separator: "\n").first { $0.hasPrefix("btime ") }
+    guard let line else { throw .missingField("btime", path: path) }
+    return try number(in: line.dropFirst("btime ".count), of: path)
   }
 
   /// A field of proc_meminfo(5) in bytes: `MemAvailable:    3419980 kB`, where the kernel's kB is 1024 bytes.
@@ -27,23 +67,88 @@ struct SystemSource: SensorSource {
     let path = "/proc/meminfo"
     let line = try text(of: path).split(separator: "\n").first { $0.hasPrefix(field + ":") }
     guard let word = line?.split(separator: " ").dropFirst().first else { throw .missingField(field, path: path) }
-    guard case .integer(let kilobytes) = try parsed(word, path: path) else {
-      throw .notOneNumber(path: path, content: String(word), flaw: .notAnInteger)
-    }
+    let kilobytes = try integer(in: word, of: path)
     let (bytes, overflow) = kilobytes.multipliedReportingOverflow(by: 1024)
     guard !overflow else { throw .notOneNumber(path: path, content: String(word), flaw: .tooLarge) }
     return bytes
   }
 
-  private func text(of path: String) throws(SensorError) -> String {
-    try reading { () throws(ReadError) in try root.text(of: path) }
+  private func memoryUsed() throws(SensorError) -> Double {
+    let (total, available) = (try memory("MemTotal"), try memory("MemAvailable"))
+    guard total > 0 else { throw .missingField("MemTotal", path: "/proc/meminfo") }
+    return (100 * (1 - Double(available) / Double(total))).rounded(decimals: 2)
   }
 
-  private func parsed(_ word: Substring, path: String) throws(SensorError) -> Value {
-    do {
-      return try number(in: word)
-    } catch {
-      throw .notOneNumber(path: path, content: String(word), flaw: error)
+  /// The level of /proc/net/wireless: ` wlan0: 0000   58.  -52.  -256        0 ...`, link quality, level and noise.
+  private func wifiSignal(_ interface: String) throws(SensorError) -> Value {
+    let path = "/proc/net/wireless"
+    let lines = try text(of: path).split(separator: "\n").dropFirst(2)
+    var interfaces: [String] = []
+    for line in lines {
+      let words = line.split(separator: " ")
+      guard let name = words.first?.dropLast(), words.first?.last == ":" else { continue }
+      interfaces.append(String(name))
+      guard name == interface else { continue }
+      guard words.count > 3 else { throw .missingField("level of \(interface)", path: path) }
+      return try number(in: words[3].last == "." ? words[3].dropLast() : words[3], of: path)
     }
+    throw .noSuchName(interface, what: "wireless interface", place: path, existing: interfaces)
+  }
+
+  // MARK: The kernel
+
+  /// adjtimex(2): TIME_ERROR while the clock is not synchronised; reading needs no privilege.
+  private static var isClockSynchronized: Bool {
+    var state = timex()
+    let answer = adjtimex(&state)
+    return answer >= 0 && answer != TIME_ERROR && state.status & STA_UNSYNC == 0
+  }
+
+  /// statvfs(3): what users without privilege may still write, and of all that they may have, the part in use.
+  private func disk(_ path: String) throws(SensorError) -> (free: Int64, used: Double) {
+    var status = statvfs()
+    let location = try reading { () throws(ReadError) in try root.location(of: path) }
+    guard statvfs(location, &status) == 0 else { throw .unreadable(ReadError(.read, path, .errno(errno))) }
+    let (free, isOver) = Int64(clamping: status.f_bavail).multipliedReportingOverflow(
+      by: Int64(clamping: status.f_frsize))
+    let used = Double(status.f_blocks) - Double(status.f_bfree)
+    let all = used + Double(status.f_bavail)
+    guard !isOver, all > 0 else { throw .noValue("a file system without blocks of its own", path: path) }
+    return (free, (100 * used / all).rounded(decimals: 2))
+  }
+
+  // MARK: /sys
+
+  /// Reads of an interface; one that is not there is named, with those that are.
+  private func ofInterface(
+    _ interface: String, _ read: (String) throws(SensorError) -> Value
+  ) throws(SensorError) -> Value {
+    let folder = "\(Self.networkFolder)/\(interface)"
+    do {
+      return try read(folder)
+    } catch {
+      guard error.meansGone, !root.exists(folder) else { throw error }
+      throw .noSuchName(
+        interface, what: "network interface", place: Self.networkFolder,
+        existing: (try? root.entries(of: Self.networkFolder)) ?? [])
+    }
+  }
+
+  /// `life_time` of an eMMC (JEDEC JESD84-B50, 7.4.39): `0x02 0x01`, of two kinds of cells, in tenths begun; 0x0b is
+  /// past the end. The worse of them.
+  private func lifeTime(_ device: String) throws(SensorError) -> Int64 {
+    let path = "\(Self.blockFolder)/\(device)/device/life_time"
+    let text = try text(of: path)
+    let tenths = text.split(separator: " ").compactMap { word in
+      word.hasPrefix("0x") ? Int64(word.dropFirst(2), radix: 16) : nil
+    }
+    guard tenths.count == 2, let worse = tenths.max(), (1...11).contains(worse) else {
+      throw .noValue("the device does not tell its life time: \(printable(text))", path: path)
+    }
+    return worse * 10
+  }
+
+  private func text(of path: String) throws(SensorError) -> String {
+    try reading { () throws(ReadError) in try root.text(of: path) }
   }
 }

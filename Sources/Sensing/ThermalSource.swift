@@ -49,6 +49,25 @@ public struct ThermalZone: Sendable, Hashable {
   var typePath: String { folder + "/type" }
   var temperaturePath: String { folder + "/temp" }
 
+  /// A temperature at which the kernel does something.
+  public struct TripPoint: Sendable, Hashable {
+    /// `active`, `passive`, `hot` or `critical`.
+    public let type: String
+    /// °C
+    public let temperature: Double
+  }
+
+  /// The trip points of the zone, in their order.
+  public func tripPoints(in root: FileRoot) -> [TripPoint] {
+    let names = (try? root.entries(of: folder)) ?? []
+    return names.filter { $0.hasPrefix("trip_point_") && $0.hasSuffix("_type") }.compactMap { name in
+      guard let type = try? root.text(of: "\(folder)/\(name)"),
+        let millidegrees = try? root.integer(of: "\(folder)/\(name.dropLast("_type".count))_temp")
+      else { return nil }
+      return TripPoint(type: type, temperature: Double(millidegrees) / 1000)
+    }
+  }
+
   /// All zones, in the order of their numbers; none where the kernel has no such class.
   public static func all(in root: FileRoot) throws(ReadError) -> [ThermalZone] {
     try root.devices(ofClass: classFolder, prefix: "thermal_zone").compactMap { folder in

@@ -48,4 +48,63 @@ import Testing
     try tree.write("/v", bytes: [0xFF, 0xFE])
     #expect(complaint(of: FileSource(path: "/v", root: tree.root)) == "cannot read /v: not UTF-8 text")
   }
+
+  private func read(_ content: FileContent) throws -> Value {
+    try FileSource(path: "/v", content: content, root: tree.root).read().value
+  }
+
+  @Test("a pattern picks the number: its first group, or all that matches")
+  func match() throws {
+    try tree.write("/v", "state: ok\ntemp=21.5 C\nhumidity=45\n")
+    #expect(try read(FileContent(match: Pattern("temp=([0-9.]+)"))) == .number(21.5))
+    #expect(try read(FileContent(match: Pattern("[0-9]+$"))) == .integer(45))
+    #expect(try read(FileContent(match: Pattern("^state: (.*)$"), isText: true)) == .text("ok"))
+    let source = FileSource(path: "/v", content: FileContent(match: try Pattern("pressure=(.*)")), root: tree.root)
+    #expect(complaint(of: source)?.hasSuffix(#"and nothing there matches "pressure=(.*)""#) == true)
+    let state = FileSource(path: "/v", content: FileContent(match: try Pattern("^state: (.*)$")), root: tree.root)
+    #expect(complaint(of: state) == #"/v holds "ok": text, one decimal number was expected"#)
+  }
+
+  @Test("a text is a value where one is asked for, without the space around it")
+  func text() throws {
+    try tree.write("/v", " open \n")
+    #expect(try read(FileContent(isText: true)) == .text("open"))
+    try tree.write("/v", "\n")
+    #expect(complaint(of: FileSource(path: "/v", content: FileContent(isText: true), root: tree.root)) != nil)
+    try tree.write("/v", String(repeating: "a", count: 2000))
+    let long = FileSource(path: "/v", content: FileContent(isText: true), root: tree.root)
+    #expect(complaint(of: long) == "/v holds 2000 bytes of text; pick a part of it with match:")
+    #expect(try read(FileContent(match: Pattern("^a{3}"), isText: true)) == .text("aaa"))
+  }
+
+  @Test("a file of 10 MB is refused, as text and as a number", arguments: [false, true])
+  func huge(isText: Bool) throws {
+    try tree.write("/v", bytes: [UInt8](repeating: 0x31, count: 10_000_000))
+    let source = FileSource(path: "/v", content: FileContent(isText: isText), root: tree.root)
+    #expect(complaint(of: source) == "cannot read /v: larger than 64 KiB")
+  }
+
+  @Test("a FIFO that nobody writes to is empty, and holds nobody up")
+  func fifo() throws {
+    try tree.fifo("/v")
+    #expect(complaint(of: FileSource(path: "/v", root: tree.root)) == "/v is empty, one number was expected")
+  }
+
+  @Test("a file that vanishes between two reads is bad, and good when it is back")
+  func vanishes() throws {
+    let source = FileSource(path: "/v", root: tree.root)
+    try tree.write("/v", "1\n")
+    #expect(try source.read().value == .integer(1))
+    tree.remove("/v")
+    #expect(complaint(of: source) == "cannot resolve /v: No such file or directory")
+    try tree.write("/v", "2\n")
+    #expect(try source.read().value == .integer(2))
+  }
+
+  @Test("a file that vanishes between open and read is bad, whatever the kernel answers")
+  func vanishesOpen() {
+    // /proc/PID/… of a process that ended answers ESRCH at read(2), as sysfs answers ENODEV.
+    #expect(SensorError.unreadable(ReadError(.read, "/v", .errno(19))).meansGone)
+    #expect("\(ReadError(.read, "/v", .errno(19)))".contains("the device is gone (ENODEV)"))
+  }
 }

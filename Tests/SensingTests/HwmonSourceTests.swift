@@ -98,6 +98,63 @@ import Testing
         #"more than one hwmon chip is named "lm75": /sys/devices/i2c-1/1-0048, /sys/devices/i2c-1/1-0049;"#) == true)
   }
 
+  @Test(
+    "a device, by its path or the end of it, says which of several chips is meant",
+    arguments: [
+      ("1-0048", 0.001), ("1-0049", 0.002), ("i2c-1/1-0049", 0.002), ("/sys/devices/i2c-1/1-0048", 0.001),
+    ])
+  func device(end: String, value: Double) throws {
+    try chip(2, "lm75", device: "i2c-1/1-0048", ["temp1_input": "1"])
+    try chip(10, "lm75", device: "i2c-1/1-0049", ["temp1_input": "2"])
+    let source = SensorKind.hwmon(chip: "lm75", device: end, selector: .channel("temp1")).source(in: tree.root)
+    #expect(try source.read().value == .number(value))
+  }
+
+  @Test("a device that no chip of the name has is named with those that are", arguments: ["0048", "1-0050", "-0048"])
+  func noSuchDevice(end: String) throws {
+    try chip(2, "lm75", device: "i2c-1/1-0048", ["temp1_input": "1"])
+    try chip(3, "tmp102", device: "i2c-1/1-0050", ["temp1_input": "1"])
+    let source = SensorKind.hwmon(chip: "lm75", device: end, selector: .channel("temp1")).source(in: tree.root)
+    #expect(
+      complaint(of: source)
+        == "no device of a hwmon chip lm75 is named \"\(end)\" in /sys/class/hwmon; "
+        + "there are: /sys/devices/i2c-1/1-0048")
+  }
+
+  @Test("with a device, chips of one name that swap their numbers are still told apart")
+  func deviceRenumbered() throws {
+    func place(_ first: Int, _ second: Int) throws {
+      try chip(first, "lm75", device: "i2c-1/1-0048", ["temp1_input": "1000"])
+      try chip(second, "lm75", device: "i2c-1/1-0049", ["temp1_input": "2000"])
+    }
+    try place(0, 1)
+    let source = SensorKind.hwmon(chip: "lm75", device: "1-0048", selector: .channel("temp1")).source(in: tree.root)
+    #expect(try source.read().value == .number(1))
+    tree.remove("/sys")
+    #expect(complaint(of: source)?.contains("there is none at all") == true)
+    try place(1, 0)
+    #expect(try source.read().value == .number(1))
+  }
+
+  @Test("an alarm leaves the value and says which limit it is past")
+  func alarms() throws {
+    try chip(
+      0, "lm75",
+      [
+        "temp1_input": "90000", "temp1_max_alarm": "1", "temp1_crit_alarm": "0", "temp10_alarm": "1",
+        "temp1_max": "80000",
+      ])
+    let source = source("lm75", "temp1")
+    let measurement = try source.read()
+    #expect(measurement.value == .number(90))
+    #expect(measurement.doubt == Doubt(.alarm, "the driver reports temp1_max_alarm"))
+    try tree.write("/sys/class/hwmon/hwmon0/temp1_crit_alarm", "1\n")
+    #expect(try source.read().doubt?.reason == "the driver reports temp1_crit_alarm, temp1_max_alarm")
+    try tree.write("/sys/class/hwmon/hwmon0/temp1_max_alarm", "0\n")
+    try tree.write("/sys/class/hwmon/hwmon0/temp1_crit_alarm", "0\n")
+    #expect(try source.read().doubt == nil)
+  }
+
   @Test("a wrong chip and a wrong channel list what there is")
   func wrongNames() throws {
     try chip(2, "pwmfan", ["fan1_input": "1", "pwm1": "255", "pwm1_enable": "1", "fan1_target": "3"])

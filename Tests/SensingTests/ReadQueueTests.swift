@@ -233,6 +233,75 @@ import Testing
     #expect(id(queue.next(for: 0, at: at(100))) == "b")
   }
 
+  func serialJob(_ id: String, bus: String = "w1", timeout: Duration = .seconds(1)) -> ReadJob {
+    ReadJob(id: id, source: Stub(bus: Bus(bus, isSerial: true)), timeout: timeout)
+  }
+
+  @Test("jobs of a serial bus are read by one worker, and the others go on beside it")
+  mutating func serial() {
+    _ = queue.submit([serialJob("w1"), job("a"), serialJob("w2"), serialJob("w3")], at: at(0))
+    #expect(id(queue.next(for: 0, at: at(0))) == "a")
+    #expect(queue.finish(0, outcome: value, at: at(1)).resumed == nil)
+    #expect(id(queue.next(for: 0, at: at(1))) == "w1")
+    // 10 ms on, nothing is handed over: another worker would wait for the same bus.
+    #expect(queue.advance(to: at(11)).help == .none)
+    #expect(queue.submit([job("b")], at: at(20)).help == .start(1))
+    #expect(id(queue.next(for: 1, at: at(20))) == "b")
+    guard case .deliver = queue.finish(1, outcome: value, at: at(21)).step, case .wait = queue.next(for: 1, at: at(21))
+    else {
+      Issue.record("a second worker takes part of the bus")
+      return
+    }
+    #expect(id(queue.finish(0, outcome: value, at: at(751)).step) == "w2")
+    #expect(ids(queue.advance(to: at(761)).results) == ["w1"], "told while the next is read")
+    #expect(id(queue.finish(0, outcome: value, at: at(1_500)).step) == "w3")
+  }
+
+  @Test("what is submitted while a serial bus is read waits for it, and begins when it is done")
+  mutating func serialLater() {
+    _ = queue.submit([serialJob("w1")], at: at(0))
+    #expect(id(queue.next(for: 0, at: at(0))) == "w1")
+    #expect(queue.submit([serialJob("w2")], at: at(100)).help == .none)
+    #expect(queue.submit([serialJob("x1", bus: "other")], at: at(100)).help == .start(1))
+    #expect(id(queue.next(for: 1, at: at(100))) == "x1")
+    guard case .deliver = queue.finish(0, outcome: value, at: at(750)).step else {
+      Issue.record("not delivered")
+      return
+    }
+    #expect(id(queue.next(for: 0, at: at(750))) == "w2")
+  }
+
+  @Test("a read that hangs suspends its serial bus at once, with all that waits for it, and nothing else")
+  mutating func serialHang() {
+    _ = queue.submit([serialJob("w1"), serialJob("w2")], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    _ = queue.submit([serialJob("w3")], at: at(10))
+    let advance = queue.advance(to: at(1_000))
+    #expect(advance.suspended == [Bus("w1", isSerial: true)])
+    #expect(ids(advance.results) == ["w1", "w2", "w3"])
+    #expect(advance.results.last?.outcome == .failure(.busSuspended(Bus("w1", isSerial: true))))
+    #expect(queue.submit([serialJob("w2")], at: at(1_100)).refused.count == 1)
+    #expect(queue.submit([job("a")], at: at(1_100)).help == .start(1))
+    #expect(queue.finish(0, outcome: value, at: at(5_000)).resumed == Bus("w1", isSerial: true))
+    #expect(queue.submit([serialJob("w2"), serialJob("w3")], at: at(5_001)).refused.isEmpty)
+    #expect(queue.queued.isEmpty && queue.suspended.isEmpty)
+  }
+
+  @Test("when every worker hangs, what waits for a serial bus fails too")
+  mutating func serialStranded() {
+    _ = queue.submit([serialJob("w1", timeout: .seconds(100))], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    _ = queue.submit([serialJob("w2")], at: at(1))
+    for index in 1..<4 {
+      _ = queue.submit([job("h\(index)")], at: at(20))
+      _ = queue.next(for: index, at: at(20))
+      _ = queue.advance(to: at(20 + index * 20))
+    }
+    let results = queue.advance(to: at(200_000)).results
+    #expect(Set(ids(results)) == ["w1", "w2", "h1", "h2", "h3"])
+    #expect(queue.queued.isEmpty && queue.waiting.isEmpty)
+  }
+
   @Test("after a stop workers end, late reads are not reported, and jobs are refused")
   mutating func stop() {
     _ = queue.submit([job("a"), job("b")], at: at(0))

@@ -9,14 +9,37 @@ import Testing
     tree = try TemporaryTree()
     try tree.write("/proc/loadavg", "0.52 1.08 0.59 1/389 4711\n")
     try tree.write("/proc/uptime", "350735.47 234388.90\n")
-    try tree.write("/proc/meminfo", "MemTotal:        8000000 kB\nMemFree: 1 kB\nMemAvailable:    3419980 kB\n")
+    try tree.write("/proc/meminfo", "MemTotal:        8000000 kB\nMemFree: 1 kB\nMemAvailable:    3420000 kB\n")
+    try tree.write("/proc/stat", "cpu  400 50 50 1400 100 0 0 0 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\nbtime 1795176000\n")
+    try tree.write(
+      "/proc/net/wireless",
+      """
+      Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE
+       face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22
+       wlan0: 0000   58.  -52.  -256        0      0      0      0     12        0
+       wlan1: 0000   70   -40   -256        0      0      0      0      0        0
+      """)
+    for counter in NetworkCounter.allCases {
+      try tree.write("/sys/class/net/eth0/statistics/\(counter.rawValue)", "18446744073\n")
+    }
+    try tree.write("/sys/class/net/eth0/operstate", "up\n")
+    try tree.write("/sys/class/net/lo/operstate", "unknown\n")
+    try tree.write("/sys/block/mmcblk0/device/life_time", "0x02 0x01\n")
   }
 
   @Test(
-    "values of /proc have their units",
+    "values of /proc and /sys have their units",
     arguments: [
       (.load1, .number(0.52), nil), (.load5, .number(1.08), nil), (.load15, .number(0.59), nil),
-      (.uptime, .number(350735.47), "s"), (.memoryAvailable, .integer(3_502_059_520), "B"),
+      (.uptime, .number(350735.47), "s"), (.memoryAvailable, .integer(3_502_080_000), "B"),
+      (.memoryTotal, .integer(8_192_000_000), "B"), (.memoryUsed, .number(57.25), "%"), (.cpu, .number(25), "%"),
+      (.bootTime, .integer(1_795_176_000), "s"), (.wifiSignal(interface: "wlan0"), .integer(-52), "dBm"),
+      (.wifiSignal(interface: "wlan1"), .integer(-40), "dBm"),
+      (.network(.receivedBytes, interface: "eth0"), .integer(18_446_744_073), "B"),
+      (.network(.sendErrors, interface: "eth0"), .integer(18_446_744_073), nil),
+      (.operationalState(interface: "eth0"), .text("up"), nil),
+      (.operationalState(interface: "lo"), .text("unknown"), nil),
+      (.lifeTime(device: "mmcblk0"), .integer(20), "%"),
     ] as [(SystemValue, Value, String?)])
   func values(value: SystemValue, expected: Value, unit: String?) throws {
     let measurement = try SensorKind.system(value).source(in: tree.root).read()
@@ -24,9 +47,95 @@ import Testing
     #expect(measurement.unit == unit)
   }
 
-  @Test("this machine has them all", arguments: SystemValue.allCases)
+  @Test(
+    "this machine has them all",
+    arguments: [
+      .load1, .load5, .load15, .cpu, .memoryAvailable, .memoryTotal, .memoryUsed, .uptime, .bootTime,
+      .clockSynchronized, .diskFree(path: "/"), .diskUsed(path: "/"), .network(.receivedBytes, interface: "lo"),
+      .operationalState(interface: "lo"),
+    ] as [SystemValue])
   func machine(value: SystemValue) throws {
-    _ = try SensorKind.system(value).source().read()
+    let measurement = try SensorKind.system(value).source().read()
+    #expect(measurement.unit == value.unit)
+  }
+
+  @Test("cpu is of the time since the last reading, and stays between two ticks")
+  func processor() throws {
+    let source = SensorKind.system(.cpu).source(in: tree.root)
+    #expect(try source.read().value == .number(25))
+    #expect(try source.read().value == .number(25))
+    try tree.write("/proc/stat", "cpu  475 50 50 1425 100 0 0 0 0 0\n")
+    #expect(try source.read().value == .number(75))
+    // Waiting goes back at times.
+    try tree.write("/proc/stat", "cpu  576 50 50 1425 99 0 0 0 0 0\n")
+    #expect(try source.read().value == .number(100))
+    try tree.write("/proc/stat", "cpu  576 50\n")
+    #expect(complaint(of: source)?.contains("has no cpu") == true)
+  }
+
+  @Test("disk values are those of the file system that the path is on")
+  func disk() throws {
+    tree.folder("/data")
+    let free = try SensorKind.system(.diskFree(path: "/data")).source(in: tree.root).read().value.number
+    let used = try #require(try SensorKind.system(.diskUsed(path: "/data")).source(in: tree.root).read().value.number)
+    #expect(try #require(free) > 0)
+    #expect((0...100).contains(used))
+    let missing = SensorKind.system(.diskFree(path: "/none")).source(in: tree.root)
+    #expect(complaint(of: missing) == "cannot resolve /none: No such file or directory")
+    #expect(missing.bus != SensorKind.system(.load1).source().bus, "a mount may hang")
+  }
+
+  @Test(
+    "an interface that is not there is named with those that are",
+    arguments: [
+      (
+        .network(.receivedBytes, interface: "eth1"),
+        #"no network interface is named "eth1" in /sys/class/net; there are: eth0, lo"#
+      ),
+      (
+        .wifiSignal(interface: "wlan7"),
+        #"no wireless interface is named "wlan7" in /proc/net/wireless; there are: wlan0, wlan1"#
+      ),
+    ] as [(SystemValue, String)])
+  func noInterface(value: SystemValue, sentence: String) {
+    #expect(complaint(of: SystemSource(value: value, root: tree.root)) == sentence)
+  }
+
+  @Test(
+    "an eMMC that does not tell its life time says so, one past its end is at 110 %",
+    arguments: [("0x00 0x00", nil), ("0x01 0x0b", 110), ("0x0b", nil), ("0x01 0x20", nil)] as [(String, Int64?)])
+  func lifeTime(content: String, percent: Int64?) throws {
+    try tree.write("/sys/block/mmcblk0/device/life_time", content + "\n")
+    let source = SystemSource(value: .lifeTime(device: "mmcblk0"), root: tree.root)
+    if let percent {
+      #expect(try source.read().value == .integer(percent))
+    } else {
+      #expect(complaint(of: source)?.contains("does not tell its life time") == true)
+    }
+  }
+
+  @Test("under-voltage is the alarm of rpi_volt, or a flag of the firmware")
+  func underVoltage() throws {
+    let source = SensorKind.system(.underVoltage).source(in: tree.root)
+    #expect(complaint(of: source)?.contains("not a Raspberry Pi") == true)
+    let flags = "/sys/bus/platform/drivers/raspberrypi-firmware/soc:firmware/get_throttled"
+    try tree.write(flags, "50005\n")
+    #expect(try source.read().value == .flag(true))
+    try tree.write("/sys/class/hwmon/hwmon3/name", "rpi_volt\n")
+    try tree.write("/sys/class/hwmon/hwmon3/in0_lcrit_alarm", "0\n")
+    #expect(try source.read().value == .flag(false))
+  }
+
+  @Test(
+    "throttled is what holds now: capped, throttled or hot; not what was, and not the voltage",
+    arguments: [("0", false), ("50000", false), ("1", false), ("2", true), ("4", true), ("8", true), ("e0008", true)])
+  func throttled(content: String, isThrottled: Bool) throws {
+    let flags = "/sys/bus/platform/drivers/raspberrypi-firmware/soc@107c000000:firmware/get_throttled"
+    try tree.write(flags, content + "\n")
+    tree.folder("/sys/bus/platform/drivers/raspberrypi-firmware/another")
+    #expect(try SensorKind.system(.throttled).source(in: tree.root).read().value == .flag(isThrottled))
+    try tree.write(flags, "yes\n")
+    #expect(complaint(of: SystemSource(value: .throttled, root: tree.root))?.contains("holds \"yes\"") == true)
   }
 
   @Test("a kernel without MemAvailable, a short line and text are errors that name the file")

@@ -84,8 +84,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   private var buffer: String {
-    let rate = configuration.sensors.filter { $0.source.kind != nil }
-      .reduce(0) { $0 + .seconds(1) / $1.interval }
+    let rate = configuration.sensors.reduce(0) { $0 + .seconds(1) / ($1.average?.window ?? $1.interval) }
     let size = configuration.storage.maxSize
     let megabytes = "\((Double(size) / 1_000_000).shortestDecimal) MB in memory"
     guard rate > 0 else { return megabytes }
@@ -97,8 +96,9 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var readings: [String] {
     let sensors = configuration.sensors.map { sensor in
       let topic = configuration.topic.expanded(device: device, name: sensor.name)
-      guard sensor.source.kind != nil else { return "  \(topic): not read by this version" }
-      return "  \(topic): every \(sensor.interval.inWords)\(condition(sensor))"
+      let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
+      return "  \(topic): \(sensor.source)\(trips(sensor.source))\(unit), every \(sensor.interval.inWords)"
+        + average(sensor) + condition(sensor)
     }
     let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
     let inputs = configuration.inputs.map { input in
@@ -136,11 +136,25 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
+  /// What the kernel does at which temperature.
+  private func trips(_ source: SensorKind) -> String {
+    guard case .thermal(let name) = source,
+      let zone = try? ThermalZone.all(in: root).first(where: { $0.type == name })
+    else { return "" }
+    let points = zone.tripPoints(in: root).map { "\($0.type) \($0.temperature.shortestDecimal) °C" }
+    return points.isEmpty ? "" : " (\(points.joined(separator: ", ")))"
+  }
+
+  private func average(_ sensor: SensorConfiguration) -> String {
+    sensor.average.map { ", the \($0.statistic.rawValue) of \($0.window.inWords)" } ?? ""
+  }
+
   private func condition(_ sensor: SensorConfiguration) -> String {
     let step: String
     switch sensor.change {
     case nil: return ""
-    case .absolute(let change): step = change.shortestDecimal + (sensor.unit.map { " \($0)" } ?? "")
+    case .absolute(let change):
+      step = change.shortestDecimal + ((sensor.unit ?? sensor.source.unit).map { " \($0)" } ?? "")
     case .percent(let change): step = change.shortestDecimal + " %"
     }
     return ", if it moved by \(step)" + (sensor.maxAge.map { " or is \($0.inWords) old" } ?? "")

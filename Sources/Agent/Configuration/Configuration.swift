@@ -150,19 +150,32 @@ public struct LevelTexts: Sendable, Equatable {
 }
 
 /// A sensor that is read and published.
+///
+/// What was read goes through `map`, `scale` and `offset`, `range`, `average` and `decimals`, in this order, and what
+/// comes out is held against `change` and `maxAge`.
 public struct SensorConfiguration: Sendable, Equatable {
   public var name: String
-  public var source: ConfiguredSource
+  public var source: SensorKind
   public var interval: Duration
+  /// How long one read may take.
+  public var timeout: Duration
   /// How far the value must move to be published; nil: every sample is.
   public var change: Change?
   /// Published after this long even without a change; at least `interval`.
   public var maxAge: Duration?
   /// nil: the unit of what is read.
   public var unit: String?
+  /// What texts stand for; empty: themselves.
+  public var map: [String: Value] = [:]
   /// value = read × scale + offset.
   public var scale: Double
   public var offset: Double
+  /// A value outside is none.
+  public var range: Range?
+  /// One value for the samples of a window; nil: each sample is one.
+  public var average: Average?
+  /// Digits behind the point; nil: as many as it has.
+  public var decimals: Int?
   public var isRetained: Bool
 
   public enum Change: Sendable, Equatable {
@@ -171,21 +184,20 @@ public struct SensorConfiguration: Sendable, Equatable {
     /// Of the value last published, more than zero.
     case percent(Double)
   }
-}
 
-/// What a sensor reads. `kind` is what `Sensing` serves in this version; the rest is held, named and not read.
-public enum ConfiguredSource: Sendable, Hashable {
-  case served(SensorKind)
-  case iio(device: String, channel: String)
-  case w1(id: String)
-  case powerSupply(supply: String, property: String)
-  /// How busy the processors are, in percent.
-  case cpu
-  case diskFree(path: String)
-  case wifiSignal(interface: String)
+  /// Both bounds belong to it; nil: there is none.
+  public struct Range: Sendable, Equatable {
+    public var min: Double?
+    public var max: Double?
+  }
 
-  /// nil where this version does not read it.
-  public var kind: SensorKind? {
-    if case .served(let kind) = self { kind } else { nil }
+  public struct Average: Sendable, Equatable {
+    public enum Statistic: String, Sendable, CaseIterable {
+      case mean, median, min, max
+    }
+
+    public var statistic: Statistic
+    /// At least `interval`.
+    public var window: Duration
   }
 }

@@ -21,6 +21,8 @@ public struct Declaration: Sendable {
     /// One scalar or a list of them.
     case scalars(Shape)
     case section([Declaration])
+    /// A mapping whose keys are texts of the writer's own, each with one value: true, false, a number or a text.
+    case texts
     /// A list of mappings. Each may have the keys of `common` and those of the variant that its key `selector` names.
     case entries(common: [Declaration], selector: String?, variants: [Variant])
   }

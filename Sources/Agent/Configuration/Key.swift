@@ -69,6 +69,13 @@ struct Key<Value: Sendable>: Sendable {
     standard = nil
   }
 
+  /// A key that may be left out and takes one value or a list of them.
+  init<Wrapped>(optionalList name: String, _ kind: ValueKind<Wrapped>, help: String) where Value == Wrapped? {
+    declaration = Declaration(name: name, help: help, need: .optional, content: .scalars(kind.shape))
+    self.kind = kind.map { $0 }
+    standard = nil
+  }
+
   var name: String { declaration.name }
 }
 

@@ -1,3 +1,4 @@
+import Sensing
 import YAML
 
 /// Reads the keys of one mapping by their declarations and records what is wrong with them.
@@ -95,6 +96,29 @@ final class MappingReader {
     }
   }
 
+  /// A mapping of texts to what they stand for: at least one, `limit` at most.
+  func readTexts(_ declaration: Declaration, limit: Int) -> Field<[String: Value]> {
+    guard let entry = entries[declaration.name] else { return Field(value: [:], written: nil) }
+    let path = path(to: declaration.name)
+    guard case .mapping(let items) = entry.value.value, (1...limit).contains(items.count) else {
+      log.error(
+        entry.value.position, path,
+        "write 1 to \(limit) texts and what they stand for, such as {\"open\": 1, \"closed\": 0}")
+      return Field(value: [:], written: nil, isWrong: true)
+    }
+    var values: [String: Value] = [:]
+    for item in items {
+      guard case .scalar(let scalar) = item.value.value else {
+        log.error(
+          item.value.position, "\(path).\(item.key)", "\(item.value.kind) stands where a single value is expected")
+        continue
+      }
+      values[item.key] = Value(written: scalar)
+    }
+    let written = Written(path: path, key: entry.keyPosition, value: entry.value.position)
+    return Field(value: values, written: written, isWrong: values.count < items.count)
+  }
+
   // MARK: Sections
 
   /// The keys below `name`. Without them, what is missing is reported here.
@@ -169,6 +193,21 @@ final class MappingReader {
   }
 }
 
+extension Value {
+  /// A number or a flag where it is written as one, without quotes; else a text.
+  fileprivate init(written scalar: Scalar) {
+    switch scalar.text {
+    case "true" where scalar.isPlain: self = .flag(true)
+    case "false" where scalar.isPlain: self = .flag(false)
+    case let text where scalar.isPlain && Double.isDecimal(text):
+      self =
+        Int64(text).map { .integer($0) }
+        ?? (Double(text).map { $0.isFinite ? .number($0) : .text(text) } ?? .text(text))
+    default: self = .text(scalar.text)
+    }
+  }
+}
+
 extension Key {
   /// "write a duration, such as 30s".
   fileprivate var expectation: String {
@@ -185,6 +224,7 @@ extension Declaration.Content {
   var noun: String {
     switch self {
     case .section: "keys"
+    case .texts: "keys and what they stand for"
     case .entries: "a list"
     case .scalar(let shape), .scalars(let shape):
       switch shape {

@@ -1,137 +1,5 @@
 import Sensing
 
-/// The `type` of a sensor.
-enum SensorType: String, CaseIterable {
-  case thermal, hwmon, iio, w1
-  case powerSupply = "power_supply"
-  case system, file
-}
-
-/// The `value` of a sensor of type system: those `Sensing` knows, and those still to come.
-enum SystemWord: String, CaseIterable {
-  case load1, load5, load15, cpu
-  case memoryAvailable = "memory_available"
-  case uptime
-  case diskFree = "disk_free"
-  case wifiSignal = "wifi_signal"
-}
-
-enum SensorKeys {
-  static let name = Key(
-    required: "name", .name, missing: "write what the reading is called, such as cpu_temperature",
-    help: "What the reading is called; the {name} of topics.")
-  static let type = Key(
-    required: "type", ValueKind<SensorType>.choice,
-    missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "What kind of source is read.")
-  static let interval = Key(
-    "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s", help: "How often it is read.")
-  static let change = Key(
-    optional: "change", ValueKind<SensorConfiguration.Change>.change,
-    help: "Publish when the value moved this much, a number or a percentage; without it, every sample.")
-  static let maxAge = Key(
-    optional: "max_age", .duration(.milliseconds(10)...(.days(30))),
-    help: "Publish after this long even without a change.")
-  static let unit = Key(
-    optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, that of what is read.")
-  static let scale = Key("scale", .scale, default: "1", help: "What was read is multiplied by this.")
-  static let offset = Key("offset", .number, default: "0", help: "Added after scale.")
-  static let retain = Key("retain", .boolean, default: "false", help: "The server keeps the last reading.")
-
-  static let common: [Declaration] = [
-    name.declaration, type.declaration, interval.declaration, change.declaration, maxAge.declaration,
-    unit.declaration, scale.declaration, offset.declaration, retain.declaration,
-  ]
-
-  static let zone = Key(
-    required: "zone", .component, missing: "write the zone's type, such as cpu-thermal", help: "The zone's type.")
-  static let chip = Key(
-    required: "chip", .component, missing: "write the chip's name, such as pwmfan", help: "The chip's name.")
-  static let channel = Key(
-    optional: "channel", .channel, help: "The channel, such as temp1 or fan1; or label.")
-  static let label = Key(optional: "label", .text(bytes: 1...255), help: "The text of the channel's label; or channel.")
-  static let iioDevice = Key(
-    required: "device", .component, missing: "write the device's name, such as ads1015", help: "The device's name.")
-  static let iioChannel = Key(
-    required: "channel", .attribute, missing: "write the channel, such as in_voltage0", help: "The channel.")
-  static let id = Key(
-    required: "id", .w1, missing: "write the sensor's id, such as 28-0316a2795bff", help: "The sensor's id on the bus.")
-  static let supply = Key(
-    required: "supply", .component, missing: "write the supply's name, such as BAT0", help: "The supply's name.")
-  static let property = Key(
-    required: "property", .attribute, missing: "write the property, such as capacity", help: "The property to read.")
-  static let value = Key(
-    required: "value", ValueKind<SystemWord>.choice,
-    missing: "write \(Suggestion.list(SystemWord.allCases.map(\.rawValue)))", help: "The value to read.")
-  static let diskPath = Key(optional: "path", .absolutePath, help: "A path on the file system of disk_free.")
-  static let interface = Key(optional: "interface", .interface, help: "The interface of wifi_signal.")
-  static let path = Key(
-    required: "path", .absolutePath, missing: "write the file's path", help: "A file that holds one number.")
-
-  static let variants: [Declaration.Variant] = SensorType.allCases.map { type in
-    Declaration.Variant(name: type.rawValue, keys: keys(of: type))
-  }
-
-  static func keys(of type: SensorType) -> [Declaration] {
-    switch type {
-    case .thermal: [zone.declaration]
-    case .hwmon: [chip.declaration, channel.declaration, label.declaration]
-    case .iio: [iioDevice.declaration, iioChannel.declaration]
-    case .w1: [id.declaration]
-    case .powerSupply: [supply.declaration, property.declaration]
-    case .system: [value.declaration, diskPath.declaration, interface.declaration]
-    case .file: [path.declaration]
-    }
-  }
-}
-
-extension ValueKind where Value == String {
-  /// Documentation/hwmon/sysfs-interface.rst: a type and a number.
-  static let channel = ValueKind(.identifier(characters: "a-z0-9", count: 2...31)) { text throws(Mismatch) in
-    let letters = text.unicodeScalars.prefix { ("a"..."z").contains($0) }
-    let digits = text.unicodeScalars.dropFirst(letters.count).prefix(while: \.isDigit)
-    let channel = String(letters) + String(digits)
-    guard !letters.isEmpty, !digits.isEmpty, channel.utf8.count <= 31 else {
-      throw Mismatch(message: "\(quoted(text)) is not a channel; write a kind and a number, such as temp1 or fan2")
-    }
-    guard channel == text else {
-      throw Mismatch(message: "\(quoted(text)) is not a channel; write \(channel)")
-    }
-    return text
-  }
-
-  /// The name of a sysfs attribute.
-  static let attribute = ValueKind(.identifier(characters: "a-z0-9_-", count: 1...64)) { text throws(Mismatch) in
-    let isRight = text.unicodeScalars.allSatisfy { $0.isDigit || ("a"..."z").contains($0) || $0 == "_" || $0 == "-" }
-    guard isRight, (1...64).contains(text.utf8.count) else {
-      throw Mismatch(message: "\(quoted(text)) is not the name of an attribute; write 1 to 64 of a-z 0-9 _ -")
-    }
-    return text
-  }
-
-  /// Documentation/w1: the family, a dash and the serial number.
-  static let w1 = ValueKind(.identifier(characters: "0-9a-f-", count: 15...15)) { text throws(Mismatch) in
-    let scalars = Array(text.lowercased().unicodeScalars)
-    let isRight =
-      scalars.count == 15
-      && scalars.enumerated().allSatisfy { index, scalar in
-        index == 2 ? scalar == "-" : scalar.isDigit || ("a"..."f").contains(scalar)
-      }
-    guard isRight else {
-      throw Mismatch(
-        message: "\(quoted(text)) is not a 1-Wire id; write 2 hex digits, \"-\" and 12 more, such as 28-0316a2795bff")
-    }
-    return text.lowercased()
-  }
-
-  /// IFNAMSIZ is 16 with the NUL.
-  static let interface = component.map { text throws(Mismatch) in
-    guard text.utf8.count <= 15 else {
-      throw Mismatch(message: "\(quoted(text)) is not an interface; write one such as wlan0")
-    }
-    return text
-  }
-}
-
 /// Reads `sensors`.
 struct SensorSection {
   private(set) var sensors: [SensorConfiguration] = []
@@ -154,25 +22,33 @@ struct SensorSection {
           + "\(WrittenDuration.text(interval.value)); write a longer max_age"
       )
     }
+    let timeout = reader.read(SensorKeys.timeout).value
     let change = reader.read(SensorKeys.change).value
-    let unit = reader.read(SensorKeys.unit).value
-    let scale = reader.read(SensorKeys.scale).value
-    let offset = reader.read(SensorKeys.offset).value
+    let unit = reader.read(SensorKeys.unit)
+    let map = reader.readTexts(SensorKeys.map, limit: 256)
+    let scale = reader.read(SensorKeys.scale)
+    let offset = reader.read(SensorKeys.offset)
+    let range = RangeSection(reader)
+    let average = AverageKeys(reader, interval)
+    let decimals = reader.read(SensorKeys.round).value
     let isRetained = reader.read(SensorKeys.retain).value
-    let source = type.value.flatMap { SourceReader(reader: reader).source($0) }
-    reject(reader, type.value)
-    if let source, source.kind == nil, let written = type.written {
-      let what = if case .system = type.value { "this value" } else { "type \(type.value?.rawValue ?? "")" }
-      reader.log.warning(
-        written.value, written.path, "\(what) is not served by this version yet; the entry is ignored")
+    let sourceReader = SourceReader(reader: reader, isMapped: map.isWritten)
+    let source = type.value.flatMap { sourceReader.source($0) }
+    if case .channels? = source {
+      let single = [unit.written, map.written, scale.written, offset.written, range.written, average.written]
+      for written in single {
+        reader.error(written, "has no meaning for several channels at once; remove it, or give each its own entry")
+      }
     }
+    reject(reader, type.value)
     guard let text = name.value, let written = name.written else { return }
     names.append(NamedReading(name: text, written: written))
     guard let source else { return }
     sensors.append(
       SensorConfiguration(
-        name: text, source: source, interval: interval.value, change: change, maxAge: maxAge.value, unit: unit,
-        scale: scale, offset: offset, isRetained: isRetained))
+        name: text, source: source, interval: interval.value, timeout: timeout, change: change, maxAge: maxAge.value,
+        unit: unit.value, map: map.value, scale: scale.value, offset: offset.value, range: range.range,
+        average: average.average, decimals: decimals, isRetained: isRetained))
   }
 
   /// Without a type every type's keys are let pass: it is the type that is wrong.
@@ -186,17 +62,78 @@ struct SensorSection {
   }
 }
 
+/// Reads `range`.
+private struct RangeSection {
+  var range: SensorConfiguration.Range?
+  /// Where the key stands.
+  var written: Written?
+
+  init(_ reader: MappingReader) {
+    guard let position = reader.position(of: SensorKeys.rangeName) else { return }
+    written = Written(path: reader.path(to: SensorKeys.rangeName), key: position, value: position)
+    let section = reader.section(SensorKeys.rangeName)
+    let min = section.read(RangeKeys.min)
+    let max = section.read(RangeKeys.max)
+    if let low = min.value, let high = max.value, low > high {
+      section.error(
+        min.written,
+        "min \(low.shortestDecimal) is more than max \(high.shortestDecimal); raise max or lower min")
+    }
+    if min.value == nil, max.value == nil, !min.isWrong, !max.isWrong {
+      section.missing(RangeKeys.min.name, "write min, max or both")
+    }
+    section.reject(unknownTo: RangeKeys.all)
+    range = SensorConfiguration.Range(min: min.value, max: max.value)
+  }
+}
+
+/// Reads `average` and `window`.
+private struct AverageKeys {
+  var average: SensorConfiguration.Average?
+  var written: Written?
+
+  init(_ reader: MappingReader, _ interval: Field<Duration>) {
+    let statistic = reader.read(SensorKeys.average)
+    let window = reader.read(SensorKeys.window)
+    written = statistic.written
+    if window.isWritten, !statistic.isWritten, !statistic.isWrong {
+      reader.error(window.written, "a window needs an average; write mean, median, min or max beside it")
+    }
+    guard let statistic = statistic.value else { return }
+    guard let length = window.value else {
+      if !window.isWrong { reader.missing(SensorKeys.window.name, "write how long average looks back, such as 1m") }
+      return
+    }
+    if !interval.isWrong {
+      if length < interval.value {
+        reader.conflict(
+          window.written, interval.written,
+          "window \(WrittenDuration.text(length)) is shorter than interval \(WrittenDuration.text(interval.value)); "
+            + "write a longer window")
+      } else if length / interval.value > Double(Averaging.sampleLimit) {
+        reader.conflict(
+          window.written, interval.written,
+          "window \(WrittenDuration.text(length)) has more than \(Averaging.sampleLimit) intervals; "
+            + "write a longer interval or a shorter window")
+      }
+    }
+    average = SensorConfiguration.Average(statistic: statistic, window: length)
+  }
+}
+
 /// Reads the keys of one sensor that its type brings; nil after an error.
 private struct SourceReader {
   let reader: MappingReader
+  /// Texts become values, so a file may hold one.
+  let isMapped: Bool
 
-  func source(_ type: SensorType) -> ConfiguredSource? {
+  func source(_ type: SensorType) -> SensorKind? {
     switch type {
-    case .thermal: text(SensorKeys.zone).map { .served(.thermal(zone: $0)) }
-    case .file: text(SensorKeys.path).map { .served(.file(path: $0)) }
+    case .thermal: text(SensorKeys.zone).map { .thermal(zone: $0) }
+    case .file: file()
     case .w1: text(SensorKeys.id).map { .w1(id: $0) }
-    case .iio: pair(SensorKeys.iioDevice, SensorKeys.iioChannel).map { .iio(device: $0, channel: $1) }
-    case .powerSupply: pair(SensorKeys.supply, SensorKeys.property).map { .powerSupply(supply: $0, property: $1) }
+    case .iio: iio()
+    case .powerSupply: powerSupply()
     case .hwmon: hwmon()
     case .system: system()
     }
@@ -204,46 +141,136 @@ private struct SourceReader {
 
   private func text(_ key: Key<String?>) -> String? { reader.read(key).value }
 
-  /// Both are read before either is missed, so that both are reported.
-  private func pair(_ first: Key<String?>, _ second: Key<String?>) -> (String, String)? {
-    let (first, second) = (text(first), text(second))
-    guard let first, let second else { return nil }
-    return (first, second)
-  }
-
-  private func hwmon() -> ConfiguredSource? {
-    let chip = reader.read(SensorKeys.chip).value
+  private func hwmon() -> SensorKind? {
+    let chip = text(SensorKeys.chip)
+    let device = text(SensorKeys.chipDevice)
     let channel = reader.read(SensorKeys.channel)
     let label = reader.read(SensorKeys.label)
     if channel.isWritten, label.isWritten {
       reader.conflict(channel.written, label.written, "channel and label both name a channel; remove one of them")
-    } else if !channel.isWritten, !label.isWritten, !channel.isWrong, !label.isWrong {
+    }
+    if let channels = several(SensorKeys.channels, insteadOf: [channel, label]) {
+      guard let chip else { return nil }
+      return group(channels) { .hwmon(chip: chip, device: device, selector: .channel($0)) }
+    }
+    if !channel.isWritten, !label.isWritten, !channel.isWrong, !label.isWrong {
       reader.missing(SensorKeys.channel.name, "write the channel, such as temp1, or the label of one")
     }
     guard let chip else { return nil }
-    if let channel = channel.value { return .served(.hwmon(chip: chip, selector: .channel(channel))) }
-    return label.value.map { .served(.hwmon(chip: chip, selector: .label($0))) }
+    if let channel = channel.value { return .hwmon(chip: chip, device: device, selector: .channel(channel)) }
+    return label.value.map { .hwmon(chip: chip, device: device, selector: .label($0)) }
   }
 
-  private func system() -> ConfiguredSource? {
+  private func iio() -> SensorKind? {
+    let device = text(SensorKeys.iioDevice)
+    let channel = reader.read(SensorKeys.iioChannel)
+    if let channels = several(SensorKeys.iioChannels, insteadOf: [channel]) {
+      guard let device else { return nil }
+      return group(channels) { .iio(device: device, channel: $0) }
+    }
+    if !channel.isWritten, !channel.isWrong {
+      reader.missing(SensorKeys.iioChannel.name, "write the channel, such as in_voltage0")
+    }
+    guard let device else { return nil }
+    return channel.value.map { .iio(device: device, channel: $0) }
+  }
+
+  private func powerSupply() -> SensorKind? {
+    let supply = text(SensorKeys.supply)
+    let property = reader.read(SensorKeys.property)
+    if let properties = several(SensorKeys.properties, insteadOf: [property]) {
+      guard let supply else { return nil }
+      return group(properties) { .powerSupply(supply: supply, property: $0) }
+    }
+    if !property.isWritten, !property.isWrong {
+      reader.missing(SensorKeys.property.name, "write the property, such as capacity")
+    }
+    guard let supply else { return nil }
+    return property.value.map { .powerSupply(supply: supply, property: $0) }
+  }
+
+  /// The values of a list that stands in the place of other keys; nil where it is not written.
+  private func several(_ key: Key<String?>, insteadOf others: [Field<String?>]) -> [String]? {
+    guard reader.position(of: key.name) != nil else { return nil }
+    let fields = reader.readList(key, limit: 32)
+    for (index, field) in fields.enumerated() where fields[..<index].contains(where: { $0.value == field.value }) {
+      if let written = field.written {
+        reader.log.error(written.value, written.path, "\(quoted(field.value)) is in the list already; remove it")
+      }
+    }
+    for other in others {
+      guard let written = other.written, let position = reader.position(of: key.name) else { continue }
+      reader.conflict(
+        written, Written(path: reader.path(to: key.name), key: position, value: position),
+        "\(key.name) takes the place of this key; remove one of them")
+    }
+    return fields.map(\.value)
+  }
+
+  private func group(_ names: [String], _ kind: (String) -> SensorKind) -> SensorKind? {
+    names.isEmpty ? nil : .channels(names.map { SensorKind.NamedKind($0, kind($0)) })
+  }
+
+  private func file() -> SensorKind? {
+    let path = text(SensorKeys.path)
+    let match = reader.read(SensorKeys.match).value
+    let isText = reader.read(SensorKeys.text).value
+    return path.map { .file(path: $0, content: FileContent(match: match, isText: isText || isMapped)) }
+  }
+
+  private func system() -> SensorKind? {
     let value = reader.read(SensorKeys.value)
     let path = reader.read(SensorKeys.diskPath)
     let interface = reader.read(SensorKeys.interface)
+    let device = reader.read(SensorKeys.blockDevice)
     guard let word = value.value else { return nil }
-    for (owner, written) in [(SystemWord.diskFree, path.written), (.wifiSignal, interface.written)]
-    where word != owner {
-      reader.error(written, "belongs to value \(owner.rawValue), not \(word.rawValue); remove it")
+    let subjects: [(SystemWord.Subject, Field<String?>, String)] = [
+      (.path, path, "write a path on the file system, such as /"),
+      (.interface, interface, "write the interface, such as wlan0"),
+      (.device, device, "write the device, such as mmcblk0"),
+    ]
+    for (subject, field, advice) in subjects {
+      if subject == word.subject {
+        if !field.isWritten, !field.isWrong { reader.missing(subject.rawValue, advice) }
+      } else {
+        let owners = SystemWord.allCases.filter { $0.subject == subject }.map(\.rawValue)
+        reader.error(
+          field.written, "belongs to value \(Suggestion.list(owners)), not \(word.rawValue); remove it")
+      }
     }
-    switch word {
-    case .diskFree:
-      if !path.isWritten, !path.isWrong { reader.missing("path", "write a path on the file system, such as /") }
-      return path.value.map { .diskFree(path: $0) }
-    case .wifiSignal:
-      if !interface.isWritten, !interface.isWrong { reader.missing("interface", "write the interface, such as wlan0") }
-      return interface.value.map { .wifiSignal(interface: $0) }
-    case .load1, .load5, .load15, .cpu, .memoryAvailable, .uptime:
-      // `Sensing` decides what is served: a value it learns is served here without a change.
-      return SystemValue(rawValue: word.rawValue).map { .served(.system($0)) } ?? .cpu
-    }
+    return SystemValue(word, path: path.value, interface: interface.value, device: device.value).map { .system($0) }
+  }
+}
+
+extension SystemValue {
+  /// nil where what it is of is missing.
+  init?(_ word: SystemWord, path: String?, interface: String?, device: String?) {
+    let value: SystemValue? =
+      switch word {
+      case .load1: .load1
+      case .load5: .load5
+      case .load15: .load15
+      case .cpu: .cpu
+      case .memoryAvailable: .memoryAvailable
+      case .memoryTotal: .memoryTotal
+      case .memoryUsed: .memoryUsed
+      case .uptime: .uptime
+      case .bootTime: .bootTime
+      case .clockSynchronized: .clockSynchronized
+      case .underVoltage: .underVoltage
+      case .throttled: .throttled
+      case .diskFree: path.map { .diskFree(path: $0) }
+      case .diskUsed: path.map { .diskUsed(path: $0) }
+      case .operationalState: interface.map { .operationalState(interface: $0) }
+      case .wifiSignal: interface.map { .wifiSignal(interface: $0) }
+      case .lifeTime: device.map { .lifeTime(device: $0) }
+      case .receivedBytes, .sentBytes, .receivedPackets, .sentPackets, .receiveErrors, .sendErrors, .receiveDrops,
+        .sendDrops:
+        interface.flatMap { interface in
+          NetworkCounter(rawValue: word.rawValue).map { .network($0, interface: interface) }
+        }
+      }
+    guard let value else { return nil }
+    self = value
   }
 }

@@ -10,8 +10,9 @@ struct PlannedSensor: Sendable {
   let change: SensorConfiguration.Change?
   let maxAge: Duration?
   let unit: String?
-  let scale: Double
-  let offset: Double
+  let conditioning: Conditioning
+  let average: SensorConfiguration.Average?
+  let decimals: Int?
 }
 
 /// What is to be done each time an interval is over.
@@ -30,11 +31,15 @@ struct ScheduledWork: Sendable {
 
 /// What changes about a sensor while the agent runs.
 struct SensorState {
+  var averaging: Averaging?
   var policy: ReadingPolicy
   /// Why it could not be read the last time; nil: it could.
   var failure: String?
 
-  init(_ sensor: PlannedSensor) { policy = ReadingPolicy(change: sensor.change, maxAge: sensor.maxAge) }
+  init(_ sensor: PlannedSensor) {
+    averaging = sensor.average.map { Averaging($0, interval: sensor.interval) }
+    policy = ReadingPolicy(change: sensor.change, maxAge: sensor.maxAge)
+  }
 }
 
 /// A reading whose number is not reserved yet.
@@ -74,7 +79,7 @@ extension Daemon {
   /// Takes results in: those worth a reading get a number and go into the outbox.
   func sampled(_ results: [ReadResult]) {
     for result in results {
-      guard let index = plan.sensors.firstIndex(where: { $0.job.id == result.id }) else { continue }
+      guard let index = sensorIndex[result.id] else { continue }
       reading.remove(index)
       // What comes after the farewell gets no number, or the next start would have a gap.
       if !departure.hasSaidFarewell { take(result.outcome, of: index) }
@@ -86,12 +91,12 @@ extension Daemon {
 
   private func take(_ outcome: Result<Measurement, SensorError>, of index: Int) {
     let sensor = plan.sensors[index]
-    let content: Reading.Content
+    var content: Reading.Content
     let time: ContinuousClock.Instant
     var unit = sensor.unit
     switch outcome {
     case .success(let measurement):
-      content = Reading.Content(measurement.value.calibrated(scale: sensor.scale, offset: sensor.offset))
+      content = sensor.conditioning.content(of: measurement)
       time = measurement.time
       unit = unit ?? measurement.unit
     case .failure(let error):
@@ -99,6 +104,11 @@ extension Daemon {
       time = .now
     }
     report(content, of: index)
+    if sensors[index].averaging != nil {
+      guard let average = sensors[index].averaging?.take(content, at: time) else { return }
+      content = average
+    }
+    if let decimals = sensor.decimals { content = content.rounded(decimals: decimals) }
     guard sensors[index].policy.publishes(content, at: time) else { return }
     unnumbered.append(UnnumberedReading(stream: index, content: content, unit: unit, time: time))
   }
@@ -107,7 +117,7 @@ extension Daemon {
   private func report(_ content: Reading.Content, of index: Int) {
     let name = plan.streams[index].name
     switch content {
-    case .good, .edge, .total, .gap:
+    case .good, .doubtful, .edge, .total, .gap:
       guard sensors[index].failure != nil else { return }
       sensors[index].failure = nil
       logger.notice("\(name): can be read again")

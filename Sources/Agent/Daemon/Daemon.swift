@@ -70,6 +70,8 @@ actor Daemon {
 
   // Readings
   var sensors: [SensorState]
+  /// By the id of their jobs.
+  let sensorIndex: [String: Int]
   var schedule: SampleSchedule
   var sampleTimer: Scheduled<Void>?
   var reader: BlockingReader?
@@ -115,6 +117,7 @@ actor Daemon {
     underWay = session.underWay.count
     nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1)
     sensors = plan.sensors.map(SensorState.init)
+    sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
     schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)
     inputs = InputsState(plan, state.counts)

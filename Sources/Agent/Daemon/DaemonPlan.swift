@@ -68,9 +68,9 @@ extension Configuration {
   func daemonPlan(
     device: String, instance: String, root: FileRoot, runtimeFolder: String?
   ) throws(PlanError) -> Daemon.Plan {
-    let served = sensors.compactMap { sensor in sensor.source.kind.map { (sensor, $0) } }
+    let thermometers = W1Conversions()
     var streams: [Stream] = []
-    for (sensor, _) in served {
+    for sensor in sensors {
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
     for input in inputs {
@@ -79,7 +79,7 @@ extension Configuration {
       stream.timePrecision = .microseconds
       streams.append(stream)
     }
-    let planned = served.map { $0.planned(kind: $1, root: root) }
+    let planned = sensors.map { $0.planned(root: root, thermometers: thermometers) }
     return Daemon.Plan(
       client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
@@ -118,10 +118,12 @@ extension Configuration {
 }
 
 extension SensorConfiguration {
-  fileprivate func planned(kind: SensorKind, root: FileRoot) -> PlannedSensor {
+  fileprivate func planned(root: FileRoot, thermometers: W1Conversions) -> PlannedSensor {
     PlannedSensor(
-      job: ReadJob(id: name, source: kind.source(in: root)), interval: interval, change: change, maxAge: maxAge,
-      unit: unit, scale: scale, offset: offset)
+      job: ReadJob(id: name, source: source.source(in: root, thermometers: thermometers), timeout: timeout),
+      interval: interval, change: change, maxAge: maxAge, unit: unit,
+      conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
+      decimals: decimals)
   }
 }
 

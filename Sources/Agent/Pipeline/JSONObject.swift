@@ -44,14 +44,21 @@ struct JSONObject {
   }
 
   mutating func add(_ name: StaticString, _ value: Value) {
-    switch value {
-    case .number(let number): add(name, number)
-    case .integer(let integer):
-      addName(name)
-      buffer.writeString(String(integer))
-    case .text(let text): add(name, text)
-    case .flag(let flag): add(name, flag)
-    }
+    addName(name)
+    buffer.writeJSON(value)
+  }
+
+  /// An object of its own; what has no value is null.
+  mutating func add(_ name: StaticString, _ members: [(name: String, value: Value?)]) {
+    addName(name)
+    buffer.writeJSON(members)
+  }
+
+  /// An object of nothing else.
+  static func of(_ members: [(name: String, value: Value?)]) -> ByteBuffer {
+    var buffer = ByteBuffer()
+    buffer.writeJSON(members)
+    return buffer
   }
 
   /// A list of values that are JSON already.
@@ -79,6 +86,27 @@ struct JSONObject {
 }
 
 extension ByteBuffer {
+  fileprivate mutating func writeJSON(_ value: Value) {
+    switch value {
+    case .number(let number): writeString(number.isFinite ? number.shortestDecimal : "null")
+    case .integer(let integer): writeString(String(integer))
+    case .text(let text): writeJSONString(text)
+    case .flag(let flag): writeStaticString(flag ? "true" : "false")
+    case .channels(let channels): writeJSON(channels.map { ($0.name, $0.value) })
+    }
+  }
+
+  fileprivate mutating func writeJSON(_ members: [(name: String, value: Value?)]) {
+    writeInteger(UInt8(ascii: "{"))
+    for (index, member) in members.enumerated() {
+      if index > 0 { writeInteger(UInt8(ascii: ",")) }
+      writeJSONString(member.name)
+      writeInteger(UInt8(ascii: ":"))
+      if let value = member.value { writeJSON(value) } else { writeStaticString("null") }
+    }
+    writeInteger(UInt8(ascii: "}"))
+  }
+
   fileprivate mutating func writeJSONString(_ text: String) {
     writeInteger(UInt8(ascii: "\""))
     defer { writeInteger(UInt8(ascii: "\"")) }

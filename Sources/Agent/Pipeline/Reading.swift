@@ -4,6 +4,8 @@ import Sensing
 struct Reading: Sendable, Equatable {
   enum Content: Sendable, Equatable {
     case good(Value)
+    /// A value with something against it.
+    indirect case doubtful(Value, Doubt)
     case edge(Edge)
     case total(Total)
     /// So many readings of this name, or edges of its line, are lost for ever.
@@ -11,12 +13,16 @@ struct Reading: Sendable, Equatable {
     /// It could not be read; the text says why.
     case bad(String)
 
-    /// A value that has become infinite by its calibration is none.
-    init(_ value: Value) {
-      if case .number(let number) = value, !number.isFinite {
-        self = .bad("scale and offset make the value too large for a number")
-      } else {
-        self = .good(value)
+    init(_ value: Value, _ doubt: Doubt?) {
+      self = doubt.map { .doubtful(value, $0) } ?? .good(value)
+    }
+
+    /// What was measured, where something was.
+    var measured: (value: Value, doubt: Doubt?)? {
+      switch self {
+      case .good(let value): (value, nil)
+      case .doubtful(let value, let doubt): (value, doubt)
+      case .edge, .total, .gap, .bad: nil
       }
     }
   }
@@ -54,9 +60,23 @@ struct Reading: Sendable, Equatable {
   var cost: Int {
     let text =
       switch content {
-      case .bad(let text), .good(.text(let text)): text.utf8.count
-      case .good, .edge, .total, .gap: 0
+      case .bad(let text): text.utf8.count
+      case .good(let value): value.cost
+      case .doubtful(let value, let doubt): value.cost + doubt.reason.utf8.count
+      case .edge, .total, .gap: 0
       }
     return MemoryLayout<Reading>.stride + text
+  }
+}
+
+extension Value {
+  /// Bytes behind the value itself.
+  fileprivate var cost: Int {
+    switch self {
+    case .text(let text): text.utf8.count
+    case .channels(let channels):
+      channels.reduce(0) { $0 + MemoryLayout<ChannelValue>.stride + ($1.value?.cost ?? 0) }
+    case .number, .integer, .flag: 0
+    }
   }
 }

@@ -28,9 +28,21 @@ struct ReadingPolicy {
   private func moved(
     from old: Reading.Content, to new: Reading.Content, _ change: SensorConfiguration.Change
   ) -> Bool {
-    guard case .good(let old) = old, case .good(let new) = new, let old = old.number, let new = new.number else {
+    guard let (old, oldDoubt) = old.measured, let (new, newDoubt) = new.measured, oldDoubt == newDoubt else {
       return old != new
     }
+    return moved(from: old, to: new, change)
+  }
+
+  /// Of several channels one is enough.
+  private func moved(from old: Value, to new: Value, _ change: SensorConfiguration.Change) -> Bool {
+    if case .channels(let old) = old, case .channels(let new) = new, old.map(\.name) == new.map(\.name) {
+      return zip(old, new).contains { old, new in
+        guard let old = old.value, let new = new.value else { return old.value != new.value }
+        return moved(from: old, to: new, change)
+      }
+    }
+    guard let old = old.number, let new = new.number else { return old != new }
     let step =
       switch change {
       case .absolute(let step): step
@@ -42,15 +54,6 @@ struct ReadingPolicy {
 }
 
 extension Value {
-  /// The value as a number, where it is one.
-  var number: Double? {
-    switch self {
-    case .number(let value): value
-    case .integer(let value): Double(value)
-    case .text, .flag: nil
-    }
-  }
-
   /// value × scale + offset, rounded to the decimals that the three have together: 300 - 273.15 is 26.85, where binary
   /// fractions give 26.850000000000023.
   func calibrated(scale: Double, offset: Double) -> Value {
@@ -58,20 +61,6 @@ extension Value {
     let exact = number * scale + offset
     guard let valueDecimals = number.decimals, let scaleDecimals = scale.decimals, let offsetDecimals = offset.decimals
     else { return .number(exact) }
-    let decimals = max(valueDecimals + scaleDecimals, offsetDecimals)
-    let power = (0..<decimals).reduce(1.0) { power, _ in power * 10 }
-    // Beyond 15 digits a Double has no decimals left to round.
-    guard decimals <= 15, abs(exact) * power < 1e15 else { return .number(exact) }
-    return .number((exact * power).rounded() / power)
-  }
-}
-
-extension Double {
-  /// How many digits the shortest decimal of this number has behind its point; nil where it takes an exponent.
-  fileprivate var decimals: Int? {
-    let text = description
-    guard isFinite, !text.contains("e") else { return nil }
-    let fraction = text.split(separator: ".").dropFirst().first ?? ""
-    return fraction == "0" ? 0 : fraction.count
+    return .number(exact.rounded(decimals: max(valueDecimals + scaleDecimals, offsetDecimals)))
   }
 }

@@ -34,7 +34,10 @@ struct Stream: Sendable {
     var object = JSONObject()
     object.add("time", time)
     switch reading.content {
-    case .good(let value): object.add("value", value)
+    case .good(.channels(let channels)), .doubtful(.channels(let channels), _):
+      object.add("values", channels.map { ($0.name, $0.value) })
+      object.add("units", channels.compactMap { channel in channel.unit.map { (channel.name, .text($0)) } })
+    case .good(let value), .doubtful(let value, _): object.add("value", value)
     case .edge(let edge):
       object.add("value", edge.isRising)
       object.add("edge", edge.name)
@@ -51,6 +54,9 @@ struct Stream: Sendable {
     case .gap(let lost):
       object.add("quality", "gap")
       object.add("lost", lost)
+    case .doubtful(_, let doubt):
+      object.add("quality", doubt.grade.rawValue)
+      object.add("error", doubt.reason)
     case .bad(let reason):
       object.add("quality", "bad")
       object.add("error", reason)
@@ -61,15 +67,22 @@ struct Stream: Sendable {
     return object.finish()
   }
 
-  /// The value alone; empty where there is none.
+  /// The value alone, several as a JSON object; empty where there is none.
   private func plain(_ content: Reading.Content) -> ByteBuffer {
     switch content {
-    case .good(.number(let number)): ByteBuffer(string: number.shortestDecimal)
-    case .good(.flag(let level)): ByteBuffer(string: levels.text(of: level))
-    case .good(let value): ByteBuffer(string: value.description)
+    case .good(let value), .doubtful(let value, _): plain(value)
     case .edge(let edge): ByteBuffer(string: levels.text(of: edge.isRising))
     case .total(let total): ByteBuffer(string: total.value.shortestDecimal)
     case .gap, .bad: ByteBuffer()
+    }
+  }
+
+  private func plain(_ value: Value) -> ByteBuffer {
+    switch value {
+    case .number(let number): ByteBuffer(string: number.shortestDecimal)
+    case .flag(let level): ByteBuffer(string: levels.text(of: level))
+    case .channels(let channels): JSONObject.of(channels.map { ($0.name, $0.value) })
+    case .integer, .text: ByteBuffer(string: value.description)
     }
   }
 
@@ -77,6 +90,10 @@ struct Stream: Sendable {
     var properties = Properties()
     properties.addUserProperty("time", time)
     if let unit = reading.unit { properties.addUserProperty("unit", unit) }
+    if case .channels(let channels)? = reading.content.measured?.value {
+      let units = channels.compactMap { channel in channel.unit.map { (channel.name, Value?.some(.text($0))) } }
+      properties.addUserProperty("units", String(buffer: JSONObject.of(units)))
+    }
     properties.addUserProperty("seq", String(reading.sequence))
     switch reading.content {
     case .good: properties.addUserProperty("quality", "good")
@@ -91,6 +108,9 @@ struct Stream: Sendable {
     case .gap(let lost):
       properties.addUserProperty("quality", "gap")
       properties.addUserProperty("lost", String(lost))
+    case .doubtful(_, let doubt):
+      properties.addUserProperty("quality", doubt.grade.rawValue)
+      properties.addUserProperty("error", doubt.reason)
     case .bad(let reason):
       properties.addUserProperty("quality", "bad")
       properties.addUserProperty("error", reason)

@@ -109,12 +109,7 @@ struct ConfigurationTests {
   @Test("DESIGN's sample is a configuration; what is not served yet is a warning")
   func designSample() throws {
     let result = loadConfiguration(Self.sample)
-    #expect(
-      printed(result) == [
-        "55:24: warning: sensors[2].type: type iio is not served by this version yet; the entry is ignored",
-        "56:24: warning: sensors[3].type: type w1 is not served by this version yet; the entry is ignored",
-        "57:27: warning: sensors[4].type: type power_supply is not served by this version yet; the entry is ignored",
-      ])
+    #expect(printed(result) == [])
     let configuration = try #require(result.configuration)
     #expect(configuration.device.name == "Greenhouse 3")
     #expect(configuration.broker.username == "greenhouse")
@@ -137,20 +132,20 @@ struct ConfigurationTests {
       ])
     #expect(
       configuration.sensors.map(\.source) == [
-        .served(.thermal(zone: "cpu-thermal")),
-        .served(.hwmon(chip: "pwmfan", selector: .channel("fan1"))),
+        .thermal(zone: "cpu-thermal"),
+        .hwmon(chip: "pwmfan", selector: .channel("fan1")),
         .iio(device: "ads1015", channel: "in_voltage0"),
         .w1(id: "28-0316a2795bff"),
         .powerSupply(supply: "BAT0", property: "capacity"),
-        .served(.system(.load1)),
-        .served(.file(path: "/sys/class/leds/led0/brightness")),
+        .system(.load1),
+        .file(path: "/sys/class/leds/led0/brightness"),
       ])
-    #expect(configuration.sensors[2].source.kind == nil)
     #expect(
       configuration.sensors[0]
         == SensorConfiguration(
-          name: "cpu_temperature", source: .served(.thermal(zone: "cpu-thermal")), interval: .seconds(10),
-          change: .absolute(0.5), maxAge: .seconds(300), unit: "°C", scale: 1, offset: 0, isRetained: false))
+          name: "cpu_temperature", source: .thermal(zone: "cpu-thermal"), interval: .seconds(10),
+          timeout: .seconds(5), change: .absolute(0.5), maxAge: .seconds(300), unit: "°C", scale: 1, offset: 0,
+          isRetained: false))
   }
 
   @Test(
@@ -198,15 +193,38 @@ struct ConfigurationTests {
   }
 
   @Test(
-    "the values of system and the channels of hwmon",
+    "each type's keys name what is read",
     arguments: [
-      ("type: system, value: uptime", .served(.system(.uptime))),
-      ("type: system, value: memory_available", .served(.system(.memoryAvailable))),
-      ("type: system, value: disk_free, path: /", .diskFree(path: "/")),
-      ("type: system, value: wifi_signal, interface: wlan0", .wifiSignal(interface: "wlan0")),
-      ("type: hwmon, chip: c, label: Core 0", .served(.hwmon(chip: "c", selector: .label("Core 0")))),
-    ] as [(String, ConfiguredSource)])
-  func sources(text: String, expected: ConfiguredSource) {
+      ("type: system, value: uptime", .system(.uptime)),
+      ("type: system, value: memory_available", .system(.memoryAvailable)),
+      ("type: system, value: disk_free, path: /", .system(.diskFree(path: "/"))),
+      ("type: system, value: wifi_signal, interface: wlan0", .system(.wifiSignal(interface: "wlan0"))),
+      ("type: system, value: tx_errors, interface: eth0", .system(.network(.sendErrors, interface: "eth0"))),
+      ("type: system, value: operstate, interface: eth0", .system(.operationalState(interface: "eth0"))),
+      ("type: system, value: life_time, device: mmcblk0", .system(.lifeTime(device: "mmcblk0"))),
+      (
+        "type: hwmon, chip: c, device: 1-0048, channel: in0",
+        .hwmon(chip: "c", device: "1-0048", selector: .channel("in0"))
+      ),
+      ("type: iio, device: /sys/devices/x, channel: in_temp", .iio(device: "/sys/devices/x", channel: "in_temp")),
+      ("type: w1, id: 28-0316A2795BFF", .w1(id: "28-0316a2795bff")),
+      ("type: file, path: /a, text: yes", .file(path: "/a", content: FileContent(isText: true))),
+      ("type: file, path: /a, map: {x: 1}", .file(path: "/a", content: FileContent(isText: true))),
+      (
+        "type: hwmon, chip: c, channels: [temp1, humidity1]",
+        .channels(["temp1", "humidity1"].map { .init($0, .hwmon(chip: "c", selector: .channel($0))) })
+      ),
+      (
+        "type: iio, device: d, channels: [in_temp, in_pressure]",
+        .channels(["in_temp", "in_pressure"].map { .init($0, .iio(device: "d", channel: $0)) })
+      ),
+      (
+        "type: power_supply, supply: BAT0, properties: [status, temp]",
+        .channels(["status", "temp"].map { .init($0, .powerSupply(supply: "BAT0", property: $0)) })
+      ),
+      ("type: hwmon, chip: c, label: Core 0", .hwmon(chip: "c", selector: .label("Core 0"))),
+    ] as [(String, SensorKind)])
+  func sources(text: String, expected: SensorKind) {
     #expect(
       loadConfiguration(minimalConfiguration + "sensors: [{name: a, \(text)}]\n").configuration?.sensors.map(\.source)
         == [expected])
@@ -220,6 +238,53 @@ struct ConfigurationTests {
     let result = loadConfiguration(
       minimalConfiguration + "sensors: [{name: a, type: thermal, zone: z, change: \(text)}]\n")
     #expect(result.configuration?.sensors.first?.change == expected)
+  }
+
+  @Test("every value of system is one that Sensing has", arguments: SystemWord.allCases)
+  func systemWords(word: SystemWord) {
+    let subject = word.subject.map { ", \($0.rawValue): /x" } ?? ""
+    let path = word.subject == .path ? subject : subject.replacing("/", with: "")
+    let result = loadConfiguration(
+      minimalConfiguration + "sensors: [{name: a, type: system, value: \(word.rawValue)\(path)}]\n")
+    guard case .system(let value)? = result.configuration?.sensors.first?.source else {
+      Issue.record("\(printed(result))")
+      return
+    }
+    #expect(value.description.split(separator: " ").first.map(String.init) == word.rawValue)
+  }
+
+  @Test("what becomes of a value between its source and the broker")
+  func policy() {
+    let result = loadConfiguration(
+      minimalConfiguration + """
+        sensors:
+          - name: a
+            type: file
+            path: /a
+            match: 't=([0-9]+)'
+            timeout: 2s
+            scale: 0.001
+            range: {min: -40, max: 85}
+            average: median
+            window: 1m
+            round: 1
+          - {name: b, type: file, path: /b, map: {on: true, off: false, "1": 1.5, other: other, quoted: "2", many: 7}}
+          - {name: c, type: file, path: /c, range: {max: 5}}
+
+        """)
+    #expect(printed(result) == [])
+    let sensors = result.configuration?.sensors ?? []
+    #expect(sensors.count == 3)
+    #expect(sensors.first?.timeout == .seconds(2))
+    #expect(sensors.first?.range == .init(min: -40, max: 85))
+    #expect(sensors.first?.average == .init(statistic: .median, window: .seconds(60)))
+    #expect(sensors.first?.decimals == 1)
+    #expect(
+      sensors.dropFirst().first?.map == [
+        "on": .flag(true), "off": .flag(false), "1": .number(1.5), "other": .text("other"), "quoted": .text("2"),
+        "many": .integer(7),
+      ])
+    #expect(sensors.last?.range == .init(min: nil, max: 5))
   }
 
   @Test("broker.url may be a list of every transport")

@@ -28,7 +28,7 @@ struct WrongConfigurationTests {
       ),
       (
         "sensors:\n  - {name: a, type: system, value: load1, path: /}\n",
-        ["4:43: sensors[0].path: belongs to value disk_free, not load1; remove it"]
+        ["4:43: sensors[0].path: belongs to value disk_free or disk_used, not load1; remove it"]
       ),
       (
         "sensors:\n  - {name: a, type: termal, zone: x}\n",
@@ -100,6 +100,30 @@ struct WrongConfigurationTests {
         ["4:46: sensors[0].channel: \"temp1_input\" is not a channel; write temp1"]
       ),
       (
+        "sensors:\n  - {name: a, type: file, path: /a, match: '(', round: 10, timeout: 6m, average: mode}\n",
+        [
+          "4:44: sensors[0].match: \"(\" is not a POSIX extended regular expression: Unmatched ( or \\(; correct it",
+          "4:56: sensors[0].round: 10 is out of range; write a whole number from 0 to 9",
+          "4:69: sensors[0].timeout: \"6m\" is out of range; write 10ms to 5m",
+          "4:82: sensors[0].average: \"mode\" is not known; write mean, median, min or max",
+        ]
+      ),
+      (
+        "sensors:\n  - {name: a, type: file, path: /a, map: {}, range: 5}\n",
+        [
+          "4:42: sensors[0].map: write 1 to 256 texts and what they stand for, such as {\"open\": 1, \"closed\": 0}",
+          "4:53: sensors[0].range: a single value stands where keys are expected; write \"key: value\" lines, "
+            + "with a space behind each colon",
+        ]
+      ),
+      (
+        "sensors:\n  - {name: a, type: hwmon, chip: c, channels: [temp1, temp1_input, temp1]}\n",
+        [
+          "4:55: sensors[0].channels[1]: \"temp1_input\" is not a channel; write temp1",
+          "4:68: sensors[0].channels[2]: \"temp1\" is in the list already; remove it",
+        ]
+      ),
+      (
         "sensors:\n  - {name: a, type: w1, id: 28-03}\n",
         [
           "4:29: sensors[0].id: \"28-03\" is not a 1-Wire id; write 2 hex digits, \"-\" and 12 more, "
@@ -168,6 +192,26 @@ struct WrongConfigurationTests {
       (
         minimalConfiguration + "sensors:\n  - {name: a, type: system, value: disk_free}\n",
         "4:6: sensors[0].path: missing; write a path on the file system, such as /"
+      ),
+      (
+        minimalConfiguration + "sensors:\n  - {name: a, type: system, value: rx_bytes}\n",
+        "4:6: sensors[0].interface: missing; write the interface, such as wlan0"
+      ),
+      (
+        minimalConfiguration + "sensors:\n  - {name: a, type: iio, device: d}\n",
+        "4:6: sensors[0].channel: missing; write the channel, such as in_voltage0"
+      ),
+      (
+        minimalConfiguration + "sensors:\n  - {name: a, type: power_supply, supply: BAT0}\n",
+        "4:6: sensors[0].property: missing; write the property, such as capacity"
+      ),
+      (
+        minimalConfiguration + "sensors:\n  - {name: a, type: thermal, zone: z, average: mean}\n",
+        "4:6: sensors[0].window: missing; write how long average looks back, such as 1m"
+      ),
+      (
+        minimalConfiguration + "sensors:\n  - {name: a, type: thermal, zone: z, range: {}}\n",
+        "4:39: sensors[0].range.min: missing; write min, max or both"
       ),
     ])
   func missing(text: String, expected: String) {
@@ -246,6 +290,37 @@ struct WrongConfigurationTests {
       (
         "sensors:\n  - {name: a, type: thermal, zone: z, max_age: 1s, interval: 5s}\n",
         ["4:52: sensors[0].interval: max_age 1s is shorter than interval 5s; write a longer max_age"]
+      ),
+      (
+        "sensors:\n  - {name: a, type: thermal, zone: z, window: 1m}\n",
+        ["4:39: sensors[0].window: a window needs an average; write mean, median, min or max beside it"]
+      ),
+      (
+        "sensors:\n  - {name: a, type: thermal, zone: z, average: min, window: 5s}\n",
+        ["4:53: sensors[0].window: window 5s is shorter than interval 10s; write a longer window"]
+      ),
+      (
+        "sensors:\n  - {name: a, type: thermal, zone: z, average: min, window: 5m, interval: 10ms}\n",
+        [
+          "4:65: sensors[0].interval: window 5m has more than 10000 intervals; "
+            + "write a longer interval or a shorter window"
+        ]
+      ),
+      (
+        "sensors:\n  - {name: a, type: thermal, zone: z, range: {max: 1, min: 2}}\n",
+        ["4:55: sensors[0].range.min: min 2 is more than max 1; raise max or lower min"]
+      ),
+      (
+        "sensors:\n  - {name: a, type: iio, device: d, channel: in_temp, channels: [in_temp], scale: 2, unit: x}\n",
+        [
+          "4:55: sensors[0].channels: channels takes the place of this key; remove one of them",
+          "4:76: sensors[0].scale: has no meaning for several channels at once; remove it, or give each its own entry",
+          "4:86: sensors[0].unit: has no meaning for several channels at once; remove it, or give each its own entry",
+        ]
+      ),
+      (
+        "sensors:\n  - {name: a, type: system, value: rx_bytes, interface: eth0, device: mmcblk0}\n",
+        ["4:63: sensors[0].device: belongs to value life_time, not rx_bytes; remove it"]
       ),
       (
         "  keepalive: 5s\n  keepalive: 6s\n",

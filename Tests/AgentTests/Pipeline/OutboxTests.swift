@@ -67,7 +67,11 @@ struct OutboxTests {
     "text is counted in bytes of UTF-8",
     arguments: [
       (.bad("hangs"), 5), (.good(.text("°C")), 3), (.good(.text("")), 0), (.good(.integer(.max)), 0),
-      (.good(.flag(true)), 0),
+      (.good(.flag(true)), 0), (.doubtful(.text("ab"), Doubt(.alarm, "cde")), 5),
+      (
+        .good(.channels([ChannelValue("a", .text("xy")), ChannelValue("b", nil)])),
+        2 + 2 * MemoryLayout<ChannelValue>.stride
+      ),
     ] as [(Reading.Content, Int)])
   func textBytes(content: Reading.Content, bytes: Int) {
     #expect(reading(1, content).cost == cost + bytes)

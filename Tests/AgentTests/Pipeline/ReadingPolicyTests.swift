@@ -139,6 +139,28 @@ struct ReadingPolicyTests {
     #expect(published([.good(.text("1")), .good(.number(1))], change: change) == [true, true])
   }
 
+  @Test("of several channels, one that moved is enough")
+  func channels() {
+    func sample(_ first: Double, _ second: Double?) -> Reading.Content {
+      .good(.channels([ChannelValue("a", .number(first)), ChannelValue("b", second.map { .number($0) })]))
+    }
+    #expect(
+      published(
+        [sample(1, 1), sample(1.5, 1), sample(1, 2), sample(1.5, 2.5), sample(1, nil), sample(1, nil), sample(1, 2)],
+        change: .absolute(1)) == [true, false, true, false, true, false, true])
+  }
+
+  @Test("what begins to be in doubt is a change, what stays in doubt is compared by its value")
+  func doubts() {
+    func doubtful(_ number: Double, _ reason: String = "r") -> Reading.Content {
+      .doubtful(.number(number), Doubt(.alarm, reason))
+    }
+    #expect(
+      published(
+        [.good(.number(1)), doubtful(1), doubtful(1.5), doubtful(2), doubtful(2, "other"), .good(.number(2))],
+        change: .absolute(1)) == [true, true, false, true, true, true])
+  }
+
   @Test("an integer and a number are compared by what they are worth")
   func mixedNumbers() {
     #expect(

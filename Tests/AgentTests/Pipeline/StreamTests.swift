@@ -109,6 +109,41 @@ struct StreamTests {
     #expect(try json(reading(content, unit: nil)) == #"{"time":"2026-11-20T12:00:00.123Z","# + text)
   }
 
+  @Test("a value in doubt has its quality and the reason behind its unit")
+  func doubtful() throws {
+    let doubt = Doubt(.uncertain, "85 °C twice")
+    #expect(
+      try json(reading(.doubtful(.number(85), doubt)))
+        == #"{"time":"2026-11-20T12:00:00.123Z","value":85,"unit":"°C","quality":"uncertain","error":"85 °C twice","seq":1042}"#
+    )
+    #expect(
+      try userProperties(reading(.doubtful(.number(85), doubt)), .v5).dropFirst(2)
+        == ["seq=1042", "quality=uncertain", "error=85 °C twice"])
+    #expect(
+      String(buffer: try stream(.plain).message(reading(.doubtful(.number(85), doubt)), Self.synchronized, .v5).payload)
+        == "85")
+  }
+
+  @Test("several channels are one object of values and one of units")
+  func channels() throws {
+    let channels = Value.channels([
+      ChannelValue("temp1", .number(21.5), unit: "°C"), ChannelValue("status", .text("a\"b")),
+      ChannelValue("humidity1", nil, unit: "%RH"),
+    ])
+    #expect(
+      try json(reading(.good(channels), unit: nil))
+        == #"{"time":"2026-11-20T12:00:00.123Z","values":{"temp1":21.5,"status":"a\"b","humidity1":null},"#
+        + #""units":{"temp1":"°C","humidity1":"%RH"},"seq":1042}"#)
+    #expect(
+      try json(reading(.doubtful(channels, Doubt(.bad, "humidity1: gone")), unit: nil)).hasSuffix(
+        #""humidity1":"%RH"},"quality":"bad","error":"humidity1: gone","seq":1042}"#))
+    #expect(
+      try userProperties(reading(.good(channels), unit: nil), .v5).dropFirst().first
+        == #"units={"temp1":"°C","humidity1":"%RH"}"#)
+    let plain = try stream(.plain).message(reading(.good(channels), unit: nil), Self.synchronized, .v5)
+    #expect(String(buffer: plain.payload) == #"{"temp1":21.5,"status":"a\"b","humidity1":null}"#)
+  }
+
   @Test("a total's unit stands between its rate and its generation")
   func totalUnit() throws {
     let total = reading(.total(Reading.Total(value: 1, rate: 0, generation: 7)), unit: "L")

@@ -1,0 +1,83 @@
+/// Reads one channel of an IIO device: `_input`, or (`_raw` + offset) × scale, in the usual unit.
+final class IIOSource: SensorSource {
+  private struct Place {
+    let device: IIODevice
+    let channel: IIOChannel
+  }
+
+  private let device: String
+  private let channel: String
+  private let root: FileRoot
+  private let found = StableName<Place>()
+
+  init(device: String, channel: String, root: FileRoot) {
+    self.device = device
+    self.channel = channel
+    self.root = root
+  }
+
+  var bus: Bus { Bus("iio \(device)") }
+
+  func read() throws(SensorError) -> Measurement {
+    try found.read { () throws(SensorError) in
+      try search()
+    } at: { place throws(SensorError) in
+      // A path is the device's own; a name may be another's by now.
+      if !device.contains("/") {
+        let file = place.device.folder + (place.device.name == device ? "/name" : "/label")
+        let name = try reading { () throws(ReadError) in try root.text(of: file) }
+        guard name == device else { throw .moved(device, path: place.device.folder) }
+      }
+      return try measure(place.channel)
+    }
+  }
+
+  private func measure(_ channel: IIOChannel) throws(SensorError) -> Measurement {
+    let raw = try root.number(of: channel.path)
+    let time = ContinuousClock.now
+    // Read each time: a gain may be set while we run.
+    let scale = try channel.scalePath.map { path throws(SensorError) in try root.number(of: path) }
+    let offset = try channel.offsetPath.map { path throws(SensorError) in try root.number(of: path) }
+    let quantity = channel.quantity
+    if scale == nil, offset == nil, quantity == .none { return Measurement(value: raw, time: time) }
+    guard let value = Self.value(raw, scale, offset, quantity) else {
+      throw .notOneNumber(path: channel.path, content: "\(raw)", flaw: .tooLarge)
+    }
+    return Measurement(value: .number(value), unit: quantity.unit, time: time)
+  }
+
+  /// Rounded to the digits that the decimal numbers have together; nil past the range of a Double.
+  static func value(_ raw: Value, _ scale: Value?, _ offset: Value?, _ quantity: IIOQuantity) -> Double? {
+    guard let raw = raw.number, let scale = (scale ?? .integer(1)).number, let offset = (offset ?? .integer(0)).number
+    else { return nil }
+    let exact = (raw + offset) * scale * quantity.factor / quantity.divisor
+    guard exact.isFinite, let rawDecimals = raw.decimals, let offsetDecimals = offset.decimals,
+      let scaleDecimals = scale.decimals
+    else { return nil }
+    let shift = quantity.divisor > 1 ? 3 : 0
+    return exact.rounded(decimals: max(rawDecimals, offsetDecimals) + scaleDecimals + shift)
+  }
+
+  private func search() throws(SensorError) -> Place {
+    let devices = try reading { () throws(ReadError) in try IIODevice.all(in: root) }
+    let matches = devices.filter { $0.answers(to: device, in: root) }
+    guard let match = matches.first else {
+      let existing = devices.map { device in device.label.map { "\(device.name) (\($0))" } ?? device.name }
+      throw .noSuchName(device, what: "iio device", place: IIODevice.busFolder, existing: existing)
+    }
+    guard matches.count == 1 else {
+      throw .ambiguous(
+        device, what: "iio device", candidates: matches.map { $0.label ?? $0.device(in: root) },
+        instead: "name one by its label or by its path")
+    }
+    // Found by its path it is read there: that path is gone, not another's, when the device moves.
+    let folder = device.contains("/") ? (try? root.resolve(match.folder)) ?? match.folder : match.folder
+    let place = IIODevice(name: match.name, label: match.label, folder: folder)
+    let channels = try reading { () throws(ReadError) in try place.channels(in: root) }
+    guard let channel = channels.first(where: { $0.name == channel }) else {
+      throw .noSuchName(
+        channel, what: "channel of iio device \(device)", place: match.folder, existing: channels.map(\.name))
+    }
+    return Place(device: place, channel: channel)
+  }
+}

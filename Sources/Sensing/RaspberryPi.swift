@@ -1,0 +1,36 @@
+/// What the firmware of a Raspberry Pi says of its supply and of its speed.
+///
+/// The kernel has a hwmon chip `rpi_volt` whose only attribute is the alarm of a supply that is too low; Raspberry Pi's own
+/// kernel has all flags besides, in `get_throttled` of the firmware's device.
+struct RaspberryPi {
+  static let firmwareFolder = "/sys/bus/platform/drivers/raspberrypi-firmware"
+
+  let root: FileRoot
+
+  func isUnderVoltage() throws(SensorError) -> Bool {
+    let chips = try reading { () throws(ReadError) in try HwmonChip.all(in: root) }
+    guard let chip = chips.first(where: { $0.name == "rpi_volt" }) else { return try flags() & 1 != 0 }
+    return try root.integer(of: chip.folder + "/in0_lcrit_alarm") != 0
+  }
+
+  /// Capped, throttled, or at the soft temperature limit; that it ever was is in other bits.
+  func isThrottled() throws(SensorError) -> Bool { try flags() & 0b1110 != 0 }
+
+  /// Hexadecimal, without a prefix: 50005.
+  private func flags() throws(SensorError) -> UInt32 {
+    guard let path = flagsPath else {
+      throw .noValue("no get_throttled here: not a Raspberry Pi, or not its own kernel", path: Self.firmwareFolder)
+    }
+    let text = try reading { () throws(ReadError) in try root.text(of: path) }
+    guard let flags = UInt32(text.hasPrefix("0x") ? text.dropFirst(2) : text[...], radix: 16) else {
+      throw .notOneNumber(path: path, content: text, flaw: .text)
+    }
+    return flags
+  }
+
+  /// The attribute, where this kernel has it; the device's own name differs from board to board.
+  var flagsPath: String? {
+    let devices = (try? root.entries(of: Self.firmwareFolder)) ?? []
+    return devices.map { "\(Self.firmwareFolder)/\($0)/get_throttled" }.first(where: root.exists)
+  }
+}

@@ -1,0 +1,97 @@
+/// Reads a 1-Wire thermometer by its id (Documentation/w1/slaves/w1_therm.rst and ABI/testing/sysfs-driver-w1_therm).
+///
+/// A read takes as long as the sensor converts, 750 ms at 12 bits, and keeps its whole bus busy: so ``Bus/isSerial``.
+struct W1Source: SensorSource {
+  static let devicesFolder = "/sys/bus/w1/devices"
+  /// What a DS18B20 has in its register after power-up, before it has converted.
+  static let powerUpMillidegrees: Int64 = 85_000
+
+  let id: String
+  let root: FileRoot
+  let conversions: W1Conversions
+
+  var bus: Bus { Bus("w1", isSerial: true) }
+
+  private var folder: String { "\(Self.devicesFolder)/\(id)" }
+
+  func read() throws(SensorError) -> Measurement {
+    do {
+      conversions.prepare(id, below: folder, in: root)
+      let (millidegrees, doubt) = try Self.believed { () throws(SensorError) in try registerValue() }
+      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", doubt: doubt)
+    } catch {
+      guard error.meansGone, !root.exists(folder) else { throw error }
+      throw .noSuchName(id, what: "1-Wire sensor", place: Self.devicesFolder, existing: Self.ids(in: root))
+    }
+  }
+
+  /// What a sensor says after power-up is read again, and in doubt where it stays.
+  static func believed(_ read: () throws(SensorError) -> Int64) throws(SensorError) -> (Int64, Doubt?) {
+    let first = try read()
+    let millidegrees = first == powerUpMillidegrees ? try read() : first
+    guard millidegrees == powerUpMillidegrees else { return (millidegrees, nil) }
+    return (
+      millidegrees, Doubt(.uncertain, "85 °C twice: also what the sensor says after power-up, without a conversion")
+    )
+  }
+
+  private func registerValue() throws(SensorError) -> Int64 {
+    let path = folder + "/temperature"
+    let text: String
+    do {
+      text = try root.text(of: path)
+    } catch {
+      // Kernels before 5.9 have the older attribute only.
+      guard error.isAbsence else { throw .unreadable(error) }
+      return try W1Slave(of: folder + "/w1_slave", in: root).millidegrees
+    }
+    // How the driver says that the sensor did not answer, or that the checksum was wrong.
+    guard !text.isEmpty else {
+      throw .noValue("the sensor gave no valid answer; check its wiring and power", path: path)
+    }
+    return try integer(in: text, of: path)
+  }
+
+  /// The families that are thermometers: DS18S20, DS1822, DS18B20, DS1825 and MAX31850, DS28EA00.
+  static let families = ["10", "22", "28", "3b", "42"]
+
+  /// The ids of all thermometers.
+  static func ids(in root: FileRoot) -> [String] {
+    ((try? root.entries(of: devicesFolder)) ?? []).filter { id in families.contains { id.hasPrefix($0 + "-") } }
+  }
+}
+
+/// What `w1_slave` holds: the nine bytes of the sensor's memory, twice, a verdict on their checksum, and a temperature.
+///
+///     72 01 4b 46 7f ff 0e 10 57 : crc=57 YES
+///     72 01 4b 46 7f ff 0e 10 57 t=23125
+struct W1Slave {
+  let millidegrees: Int64
+
+  init(of path: String, in root: FileRoot) throws(SensorError) {
+    let text = try reading { () throws(ReadError) in try root.text(of: path) }
+    let lines = text.split(separator: "\n")
+    guard lines.count == 2, let temperature = lines[1].split(separator: " ").last, temperature.hasPrefix("t=") else {
+      throw .noValue("not the two lines of a 1-Wire thermometer", path: path)
+    }
+    let bytes = lines[0].split(separator: " ").prefix(9).compactMap { UInt8($0, radix: 16) }
+    guard lines[0].hasSuffix("YES"), bytes.count == 9, Self.checksum(of: bytes.prefix(8)) == bytes[8] else {
+      throw .noValue("the checksum of the sensor's answer is wrong; check its wiring and power", path: path)
+    }
+    // A bus that is shorted to ground reads zeros, whose checksum is zero.
+    guard bytes.contains(where: { $0 != 0 }) else {
+      throw .noValue("the sensor's answer is all zeros; check the bus for a short circuit", path: path)
+    }
+    guard let millidegrees = Int64(temperature.dropFirst(2)) else {
+      throw .notOneNumber(path: path, content: String(temperature), flaw: .notAnInteger)
+    }
+    self.millidegrees = millidegrees
+  }
+
+  /// The CRC of 1-Wire: x⁸ + x⁵ + x⁴ + 1, the lowest bit first.
+  static func checksum(of bytes: some Sequence<UInt8>) -> UInt8 {
+    bytes.reduce(0) { sum, byte in
+      (0..<8).reduce(sum ^ byte) { sum, _ in sum & 1 == 0 ? sum >> 1 : (sum >> 1) ^ 0x8C }
+    }
+  }
+}

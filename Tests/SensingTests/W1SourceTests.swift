@@ -1,0 +1,154 @@
+import Testing
+
+@testable import Sensing
+
+@Suite struct W1SourceTests {
+  let tree: TemporaryTree
+  let conversions = W1Conversions()
+
+  init() throws {
+    tree = try TemporaryTree()
+  }
+
+  /// A sensor as sysfs has it: below its bus master, the bus links to both.
+  func sensor(_ id: String, master: Int = 1, _ attributes: [String: String]) throws {
+    let folder = "/sys/devices/w1_bus_master\(master)/\(id)"
+    for (attribute, content) in attributes { try tree.write("\(folder)/\(attribute)", content) }
+    try tree.link("/sys/bus/w1/devices/\(id)", to: "../../../devices/w1_bus_master\(master)/\(id)")
+  }
+
+  func source(_ id: String) -> any SensorSource {
+    SensorKind.w1(id: id).source(in: tree.root, thermometers: conversions)
+  }
+
+  func bulkRead(_ master: Int = 1) -> String? {
+    try? tree.root.text(of: "/sys/devices/w1_bus_master\(master)/therm_bulk_read")
+  }
+
+  @Test(
+    "temperature is in millidegrees",
+    arguments: [("23125\n", 23.125), ("-62", -0.062), ("0\n", 0), ("84938\n", 84.938)])
+  func temperature(content: String, value: Double) throws {
+    try sensor("28-0316a2795bff", ["temperature": content, "w1_slave": "nonsense"])
+    let measurement = try source("28-0316a2795bff").read()
+    #expect(measurement.value == .number(value))
+    #expect(measurement.unit == "°C" && measurement.doubt == nil)
+  }
+
+  @Test("without temperature, w1_slave is read with its checksum")
+  func slave() throws {
+    // The example of Documentation/w1/slaves/w1_therm.rst's format, with a true checksum.
+    let bytes: [UInt8] = [0x72, 0x01, 0x4B, 0x46, 0x7F, 0xFF, 0x0E, 0x10]
+    let crc = W1Slave.checksum(of: bytes)
+    let hex = (bytes + [crc]).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    #expect(crc == 0x57)
+    try sensor("28-000000000001", ["w1_slave": "\(hex) : crc=57 YES\n\(hex) t=23125\n"])
+    #expect(try source("28-000000000001").read().value == .number(23.125))
+  }
+
+  @Test(
+    "an answer that cannot be right is none",
+    arguments: [
+      (
+        "72 01 4b 46 7f ff 0e 10 57 : crc=57 NO\n72 01 4b 46 7f ff 0e 10 57 t=23125\n",
+        "the checksum of the sensor's answer is wrong; check its wiring and power"
+      ),
+      (
+        "73 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n73 01 4b 46 7f ff 0e 10 57 t=23187\n",
+        "the checksum of the sensor's answer is wrong; check its wiring and power"
+      ),
+      (
+        "00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n",
+        "the sensor's answer is all zeros; check the bus for a short circuit"
+      ),
+      ("", "not the two lines of a 1-Wire thermometer"), ("t=1\n", "not the two lines of a 1-Wire thermometer"),
+    ])
+  func wrongAnswers(content: String, sentence: String) throws {
+    try sensor("28-000000000001", ["w1_slave": content])
+    #expect(complaint(of: source("28-000000000001")) == "/sys/bus/w1/devices/28-000000000001/w1_slave: \(sentence)")
+  }
+
+  @Test("an empty temperature is how the driver says that there is none")
+  func empty() throws {
+    try sensor("28-000000000001", ["temperature": ""])
+    #expect(
+      complaint(of: source("28-000000000001"))
+        == "/sys/bus/w1/devices/28-000000000001/temperature: the sensor gave no valid answer; check its wiring and power"
+    )
+  }
+
+  @Test("85 °C that stays when it is read again is uncertain")
+  func powerUp() throws {
+    try sensor("28-000000000001", ["temperature": "85000\n"])
+    let measurement = try source("28-000000000001").read()
+    #expect(measurement.value == .number(85))
+    #expect(measurement.doubt?.grade == .uncertain)
+  }
+
+  @Test("85 °C is read again before it is believed, other temperatures are not", arguments: [85_000, 84_938])
+  func powerUpOnce(first: Int64) throws {
+    var answers = [first, 21_000]
+    let (millidegrees, doubt) = try W1Source.believed { () throws(SensorError) in answers.removeFirst() }
+    #expect(millidegrees == (first == 85_000 ? 21_000 : first) && doubt == nil)
+  }
+
+  @Test("one sensor alone converts by itself; with a second, the master converts for both, once a round")
+  func bulk() throws {
+    let (first, second) = ("28-000000000001", "28-000000000002")
+    try sensor(first, ["temperature": "1000\n"])
+    try sensor(second, ["temperature": "2000\n"])
+    let bulk = "/sys/devices/w1_bus_master1/therm_bulk_read"
+    try tree.write(bulk, "0\n")
+    let (a, b) = (source(first), source(second))
+    #expect(try a.read().value == .number(1))
+    #expect(bulkRead() == "0")
+    #expect(try b.read().value == .number(2))
+    #expect(bulkRead() == "trigger")
+    try tree.write(bulk, "0\n")
+    #expect(try a.read().value == .number(1))
+    #expect(bulkRead() == "0", "it belongs to the conversion that has just ended")
+    #expect(try a.read().value == .number(1))
+    #expect(bulkRead() == "trigger", "a second read needs a conversion of its own")
+  }
+
+  @Test("where the master has no bulk conversion, or lets nobody start one, each sensor converts by itself")
+  func noBulk() throws {
+    for id in ["28-000000000001", "28-000000000002"] { try sensor(id, ["temperature": "1000\n"]) }
+    for _ in 1...2 {
+      #expect(try source("28-000000000001").read().value == .number(1))
+      #expect(try source("28-000000000002").read().value == .number(1))
+    }
+  }
+
+  @Test("sensors of different masters are no reason for a bulk conversion")
+  func masters() throws {
+    try sensor("28-000000000001", master: 1, ["temperature": "1000\n"])
+    try sensor("28-000000000002", master: 2, ["temperature": "2000\n"])
+    for master in 1...2 { try tree.write("/sys/devices/w1_bus_master\(master)/therm_bulk_read", "0\n") }
+    _ = try source("28-000000000001").read()
+    _ = try source("28-000000000002").read()
+    #expect(bulkRead(1) == "0" && bulkRead(2) == "0")
+  }
+
+  @Test("a sensor that is gone is named with those that are there, and read again when it is back on any master")
+  func gone() throws {
+    try sensor("28-000000000001", ["temperature": "1000\n"])
+    try sensor("10-000000000002", ["temperature": "2000\n"])
+    tree.folder("/sys/bus/w1/devices/w1_bus_master1")
+    let source = source("28-000000000001")
+    #expect(try source.read().value == .number(1))
+    tree.remove("/sys/bus/w1/devices/28-000000000001")
+    tree.remove("/sys/devices/w1_bus_master1/28-000000000001")
+    #expect(
+      complaint(of: source)
+        == "no 1-Wire sensor is named \"28-000000000001\" in /sys/bus/w1/devices; there are: 10-000000000002")
+    try sensor("28-000000000001", master: 2, ["temperature": "3000\n"])
+    #expect(try source.read().value == .number(3))
+  }
+
+  @Test("all sensors share a bus on which one is read at a time")
+  func bus() {
+    #expect(source("28-000000000001").bus == source("10-000000000002").bus)
+    #expect(source("28-000000000001").bus.isSerial)
+  }
+}
