@@ -94,7 +94,7 @@ let package = Package(
     .testTarget(
       name: "AgentTests",
       dependencies: [
-        "Agent", "MQTT", "Sensing", "Storage", "TestScene", nio("NIOCore"),
+        "Agent", "MQTT", "Sensing", "Storage", "TestScene", "YAML", nio("NIOCore"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

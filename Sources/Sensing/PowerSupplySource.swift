@@ -49,6 +49,14 @@ struct PowerSupplySource: SensorSource {
   }
 }
 
+extension PowerSupplySource {
+  /// A property that says what the supply is, not how it is.
+  static func isIdentity(_ property: String) -> Bool {
+    let names = ["type", "manufacturer", "model_name", "serial_number", "technology", "scope", "usb_type"]
+    return names.contains(property) || property.hasPrefix("manufacture_")
+  }
+}
+
 /// What a property is measured in, by its name: the class has micro-units, and tenths of a degree.
 struct PowerSupplyScale: Equatable {
   let divisor: Int64

@@ -5,11 +5,14 @@
 struct RaspberryPi {
   static let firmwareFolder = "/sys/bus/platform/drivers/raspberrypi-firmware"
 
+  /// The name of the hwmon chip.
+  static let voltageChip = "rpi_volt"
+
   let root: FileRoot
 
   func isUnderVoltage() throws(SensorError) -> Bool {
     let chips = try reading { () throws(ReadError) in try HwmonChip.all(in: root) }
-    guard let chip = chips.first(where: { $0.name == "rpi_volt" }) else { return try flags() & 1 != 0 }
+    guard let chip = chips.first(where: { $0.name == Self.voltageChip }) else { return try flags() & 1 != 0 }
     return try root.integer(of: chip.folder + "/in0_lcrit_alarm") != 0
   }
 

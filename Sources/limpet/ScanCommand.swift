@@ -4,7 +4,7 @@ import ArgumentParser
 struct ScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scan",
-    abstract: "Lists GPIO chips and lines by the names that stay.")
+    abstract: "Lists sensors with their values, and GPIO chips and lines, by the names that stay.")
 
   @OptionGroup var root: RootOptions
 

@@ -44,15 +44,15 @@ struct InputTests {
     }
   }
 
-  @Test("scan finds nothing there, and says so in each format")
+  @Test("scan finds no lines there, and says so in each format")
   func scan() async throws {
     try await withScene { scene in
-      for (option, expected) in [("--json", "{\"gpio\":[]}"), ("--yaml", "# inputs:")] {
+      for (option, expected) in [("--json", ",\"gpio\":[]}"), ("--yaml", "found")] {
         let outcome = try await scene.limpet("scan", "--root", scene.folder, option)
         #expect(outcome.ending == .exited(0))
-        #expect(outcome.output.first?.hasPrefix(expected) == true)
+        #expect(outcome.output.last?.hasSuffix(expected) == true)
       }
-      #expect(try await scene.limpet("scan", "--root", scene.folder).output == ["no GPIO chips"])
+      #expect(try await scene.limpet("scan", "--root", scene.folder).output.last == "no GPIO chips")
     }
   }
 }

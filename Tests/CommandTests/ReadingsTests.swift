@@ -239,6 +239,48 @@ struct ReadingsTests {
     }
   }
 
+  @Test("several channels of a device are one reading; a map of texts, a range, an average and rounding are kept")
+  func conditioned() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try board(scene)
+      try board.hwmon(20, name: "sht3x", ["temp1_input": "21537", "humidity1_input": "45300"])
+      try board.write("open\n", to: "/run/door")
+      try board.write("level: 1234 mm\nstate: ok\n", to: "/run/tank")
+      var settings = scene.settings(broker)
+      settings.sensors = [
+        "{name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1], round: 1}",
+        "{name: door, type: file, path: /run/door, map: {open: true, shut: false}, interval: 50ms}",
+        "{name: tank, type: file, path: /run/tank, match: 'level: ([0-9]+)', scale: 0.001, unit: m, round: 2}",
+        "{name: state, type: file, path: /run/tank, match: 'state: (.*)', text: yes}",
+        "{name: hot, type: hwmon, chip: sht3x, channel: temp1, range: {min: -40, max: 20}}",
+        "{name: mean, type: hwmon, chip: sht3x, channel: temp1, interval: 20ms, average: mean, window: 200ms}",
+      ]
+      _ = try scene.agent(settings, board: board)
+      func payload(_ name: String) async throws -> String {
+        try await subscriber.record(of: "limpet/board/\(name)").payload
+      }
+      #expect(
+        try await payload("air").contains(
+          #""values":{"temp1":21.5,"humidity1":45.3},"units":{"temp1":"°C","humidity1":"%RH"},"seq":1"#))
+      #expect(try await payload("door").contains(#""value":true,"seq":1"#))
+      #expect(try await payload("tank").contains(#""value":1.23,"unit":"m","seq":1"#))
+      #expect(try await payload("state").contains(#""value":"ok","seq":1"#))
+      #expect(
+        try await payload("hot").contains(
+          #""value":null,"unit":"°C","quality":"bad","error":"21.537 is outside of range, -40 to 20""#))
+      try board.write("ajar\n", to: "/run/door")
+      try await until("what the map lacks is bad") {
+        subscriber.records(of: "limpet/board/door").last?.payload.contains(#""error":"\"ajar\" is not in map""#) == true
+      }
+      let means = try await subscriber.readings("mean", atLeast: 4)
+      #expect(means.allSatisfy { $0.value == 21.537 })
+      let times = try means.map { try $0.date.timeIntervalSince1970 }
+      #expect((0.15...0.3).contains((times[3] - times[0]) / 3), "seconds between two windows")
+    }
+  }
+
   @Test("format plain is the value alone, with the rest as user properties on MQTT 5", arguments: [Way.tcp5, .tcp311])
   func plain(_ way: Way) async throws {
     try await withScene { scene in

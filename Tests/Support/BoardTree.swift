@@ -18,6 +18,12 @@ package struct BoardTree: Sendable {
     try Data(text.utf8).write(to: url, options: .atomic)
   }
 
+  /// A symbolic link, as it stands.
+  package func link(_ file: String, to target: String) throws {
+    try makeFolder(String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]))
+    try FileManager.default.createSymbolicLink(atPath: path + file, withDestinationPath: target)
+  }
+
   package func remove(_ file: String) throws { try FileManager.default.removeItem(atPath: path + file) }
 
   package func makeFolder(_ file: String) throws {

@@ -172,10 +172,10 @@ extension ValueKind where Value == String {
   }
 
   /// The name of a sysfs attribute.
-  static let attribute = ValueKind(.identifier(characters: "a-z0-9_-", count: 1...64)) { text throws(Mismatch) in
-    let isRight = text.unicodeScalars.allSatisfy { $0.isDigit || ("a"..."z").contains($0) || $0 == "_" || $0 == "-" }
+  static let attribute = ValueKind(.identifier(characters: "A-Za-z0-9_-", count: 1...64)) { text throws(Mismatch) in
+    let isRight = text.unicodeScalars.allSatisfy { $0.isNameCharacter && $0 != "." }
     guard isRight, (1...64).contains(text.utf8.count) else {
-      throw Mismatch(message: "\(quoted(text)) is not the name of an attribute; write 1 to 64 of a-z 0-9 _ -")
+      throw Mismatch(message: "\(quoted(text)) is not the name of an attribute; write 1 to 64 of A-Z a-z 0-9 _ -")
     }
     return text
   }

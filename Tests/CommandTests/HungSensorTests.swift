@@ -1,0 +1,113 @@
+import Foundation
+import TestScene
+import Testing
+
+@Suite("Sensors that hang or fail", .showsLogs)
+struct HungSensorTests {
+  /// How late each reading is against the grid of its interval, in seconds, from the one that was earliest.
+  private func delays(of readings: [Reading], interval: Double) throws -> [Double] {
+    let times = try readings.map { try $0.date.timeIntervalSince1970 }
+    let offsets = times.map { time in
+      let periods = ((time - times[0]) / interval).rounded()
+      return time - times[0] - periods * interval
+    }
+    let earliest = offsets.min() ?? 0
+    return offsets.map { $0 - earliest }
+  }
+
+  @Test(
+    "one sensor that hangs and one that fails every other read leave the others' timing unchanged",
+    .enabled(if: HangingFile.isPossible))
+  func timing() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try BoardTree(scene)
+      try board.write("1\n", to: "/run/hung")
+      try HangingFile.mount(on: board.path + "/run/hung", scene)
+      try board.write("1\n", to: "/run/flaky")
+      let healthy = (1...20).map { "s\($0)" }
+      var settings = scene.settings(broker)
+      settings.sensors =
+        [
+          "{name: hung, type: file, path: /run/hung, interval: 100ms, timeout: 50ms}",
+          "{name: flaky, type: file, path: /run/flaky, interval: 50ms}",
+        ] + healthy.map { "{name: \($0), type: system, value: load1, interval: 100ms}" }
+      _ = try scene.agent(settings, board: board)
+      var isGood = true
+      try await until("the others were read 80 times", within: .seconds(40)) {
+        isGood.toggle()
+        try board.write(isGood ? "1\n" : "N/A\n", to: "/run/flaky")
+        return subscriber.records(of: "limpet/board/s20").count >= 80
+      }
+      let lateness = try healthy.flatMap {
+        try delays(of: subscriber.readings($0).dropFirst(5).map { $0 }, interval: 0.1)
+      }
+      let sorted = lateness.sorted()
+      #expect(sorted[sorted.count * 99 / 100] < 0.05, "seconds, the 99th percentile")
+      for name in healthy {
+        let readings = try subscriber.readings(name)
+        #expect(readings.allSatisfy { $0.quality == nil } && readings.map(\.seq) == Array(1...readings.count))
+      }
+      let hung = try subscriber.readings("hung")
+      #expect(hung.first?.error == "the read did not return within 0.05 seconds; its thread waits for the kernel")
+      #expect(hung.dropFirst().allSatisfy { $0.error == "not read again: the last read has not returned" })
+      let flaky = try subscriber.readings("flaky")
+      #expect(flaky.contains { $0.quality == nil } && flaky.contains { $0.quality == "bad" })
+    }
+  }
+
+  /// What a file may hold instead of a number, and what is said of it.
+  static let faults: [(content: [UInt8], error: String)] = [
+    ([], "is empty, one number was expected"), (Array("warm\n".utf8), "holds \"warm\": text"),
+    ([UInt8](repeating: 0x31, count: 10_000_000), "larger than 64 KiB"),
+    (Array("NaN\n".utf8), "holds \"NaN\": not a number"),
+    (Array("-inf".utf8), "infinity is no measurement"), (Array("1e999".utf8), "too large to represent"),
+    (Array(String(repeating: "9", count: 400).utf8), "too large to represent"), ([0xFF, 0x31], "not UTF-8 text"),
+    (Array("1 2".utf8), "more than one word"),
+  ]
+
+  @Test(
+    "whatever a file holds instead of a number is a bad reading that says so, and no value", arguments: faults.indices)
+  func contents(_ index: Int) async throws {
+    let (content, error) = Self.faults[index]
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try BoardTree(scene)
+      try board.write("1\n", to: "/run/value")
+      try Data(content).write(to: URL(fileURLWithPath: board.path + "/run/value"))
+      var settings = scene.settings(broker)
+      settings.sensors = ["{name: value, type: file, path: /run/value, interval: 50ms}"]
+      _ = try scene.agent(settings, board: board)
+      let reading = try await subscriber.readings("value", atLeast: 1)[0]
+      #expect(reading.quality == "bad" && reading.value == nil)
+      #expect(reading.error?.contains(error) == true, "\(reading.error ?? "")")
+      try board.write("7\n", to: "/run/value")
+      try await until("it is good again") { try subscriber.readings("value").last?.value == 7 }
+    }
+  }
+
+  @Test("a file that vanishes again and again while it is read gives values and reasons, and ends nothing")
+  func vanishing() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try BoardTree(scene)
+      var settings = scene.settings(broker)
+      settings.sensors = ["{name: value, type: file, path: /run/value, interval: 10ms}"]
+      let agent = try scene.agent(settings, board: board)
+      try await until("many reads", within: .seconds(30)) {
+        try board.write("7\n", to: "/run/value")
+        try await Task.sleep(for: .milliseconds(5))
+        try board.remove("/run/value")
+        return subscriber.records(of: "limpet/board/value").count >= 150
+      }
+      let readings = try subscriber.readings("value")
+      #expect(readings.allSatisfy { $0.value == 7 || $0.error?.hasSuffix("No such file or directory") == true })
+      #expect(readings.contains { $0.value == 7 } && readings.contains { $0.value == nil })
+      let ending = try await agent.end()
+      #expect(ending == .exited(0))
+    }
+  }
+}
