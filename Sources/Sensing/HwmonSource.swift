@@ -32,14 +32,14 @@ final class HwmonSource: SensorSource {
       let kind = place.input.channel.kind
       let value = Value.divided(raw, by: kind.divisor)
       let time = ContinuousClock.now
-      return Measurement(value: value, unit: kind.unit, doubt: try alarm(of: place.input), time: time)
+      return Measurement(value: value, unit: kind.unit, doubt: alarm(of: place.input), time: time)
     }
   }
 
-  /// Limits are the driver's, so what it says of them is told as it stands.
-  private func alarm(of input: HwmonInput) throws(SensorError) -> Doubt? {
+  /// Limits are the driver's, so what it says of them is told as it stands; what it does not say takes no value away.
+  private func alarm(of input: HwmonInput) -> Doubt? {
     var raised: [String] = []
-    for path in input.alarmPaths where try root.integer(of: path) != 0 {
+    for path in input.alarmPaths where (try? root.integer(of: path)) ?? 0 != 0 {
       raised.append(String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]))
     }
     return raised.isEmpty ? nil : Doubt(.alarm, "the driver reports \(raised.joined(separator: ", "))")

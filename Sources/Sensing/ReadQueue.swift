@@ -287,6 +287,12 @@ struct ReadQueue {
     queued = [:]
   }
 
+  /// Jobs accepted that no worker has begun.
+  var unbegun: Int {
+    waiting.reduce(0) { $0 + $1.count } + queued.values.reduce(0) { $0 + $1.count }
+      + reads.reduce(0) { $0 + $1.remaining.count }
+  }
+
   var hungReads: [Run] { reads.filter { $0.pace == .hung } }
 
   private var reads: [Run] {

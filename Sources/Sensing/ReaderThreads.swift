@@ -149,7 +149,7 @@ final class ReaderThreads: Sendable {
           BlockingReader.Status.Hang(id: $0.job.id, bus: $0.job.bus, duration: $0.since.duration(to: now))
         },
         suspended: queue.suspended.sorted { $0.name < $1.name },
-        waiting: queue.waiting.reduce(0) { $0 + $1.count } + queue.queued.values.reduce(0) { $0 + $1.count },
+        waiting: queue.unbegun,
         timeouts: queue.timeouts,
         refusals: queue.refusals)
     }

@@ -9,8 +9,8 @@ import Testing
     let bus: Bus
     private let monitor = Monitor(false)
 
-    init(_ bus: String = "gate") {
-      self.bus = Bus(bus)
+    init(_ bus: String = "gate", isSerial: Bool = false) {
+      self.bus = Bus(bus, isSerial: isSerial)
     }
 
     func read() throws(SensorError) -> Measurement {
@@ -105,6 +105,27 @@ import Testing
     var ids: Set<String> = []
     while ids.count < 5 { ids.formUnion(await reports.batches.next()?.map(\.id) ?? []) }
     #expect(ids == ["w0", "w1", "w2", "w3", "other"])
+  }
+
+  @Test("ten sensors of a slow serial bus take one thread, delay no other sensor, and all come in the end")
+  func serialBus() async {
+    var reports = Reports()
+    let gate = Gate("w1", isSerial: true)
+    let slow = (0..<10).map { ReadJob(id: "w\($0)", source: gate) }
+    #expect(reports.reader.submit(slow + jobs(["a", "b"])).isEmpty)
+    var ids: Set<String> = []
+    while ids.count < 2 { ids.formUnion(await reports.batches.next()?.map(\.id) ?? []) }
+    #expect(ids == ["a", "b"])
+    for round in 0..<20 {
+      #expect(reports.reader.submit(jobs(["r\(round)"])).isEmpty)
+      #expect(await reports.batches.next()?.map(\.id) == ["r\(round)"])
+    }
+    #expect(reports.reader.status.threads <= 2)
+    #expect(reports.reader.status.waiting == 9)
+    gate.open()
+    ids = []
+    while ids.count < 10 { ids.formUnion(await reports.batches.next()?.map(\.id) ?? []) }
+    #expect(ids == Set(slow.map(\.id)))
   }
 
   @Test("many submissions from many tasks lose nothing")
