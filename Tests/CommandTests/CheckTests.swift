@@ -35,6 +35,52 @@ struct CheckTests {
     }
   }
 
+  @Test("the summary says of each sensor what is read, in which unit, when, and where the kernel acts on it")
+  func sensors() async throws {
+    try await withScene { scene in
+      let board = try BoardTree(scene)
+      try board.thermalZone(0, type: "cpu-thermal", temperature: 48312)
+      for (number, (type, temperature)) in [("passive", "80000"), ("critical", "110000")].enumerated() {
+        try board.write(type + "\n", to: "/sys/class/thermal/thermal_zone0/trip_point_\(number)_type")
+        try board.write(temperature + "\n", to: "/sys/class/thermal/thermal_zone0/trip_point_\(number)_temp")
+      }
+      let outcome = try await check(
+        scene,
+        """
+        device: {id: shed}
+        broker: {url: mqtt://mqtt.example.com}
+        sensors:
+          - {name: cpu, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m}
+          - {name: other, type: thermal, zone: gpu-thermal}
+          - {name: board, type: hwmon, chip: lm75, device: 1-0048, channel: temp1, interval: 1m}
+          - {name: label, type: hwmon, chip: lm75, label: Core 0}
+          - {name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1]}
+          - {name: soil, type: iio, device: ads1015, channel: in_voltage0, average: mean, window: 1m}
+          - {name: tank, type: w1, id: 28-0316a2795bff}
+          - {name: battery, type: power_supply, supply: BAT0, property: capacity, change: 5%}
+          - {name: disk, type: system, value: disk_free, path: /}
+          - {name: level, type: file, path: /run/tank, match: "level: ([0-9]+)", unit: mm}
+
+        """, root: board.path)
+      #expect(outcome.ending == .exited(0))
+      let lines = outcome.output.drop { $0 != "readings" }.dropFirst()
+      #expect(
+        Array(lines) == [
+          "  limpet/shed/cpu: thermal zone cpu-thermal (passive 80 °C, critical 110 °C) in °C, every 10 s, "
+            + "if it moved by 0.5 °C or is 5 min old",
+          "  limpet/shed/other: thermal zone gpu-thermal in °C, every 10 s",
+          "  limpet/shed/board: hwmon lm75 temp1 at 1-0048 in °C, every 60 s",
+          "  limpet/shed/label: hwmon lm75 \"Core 0\", every 10 s",
+          "  limpet/shed/air: hwmon sht3x temp1, humidity1, every 10 s",
+          "  limpet/shed/soil: iio ads1015 in_voltage0 in V, every 10 s, the mean of 60 s",
+          "  limpet/shed/tank: 1-Wire 28-0316a2795bff in °C, every 10 s",
+          "  limpet/shed/battery: power supply BAT0 capacity in %, every 10 s, if it moved by 5 %",
+          "  limpet/shed/disk: system disk_free / in B, every 10 s",
+          "  limpet/shed/level: file /run/tank matching level: ([0-9]+) in mm, every 10 s",
+        ])
+    }
+  }
+
   @Test("errors: exit 78, every one with file, line and column, and a suggestion")
   func errors() async throws {
     try await withScene { scene in
