@@ -15,6 +15,14 @@ struct HungSensorTests {
     return offsets.map { $0 - earliest }
   }
 
+  /// The 99th percentile over several names, after their start.
+  private func lateness(of names: [String], device: String, _ subscriber: Subscriber) throws -> Double {
+    let sorted = try names.flatMap { name in
+      try delays(of: subscriber.readings(name, of: device).dropFirst(5).map { $0 }, interval: 0.1)
+    }.sorted()
+    return sorted[sorted.count * 99 / 100]
+  }
+
   @Test(
     "one sensor that hangs and one that fails every other read leave the others' timing unchanged",
     .enabled(if: HangingFile.isPossible))
@@ -26,7 +34,7 @@ struct HungSensorTests {
       try board.write("1\n", to: "/run/hung")
       try HangingFile.mount(on: board.path + "/run/hung", scene)
       try board.write("1\n", to: "/run/flaky")
-      let healthy = (1...20).map { "s\($0)" }
+      let healthy = (1...10).map { "s\($0)" }
       var settings = scene.settings(broker)
       settings.sensors =
         [
@@ -34,17 +42,23 @@ struct HungSensorTests {
           "{name: flaky, type: file, path: /run/flaky, interval: 50ms}",
         ] + healthy.map { "{name: \($0), type: system, value: load1, interval: 100ms}" }
       _ = try scene.agent(settings, board: board)
-      var isGood = true
-      try await until("the others were read 80 times", within: .seconds(40)) {
-        isGood.toggle()
-        try board.write(isGood ? "1\n" : "N/A\n", to: "/run/flaky")
-        return subscriber.records(of: "limpet/board/s20").count >= 80
+      // The same without the two: what this machine makes late by itself is late there too.
+      var calm = settings
+      (calm.device, calm.storage) = ("calm", scene.folder + "/calm-storage")
+      calm.sensors.removeFirst(2)
+      _ = try scene.agent(calm, board: board, name: "calm")
+      var round = 0
+      try await until("the others were read 80 times", within: .seconds(60)) {
+        round += 1
+        try board.write(round % 2 == 0 ? "1\n" : "N/A\n", to: "/run/flaky")
+        // Going through all that was heard takes longer than a round: now and then is enough.
+        return round % 25 == 0
+          && ["board", "calm"].allSatisfy { subscriber.records(of: "limpet/\($0)/s10").count >= 80 }
       }
-      let lateness = try healthy.flatMap {
-        try delays(of: subscriber.readings($0).dropFirst(5).map { $0 }, interval: 0.1)
-      }
-      let sorted = lateness.sorted()
-      #expect(sorted[sorted.count * 99 / 100] < 0.05, "seconds, the 99th percentile")
+      let (measured, unavoidable) = (
+        try lateness(of: healthy, device: "board", subscriber), try lateness(of: healthy, device: "calm", subscriber)
+      )
+      #expect(measured < unavoidable + 0.05, "seconds, the 99th percentiles with the two and without")
       for name in healthy {
         let readings = try subscriber.readings(name)
         #expect(readings.allSatisfy { $0.quality == nil } && readings.map(\.seq) == Array(1...readings.count))
