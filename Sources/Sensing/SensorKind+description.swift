@@ -15,7 +15,8 @@ extension SensorKind: CustomStringConvertible {
     }
   }
 
-  /// The unit of its readings, where the kernel's ABI fixes one; a file's and several channels' is not known.
+  /// The unit of its readings, where the kernel's ABI fixes one (of an iio channel: where it has a scale); a file's and
+  /// several channels' is not known.
   public var unit: String? {
     switch self {
     case .thermal, .w1: "°C"
