@@ -27,12 +27,8 @@ public struct Probe: Sendable {
   private let client: Client.Configuration
   private let clientIdentifier: String?
 
-  /// - Parameters:
-  ///   - url: in place of the configuration's.
-  ///   - clientIdentifier: in place of the configuration's.
-  public init(_ configuration: Configuration, url: BrokerURL?, clientIdentifier: String?) {
-    var configuration = configuration
-    if let url { configuration.broker.urls = [url] }
+  /// - Parameter clientIdentifier: in place of the configuration's.
+  public init(_ configuration: Configuration, clientIdentifier: String?) {
     var client = configuration.clientConfiguration()
     client.servers = Array(client.servers.prefix(1))
     client.reconnects = false
