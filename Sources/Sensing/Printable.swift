@@ -1,5 +1,5 @@
 /// Foreign text for a message: control characters escaped, cut after `limit` characters.
-func printable(_ text: some StringProtocol, limit: Int = 40) -> String {
+package func printable(_ text: some StringProtocol, limit: Int = 40) -> String {
   var result = ""
   for character in text.prefix(limit) {
     for scalar in character.unicodeScalars {

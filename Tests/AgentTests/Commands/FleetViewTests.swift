@@ -1,0 +1,405 @@
+import MQTT
+import Testing
+
+@testable import Agent
+
+/// A fleet under watch, and the clock that the test moves.
+struct WatchedFleet {
+  private static let start = ContinuousClock.now
+  var view: FleetView
+  /// Since the watching began.
+  var seconds = 0.0
+
+  init(
+    status: String = WatchedTopics.standardStatus, devices: [String] = [], online: String = "online",
+    offline: String = "offline", limit: Int = 1000
+  ) throws {
+    let topics = try WatchedTopics(
+      status: status, hasPresence: status == WatchedTopics.standardStatus, devices: devices)
+    view = FleetView(topics, FleetView.Payloads(online: online, offline: offline), limit: limit)
+  }
+
+  var now: FleetView.Moment {
+    // 2026-11-20T12:00:00Z
+    (Self.start + .seconds(seconds), Timestamp(sinceEpoch: .seconds(1_795_176_000) + .seconds(seconds)))
+  }
+
+  mutating func status(
+    _ payload: String, of device: String = "a", isRetained: Bool = false, expiry: Duration? = nil,
+    reason: String? = nil, epoch: UInt64? = nil, instance: String? = nil
+  ) -> [FleetChange] {
+    hear("limpet/\(device)/status", payload, isRetained: isRetained) {
+      ($0.expiry, $0.reason, $0.epoch, $0.instance) = (expiry, reason, epoch, instance)
+    }
+  }
+
+  mutating func presence(
+    _ event: String, of device: String = "a", isRetained: Bool = false, reason: String = "start", epoch: Int = 1,
+    instance: String = "one", conflict: String = "null"
+  ) -> [FleetChange] {
+    let json = """
+      {"event":"\(event)","reason":"\(reason)","epoch":\(epoch),"instance":"\(instance)",\
+      "since":"2026-11-20T10:00:00.500Z","version":"0.1.0","session_present":true,"detect_within":51,\
+      "conflict":\(conflict)}
+      """
+    return hear("limpet/\(device)/presence", json, isRetained: isRetained)
+  }
+
+  mutating func hear(
+    _ topic: String, _ payload: String, isRetained: Bool = false,
+    _ change: (inout FleetView.Report) -> Void = { _ in }
+  ) -> [FleetChange] {
+    var report = FleetView.Report(topic: topic, payload: Array(payload.utf8), isRetained: isRetained)
+    change(&report)
+    return view.receive(report, at: now)
+  }
+
+  mutating func settle() -> [FleetChange] { view.settle(at: now) }
+
+  mutating func pass(_ more: Double) -> [FleetChange] {
+    seconds += more
+    return view.tick(at: now)
+  }
+
+  func device(_ name: String = "a") throws -> WatchedDevice { try #require(view.devices[name]) }
+}
+
+@Suite("A fleet as its topics show it")
+struct FleetViewTests {
+  @Test("what the broker kept is told once it is all there, status and presence together")
+  func retained() throws {
+    var fleet = try WatchedFleet()
+    #expect(fleet.presence("birth", isRetained: true).isEmpty)
+    #expect(fleet.status("online", isRetained: true).isEmpty)
+    #expect(fleet.status("offline", of: "b", isRetained: true).isEmpty)
+    #expect(fleet.presence("birth", of: "b", isRetained: true).isEmpty)
+    let told = fleet.settle()
+    #expect(told.map(\.device.name) == ["a", "b"])
+    #expect(told.allSatisfy { $0.isInitial && $0.previous == nil })
+    #expect(told[0].device.reason == "start")
+    #expect(told[0].device.since?.description == "2026-11-20T10:00:00.500Z")
+    #expect(told[1].device.ending == .lost, "presence still tells of the birth: the will said offline")
+    #expect(told[1].device.since == nil, "nobody knows when")
+    #expect(fleet.settle().isEmpty)
+  }
+
+  @Test("news of a device that was not told of yet: first what was kept, then the news")
+  func newsWhileCollecting() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("offline", isRetained: true)
+    let told = fleet.status("online")
+    #expect(told.map(\.device.state) == [.offline, .online])
+    #expect(told.map(\.isInitial) == [true, false])
+    #expect(fleet.settle().isEmpty)
+    let new = fleet.status("online", of: "new")
+    #expect(new.map(\.device.name) == ["new"])
+    #expect(new.first?.previous == nil && new.first?.isInitial == false)
+  }
+
+  @Test("on 3.1.1 a clean stop and a loss are told apart by presence", arguments: [true, false])
+  func endings311(isClean: Bool) throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online")
+    _ = fleet.presence("birth")
+    #expect(try fleet.device().reason == "start")
+    if isClean { #expect(fleet.presence("stop", reason: "shutdown").isEmpty) }
+    fleet.seconds = 5
+    let told = fleet.status("offline")
+    #expect(told.count == 1)
+    #expect(told.first?.previous == .online)
+    #expect(told.first?.device.ending == (isClean ? .clean : .lost))
+    #expect(told.first?.device.reason == (isClean ? "shutdown" : "lost"))
+    #expect(
+      told.first?.device.since?.description
+        == (isClean ? "2026-11-20T10:00:00.500Z" : "2026-11-20T12:00:05.000Z"))
+  }
+
+  @Test("on 5 the status says so itself, and a presence of another connection does not count")
+  func endings5() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", reason: "start", epoch: 1, instance: "one")
+    _ = fleet.presence("birth")
+    _ = fleet.presence("stop", reason: "shutdown")
+    let clean = fleet.status("offline", reason: "shutdown", epoch: 1, instance: "one")
+    #expect(clean.first?.device.ending == .clean)
+    // The next process: its presence is still under way.
+    let birth = fleet.status("online", reason: "recovered", epoch: 2, instance: "two")
+    #expect(birth.first?.device.reason == "recovered")
+    #expect(birth.first?.device.since == fleet.now.time)
+    #expect(fleet.presence("birth", reason: "recovered", epoch: 2, instance: "two").isEmpty)
+    let lost = fleet.status("offline", reason: "lost", epoch: 2, instance: "two")
+    #expect(lost.first?.device.ending == .lost)
+  }
+
+  @Test("on 3.1.1 a device that comes back after a loss is told once, with nothing of its past")
+  func comesBack311() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online")
+    _ = fleet.presence("birth", instance: "one")
+    _ = fleet.status("offline")
+    let told = fleet.status("online")
+    #expect(told.count == 1)
+    #expect(told.first?.device.instance == nil && told.first?.device.since == fleet.now.time)
+    #expect(fleet.presence("birth", reason: "recovered", epoch: 2, instance: "two").isEmpty)
+    #expect(try fleet.device().reason == "recovered")
+  }
+
+  @Test("a lease that is told again and a reconnection are no change; a new process without an offline is one")
+  func repetitions() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", epoch: 1, instance: "one")
+    #expect(fleet.status("online", epoch: 1, instance: "one").isEmpty)
+    #expect(fleet.status("online", epoch: 2, instance: "one").isEmpty)
+    let told = fleet.status("online", epoch: 3, instance: "two")
+    #expect(told.first?.previous == .online && told.first?.device.instance == "two")
+  }
+
+  @Test("an online that expires is expired, which is lost, exactly when it does")
+  func expiry() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", of: "a", isRetained: true, expiry: .seconds(10))
+    _ = fleet.status("online", of: "b", expiry: .seconds(20))
+    _ = fleet.settle()
+    #expect(fleet.view.deadline == fleet.now.instant + .seconds(10))
+    #expect(fleet.pass(9.9).isEmpty)
+    let told = fleet.pass(0.1)
+    #expect(told.map(\.device.name) == ["a"])
+    #expect(told.first?.previous == .online)
+    #expect(told.first?.device.state == .expired && told.first?.device.ending == .lost)
+    #expect(told.first?.device.since == fleet.now.time)
+    #expect(fleet.view.onlineCount == 1)
+    _ = fleet.status("online", of: "b", expiry: .seconds(20))
+    #expect(fleet.pass(19).isEmpty, "told again before its time")
+    #expect(fleet.pass(1).map(\.device.name) == ["b"])
+    #expect(fleet.view.deadline == nil)
+    #expect(fleet.status("online", of: "b", expiry: .seconds(20)).first?.previous == .expired)
+    _ = fleet.status("offline", of: "b")
+    #expect(fleet.pass(100).isEmpty, "offline does not expire")
+  }
+
+  @Test("more than 3 changes in 10 minutes are flapping, until 10 minutes have less of them")
+  func flapping() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", isRetained: true)
+    _ = fleet.settle()
+    var flags: [Bool] = []
+    for payload in ["offline", "online", "offline", "online"] {
+      fleet.seconds += 60
+      flags += fleet.status(payload).map(\.isFlapping)
+    }
+    #expect(flags == [false, false, false, true])
+    // The first of the four was at 60 s.
+    fleet.seconds = 660
+    #expect(try fleet.device().isFlapping(at: fleet.now.instant))
+    fleet.seconds = 660.1
+    #expect(try !fleet.device().isFlapping(at: fleet.now.instant))
+    #expect(fleet.status("offline").first?.isFlapping == true, "four since 120 s")
+    fleet.seconds = 1300
+    #expect(fleet.status("online").first?.isFlapping == false)
+  }
+
+  @Test("a conflict is told when presence names it and when it is over, and is no change of state")
+  func conflict() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online")
+    _ = fleet.presence("birth")
+    let told = fleet.presence("birth", conflict: "\"a twin at 10.0.0.7\"")
+    #expect(told.map(\.device.conflict) == ["a twin at 10.0.0.7"])
+    #expect(told.first?.previous == .online)
+    #expect(fleet.presence("birth", conflict: "\"a twin at 10.0.0.7\"").isEmpty)
+    #expect(fleet.presence("birth", conflict: "{\"instance\":\"x\"}").first?.device.conflict == "{\"instance\":\"x\"}")
+    #expect(fleet.presence("birth").map(\.device.conflict) == [nil])
+  }
+
+  @Test("other agents: any topic, any pair of payloads, and what is neither")
+  func otherAgents() throws {
+    var fleet = try WatchedFleet(status: "tele/+/LWT", online: "Online", offline: "")
+    _ = fleet.hear("tele/plug/LWT", "Online", isRetained: true)
+    #expect(fleet.settle().map(\.device.state) == [.online])
+    #expect(fleet.hear("tele/plug/LWT", "").map(\.device.state) == [.offline])
+    #expect(fleet.hear("tele/plug/LWT", "up\u{1B}[2J\n").map(\.device.state) == [.other("up\\u{1b}[2J\\u{a}")])
+    #expect(fleet.hear("tele/plug/STATE", "Online").isEmpty)
+    #expect(fleet.hear("tele/x/y/LWT", "Online").isEmpty)
+  }
+
+  @Test("a status that is taken away is told, and takes the device with it, unless it was named")
+  func removal() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online")
+    _ = fleet.presence("birth")
+    #expect(fleet.status("").map(\.device.state) == [.unknown])
+    #expect(fleet.view.devices.isEmpty)
+
+    var named = try WatchedFleet(devices: ["a", "b"])
+    _ = named.status("online", isRetained: true)
+    #expect(named.settle().map(\.device.state) == [.online, .unknown])
+    #expect(named.status("").map(\.device.state) == [.unknown])
+    #expect(Set(named.view.devices.keys) == ["a", "b"])
+  }
+
+  @Test("nothing from the network is kept without a bound")
+  func bounds() throws {
+    var fleet = try WatchedFleet()
+    #expect(fleet.status("online", of: String(repeating: "n", count: 257)).isEmpty)
+    #expect(fleet.view.ignored == 1)
+    for number in 0..<1000 {
+      _ = fleet.view.receive(
+        FleetView.Report(topic: "limpet/\(number)/status", payload: [0x78]), at: fleet.now)
+    }
+    #expect(fleet.status("online", of: "one more").isEmpty)
+    #expect(fleet.view.devices.count == 1000)
+    #expect(fleet.view.ignored == 2)
+    #expect(fleet.status("online", of: "77").count == 1, "those that are known go on")
+    _ = fleet.status(String(repeating: "x", count: 4000), of: "78")
+    guard case .other(let text) = try fleet.device("78").state else { return #expect(Bool(false)) }
+    #expect(text.count <= 43)
+    let long = "{\"event\":\"birth\",\"reason\":\"\(String(repeating: "r", count: 5000))\"}"
+    _ = fleet.status("online", of: "79")
+    _ = fleet.hear("limpet/79/presence", long)
+    #expect(try fleet.device("79").reason == nil)
+  }
+
+  @Test(
+    "topics: where the device is",
+    arguments: [
+      ("limpet/+/status", "limpet/a b/status", "a b"), ("+/status", "a/status", "a"),
+      ("site/+/dev/+/lwt", "site/x/dev/y/lwt", "x/y"), ("plant/lwt", "plant/lwt", "plant/lwt"),
+    ])
+  func places(_ filter: String, _ topic: String, _ device: String) throws {
+    let topics = try WatchedTopics(status: filter, hasPresence: false)
+    #expect(topics.device(of: topic)?.name == device)
+    #expect(topics.device(of: topic + "/more") == nil)
+  }
+
+  @Test("topics: devices by name are exact, and what cannot be one is said")
+  func names() throws {
+    let topics = try WatchedTopics(status: "limpet/+/status", hasPresence: true, devices: ["a", "b"])
+    #expect(
+      topics.filters.map(\.description) == [
+        "limpet/a/status", "limpet/b/status", "limpet/a/presence", "limpet/b/presence",
+      ])
+    for (filter, devices) in [
+      ("limpet/#", []), ("$share/g/limpet/+/status", []), ("a/b+/c", []), ("", []), ("a/b", ["x"]), ("+/+", ["x"]),
+      ("+/s", ["a/b"]), ("+/s", ["+"]), ("+/s", [""]),
+    ] {
+      #expect(throws: ArgumentError.self, "\(filter) \(devices)") {
+        try WatchedTopics(status: filter, hasPresence: false, devices: devices)
+      }
+    }
+  }
+}
+
+@Suite("How watching shows a change")
+struct FleetTextTests {
+  @Test("as a line, as JSON, as variables")
+  func shapes() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", epoch: 7, instance: "one")
+    fleet.seconds = 1
+    let change = try #require(fleet.status("offline", reason: "lost", epoch: 7, instance: "one").first)
+    #expect(
+      change.line
+        == "2026-11-20T12:00:01.000Z a offline (lost), since 2026-11-20T12:00:01.000Z, was online")
+    #expect(
+      String(buffer: change.json)
+        == """
+        {"time":"2026-11-20T12:00:01.000Z","device":"a","state":"offline","previous":"online",\
+        "since":"2026-11-20T12:00:01.000Z","reason":"lost","ended":"lost","flapping":false,"conflict":null,"epoch":7,\
+        "instance":"one","retained":false}
+        """)
+    let variables = Dictionary(uniqueKeysWithValues: change.variables.map { ($0.name, $0.value) })
+    #expect(variables["LIMPET_DEVICE"] == "a" && variables["LIMPET_STATE"] == "offline")
+    #expect(variables["LIMPET_PREVIOUS"] == "online" && variables["LIMPET_ENDED"] == "lost")
+    let odd = try #require(fleet.status("a\u{7}\"b", of: "d\u{1B}").first)
+    #expect(odd.line.hasPrefix("2026-11-20T12:00:01.000Z d\\u{1b} \"a\\u{7}\"b\""))
+    #expect(odd.variables.allSatisfy { !$0.value.unicodeScalars.contains { $0.value < 0x20 } })
+    #expect(try JSONText(odd.json)["device"] == .text("d\u{1B}"))
+    #expect(try JSONText(odd.json)["payload"] == .text("a\\u{7}\"b"))
+  }
+
+  @Test("the table: offline first, then expired, others, online; by name; no wider and no longer than the screen")
+  func table() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", of: "zoo", reason: "start")
+    _ = fleet.status("online", of: "ant")
+    _ = fleet.status("offline", of: "yak", reason: "lost")
+    _ = fleet.status("what", of: "bee")
+    _ = fleet.status("online", of: "cat", expiry: .seconds(60))
+    _ = fleet.pass(60)
+    fleet.seconds = 3 * 3600
+    var table = FleetTable(columns: 80, rows: 24, hasColours: false)
+    var lines = table.lines(of: fleet.view, connection: "mqtt://here:1883", at: fleet.now)
+    #expect(lines[0] == "limpet watch: mqtt://here:1883  1 offline, 1 expired, 1 other, 2 online")
+    #expect(lines[1].split(separator: " ") == ["DEVICE", "STATE", "FOR", "REASON", "NOTES"])
+    #expect(lines[2...6].map { $0.prefix(3) } == ["yak", "cat", "bee", "ant", "zoo"])
+    #expect(lines[2] == "yak     offline  3 h  lost")
+    #expect(lines[3] == "cat     expired  3 h  expired  lost")
+    #expect(lines.last == "q quits")
+    table = FleetTable(columns: 12, rows: 6, hasColours: false)
+    lines = table.lines(of: fleet.view, connection: "mqtt://here:1883", at: fleet.now)
+    #expect(lines.count == 6)
+    #expect(lines.allSatisfy { $0.count <= 12 })
+    #expect(lines[4] == "... and 3 mo")
+    for rows in 1...4 {
+      table.rows = rows
+      #expect(table.lines(of: fleet.view, connection: "", at: fleet.now).count <= max(rows, 1))
+    }
+    table = FleetTable(columns: 80, rows: 24)
+    #expect(table.lines(of: fleet.view, connection: "", at: fleet.now)[2].hasPrefix("\u{1B}[31myak"))
+  }
+}
+
+@Suite("What a presence message says")
+struct PresenceReportTests {
+  private func fields(_ text: String) -> JSONFields? { JSONFields(Array(text.utf8)) }
+
+  @Test("texts are read, all else stays as it is written")
+  func values() throws {
+    let read = try #require(
+      fields(
+        #" { "a" : "x\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é" , "n": -1.5e3 ,"t":true,"o":{"x":[1,"}"]},"e":"", "z":null } "#
+      ))
+    #expect(read["a"] == .text("x\"\\/\u{8}\u{C}\n\r\té😀é"))
+    #expect(read["n"] == .other("-1.5e3"))
+    #expect(read["t"] == .other("true"))
+    #expect(read["o"] == .other(#"{"x":[1,"}"]}"#))
+    #expect(read["e"] == .text(""))
+    #expect(read["z"] == .other("null"))
+    #expect(read["x"] == nil)
+    #expect(fields("{}") != nil)
+  }
+
+  @Test(
+    "what is no object is nothing",
+    arguments: [
+      "", "{", "[]", "\"a\"", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":\"x}", "{\"a\":\"\\", "{}x",
+      "{\"a\":\"\\u12\"}", "{\"a\":\"\\uzzzz\"}", "{\"a\":{}", "{\"a\":\"\n\"}", "{\"a\":[}",
+    ])
+  func broken(_ text: String) { #expect(fields(text) == nil) }
+
+  @Test("bytes that are no UTF-8 are nothing, and no nesting is too deep")
+  func hostile() {
+    #expect(JSONFields([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D]) == nil)
+    let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+    #expect(fields("{\"a\":\(deep)}")?["a"] == .other(deep))
+  }
+
+  @Test("times of RFC 3339 in UTC, and nothing else")
+  func times() {
+    for text in [
+      "1970-01-01T00:00:00.000Z", "2026-11-20T12:00:00.123Z", "2024-02-29T23:59:59.999Z", "2100-03-01T00:00:00.000Z",
+      "2000-12-31T00:00:00.500Z",
+    ] {
+      #expect(Timestamp(text)?.description == text)
+    }
+    #expect(Timestamp("2026-11-20T12:00:00Z")?.description == "2026-11-20T12:00:00.000Z")
+    #expect(Timestamp("2026-11-20T12:00:00.123456789Z")?.microseconds == 1_795_176_000_123_456)
+    for text in [
+      "", "now", "2026-11-20", "2026-11-20T12:00:00+01:00", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z",
+      "2026-11-20T24:00:00Z", "2026-11-20T12:00:00.Z", "2026-11-20T12:00:00,1Z", "2026-11-2xT12:00:00Z",
+      "2026-11-20T12:00:00.12x4567Z",
+    ] {
+      #expect(Timestamp(text) == nil, "\(text)")
+    }
+  }
+}
