@@ -28,6 +28,9 @@ struct RootOptions: ParsableArguments {
 }
 
 enum Environment {
+  /// What kind of terminal this is.
+  static var term: String? { getenv("TERM").map { String(cString: $0) } }
+
   /// The variables that the configuration may depend on.
   static var variables: [String: String] {
     var variables: [String: String] = [:]

@@ -1,0 +1,100 @@
+import Agent
+import ArgumentParser
+
+struct WatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch",
+    abstract: "Follows the presence of a fleet: a live table on a terminal, else a line for each change.",
+    discussion: """
+      It subscribes to limpet/+/status and limpet/+/presence under a client id of its own and publishes nothing. \
+      A device is online, offline (clean: it said so; lost: the broker's will said so), expired (its online ran out and \
+      nobody said otherwise: lost), other (a payload that is neither), or unknown (nothing is retained). More than 3 \
+      changes in 10 minutes are flapping.
+
+      On a terminal, devices that need a look come first; q quits. Messages about the connection go to standard error. \
+      Exit status: 0, also after SIGINT or SIGTERM; 1 where the connection fails with --once, fewer devices are online \
+      than --expect says, or the broker refuses the subscriptions.
+      """)
+
+  @OptionGroup var broker: BrokerOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Watch these status topics, + where the device is, of other agents too; default: presence.topic of the configuration.",
+      valueName: "filter"))
+  var topic: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Watch these devices only, by exact topics: some brokers (RabbitMQ) send no retained messages to wildcards.",
+      valueName: "a,b"))
+  var devices: String?
+
+  @Option(help: ArgumentHelp("The payload of a device that is there.", valueName: "text"))
+  var online: String?
+
+  @Option(help: ArgumentHelp("The payload of a device that is not.", valueName: "text"))
+  var offline: String?
+
+  @Flag(help: "Print what the broker keeps, and exit.")
+  var once = false
+
+  @Option(help: ArgumentHelp("As --once; exit 0 if at least N devices are online, else 1.", valueName: "n"))
+  var expect: Int?
+
+  @Flag(help: "Print one JSON object a line for each change: time, device, state, previous, since, reason, ended, ...")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Run this with /bin/sh on each change, which is in LIMPET_DEVICE, LIMPET_STATE, LIMPET_PREVIOUS, LIMPET_REASON, \
+      LIMPET_SINCE, LIMPET_ENDED, LIMPET_FLAPPING, LIMPET_CONFLICT, LIMPET_PAYLOAD and LIMPET_TIME; 8 at once, 60 s each.
+      """, valueName: "cmd"))
+  var exec: String?
+
+  func validate() throws {
+    if let expect, expect < 0 { throw ValidationError("--expect: a number of devices is not negative.") }
+    if exec != nil, once || expect != nil {
+      throw ValidationError("--exec is for changes, and --once and --expect wait for none; leave one of them out.")
+    }
+    if let online, online == offline {
+      throw ValidationError("--online and --offline are the same payload; write two that differ.")
+    }
+  }
+
+  func run() throws {
+    let configuration = try broker.configuration()
+    var settings = Watch.Settings(
+      topics: try topics(configuration), online: online ?? standard(configuration.presence.online, "online"),
+      offline: offline ?? standard(configuration.presence.offline, "offline"))
+    settings.format = json ? .json : .text
+    settings.isOnce = once || expect != nil
+    settings.expected = expect
+    settings.command = exec
+    var watch = Watch(configuration, settings, term: Environment.term)
+    switch watch.run() {
+    case .done: break
+    case .tooFew(let online):
+      StandardError.write("limpet watch: \(online) online, \(expect ?? 0) expected")
+      throw ExitCode.failure
+    case .failed(let reason):
+      StandardError.write("limpet watch: \(reason)")
+      throw ExitCode.failure
+    }
+  }
+
+  /// Topics of another agent have nothing to do with this machine's configuration.
+  private func standard(_ configured: String, _ text: String) -> String { topic == nil ? configured : text }
+
+  private func topics(_ configuration: Configuration) throws -> WatchedTopics {
+    let status = topic ?? configuration.presence.topic.expanded(device: "+")
+    let names = devices.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
+    do throws(ArgumentError) {
+      return try WatchedTopics(
+        status: status, hasPresence: topic == nil || topic == WatchedTopics.standardStatus, devices: names)
+    } catch {
+      throw ValidationError("\(topic == nil && devices == nil ? "presence.topic" : "--topic, --devices"): \(error)")
+    }
+  }
+}
