@@ -46,7 +46,6 @@ extension Client {
     let number = attempt.number
     var attempt = attempt
     let tls: TLSLayer?
-    let addresses: [SocketAddress]
     do {
       if let prepareEndpoint = configuration.prepareEndpoint {
         attempt.endpoint = try await endpoint(attempt, prepareEndpoint)
@@ -59,7 +58,7 @@ extension Client {
         attempt.proxy = proxy
         try ProxyTunnel.verify(server, for: proxy)
       }
-      addresses = try await lookUp(server, attempt.proxy)
+      attempt.addresses = try await lookUp(server, attempt.proxy)
       tls = server.transport.usesTLS ? try await tlsLayer(for: server) : nil
     } catch {
       if isCurrent(number) { finish(ConnectionLoss.opening(attempt, error)) }
@@ -69,7 +68,7 @@ extension Client {
     attempt.stage = attempt.proxy == nil ? .transport : .proxy
     state = .opening(attempt, [])
     let transport = Transport(
-      endpoint: attempt.endpoint, proxy: attempt.proxy, addresses: addresses, tls: tls,
+      endpoint: attempt.endpoint, proxy: attempt.proxy, addresses: attempt.addresses, tls: tls,
       timeout: configuration.connectTimeout)
     transport.open(for: self, attempt: number).whenFailure { [attempt] error in
       self.assumeIsolated { if $0.isCurrent(number) { $0.finish(.opening(attempt, error)) } }

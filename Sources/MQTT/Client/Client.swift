@@ -43,6 +43,8 @@ public actor Client {
     /// Where it goes; `server` stands for who that is in all that outlives the attempt.
     var endpoint: Endpoint
     var proxy: Proxy?
+    /// What the name was looked up to: the proxy's, where there is one.
+    var addresses: [SocketAddress] = []
     /// Until there is a connection, which has its own.
     var stage: ConnectionStage
   }
