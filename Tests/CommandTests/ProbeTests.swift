@@ -5,11 +5,13 @@ import Testing
 
 @Suite("limpet probe", .showsLogs)
 struct ProbeTests {
+  /// The outcome with what CONNACK said alone: the steps after it are `ProbeStepsTests`.
   private func probe(_ scene: Scene, _ settings: Settings, _ arguments: String...) async throws -> Scene.Outcome {
     let file = try scene.write(settings.text, to: "probe.yaml")
     let child = try await scene.run(
       "probe\(scene.nextCommand())", [Scene.program, "probe", "--config", file] + arguments)
-    return Scene.Outcome(ending: try #require(child.ending), output: child.outputLines, errors: child.errorLines)
+    return Scene.Outcome(
+      ending: try #require(child.ending), output: Array(child.outputLines.prefix(1)), errors: child.errorLines)
   }
 
   @Test("with clean_start: false the session is there the second time", arguments: Way.allCases)
@@ -160,7 +162,7 @@ struct ProbeTests {
         environment: ["CREDENTIALS_DIRECTORY": scene.folder + "/credentials"])
       let ending = try await child.end()
       #expect(ending == .exited(0))
-      #expect(child.outputLines == ["reason code: 0, session present: false"])
+      #expect(child.outputLines.first == "reason code: 0, session present: false")
 
       try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: credential)
       settings.broker.append("password_file: credentials/limpet.password")
@@ -263,7 +265,8 @@ struct ProbeTests {
       }
       let outcome = try await probe(scene, scene.settings(port: broker.port))
       #expect(outcome.output == ["reason code: 0, session present: false"])
-      #expect(outcome.ending == .exited(0))
+      // This broker passes no message on, which the steps after CONNACK find.
+      #expect(outcome.errors.allSatisfy { $0.contains("limpet/board/status") })
     }
   }
 }
