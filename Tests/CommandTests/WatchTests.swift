@@ -274,6 +274,22 @@ struct WatchTests {
     }
   }
 
+  @Test("a server of 3.1.1 alone is no reason for a word; one that keeps nothing is")
+  func quiet() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        guard case .connect = packet, connection.version == .v5 else { return FakeBroker.obliging(packet, connection) }
+        connection.close()
+      }
+      let url = "mqtt://127.0.0.1:\(broker.port)"
+      let named = try await scene.limpet("watch", "--url", url, "--once", "--devices", "a")
+      #expect(named.output == ["a unknown"] && named.errors == [] && named.ending == .exited(0))
+      let any = try await scene.limpet("watch", "--url", url, "--once")
+      #expect(any.output == [] && any.ending == .exited(0))
+      #expect(any.errors.count == 1 && any.errors.first?.contains("--devices") == true)
+    }
+  }
+
   @Test("ten thousand devices that the broker keeps are there in seconds")
   func many() async throws {
     try await withScene { scene in

@@ -32,6 +32,8 @@ struct FleetView {
   /// Bytes of a device's name and of a payload that is looked at.
   static let nameLimit = 256
   static let payloadLimit = 4096
+  /// How exactly expiries are told; they are whole seconds.
+  static let expiryStep = Duration.milliseconds(100)
   /// More changes than this in this time are flapping.
   static let flapping = (changes: 3, within: Duration.seconds(600))
 
@@ -128,7 +130,8 @@ struct FleetView {
       changes += note(&expired, device, isRetained: false, at: now)
       devices[name] = expired
     }
-    deadline = next
+    // Looking at all of them for each one would be too much for a fleet that was lost as a whole.
+    deadline = next.map { max($0, now.instant + Self.expiryStep) }
     return changes.sorted { $0.device.name < $1.device.name }
   }
 

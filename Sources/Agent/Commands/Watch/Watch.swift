@@ -45,8 +45,6 @@ public struct Watch: ~Copyable {
   /// A subscription's retained messages are all here when none has come for so long: a broker does not say which is
   /// the last, and 3.1.1 not even that there is none.
   private static let quiet = Duration.milliseconds(500)
-  /// Between two frames.
-  private static let frameInterval = Duration.milliseconds(100)
 
   private let settings: Settings
   private let feed: WatchFeed
@@ -63,6 +61,8 @@ public struct Watch: ~Copyable {
   /// When the last retained message came of a subscription that is not settled.
   private var lastRetained: ContinuousClock.Instant?
   private var nextFrame: ContinuousClock.Instant?
+  /// Between two frames at the least: a table of a large fleet takes its time.
+  private var frameInterval = Duration.milliseconds(100)
   private var ending: Ending?
 
   /// - Parameter term: the environment's TERM.
@@ -201,7 +201,7 @@ public struct Watch: ~Copyable {
       }
     }
     if lost > 0 { say("\(lost) messages came faster than they could be taken") }
-    nextFrame = min(nextFrame ?? .now, .now + Self.frameInterval)
+    nextFrame = min(nextFrame ?? .now, .now + frameInterval)
   }
 
   private mutating func subscribed(_ refusals: [WatchFeed.Refusal]) {
@@ -221,6 +221,8 @@ public struct Watch: ~Copyable {
       ending = .failed(text)
       return
     }
+    // The next attempt is made in another version at once: nothing is wrong yet.
+    guard isConnected || delay > .zero else { return }
     let what = isConnected ? "connection lost" : "not connected"
     isConnected = false
     lastRetained = nil
@@ -234,6 +236,9 @@ public struct Watch: ~Copyable {
     guard !settings.isOnce else {
       let online = view.onlineCount
       ending = settings.expected.map { online >= $0 ? .done : .tooFew(online: online) } ?? .done
+      if view.devices.isEmpty {
+        say("the broker keeps nothing here; to wildcards RabbitMQ sends nothing it keeps: name the devices (--devices)")
+      }
       return printOnce()
     }
     tell(view.settle(at: now))
@@ -277,6 +282,8 @@ public struct Watch: ~Copyable {
   }
 
   private mutating func draw(_ screen: borrowing WatchScreen) {
+    let started = ContinuousClock.now
+    defer { frameInterval = max(.milliseconds(100), started.duration(to: .now) * 5) }
     let (columns, rows) = screen.size
     let table = FleetTable(columns: columns, rows: rows)
     show(WatchScreen.frame(table.lines(of: view, connection: connection, at: now)))
