@@ -238,6 +238,10 @@ struct WatchTests {
       try await keep(scene, broker, "limpet/a/status", "offline")
       let change = try await line(child, "the change") { $0.state == "offline" }
       #expect(change.previous == "online")
+
+      try await keep(scene, broker, "limpet/\(String(repeating: "n", count: 300))/status", "online")
+      try await until("it says what it leaves out") { child.errorLines.contains { $0.contains("are not followed") } }
+      #expect(try lines(child).allSatisfy { $0.device == "a" })
     }
   }
 

@@ -177,6 +177,22 @@ struct FleetViewTests {
     #expect(fleet.pass(100).isEmpty, "offline does not expire")
   }
 
+  @Test("a fleet that is lost as a whole is not looked through for each device")
+  func expiryOfMany() throws {
+    var fleet = try WatchedFleet()
+    for number in 0..<200 { _ = fleet.status("online", of: "\(number)", expiry: .milliseconds(10_000 + number)) }
+    let start = fleet.now.instant
+    var (looks, told) = (0, 0)
+    while let deadline = fleet.view.deadline {
+      fleet.seconds = start.duration(to: deadline) / .seconds(1)
+      told += fleet.pass(0.000_001).count
+      looks += 1
+    }
+    #expect(told == 200)
+    #expect(looks <= 4)
+    #expect(fleet.seconds < 10.4)
+  }
+
   @Test("more than 3 changes in 10 minutes are flapping, until 10 minutes have less of them")
   func flapping() throws {
     var fleet = try WatchedFleet()

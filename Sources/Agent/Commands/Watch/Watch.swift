@@ -58,6 +58,7 @@ public struct Watch: ~Copyable {
 
   private var connection = "connecting"
   private var isConnected = false
+  private var hasSaidIgnored = false
   /// When the last retained message came of a subscription that is not settled.
   private var lastRetained: ContinuousClock.Instant?
   private var nextFrame: ContinuousClock.Instant?
@@ -201,6 +202,10 @@ public struct Watch: ~Copyable {
       }
     }
     if lost > 0 { say("\(lost) messages came faster than they could be taken") }
+    if view.ignored > 0, !hasSaidIgnored {
+      hasSaidIgnored = true
+      say("some devices are not followed: there are too many, or their names are too long")
+    }
     nextFrame = min(nextFrame ?? .now, .now + frameInterval)
   }
 
