@@ -312,8 +312,8 @@ public actor Client {
     }
     actions.removeAll(keepingCapacity: true)
     isPerforming = false
-    if hasChanges { writeIfDue() }
-    scheduleTurn()
+    // While connected what goes out goes first.
+    if case .open = state { scheduleTurn() } else if hasChanges { writeIfDue() }
   }
 
   private func perform(_ action: consuming Session.Action) {
@@ -368,7 +368,9 @@ public actor Client {
   /// The end of a turn of the event loop: more messages while there is room, one write for all of it, the next wake-up.
   func endTurn() {
     isTurnScheduled = false
+    defer { if hasChanges { writeIfDue() } }
     guard case .open(let connection) = state else { return }
+    connection.flush()
     if room > 0 { delegate?.client(self, did: .ready) }
     connection.flush()
     armTimer()
