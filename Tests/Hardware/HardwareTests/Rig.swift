@@ -19,7 +19,7 @@ enum Rig {
   static func program(_ name: String) throws -> String { try #require(programs) + "/" + name }
 }
 
-/// Tests that move lines of gpio-sim, several at once: each with chips of its own.
+/// Tests that go on beside others: what they move of the kernel is their own.
 @Suite(.enabled(if: Rig.isGuest), .showsLogs) enum Together {}
 
 /// Tests that measure, or upset the kernel: one after the other, with nothing beside them.
