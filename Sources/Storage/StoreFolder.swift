@@ -22,7 +22,7 @@ struct StoreFolder: ~Copyable {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw StorageError(errno: errno, attempt: "open the folder", file: path) }
     // A file system without this lock (ENOLCK) still has SQLite's.
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+    if !Self.lock(descriptor), errno == EWOULDBLOCK {
       close(descriptor)
       throw StorageError(
         .busy, attempt: "open the store", file: path, systemError: EWOULDBLOCK, message: "it is in use")
@@ -31,6 +31,17 @@ struct StoreFolder: ~Copyable {
   }
 
   deinit { close(descriptor) }
+
+  /// Tries for a moment: a program that whoever held the lock has just started has it too, between fork(2) and
+  /// execve(2), where close-on-exec lets go of it.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    for attempt in 1...20 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+      guard errno == EWOULDBLOCK, attempt < 20 else { return false }
+      usleep(10_000)
+    }
+    return false
+  }
 
   /// When the database or its log was written last, in seconds since 1970; nil: there is none.
   var lastWrite: Int64? {

@@ -75,6 +75,21 @@ struct StoreFaultTests {
     await store.close()
   }
 
+  @Test("who lets go of the folder a moment later does not keep another one out")
+  func heldForAMoment() async throws {
+    let first = try await open()
+    await first.close()
+    let descriptor = Glibc.open(folder.path, O_RDONLY | O_DIRECTORY)
+    #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+    let release = Task {
+      try await Task.sleep(for: .milliseconds(50))
+      close(descriptor)
+    }
+    let second = try await open()
+    await second.close()
+    try await release.value
+  }
+
   @Test("an empty file becomes a store; SQLite takes one byte for empty too", arguments: [[], [0]] as [[UInt8]])
   func emptyFile(bytes: [UInt8]) async throws {
     try folder.write("session.db", bytes)
