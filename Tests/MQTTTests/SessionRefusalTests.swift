@@ -32,6 +32,18 @@ struct SessionRefusalTests {
     #expect(harness.receive(.pubcomp(Acknowledgement(1))) == [.settled(1, .delivered)])
   }
 
+  @Test(
+    "what the server has taken it cannot refuse any more: nothing is published again",
+    arguments: passing + [.notAuthorized])
+  func refusedAfterReceived(_ code: ReasonCode) throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .exactlyOnce)
+    _ = harness.receive(.pubrec(Acknowledgement(1)))
+    #expect(harness.receive(.pubrec(Acknowledgement(1, reasonCode: code))) == [])
+    #expect(harness.tick(after: .seconds(120)).sent == [])
+    #expect(harness.receive(.pubcomp(Acknowledgement(1))) == [.settled(1, .delivered)])
+  }
+
   @Test("nothing new overtakes it, and messages refused together go again together, in their order")
   func order() throws {
     var harness = SessionHarness.connected()

@@ -185,8 +185,12 @@ extension Session {
     guard entry.message.qos == .exactlyOnce else {
       return fail(.protocolError("PUBREC for a message of QoS 1"), into: &actions)
     }
-    // A refusal ends the course: no PUBREL, and the identifier is free ([MQTT-4.3.3-4]).
-    guard !answer.reasonCode.isError else { return settle(answer, at: now, into: &actions) }
+    // A refusal ends the course: no PUBREL, and the identifier is free ([MQTT-4.3.3-4]). What the server has taken it
+    // cannot refuse any more.
+    guard !answer.reasonCode.isError else {
+      if entry.state == .published { settle(answer, at: now, into: &actions) }
+      return
+    }
     if entry.state == .published {
       outgoing.advance(identifier, to: .released)
       if let token = entry.token, !entry.transient {
