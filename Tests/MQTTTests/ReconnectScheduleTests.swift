@@ -126,4 +126,21 @@ import Testing
     #expect(ConnectionLoss.session(.keepAliveTimeout).failure == .ordinary)
     #expect(ConnectionLoss.closed(.connected, received: true, detail: nil).failure == .ordinary)
   }
+
+  @Test("after a broker's restart ten thousand clients come back spread over the back-off's window, none much later")
+  func herd() {
+    var generator = SeededGenerator(seed: 5)
+    let downFor = Duration.seconds(30)
+    var returns: [Duration] = []
+    for _ in 0..<10_000 {
+      var schedule = ReconnectSchedule(ReconnectSchedule.Settings())
+      var now = Duration.zero
+      repeat { now += schedule.failed(.ordinary, at: Self.base + now, using: &generator) } while now < downFor
+      returns.append(now)
+    }
+    let seconds = Dictionary(grouping: returns) { $0.components.seconds }.mapValues(\.count)
+    #expect(seconds.values.max() ?? 0 < 800, "in one second at most 8 of 100")
+    #expect(seconds.count > 40)
+    #expect(returns.max() ?? .zero < downFor + .seconds(120))
+  }
 }
