@@ -137,6 +137,11 @@ extension Daemon {
           stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
           sequence: number.sequence, restarted: number.restarted))
     }
+    // A disk that does not answer must not fill the memory.
+    while unnumbered.count * MemoryLayout<Reading>.stride > plan.bufferLimit {
+      unnumbered.removeFirst()
+      outbox.refuse()
+    }
     reserveNumbers()
     reportDrops()
   }

@@ -26,6 +26,9 @@ struct Outbox {
     }
   }
 
+  /// Counts a reading that was given up before it came here.
+  mutating func refuse() { dropped += 1 }
+
   mutating func popFirst() -> Reading? {
     guard let reading = readings.popFirst() else { return nil }
     bytes -= reading.cost
