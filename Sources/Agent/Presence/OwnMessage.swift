@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 import MQTT
 import NIOCore
 
@@ -27,15 +26,11 @@ struct OwnMessage: Equatable {
 
   /// Of `presence`: it is in the JSON.
   init(presence message: Message) {
-    struct Fields: Decodable {
-      var instance: String?
-      var epoch: UInt64?
-    }
     // Longer than any that this program has written.
-    guard message.payload.readableBytes <= 4096,
-      let fields = try? JSONDecoder().decode(Fields.self, from: Data(message.payload.readableBytesView))
-    else { return }
-    instance = fields.instance
-    epoch = fields.epoch
+    guard message.payload.readableBytes <= 4096, let fields = JSONFields(message.payload.readableBytesView) else {
+      return
+    }
+    if case .text(let text) = fields["instance"] { instance = text }
+    if case .other(let number) = fields["epoch"] { epoch = UInt64(number) }
   }
 }
