@@ -32,7 +32,9 @@ let package = Package(
         "Agent",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: strict),
+      swiftSettings: strict,
+      // Nobody loads the program as a library: the names of its symbols would be 2 MB of it.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]),
     .target(
       name: "Agent",
       dependencies: [

@@ -44,6 +44,15 @@ struct SessionRefusalTests {
     #expect(harness.receive(.pubcomp(Acknowledgement(1))) == [.settled(1, .delivered)])
   }
 
+  @Test("a PUBACK that says so after PUBREC ends the message", arguments: passing)
+  func refusedByAnotherAnswer(_ code: ReasonCode) throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .exactlyOnce)
+    _ = harness.receive(.pubrec(Acknowledgement(1)))
+    #expect(harness.receive(.puback(Acknowledgement(1, reasonCode: code))) == [.settled(1, .refused(code))])
+    #expect(harness.tick(after: .seconds(120)).sent == [])
+  }
+
   @Test("nothing new overtakes it, and messages refused together go again together, in their order")
   func order() throws {
     var harness = SessionHarness.connected()

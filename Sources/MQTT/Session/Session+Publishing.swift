@@ -233,7 +233,10 @@ extension Session {
   private mutating func hold(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) -> Bool {
     let identifier = answer.packetIdentifier
     guard let entry = outgoing[identifier] else { return false }
-    guard Self.passingRefusals.contains(answer.reasonCode), !entry.transient, let token = entry.token else {
+    // What has been released the server has taken: it is not published again.
+    guard Self.passingRefusals.contains(answer.reasonCode), entry.state == .published, !entry.transient,
+      let token = entry.token
+    else {
       if !answer.reasonCode.isError { link.refusals = 0 }
       return false
     }
