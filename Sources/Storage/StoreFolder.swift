@@ -34,13 +34,15 @@ struct StoreFolder: ~Copyable {
 
   /// Tries for a moment: a program that whoever held the lock has just started has it too, between fork(2) and
   /// execve(2), where close-on-exec lets go of it.
-  private static func lock(_ descriptor: Int32) -> Bool {
-    for attempt in 1...20 {
+  ///
+  /// - Parameter pause: between two tries.
+  static func lock(_ descriptor: Int32, pause: () -> Void = { usleep(10_000) }) -> Bool {
+    for _ in 1..<20 {
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
-      guard errno == EWOULDBLOCK, attempt < 20 else { return false }
-      usleep(10_000)
+      guard errno == EWOULDBLOCK else { return false }
+      pause()
     }
-    return false
+    return flock(descriptor, LOCK_EX | LOCK_NB) == 0
   }
 
   /// When the database or its log was written last, in seconds since 1970; nil: there is none.

@@ -75,19 +75,21 @@ struct StoreFaultTests {
     await store.close()
   }
 
-  @Test("who lets go of the folder a moment later does not keep another one out")
-  func heldForAMoment() async throws {
-    let first = try await open()
-    await first.close()
-    let descriptor = Glibc.open(folder.path, O_RDONLY | O_DIRECTORY)
-    #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-    let release = Task {
-      try await Task.sleep(for: .milliseconds(50))
-      close(descriptor)
+  @Test("who lets go of the folder a moment later keeps nobody out, who does not, does")
+  func heldForAMoment() throws {
+    let (first, second) = (Glibc.open(folder.path, O_RDONLY), Glibc.open(folder.path, O_RDONLY))
+    defer { for descriptor in [first, second] { close(descriptor) } }
+    #expect(flock(first, LOCK_EX | LOCK_NB) == 0)
+    var pauses = 0
+    #expect(!StoreFolder.lock(second) { pauses += 1 })
+    #expect(errno == EWOULDBLOCK)
+    #expect((10...30).contains(pauses))
+    pauses = 0
+    let isHeld = StoreFolder.lock(second) {
+      pauses += 1
+      if pauses == 3 { flock(first, LOCK_UN) }
     }
-    let second = try await open()
-    await second.close()
-    try await release.value
+    #expect(isHeld && pauses == 3)
   }
 
   @Test("an empty file becomes a store; SQLite takes one byte for empty too", arguments: [[], [0]] as [[UInt8]])
