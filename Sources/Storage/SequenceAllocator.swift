@@ -37,6 +37,8 @@ public struct SequenceAllocator: Sendable {
   private let blockSize: UInt64
   private let historyIsLost: Bool
   private var lines: [String: Line]
+  /// A block may be half used: looking at every name after each reading would be most of its work.
+  private var mayBeShort = true
 
   /// Whether numbers are given without being reserved, because the storage is unavailable.
   public private(set) var runsInMemory = false
@@ -63,25 +65,31 @@ public struct SequenceAllocator: Sendable {
     line.next += 1
     line.restarted = false
     lines[name] = line
+    mayBeShort = mayBeShort || isShort(line)
     return number
   }
 
   /// The names that need a new block, with the end to store: those whose block is half used. Each is asked for once,
   /// until it is confirmed or the storage is said to be unavailable.
   public mutating func requests() -> [String: UInt64] {
+    guard mayBeShort else { return [:] }
+    mayBeShort = false
     var requests: [String: UInt64] = [:]
-    for (name, line) in lines where line.active && line.requested == nil {
-      let left = line.end > line.next ? line.end - line.next : 0
-      guard left <= blockSize / 2 else { continue }
+    for (name, line) in lines where isShort(line) {
       requests[name] = max(line.next, line.end) + blockSize
     }
     for (name, end) in requests { lines[name]?.requested = end }
     return requests
   }
 
+  private func isShort(_ line: Line) -> Bool {
+    line.active && line.requested == nil && line.end < line.next + blockSize / 2 + 1
+  }
+
   /// The store has these ends: their numbers may be used, and the storage is available.
   public mutating func reserved(_ ends: [String: UInt64]) {
     runsInMemory = false
+    mayBeShort = true
     for (name, end) in ends {
       guard var line = lines[name] else { continue }
       line.end = max(line.end, end)
@@ -94,6 +102,7 @@ public struct SequenceAllocator: Sendable {
   /// After an unclean stop such numbers may be used a second time, the first of them marked `restarted`.
   public mutating func storageIsUnavailable() {
     runsInMemory = true
+    mayBeShort = true
     for name in lines.keys { lines[name]?.requested = nil }
   }
 
@@ -103,6 +112,8 @@ public struct SequenceAllocator: Sendable {
   }
 
   private mutating func activate(_ name: String) {
+    guard lines[name]?.active != true else { return }
+    mayBeShort = true
     lines[name, default: Line(next: 1, end: 1, restarted: historyIsLost)].active = true
   }
 }
