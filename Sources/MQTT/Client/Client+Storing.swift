@@ -3,9 +3,10 @@ import NIOCore
 /// Carries the session's changes to its store: one write at a time, on the store's own thread.
 extension Client {
   func store(_ change: SessionChange, _ ticket: Session.StoreTicket?) {
-    storeQueue?.add(change, ticket: ticket, at: .now)
+    guard configuration.store != nil else { return }
+    storeQueue.add(change, ticket: ticket, at: .now)
     hasChanges = true
-    if let ticket = storeQueue?.skippedTicket { session.stored(through: ticket, at: .now, into: &actions) }
+    if let ticket = storeQueue.skippedTicket { session.stored(through: ticket, at: .now, into: &actions) }
   }
 
   func own(_ owner: SessionOwner) {
@@ -14,13 +15,13 @@ extension Client {
     store(.owner(owner), nil)
     // Not with what follows, which may come to nothing: a process that is killed now would find a session on the server
     // that it does not know, and connect twice to be rid of it.
-    if let changes = storeQueue?.takeAll() { write(changes) }
+    if let changes = storeQueue.takeAll() { write(changes) }
   }
 
   /// After every turn in which something may have changed.
   func writeIfDue() {
     hasChanges = false
-    if let changes = storeQueue?.take(at: .now) {
+    if let changes = storeQueue.take(at: .now) {
       write(changes)
     } else {
       armStoreTimer()
@@ -30,10 +31,10 @@ extension Client {
   /// Writes what there is, due or not, and returns when it is written or cannot be, for this reason.
   @discardableResult
   public func flushStore() async -> (any Error)? {
-    guard storeQueue?.isIdle == false else { return nil }
+    guard !storeQueue.isIdle else { return nil }
     return await withCheckedContinuation { waiter in
       storeWaiters.append(waiter)
-      if let changes = storeQueue?.takeAll() { write(changes) }
+      if let changes = storeQueue.takeAll() { write(changes) }
     }
   }
 
@@ -48,8 +49,8 @@ extension Client {
   }
 
   private func wrote(_ changes: [SessionChange], _ error: (any Error)?) {
-    let wasFailing = storeQueue?.isFailing ?? false
-    guard let ticket = storeQueue?.finished(error == nil, at: .now) else { return }
+    let wasFailing = storeQueue.isFailing
+    let ticket = storeQueue.finished(error == nil, at: .now)
     if error != nil || wasFailing { delegate?.client(self, did: .storing(error)) }
     if error == nil {
       let tokens = changes.compactMap { if case .message(let message, _) = $0 { message.token } else { nil } }
@@ -61,8 +62,8 @@ extension Client {
     perform()
     guard !storeWaiters.isEmpty else { return }
     if error == nil {
-      if let changes = storeQueue?.takeAll() { return write(changes) }
-      if storeQueue?.isIdle == false { return }
+      if let changes = storeQueue.takeAll() { return write(changes) }
+      if !storeQueue.isIdle { return }
     }
     for waiter in storeWaiters { waiter.resume(returning: error) }
     storeWaiters = []
@@ -71,7 +72,7 @@ extension Client {
   /// Moved forward only: what fires early just asks again. Taken back when there is nothing to wait for, or each reading
   /// of a quiet device would wake it up twice.
   private func armStoreTimer() {
-    guard let deadline = storeQueue?.deadline else {
+    guard let deadline = storeQueue.deadline else {
       storeTimer?.task.cancel()
       storeTimer = nil
       return

@@ -1,0 +1,61 @@
+import NIOCore
+
+/// For an owner that knows more than the connection: when to try again, and what a server may have closed on.
+extension Client {
+  /// Ends a back-off: what made the last attempt fail may be over.
+  public func retryNow() {
+    guard case .waiting(let wait) = state else { return }
+    wait.task.cancel()
+    schedule.reset()
+    prepare()
+  }
+
+  /// The next attempt begins no sooner than this: for when the connection ended since another client has taken it over,
+  /// or the server will have none of us. Call it while `Event.lost` is handled.
+  public func wait(_ delay: Duration) {
+    guard case .waiting(let wait) = state else { return }
+    wait.task.cancel()
+    state = .waiting(Wait(task: after(delay) { $0.prepare() }, isFixed: true))
+  }
+
+  /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
+  /// address that is gone is cut, since nothing will ever come back to it.
+  public func networkChanged(addresses: Set<String>, jitter: Duration) {
+    switch state {
+    case .waiting(let wait) where !wait.isFixed:
+      wait.task.cancel()
+      state = .waiting(Wait(task: after(jitter) { $0.prepare() }, isFixed: false))
+    case .open(let connection):
+      guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
+      connection.ending = connection.ending ?? .addressLost(address)
+      Transport.abort(connection.channel)
+    case .idle, .preparing, .opening, .waiting, .stopped: break
+    }
+  }
+
+  /// Somebody else has used the session: the next connection begins it anew.
+  public func distrustSession() {
+    owner = nil
+    session.distrust()
+  }
+
+  /// What was sent last on this connection, or on the one that has just ended, for messages.
+  public var lastSent: String? { lastPacket }
+
+  /// The oldest message under way, beside those that are good for one connection only.
+  public var oldestUnderWay: Session.Token? { session.oldestUnderWay }
+
+  /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
+  public var isCautious: Bool {
+    get { session.isCautious }
+    set { session.isCautious = newValue }
+  }
+
+  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  @discardableResult
+  public func setOldestAside() -> Message? {
+    let message = session.setOldestAside(into: &actions)
+    perform()
+    return message
+  }
+}
