@@ -21,6 +21,14 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
+  /// For an agent that knows who it is.
+  init(_ configuration: Configuration, root: FileRoot, device: String) {
+    self.configuration = configuration
+    self.root = root
+    self.device = device
+    deviceNote = "as stored"
+  }
+
   public var description: String {
     let rows = [
       ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
@@ -30,7 +38,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   /// What is promised, in plain words.
-  public var guarantees: [String] { [guarantee, "the buffer: " + buffer, "the session: " + session] }
+  var guarantees: [String] { [guarantee, "the buffer: " + buffer, "the session: " + session] }
 
   private static func row(_ name: String, _ text: String) -> String {
     name + String(repeating: " ", count: max(1, 10 - name.count)) + text

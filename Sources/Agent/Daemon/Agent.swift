@@ -88,9 +88,11 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts")
-    for guarantee in ConfigurationSummary(configuration, root: root).guarantees { logger.notice("\(guarantee)") }
     let (store, state) = await openStore()
     let device = await identify(store, state)
+    for guarantee in ConfigurationSummary(configuration, root: root, device: device).guarantees {
+      logger.notice("\(guarantee)")
+    }
     var generator = SystemRandomNumberGenerator()
     let instance = String(generator.next() as UInt64, radix: 16)
     var plan = try configuration.daemonPlan(

@@ -104,9 +104,9 @@ extension Daemon: ClientDelegate {
 
   /// Sends waiting readings while the session has room.
   func pump() {
-    guard let connection, let client, !departure.hasSaidFarewell else { return }
+    guard let client, !departure.hasSaidFarewell else { return }
     let room = client.assumeIsolated { $0.room }
-    guard room > 0, !outbox.isEmpty || !leftOver.isEmpty else { return }
+    guard room > 0, !outbox.isEmpty || !leftOver.isEmpty, let connection else { return }
     let clock = WallClock.now()
     for _ in 0..<room {
       let message: Message
