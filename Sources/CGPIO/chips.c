@@ -9,14 +9,6 @@
 #define LIBGPIOD_1
 #endif
 
-const char *limpet_gpio_library_version(void) {
-#ifdef LIBGPIOD_1
-  return gpiod_version_string();
-#else
-  return gpiod_api_version();
-#endif
-}
-
 // `struct limpet_gpio_chip` is libgpiod's own; the name is ours so that Swift needs no header of theirs.
 static struct gpiod_chip *theirs(struct limpet_gpio_chip *chip) { return (struct gpiod_chip *)chip; }
 

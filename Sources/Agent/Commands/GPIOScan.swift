@@ -13,30 +13,26 @@ public struct GPIOScan {
   /// Chips that could not be looked at.
   public var problems: [String] { inventory.failures.map(\.description) }
 
-  /// A line a line, under its chip.
+  /// A line a line, under its chip. Consumers are any program's own text.
   public var text: String {
     guard !inventory.chips.isEmpty else { return "no GPIO chips" }
     return inventory.chips.map { chip in
-      let lines = chip.lines.map { Self.row($0, nameWidth: Self.nameWidth(chip)) }
-      return (["\(chip.label) (\(chip.name)), \(chip.lines.count) lines"] + lines).joined(separator: "\n")
+      let names = chip.lines.map { $0.name.map { printable($0) } ?? "-" }
+      let width = names.map(\.count).max() ?? 0
+      let rows = zip(chip.lines, names).map { Self.row($0, $1.padded(to: width)) }
+      return (["\(printable(chip.label)) (\(chip.name)), \(chip.lines.count) lines"] + rows).joined(separator: "\n")
     }.joined(separator: "\n")
   }
 
-  private static func nameWidth(_ chip: GPIOChip) -> Int {
-    chip.lines.map { $0.name?.count ?? 1 }.max() ?? 1
-  }
-
-  private static func row(_ line: GPIOLine, nameWidth: Int) -> String {
-    let name = line.name ?? "-"
-    let padding = String(repeating: " ", count: nameWidth - name.count)
+  private static func row(_ line: GPIOLine, _ name: String) -> String {
     let offset = String(line.offset)
     let use =
       switch (line.isUsed, line.consumer) {
       case (false, _): "free"
       case (true, nil): "used"
-      case (true, let consumer?): "used by \(consumer)"
+      case (true, let consumer?): "used by \(printable(consumer))"
       }
-    return "  " + String(repeating: " ", count: max(0, 3 - offset.count)) + offset + "  \(name)\(padding)  "
+    return "  " + String(repeating: " ", count: max(0, 3 - offset.count)) + offset + "  \(name)  "
       + "\(line.isOutput ? "output" : "input ")  \(use)\(line.isActiveLow ? ", active low" : "")"
   }
 
@@ -77,7 +73,7 @@ public struct GPIOScan {
   private static func entry(_ line: GPIOLine, of chip: GPIOChip, in inventory: GPIOInventory) -> String {
     let isUnique = inventory.chips.flatMap(\.lines).count { $0.name == line.name } == 1
     guard let name = line.name, isUnique, name.unicodeScalars.allSatisfy(\.isNameCharacter) else {
-      return "- {name: gpio\(line.offset), chip: \(chip.label), line: \(line.offset)}"
+      return "- {name: gpio\(line.offset), chip: \(yamlScalar(chip.label)), line: \(line.offset)}"
     }
     return "- {name: \(name.lowercased()), line: \(name)}"
   }

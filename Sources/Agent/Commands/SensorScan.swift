@@ -77,15 +77,7 @@ extension SensorScan.Row {
     case .bad, .edge, .total, .gap: object.addNull("value")
     }
     if let unit { object.add("unit", unit) }
-    switch content {
-    case .doubtful(_, let doubt):
-      object.add("quality", doubt.grade.rawValue)
-      object.add("error", doubt.reason)
-    case .bad(let reason):
-      object.add("quality", "bad")
-      object.add("error", reason)
-    case .good, .edge, .total, .gap: break
-    }
+    object.addQuality(of: content)
     object.add("configuration", sensor.keys.map { ($0.0, .text($0.1)) })
     return object.finish()
   }
@@ -148,7 +140,7 @@ extension SystemValue {
 }
 
 extension String {
-  fileprivate func padded(to width: Int) -> String {
+  func padded(to width: Int) -> String {
     count >= width ? self : self + String(repeating: " ", count: width - count)
   }
 }

@@ -48,19 +48,8 @@ struct Stream: Sendable {
     case .gap, .bad: object.addNull("value")
     }
     if let unit = reading.unit { object.add("unit", unit) }
-    switch reading.content {
-    case .good, .edge: break
-    case .total(let total): object.add("generation", UInt64(total.generation))
-    case .gap(let lost):
-      object.add("quality", "gap")
-      object.add("lost", lost)
-    case .doubtful(_, let doubt):
-      object.add("quality", doubt.grade.rawValue)
-      object.add("error", doubt.reason)
-    case .bad(let reason):
-      object.add("quality", "bad")
-      object.add("error", reason)
-    }
+    if case .total(let total) = reading.content { object.add("generation", UInt64(total.generation)) }
+    object.addQuality(of: reading.content)
     object.add("seq", reading.sequence)
     if reading.restarted { object.add("restarted", true) }
     if !isCertain { object.add("time_uncertain", true) }
@@ -116,6 +105,24 @@ struct Stream: Sendable {
       properties.addUserProperty("error", reason)
     }
     return properties
+  }
+}
+
+extension JSONObject {
+  /// What there is to say against a value; nothing of one that is good.
+  mutating func addQuality(of content: Reading.Content) {
+    switch content {
+    case .good, .edge, .total: break
+    case .gap(let lost):
+      add("quality", "gap")
+      add("lost", lost)
+    case .doubtful(_, let doubt):
+      add("quality", doubt.grade.rawValue)
+      add("error", doubt.reason)
+    case .bad(let reason):
+      add("quality", "bad")
+      add("error", reason)
+    }
   }
 }
 

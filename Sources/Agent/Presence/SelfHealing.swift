@@ -95,10 +95,9 @@ struct SelfHealing {
       return failed("the broker does not bring back what is published")
     }
     guard let due, now >= due else { return [] }
-    self.due = nil
     last = now
-    // Until the answer has come back the status is what it was seen as last.
-    self.due = isWrong ? now + Self.rest : nil
+    // Until the answer has come back the status is as wrong as it was seen last.
+    self.due = now + Self.rest
     return [.sayOnline]
   }
 }

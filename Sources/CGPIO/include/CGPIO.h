@@ -8,9 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The version of the libgpiod that is linked, for example "1.6.3"; never null, lives as long as the process.
-const char *limpet_gpio_library_version(void);
-
 // Chips and lines, by libgpiod. Text is what the kernel has, at most 31 bytes and a NUL (GPIO_MAX_NAME_SIZE).
 
 struct limpet_gpio_chip;

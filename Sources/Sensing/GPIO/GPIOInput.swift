@@ -33,7 +33,7 @@ public struct GPIOInput: Sendable, Hashable {
   public var mode: Mode
   /// A line that is an output, and held by nobody, is made an input.
   public var isForced: Bool
-  /// Readings a second, on average; a thousand at once. Counters have no such limit.
+  /// Readings a second, on average; half of them at once, after a quiet time. Counters have no such limit.
   public var maxRate: Int
 
   public init(
