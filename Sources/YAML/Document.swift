@@ -31,12 +31,20 @@ public struct Document: Sendable {
   /// Parses `bytes`, which must be UTF-8 (a byte order mark is passed over).
   ///
   /// A syntax error ends parsing. Repeated keys and keys that are not scalars are collected and left out of the tree.
-  public static func parse(_ bytes: [UInt8]) -> Document {
+  ///
+  /// - Parameter file: what positions say of the file.
+  public static func parse(_ bytes: [UInt8], file: Int = 0) -> Document {
+    var document = parse(text: bytes, file: file)
+    for index in document.problems.indices { document.problems[index].position.file = file }
+    return document
+  }
+
+  private static func parse(text bytes: [UInt8], file: Int) -> Document {
     do {
       let text = try SourceText(bytes)
       guard !text.isEmpty else { return Document(root: nil, problems: []) }
       return try text.withoutMark { source throws(Problem) -> Document in
-        var builder = TreeBuilder(events: try EventStream(source))
+        var builder = TreeBuilder(events: try EventStream(source, file: file))
         do throws(Problem) {
           let root = try builder.document()
           return Document(root: root, problems: builder.problems)

@@ -30,10 +30,12 @@ struct Event {
 final class EventStream {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
   private let source: UnsafeBufferPointer<UInt8>
+  private let file: Int
 
   /// - Parameter source: checked text, not empty (libyaml asserts it); it must outlive the stream.
-  init(_ source: UnsafeBufferPointer<UInt8>) throws(Problem) {
+  init(_ source: UnsafeBufferPointer<UInt8>, file: Int) throws(Problem) {
     self.source = source
+    self.file = file
     parser = .allocate(capacity: 1)
     guard yaml_parser_initialize(parser) == 1 else {
       parser.deallocate()
@@ -53,7 +55,9 @@ final class EventStream {
     var event = yaml_event_t()
     guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
     defer { yaml_event_delete(&event) }
-    return Event(position: Position(event.start_mark), kind: try Self.kind(of: event))
+    var position = Position(event.start_mark)
+    position.file = file
+    return Event(position: position, kind: try Self.kind(of: event))
   }
 
   private static func kind(of event: yaml_event_t) throws(Problem) -> Event.Kind {

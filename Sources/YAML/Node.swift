@@ -2,14 +2,17 @@
 public struct Position: Sendable, Hashable, Comparable {
   public var line: Int
   public var column: Int
+  /// Which of several files that are read as one, in their order.
+  public var file: Int
 
-  public init(line: Int, column: Int) {
+  public init(line: Int, column: Int, file: Int = 0) {
     self.line = line
     self.column = column
+    self.file = file
   }
 
   public static func < (left: Position, right: Position) -> Bool {
-    (left.line, left.column) < (right.line, right.column)
+    (left.file, left.line, left.column) < (right.file, right.line, right.column)
   }
 }
 

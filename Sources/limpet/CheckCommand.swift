@@ -1,5 +1,6 @@
 import Agent
 import ArgumentParser
+import Glibc
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -9,8 +10,17 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions
 
+  @Flag(help: "Print one JSON object: valid, and diagnostics with severity, file, line, column, path and message.")
+  var json = false
+
   func run() throws {
-    let configuration = try options.load { print($0) }
+    guard !json else {
+      let result = options.result
+      print(result.json)
+      guard result.configuration != nil else { throw ExitCode.configurationError }
+      return
+    }
+    let configuration = try options.load(showingLines: isatty(STDOUT_FILENO) == 1) { print($0) }
     print(ConfigurationSummary(configuration, root: root.fileRoot))
   }
 }

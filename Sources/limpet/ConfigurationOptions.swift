@@ -10,10 +10,19 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(name: .long, help: "The configuration file.")
   var config = standardPath
 
+  /// What the file says.
+  var result: LoadResult { Configuration.load(path: config, environment: Environment.all) }
+
   /// Reads the file. Warnings and errors are handed to `report`; with any error this ends with status 78.
-  func load(report: (String) -> Void) throws -> Configuration {
-    let result = Configuration.load(path: config, environment: Environment.variables)
-    for diagnostic in result.diagnostics { report("\(diagnostic)") }
+  /// - Parameter showingLines: for people: the line below each of them.
+  func load(
+    showingLines: Bool = isatty(STDERR_FILENO) == 1, report: (String) -> Void
+  ) throws -> Configuration {
+    let result = result
+    for diagnostic in result.diagnostics {
+      report("\(diagnostic)")
+      if showingLines { result.excerpts.excerpt(of: diagnostic).forEach(report) }
+    }
     guard let configuration = result.configuration else { throw ExitCode.configurationError }
     return configuration
   }
@@ -29,13 +38,19 @@ struct RootOptions: ParsableArguments {
 
 enum Environment {
   /// What kind of terminal this is.
-  static var term: String? { getenv("TERM").map { String(cString: $0) } }
+  static var term: String? { variable("TERM") }
 
-  /// The variables that the configuration may depend on.
-  static var variables: [String: String] {
+  /// A variable that the service manager sets.
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+  /// Every variable: the configuration may name any.
+  static var all: [String: String] {
     var variables: [String: String] = [:]
-    for name in ["CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY", "JOURNAL_STREAM"] {
-      if let value = getenv(name) { variables[name] = String(cString: value) }
+    var next = environ
+    while let entry = next.pointee {
+      let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+      next += 1
     }
     return variables
   }

@@ -8,7 +8,10 @@ struct Limpet: ParsableCommand {
     commandName: "limpet",
     abstract: "Reads a board's sensors and publishes them over MQTT, with presence that tells the truth.",
     version: limpetVersion,
-    subcommands: [RunCommand.self, CheckCommand.self, ScanCommand.self, ProbeCommand.self, WatchCommand.self])
+    subcommands: [
+      RunCommand.self, CheckCommand.self, ScanCommand.self, ProbeCommand.self, WatchCommand.self, SchemaCommand.self,
+      ImportCommand.self, GenerateCommand.self,
+    ])
 }
 
 /// Exit status beside 0 (done), 1 (failed) and 64 (usage).

@@ -12,13 +12,13 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let configuration = try options.load(report: StandardError.write)
     let events = ProcessEvents()
-    let writer = LogWriter(journalStream: Environment.variables["JOURNAL_STREAM"])
+    let writer = LogWriter(journalStream: Environment.variable("JOURNAL_STREAM"))
     let logger = Logger(label: "limpet") { _ in LineLogHandler(writer) }
     defer { writer.flush() }
     let isClean: Bool
     do {
       isClean = try Agent.run(
-        configuration, root: root.fileRoot, runtimeFolder: Environment.variables["RUNTIME_DIRECTORY"], events: events,
+        configuration, root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), events: events,
         logger: logger)
     } catch {
       StandardError.write("\(options.config): \(error)")

@@ -1,7 +1,8 @@
 enum BrokerKeys {
   static let url = Key(
     requiredList: "url", .brokerURL, missing: "write the broker's address, such as mqtt://mqtt.example.com",
-    help: "mqtt, mqtts, ws, wss or unix URLs; of a list, they are tried in turn.")
+    help: "mqtt, mqtts (TLS), ws, wss (WebSocket, path /mqtt) or unix URLs; of a list, they are tried in turn.",
+    example: "mqtt://localhost:1883")
   static let version = Key(
     "version", ValueKind<Configuration.ProtocolVersion>.choice, default: "auto",
     help: "MQTT's version; auto is 5, and 3.1.1 where a server cannot.")
@@ -9,12 +10,15 @@ enum BrokerKeys {
     "client_id",
     ValueKind<String>.text(bytes: 0...65535).map { .given($0) }.or("auto", Configuration.Identifier.automatic),
     default: "auto", help: "MQTT's client identifier; auto is the device id.")
-  static let username = Key(optional: "username", .text(bytes: 1...65535), help: "MQTT's user name.")
+  static let username = Key(
+    optional: "username", .text(bytes: 1...65535), help: "MQTT's user name.", example: "greenhouse")
   static let password = Key(
-    optional: "password", .text(bytes: 1...65535), help: "MQTT's password; password_file keeps it out of this file.")
+    optional: "password", .text(bytes: 1...65535), help: "MQTT's password; password_file keeps it out of this file.",
+    example: "${file:/etc/limpet/password}")
   static let passwordFile = Key(
     optional: "password_file", .path,
-    help: "A file whose first line is the password; without both, the systemd credential limpet.password.")
+    help: "A file whose first line is the password; without both, the systemd credential limpet.password.",
+    example: "/etc/limpet/password")
   static let cleanStart = Key(
     "clean_start", .boolean, default: "false", help: "Begin a new session with every connection.")
   static let sessionExpiry = Key(
@@ -56,11 +60,14 @@ enum ReconnectKeys {
 
 enum TLSKeys {
   static let ca = Key(
-    optional: "ca", .path, help: "The authorities to trust, a PEM file or a folder of them; without it, the system's.")
-  static let certificate = Key(optional: "certificate", .path, help: "The device's own certificate, PEM.")
-  static let key = Key(optional: "key", .path, help: "The private key of certificate, PEM.")
+    optional: "ca", .path, help: "The authorities to trust, a PEM file or a folder of them; without it, the system's.",
+    example: "/etc/ssl/certs")
+  static let certificate = Key(
+    optional: "certificate", .path, help: "The device's own certificate, PEM.", example: "client.pem")
+  static let key = Key(optional: "key", .path, help: "The private key of certificate, PEM.", example: "client-key.pem")
   static let serverName = Key(
-    optional: "server_name", .text(bytes: 1...253), help: "The name to verify, where it is not the URL's host.")
+    optional: "server_name", .text(bytes: 1...253), help: "The name to verify, where it is not the URL's host.",
+    example: "mqtt.example.com")
   static let insecure = Key("insecure", .boolean, default: "false", help: "Do not verify the server; for tests only.")
 
   static let all = [
@@ -109,7 +116,8 @@ struct BrokerSection {
       guard let written = url.written else { continue }
       if let first = urls[..<index].first(where: { $0.value == url.value })?.written {
         reader.log.error(
-          written.value, written.path, "the same URL as on line \(first.value.line); remove one of them")
+          written.value, written.path,
+          "the same URL as on \(reader.log.line(first.value, seenFrom: written.value)); remove one of them")
       }
     }
     guard let tls = reader.position(of: "tls"), let url = reader.position(of: BrokerKeys.url.name), !urls.isEmpty,

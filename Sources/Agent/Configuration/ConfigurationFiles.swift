@@ -1,4 +1,5 @@
 internal import Glibc
+import YAML
 
 /// The files a configuration names. An input, so that tests need none.
 public struct ConfigurationFiles: Sendable {
@@ -33,12 +34,42 @@ public struct ConfigurationFiles: Sendable {
   /// Opens a path and reads at most so many bytes; with 0, only opens it (folders too).
   public var open: @Sendable (_ path: String, _ limit: Int) -> Result<Found, Failure>
 
-  public init(open: @escaping @Sendable (_ path: String, _ limit: Int) -> Result<Found, Failure>) {
+  /// The names in a folder, in any order; at most a few thousand.
+  public var list: @Sendable (_ folder: String) -> Result<[String], Failure>
+
+  public init(
+    open: @escaping @Sendable (_ path: String, _ limit: Int) -> Result<Found, Failure>,
+    list: @escaping @Sendable (_ folder: String) -> Result<[String], Failure> = { _ in .success([]) }
+  ) {
     self.open = open
+    self.list = list
   }
 
   /// This machine's.
-  public static let real = ConfigurationFiles { path, limit in
+  public static let real = ConfigurationFiles(open: read, list: names)
+
+  /// A whole file of at most 1 MiB; one byte more of a larger one, which no reader takes.
+  public static func bytes(of path: String) throws(ArgumentError) -> [UInt8] {
+    switch real.open(path, Document.Limit.input + 1) {
+    case .success(let found): return found.bytes
+    case .failure(let failure): throw ArgumentError(description: ReadingContext.cannotRead(path, failure))
+    }
+  }
+
+  private static func names(in folder: String) -> Result<[String], Failure> {
+    guard let stream = opendir(folder) else { return .failure(Failure(code: errno)) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while names.count < 4096, let entry = Glibc.readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return .success(names)
+  }
+
+  private static func read(_ path: String, _ limit: Int) -> Result<Found, Failure> {
     // O_NONBLOCK: a FIFO without a writer must not hold the start.
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else { return .failure(Failure(code: errno)) }
@@ -49,7 +80,7 @@ public struct ConfigurationFiles: Sendable {
     while bytes.count < limit {
       var code: Int32 = 0
       let chunk = [UInt8](unsafeUninitializedCapacity: min(65536, limit - bytes.count)) { buffer, count in
-        let got = read(descriptor, buffer.baseAddress, buffer.count)
+        let got = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
         if got < 0 { code = errno }
         count = max(0, got)
       }

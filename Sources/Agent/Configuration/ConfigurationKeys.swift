@@ -1,5 +1,9 @@
 /// The top of the configuration file.
 enum ConfigurationKeys {
+  static let include = Key(
+    optionalList: "include", .path,
+    help: "Further files, by paths from this file's folder, * and ? in the last part; their keys are added to these.",
+    example: "conf.d/*.yaml")
   static let topic = Key(
     "topic", .topic(.device, .name), default: "limpet/{device}/{name}",
     help: "Where readings go; {device} and {name} are filled in.")
@@ -9,20 +13,24 @@ enum ConfigurationKeys {
   static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
   static let control = Key(
     optional: "control", .socketPath,
-    help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.")
+    help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
+    example: "/run/limpet/limpet.sock")
 
   static let all: [Declaration] = [
+    include.declaration,
     .section("device", DeviceKeys.all, help: "What the device is called."),
     .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
     .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
     .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
     topic.declaration, format.declaration, qos.declaration,
     Declaration(
-      name: "inputs", help: "GPIO lines.", need: .optional,
-      content: .entries(common: InputKeys.all, selector: nil, variants: [])),
+      name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
+      content: .entries(common: InputKeys.all, selector: nil, variants: []), examples: InputKeys.examples),
     Declaration(
-      name: "sensors", help: "Values of sysfs and of the system.", need: .optional,
-      content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants)),
+      name: "sensors", help: "Values of sysfs and of the system; `limpet scan --yaml` prints those of this board.",
+      need: .optional,
+      content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants),
+      examples: SensorKeys.examples, samples: SensorKeys.samples),
     control.declaration,
   ]
 }
@@ -31,7 +39,8 @@ enum DeviceKeys {
   static let id = Key(
     "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
     help: "The {device} of topics; auto is made from the board's serial number, 22 letters and digits.")
-  static let displayName = Key(optional: "name", .text(bytes: 1...256), help: "The device's name for people.")
+  static let displayName = Key(
+    optional: "name", .text(bytes: 1...256), help: "The device's name for people.", example: "Greenhouse 3")
 
   static let all = [id.declaration, displayName.declaration]
 }

@@ -6,6 +6,14 @@ public struct LoadResult: Sendable {
   public var configuration: Configuration?
   /// Errors and warnings, by position.
   public var diagnostics: [Diagnostic]
+  /// The lines they are about.
+  public let excerpts: SourceExcerpts
+
+  init(_ configuration: Configuration?, _ log: DiagnosticLog) {
+    self.configuration = log.hasErrors ? nil : configuration
+    diagnostics = log.sorted
+    excerpts = SourceExcerpts(diagnostics.isEmpty ? [] : log.files)
+  }
 }
 
 extension Configuration {
@@ -13,7 +21,7 @@ extension Configuration {
   ///
   /// - Parameters:
   ///   - path: as it is to be printed.
-  ///   - environment: CREDENTIALS_DIRECTORY and RUNTIME_DIRECTORY are looked at (systemd.exec(5)).
+  ///   - environment: for `${NAME}`; CREDENTIALS_DIRECTORY and RUNTIME_DIRECTORY are looked at (systemd.exec(5)).
   public static func load(
     path: String, environment: [String: String], files: ConfigurationFiles = .real
   ) -> LoadResult {
@@ -29,9 +37,9 @@ extension Configuration {
         } else {
           "name a file with --config"
         }
-      let log = DiagnosticLog(file: path)
+      let log = DiagnosticLog(file: SourceFile(name: path, bytes: [], mode: 0))
       log.error(Position(line: 1, column: 1), nil, "cannot be read: \(failure.text); \(advice)")
-      return LoadResult(configuration: nil, diagnostics: log.sorted)
+      return LoadResult(nil, log)
     }
   }
 
@@ -45,18 +53,25 @@ extension Configuration {
     bytes: [UInt8], mode: UInt32 = 0o600, path: String, environment: [String: String] = [:],
     files: ConfigurationFiles = .real
   ) -> LoadResult {
-    let log = DiagnosticLog(file: path)
+    let log = DiagnosticLog(file: SourceFile(name: path, bytes: bytes, mode: mode))
     let document = Document.parse(bytes)
     for problem in document.problems { log.error(problem.position, nil, problem.message) }
     // After a syntax error nothing can be said about the rest.
-    if document.root == nil, log.hasErrors { return LoadResult(configuration: nil, diagnostics: log.sorted) }
-    let context = ReadingContext(
-      log: log, files: files, environment: environment,
-      folder: path.lastIndex(of: "/").map { String(path[...$0]) } ?? "",
-      isReadableByOthers: mode & 0o004 != 0)
-    let start = Position(line: 1, column: 1)
-    let configuration = read(MappingReader(document.root, path: "", start: start, log: log), context)
-    return LoadResult(configuration: log.hasErrors ? nil : configuration, diagnostics: log.sorted)
+    if document.root == nil, log.hasErrors { return LoadResult(nil, log) }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    let context = ReadingContext(log: log, files: files, environment: environment, folder: folder)
+    let substitution = Substitution(environment: environment, files: files, folder: folder)
+    func reader(_ root: Node?) -> MappingReader {
+      MappingReader(
+        root, path: "", start: Position(line: 1, column: 1), log: log, substitution: substitution)
+    }
+    guard case .mapping(let entries)? = document.root?.value,
+      entries.contains(where: { $0.key == ConfigurationKeys.include.name })
+    else { return LoadResult(read(reader(document.root), context), log) }
+    let patterns = reader(document.root).readList(ConfigurationKeys.include, limit: Inclusion.limit)
+    let inclusion = Inclusion(log: log, files: files, folder: folder)
+    guard let root = inclusion.joined(document.root, patterns) else { return LoadResult(nil, log) }
+    return LoadResult(read(reader(root), context), log)
   }
 
   private static func read(_ reader: MappingReader, _ context: ReadingContext) -> Configuration {

@@ -1,11 +1,15 @@
-/// What a key is, as data: the readers, the errors and their suggestions come from it, and so can a schema, a sample
-/// file and a manual page. `Configuration.declarations` is the whole tree.
+/// What a key is, as data: the readers, the errors and their suggestions come from it, and so do the schema, the
+/// reference file and the manual page. `Configuration.declarations` is the whole tree.
 public struct Declaration: Sendable {
   public var name: String
   /// One sentence.
   public var help: String
   public var need: Need
   public var content: Content
+  /// What it may look like, as it would be written, where no default shows it; of entries, whole ones in flow style.
+  public var examples: [String] = []
+  /// Of entries: those that the reference file has in use, so they work on every board.
+  public var samples: [String] = []
 
   public enum Need: Sendable, Equatable {
     /// It must be written; the text says what to write.
@@ -43,20 +47,29 @@ public struct Declaration: Sendable {
     case boolean
     case integer(ClosedRange<Int>)
     /// A finite decimal number.
-    case number
+    case number(isZeroAllowed: Bool)
     case percentOrNumber
-    /// With units; `words` are accepted besides, `wholeSeconds` excludes fractions.
-    case duration(ClosedRange<Duration>, wholeSeconds: Bool, words: [String])
+    /// With units; zero is accepted besides with `orZero`, `words` too, and `wholeSeconds` excludes fractions.
+    case duration(ClosedRange<Duration>, orZero: Bool, wholeSeconds: Bool, words: [String])
     /// Bytes, with units.
     case size(ClosedRange<Int>)
     /// With the placeholders in braces.
     case topic(placeholders: [String])
     case url(schemes: [String])
     case path
+    /// A text that must look like this besides, as an ECMA 262 regular expression over the whole of it.
+    indirect case matching(pattern: String, Shape)
+    /// Or this word, which has a meaning of its own.
+    indirect case or(word: String, Shape)
   }
 }
 
 extension Declaration {
+  /// The default as it would be written; nil where there is none.
+  public var standard: String? { if case .standard(let text) = need { text } else { nil } }
+
+  public var isRequired: Bool { if case .required = need { true } else { false } }
+
   static func section(_ name: String, _ keys: [Declaration], help: String) -> Declaration {
     Declaration(name: name, help: help, need: .optional, content: .section(keys))
   }

@@ -2,7 +2,7 @@ import YAML
 
 /// One thing that is wrong with a configuration, for the person at the terminal.
 public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
-  public enum Severity: Sendable, Hashable {
+  public enum Severity: String, Sendable, Hashable {
     /// There is no configuration.
     case error
     /// The configuration stands.
@@ -10,10 +10,11 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   public var severity: Severity
-  /// As it was given on the command line.
+  /// As it was given on the command line; an included file by its path.
   public var file: String
   public var position: Position
-  /// The key, such as `broker.keepalive` or `sensors[2].interval` (counted from 0); nil for the file as a whole.
+  /// The key, such as `broker.keepalive` or `sensors[2].interval` (counted from 0 in each file); nil for the file as a
+  /// whole.
   public var path: String?
   /// What is wrong; what would be right.
   public var message: String
@@ -28,37 +29,64 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// Where the readers of all sections put what they find, so that everything is reported at once.
 final class DiagnosticLog {
-  let file: String
-  private(set) var diagnostics: [Diagnostic] = []
+  /// More than anyone corrects in one go; a file of nonsense must not cost more.
+  static let limit = 1000
 
-  init(file: String) {
-    self.file = file
+  /// The files that are read, in their order; positions name them by their number.
+  private(set) var files: [SourceFile]
+  private(set) var diagnostics: [Diagnostic] = []
+  private var seen: Set<Diagnostic> = []
+
+  init(file: SourceFile) {
+    files = [file]
   }
 
   var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+  var isFull: Bool { diagnostics.count >= Self.limit }
 
-  /// By position; those at one place in the order they were found.
+  /// By file and position; those at one place in the order they were found.
   var sorted: [Diagnostic] {
     diagnostics.enumerated()
       .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
       .map(\.element)
   }
 
+  /// - Returns: the number that positions in it have.
+  func add(_ file: SourceFile) -> Int {
+    files.append(file)
+    return files.count - 1
+  }
+
+  func file(of position: Position) -> SourceFile { files[min(position.file, files.count - 1)] }
+
+  /// `line 5`, and of which file where `reader` looks at another.
+  func line(_ position: Position, seenFrom reader: Position) -> String {
+    "line \(position.line)" + (position.file == reader.file ? "" : " of \(file(of: position).name)")
+  }
+
   func error(_ position: Position, _ path: String?, _ message: String) {
-    add(Diagnostic(severity: .error, file: file, position: position, path: path, message: message))
+    add(.error, position, path, message)
   }
 
   func warning(_ position: Position, _ path: String?, _ message: String) {
-    add(Diagnostic(severity: .warning, file: file, position: position, path: path, message: message))
+    add(.warning, position, path, message)
   }
 
   /// A value that several aliases repeat is wrong once.
-  private func add(_ diagnostic: Diagnostic) {
+  private func add(_ severity: Diagnostic.Severity, _ position: Position, _ path: String?, _ message: String) {
+    guard !isFull else { return }
+    let diagnostic = Diagnostic(
+      severity: severity, file: file(of: position).name, position: position, path: path, message: message)
     if !seen.insert(diagnostic).inserted { return }
     diagnostics.append(diagnostic)
+    if diagnostics.count == Self.limit - 1 {
+      let message = "there is more that is wrong; correct what is above first"
+      diagnostics.append(
+        Diagnostic(
+          severity: .error, file: diagnostic.file,
+          position: Position(line: Int.max, column: 1, file: files.count), path: nil, message: message))
+    }
   }
-
-  private var seen: Set<Diagnostic> = []
 }
 
 /// Text from the file as a message shows it: in quotes, on one line, not too long.

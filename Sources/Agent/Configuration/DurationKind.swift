@@ -85,8 +85,7 @@ extension ValueKind where Value == Duration {
     _ range: ClosedRange<Duration>, wholeSeconds: Bool = false, orZero: Bool = false, unit: String = "s",
     words: [String] = []
   ) -> Self {
-    let least = orZero ? .zero : range.lowerBound
-    let shape = Declaration.Shape.duration(least...range.upperBound, wholeSeconds: wholeSeconds, words: words)
+    let shape = Declaration.Shape.duration(range, orZero: orZero, wholeSeconds: wholeSeconds, words: words)
     return ValueKind(shape) { text throws(Mismatch) in
       let value = try WrittenDuration.parse(text, unit: unit, words: words)
       if orZero, value == .zero { return value }

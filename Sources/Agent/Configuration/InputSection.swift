@@ -3,14 +3,15 @@ import Sensing
 enum InputKeys {
   static let name = Key(
     required: "name", .name, missing: "write what the reading is called, such as door",
-    help: "What the reading is called; the {name} of topics.")
+    help: "What the reading is called; the {name} of topics.", example: "door")
   static let chip = Key(
     optional: "chip", .text(bytes: 1...255),
-    help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.")
+    help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.",
+    example: "pinctrl-bcm2711")
   static let line = Key(
     required: "line", ValueKind<GPIOInput.Line>.line,
     missing: "write a line's name, such as GPIO17, or its offset",
-    help: "The line's name, or its offset in chip.")
+    help: "The line's name, or its offset in chip.", example: "GPIO17")
   static let pull = Key(
     "pull", ValueKind<GPIOInput.Bias>.choice, default: "as-is", help: "The line's bias.")
   static let activeLow = Key("active_low", .boolean, default: "false", help: "A low level is true.")
@@ -30,12 +31,20 @@ enum InputKeys {
     "max_rate", .integer(1...100_000), default: "2000",
     help: "Readings a second that are published at most; what is more is counted as lost. Not mode counter.")
   static let retain = Key(
-    optional: "retain", .boolean, help: "The server keeps the last reading; true for mode state, else false.")
+    optional: "retain", .boolean, help: "The server keeps the last reading; true for mode state, else false.",
+    example: "true")
   static let scale = Key("scale", .scale, default: "1", help: "Units per pulse; mode counter.")
-  static let unit = Key(optional: "unit", .text(bytes: 0...64), help: "The unit of a total; mode counter.")
+  static let unit = Key(
+    optional: "unit", .text(bytes: 0...64), help: "The unit of a total; mode counter.", example: "L")
   static let interval = Key(
     "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s",
     help: "How often a total is published; mode counter.")
+
+  static let examples = [
+    "{name: door, line: GPIO17, pull: up, active_low: true, debounce: 20ms}",
+    "{name: button, chip: pinctrl-bcm2711, line: 27, mode: event}",
+    "{name: water, line: GPIO4, mode: counter, scale: 0.5, unit: L, interval: 10s}",
+  ]
 
   static let all: [Declaration] = [
     name.declaration, chip.declaration, line.declaration, pull.declaration, activeLow.declaration,
@@ -121,7 +130,8 @@ struct InputSection {
     if let same {
       reader.error(
         written,
-        "the line is already used on line \(same.written.key.line); write another, or remove one of the entries")
+        "the line is already used on \(reader.log.line(same.written.key, seenFrom: written.key)); "
+          + "write another, or remove one of the entries")
     }
     lines.append((input, written))
   }

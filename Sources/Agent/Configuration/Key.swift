@@ -24,7 +24,14 @@ struct ValueKind<Value: Sendable>: Sendable {
   /// The same kind, where `word` stands for a value of its own.
   func or(_ word: String, _ value: Value) -> ValueKind<Value> {
     let parse = parse
+    // A duration names its words itself, since its messages do.
+    let shape = if case .duration = shape { shape } else { Declaration.Shape.or(word: word, shape) }
     return ValueKind(shape) { text throws(Mismatch) in text == word ? value : try parse(text) }
+  }
+
+  /// The same kind, which says by a pattern what else `parse` wants of a text (ECMA 262, the whole text).
+  func matching(_ pattern: String) -> ValueKind<Value> {
+    ValueKind(.matching(pattern: pattern, shape), parse: parse)
   }
 }
 
@@ -34,9 +41,14 @@ struct Key<Value: Sendable>: Sendable {
   let kind: ValueKind<Value>
   let standard: Value
 
-  /// - Parameter standard: the default as it would be written; it goes through the same reader as the file.
-  init(_ name: String, _ kind: ValueKind<Value>, default standard: String, help: String) {
-    declaration = Declaration(name: name, help: help, need: .standard(standard), content: .scalar(kind.shape))
+  /// - Parameters:
+  ///   - standard: the default as it would be written; it goes through the same reader as the file.
+  ///   - help: one sentence.
+  ///   - example: what to show in the reference file instead of nothing, or instead of the default.
+  init(_ name: String, _ kind: ValueKind<Value>, default standard: String, help: String, example: String? = nil) {
+    declaration = Declaration(
+      name: name, help: help, need: .standard(standard), content: .scalar(kind.shape),
+      examples: example.map { [$0] } ?? [])
     self.kind = kind
     do {
       self.standard = try kind.parse(standard)
@@ -46,32 +58,44 @@ struct Key<Value: Sendable>: Sendable {
   }
 
   /// A key that may be left out.
-  init<Wrapped>(optional name: String, _ kind: ValueKind<Wrapped>, help: String) where Value == Wrapped? {
-    declaration = Declaration(name: name, help: help, need: .optional, content: .scalar(kind.shape))
+  init<Wrapped>(optional name: String, _ kind: ValueKind<Wrapped>, help: String, example: String? = nil)
+  where Value == Wrapped? {
+    declaration = Declaration(
+      name: name, help: help, need: .optional, content: .scalar(kind.shape), examples: example.map { [$0] } ?? [])
     self.kind = kind.map { $0 }
     standard = nil
   }
 
   /// A key that must be written. Its value is nil only after an error was recorded.
   /// - Parameter missing: what to write.
-  init<Wrapped>(required name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String)
+  init<Wrapped>(
+    required name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String, example: String? = nil
+  )
   where Value == Wrapped? {
-    declaration = Declaration(name: name, help: help, need: .required(missing), content: .scalar(kind.shape))
+    declaration = Declaration(
+      name: name, help: help, need: .required(missing), content: .scalar(kind.shape),
+      examples: example.map { [$0] } ?? [])
     self.kind = kind.map { $0 }
     standard = nil
   }
 
   /// A required key that takes one value or a list of them.
-  init<Wrapped>(requiredList name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String)
+  init<Wrapped>(
+    requiredList name: String, _ kind: ValueKind<Wrapped>, missing: String, help: String, example: String? = nil
+  )
   where Value == Wrapped? {
-    declaration = Declaration(name: name, help: help, need: .required(missing), content: .scalars(kind.shape))
+    declaration = Declaration(
+      name: name, help: help, need: .required(missing), content: .scalars(kind.shape),
+      examples: example.map { [$0] } ?? [])
     self.kind = kind.map { $0 }
     standard = nil
   }
 
   /// A key that may be left out and takes one value or a list of them.
-  init<Wrapped>(optionalList name: String, _ kind: ValueKind<Wrapped>, help: String) where Value == Wrapped? {
-    declaration = Declaration(name: name, help: help, need: .optional, content: .scalars(kind.shape))
+  init<Wrapped>(optionalList name: String, _ kind: ValueKind<Wrapped>, help: String, example: String? = nil)
+  where Value == Wrapped? {
+    declaration = Declaration(
+      name: name, help: help, need: .optional, content: .scalars(kind.shape), examples: example.map { [$0] } ?? [])
     self.kind = kind.map { $0 }
     standard = nil
   }
@@ -96,4 +120,6 @@ struct Written {
   var path: String
   var key: Position
   var value: Position
+  /// What the value was made of.
+  var origin = Substitution.Origin.literal
 }

@@ -6,6 +6,7 @@ final class MappingReader {
   /// `broker.tls`, `sensors[2]`; empty for the file itself.
   let path: String
   let log: DiagnosticLog
+  private let substitution: Substitution
   /// Where a missing key is reported: the mapping's first key, or where the mapping would be.
   let start: Position
   private let entries: [String: Entry]
@@ -14,9 +15,10 @@ final class MappingReader {
   private var isMapping: Bool
 
   /// - Parameter node: nil or an empty value reads as a mapping without keys.
-  init(_ node: Node?, path: String, start: Position, log: DiagnosticLog) {
+  init(_ node: Node?, path: String, start: Position, log: DiagnosticLog, substitution: Substitution) {
     self.path = path
     self.log = log
+    self.substitution = substitution
     var found: [Entry] = []
     var isMapping = true
     switch node?.value {
@@ -46,6 +48,9 @@ final class MappingReader {
   /// Where a key was written, whatever its value.
   func position(of key: String) -> Position? { entries[key]?.keyPosition }
 
+  /// Entries of a list: more than any board has lines and sensors.
+  private static let listLimit = 4096
+
   // MARK: Values
 
   func read<Value>(_ key: Key<Value>) -> Field<Value> {
@@ -54,10 +59,11 @@ final class MappingReader {
       return Field(value: key.standard, written: nil)
     }
     let path = path(to: key.name)
-    guard let value = parse(entry.value, key, path) else {
+    guard let (value, origin) = parse(entry.value, key, path) else {
       return Field(value: key.standard, written: nil, isWrong: true)
     }
-    return Field(value: value, written: Written(path: path, key: entry.keyPosition, value: entry.value.position))
+    let written = Written(path: path, key: entry.keyPosition, value: entry.value.position, origin: origin)
+    return Field(value: value, written: written)
   }
 
   /// One value, or a list of 1 to `limit`.
@@ -73,12 +79,13 @@ final class MappingReader {
     }
     return items.enumerated().compactMap { index, item in
       let place = "\(path)[\(index)]"
-      guard let value = parse(item, key, place) ?? nil else { return nil }
-      return Field(value: value, written: Written(path: place, key: item.position, value: item.position))
+      guard case (let value?, let origin)? = parse(item, key, place) else { return nil }
+      return Field(
+        value: value, written: Written(path: place, key: item.position, value: item.position, origin: origin))
     }
   }
 
-  private func parse<Value>(_ node: Node, _ key: Key<Value>, _ path: String) -> Value? {
+  private func parse<Value>(_ node: Node, _ key: Key<Value>, _ path: String) -> (Value, Substitution.Origin)? {
     guard case .scalar(let scalar) = node.value else {
       log.error(node.position, path, "\(node.kind) stands where a single value is expected; \(key.expectation)")
       return nil
@@ -88,10 +95,24 @@ final class MappingReader {
       log.error(node.position, path, "has no value; \(key.expectation)\(removal)")
       return nil
     }
+    guard let expanded = expand(scalar, node.position, path) else { return nil }
     do {
-      return try key.kind.parse(scalar.text)
+      return (try key.kind.parse(expanded.text), expanded.origin)
     } catch {
-      log.error(node.position, path, error.message)
+      // What stands for a variable or a file may be a secret, and messages repeat values.
+      let message =
+        expanded.origin == .literal
+        ? error.message : "what \(quoted(scalar.text)) stands for is none; \(key.expectation)"
+      log.error(node.position, path, message)
+      return nil
+    }
+  }
+
+  private func expand(_ scalar: Scalar, _ position: Position, _ path: String) -> Substitution.Expanded? {
+    do {
+      return try substitution.expand(scalar.text)
+    } catch {
+      log.error(position, path, error.message)
       return nil
     }
   }
@@ -113,7 +134,8 @@ final class MappingReader {
           item.value.position, "\(path).\(item.key)", "\(item.value.kind) stands where a single value is expected")
         continue
       }
-      values[item.key] = Value(written: scalar)
+      guard let expanded = expand(scalar, item.value.position, "\(path).\(item.key)") else { continue }
+      values[item.key] = expanded.origin == .literal ? Value(written: scalar, expanded.text) : .text(expanded.text)
     }
     let written = Written(path: path, key: entry.keyPosition, value: entry.value.position)
     return Field(value: values, written: written, isWrong: values.count < items.count)
@@ -124,7 +146,9 @@ final class MappingReader {
   /// The keys below `name`. Without them, what is missing is reported here.
   func section(_ name: String) -> MappingReader {
     let entry = entries[name]
-    let section = MappingReader(entry?.value, path: path(to: name), start: entry?.keyPosition ?? start, log: log)
+    let section = MappingReader(
+      entry?.value, path: path(to: name), start: entry?.keyPosition ?? start, log: log,
+      substitution: substitution)
     section.isMapping = section.isMapping && isMapping
     return section
   }
@@ -135,8 +159,17 @@ final class MappingReader {
     let path = path(to: name)
     switch entry.value.value {
     case .sequence(let items):
-      return items.enumerated().map { index, item in
-        MappingReader(item, path: "\(path)[\(index)]", start: item.position, log: log)
+      guard items.count <= Self.listLimit else {
+        log.error(entry.value.position, path, "a list of \(items.count); write at most \(Self.listLimit) entries")
+        return []
+      }
+      // Counted anew in each included file, as whoever looks for the entry does.
+      var counts: [Int: Int] = [:]
+      return items.map { item in
+        let index = counts[item.position.file, default: 0]
+        counts[item.position.file] = index + 1
+        return MappingReader(
+          item, path: "\(path)[\(index)]", start: item.position, log: log, substitution: substitution)
       }
     case .scalar(let scalar) where scalar.isNull:
       return []
@@ -168,7 +201,7 @@ final class MappingReader {
   ///   - elsewhere: explains a key that is known in another place; nil where it is not.
   func reject(unknownTo keys: [Declaration], elsewhere: (String) -> String? = { _ in nil }) {
     let names = keys.map(\.name)
-    for name in order where !names.contains(name) {
+    for name in order where !names.contains(name) && !log.isFull {
       guard let position = entries[name]?.keyPosition else { continue }
       // `{password:x}` is a key without a value, and may hold a secret.
       if let colon = name.firstIndex(of: ":") {
@@ -195,15 +228,15 @@ final class MappingReader {
 
 extension Value {
   /// A number or a flag where it is written as one, without quotes; else a text.
-  fileprivate init(written scalar: Scalar) {
-    switch scalar.text {
+  fileprivate init(written scalar: Scalar, _ text: String) {
+    switch text {
     case "true" where scalar.isPlain: self = .flag(true)
     case "false" where scalar.isPlain: self = .flag(false)
     case let text where scalar.isPlain && Double.isDecimal(text):
       self =
         Int64(text).map { .integer($0) }
         ?? (Double(text).map { $0.isFinite ? .number($0) : .text(text) } ?? .text(text))
-    default: self = .text(scalar.text)
+    default: self = .text(text)
     }
   }
 }
@@ -215,31 +248,6 @@ extension Key {
     case .required(let advice): advice
     case .standard(let text): "write \(declaration.content.noun), such as \(text)"
     case .optional: "write \(declaration.content.noun)"
-    }
-  }
-}
-
-extension Declaration.Content {
-  /// What to write, in a few words.
-  var noun: String {
-    switch self {
-    case .section: "keys"
-    case .texts: "keys and what they stand for"
-    case .entries: "a list"
-    case .scalar(let shape), .scalars(let shape):
-      switch shape {
-      case .text, .identifier: "a text"
-      case .choice(let words): Suggestion.list(words)
-      case .boolean: "true or false"
-      case .integer: "a whole number"
-      case .number: "a number"
-      case .percentOrNumber: "a number or a percentage"
-      case .duration: "a duration"
-      case .size: "a size"
-      case .topic: "a topic"
-      case .url: "a URL"
-      case .path: "a path"
-      }
     }
   }
 }

@@ -27,18 +27,14 @@ struct PasswordSource {
       return nil
     }
     if let password = inline.value {
-      if context.isReadableByOthers, let written = inline.written {
-        context.log.warning(
-          written.value, written.path,
-          "everyone on this device can read the password; use password_file, or chmod o-r this file")
-      }
+      if let written = inline.written { warn(of: written, context) }
       return Secret(password.utf8)
     }
     if let path = file.value, let written = file.written {
       let resolved = context.resolve(path)
       switch context.files.open(resolved, Self.limit + 1) {
       case .failure(let failure):
-        context.log.error(written.value, written.path, context.cannotRead(resolved, failure))
+        context.log.error(written.value, written.path, ReadingContext.cannotRead(resolved, failure))
         return nil
       case .success(let found):
         if found.isReadableByOthers {
@@ -51,13 +47,29 @@ struct PasswordSource {
     return inline.isWrong || file.isWrong ? nil : credential(context)
   }
 
+  /// The configuration, or a file that a `${file:PATH}` of it names, is readable to all.
+  private func warn(of written: Written, _ context: ReadingContext) {
+    switch written.origin {
+    case .literal where context.log.file(of: written.value).isReadableByOthers:
+      context.log.warning(
+        written.value, written.path,
+        "everyone on this device can read the password; use password_file, or chmod o-r this file")
+    case .literal: break
+    case .substituted(let openFiles):
+      for file in openFiles {
+        context.log.warning(
+          written.value, written.path, "everyone on this device can read \(quoted(file)); chmod o-r it")
+      }
+    }
+  }
+
   private func credential(_ context: ReadingContext) -> Secret? {
     guard let folder = context.environment["CREDENTIALS_DIRECTORY"], !folder.isEmpty else { return nil }
     let path = "\(folder)/\(Self.credential)"
     let place = Written(path: reader.path(to: BrokerKeys.password.name), key: reader.start, value: reader.start)
     switch context.files.open(path, Self.limit + 1) {
     case .failure(let failure):
-      if !failure.isMissing { context.log.error(place.value, place.path, context.cannotRead(path, failure)) }
+      if !failure.isMissing { context.log.error(place.value, place.path, ReadingContext.cannotRead(path, failure)) }
       return nil
     case .success(let found):
       return secret(in: found.bytes, of: path, at: place, context)

@@ -5,9 +5,6 @@ struct ReadingContext {
   let environment: [String: String]
   /// The configuration file's folder, with a slash at its end; empty for the current one.
   let folder: String
-  /// Anyone on the device may read the configuration file.
-  let isReadableByOthers: Bool
-
   /// Relative paths are taken from the configuration file's folder.
   func resolve(_ path: String) -> String {
     path.hasPrefix("/") ? path : folder + path
@@ -18,12 +15,12 @@ struct ReadingContext {
     guard let path = field.value, let written = field.written else { return nil }
     let resolved = resolve(path)
     if case .failure(let failure) = files.open(resolved, 0) {
-      log.error(written.value, written.path, cannotRead(resolved, failure))
+      log.error(written.value, written.path, Self.cannotRead(resolved, failure))
     }
     return resolved
   }
 
-  func cannotRead(_ path: String, _ failure: ConfigurationFiles.Failure) -> String {
+  static func cannotRead(_ path: String, _ failure: ConfigurationFiles.Failure) -> String {
     let advice =
       if failure.isMissing {
         "create it, or correct the path"

@@ -19,22 +19,23 @@ struct ReadingRules {
       log.error(
         written.value, written.path, "limpet/{device}/presence describes the last birth or stop; write another topic")
     }
-    var lines: [String: Int] = [:]
+    var places: [String: Position] = [:]
     var topics: [String: NamedReading] = [:]
     for reading in readings.sorted(by: { $0.written.key < $1.written.key }) {
       let (key, path) = (reading.written.key, reading.written.path)
-      if let line = lines[reading.name] {
-        log.error(key, path, "\(quoted(reading.name)) is already the name of a reading on line \(line); write another")
+      if let place = places[reading.name] {
+        let line = log.line(place, seenFrom: key)
+        log.error(key, path, "\(quoted(reading.name)) is already the name of a reading on \(line); write another")
         continue
       }
-      lines[reading.name] = key.line
+      places[reading.name] = key
       guard !topic.isWrong else { continue }
       let expanded = expand(topic.value, reading.name)
       if let other = topics.updateValue(reading, forKey: expanded) {
         log.error(
           key, path,
-          "its topic \(quoted(expanded)) is already that of \(quoted(other.name)) on line \(other.written.key.line); "
-            + "put {name} into topic")
+          "its topic \(quoted(expanded)) is already that of \(quoted(other.name)) on "
+            + "\(log.line(other.written.key, seenFrom: key)); put {name} into topic")
       } else {
         checkPresence(reading, expanded)
       }

@@ -29,7 +29,7 @@ extension ValueKind where Value == String {
       throw Mismatch(message: "\(quoted(text)) is a path; write the name alone")
     }
     return text
-  }
+  }.matching("(?!\\.{1,2}$)[^/]+")
 
   static let path = ValueKind(.path) { text throws(Mismatch) in
     guard !text.isEmpty else { throw Mismatch(message: "empty; write a path") }
@@ -45,7 +45,7 @@ extension ValueKind where Value == String {
       throw Mismatch(message: "\(quoted(text)) is not absolute; write the whole path, from \"/\" on")
     }
     return text
-  }
+  }.matching("/[^]*")
 
   /// sockaddr_un(7): 108 bytes with the NUL.
   static let socketPath = path.map { text throws(Mismatch) in
@@ -80,7 +80,7 @@ extension ValueKind where Value == Int {
 }
 
 extension ValueKind where Value == Double {
-  static let number = ValueKind(.number) { text throws(Mismatch) in
+  static let number = ValueKind(.number(isZeroAllowed: true)) { text throws(Mismatch) in
     guard Double.isDecimal(text) else {
       throw Mismatch(message: "\(quoted(text)) is not a number; write one such as 0.5, -3 or 1e-3")
     }
@@ -91,7 +91,8 @@ extension ValueKind where Value == Double {
   }
 
   /// A factor: zero would make every reading the same.
-  static let scale = number.map { number throws(Mismatch) in
+  static let scale = ValueKind(.number(isZeroAllowed: false)) { text throws(Mismatch) in
+    let number = try number.parse(text)
     guard number != 0 else { throw Mismatch(message: "0 would make every reading 0; write another factor") }
     return number
   }

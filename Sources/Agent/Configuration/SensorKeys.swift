@@ -50,10 +50,12 @@ enum SystemWord: String, CaseIterable {
 enum SensorKeys {
   static let name = Key(
     required: "name", .name, missing: "write what the reading is called, such as cpu_temperature",
-    help: "What the reading is called; the {name} of topics.")
+    help: "What the reading is called; the {name} of topics.",
+    example: "cpu_temperature")
   static let type = Key(
     required: "type", ValueKind<SensorType>.choice,
-    missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "What kind of source is read.")
+    missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "What kind of source is read.",
+    example: "thermal")
   static let interval = Key(
     "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s", help: "How often it is read.")
   static let timeout = Key(
@@ -62,25 +64,30 @@ enum SensorKeys {
       "How long one read may take; then the reading is bad, and nothing more is read of it until the kernel answers.")
   static let change = Key(
     optional: "change", ValueKind<SensorConfiguration.Change>.change,
-    help: "Publish when the value moved this much, a number or a percentage; without it, every sample.")
+    help: "Publish when the value moved this much, a number or a percentage; without it, every sample.",
+    example: "0.5")
   static let maxAge = Key(
     optional: "max_age", .duration(.milliseconds(10)...(.days(30))),
-    help: "Publish after this long even without a change.")
+    help: "Publish after this long even without a change.", example: "5m")
   static let unit = Key(
-    optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, that of what is read.")
+    optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, that of what is read.",
+    example: "°C")
   static let map = Declaration(
     name: "map", help: "What texts stand for, such as {open: 1, closed: 0}; any other text is a bad reading.",
-    need: .optional, content: .texts)
+    need: .optional, content: .texts, examples: ["{open: true, shut: false}"])
   static let scale = Key("scale", .scale, default: "1", help: "What was read is multiplied by this.")
   static let offset = Key("offset", .number, default: "0", help: "Added after scale.")
   static let rangeName = "range"
   static let average = Key(
     optional: "average", ValueKind<SensorConfiguration.Average.Statistic>.choice,
-    help: "One value for each window: the mean, the median, the smallest or the largest of its samples.")
+    help: "One value for each window: the mean, the median, the smallest or the largest of its samples.",
+    example: "mean")
   static let window = Key(
-    optional: "window", .duration(.milliseconds(10)...(.days(7))), help: "How long the window of average is.")
+    optional: "window", .duration(.milliseconds(10)...(.days(7))), help: "How long the window of average is.",
+    example: "1m")
   static let round = Key(
-    optional: "round", .integer(0...9), help: "Digits behind the point; without it, as many as the value has.")
+    optional: "round", .integer(0...9), help: "Digits behind the point; without it, as many as the value has.",
+    example: "1")
   static let retain = Key("retain", .boolean, default: "false", help: "The server keeps the last reading.")
 
   static let common: [Declaration] = [
@@ -90,45 +97,83 @@ enum SensorKeys {
     average.declaration, window.declaration, round.declaration, retain.declaration,
   ]
 
+  static let samples = [
+    "{name: load, type: system, value: load1}",
+    "{name: memory_available, type: system, value: memory_available, interval: 30s}",
+    "{name: uptime, type: system, value: uptime, interval: 1m}",
+  ]
+
+  static let examples = [
+    "{name: disk_free, type: system, value: disk_free, path: /, interval: 5m}",
+    "{name: wifi_signal, type: system, value: wifi_signal, interface: wlan0, interval: 1m}",
+    "{name: cpu_temperature, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m}",
+    "{name: cpu_fan, type: hwmon, chip: pwmfan, channel: fan1, interval: 30s}",
+    "{name: board_temperature, type: hwmon, chip: lm75, device: 1-0048, label: Board}",
+    "{name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1]}",
+    "{name: soil, type: iio, device: ads1015, channel: in_voltage0, interval: 1m}",
+    "{name: tank, type: w1, id: 28-0316a2795bff, interval: 30s}",
+    "{name: battery, type: power_supply, supply: BAT0, property: capacity, interval: 1m}",
+    "{name: backlight, type: file, path: /sys/class/backlight/rpi_backlight/brightness, unit: \"%\", scale: 0.392}",
+    "{name: level, type: file, path: /run/tank, match: \"level: ([0-9]+)\", unit: mm}",
+  ]
+
   static let zone = Key(
-    required: "zone", .component, missing: "write the zone's type, such as cpu-thermal", help: "The zone's type.")
+    required: "zone", .component, missing: "write the zone's type, such as cpu-thermal", help: "The zone's type.",
+    example: "cpu-thermal")
   static let chip = Key(
-    required: "chip", .component, missing: "write the chip's name, such as pwmfan", help: "The chip's name.")
+    required: "chip", .component, missing: "write the chip's name, such as pwmfan", help: "The chip's name.",
+    example: "pwmfan")
   static let chipDevice = Key(
     optional: "device", .devicePath,
-    help: "Of several chips of one name: the path of its device, or the end of it, such as 1-0048.")
+    help: "Of several chips of one name: the path of its device, or the end of it, such as 1-0048.", example: "1-0048")
   static let channel = Key(
-    optional: "channel", .channel, help: "The channel, such as temp1 or fan1; or label.")
-  static let label = Key(optional: "label", .text(bytes: 1...255), help: "The text of the channel's label; or channel.")
+    optional: "channel", .channel, help: "The channel, such as temp1 or fan1; or label.", example: "fan1")
+  static let label = Key(
+    optional: "label", .text(bytes: 1...255), help: "The text of the channel's label; or channel.",
+    example: "Board")
   static let channels = Key(
-    optionalList: "channels", .channel, help: "Instead of channel: several, which are published in one reading.")
+    optionalList: "channels", .channel, help: "Instead of channel: several, which are published in one reading.",
+    example: "[temp1, humidity1]")
   static let iioDevice = Key(
     required: "device", .device, missing: "write the device's name, such as ads1015",
-    help: "The device's name or label, or the path of its device, or the end of that.")
+    help: "The device's name or label, or the path of its device, or the end of that.", example: "ads1015")
   static let iioChannel = Key(
-    optional: "channel", .attribute, help: "The channel, such as in_voltage0: its attributes without _raw or _input.")
+    optional: "channel", .attribute, help: "The channel, such as in_voltage0: its attributes without _raw or _input.",
+    example: "in_voltage0")
   static let iioChannels = Key(
-    optionalList: "channels", .attribute, help: "Instead of channel: several, which are published in one reading.")
+    optionalList: "channels", .attribute, help: "Instead of channel: several, which are published in one reading.",
+    example: "[in_voltage0, in_voltage1]")
   static let id = Key(
-    required: "id", .w1, missing: "write the sensor's id, such as 28-0316a2795bff", help: "The sensor's id on the bus.")
+    required: "id", .w1, missing: "write the sensor's id, such as 28-0316a2795bff", help: "The sensor's id on the bus.",
+    example: "28-0316a2795bff")
   static let supply = Key(
-    required: "supply", .component, missing: "write the supply's name, such as BAT0", help: "The supply's name.")
+    required: "supply", .component, missing: "write the supply's name, such as BAT0", help: "The supply's name.",
+    example: "BAT0")
   static let property = Key(
-    optional: "property", .attribute, help: "The property to read, such as capacity or voltage_now.")
+    optional: "property", .attribute, help: "The property to read, such as capacity or voltage_now.",
+    example: "capacity")
   static let properties = Key(
-    optionalList: "properties", .attribute, help: "Instead of property: several, which are published in one reading.")
+    optionalList: "properties", .attribute, help: "Instead of property: several, which are published in one reading.",
+    example: "[capacity, voltage_now]")
   static let value = Key(
     required: "value", ValueKind<SystemWord>.choice,
-    missing: "write \(Suggestion.list(SystemWord.allCases.map(\.rawValue)))", help: "The value to read.")
-  static let diskPath = Key(optional: "path", .absolutePath, help: "A path on the file system of disk_free, disk_used.")
+    missing: "write \(Suggestion.list(SystemWord.allCases.map(\.rawValue)))", help: "The value to read.",
+    example: "disk_free")
+  static let diskPath = Key(
+    optional: "path", .absolutePath, help: "A path on the file system of disk_free, disk_used.",
+    example: "/")
   static let interface = Key(
-    optional: "interface", .interface, help: "The interface of rx_bytes and the like, operstate, wifi_signal.")
-  static let blockDevice = Key(optional: "device", .component, help: "The eMMC of life_time, such as mmcblk0.")
+    optional: "interface", .interface, help: "The interface of rx_bytes and the like, operstate, wifi_signal.",
+    example: "wlan0")
+  static let blockDevice = Key(
+    optional: "device", .component, help: "The eMMC of life_time, such as mmcblk0.", example: "mmcblk0")
   static let path = Key(
-    required: "path", .absolutePath, missing: "write the file's path", help: "A file that holds a number, or a text.")
+    required: "path", .absolutePath, missing: "write the file's path", help: "A file that holds a number, or a text.",
+    example: "/run/tank")
   static let match = Key(
     optional: "match", ValueKind<Pattern>.pattern,
-    help: "Of the file, the first group of the first match of this POSIX extended regular expression.")
+    help: "Of the file, the first group of the first match of this POSIX extended regular expression.",
+    example: "'level: ([0-9]+)'")
   static let text = Key("text", .boolean, default: "false", help: "The value is the text itself, not a number.")
 
   static let variants: [Declaration.Variant] = SensorType.allCases.map { type in
@@ -150,8 +195,8 @@ enum SensorKeys {
 }
 
 enum RangeKeys {
-  static let min = Key(optional: "min", .number, help: "The smallest value there can be.")
-  static let max = Key(optional: "max", .number, help: "The largest value there can be.")
+  static let min = Key(optional: "min", .number, help: "The smallest value there can be.", example: "-40")
+  static let max = Key(optional: "max", .number, help: "The largest value there can be.", example: "85")
 
   static let all = [min.declaration, max.declaration]
 }
@@ -169,7 +214,7 @@ extension ValueKind where Value == String {
       throw Mismatch(message: "\(quoted(text)) is not a channel; write \(channel)")
     }
     return text
-  }
+  }.matching("[a-z]+[0-9]+")
 
   /// The name of a sysfs attribute.
   static let attribute = ValueKind(.identifier(characters: "A-Za-z0-9_-", count: 1...64)) { text throws(Mismatch) in
@@ -195,7 +240,7 @@ extension ValueKind where Value == String {
   }
 
   /// Documentation/w1: the family, a dash and the serial number.
-  static let w1 = ValueKind(.identifier(characters: "0-9a-f-", count: 15...15)) { text throws(Mismatch) in
+  static let w1 = ValueKind(.identifier(characters: "0-9a-fA-F-", count: 15...15)) { text throws(Mismatch) in
     let scalars = Array(text.lowercased().unicodeScalars)
     let isRight =
       scalars.count == 15
@@ -207,7 +252,7 @@ extension ValueKind where Value == String {
         message: "\(quoted(text)) is not a 1-Wire id; write 2 hex digits, \"-\" and 12 more, such as 28-0316a2795bff")
     }
     return text.lowercased()
-  }
+  }.matching("[0-9a-fA-F]{2}-[0-9a-fA-F]{12}")
 
   /// IFNAMSIZ is 16 with the NUL.
   static let interface = component.map { text throws(Mismatch) in

@@ -107,7 +107,7 @@ extension ByteBuffer {
     writeInteger(UInt8(ascii: "}"))
   }
 
-  fileprivate mutating func writeJSONString(_ text: String) {
+  mutating func writeJSONString(_ text: String) {
     writeInteger(UInt8(ascii: "\""))
     defer { writeInteger(UInt8(ascii: "\"")) }
     guard text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {

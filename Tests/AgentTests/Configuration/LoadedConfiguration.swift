@@ -3,9 +3,32 @@ import Testing
 @testable import Agent
 
 /// Files that exist for the tests, beside /etc/limpet/limpet.yaml.
-let testFiles = ConfigurationFiles { path, limit in
+let testFiles = ConfigurationFiles(
+  open: openTestFile, list: { folder in .success(folder == "/etc/limpet/conf.d/" ? includedFiles.keys.sorted() : []) })
+
+/// Files that `include` may name, in /etc/limpet/conf.d.
+private let includedFiles = [
+  "a.yaml": "sensors: [{name: added, type: system, value: load1}]\n",
+  "b.yaml": "broker: {username: shed}\nsensors:\n  - {name: more, type: system, value: load5}\n",
+  "c.yaml": "",
+  "again.yml": "broker: {keepalive: 3s}\nqos: 0\n",
+  "broken.yml": "broker:\n\turl: x\n",
+  "deep.yml": "include: x\ncolour: 1\n",
+  "list.yml": "- 1\n",
+  "secret.yml": "broker: {password: s3cret}\n",
+  "same.yml": "inputs: [{name: door, line: 4}]\n",
+  "README": "not YAML: [",
+]
+
+@Sendable private func openTestFile(
+  _ path: String, _ limit: Int
+) -> Result<ConfigurationFiles.Found, ConfigurationFiles.Failure> {
   func found(_ text: String, mode: UInt32 = 0o600) -> Result<ConfigurationFiles.Found, ConfigurationFiles.Failure> {
     .success(.init(bytes: Array(text.utf8.prefix(limit)), mode: mode))
+  }
+  let folder = "/etc/limpet/conf.d/"
+  if path.hasPrefix(folder), let text = includedFiles[String(path.dropFirst(folder.count))] {
+    return found(text, mode: path.hasSuffix("secret.yml") ? 0o644 : 0o600)
   }
   return switch path {
   case "/etc/limpet/password": found("s3cret\nsecond line\n")

@@ -396,8 +396,8 @@ struct WrongConfigurationTests {
           + "30s or 1h30m",
         "6:29: broker.reconnect.max: \"soon\" is not a duration; write a number and a unit (us ms s m h d w), such as "
           + "30s or 1h30m",
-        "7:1: colour: unknown key; the keys here are broker, control, device, format, inputs, presence, qos, sensors, "
-          + "storage, topic",
+        "7:1: colour: unknown key; the keys here are broker, control, device, format, include, inputs, presence, qos, "
+          + "sensors, storage, topic",
       ])
   }
 }
