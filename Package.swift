@@ -107,6 +107,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    // It runs in the network namespace of Tests/Presence/run; elsewhere it is skipped.
+    .testTarget(
+      name: "PresenceTests",
+      dependencies: ["limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix")],
+      path: "Tests/Presence/PresenceTests",
+      swiftSettings: strict),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
     .testTarget(
       name: "HardwareTests",

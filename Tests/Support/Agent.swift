@@ -4,16 +4,24 @@ import Testing
 /// The configuration of one agent, as text.
 package struct Settings {
   /// nil: auto.
-  package var device: String? = "board"
+  package var device: String?
   package var url: String
-  package var version = "auto"
+  package var version: String
   /// Further lines of the section `broker`.
-  package var broker: [String] = ["reconnect: {min: 50ms, max: 400ms}"]
+  package var broker: [String]
   package var storage: String
   /// Lines at the top level.
   package var lines: [String] = []
   package var inputs: [String] = []
   package var sensors = ["{name: load, type: system, value: load1, interval: 50ms}"]
+
+  package init(
+    device: String? = "board", url: String, version: String = "auto",
+    broker: [String] = ["reconnect: {min: 50ms, max: 400ms}"], storage: String
+  ) {
+    (self.device, self.url, self.version) = (device, url, version)
+    (self.broker, self.storage) = (broker, storage)
+  }
 
   package var text: String {
     (["device: {id: \(device ?? "auto")}", "broker:", "  url: \(url)", "  version: \"\(version)\""]
@@ -113,23 +121,27 @@ extension Scene {
   /// Starts `limpet run`.
   /// - Parameter board: the agent sees this as its board; without one, a board with nothing but a load.
   package func agent(
-    _ settings: Settings, board: BoardTree? = nil, name: String = "agent", program: String = Scene.program
+    _ settings: Settings, board: BoardTree? = nil, name: String = "agent", program: String = Scene.program,
+    under launcher: [String] = []
   ) throws -> Agent {
     let root = try board ?? BoardTree(self, "\(name)-root")
-    return try agent(settings, root: root.path, name: name, program: program)
+    return try agent(settings, root: root.path, name: name, program: program, under: launcher)
   }
 
   /// Starts `limpet run`.
-  /// - Parameter root: the folder that the agent takes for the board's root; `/` for this machine.
+  /// - Parameters:
+  ///   - root: the folder that the agent takes for the board's root; `/` for this machine.
+  ///   - launcher: the program that becomes the agent, such as nsenter, and its arguments.
   package func agent(
-    _ settings: Settings, root: String, name: String = "agent", program: String = Scene.program
+    _ settings: Settings, root: String, name: String = "agent", program: String = Scene.program,
+    under launcher: [String] = []
   ) throws -> Agent {
     let before =
       (try? String(contentsOfFile: "\(folder)/\(name).err", encoding: .utf8))?
       .count { $0 == "\n" } ?? 0
     let file = try write(settings.text, to: "\(name).yaml")
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-    let child = try spawn(name, [program, "run", "--config", file, "--root", root])
+    let child = try spawn(name, launcher + [program, "run", "--config", file, "--root", root])
     return Agent(child, before: before)
   }
 

@@ -14,13 +14,15 @@ package final class Mosquitto: Sendable {
   private let running = Mutex<Child?>(nil)
 
   /// - Parameters:
+  ///   - address: where it listens; 0.0.0.0: at every address of the machine.
   ///   - isPersistent: it knows its sessions and retained messages after a restart.
+  ///   - savesAtOnce: false: it saves them when it is told to, and when it ends properly.
   ///   - users: names and passwords; empty: everybody may connect.
   ///   - logs: what it writes to its log (mosquitto.conf(5): log_type).
   ///   - lines: further lines of its configuration.
   fileprivate init(
-    _ scene: Scene, name: String, isPersistent: Bool, tls: Certificates?, users: [String: String], logs: [String],
-    lines: [String]
+    _ scene: Scene, name: String, address: String, isPersistent: Bool, savesAtOnce: Bool, tls: Certificates?,
+    users: [String: String], logs: [String], lines: [String]
   ) async throws {
     self.scene = scene
     self.name = name
@@ -33,23 +35,23 @@ package final class Mosquitto: Sendable {
       per_listener_settings false
       persistence \(isPersistent)
       persistence_location \(scene.folder)/\(name)/
-      autosave_interval 1
-      autosave_on_changes true
+      autosave_interval \(savesAtOnce ? 1 : 0)
+      autosave_on_changes \(savesAtOnce)
       log_dest stderr
       log_timestamp_format %H:%M:%S
       user root
-      listener \(port) 127.0.0.1
-      listener \(webSocketPort) 127.0.0.1
+      listener \(port) \(address)
+      listener \(webSocketPort) \(address)
       protocol websockets
       listener 0 \(socket)
 
       """
     if let tls, let tlsPort, let secureWebSocketPort {
       configuration += """
-        listener \(tlsPort) 127.0.0.1
+        listener \(tlsPort) \(address)
         certfile \(tls.server)
         keyfile \(tls.serverKey)
-        listener \(secureWebSocketPort) 127.0.0.1
+        listener \(secureWebSocketPort) \(address)
         protocol websockets
         certfile \(tls.server)
         keyfile \(tls.serverKey)
@@ -82,6 +84,19 @@ package final class Mosquitto: Sendable {
     guard let child = running.withLock({ $0 }) else { return }
     child.signal(signal)
     try await child.end()
+  }
+
+  /// Writes what it knows to its file now; returns when it has.
+  package func save() async throws {
+    let before = savedFile
+    running.withLock { $0 }?.signal(SIGUSR1)
+    try await until("mosquitto saves") { savedFile != nil && savedFile != before }
+  }
+
+  /// The number of the file that it saved to last: each time it is another one, which takes the name when it is whole.
+  private var savedFile: Int? {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: "\(scene.folder)/\(name)/mosquitto.db")
+    return attributes?[.systemFileNumber] as? Int
   }
 
   /// Waits for a line of its log.
@@ -122,11 +137,12 @@ package final class Mosquitto: Sendable {
 extension Scene {
   /// A mosquitto that runs.
   package func mosquitto(
-    _ name: String = "mosquitto", isPersistent: Bool = true, tls: Certificates? = nil, users: [String: String] = [:],
-    logs: [String] = ["all"], lines: [String] = []
+    _ name: String = "mosquitto", address: String = "127.0.0.1", isPersistent: Bool = true, savesAtOnce: Bool = true,
+    tls: Certificates? = nil, users: [String: String] = [:], logs: [String] = ["all"], lines: [String] = []
   ) async throws -> Mosquitto {
     let broker = try await Mosquitto(
-      self, name: name, isPersistent: isPersistent, tls: tls, users: users, logs: logs, lines: lines)
+      self, name: name, address: address, isPersistent: isPersistent, savesAtOnce: savesAtOnce, tls: tls, users: users,
+      logs: logs, lines: lines)
     try await broker.start()
     return broker
   }

@@ -87,7 +87,9 @@ package final class Scene: Sendable {
 }
 
 /// Thrown after an issue has been recorded: the test cannot go on.
-package struct Abandoned: Error {}
+package struct Abandoned: Error {
+  package init() {}
+}
 
 /// Runs a test on a scene, a few at a time: what is measured here should not drown in the start of fifty programs.
 package func withScene(_ body: (Scene) async throws -> Void) async throws {
@@ -106,10 +108,10 @@ package func withScene(_ body: (Scene) async throws -> Void) async throws {
   await Stage.shared.leave()
 }
 
-/// How many scenes there may be at once.
+/// How many scenes there may be at once: LIMPET_SCENES, or 8.
 private actor Stage {
   static let shared = Stage()
-  private var free = 8
+  private var free = Int(ProcessInfo.processInfo.environment["LIMPET_SCENES"] ?? "") ?? 8
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
   func enter() async {

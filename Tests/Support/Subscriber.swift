@@ -15,26 +15,34 @@ package final class Subscriber: ClientDelegate {
     /// It was kept by the broker before the subscription.
     package let isRetained: Bool
     package let userProperties: [String: String]
+    /// It is good for this long, as the broker says; nil: for ever.
+    package let expiry: Duration?
     package let received: ContinuousClock.Instant
   }
 
   private let identifier: String
-  private let filter: TopicFilter
+  private let filters: [TopicFilter]
   private let isDurable: Bool
+  private let username: String?
   private let heard = Mutex<[Record]>([])
   private let subscriptions = Mutex(0)
   private let client = Mutex<Client?>(nil)
 
-  fileprivate init(_ identifier: String, _ filter: String, isDurable: Bool) throws {
-    self.identifier = identifier
-    self.filter = try TopicFilter(filter)
+  /// - Parameters:
+  ///   - isDurable: the broker keeps for it what it misses.
+  ///   - username: where the broker wants one; any password goes with it.
+  package init(_ filters: [String], isDurable: Bool = false, username: String? = nil) throws {
+    identifier = "subscriber-\(UUID().uuidString.prefix(8))"
+    self.filters = try filters.map { try TopicFilter($0) }
     self.isDurable = isDurable
+    self.username = username
   }
 
-  fileprivate func start(port: Int) async throws {
+  /// Begins to connect.
+  package func start(port: Int, version: MQTT.ProtocolVersion = .v5) async {
     var configuration = Client.Configuration(
       servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: port)])
-    configuration.version = .v5
+    configuration.version = version
     configuration.reconnect.minimum = .milliseconds(20)
     configuration.reconnect.maximum = .milliseconds(100)
     let client = Client(
@@ -42,8 +50,9 @@ package final class Subscriber: ClientDelegate {
       logger: Logger(label: "subscriber") { _ in SwiftLogNoOpLogHandler() })
     self.client.withLock { $0 = client }
     await client.start()
-    try await until("the subscriber is subscribed") { subscriptions.withLock { $0 } > 0 }
   }
+
+  package var isSubscribed: Bool { subscriptions.withLock { $0 } > 0 }
 
   package func publish(_ payload: String, to topic: String) async throws {
     let client = try #require(client.withLock { $0 })
@@ -78,12 +87,14 @@ package final class Subscriber: ClientDelegate {
   package func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
     var properties = Properties()
     if isDurable { properties.sessionExpiryInterval = .max }
-    return Connect(clientIdentifier: identifier, cleanStart: !isDurable, keepAlive: 30, properties: properties)
+    return Connect(
+      clientIdentifier: identifier, cleanStart: !isDurable, keepAlive: 30, username: username,
+      password: username.map { _ in ByteBuffer(string: "anything") }, properties: properties)
   }
 
   package func client(_ client: isolated Client, did event: Client.Event) {
     switch event {
-    case .connected: try? client.subscribe([Subscription(filter)], token: 1)
+    case .connected: try? client.subscribe(filters.map { Subscription($0) }, token: 1)
     case .answered: subscriptions.withLock { $0 += 1 }
     case .message(let delivery):
       let message = delivery.message
@@ -91,7 +102,7 @@ package final class Subscriber: ClientDelegate {
         topic: "\(message.topic)", payload: String(buffer: message.payload), qos: message.qos,
         isRetained: message.retain,
         userProperties: Dictionary(message.properties.userProperties.map { ($0.name, $0.value) }) { $1 },
-        received: .now)
+        expiry: message.properties.messageExpiryInterval.map { .seconds($0) }, received: .now)
       heard.withLock { $0.append(record) }
     case .connecting, .settled, .storing, .stored, .ready, .lost: break
     }
@@ -103,9 +114,10 @@ extension Scene {
   package func subscriber(
     to broker: Mosquitto, _ filter: String = "limpet/#", isDurable: Bool = false
   ) async throws -> Subscriber {
-    let subscriber = try Subscriber("subscriber-\(UUID().uuidString.prefix(8))", filter, isDurable: isDurable)
+    let subscriber = try Subscriber([filter], isDurable: isDurable)
     atEnd { await subscriber.end() }
-    try await subscriber.start(port: broker.port)
+    await subscriber.start(port: broker.port)
+    try await until("the subscriber is subscribed") { subscriber.isSubscribed }
     return subscriber
   }
 

@@ -1,9 +1,9 @@
 import MQTT
 
 /// Everything in which the brokers differ; the scenarios ask nothing else.
-struct BrokerTraits: Sendable {
+package struct BrokerTraits: Sendable {
   /// What a CONNECT of a version that is not spoken meets.
-  enum Refusal: Sendable {
+  package enum Refusal: Sendable {
     /// A CONNACK of 3.1.1 with return code 1.
     case answer
     /// The end of the connection, without a byte.
@@ -11,7 +11,7 @@ struct BrokerTraits: Sendable {
   }
 
   /// What a PUBLISH of QoS 2 meets.
-  enum ExactlyOnce: Sendable {
+  package enum ExactlyOnce: Sendable {
     case supported
     /// PUBACK, as if it had been QoS 1.
     case downgraded
@@ -20,61 +20,61 @@ struct BrokerTraits: Sendable {
   }
 
   /// What a client sees whose session another one takes.
-  enum Takeover: Sendable {
+  package enum Takeover: Sendable {
     case closed
     /// DISCONNECT with this code.
     case disconnected(ReasonCode)
   }
 
-  var versions: [MQTT.ProtocolVersion] = [.v5, .v311]
+  package var versions: [MQTT.ProtocolVersion] = [.v5, .v311]
   /// Where 5 is not spoken.
-  var refusal: Refusal?
-  var transports: [ServerAddress.Transport] = [.tcp, .tls, .webSocket, .secureWebSocket]
+  package var refusal: Refusal?
+  package var transports: [ServerAddress.Transport] = [.tcp, .tls, .webSocket, .secureWebSocket]
   /// Where one is needed; any password goes with it.
-  var username: String?
+  package var username: String?
 
-  var exactlyOnce = ExactlyOnce.supported
+  package var exactlyOnce = ExactlyOnce.supported
   /// A retained message also reaches a subscription whose filter has wildcards.
-  var retainedMatchWildcards = true
+  package var retainedMatchWildcards = true
   /// The versions in which `$share/...` is one. Where 5 is missing, CONNACK of 5 says so.
-  var sharedSubscriptions: [MQTT.ProtocolVersion] = []
+  package var sharedSubscriptions: [MQTT.ProtocolVersion] = []
 
-  var takeover: [MQTT.ProtocolVersion: Takeover]
+  package var takeover: [MQTT.ProtocolVersion: Takeover]
   /// Where DISCONNECT does not take the will away.
-  var willAfterDisconnect: [ServerAddress.Transport] = []
+  package var willAfterDisconnect: [ServerAddress.Transport] = []
   /// A session that ends with its connection is taken over: its will is published.
-  var willOnTakeover: Bool
+  package var willOnTakeover: Bool
   /// The same where both sessions outlive their connections.
-  var willOnPersistentTakeover: Bool
-  var sessionSurvivesRestart = true
+  package var willOnPersistentTakeover: Bool
+  package var sessionSurvivesRestart = true
   /// The same for one of 5 that began with Clean Start 1.
-  var cleanSessionSurvivesRestart = true
+  package var cleanSessionSurvivesRestart = true
   /// After SIGKILL a session delivers as before.
-  var survivesKill = true
+  package var survivesKill = true
 
   // What 5 adds, all of it without a meaning where only 3.1.1 is spoken.
-  var disconnectWithWill = true
-  var willDelay = true
+  package var disconnectWithWill = true
+  package var willDelay = true
   /// nil: what the client asked for.
-  var serverKeepAlive: UInt16?
-  var topicAliasMaximum: UInt16 = 0
-  var subscriptionIdentifiers = true
+  package var serverKeepAlive: UInt16?
+  package var topicAliasMaximum: UInt16 = 0
+  package var subscriptionIdentifiers = true
 
   /// It looks at its WebSockets a few times a second only, and takes few bytes each time.
-  var hasSlowWebSockets = false
+  package var hasSlowWebSockets = false
 
   /// How many messages are many.
-  func manyMessages(over transport: ServerAddress.Transport) -> Int {
+  package func manyMessages(over transport: ServerAddress.Transport) -> Int {
     let isWebSocket = transport == .webSocket || transport == .secureWebSocket
     return isWebSocket && hasSlowWebSockets ? 200 : 2000
   }
 
   /// The highest QoS at which it delivers.
-  var maximumQoS: QoS { if case .supported = exactlyOnce { .exactlyOnce } else { .atLeastOnce } }
+  package var maximumQoS: QoS { if case .supported = exactlyOnce { .exactlyOnce } else { .atLeastOnce } }
 }
 
 extension BrokerKind {
-  var traits: BrokerTraits {
+  package var traits: BrokerTraits {
     switch self {
     case .mosquitto:
       BrokerTraits(

@@ -1,34 +1,35 @@
 import Foundation
 import MQTT
-import TestScene
 import Testing
 
 /// What a RabbitMQ node is called, and who its neighbours are.
-struct RabbitMQNode: Sendable {
-  let name: String
+package struct RabbitMQNode: Sendable {
+  package let name: String
   /// Of Erlang's port mapper, where the nodes of one cluster find each other.
-  let mapperPort: Int
+  package let mapperPort: Int
 
   /// - Parameter mapperPort: nil: one of its own.
-  init(name: String, mapperPort: Int? = nil) throws {
+  package init(name: String, mapperPort: Int? = nil) throws {
     self.name = name
     self.mapperPort = try mapperPort ?? freePort()
   }
 
-  var fullName: String { "\(name)@localhost" }
+  package var fullName: String { "\(name)@localhost" }
 }
 
 extension Scene {
   private static let programs = "/usr/lib/rabbitmq/bin"
 
   /// Erlang's port mapper: a node that finds none would start one that outlives it.
-  func portMapper(_ port: Int) async throws {
+  package func portMapper(_ port: Int) async throws {
     _ = try spawn("epmd", ["epmd", "-port", "\(port)", "-address", "127.0.0.1"])
     try await until("epmd listens") { isListening(port: port) }
   }
 
   /// A node that has not been started.
-  func rabbitMQ(_ node: RabbitMQNode, _ certificates: Certificates) async throws -> BrokerProgram {
+  package func rabbitMQ(
+    _ node: RabbitMQNode, _ certificates: Certificates, address: String = "127.0.0.1"
+  ) async throws -> BrokerProgram {
     if !isListening(port: node.mapperPort) { try await portMapper(node.mapperPort) }
     let ports = try freePorts(.rabbitMQ)
     func port(_ transport: ServerAddress.Transport) throws -> String { "\(try #require(ports[transport]))" }
@@ -50,14 +51,14 @@ extension Scene {
       mqtt.vhost = /
       mqtt.exchange = amq.topic
       mqtt.subscription_ttl = 3600000
-      mqtt.listeners.tcp.default = 127.0.0.1:\(try port(.tcp))
-      mqtt.listeners.ssl.default = 127.0.0.1:\(try port(.tls))
+      mqtt.listeners.tcp.default = \(address):\(try port(.tcp))
+      mqtt.listeners.ssl.default = \(address):\(try port(.tls))
       \(tls("ssl_options"))
       ssl_options.verify = verify_none
       ssl_options.fail_if_no_peer_cert = false
       web_mqtt.ws_path = /mqtt
-      web_mqtt.tcp.listener = 127.0.0.1:\(try port(.webSocket))
-      web_mqtt.ssl.ip = 127.0.0.1
+      web_mqtt.tcp.listener = \(address):\(try port(.webSocket))
+      web_mqtt.ssl.ip = \(address)
       web_mqtt.ssl.port = \(try port(.secureWebSocket))
       \(tls("web_mqtt.ssl"))
       log.console = true
@@ -89,7 +90,7 @@ extension Scene {
   }
 
   /// Runs one command of rabbitmqctl.
-  func control(_ node: RabbitMQNode, _ arguments: String...) async throws {
+  package func control(_ node: RabbitMQNode, _ arguments: String...) async throws {
     let child = try spawn(
       "rabbitmqctl", ["\(Self.programs)/rabbitmqctl", "-n", node.fullName] + arguments,
       environment: environment(node))

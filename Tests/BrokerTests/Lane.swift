@@ -1,20 +1,5 @@
-import Foundation
 import MQTT
-
-/// The servers that the client is tested on, as Debian 12 packages them.
-enum BrokerKind: String, CaseIterable, Sendable {
-  case mosquitto
-  case rabbitMQ = "RabbitMQ"
-  case ejabberd
-  case nats = "nats-server"
-
-  /// Those of this run: the others than mosquitto take their time.
-  static let tested = othersAreTested ? allCases : [mosquitto]
-
-  /// Whether this run is one of the long ones.
-  static let othersAreTested =
-    ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.split(separator: " ").contains("all") == true
-}
+import TestScene
 
 /// One way to reach one broker.
 struct Lane: Sendable, CustomStringConvertible {

@@ -1,11 +1,10 @@
 import Foundation
 import MQTT
 import Synchronization
-import TestScene
 import Testing
 
 /// A broker of the tests' own, on ports that stay the same when it is started again.
-protocol Broker: Sendable {
+package protocol Broker: Sendable {
   /// Returns when it takes connections.
   func start() async throws
   /// Returns when it is gone.
@@ -14,20 +13,22 @@ protocol Broker: Sendable {
 }
 
 extension Broker {
-  func address(_ transport: ServerAddress.Transport) throws -> ServerAddress {
+  package func address(_ transport: ServerAddress.Transport) throws -> ServerAddress {
     let path = transport == .webSocket || transport == .secureWebSocket ? "/mqtt" : ""
     return ServerAddress(transport: transport, host: "127.0.0.1", port: try port(transport), path: path)
   }
 }
 
 /// mosquitto, as all tests know it.
-struct MosquittoBroker: Broker {
-  let mosquitto: Mosquitto
+package struct MosquittoBroker: Broker {
+  package let mosquitto: Mosquitto
 
-  func start() async throws { try await mosquitto.start() }
-  func stop(_ signal: Int32) async throws { try await mosquitto.stop(signal) }
+  package init(_ mosquitto: Mosquitto) { self.mosquitto = mosquitto }
 
-  func port(_ transport: ServerAddress.Transport) throws -> Int {
+  package func start() async throws { try await mosquitto.start() }
+  package func stop(_ signal: Int32) async throws { try await mosquitto.stop(signal) }
+
+  package func port(_ transport: ServerAddress.Transport) throws -> Int {
     switch transport {
     case .tcp: mosquitto.port
     case .tls: try #require(mosquitto.tlsPort)
@@ -39,7 +40,7 @@ struct MosquittoBroker: Broker {
 }
 
 /// A broker that is one program in the foreground.
-final class BrokerProgram: Broker {
+package final class BrokerProgram: Broker {
   private let scene: Scene
   private let name: String
   private let command: [String]
@@ -47,7 +48,7 @@ final class BrokerProgram: Broker {
   private let ports: [ServerAddress.Transport: Int]
   private let running = Mutex<Child?>(nil)
 
-  init(
+  package init(
     _ scene: Scene, name: String, _ command: [String], environment: [String: String] = [:],
     ports: [ServerAddress.Transport: Int]
   ) {
@@ -58,7 +59,7 @@ final class BrokerProgram: Broker {
     self.ports = ports
   }
 
-  func start() async throws {
+  package func start() async throws {
     let child = try scene.spawn(name, command, environment: environment)
     running.withLock { $0 = child }
     for port in ports.values.sorted() {
@@ -69,18 +70,18 @@ final class BrokerProgram: Broker {
     }
   }
 
-  func stop(_ signal: Int32) async throws {
+  package func stop(_ signal: Int32) async throws {
     guard let child = running.withLock({ $0 }) else { return }
     child.signal(signal)
     // RabbitMQ lets go of its clients one by one.
     try await child.end(within: .seconds(60))
   }
 
-  func port(_ transport: ServerAddress.Transport) throws -> Int { try #require(ports[transport]) }
+  package func port(_ transport: ServerAddress.Transport) throws -> Int { try #require(ports[transport]) }
 }
 
 /// Whether somebody takes connections to a port of 127.0.0.1.
-func isListening(port: Int) -> Bool {
+package func isListening(port: Int) -> Bool {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(descriptor) }
   var address = sockaddr_in()
@@ -96,23 +97,26 @@ func isListening(port: Int) -> Bool {
 
 extension Scene {
   /// A broker that runs, on all of its transports.
-  func broker(_ kind: BrokerKind, _ certificates: Certificates) async throws -> any Broker {
+  /// - Parameter address: where they listen; 0.0.0.0: at every address of the machine.
+  package func broker(
+    _ kind: BrokerKind, _ certificates: Certificates, address: String = "127.0.0.1"
+  ) async throws -> any Broker {
     let broker: any Broker
     switch kind {
     case .mosquitto:
       // As many messages as there are may wait for a subscriber, and small ones do not wait for each other.
       return MosquittoBroker(
-        mosquitto: try await mosquitto(
-          tls: certificates, lines: ["max_queued_messages 0", "set_tcp_nodelay true"]))
-    case .rabbitMQ: broker = try await rabbitMQ(RabbitMQNode(name: "rabbit"), certificates)
-    case .ejabberd: broker = try ejabberd(certificates)
+        try await mosquitto(
+          address: address, tls: certificates, lines: ["max_queued_messages 0", "set_tcp_nodelay true"]))
+    case .rabbitMQ: broker = try await rabbitMQ(RabbitMQNode(name: "rabbit"), certificates, address: address)
+    case .ejabberd: broker = try ejabberd(certificates, address: address)
     case .nats: broker = try nats()
     }
     try await broker.start()
     return broker
   }
 
-  func freePorts(_ kind: BrokerKind) throws -> [ServerAddress.Transport: Int] {
+  package func freePorts(_ kind: BrokerKind) throws -> [ServerAddress.Transport: Int] {
     Dictionary(uniqueKeysWithValues: try kind.traits.transports.map { ($0, try freePort()) })
   }
 
@@ -131,7 +135,7 @@ extension Scene {
     return BrokerProgram(self, name: "nats", ["/usr/sbin/nats-server", "-c", file], ports: ports)
   }
 
-  private func ejabberd(_ certificates: Certificates) throws -> BrokerProgram {
+  private func ejabberd(_ certificates: Certificates, address: String) throws -> BrokerProgram {
     let ports = try freePorts(.ejabberd)
     let base = "\(folder)/ejabberd"
     // Key and certificate in one file.
@@ -142,7 +146,7 @@ extension Scene {
       let isTLS = transport == .tls || transport == .secureWebSocket
       return """
           - port: \(port)
-            ip: "127.0.0.1"
+            ip: "\(address)"
             tls: \(isTLS)
             module: \(isWebSocket ? "ejabberd_http\n    request_handlers: {/mqtt: mod_mqtt}" : "mod_mqtt")
 
