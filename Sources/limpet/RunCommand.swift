@@ -9,17 +9,22 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions
 
+  @Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+  var logLevel = LogLevelArgument.notice
+
   func run() throws {
     let configuration = try options.load(report: StandardError.write)
     let events = ProcessEvents()
     let writer = LogWriter(journalStream: Environment.variable("JOURNAL_STREAM"))
-    let logger = Logger(label: "limpet") { _ in LineLogHandler(writer) }
+    let threshold = LogThreshold(Logger.Level(rawValue: logLevel.rawValue) ?? .notice)
+    let logger = Logger(label: "limpet") { _ in LineLogHandler(writer, threshold) }
     defer { writer.flush() }
+    let surroundings = Agent.Surroundings(
+      root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), log: writer,
+      logThreshold: threshold)
     let isClean: Bool
     do {
-      isClean = try Agent.run(
-        configuration, root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), events: events,
-        logger: logger)
+      isClean = try Agent.run(configuration, surroundings, events: events, logger: logger)
     } catch {
       StandardError.write("\(options.config): \(error)")
       throw ExitCode.configurationError

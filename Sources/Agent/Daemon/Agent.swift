@@ -1,3 +1,4 @@
+internal import Glibc
 import Logging
 import MQTT
 import NIOCore
@@ -13,41 +14,56 @@ public let limpetVersion = "0.1.0"
 ///
 /// It lives on the one event loop, with everything that it starts there.
 public actor Agent {
-  private nonisolated let eventLoop: any EventLoop
+  nonisolated let eventLoop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
-  private let configuration: Configuration
-  private let root: FileRoot
-  private let runtimeFolder: String?
-  private let logger: Logger
-  private var daemon: Daemon?
+  /// Where an agent runs, and what is around it.
+  public struct Surroundings: Sendable {
+    /// Where sensors and the board's identity are read.
+    public var root: FileRoot
+    /// The service's folder in memory (systemd.exec(5), RuntimeDirectory=); nil: there is none.
+    public var runtimeFolder: String?
+    public var log: LogWriter
+    public var logThreshold: LogThreshold
+
+    public init(root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold) {
+      self.root = root
+      self.runtimeFolder = runtimeFolder
+      self.log = log
+      self.logThreshold = logThreshold
+    }
+  }
+
+  let configuration: Configuration
+  let surroundings: Surroundings
+  let logger: Logger
+  let started = ContinuousClock.now
+  var daemon: Daemon?
+  var control: ControlServer?
+  /// Known once the store is open.
+  var device: String?
   /// Signals to end that came so far.
   private var terminations = 0
 
   private init(
-    _ configuration: Configuration, root: FileRoot, runtimeFolder: String?, logger: Logger, eventLoop: any EventLoop
+    _ configuration: Configuration, _ surroundings: Surroundings, logger: Logger, eventLoop: any EventLoop
   ) {
-    self.runtimeFolder = runtimeFolder
     self.configuration = configuration
-    self.root = root
+    self.surroundings = surroundings
     self.logger = logger
     self.eventLoop = eventLoop
   }
 
   /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
   ///
-  /// - Parameters:
-  ///   - root: where sensors and the board's identity are read.
-  ///   - runtimeFolder: the service's folder in memory (systemd.exec(5), RuntimeDirectory=); nil: there is none.
-  ///   - events: made before any thread.
+  /// - Parameter events: made before any thread.
   /// - Returns: false when the end was not clean, so that the broker may have to say offline by the will.
   /// - Throws: when the configuration cannot be run.
   public static func run(
-    _ configuration: Configuration, root: FileRoot, runtimeFolder: String?, events: ProcessEvents, logger: Logger
+    _ configuration: Configuration, _ surroundings: Surroundings, events: ProcessEvents, logger: Logger
   ) throws(PlanError) -> Bool {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let agent = Agent(
-      configuration, root: root, runtimeFolder: runtimeFolder, logger: logger, eventLoop: group.next())
+    let agent = Agent(configuration, surroundings, logger: logger, eventLoop: group.next())
     let result = Mutex<Result<Bool, PlanError>>(.success(false))
     agent.onLoop { agent in
       Task {
@@ -87,16 +103,18 @@ public actor Agent {
   private func clockJumped() { daemon?.assumeIsolated { $0.clockJumped() } }
 
   private func run() async throws(PlanError) -> Bool {
-    logger.notice("limpet \(limpetVersion) starts")
+    logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
     let (store, state) = await openStore()
     let device = await identify(store, state)
-    for guarantee in ConfigurationSummary(configuration, root: root, device: device).guarantees {
+    self.device = device
+    for guarantee in ConfigurationSummary(configuration, root: surroundings.root, device: device).guarantees {
       logger.notice("\(guarantee)")
     }
     var generator = SystemRandomNumberGenerator()
     let instance = String(generator.next() as UInt64, radix: 16)
     var plan = try configuration.daemonPlan(
-      device: device, instance: instance, root: root, runtimeFolder: runtimeFolder)
+      device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
+    await startControl()
     if let store {
       do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
     }
@@ -109,6 +127,8 @@ public actor Agent {
     self.daemon = daemon
     let isClean = terminations == 0 ? await daemon.run() : true
     await close(store, daemon, isClean: isClean)
+    await control?.stop()
+    logger.notice("stopped\(isClean ? "" : ", not cleanly")")
     return isClean
   }
 
@@ -136,7 +156,7 @@ public actor Agent {
     guard state.epoch > 0, state.lastStop == nil else { return Daemon.Start(reason: "start") }
     let now = WallClock.now().time(of: .now).milliseconds / 1000
     // A clock that has not been set yet knows no distance.
-    let last = AliveMark(runtimeFolder: runtimeFolder).time ?? state.lastWrite
+    let last = AliveMark(runtimeFolder: surroundings.runtimeFolder).time ?? state.lastWrite
     let goneFor = last.flatMap { $0 <= now ? UInt64(now - $0) : nil }
     return Daemon.Start(reason: "recovered", goneFor: goneFor)
   }
@@ -145,7 +165,7 @@ public actor Agent {
     if case .given(let id) = configuration.device.id { return id }
     var generator = SystemRandomNumberGenerator()
     let (identity, origin) = DeviceIdentity.decide(
-      stored: state.identity, board: BoardIdentity.read(in: root), using: &generator)
+      stored: state.identity, board: BoardIdentity.read(in: surroundings.root), using: &generator)
     switch origin {
     case .stored: logger.notice("this device is \(identity.id)")
     case .new: logger.notice("this device is \(identity.id), made from \(identity.source.words)")

@@ -31,7 +31,7 @@ extension Daemon: ClientDelegate {
   private func handle(_ event: Client.Event) {
     switch event {
     case .connected(let connected, let server): self.connected(connected, to: server)
-    case .connecting: break
+    case .connecting(let server, let version): record.connecting(server, version, at: .now)
     case .message(let delivery): heard(delivery.message)
     case .answered(let token, let codes): if token == FirstToken.subscription { subscribed(codes) }
     case .settled(let token, let outcome): settled(token, outcome)
@@ -45,10 +45,11 @@ extension Daemon: ClientDelegate {
 
   private func connected(_ connected: Session.Connected, to server: ServerAddress) {
     connection = connected
+    let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
     logger.notice(
       """
       connected to \(server), MQTT \(connected.version), session present: \(connected.sessionPresent), \
-      keepalive \(connected.limits.keepAlive) s
+      keepalive \(connected.limits.keepAlive) s\(away); \(unsent) readings to send
       """)
     warn(of: connected, server)
     watchPresence()
@@ -85,6 +86,7 @@ extension Daemon: ClientDelegate {
     birth = nil
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
+    record.lost(loss, retryAfter: wait?.delay, at: .now)
     if case .session(.unknownSession) = loss {
       logger.notice("\(loss); it is begun anew")
     } else if let wait {
@@ -151,7 +153,9 @@ extension Daemon: ClientDelegate {
     guard token >= FirstToken.readings else { return }
     underWay -= 1
     switch outcome {
-    case .delivered: messageTaken()
+    case .delivered:
+      tally.delivered += 1
+      messageTaken()
     case .abandoned: break
     case .refused(let code):
       refused += 1

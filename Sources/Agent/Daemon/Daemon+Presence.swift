@@ -119,6 +119,7 @@ extension Daemon {
       switch action {
       case .sayOnline:
         guard !departure.isLeaving else { break }
+        tally.corrections += 1
         logger.notice("the status was not \(plan.presence.online) though this device is: it is told again")
         tellBirth()
       case .reportUnavailable(let reason):
@@ -147,6 +148,7 @@ extension Daemon {
     guard let client, wasConnected || loss.isTakeOver else { return (delay, "") }
     let share = Double.random(in: 0...1)
     if let wait = conflict.lost(isTakenOver: loss.isTakeOver, share: share), let rival = conflict.rival {
+      tally.takeOvers += 1
       client.assumeIsolated {
         $0.wait(wait)
         $0.distrustSession()
@@ -167,6 +169,7 @@ extension Daemon {
 
   private func setOldestAside(_ client: Client) {
     guard let message = client.assumeIsolated({ $0.setOldestAside() }) else { return }
+    tally.setAside += 1
     logger.error("the broker closed the connection on a reading of \(message.topic) three times: it is set aside")
     guard let store else { return }
     let owner = plan.connect.clientIdentifier

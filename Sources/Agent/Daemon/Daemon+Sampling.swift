@@ -132,10 +132,11 @@ extension Daemon {
   func numberReadings() {
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
       unnumbered.removeFirst()
-      outbox.append(
-        Reading(
-          stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
-          sequence: number.sequence, restarted: number.restarted))
+      let numbered = Reading(
+        stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
+        sequence: number.sequence, restarted: number.restarted)
+      note(numbered)
+      outbox.append(numbered)
     }
     // A disk that does not answer must not fill the memory.
     while unnumbered.count * MemoryLayout<Reading>.stride > plan.bufferLimit {

@@ -49,6 +49,7 @@ actor Daemon {
   var client: Client?
 
   // Connection
+  var record = ConnectionRecord(at: .now)
   var epoch: UInt64
   var connection: Session.Connected?
   var births = 0
@@ -87,6 +88,9 @@ actor Daemon {
   var leftOver: Deque<StoredMessage>
   var underWay: Int
   var refused: UInt64 = 0
+  var tally = Tally()
+  /// The last of each stream.
+  var lastReadings: [Reading?]
   var nextToken: Session.Token
 
   var aliveMark: AliveMark
@@ -117,6 +121,7 @@ actor Daemon {
     underWay = session.underWay.count
     nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1)
     sensors = plan.sensors.map(SensorState.init)
+    lastReadings = Array(repeating: nil, count: plan.streams.count)
     sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
     schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
     outbox = Outbox(limit: plan.bufferLimit)

@@ -8,9 +8,17 @@ import Threads
 public final class LogWriter: Sendable {
   static let limit = 1000
 
+  /// What did not come through, since the start.
+  struct Counts: Sendable, Equatable {
+    var lost: UInt64 = 0
+    var suppressed: UInt64 = 0
+  }
+
   private struct Queue {
     var lines: [String] = []
     var lost = 0
+    var lostEver: UInt64 = 0
+    var limiter = LogLimiter()
     var isWriting = false
     var isClosed = false
   }
@@ -40,6 +48,7 @@ public final class LogWriter: Sendable {
       guard !queue.isClosed else { return false }
       guard queue.lines.count < Self.limit else {
         queue.lost += 1
+        queue.lostEver += 1
         return true
       }
       queue.lines.append(line)
@@ -48,6 +57,33 @@ public final class LogWriter: Sendable {
     // Without the thread a line is better late than never.
     if accepted { signal.post() } else { writeAll(line) }
   }
+
+  /// Writes an event, unless it comes too often.
+  func write(_ event: LogEvent) {
+    // Foreign text must not look like another event, nor move a terminal's cursor.
+    let text = String(
+      String.UnicodeScalarView(
+        event.message.description.split(whereSeparator: \.isNewline).joined(separator: " ").unicodeScalars.map {
+          $0.properties.generalCategory == .control ? " " : $0
+        }))
+    guard event.level > .debug else { return write(line(event.level, text)) }
+    let verdict = queue.withLock {
+      $0.limiter.take(event.level, text, place: "\(event.file):\(event.line):", at: .now)
+    }
+    switch verdict {
+    case .write(leftOut: 0): write(line(event.level, text))
+    case .write(let count): write(line(event.level, "\(text) (\(count) more like this were left out)"))
+    // The thread has to know when to tell it.
+    case .leaveOut(let isFirst): if isFirst { signal.post() }
+    }
+  }
+
+  private func line(_ level: Logger.Level, _ text: String) -> String {
+    let prefix = usesPriorities ? "<\(level.priority)>" : "\(WallClock.now().time(of: .now)) \(level.rawValue): "
+    return "\(prefix)\(text)\n"
+  }
+
+  var counts: Counts { queue.withLock { Counts(lost: $0.lostEver, suppressed: $0.limiter.suppressed) } }
 
   /// Waits until everything has been written, a second at most: for the end of the process.
   public func flush() {
@@ -59,12 +95,13 @@ public final class LogWriter: Sendable {
 
   private func run() {
     while true {
-      signal.wait()
-      let (lines, lost) = queue.withLock { queue in
+      signal.wait(until: queue.withLock { $0.limiter.deadline })
+      let (lines, lost, rests) = queue.withLock { queue in
         queue.isWriting = true
         defer { (queue.lines, queue.lost) = ([], 0) }
-        return (queue.lines, queue.lost)
+        return (queue.lines, queue.lost, queue.limiter.takeRests(at: .now))
       }
+      for rest in rests { writeAll(line(rest.level, "\(rest.count) more like this were left out: \(rest.text)")) }
       if !lines.isEmpty { writeAll(lines.joined()) }
       if lost > 0 { writeAll("limpet: \(lost) log lines were lost because nobody read them\n") }
       queue.withLock { $0.isWriting = false }
@@ -101,18 +138,46 @@ private final class Semaphore: @unchecked Sendable {
 
   func post() { sem_post(semaphore) }
 
-  func wait() { while sem_wait(semaphore) != 0 && errno == EINTR {} }
+  /// - Parameter deadline: nil: there is none.
+  func wait(until deadline: ContinuousClock.Instant?) {
+    guard let deadline else {
+      while sem_wait(semaphore) != 0 && errno == EINTR {}
+      return
+    }
+    // A clock that is set meanwhile makes it a little earlier or later.
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    time.tv_sec += Int(max(.zero, ContinuousClock.now.duration(to: deadline)).components.seconds) + 1
+    while sem_timedwait(semaphore, &time) != 0 && errno == EINTR {}
+  }
+}
+
+/// What is logged, for every logger of the process: it can be changed while they are in use.
+public final class LogThreshold: Sendable {
+  private let value: Mutex<Logger.Level>
+
+  public init(_ level: Logger.Level) { value = Mutex(level) }
+
+  public var level: Logger.Level {
+    get { value.withLock { $0 } }
+    set { value.withLock { $0 = newValue } }
+  }
 }
 
 /// One line an event: `2026-11-20T12:00:00.123Z notice: connected to …`, or `<5>connected to …` for the journal.
 public struct LineLogHandler: LogHandler {
   public var metadata: Logger.Metadata = [:]
-  public var logLevel: Logger.Level
   private let writer: LogWriter
+  private let threshold: LogThreshold
 
-  public init(_ writer: LogWriter, level: Logger.Level = .notice) {
+  public init(_ writer: LogWriter, _ threshold: LogThreshold = LogThreshold(.notice)) {
     self.writer = writer
-    logLevel = level
+    self.threshold = threshold
+  }
+
+  public var logLevel: Logger.Level {
+    get { threshold.level }
+    set { threshold.level = newValue }
   }
 
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -120,18 +185,7 @@ public struct LineLogHandler: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  public func log(event: LogEvent) {
-    let prefix =
-      writer.usesPriorities
-      ? "<\(event.level.priority)>" : "\(WallClock.now().time(of: .now)) \(event.level.rawValue): "
-    // Foreign text must not look like another event, nor move a terminal's cursor.
-    let text = String(
-      String.UnicodeScalarView(
-        event.message.description.split(whereSeparator: \.isNewline).joined(separator: " ").unicodeScalars.map {
-          $0.properties.generalCategory == .control ? " " : $0
-        }))
-    writer.write("\(prefix)\(text)\n")
-  }
+  public func log(event: LogEvent) { writer.write(event) }
 }
 
 extension Logger.Level {

@@ -72,6 +72,12 @@ struct JSONObject {
     buffer.writeInteger(UInt8(ascii: "]"))
   }
 
+  /// A value that is JSON already.
+  mutating func add(_ name: StaticString, json value: ByteBuffer) {
+    addName(name)
+    buffer.writeImmutableBuffer(value)
+  }
+
   /// Text, or null.
   mutating func add(_ name: StaticString, _ text: String?) {
     if let text { add(name, text) } else { addNull(name) }

@@ -33,22 +33,7 @@ struct Stream: Sendable {
   private static func json(_ reading: Reading, _ time: String, isCertain: Bool) -> ByteBuffer {
     var object = JSONObject()
     object.add("time", time)
-    switch reading.content {
-    case .good(.channels(let channels)), .doubtful(.channels(let channels), _):
-      object.add("values", channels.map { ($0.name, $0.value) })
-      object.add("units", channels.compactMap { channel in channel.unit.map { (channel.name, .text($0)) } })
-    case .good(let value), .doubtful(let value, _): object.add("value", value)
-    case .edge(let edge):
-      object.add("value", edge.isRising)
-      object.add("edge", edge.name)
-      if edge.isSuspect { object.add("suspect", true) }
-    case .total(let total):
-      object.add("value", total.value)
-      object.add("rate", total.rate)
-    case .gap, .bad: object.addNull("value")
-    }
-    if let unit = reading.unit { object.add("unit", unit) }
-    if case .total(let total) = reading.content { object.add("generation", UInt64(total.generation)) }
+    object.addValue(of: reading)
     object.addQuality(of: reading.content)
     object.add("seq", reading.sequence)
     if reading.restarted { object.add("restarted", true) }
@@ -109,6 +94,26 @@ struct Stream: Sendable {
 }
 
 extension JSONObject {
+  /// What was measured, with its unit.
+  mutating func addValue(of reading: Reading) {
+    switch reading.content {
+    case .good(.channels(let channels)), .doubtful(.channels(let channels), _):
+      add("values", channels.map { ($0.name, $0.value) })
+      add("units", channels.compactMap { channel in channel.unit.map { (channel.name, .text($0)) } })
+    case .good(let value), .doubtful(let value, _): add("value", value)
+    case .edge(let edge):
+      add("value", edge.isRising)
+      add("edge", edge.name)
+      if edge.isSuspect { add("suspect", true) }
+    case .total(let total):
+      add("value", total.value)
+      add("rate", total.rate)
+    case .gap, .bad: addNull("value")
+    }
+    if let unit = reading.unit { add("unit", unit) }
+    if case .total(let total) = reading.content { add("generation", UInt64(total.generation)) }
+  }
+
   /// What there is to say against a value; nothing of one that is good.
   mutating func addQuality(of content: Reading.Content) {
     switch content {

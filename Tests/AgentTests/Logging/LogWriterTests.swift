@@ -136,7 +136,7 @@ struct LogWriterTests {
 
 struct LineLogHandlerTests {
   private func logger(_ writer: LogWriter, level: Logger.Level = .trace) -> Logger {
-    Logger(label: "limpet") { _ in LineLogHandler(writer, level: level) }
+    Logger(label: "limpet") { _ in LineLogHandler(writer, LogThreshold(level)) }
   }
 
   @Test(

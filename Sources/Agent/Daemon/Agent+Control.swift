@@ -1,0 +1,61 @@
+import Logging
+import NIOCore
+
+/// What is asked over the control socket.
+extension Agent {
+  func startControl() async {
+    let control = ControlServer(eventLoop: eventLoop, logger: logger) { [weak self] request in
+      await self?.answer(request) ?? ControlReply.failure(ControlError.notRunning)
+    }
+    self.control = control
+    await control.start(configuration.control)
+  }
+
+  private func answer(_ request: ControlRequest) async -> ByteBuffer {
+    switch request {
+    case .status(let format): status(format)
+    case .logLevel(let level): setLogLevel(level)
+    case .abort: abort()
+    case .reload: ControlReply.failure(ControlError.notRunning)
+    }
+  }
+
+  private func status(_ format: ControlRequest.Format) -> ByteBuffer {
+    guard let daemon, let facts else { return ControlReply.failure(ControlError.notRunning) }
+    let report = daemon.assumeIsolated { $0.report(facts) }
+    return switch format {
+    case .json: ControlReply.success { $0.add("status", json: report.json) }
+    case .text(let columns): ControlReply.success { $0.add("text", report.text(columns: columns)) }
+    }
+  }
+
+  /// What the daemon does not know of the agent; nil: the agent does not know yet who it is.
+  var facts: AgentFacts? {
+    guard let device else { return nil }
+    return AgentFacts(
+      device: device, displayName: configuration.device.name, started: started,
+      logLevel: surroundings.logThreshold.level, log: surroundings.log.counts,
+      control: control?.assumeIsolated { $0.counts } ?? ControlServer.Counts())
+  }
+
+  private func setLogLevel(_ level: Logger.Level?) -> ByteBuffer {
+    let before = surroundings.logThreshold.level
+    if let level, level != before {
+      surroundings.logThreshold.level = level
+      // At a level that is seen with either.
+      logger.log(level: max(level, before, .notice), "the log level is \(level) now, it was \(before)")
+    }
+    return ControlReply.success {
+      $0.add("level", (level ?? before).rawValue)
+      $0.add("previous", before.rawValue)
+    }
+  }
+
+  private func abort() -> ByteBuffer {
+    guard let daemon else { return ControlReply.failure(ControlError.notRunning) }
+    logger.warning("told to abort over the control socket")
+    // After the answer, which would be lost with the process.
+    eventLoop.scheduleTask(in: .milliseconds(20)) { daemon.assumeIsolated { $0.abort() } }
+    return ControlReply.success()
+  }
+}

@@ -1,0 +1,119 @@
+internal import Glibc
+import Logging
+import MQTT
+import Sensing
+
+/// What is counted nowhere else.
+struct Tally: Sendable {
+  var readings: UInt64 = 0
+  var badReadings: UInt64 = 0
+  /// What GPIO lines could not tell, as their gaps say.
+  var lostEdges: UInt64 = 0
+  var delivered: UInt64 = 0
+  var corrections: UInt64 = 0
+  var takeOvers: UInt64 = 0
+  var setAside: UInt64 = 0
+}
+
+/// What there is to say of an agent that the daemon itself does not know.
+struct AgentFacts: Sendable {
+  let device: String
+  let displayName: String?
+  let started: ContinuousClock.Instant
+  let logLevel: Logger.Level
+  let log: LogWriter.Counts
+  let control: ControlServer.Counts
+}
+
+extension Daemon {
+  /// A reading has its number.
+  func note(_ reading: Reading) {
+    tally.readings += 1
+    switch reading.content {
+    case .bad: tally.badReadings += 1
+    case .gap(let lost): tally.lostEdges += lost
+    case .good, .doubtful, .edge, .total: break
+    }
+    // The value from before a gap is the last there is.
+    if case .gap = reading.content, lastReadings[reading.stream] != nil { return }
+    lastReadings[reading.stream] = reading
+  }
+
+  func report(_ facts: AgentFacts) -> StatusReport {
+    let detectWithin = connection.flatMap {
+      PresenceMessages.detectWithin(
+        keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version)
+    }
+    return StatusReport(
+      clock: .now(), process: getpid(), device: facts.device, displayName: facts.displayName,
+      clientIdentifier: plan.connect.clientIdentifier, started: facts.started, logLevel: facts.logLevel.rawValue,
+      isStopping: departure.isLeaving, connection: record,
+      presence: StatusReport.Presence(
+        topic: plan.presence.status.description, epoch: epoch, instance: plan.presence.instance,
+        healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin),
+      buffer: StatusReport.Buffer(
+        readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.bufferLimit,
+        underWay: underWay, isStorageFailing: isStorageFailing),
+      figures: figures(facts),
+      rows: plan.streams.enumerated().map { index, stream in
+        StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
+      })
+  }
+
+  /// Every number that the agent tells about itself, under the name it has everywhere.
+  func figures(_ facts: AgentFacts) -> [Figure] {
+    let now = ContinuousClock.now
+    let reads = reader?.status
+    return [
+      .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now))),
+      .gauge("memory_resident_bytes", "Memory of the process that is not swapped or given back", Self.residentBytes),
+      .gauge("connected", "Whether there is a connection to the broker", connection == nil ? 0 : 1),
+      .gauge(
+        "disconnected_seconds", "How long there has been no connection",
+        whole(record.awaySince?.duration(to: now) ?? .zero)),
+      .counter("connections", "Connections that were made", record.connections),
+      .counter("connection_losses", "Connections that ended, by reason", by: "reason", record.losses),
+      .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
+      .counter("conflicts", "Connections that were lost to another client of the same id", tally.takeOvers),
+      .counter("status_corrections", "Wrong statuses that were put right", tally.corrections),
+      .counter("readings", "Readings that were taken and numbered", tally.readings),
+      .counter("bad_readings", "Readings that say that a value could not be read", tally.badReadings),
+      .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", tally.lostEdges),
+      .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
+      .counter("refused_readings", "Readings that the broker refused, or that could not be sent", refused),
+      .counter("dropped_readings", "Readings that were given up because the buffer was full", outbox.dropped),
+      .counter(
+        "set_aside_readings", "Readings on which the broker closed the connection again and again", tally.setAside),
+      .gauge("buffer_readings", "Readings that wait to be sent", outbox.count + leftOver.count),
+      .gauge("buffer_bytes", "What waiting readings take", outbox.bytes),
+      .gauge("buffer_limit_bytes", "What waiting readings may take", plan.bufferLimit),
+      .gauge("unnumbered_readings", "Readings that wait for a number from the storage", unnumbered.count),
+      .gauge("under_way_messages", "Readings that are sent and not acknowledged", underWay),
+      .gauge("storage_failing", "Whether the storage cannot be written", isStorageFailing ? 1 : 0),
+      .gauge("failing_readings", "Sensors and inputs that cannot be read now", failingReadings),
+      .gauge("hanging_reads", "Reads that have not returned in their time", reads?.hanging.count ?? 0),
+      .gauge("waiting_reads", "Reads that no thread has begun", reads?.waiting ?? 0),
+      .counter("read_timeouts", "Reads that took longer than their time", UInt64(reads?.timeouts ?? 0)),
+      .counter("refused_reads", "Reads that were not begun since others hang", UInt64(reads?.refusals ?? 0)),
+      .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.log.lost),
+      .counter("suppressed_log_lines", "Log lines that came too often", facts.log.suppressed),
+      .gauge("control_connections", "Connections to the control socket", facts.control.connections),
+      .counter("control_requests", "Requests on the control socket", facts.control.requests),
+      .counter("control_refusals", "Requests and connections that were refused on it", facts.control.refusals),
+      .counter("control_stalls", "Connections to it that were cut off for being slow", facts.control.stalls),
+    ]
+  }
+
+  private var failingReadings: Int {
+    sensors.count { $0.failure != nil } + inputs.failures.count
+  }
+
+  private func whole(_ duration: Duration) -> Double { Double(duration.components.seconds) }
+
+  /// proc_pid_statm(5): the second number, in pages.
+  private static var residentBytes: Int {
+    guard let text = try? FileRoot().text(of: "/proc/self/statm") else { return 0 }
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * sysconf(CInt(_SC_PAGESIZE))
+  }
+}

@@ -1,0 +1,86 @@
+import Logging
+
+/// Keeps one event from filling the log: so many lines of it at once, then one in a while, with the number of those that
+/// were left out.
+///
+/// Events are the same when they come from the same place in the source and differ in digits only: the next try "in
+/// 1.3 s" and "in 0.8 s" is one event, two sensors that fail are two.
+struct LogLimiter {
+  typealias Instant = ContinuousClock.Instant
+
+  enum Verdict: Equatable {
+    /// With how many before it were left out.
+    case write(leftOut: UInt64)
+    /// - Parameter isFirst: none of it was left out before.
+    case leaveOut(isFirst: Bool)
+  }
+
+  /// Lines that were left out, and that nothing followed which would say so.
+  struct Rest: Equatable {
+    let level: Logger.Level
+    let text: String
+    let count: UInt64
+  }
+
+  static let burst = 20
+  static let interval = Duration.seconds(6)
+  /// After so long without another one, what was left out is told.
+  static let quiet = Duration.seconds(60)
+  /// Events that are told apart at one time.
+  static let limit = 256
+
+  private struct Event {
+    let level: Logger.Level
+    let text: String
+    /// When all of the burst is free again.
+    var free: Instant
+    var last: Instant
+    var leftOut: UInt64 = 0
+  }
+
+  private var events: [String: Event] = [:]
+  /// Lines that were left out, ever.
+  private(set) var suppressed: UInt64 = 0
+
+  mutating func take(_ level: Logger.Level, _ text: String, place: String, at now: Instant) -> Verdict {
+    let key =
+      place + String(String.UnicodeScalarView(text.unicodeScalars.prefix(200).filter { !("0"..."9").contains($0) }))
+    guard var event = events[key] else {
+      makeRoom(at: now)
+      // Too many kinds at once: what is new is not held back, what is known is.
+      if events.count < Self.limit {
+        events[key] = Event(level: level, text: text, free: now + Self.interval, last: now)
+      }
+      return .write(leftOut: 0)
+    }
+    event.last = now
+    defer { events[key] = event }
+    guard now + Self.interval * Self.burst >= max(event.free, now) + Self.interval else {
+      event.leftOut += 1
+      suppressed += 1
+      return .leaveOut(isFirst: event.leftOut == 1)
+    }
+    event.free = max(event.free, now) + Self.interval
+    defer { event.leftOut = 0 }
+    return .write(leftOut: event.leftOut)
+  }
+
+  /// When `takeRests` may have something; nil: nothing was left out.
+  var deadline: Instant? {
+    events.values.lazy.filter { $0.leftOut > 0 }.map { $0.last + Self.quiet }.min()
+  }
+
+  mutating func takeRests(at now: Instant) -> [Rest] {
+    var rests: [Rest] = []
+    for (key, event) in events where event.leftOut > 0 && event.last + Self.quiet <= now {
+      rests.append(Rest(level: event.level, text: event.text, count: event.leftOut))
+      events[key]?.leftOut = 0
+    }
+    return rests
+  }
+
+  private mutating func makeRoom(at now: Instant) {
+    guard events.count >= Self.limit else { return }
+    events = events.filter { $0.value.free > now || $0.value.leftOut > 0 }
+  }
+}

@@ -1,0 +1,94 @@
+import MQTT
+import NIOCore
+import Sensing
+
+/// What the agent is doing at one moment, for `limpet status`.
+struct StatusReport: Sendable {
+  struct Presence: Sendable {
+    let topic: String
+    let epoch: UInt64
+    let instance: String
+    /// `armed`, `listening`, `idle`, or why it is unavailable.
+    let healing: SelfHealing.State
+    let conflict: String?
+    let lastsToNotice: Double?
+  }
+
+  struct Buffer: Sendable {
+    let readings: Int
+    let bytes: Int
+    let limit: Int
+    let underWay: Int
+    let isStorageFailing: Bool
+  }
+
+  struct Row: Sendable {
+    let name: String
+    let topic: String
+    /// nil: there was none yet.
+    let reading: Reading?
+  }
+
+  let clock: WallClock
+  let process: Int32
+  let device: String
+  let displayName: String?
+  let clientIdentifier: String
+  let started: ContinuousClock.Instant
+  let logLevel: String
+  let isStopping: Bool
+  let connection: ConnectionRecord
+  let presence: Presence
+  let buffer: Buffer
+  let figures: [Figure]
+  let rows: [Row]
+
+  /// The wall time of a moment.
+  func time(_ instant: ContinuousClock.Instant) -> String { clock.time(of: instant).description }
+
+  /// How long ago it was.
+  func age(_ instant: ContinuousClock.Instant) -> Duration { max(.zero, instant.duration(to: clock.instant)) }
+
+  /// `connected`, `connecting`, `waiting`, `stopped`.
+  var connectionWord: String {
+    switch connection.state {
+    case .idle, .connecting: "connecting"
+    case .connected: "connected"
+    case .waiting: "waiting"
+    case .ended: "stopped"
+    }
+  }
+}
+
+extension SelfHealing.State {
+  var word: String {
+    switch self {
+    case .idle: "idle"
+    case .listening: "listening"
+    case .armed: "armed"
+    case .unavailable: "unavailable"
+    }
+  }
+}
+
+extension Reading.Content {
+  /// `good`, `alarm`, `uncertain`, `bad` or `gap`.
+  var quality: String {
+    switch self {
+    case .good, .edge, .total: "good"
+    case .doubtful(_, let doubt): doubt.grade.rawValue
+    case .gap: "gap"
+    case .bad: "bad"
+    }
+  }
+
+  /// What speaks against the value, or why there is none.
+  var remark: String? {
+    switch self {
+    case .good, .edge, .total: nil
+    case .doubtful(_, let doubt): doubt.reason
+    case .gap(let lost): "\(lost) lost"
+    case .bad(let reason): reason
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import Agent
+import ArgumentParser
+
+struct AbortCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "abort",
+    abstract: "Ends the running daemon at once: the connection is cut, so that the broker publishes the will.",
+    discussion: "For tests of what watches the device. Only root and the user that limpet runs as may do this.")
+
+  @OptionGroup var control: ControlOptions
+
+  func run() throws {
+    try control.ask("abort") { client throws(ControlClient.Failure) in try client.abort() }
+  }
+}

@@ -1,0 +1,53 @@
+import Agent
+import ArgumentParser
+import Glibc
+
+/// `--socket`, for the commands that ask the daemon.
+struct ControlOptions: ParsableArguments {
+  /// Where the service's runtime folder is (systemd.exec(5), RuntimeDirectory=limpet).
+  private static let serviceSocket = "/run/limpet/limpet.sock"
+
+  @Option(name: .long, help: "The configuration file of the daemon; where its socket is follows from it.")
+  var config = ConfigurationOptions.standardPath
+
+  @Option(name: .long, help: ArgumentHelp("The daemon's control socket.", valueName: "path"))
+  var socket: String?
+
+  /// Asks the daemon; one sentence and status 1 where that fails.
+  func ask<Value>(_ command: String, _ body: (ControlClient) throws(ControlClient.Failure) -> Value) throws -> Value {
+    let paths = try paths()
+    for (index, path) in paths.enumerated() {
+      do throws(ControlClient.Failure) {
+        return try body(ControlClient(path: path))
+      } catch {
+        if error.isAbsence, index < paths.count - 1 { continue }
+        StandardError.write("limpet \(command): \(error)")
+        break
+      }
+    }
+    throw ExitCode.failure
+  }
+
+  /// Where to look, in order. Whoever may not read the configuration, or has just broken it, can ask the service all the
+  /// same.
+  private func paths() throws -> [String] {
+    if let socket { return [socket] }
+    let result = Configuration.load(path: config, environment: Environment.all)
+    let isStandard = config == ConfigurationOptions.standardPath
+    if let path = result.configuration?.control {
+      return isStandard && path != Self.serviceSocket ? [path, Self.serviceSocket] : [path]
+    }
+    guard isStandard else {
+      for diagnostic in result.diagnostics { StandardError.write("\(diagnostic)") }
+      throw ExitCode.configurationError
+    }
+    return [Self.serviceSocket]
+  }
+}
+
+/// Columns of the terminal that standard output is; 80 where it is none.
+var terminalColumns: Int {
+  var size = winsize()
+  guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+  return Int(size.ws_col)
+}

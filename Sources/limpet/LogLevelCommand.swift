@@ -1,0 +1,24 @@
+import Agent
+import ArgumentParser
+
+/// What is logged: the daemon's word for it.
+enum LogLevelArgument: String, ExpressibleByArgument, CaseIterable {
+  case trace, debug, info, notice, warning, error, critical
+}
+
+struct LogLevelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "log-level",
+    abstract: "Changes what the running daemon logs, until it ends; without a level, prints what it is.",
+    discussion: "Only root and the user that limpet runs as may change it.")
+
+  @OptionGroup var control: ControlOptions
+
+  @Argument(help: "trace, debug, info, notice, warning, error or critical.")
+  var level: LogLevelArgument?
+
+  func run() throws {
+    let level = level?.rawValue
+    print(try control.ask("log-level") { client throws(ControlClient.Failure) in try client.logLevel(level) })
+  }
+}
