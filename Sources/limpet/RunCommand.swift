@@ -21,7 +21,7 @@ struct RunCommand: ParsableCommand {
     defer { writer.flush() }
     let surroundings = Agent.Surroundings(
       root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), log: writer,
-      logThreshold: threshold)
+      logThreshold: threshold, service: ServiceManager(environment: Environment.all))
     let isClean: Bool
     do {
       isClean = try Agent.run(configuration, surroundings, events: events, logger: logger)

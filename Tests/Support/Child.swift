@@ -20,7 +20,9 @@ package final class Child: Sendable {
     standardOutput = output + ".out"
     standardError = output + ".err"
     var variables = ProcessInfo.processInfo.environment
-    for name in ["CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY", "JOURNAL_STREAM"] { variables[name] = nil }
+    for name in ["CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+      variables[name] = nil
+    }
     variables.merge(environment) { $1 }
 
     var actions = posix_spawn_file_actions_t()

@@ -25,10 +25,15 @@ public actor Agent {
     public var runtimeFolder: String?
     public var log: LogWriter
     public var logThreshold: LogThreshold
+    /// Who started this process and wants to know how it is.
+    public var service: ServiceManager
 
-    public init(root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold) {
+    public init(
+      root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold, service: ServiceManager
+    ) {
       self.root = root
       self.runtimeFolder = runtimeFolder
+      self.service = service
       self.log = log
       self.logThreshold = logThreshold
     }
@@ -121,7 +126,7 @@ public actor Agent {
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
     let daemon = Daemon(
       plan: plan, store: store, state: state, numbers: await firstNumbers(store, state, plan),
-      start: start(after: state), eventLoop: eventLoop,
+      start: start(after: state), service: surroundings.service, eventLoop: eventLoop,
       logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
     self.daemon = daemon

@@ -29,6 +29,7 @@ extension Daemon: ClientDelegate {
   }
 
   private func handle(_ event: Client.Event) {
+    reportConnection(event)
     switch event {
     case .connected(let connected, let server): self.connected(connected, to: server)
     case .connecting(let server, let version): record.connecting(server, version, at: .now)
@@ -99,6 +100,7 @@ extension Daemon: ClientDelegate {
       logger.error("disconnected: \(loss)")
     }
     if delay == nil && !departure.isLeaving { return finish(clean: false) }
+    reportLoss(loss, retryAfter: wait?.delay ?? delay)
     perform(departure.lost(willRetry: delay != nil))
   }
 

@@ -62,6 +62,7 @@ extension Daemon {
     guard let monitor = inputs.monitor else { return }
     let taken = monitor.take()
     for report in taken.reports where !departure.hasSaidFarewell { take(report) }
+    readyIfSensing()
     if taken.isFinished {
       inputs.monitor = nil
       inputs.finalCounts = counts(monitor)

@@ -60,13 +60,13 @@ extension Daemon {
     for index in schedule.take(at: .now) {
       switch plan.scheduled[index].action {
       // A read that is a moment late is not begun again, and is no failure either.
-      case .read(let sensor): if !reading.contains(sensor) { due.append(sensor) }
+      case .read(let sensor): if reading[sensor] == nil { due.append(sensor) }
       case .publishTotal(let input): publishTotal(of: input)
       case .storeCounts: storeCounts()
       }
     }
     if !due.isEmpty, let reader {
-      reading.formUnion(due)
+      for sensor in due { reading[sensor] = .now }
       sampled(reader.submit(due.map { plan.sensors[$0].job }))
     } else if !unnumbered.isEmpty {
       numberReadings()
@@ -80,12 +80,13 @@ extension Daemon {
   func sampled(_ results: [ReadResult]) {
     for result in results {
       guard let index = sensorIndex[result.id] else { continue }
-      reading.remove(index)
+      reading[index] = nil
       // What comes after the farewell gets no number, or the next start would have a gap.
       if !departure.hasSaidFarewell { take(result.outcome, of: index) }
     }
     numberReadings()
     pump()
+    readyIfSensing()
     if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 

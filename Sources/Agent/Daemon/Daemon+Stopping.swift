@@ -5,6 +5,7 @@ extension Daemon {
   func stop() {
     guard !departure.isLeaving, !isAskingWhy else { return }
     isAskingWhy = true
+    reportStopping()
     StopReason.find(runtimeFolder: plan.runtimeFolder) { [eventLoop] reason in
       eventLoop.execute { self.assumeIsolated { $0.stop(because: reason) } }
     }

@@ -46,6 +46,7 @@ actor Daemon {
   let plan: Plan
   let logger: Logger
   let store: StateStore?
+  let service: ServiceManager
   var client: Client?
 
   // Connection
@@ -76,8 +77,8 @@ actor Daemon {
   var schedule: SampleSchedule
   var sampleTimer: Scheduled<Void>?
   var reader: BlockingReader?
-  /// Sensors whose read is under way; one that takes too long is reported by the reader and leaves.
-  var reading: Set<Int> = []
+  /// Sensors whose read is under way, and since when; one that takes too long is reported by the reader and leaves.
+  var reading: [Int: SuspendingClock.Instant] = [:]
   var inputs: InputsState
   var numbers: SequenceAllocator
   /// Readings whose numbers are still being reserved on the disk.
@@ -94,6 +95,7 @@ actor Daemon {
   var nextToken: Session.Token
 
   var aliveMark: AliveMark
+  var serviceState: ServiceState
 
   // The end
   var stopReason = StopReason.shutdown
@@ -105,10 +107,12 @@ actor Daemon {
 
   init(
     plan: Plan, store: StateStore?, state: StoredState, numbers: SequenceAllocator, start: Start,
-    eventLoop: any EventLoop, logger: Logger
+    service: ServiceManager, eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
     self.store = store
+    self.service = service
+    serviceState = ServiceState(plan)
     self.numbers = numbers
     self.start = start
     conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))
@@ -150,6 +154,7 @@ actor Daemon {
     await client.start()
     startInputs()
     sample()
+    startService()
     _ = after(Self.settlingTime) { _ in StartupPages.release() }
     return await withCheckedContinuation { continuation in
       if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
@@ -165,6 +170,7 @@ actor Daemon {
     healingTimer?.cancel()
     networkTimer?.cancel()
     stabilityTimer?.cancel()
+    serviceState.cancelTimers()
     reader?.shutdown()
     inputs.monitor?.stop()
     waiter?.resume(returning: clean)

@@ -16,6 +16,9 @@ public final class GPIOMonitor: Sendable {
     public var isFinished: Bool
   }
 
+  /// As `ps -L` shows it.
+  public static let threadName = "limpet-gpio"
+
   private let inputs: [GPIOInput]
   private let root: FileRoot
   private let mailbox: GPIOMailbox
@@ -30,7 +33,7 @@ public final class GPIOMonitor: Sendable {
 
   /// Requests the lines and begins to watch them; call it once. Does not block.
   public func start() {
-    let code = DetachedThread.start("limpet-gpio") { [inputs, root, mailbox] in
+    let code = DetachedThread.start(Self.threadName) { [inputs, root, mailbox] in
       GPIOWatch(inputs, root: root, mailbox: mailbox).run()
     }
     guard code != 0 else { return }
@@ -42,6 +45,9 @@ public final class GPIOMonitor: Sendable {
 
   /// Takes what there is to tell.
   public func take() -> Taken { mailbox.take() }
+
+  /// How often its thread was awake: at least once in 5 s.
+  public var turns: Int { mailbox.turns.load(ordering: .relaxed) }
 
   /// Pulses of an input in mode `counter` since the start, over every loss and return of its line. At most 20 ms late.
   public func pulses(of input: Int) -> UInt64 { mailbox.pulses(of: input) }
@@ -68,6 +74,8 @@ final class GPIOMailbox: Sendable {
   private let deliver: @Sendable () -> Void
   /// An eventfd(2) that wakes the thread up; -1 where the process has no descriptors left.
   let wakeUp: CInt
+  /// The thread counts them.
+  let turns = Atomic(0)
 
   init(inputs: Int, deliver: @escaping @Sendable () -> Void) {
     state = Mutex(State(pulses: Array(repeating: 0, count: inputs)))

@@ -66,6 +66,7 @@ final class GPIOWatch {
   /// Returns when the mailbox says stop.
   func run() {
     while !mailbox.shouldStop {
+      mailbox.turns.add(1, ordering: .relaxed)
       let now = BootTime.monotonic()
       if now >= nextCheck { check(at: now) }
       deliver()

@@ -1,0 +1,74 @@
+internal import Glibc
+import Synchronization
+
+/// systemd, as far as this process is a service of it; without one it swallows what it is told.
+///
+/// It may be told things from any thread, and never blocks: what the socket has no room for waits for the next notice or
+/// the next `retry`, 16 notices at the most.
+public final class ServiceManager: Sendable {
+  private struct State: ~Copyable {
+    var socket: NotifySocket?
+    var waiting: [ServiceNotice] = []
+    /// The status that was told last: one that did not change is no news.
+    var status: String?
+
+    mutating func send(_ notice: ServiceNotice) {
+      waiting.append(notice)
+      if waiting.count > ServiceManager.limit { waiting.removeFirst() }
+      flush()
+    }
+
+    mutating func flush() {
+      while let notice = waiting.first {
+        switch socket?.send(notice.text) {
+        case .busy: return
+        case .sent, .failed, nil: waiting.removeFirst()
+        }
+      }
+    }
+  }
+
+  private static let limit = 16
+
+  private let state: Mutex<State>
+  /// How often `alive` is to be told: half of the time after which systemd ends a service that does not; nil: nobody
+  /// watches.
+  let watchdogInterval: Duration?
+
+  /// - Parameter environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are looked at (sd_notify(3),
+  ///   sd_watchdog_enabled(3)).
+  public init(environment: [String: String]) {
+    let socket = environment["NOTIFY_SOCKET"].flatMap { NotifySocket($0) }
+    watchdogInterval = socket == nil ? nil : Self.watchdogInterval(environment, process: getpid())
+    state = Mutex(State(socket: socket))
+  }
+
+  /// Another process's watchdog is none of this one's: a child inherits the variables.
+  static func watchdogInterval(_ environment: [String: String], process: Int32) -> Duration? {
+    guard let microseconds = environment["WATCHDOG_USEC"].flatMap(Int64.init), microseconds > 0 else { return nil }
+    if let watched = environment["WATCHDOG_PID"] { guard Int32(watched) == process else { return nil } }
+    return .microseconds(microseconds) / 2
+  }
+
+  /// - Returns: false when it waits, and `retry` is to be called in a moment.
+  @discardableResult
+  func tell(_ notice: ServiceNotice) -> Bool {
+    state.withLock { state in
+      if case .status(let text) = notice {
+        guard text != state.status else { return state.waiting.isEmpty }
+        state.status = text
+      }
+      state.send(notice)
+      return state.waiting.isEmpty
+    }
+  }
+
+  /// Tells what waits.
+  /// - Returns: whether all of it was.
+  func retry() -> Bool {
+    state.withLock { state in
+      state.flush()
+      return state.waiting.isEmpty
+    }
+  }
+}
