@@ -1,4 +1,3 @@
-internal import CLinux
 import Glibc
 
 /// Reads a value of the system as a whole, from /proc, /sys or the kernel itself.
@@ -30,7 +29,7 @@ struct SystemSource: SensorSource {
     case .memoryAvailable: .integer(try memory("MemAvailable"))
     case .memoryTotal: .integer(try memory("MemTotal"))
     case .memoryUsed: .number(try memoryUsed())
-    case .clockSynchronized: .flag(Self.isClockSynchronized)
+    case .clockSynchronized: .flag(ClockState.isSynchronized)
     case .diskFree(let path): .integer(try disk(path).free)
     case .diskUsed(let path): .number(try disk(path).used)
     case .network(let counter, let interface):
@@ -96,13 +95,6 @@ struct SystemSource: SensorSource {
   }
 
   // MARK: The kernel
-
-  /// adjtimex(2): TIME_ERROR while the clock is not synchronised; reading needs no privilege.
-  private static var isClockSynchronized: Bool {
-    var state = timex()
-    let answer = adjtimex(&state)
-    return answer >= 0 && answer != TIME_ERROR && state.status & STA_UNSYNC == 0
-  }
 
   /// statvfs(3): what users without privilege may still write, and of all that they may have, the part in use.
   private func disk(_ path: String) throws(SensorError) -> (free: Int64, used: Double) {

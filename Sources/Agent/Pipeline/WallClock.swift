@@ -1,5 +1,5 @@
-internal import CLinux
 internal import Glibc
+import Sensing
 
 /// What the wall clock says next to the clock that measures. Wall time only labels.
 struct WallClock: Sendable, Equatable {
@@ -12,12 +12,7 @@ struct WallClock: Sendable, Equatable {
 
   static func now() -> WallClock {
     let (instant, sinceEpoch) = bothClocks()
-    var state = timex()
-    // adjtimex(2): TIME_ERROR while the clock is not synchronised; reading needs no privilege.
-    let answer = adjtimex(&state)
-    return WallClock(
-      instant: instant, sinceEpoch: sinceEpoch,
-      isSynchronized: answer >= 0 && answer != TIME_ERROR && state.status & STA_UNSYNC == 0)
+    return WallClock(instant: instant, sinceEpoch: sinceEpoch, isSynchronized: ClockState.isSynchronized)
   }
 
   /// One moment on both clocks: a thread that loses its processor between the two readings tries again, or the times of
