@@ -1,0 +1,35 @@
+// Functions of glibc 2.38 that the static libraries of Debian's Swift ask for, for programs that run on glibc 2.36
+// (Debian 12). The __isoc23_ ones differ from the old ones in that they know binary numbers, which nobody here reads.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+long __isoc23_strtol(const char *text, char **end, int base) { return strtol(text, end, base); }
+long long __isoc23_strtoll(const char *text, char **end, int base) { return strtoll(text, end, base); }
+unsigned long __isoc23_strtoul(const char *text, char **end, int base) { return strtoul(text, end, base); }
+unsigned long long __isoc23_strtoull(const char *text, char **end, int base) { return strtoull(text, end, base); }
+
+int __isoc23_sscanf(const char *text, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int count = vsscanf(text, format, arguments);
+  va_end(arguments);
+  return count;
+}
+
+size_t strlcpy(char *to, const char *from, size_t size) {
+  size_t length = strlen(from);
+  if (size > 0) {
+    size_t count = length < size - 1 ? length : size - 1;
+    memcpy(to, from, count);
+    to[count] = 0;
+  }
+  return length;
+}
+
+size_t strlcat(char *to, const char *from, size_t size) {
+  size_t length = strnlen(to, size);
+  return length == size ? size + strlen(from) : length + strlcpy(to + length, from, size - length);
+}
