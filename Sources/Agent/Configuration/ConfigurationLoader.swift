@@ -65,13 +65,18 @@ extension Configuration {
       MappingReader(
         root, path: "", start: Position(line: 1, column: 1), log: log, substitution: substitution)
     }
+    func result(_ root: Node?) -> LoadResult {
+      let configuration = read(reader(root), context)
+      if let root, !log.hasErrors { ServiceSandbox(path, log: log)?.check(root) }
+      return LoadResult(configuration, log)
+    }
     guard case .mapping(let entries)? = document.root?.value,
       entries.contains(where: { $0.key == ConfigurationKeys.include.name })
-    else { return LoadResult(read(reader(document.root), context), log) }
+    else { return result(document.root) }
     let patterns = reader(document.root).readList(ConfigurationKeys.include, limit: Inclusion.limit)
     let inclusion = Inclusion(log: log, files: files, folder: folder)
     guard let root = inclusion.joined(document.root, patterns) else { return LoadResult(nil, log) }
-    return LoadResult(read(reader(root), context), log)
+    return result(root)
   }
 
   private static func read(_ reader: MappingReader, _ context: ReadingContext) -> Configuration {

@@ -87,10 +87,10 @@ extension Daemon {
     return monitor.turns
   }
 
-  /// Something waits, and the session has room for it.
+  /// Something waits, and the session has room for it, whatever its QoS.
   private var isSending: Bool {
     guard connection != nil, !departure.isLeaving, !outbox.isEmpty || !leftOver.isEmpty else { return false }
-    return client?.assumeIsolated { $0.room } ?? 0 > 0
+    return client?.assumeIsolated { $0.room(for: .exactlyOnce) } ?? 0 > 0
   }
 
   /// Messages that the session was given.
