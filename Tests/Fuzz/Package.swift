@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: what libFuzzer watches has to be built for it. Of `MQTT` it takes the folders without I/O,
-// by symbolic links, so that neither BoringSSL nor the root package is built again.
+// A package of its own: what libFuzzer watches has to be built for it. Of `MQTT` it takes the folders without I/O, of
+// `Agent` what reads a configuration, by symbolic links, so that neither BoringSSL nor the root package is built again.
 let watched: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
 
 let package = Package(
@@ -12,10 +12,20 @@ let package = Package(
     .target(
       name: "MQTT", dependencies: [.product(name: "NIOCore", package: "swift-nio")], path: "MQTT",
       swiftSettings: watched),
+    .target(name: "YAML", dependencies: ["CYAML"], path: "YAML", swiftSettings: watched),
+    .target(
+      name: "Agent", dependencies: ["YAML", "Sensing", .product(name: "NIOCore", package: "swift-nio")], path: "Agent",
+      swiftSettings: watched),
+    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads"], path: "Sensing"),
+    .target(name: "Threads", path: "Threads"),
+    .target(name: "CGPIO", path: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
+    .systemLibrary(name: "CLinux", path: "CLinux"),
+    .systemLibrary(name: "CYAML", path: "CYAML"),
     .target(name: "CFuzzer", path: "CFuzzer"),
     .executableTarget(
-      name: "fuzz", dependencies: ["MQTT", "CFuzzer", .product(name: "NIOCore", package: "swift-nio")], path: "Fuzz",
-      swiftSettings: watched),
+      name: "fuzz",
+      dependencies: ["MQTT", "YAML", "Agent", "CFuzzer", .product(name: "NIOCore", package: "swift-nio")],
+      path: "Fuzz", swiftSettings: watched),
   ],
   swiftLanguageModes: [.v6]
 )

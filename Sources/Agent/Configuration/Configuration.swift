@@ -199,5 +199,8 @@ public struct SensorConfiguration: Sendable, Equatable {
     public var statistic: Statistic
     /// At least `interval`.
     public var window: Duration
+
+    /// Samples of a window, at most.
+    static let sampleLimit = 10_000
   }
 }

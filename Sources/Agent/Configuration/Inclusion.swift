@@ -51,7 +51,8 @@ struct Inclusion {
   private func read(_ path: String, _ written: Written) -> Document? {
     switch files.open(path, Document.Limit.input + 1) {
     case .failure(let failure):
-      log.error(written.value, written.path, ReadingContext.cannotRead(path, failure))
+      let shown = written.origin == .literal ? path : "(path from elsewhere)"
+      log.error(written.value, written.path, ReadingContext.cannotRead(shown, failure))
       return nil
     case .success(let found):
       let number = log.add(SourceFile(name: path, bytes: found.bytes, mode: found.mode))

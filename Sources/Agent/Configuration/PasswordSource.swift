@@ -34,14 +34,16 @@ struct PasswordSource {
       let resolved = context.resolve(path)
       switch context.files.open(resolved, Self.limit + 1) {
       case .failure(let failure):
-        context.log.error(written.value, written.path, ReadingContext.cannotRead(resolved, failure))
+        context.log.error(
+          written.value, written.path, ReadingContext.cannotRead(context.shown(resolved, written), failure))
         return nil
       case .success(let found):
         if found.isReadableByOthers {
           context.log.warning(
-            written.value, written.path, "everyone on this device can read \(quoted(resolved)); chmod o-r it")
+            written.value, written.path,
+            "everyone on this device can read \(quoted(context.shown(resolved, written))); chmod o-r it")
         }
-        return secret(in: found.bytes, of: resolved, at: written, context)
+        return secret(in: found.bytes, of: context.shown(resolved, written), at: written, context)
       }
     }
     return inline.isWrong || file.isWrong ? nil : credential(context)

@@ -15,9 +15,14 @@ struct ReadingContext {
     guard let path = field.value, let written = field.written else { return nil }
     let resolved = resolve(path)
     if case .failure(let failure) = files.open(resolved, 0) {
-      log.error(written.value, written.path, Self.cannotRead(resolved, failure))
+      log.error(written.value, written.path, Self.cannotRead(shown(resolved, written), failure))
     }
     return resolved
+  }
+
+  /// A path for messages: of one that is made of variables and files nothing is told.
+  func shown(_ resolved: String, _ written: Written) -> String {
+    written.origin == .literal ? resolved : "(path from elsewhere)"
   }
 
   static func cannotRead(_ path: String, _ failure: ConfigurationFiles.Failure) -> String {

@@ -110,10 +110,10 @@ private struct AverageKeys {
           window.written, interval.written,
           "window \(WrittenDuration.text(length)) is shorter than interval \(WrittenDuration.text(interval.value)); "
             + "write a longer window")
-      } else if length / interval.value > Double(Averaging.sampleLimit) {
+      } else if length / interval.value > Double(SensorConfiguration.Average.sampleLimit) {
         reader.conflict(
           window.written, interval.written,
-          "window \(WrittenDuration.text(length)) has more than \(Averaging.sampleLimit) intervals; "
+          "window \(WrittenDuration.text(length)) has more than \(SensorConfiguration.Average.sampleLimit) intervals; "
             + "write a longer interval or a shorter window")
       }
     }

@@ -4,9 +4,6 @@ import Sensing
 ///
 /// Samples that could not be read are left out, unless there is none other.
 struct Averaging {
-  /// Samples of a window, at most.
-  static let sampleLimit = 10_000
-
   private let statistic: SensorConfiguration.Average.Statistic
   private let window: Duration
   private let interval: Duration
@@ -26,7 +23,7 @@ struct Averaging {
     let start = started ?? time
     started = start
     if let (value, doubt) = content.measured, let number = value.number {
-      if numbers.count < Self.sampleLimit { numbers.append(number) }
+      if numbers.count < SensorConfiguration.Average.sampleLimit { numbers.append(number) }
       self.doubt = doubt ?? self.doubt
     } else {
       failure = content.measured == nil ? content : .bad("no number, so there is no average of it")

@@ -1,0 +1,1 @@
+../../../Sources/Agent/Documents/JSONValue.swift
