@@ -20,7 +20,11 @@ struct CheckCommand: ParsableCommand {
       guard result.configuration != nil else { throw ExitCode.configurationError }
       return
     }
-    let configuration = try options.load(showingLines: isatty(STDOUT_FILENO) == 1) { print($0) }
-    print(ConfigurationSummary(configuration, root: root.fileRoot))
+    let terminal = Terminal(descriptor: STDOUT_FILENO)
+    let configuration = try options.load(on: terminal) { print($0) }
+    let summary = "\(ConfigurationSummary(configuration, root: root.fileRoot))"
+    for line in summary.split(separator: "\n", omittingEmptySubsequences: false) {
+      for part in terminal.lines(String(line)) { print(part) }
+    }
   }
 }

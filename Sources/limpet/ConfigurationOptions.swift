@@ -14,15 +14,12 @@ struct ConfigurationOptions: ParsableArguments {
   var result: LoadResult { Configuration.load(path: config, environment: Environment.all) }
 
   /// Reads the file. Warnings and errors are handed to `report`; with any error this ends with status 78.
-  /// - Parameter showingLines: for people: the line below each of them.
+  /// - Parameter terminal: where `report` writes to.
   func load(
-    showingLines: Bool = isatty(STDERR_FILENO) == 1, report: (String) -> Void
+    on terminal: Terminal = Terminal(descriptor: STDERR_FILENO), report: (String) -> Void
   ) throws -> Configuration {
     let result = result
-    for diagnostic in result.diagnostics {
-      report("\(diagnostic)")
-      if showingLines { result.excerpts.excerpt(of: diagnostic).forEach(report) }
-    }
+    for diagnostic in result.diagnostics { terminal.lines(diagnostic, of: result).forEach(report) }
     guard let configuration = result.configuration else { throw ExitCode.configurationError }
     return configuration
   }
