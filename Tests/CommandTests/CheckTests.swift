@@ -171,6 +171,50 @@ struct CheckTests {
     }
   }
 
+  @Test("--json: one object with what is wrong, exit 78; or nothing, exit 0")
+  func json() async throws {
+    try await withScene { scene in
+      let file = try scene.write("broker:\n  url: mqtt://h\n  kepalive: 1\n", to: "c.yaml")
+      let outcome = try await scene.limpet("check", "--json", "--config", file)
+      #expect(outcome.ending == .exited(78))
+      #expect(
+        outcome.output == [
+          #"{"valid":false,"diagnostics":[{"severity":"error","file":"\#(file)","line":3,"column":3,"#
+            + #""path":"broker.kepalive","message":"unknown key; did you mean \"keepalive\"?"}]}"#
+        ])
+      let right = try scene.write("broker:\n  url: mqtt://h\n", to: "c.yaml")
+      let valid = try await scene.limpet("check", "--json", "--config", right)
+      #expect(valid.ending == .exited(0))
+      #expect(valid.output == [#"{"valid":true,"diagnostics":[]}"#])
+    }
+  }
+
+  @Test("variables of the environment, files beside the first, and what mqtt-io had")
+  func elsewhere() async throws {
+    try await withScene { scene in
+      _ = try scene.write("sensors: [{name: load, type: system, value: load1}]\n", to: "more.yaml")
+      let file = try scene.write(
+        "include: more*.yaml\nbroker: {url: 'mqtt://localhost${PATH_THAT_IS_NOT_SET}'}\n", to: "c.yaml")
+      let outcome = try await scene.limpet("check", "--config", file)
+      #expect(
+        outcome.output == [
+          "\(file):2:15: broker.url: ${PATH_THAT_IS_NOT_SET} is not set in the environment; set it, or write the value"
+        ])
+      let old = try scene.write(
+        "mqtt: {host: localhost, topic_prefix: home}\ngpio_modules: [{name: r, module: raspberrypi}]\n"
+          + "digital_inputs: [{name: door, module: r, pin: 17}]\n", to: "mqtt-io.yml")
+      let imported = try await scene.limpet("import", "mqtt-io", old)
+      #expect(imported.ending == .exited(0))
+      let new = try scene.write(imported.output.joined(separator: "\n") + "\n", to: "new.yaml")
+      let checked = try await scene.limpet("check", "--config", new)
+      #expect(checked.ending == .exited(0))
+      #expect(checked.output.contains { $0.contains("home/input/door") })
+      let missing = try await scene.limpet("import", "mqtt-io", scene.folder + "/none.yml")
+      #expect(missing.ending == .exited(1))
+      #expect(missing.errors.first?.contains("No such file or directory") == true)
+    }
+  }
+
   /// The configurations that the repository carries; none while there is no such folder.
   static let samples: [String] = {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

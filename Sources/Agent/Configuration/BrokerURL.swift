@@ -190,5 +190,7 @@ extension Suggestion {
 extension ValueKind where Value == BrokerURL {
   static let brokerURL = ValueKind(.url(schemes: BrokerURL.Scheme.allCases.map(\.rawValue))) { text throws(Mismatch) in
     try BrokerURL(text)
-  }
+  }.matching(
+    #"[A-Za-z]+://(\[[^\]@]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?|[Ww][Ss]{1,2}://[^/?@]+[/?][^@]*|[Uu][Nn][Ii][Xx]:///.+"#
+  )
 }

@@ -46,9 +46,15 @@ final class DiagnosticLog {
 
   /// By file and position; those at one place in the order they were found.
   var sorted: [Diagnostic] {
-    diagnostics.enumerated()
+    var sorted = diagnostics.enumerated()
       .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
       .map(\.element)
+    if isFull, var end = sorted.last {
+      (end.severity, end.path) = (.error, nil)
+      end.message = "there is more that is wrong; correct what is above first"
+      sorted.append(end)
+    }
+    return sorted
   }
 
   /// - Returns: the number that positions in it have.
@@ -79,13 +85,6 @@ final class DiagnosticLog {
       severity: severity, file: file(of: position).name, position: position, path: path, message: message)
     if !seen.insert(diagnostic).inserted { return }
     diagnostics.append(diagnostic)
-    if diagnostics.count == Self.limit - 1 {
-      let message = "there is more that is wrong; correct what is above first"
-      diagnostics.append(
-        Diagnostic(
-          severity: .error, file: diagnostic.file,
-          position: Position(line: Int.max, column: 1, file: files.count), path: nil, message: message))
-    }
   }
 }
 

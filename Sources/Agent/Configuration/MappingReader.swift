@@ -102,7 +102,7 @@ final class MappingReader {
       // What stands for a variable or a file may be a secret, and messages repeat values.
       let message =
         expanded.origin == .literal
-        ? error.message : "what \(quoted(scalar.text)) stands for is none; \(key.expectation)"
+        ? error.message : "what \(quoted(scalar.text)) stands for does not fit; \(key.expectation)"
       log.error(node.position, path, message)
       return nil
     }

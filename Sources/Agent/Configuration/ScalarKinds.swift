@@ -45,7 +45,7 @@ extension ValueKind where Value == String {
       throw Mismatch(message: "\(quoted(text)) is not absolute; write the whole path, from \"/\" on")
     }
     return text
-  }.matching("/[^]*")
+  }.matching("/[\\s\\S]*")
 
   /// sockaddr_un(7): 108 bytes with the NUL.
   static let socketPath = path.map { text throws(Mismatch) in
@@ -53,7 +53,7 @@ extension ValueKind where Value == String {
       throw Mismatch(message: "\(text.utf8.count) bytes long; a socket's path has at most 107")
     }
     return text
-  }
+  }.matching("[\\s\\S]{1,107}")
 }
 
 extension ValueKind where Value == Bool {

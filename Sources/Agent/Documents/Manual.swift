@@ -20,12 +20,24 @@ struct Manual {
   /// A request whose arguments are words of ours.
   mutating func macro(_ line: String) { lines.append(line) }
 
-  /// Text of one or more paragraphs; empty lines part them.
+  /// Text of one or more paragraphs; empty lines part them. Each sentence gets a line of its own, as mdoc wants it.
   mutating func paragraphs(_ text: String) {
     for (index, paragraph) in text.split(separator: "\n\n").enumerated() {
       if index > 0 { lines.append(".Pp") }
-      lines += paragraph.split(separator: "\n").map { Self.escaped(String($0)) }
+      lines += paragraph.split(separator: "\n").flatMap(Self.sentences).map(Self.escaped)
     }
+  }
+
+  private static func sentences(_ line: Substring) -> [String] {
+    var sentences: [String] = []
+    for word in line.split(separator: " ") {
+      if let last = sentences.last, !last.hasSuffix(".") {
+        sentences[sentences.count - 1] = "\(last) \(word)"
+      } else {
+        sentences.append(String(word))
+      }
+    }
+    return sentences
   }
 
   /// Lines as they are.

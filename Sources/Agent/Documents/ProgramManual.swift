@@ -105,16 +105,18 @@ public struct ProgramManual {
       ("SIGTERM, SIGINT", "A clean shutdown; a second one aborts at once."),
       ("SIGHUP", "The configuration is read again."),
     ])
-    manual.section("EXIT STATUS")
-    manual.list([
-      ("0", "Done."), ("1", "Failed."), ("64", "The command line is wrong."), ("78", "The configuration is wrong."),
-    ])
     manual.section("ENVIRONMENT")
     manual.list([
       ("CREDENTIALS_DIRECTORY", "Where systemd puts credentials."),
       ("RUNTIME_DIRECTORY", "Where the control socket is, unless the configuration says otherwise."),
     ])
     manual.paragraphs("Further variables where the configuration names them.")
+    manual.section("FILES")
+    manual.list([("/etc/limpet/limpet.yaml", "The configuration."), ("/var/lib/limpet", "What is stored.")])
+    manual.section("EXIT STATUS")
+    manual.list([
+      ("0", "Done."), ("1", "Failed."), ("64", "The command line is wrong."), ("78", "The configuration is wrong."),
+    ])
     manual.section("SEE ALSO")
     manual.macro(".Xr limpet.yaml 5 ,")
     manual.macro(".Xr mosquitto 8")

@@ -21,7 +21,10 @@ struct ScalarSchema {
       [Self.pattern("^[\(characters)]{\(count.lowerBound),\(count.upperBound)}$")]
     case .topic(let placeholders):
       // At its beginning `$` is the server's; wildcards and other braces have no place.
-      [Self.pattern(#"^(?!\$)([^+#{}]|\{("# + placeholders.joined(separator: "|") + #")\})+$"#)]
+      [
+        Self.pattern(
+          #"^(?!\$)([^+#{}\u0000-\u001f\u007f-\u009f]|\{("# + placeholders.joined(separator: "|") + #")\})+$"#)
+      ]
     case .choice(let words): [[("enum", .list(words.flatMap { [.text($0)] + Self.numbers($0) }))]]
     case .boolean:
       [

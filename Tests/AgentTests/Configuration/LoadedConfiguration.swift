@@ -13,7 +13,7 @@ private let includedFiles = [
   "c.yaml": "",
   "again.yml": "broker: {keepalive: 3s}\nqos: 0\n",
   "broken.yml": "broker:\n\turl: x\n",
-  "deep.yml": "include: x\ncolour: 1\n",
+  "deep.yml": "include: x\ntpoic: 1\n",
   "list.yml": "- 1\n",
   "secret.yml": "broker: {password: s3cret}\n",
   "same.yml": "inputs: [{name: door, line: 4}]\n",
@@ -52,9 +52,11 @@ func loadConfiguration(
   Configuration.load(bytes: Array(text.utf8), mode: mode, path: path, environment: environment, files: testFiles)
 }
 
-/// What is printed, without the file's name.
+/// What is printed, without the name of the first file.
 func printed(_ result: LoadResult) -> [String] {
-  result.diagnostics.map { String($0.description.dropFirst($0.file.utf8.count + 1)) }
+  result.diagnostics.map {
+    $0.position.file == 0 ? String($0.description.dropFirst($0.file.utf8.count + 1)) : $0.description
+  }
 }
 
 /// Expects no configuration, and these lines printed.
