@@ -1,7 +1,7 @@
 import NIOCore
 
 /// A JSON document (RFC 8259) that is small enough to be held as a tree; the fields of objects keep their order.
-indirect enum JSONValue {
+indirect enum JSONValue: Sendable {
   case null
   case flag(Bool)
   case integer(Int)
