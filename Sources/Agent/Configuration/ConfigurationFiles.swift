@@ -1,5 +1,4 @@
 internal import Glibc
-import YAML
 
 /// The files a configuration names. An input, so that tests need none.
 public struct ConfigurationFiles: Sendable {
@@ -47,14 +46,6 @@ public struct ConfigurationFiles: Sendable {
 
   /// This machine's.
   public static let real = ConfigurationFiles(open: read, list: names)
-
-  /// A whole file of at most 1 MiB; one byte more of a larger one, which no reader takes.
-  public static func bytes(of path: String) throws(ArgumentError) -> [UInt8] {
-    switch real.open(path, Document.Limit.input + 1) {
-    case .success(let found): return found.bytes
-    case .failure(let failure): throw ArgumentError(description: ReadingContext.cannotRead(path, failure))
-    }
-  }
 
   private static func names(in folder: String) -> Result<[String], Failure> {
     guard let stream = opendir(folder) else { return .failure(Failure(code: errno)) }

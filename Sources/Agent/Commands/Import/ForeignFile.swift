@@ -89,3 +89,13 @@ struct WrittenConfiguration {
     String(path.unicodeScalars.prefix(100).map { $0.properties.generalCategory == .control ? "?" : Character($0) })
   }
 }
+
+extension ConfigurationFiles {
+  /// A whole file of at most 1 MiB; one byte more of a larger one, which no reader takes.
+  public static func bytes(of path: String) throws(ArgumentError) -> [UInt8] {
+    switch real.open(path, Document.Limit.input + 1) {
+    case .success(let found): return found.bytes
+    case .failure(let failure): throw ArgumentError(description: ReadingContext.cannotRead(path, failure))
+    }
+  }
+}
