@@ -80,15 +80,19 @@ public struct ConfigurationSummary: CustomStringConvertible {
 
   private var guarantee: String {
     let keepAlive = configuration.broker.keepalive
+    // The slowest of the servers that may be connected to.
+    let transports = configuration.broker.urls.map(\.server.transport)
+    let transport = transports.contains(.secureWebSocket) ? .secureWebSocket : transports.first ?? .tcp
     guard
       let seconds = PresenceMessages.detectWithin(
-        keepAlive: UInt16(clamping: keepAlive.components.seconds), willDelay: configuration.presence.willDelay, .v5)
+        keepAlive: UInt16(clamping: keepAlive.components.seconds), willDelay: configuration.presence.willDelay, .v5,
+        over: transport)
     else { return "a device that is lost without a word is never noticed: the keepalive is off" }
     let delay = configuration.presence.willDelay
     let more = delay > .zero ? " + \(delay.inWords) will delay" : ""
     return
-      "a lost device is seen within \(seconds.shortestDecimal) s (keepalive \(keepAlive.inWords) × 1.5 + 6 s for the "
-      + "broker\(more)), a clean stop at once"
+      "a lost device is seen within \(seconds.shortestDecimal) s (keepalive \(keepAlive.inWords) × 1.5 + "
+      + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), a clean stop at once"
   }
 
   private var buffer: String {

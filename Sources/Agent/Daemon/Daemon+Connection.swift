@@ -46,6 +46,7 @@ extension Daemon: ClientDelegate {
 
   private func connected(_ connected: Session.Connected, to server: ServerAddress) {
     connection = connected
+    transport = server.transport
     let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
     logger.notice(
       """

@@ -10,7 +10,8 @@ extension Daemon {
     let isFirst = births == 1
     birth = PresenceMessages.Statement(
       event: .birth, reason: isFirst ? start.reason : "reconnected", epoch: epoch,
-      since: WallClock.now().time(of: .now), connection: connected, goneFor: isFirst ? start.goneFor : nil)
+      since: WallClock.now().time(of: .now), connection: connected, goneFor: isFirst ? start.goneFor : nil,
+      transport: transport)
     tellBirth()
   }
 

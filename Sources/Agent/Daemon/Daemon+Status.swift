@@ -42,7 +42,8 @@ extension Daemon {
   func report(_ facts: AgentFacts) -> StatusReport {
     let detectWithin = connection.flatMap {
       PresenceMessages.detectWithin(
-        keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version)
+        keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version,
+        over: transport)
     }
     return StatusReport(
       clock: .now(), process: getpid(), device: facts.device, displayName: facts.displayName,

@@ -62,7 +62,7 @@ extension Daemon {
     guard let connection else { return }
     let statement = PresenceMessages.Statement(
       event: .stop, reason: stopReason.rawValue, epoch: epoch, since: WallClock.now().time(of: .now),
-      connection: connection)
+      connection: connection, transport: transport)
     publish(plan.presence.presence(statement), FirstToken.stopPresence)
     if !publish(plan.presence.status(statement), FirstToken.stopStatus) { perform(departure.farewellRefused()) }
   }

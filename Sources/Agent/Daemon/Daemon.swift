@@ -53,6 +53,8 @@ actor Daemon {
   var record = ConnectionRecord(at: .now)
   var epoch: UInt64
   var connection: Session.Connected?
+  /// Of the last connection.
+  var transport = ServerAddress.Transport.tcp
   var births = 0
   /// What the last birth said, for as long as it holds.
   var birth: PresenceMessages.Statement?

@@ -28,6 +28,8 @@ struct PresenceMessages: Sendable {
     let connection: Session.Connected
     /// Seconds since this device was last known to run, where it did not end cleanly.
     var goneFor: UInt64?
+    /// How the server is reached.
+    var transport = ServerAddress.Transport.tcp
     /// Who uses the same client identifier.
     var conflict: String?
   }
@@ -58,7 +60,7 @@ struct PresenceMessages: Sendable {
     object.add("session_present", statement.connection.sessionPresent)
     if let seconds = Self.detectWithin(
       keepAlive: statement.connection.limits.keepAlive, willDelay: effectiveWillDelay(statement.connection.limits),
-      statement.connection.version)
+      statement.connection.version, over: statement.transport)
     {
       object.add("detect_within", seconds)
     } else {
@@ -75,12 +77,19 @@ struct PresenceMessages: Sendable {
     min(willDelay, .seconds(Int64(limits.sessionExpiry)))
   }
 
-  /// Seconds until a lost device is seen at the latest: one and a half keepalives, 6 s for the broker's own round, and
+  /// Seconds until a lost device is seen at the latest: one and a half keepalives, what the broker takes beyond that, and
   /// the will's delay; nil without a keepalive.
-  static func detectWithin(keepAlive: UInt16, willDelay: Duration, _ version: ProtocolVersion) -> Double? {
+  static func detectWithin(
+    keepAlive: UInt16, willDelay: Duration, _ version: ProtocolVersion, over transport: ServerAddress.Transport
+  ) -> Double? {
     guard keepAlive > 0 else { return nil }
-    return Double(keepAlive) * 1.5 + 6 + (version == .v5 ? Double(willDelay.components.seconds) : 0)
+    return Double(keepAlive) * 1.5 + brokerRound(transport)
+      + (version == .v5 ? Double(willDelay.components.seconds) : 0)
   }
+
+  /// Seconds that a broker takes until it has looked at the keepalive and closed the connection: its own round. Over a
+  /// secure WebSocket mosquitto waits for the TLS farewell of a client that is gone (libwebsockets: 5 s).
+  static func brokerRound(_ transport: ServerAddress.Transport) -> Double { transport == .secureWebSocket ? 11 : 6 }
 
   /// What is said of a device that is online ends by itself; that it is offline stays true.
   private func expiring(_ message: Message, _ statement: Statement) -> Message {

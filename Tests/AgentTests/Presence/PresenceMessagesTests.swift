@@ -202,6 +202,17 @@ struct PresenceMessagesTests {
     #expect(try JSONText(message.payload)["detect_within"] == seconds.map { .number($0.shortestDecimal) } ?? .null)
   }
 
+  @Test("over a secure WebSocket the broker may take 5 s longer")
+  func detectWithinOverSecureWebSocket() throws {
+    for (transport, seconds) in [(.tls, "51"), (.webSocket, "51"), (.secureWebSocket, "56")]
+      as [(ServerAddress.Transport, String)]
+    {
+      var statement = statement(.birth, try connection())
+      statement.transport = transport
+      #expect(try JSONText(presence().presence(statement).payload)["detect_within"] == .number(seconds))
+    }
+  }
+
   @Test("what counts is the keepalive that the server granted")
   func grantedKeepAlive() throws {
     let granted = try connection(keepAlive: 30) { $0.serverKeepAlive = 60 }
