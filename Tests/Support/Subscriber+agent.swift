@@ -69,6 +69,8 @@ package struct Presence: Decodable, Sendable {
   package let version: String
   package let sessionPresent: Bool
   package let detectWithin: Double
+  /// Seconds; nil: nobody asks.
+  package let goneFor: Int?
 
   package init(json: String) throws {
     let decoder = JSONDecoder()
