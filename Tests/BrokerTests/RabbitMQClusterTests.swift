@@ -16,16 +16,7 @@ struct RabbitMQClusterTests {
 
   /// - Parameter policy: of the queues that sessions are kept in, as JSON.
   private func cluster(_ scene: Scene, policy: String? = nil) async throws -> Cluster {
-    let certificates = try await scene.certificates()
-    let first = try RabbitMQNode(name: "one")
-    let second = try RabbitMQNode(name: "two", mapperPort: first.mapperPort)
-    let nodes = [try await scene.rabbitMQ(first, certificates), try await scene.rabbitMQ(second, certificates)]
-    for node in nodes { try await node.start() }
-    try await scene.control(second, "stop_app")
-    try await scene.control(second, "reset")
-    try await scene.control(second, "join_cluster", first.fullName)
-    try await scene.control(second, "start_app")
-    if let policy { try await scene.control(first, "set_policy", "--apply-to", "queues", "sessions", "^mqtt-", policy) }
+    let nodes = try await scene.rabbitMQCluster(try await scene.certificates(), policy: policy)
     return Cluster(nodes: nodes, addresses: try nodes.map { try $0.address(.tcp) })
   }
 

@@ -17,7 +17,7 @@ struct Cell: Sendable, CustomStringConvertible {
 
   /// The whole matrix of a broker.
   static func all(_ broker: BrokerKind) -> [Cell] {
-    Fault.allCases.flatMap { fault in
+    Fault.matrix.flatMap { fault in
       versions.flatMap { version in
         transports.map { Cell(fault: fault, broker: broker, version: version, transport: $0) }
       }
@@ -26,7 +26,7 @@ struct Cell: Sendable, CustomStringConvertible {
 
   /// Each fault on both versions, each time over other transports.
   static func selection(_ broker: BrokerKind) -> [Cell] {
-    Fault.allCases.enumerated().filter { !$1.isSlow }.flatMap { number, fault in
+    Fault.matrix.enumerated().filter { !$1.isSlow }.flatMap { number, fault in
       versions.enumerated().map { shift, version in
         Cell(fault: fault, broker: broker, version: version, transport: transports[(number + 2 * shift) % 4])
       }
@@ -35,9 +35,12 @@ struct Cell: Sendable, CustomStringConvertible {
 
   /// The cells of this run.
   static func chosen(_ broker: BrokerKind) -> [Cell] {
+    // What has nothing to do with the broker is shown on one.
     (Run.isWhole ? all(broker) : selection(broker))
-      .filter { Run.text.isEmpty || $0.description.contains(Run.text) }
+      .filter { $0.isChosen && (broker == .mosquitto || !$0.fault.isSlow && !$0.fault.needsGuest) }
   }
+
+  var isChosen: Bool { Run.text.isEmpty || description.contains(Run.text) }
 
   /// Those of them that can be played here.
   static func played(_ broker: BrokerKind, inGuest: Bool = false) -> [Cell] {

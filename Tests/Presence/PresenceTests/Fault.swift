@@ -22,6 +22,10 @@ enum Fault: String, CaseIterable, Sendable {
   case addressChanged = "its address changes"
   case clockJumped = "its clock jumps"
   case suspended = "suspended for longer than the keepalive"
+  case nodeKilled = "the node of a cluster that it is connected to is killed"
+
+  /// Those of a broker that is alone.
+  static let matrix = allCases.filter { $0 != .nodeKilled }
 }
 
 /// What the status has to say.
@@ -83,8 +87,9 @@ enum Bound {
   /// What is told or felt, with the time that a busy machine takes.
   static let atOnce = Duration.seconds(2) * Patience.factor
   /// `detect_within`.
-  static let lost = Duration.seconds(keepAlive) * 3 / 2 + .seconds(6)
-  static let delayed = lost + .seconds(willDelay)
+  static func lost(_ cell: Cell) -> Duration {
+    .seconds(keepAlive) * 3 / 2 + .seconds(cell.transport == .secureWebSocket ? 11 : 6)
+  }
   static let back = longestBackOff + atOnce
   /// The attempt that hangs when the network comes back has to end first.
   static let backOnNetwork = connectTimeout + back
@@ -93,16 +98,18 @@ enum Bound {
   static let expired = Duration.seconds(3 * lease) + atOnce
   /// Three kicks, and the rest of ten seconds after an answer to a wrong status.
   static let twins = longestBackOff * 3 + .seconds(11) + atOnce
+  /// The other node may close on SUBSCRIBE: after two times there is none.
+  static let otherNode = longestBackOff * 4 + atOnce
   /// The longest wait of who gave way (6 min).
   static let alone = Duration.seconds(360) + atOnce
 }
 
 extension Fault {
-  var steps: [Step] {
+  func steps(_ cell: Cell) -> [Step] {
     switch self {
     case .terminated: [.signal(15), .right(.offline, within: Bound.atOnce)]
     case .killed: [.signal(9), .right(.offline, within: Bound.atOnce)]
-    case .killedWithDelay: [.signal(9), .right(.offline, within: Bound.delayed)]
+    case .killedWithDelay: [.signal(9), .right(.offline, within: Bound.lost(cell) + .seconds(Bound.willDelay))]
     case .aborted:
       [
         .way(.swallows), .signal(15), .says("stopping"), .signal(15), .says("aborted"),
@@ -110,7 +117,7 @@ extension Fault {
       ]
     case .halfOpen:
       [
-        .packets(areDropped: true), .right(.offline, within: Bound.lost),
+        .packets(areDropped: true), .right(.offline, within: Bound.lost(cell)),
         .packets(areDropped: false), .right(.online, within: Bound.backOnNetwork),
       ]
     case .reset: [.way(.resets), .right(.online, within: Bound.back)]
@@ -149,9 +156,10 @@ extension Fault {
     case .addressChanged: [.moves, .right(.online, within: Bound.moved), .says("is gone")]
     case .clockJumped:
       [.clock(hours: 1), .right(.online, within: .zero), .clock(hours: -1), .right(.online, within: .zero)]
+    case .nodeKilled: [.brokerStops(9), .right(.online, within: Bound.otherNode)]
     case .suspended:
       [
-        .signal(19), .right(.offline, within: Bound.lost), .signal(18), .right(.online, within: Bound.back),
+        .signal(19), .right(.offline, within: Bound.lost(cell)), .signal(18), .right(.online, within: Bound.back),
       ]
     }
   }
@@ -163,6 +171,14 @@ extension Fault {
   var needsGate: Bool {
     switch self {
     case .aborted, .reset, .resetUnseen, .shortLoss, .oldWill: true
+    default: false
+    }
+  }
+
+  /// Others cannot be played on the same broker meanwhile.
+  var stopsBroker: Bool {
+    switch self {
+    case .brokerRestarted, .brokerRecallsOffline, .brokerRecallsOnline, .terminatedInBackOff, .nodeKilled: true
     default: false
     }
   }

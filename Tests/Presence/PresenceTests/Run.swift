@@ -5,9 +5,7 @@ import TestScene
 enum Run {
   private static let environment = ProcessInfo.processInfo.environment
 
-  /// The matrix is played: its brokers listen at every address, which is for a network namespace only.
-  static let isMatrix = environment["LIMPET_PRESENCE"] == "matrix" || hasNetworks
-  /// In a network namespace that others can be joined to.
+  /// In a network namespace that others can be joined to, and where brokers may listen at every address.
   static let hasNetworks = environment["LIMPET_PRESENCE"] == "networks"
   /// In the guest of Tests/Hardware/vm, whose clock may be set.
   static let isGuest = environment["LIMPET_PRESENCE"] == "guest"
@@ -25,7 +23,10 @@ enum Run {
   /// A line of the table: what happened in one cell. Appended at once, so that lines of several cells do not mix.
   static func report(_ cell: Cell, _ text: String) throws {
     guard let results else { return }
-    let fields = [cell.broker.rawValue, cell.fault.rawValue, cell.versionText, cell.transport.scheme, text]
+    let fields = [
+      cell.broker.rawValue, cell.fault.rawValue, cell.versionText, cell.transport.scheme, text,
+      "\(Fault.allCases.firstIndex(of: cell.fault) ?? 0)",
+    ]
     let line = Array((fields.joined(separator: "\t") + "\n").utf8)
     let descriptor = open(results, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     defer { close(descriptor) }

@@ -21,21 +21,26 @@ final class Trial {
   /// How long it took until it was right, for each time that was asked.
   private(set) var times: [Duration] = []
 
-  init(_ cell: Cell, _ scene: Scene, broker: any Broker, _ certificates: Certificates) async throws {
-    (self.cell, self.scene, self.broker) = (cell, scene, broker)
+  init(
+    _ cell: Cell, _ scene: Scene, brokers: [any Broker], _ certificates: Certificates
+  ) async throws {
+    (self.cell, self.scene) = (cell, scene)
+    broker = try #require(brokers.first)
     device = "board-\(UUID().uuidString.prefix(8).lowercased())"
     network = Run.hasNetworks ? try await BoardNetwork(scene) : nil
-    let port = try broker.port(cell.transport)
-    gate = cell.fault.needsGate ? try Gate(to: port) : nil
+    gate = cell.fault.needsGate ? try Gate(to: try broker.port(cell.transport)) : nil
     if let gate {
       try await gate.open()
       scene.atEnd { await gate.end() }
     }
-    witness = try await Witness("limpet/\(device)/status", cell.broker, port: try broker.port(.tcp), scene)
+    witness = try await Witness(
+      "limpet/\(device)/status", cell.broker, port: try (brokers.last ?? broker).port(.tcp), scene)
     let host = network?.host ?? "127.0.0.1"
+    let ports = try gate.map { [$0.port] } ?? brokers.map { try $0.port(cell.transport) }
     let path = cell.transport == .webSocket || cell.transport == .secureWebSocket ? "/mqtt" : ""
+    let urls = ports.map { "\"\(cell.transport.scheme)://\(host):\($0)\(path)\"" }
     settings = Self.settings(
-      cell, device, url: "\(cell.transport.scheme)://\(host):\(gate?.port ?? port)\(path)", certificates, scene)
+      cell, device, url: "[\(urls.joined(separator: ", "))]", certificates, scene)
     agent = try scene.agent(settings, name: "agent", program: Run.program, under: network?.launcher ?? [])
     try await seen(.online)
   }
@@ -61,7 +66,7 @@ final class Trial {
 
   /// Does what a cell is about. What is wrong is recorded.
   func play() async throws {
-    for step in cell.fault.steps {
+    for step in cell.fault.steps(cell) {
       try await perform(step)
       switch step {
       case .right, .says, .seen: break

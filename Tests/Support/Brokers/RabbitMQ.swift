@@ -81,6 +81,24 @@ extension Scene {
       self, name: node.name, ["\(Self.programs)/rabbitmq-server"], environment: environment, ports: ports)
   }
 
+  /// Two nodes of one cluster, which run.
+  /// - Parameter policy: of the queues that sessions are kept in, as JSON.
+  package func rabbitMQCluster(
+    _ certificates: Certificates, address: String = "127.0.0.1", policy: String? = nil
+  ) async throws -> [BrokerProgram] {
+    let first = try RabbitMQNode(name: "one")
+    let second = try RabbitMQNode(name: "two", mapperPort: first.mapperPort)
+    var nodes: [BrokerProgram] = []
+    for node in [first, second] { nodes.append(try await rabbitMQ(node, certificates, address: address)) }
+    for node in nodes { try await node.start() }
+    try await control(second, "stop_app")
+    try await control(second, "reset")
+    try await control(second, "join_cluster", first.fullName)
+    try await control(second, "start_app")
+    if let policy { try await control(first, "set_policy", "--apply-to", "queues", "sessions", "^mqtt-", policy) }
+    return nodes
+  }
+
   /// What a node and those who talk to it share. The cookie of a cluster is in the home folder.
   private func environment(_ node: RabbitMQNode) -> [String: String] {
     [
