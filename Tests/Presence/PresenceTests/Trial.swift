@@ -92,7 +92,10 @@ final class Trial {
     case .moves: try await network?.move()
     case .brokerSaves: try await (broker as? MosquittoBroker)?.mosquitto.save()
     case .brokerStops(let signal): try await broker.stop(signal)
-    case .brokerStarts: try await broker.start()
+    case .brokerStarts:
+      try await broker.start()
+      // It may listen for a while before it answers.
+      try await until("the broker answers", within: .seconds(30)) { try await witness.look() != .noAnswer }
     case .twinStarts:
       var settings = settings
       settings.storage += "-twin"
