@@ -17,7 +17,6 @@ struct StoreFolder: ~Copyable {
   /// Creates the folder when it is missing, with mode 0700 (folders above it 0755), and locks it.
   /// Throws `busy` when another store holds it.
   init(path: String) throws(StorageError) {
-    self.path = path
     try Self.create(path, mode: 0o700)
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw StorageError(errno: errno, attempt: "open the folder", file: path) }
@@ -27,6 +26,8 @@ struct StoreFolder: ~Copyable {
       throw StorageError(
         .busy, attempt: "open the store", file: path, systemError: EWOULDBLOCK, message: "it is in use")
     }
+    // Both at once: Swift 6.2 loses count of a value that is made in parts and given up.
+    self.path = path
     self.descriptor = descriptor
   }
 
