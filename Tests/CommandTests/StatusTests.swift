@@ -109,6 +109,21 @@ struct StatusTests {
     }
   }
 
+  @Test("no thread is libdispatch's, which would wake up once a second from then on")
+  func threads() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      settings.url = "mqtt://localhost:\(broker.port)"
+      let agent = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 3)
+      _ = try await status(scene)
+      let threads = try agent.threads
+      #expect(threads.contains("limpet-storage") && !threads.contains { $0.contains("qos") }, "\(threads)")
+    }
+  }
+
   @Test("where no daemon answers: one sentence that says what to do, exit 1")
   func absent() async throws {
     try await withScene { scene in

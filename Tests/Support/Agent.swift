@@ -75,6 +75,16 @@ package final class Agent: Sendable {
     }
   }
 
+  /// The names of its threads (proc_pid_comm(5)).
+  package var threads: [String] {
+    get throws {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/task").compactMap { thread in
+        try? String(contentsOfFile: "/proc/\(process.pid)/task/\(thread)/comm", encoding: .utf8)
+          .trimmingCharacters(in: .newlines)
+      }
+    }
+  }
+
   /// How often its threads woke up from a wait (proc_pid_status(5)).
   package var wakeUps: Int {
     get throws {

@@ -15,8 +15,8 @@ actor ControlServer {
   nonisolated let eventLoop: any EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
-  /// One line, without its end.
-  typealias Answer = @Sendable (ControlRequest) async -> ByteBuffer
+  /// One line, without its end. Isolated: another one would begin on the global executor.
+  typealias Answer = @Sendable (isolated ControlServer, ControlRequest) async -> ByteBuffer
 
   /// What there is to count.
   struct Counts: Sendable, Equatable {
@@ -52,11 +52,15 @@ actor ControlServer {
   /// Between two requests that are carried out.
   private static let pause = Duration.milliseconds(5)
 
+  /// The path may be on a disk that takes its time.
+  private static let thread = "limpet-control"
+
   private let answer: Answer
   private let trusts: @Sendable (uid_t) -> Bool
   private let logger: Logger
   private var socket: ControlSocket?
   private var channel: (any Channel)?
+  private var hasStopped = false
   private var peers: [UInt64: Peer] = [:]
   private var nextPeer: UInt64 = 0
   /// Who waits for a turn; whoever may do more comes first.
@@ -79,64 +83,62 @@ actor ControlServer {
 
   /// Listens at a path; where that cannot be, it says so and the agent does without.
   func start(_ path: String) async {
-    do throws(ControlSocket.Failure) {
-      let socket = try await Self.onThread { () throws(ControlSocket.Failure) in try ControlSocket.bind(path) }
+    do {
+      let socket = try await BlockingWork.run(Self.thread) { try ControlSocket.bind(path) }
       self.socket = socket
-      channel = try await listen(on: socket)
+      listen(on: socket)
       logger.info("the control socket is \(path)")
     } catch {
-      logger.warning("\(error); limpet status and limpet reload do not work (SIGHUP does)")
+      refuse(error)
     }
   }
 
-  private func listen(on socket: ControlSocket) async throws(ControlSocket.Failure) -> any Channel {
-    do {
-      return try await ServerBootstrap(group: eventLoop)
-        // A connection for each time it is asked: see `AcceptPace`.
-        .serverChannelOption(.autoRead, value: false)
-        .serverChannelOption(.maxMessagesPerRead, value: 1)
-        .serverChannelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPace()) }
+  private func refuse(_ error: any Error) {
+    logger.warning("\(error); limpet status and limpet reload do not work (SIGHUP does)")
+  }
+
+  /// Whoever connects waits in the kernel's queue until it does.
+  private func listen(on socket: ControlSocket) {
+    ServerBootstrap(group: eventLoop)
+      // A connection for each time it is asked: see `AcceptPace`.
+      .serverChannelOption(.autoRead, value: false)
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(AcceptPace()) }
+      }
+      .childChannelOption(.autoRead, value: false)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: LineBuffer.limit))
+      .childChannelInitializer { [weak self] channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard let self else { throw ChannelError.ioOnClosedChannel }
+          try self.assumeIsolated { try $0.accept(channel) }
         }
-        .childChannelOption(.autoRead, value: false)
-        .childChannelOption(.allowRemoteHalfClosure, value: true)
-        .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: LineBuffer.limit))
-        .childChannelInitializer { [weak self] channel in
-          channel.eventLoop.makeCompletedFuture {
-            guard let self else { throw ChannelError.ioOnClosedChannel }
-            try self.assumeIsolated { try $0.accept(channel) }
-          }
-        }
-        .withBoundSocket(socket.descriptor).get()
-    } catch {
-      throw .path(socket.path, "\(error)")
+      }
+      .withBoundSocket(socket.descriptor)
+      .whenComplete { result in self.assumeIsolated { $0.listens(result, at: socket.path) } }
+  }
+
+  private func listens(_ result: Result<any Channel, any Error>, at path: String) {
+    switch result {
+    case .success(let channel) where hasStopped: channel.close(promise: nil)
+    case .success(let channel): self.channel = channel
+    case .failure(let error): refuse(ControlSocket.Failure.path(path, "\(error)"))
     }
   }
 
   /// Cuts everybody off and takes the socket away.
   func stop() async {
+    hasStopped = true
     // As long as it is open its inode is no other file's.
     if let socket {
       self.socket = nil
-      await Self.onThread { socket.remove() }
+      try? await BlockingWork.run(Self.thread) { socket.remove() }
     }
     pauseTimer?.cancel()
     for peer in peers.values { peer.channel.close(promise: nil) }
-    try? await channel?.close()
+    channel?.close(promise: nil)
     channel = nil
-  }
-
-  /// The path may be on a disk that takes its time.
-  private static func onThread<Value: Sendable, Failure: Error>(
-    _ body: @escaping @Sendable () throws(Failure) -> Value
-  ) async throws(Failure) -> Value {
-    let result = await withCheckedContinuation { continuation in
-      let run: @Sendable () -> Void = {
-        continuation.resume(returning: Result { () throws(Failure) in try body() })
-      }
-      if DetachedThread.start("limpet-control", run) != 0 { run() }
-    }
-    return try result.get()
   }
 
   // MARK: Connections
@@ -232,7 +234,7 @@ actor ControlServer {
     do throws(ControlError) {
       let request = try ControlRequest(line.readableBytesView)
       guard request.isForEverybody || peer.isTrusted else { throw .notAllowed }
-      Task { self.reply(await self.answer(request), to: id) }
+      Task { self.reply(await self.answer(self, request), to: id) }
     } catch {
       counts.refusals += 1
       reply(ControlReply.failure(error), to: id)

@@ -4,7 +4,7 @@ import NIOCore
 /// What is asked over the control socket.
 extension Agent {
   func startControl() async {
-    let control = ControlServer(eventLoop: eventLoop, logger: logger) { [weak self] request in
+    let control = ControlServer(eventLoop: eventLoop, logger: logger) { [weak self] _, request in
       await self?.answer(request) ?? ControlReply.failure(ControlError.notRunning)
     }
     self.control = control

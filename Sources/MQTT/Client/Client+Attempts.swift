@@ -1,4 +1,5 @@
 import NIOCore
+import Threads
 
 /// Attempts at a connection: how they begin, how they end, and when the next one follows.
 extension Client {

@@ -26,7 +26,7 @@ struct ControlServerTests {
   /// - Parameter trusts: whether a client may do everything.
   private func withServer(
     patience: Duration = .seconds(10), trusts: @escaping @Sendable (uid_t) -> Bool = { _ in true },
-    answer: @escaping ControlServer.Answer = { _ in ControlReply.success { $0.add("number", UInt64(1)) } },
+    answer: @escaping ControlServer.Answer = { _, _ in ControlReply.success { $0.add("number", UInt64(1)) } },
     _ body: (ControlServer) async throws -> Void
   ) async throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -44,7 +44,7 @@ struct ControlServerTests {
 
   @Test("an answer for each request, in order, also for those that came at once")
   func answers() async throws {
-    let answer: ControlServer.Answer = { request in ControlReply.success { $0.add("request", "\(request)") } }
+    let answer: ControlServer.Answer = { _, request in ControlReply.success { $0.add("request", "\(request)") } }
     try await withServer(answer: answer) { _ in
       let path = path
       let lines = try await onThread {
@@ -127,10 +127,10 @@ struct ControlServerTests {
   @Test("who says nothing, never ends its line, or does not read is cut off; others are answered meanwhile")
   func stalls() async throws {
     let long = String(repeating: "x", count: 4_000_000)
-    let answer: ControlServer.Answer = { request in
+    let answer: ControlServer.Answer = { _, request in
       ControlReply.success { $0.add("text", request == .abort ? long : "short") }
     }
-    try await withServer(patience: .milliseconds(300), answer: answer) { server in
+    try await withServer(patience: .seconds(1), answer: answer) { server in
       let path = path
       let results = try await onThread {
         let silent = try RawClient(path)
@@ -140,7 +140,7 @@ struct ControlServerTests {
         let healthy = try RawClient(path)
         var answers: [String?] = []
         // As long as the others have patience for, and longer.
-        for _ in 0..<30 {
+        for _ in 0..<75 {
           slow.write("{")
           healthy.write("{\"command\":\"status\"}\n")
           answers.append(healthy.line())
@@ -150,7 +150,7 @@ struct ControlServerTests {
       }
       #expect(results.0 == nil)
       #expect(results.1 == nil)
-      #expect(results.2 == Array(repeating: #"{"ok":true,"text":"short"}"#, count: 30))
+      #expect(results.2 == Array(repeating: #"{"ok":true,"text":"short"}"#, count: 75))
       while await server.counts.stalls < 3 { await Task.yield() }
       #expect(await server.counts.connections <= 1)
     }
