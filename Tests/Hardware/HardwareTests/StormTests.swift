@@ -83,17 +83,21 @@ extension Alone {
         let chip = try bench.chip()
         try bench.agent("{name: bell, chip: \(chip.label), line: 3, mode: event}")
         try await bench.isHeld(chip, 3)
-        try await bench.pulse(chip.line(3), options: "-n 900")
-        let readings = try await eventually("the last edge") {
-          let readings = try bench.readings("bell")
-          return readings.last?.level == (try chip.line(3).isHigh) && readings.count > 1 ? readings : nil
-        }
         var alike = 0
-        for (before, after) in zip(readings, readings.dropFirst()) where before.edge != nil && after.edge != nil {
-          #expect((after.suspect == true) == (before.edge == after.edge))
-          if before.edge == after.edge { alike += 1 }
+        var seen = 1
+        // The rig makes them sooner or later, or this test shows nothing.
+        for _ in 0..<10 where alike == 0 {
+          try await bench.pulse(chip.line(3), options: "-n 900")
+          let readings = try await eventually("the last edge") {
+            let readings = try bench.readings("bell")
+            return readings.last?.level == (try chip.line(3).isHigh) && readings.count > seen ? readings : nil
+          }
+          seen = readings.count
+          for (before, after) in zip(readings, readings.dropFirst()) where before.edge != nil && after.edge != nil {
+            #expect((after.suspect == true) == (before.edge == after.edge))
+            if before.edge == after.edge { alike += 1 }
+          }
         }
-        // The rig makes them, or this test shows nothing.
         #expect(alike > 0)
       }
     }
