@@ -94,7 +94,7 @@ actor ControlServer {
   }
 
   private func refuse(_ error: any Error) {
-    logger.warning("\(error); limpet status and limpet reload do not work (SIGHUP does)")
+    logger.warning("\(error); limpet status, log-level and abort do not work")
   }
 
   /// Whoever connects waits in the kernel's queue until it does.
