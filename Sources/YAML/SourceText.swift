@@ -30,7 +30,8 @@ struct SourceText {
   static func character(at position: Position, in source: UnsafeBufferPointer<UInt8>) -> Unicode.Scalar? {
     var place = Place()
     for scalar in String(decoding: source, as: UTF8.self).unicodeScalars {
-      if place.position == position { return scalar }
+      // CR LF is one line's end: the next line begins behind it.
+      if place.position == position && !place.isWithinEnd(scalar) { return scalar }
       place.pass(scalar)
       if place.position > position { return nil }
     }
@@ -75,11 +76,13 @@ struct SourceText {
     private(set) var position = Position(line: 1, column: 1)
     private var isAfterReturn = false
 
+    /// It is the second half of a line's end.
+    func isWithinEnd(_ scalar: Unicode.Scalar) -> Bool { isAfterReturn && scalar == "\n" }
+
     mutating func pass(_ scalar: Unicode.Scalar) {
       defer { isAfterReturn = scalar == "\r" }
+      guard !isWithinEnd(scalar) else { return }
       switch scalar.value {
-      case 0x0A where isAfterReturn:
-        break
       case 0x0A, 0x0D, 0x85, 0x2028, 0x2029:
         position = Position(line: position.line + 1, column: 1)
       default:

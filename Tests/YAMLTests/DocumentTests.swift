@@ -82,6 +82,7 @@ struct DocumentTests {
     arguments: [
       ("a: 1\n\tb: 2\n", "2:1: a tab; YAML indents with spaces only"),
       ("a:\n\tb: 1\n", "2:1: a tab; YAML indents with spaces only"),
+      ("a:\r\n\tb: 1\r\n", "2:1: a tab; YAML indents with spaces only"),
       ("a: |\n\t x\n", "2:1: a tab; YAML indents with spaces only"),
       ("a: 'x\nb: 2\n", "3:1: the quotes that open on line 1 are never closed; close them"),
       (
