@@ -45,6 +45,6 @@ struct SyntaxError {
   }
 
   private var quotedCharacter: String {
-    character.map { "\"\($0)\"" } ?? "this character"
+    character.map { quoted(String($0)) } ?? "this character"
   }
 }

@@ -110,7 +110,7 @@ struct TreeBuilder {
         problems.append(
           Problem(
             position: event.position,
-            message: "duplicate key \"\(scalar.text)\"; it is already set on line \(line)\(advice)"))
+            message: "duplicate key \(quoted(scalar.text)); it is already set on line \(line)\(advice)"))
         continue
       }
       lines[scalar.text] = event.position.line
@@ -168,7 +168,7 @@ struct TreeBuilder {
   ) throws(Problem) -> Measured {
     // YAML's own tags state a type, and types are decided by the reader; any other tag would be ignored in silence.
     if let tag = properties.tag, tag != "!", !tag.hasPrefix("tag:yaml.org,2002:") {
-      throw Problem(position: position, message: "the tag \"\(tag)\" has no meaning here; remove it")
+      throw Problem(position: position, message: "the tag \(quoted(tag)) has no meaning here; remove it")
     }
     if let anchor = properties.anchor { anchors[anchor] = .complete(measured) }
     return measured

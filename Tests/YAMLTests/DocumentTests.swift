@@ -120,6 +120,16 @@ struct DocumentTests {
     #expect(Document.parse(Array(text.utf8)).root == nil)
   }
 
+  @Test("what the file says is shown on one line, whatever it holds")
+  func quotedText() {
+    #expect(
+      problems(of: "\"a\\nb\": 1\n\"a\\nb\": 2\n") == [
+        "2:1: duplicate key \"a\\u{a}b\"; it is already set on line 1; remove one of them"
+      ])
+    #expect(
+      problems(of: "a: !<x%0Ay> 2\n") == ["1:4: the tag \"x\\u{a}y\" has no meaning here; remove it"])
+  }
+
   @Test("duplicate keys are collected at the later key, the first value stays, and parsing goes on")
   func duplicates() {
     let text = "a: 1\nb: {c: 1, c: 2}\na: 3\n\"a\": 4\nd: 5\n"
