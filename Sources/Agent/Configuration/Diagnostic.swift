@@ -82,7 +82,7 @@ final class DiagnosticLog {
   private func add(_ severity: Diagnostic.Severity, _ position: Position, _ path: String?, _ message: String) {
     guard !isFull else { return }
     let diagnostic = Diagnostic(
-      severity: severity, file: file(of: position).name, position: position, path: path, message: message)
+      severity: severity, file: file(of: position).name, position: position, path: path, message: escaped(message))
     if !seen.insert(diagnostic).inserted { return }
     diagnostics.append(diagnostic)
   }

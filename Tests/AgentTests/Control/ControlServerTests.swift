@@ -130,7 +130,7 @@ struct ControlServerTests {
     let answer: ControlServer.Answer = { _, request in
       ControlReply.success { $0.add("text", request == .abort ? long : "short") }
     }
-    try await withServer(patience: .seconds(1), answer: answer) { server in
+    try await withServer(patience: .seconds(3), answer: answer) { server in
       let path = path
       let results = try await onThread {
         let silent = try RawClient(path)
@@ -140,7 +140,7 @@ struct ControlServerTests {
         let healthy = try RawClient(path)
         var answers: [String?] = []
         // As long as the others have patience for, and longer.
-        for _ in 0..<75 {
+        for _ in 0..<200 {
           slow.write("{")
           healthy.write("{\"command\":\"status\"}\n")
           answers.append(healthy.line())
@@ -150,7 +150,7 @@ struct ControlServerTests {
       }
       #expect(results.0 == nil)
       #expect(results.1 == nil)
-      #expect(results.2 == Array(repeating: #"{"ok":true,"text":"short"}"#, count: 75))
+      #expect(results.2 == Array(repeating: #"{"ok":true,"text":"short"}"#, count: 200))
       while await server.counts.stalls < 3 { await Task.yield() }
       #expect(await server.counts.connections <= 1)
     }
@@ -172,8 +172,10 @@ struct ControlServerTests {
         return (floods.map { flood in (0..<100).map { _ in flood.line() }.count { $0 != nil } }, other)
       }
       #expect(answered == [100, 100, 100, 100])
-      #expect(start.duration(to: .now) >= .milliseconds(5) * 400)
-      #expect(other < .seconds(1))
+      let all = start.duration(to: .now)
+      #expect(all >= .milliseconds(5) * 400)
+      // Behind the flood it would have taken as long as all of it.
+      #expect(other < all * 0.75)
       #expect(await server.counts.requests == 401)
     }
   }
