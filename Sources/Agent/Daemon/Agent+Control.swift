@@ -16,7 +16,7 @@ extension Agent {
     case .status(let format): status(format)
     case .logLevel(let level): setLogLevel(level)
     case .abort: abort()
-    case .reload: ControlReply.failure(ControlError.notRunning)
+    case .reload: ControlReply.failure(ControlError.noReload)
     }
   }
 
