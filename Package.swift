@@ -92,7 +92,9 @@ let package = Package(
     .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing", "TestScene"], swiftSettings: strict),
-    .testTarget(name: "StorageTests", dependencies: ["Storage"], swiftSettings: strict),
+    .testTarget(
+      name: "StorageTests", dependencies: ["Storage", "CSQLite", "MQTT", "TestScene", nio("NIOCore")],
+      swiftSettings: strict),
     .testTarget(
       name: "AgentTests",
       dependencies: [
@@ -112,6 +114,12 @@ let package = Package(
       name: "PresenceTests",
       dependencies: ["limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix")],
       path: "Tests/Presence/PresenceTests",
+      swiftSettings: strict),
+    // They run under Tests/Crash/run; elsewhere they are skipped.
+    .testTarget(
+      name: "CrashTests",
+      dependencies: ["limpet", "Agent", "MQTT", "Sensing", "Storage", "TestScene"],
+      path: "Tests/Crash/CrashTests",
       swiftSettings: strict),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
     .testTarget(

@@ -34,16 +34,20 @@ final class Database {
   }
 
   /// Opens the file. `exclusive` waits for nobody: a file that another process holds is `busy` at once.
-  init(path: String, mode: Mode = .exclusive) throws(StorageError) {
+  ///
+  /// - Parameter system: SQLite's name of the functions that it does input and output with [sqlite.org/vfs.html]; nil:
+  ///   the usual ones.
+  init(path: String, mode: Mode = .exclusive, system: String? = nil) throws(StorageError) {
     self.path = path
     var opened: OpaquePointer?
     let result =
       switch mode {
       case .exclusive:
-        sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+        sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, system)
       case .peek:
         sqlite3_open_v2(
-          Self.immutableURI(path), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
+          Self.immutableURI(path), &opened, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+          system)
       }
     guard let opened else {
       throw StorageError(
@@ -76,10 +80,12 @@ final class Database {
     try execute("PRAGMA trusted_schema = OFF")
     // A damaged page is found when it is read, not when something has grown from it.
     try execute("PRAGMA cell_size_check = ON")
+    // A new file is made of small pages: a commit of a few readings or a counter writes one or two of them.
+    try execute("PRAGMA page_size = 512")
     try execute("PRAGMA journal_mode = WAL")
     // A commit is on the disk when it returns.
     try execute("PRAGMA synchronous = FULL")
-    try execute("PRAGMA wal_autocheckpoint = 256")
+    try execute("PRAGMA wal_autocheckpoint = 2048")
   }
 
   /// Says that the file is sound. Until then a log that was found stays where it is when the database is closed, so
@@ -152,6 +158,11 @@ final class Database {
     var results: [Value] = []
     try each(sql, values) { found throws(StorageError) in results.append(try row(found)) }
     return results
+  }
+
+  /// Runs one statement row by row, for as many as there are.
+  func each(_ sql: String, _ body: (DatabaseRow) throws(StorageError) -> Void) throws(StorageError) {
+    try each(sql, [], body)
   }
 
   private func each(

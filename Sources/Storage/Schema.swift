@@ -38,6 +38,14 @@ struct Schema {
         STRICT, WITHOUT ROWID;
       CREATE TABLE instance (number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
       """,
+      // Readings that wait, in the order in which they were taken; what `data` says is the agent's affair. Without an
+      // index a batch goes to the end of one tree, however many names and however long the backlog.
+      """
+      CREATE TABLE reading (token INTEGER PRIMARY KEY, stream INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+      CREATE TABLE reading_owner (one INTEGER PRIMARY KEY CHECK (one = 1), device TEXT NOT NULL) STRICT;
+      CREATE TABLE reading_stream (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+      CREATE TABLE reading_boot (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, start INTEGER) STRICT;
+      """,
     ],
     // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])
@@ -48,8 +56,8 @@ struct Schema {
   ///
   /// Opening a database the usual way copies a log left by a crash into it. The peek sees the main file alone, which
   /// after a crash may be half of the truth: only "newer" is believed, and every other finding left to `apply`.
-  func refuseNewer(at path: String) throws(StorageError) {
-    guard let database = try? Database(path: path, mode: .peek) else { return }
+  func refuseNewer(at path: String, system: String? = nil) throws(StorageError) {
+    guard let database = try? Database(path: path, mode: .peek, system: system) else { return }
     guard let found = try? Header(of: database), found.applicationID == Self.applicationID else { return }
     try refuseNewer(found, at: path)
   }

@@ -36,6 +36,7 @@ public struct SequenceAllocator: Sendable {
 
   private let blockSize: UInt64
   private let historyIsLost: Bool
+  private let reservesBlocks: Bool
   private var lines: [String: Line]
   /// A block may be half used: looking at every name after each reading would be most of its work.
   private var mayBeShort = true
@@ -45,8 +46,13 @@ public struct SequenceAllocator: Sendable {
 
   /// `stored` is what the store knows of each name. `historyIsLost`: the store is a new one in place of a damaged one,
   /// or there is none; names start at 1, and their first number is marked `restarted`.
-  public init(stored: [String: StoredSequence], blockSize: UInt64 = 1000, historyIsLost: Bool = false) {
+  /// `reservesBlocks`: false where each number is stored with its reading before that is seen by anybody.
+  public init(
+    stored: [String: StoredSequence], blockSize: UInt64 = 1000, reservesBlocks: Bool = true,
+    historyIsLost: Bool = false
+  ) {
     self.blockSize = max(blockSize, 2)
+    self.reservesBlocks = reservesBlocks
     self.historyIsLost = historyIsLost
     lines = stored.mapValues { Line(next: $0.next, end: $0.next, restarted: !$0.exact) }
   }
@@ -60,7 +66,7 @@ public struct SequenceAllocator: Sendable {
   /// until it is, or gives up on the storage.
   public mutating func next(_ name: String) -> Number? {
     activate(name)
-    guard var line = lines[name], runsInMemory || line.next < line.end else { return nil }
+    guard var line = lines[name], runsInMemory || !reservesBlocks || line.next < line.end else { return nil }
     let number = Number(sequence: line.next, restarted: line.restarted)
     line.next += 1
     line.restarted = false
@@ -72,7 +78,7 @@ public struct SequenceAllocator: Sendable {
   /// The names that need a new block, with the end to store: those whose block is half used. Each is asked for once,
   /// until it is confirmed or the storage is said to be unavailable.
   public mutating func requests() -> [String: UInt64] {
-    guard mayBeShort else { return [:] }
+    guard mayBeShort, reservesBlocks else { return [:] }
     mayBeShort = false
     var requests: [String: UInt64] = [:]
     for (name, line) in lines where isShort(line) {
@@ -104,6 +110,15 @@ public struct SequenceAllocator: Sendable {
     runsInMemory = true
     mayBeShort = true
     for name in lines.keys { lines[name]?.requested = nil }
+  }
+
+  /// Another store was opened: no block is reserved there, and names go on behind what it knows.
+  public mutating func adopt(_ stored: [String: StoredSequence]) {
+    for name in lines.keys { lines[name]?.end = 0 }
+    for (name, sequence) in stored where sequence.next > lines[name]?.next ?? 0 {
+      lines[name] = Line(
+        next: sequence.next, end: sequence.next, restarted: true, active: lines[name]?.active ?? false)
+    }
   }
 
   /// What to store at a clean stop. A name whose `restarted` number was not used is left out: its mark is still owed.

@@ -57,6 +57,8 @@ extension StateStore: SessionStore {
         .text(owner.server), .text(owner.clientIdentifier))
     case .message(let message, let next):
       try put(message, in: database, now: now)
+      // It is the session's from here on: sent a second time as a waiting reading it would be there twice.
+      try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: message.token)))
       try database.run(
         "INSERT OR REPLACE INTO packet_identifier (one, next) VALUES (1, ?)", .integer(Int64(next.rawValue)))
     case .ended(let token):

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, what counters stand
 /// at, the MQTT session, and how the last run ended.
@@ -13,6 +14,7 @@ public actor StateStore {
   private var keptAside: KeptAside?
   private var lastWrite: Int64?
   private var counted = StoreCounters()
+  private nonisolated let published = Mutex(StoreCounters())
   /// Seconds since 1970.
   let now: @Sendable () -> Int64
 
@@ -37,36 +39,73 @@ public actor StateStore {
     try await open(folder: folder, now: now, schema: .current)
   }
 
+  /// - Parameter system: see `Database`.
   static func open(
-    folder: String, now: @escaping @Sendable () -> Int64, schema: Schema
+    folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }, schema: Schema, system: String? = nil
   ) async throws(StorageError) -> StateStore {
     let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), now: now)
-    try await store.start(schema: schema)
+    try await store.start(schema: schema, system: system)
     return store
   }
 
-  private func start(schema: Schema) throws(StorageError) {
+  private func start(schema: Schema, system: String?) throws(StorageError) {
     let folder = try StoreFolder(path: path)
     lastWrite = folder.lastWrite
     do throws(StorageError) {
-      database = try Self.openDatabase(in: folder, schema: schema)
+      database = try Self.openDatabase(in: folder, schema: schema, system: system)
     } catch {
       guard error.kind == .corrupt || error.kind == .notADatabase else { throw error }
       keptAside = KeptAside(path: try folder.keepAside(at: now()), reason: error)
-      database = try Self.openDatabase(in: folder, schema: schema)
+      database = try Self.openDatabase(in: folder, schema: schema, system: system)
     }
     self.folder = consume folder
   }
 
   private static func openDatabase(
-    in folder: borrowing StoreFolder, schema: Schema
+    in folder: borrowing StoreFolder, schema: Schema, system: String?
   ) throws(StorageError) -> Database {
-    try schema.refuseNewer(at: folder.databasePath)
+    try schema.refuseNewer(at: folder.databasePath, system: system)
     try folder.protectDatabase()
-    let database = try Database(path: folder.databasePath)
+    let database = try Database(path: folder.databasePath, system: system)
     try schema.apply(to: database)
     try database.accept()
     return database
+  }
+
+  /// A store for `reopen` alone: its folder could not be used. nil: the system has no thread left.
+  public static func unopened(folder: String) -> StateStore? {
+    guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
+    return StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+  }
+
+  /// Opens it again, and reads what is there: after its file was found damaged, which is kept aside first; when the
+  /// file is not there any more; or where it could not be opened before.
+  public func reopen(replacing damage: StorageError?) throws(StorageError) -> StoredState {
+    close()
+    var aside: KeptAside?
+    if let damage {
+      let folder = try StoreFolder(path: path)
+      aside = KeptAside(path: try folder.keepAside(at: now()), reason: damage)
+    }
+    try start(schema: .current, system: nil)
+    keptAside = aside ?? keptAside
+    return try load()
+  }
+
+  /// The epoch is not below this one.
+  public func raiseEpoch(to epoch: UInt64) throws(StorageError) {
+    try write("store the epoch") { database throws(StorageError) in
+      try database.run(
+        "INSERT INTO epoch (one, value) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET value = max(value, excluded.value)",
+        .integer(Int64(clamping: epoch)))
+    }
+  }
+
+  /// What is written to a file that was removed is nowhere.
+  func verifyFile() throws(StorageError) {
+    guard let database, access(database.path, F_OK) != 0 else { return }
+    throw StorageError(
+      .fileIsGone, attempt: "store the outbox", file: database.path, systemError: ENOENT, message: "it was removed")
   }
 
   /// Closes the file and lets another agent have it. Every later call throws `closed`. A store that is let go of without
@@ -200,6 +239,12 @@ public actor StateStore {
     }
   }
 
+  /// Returns when everything that was asked for before is done.
+  public func settle() {}
+
+  /// What this store had done after its last write, for who does not wait for the disk.
+  public nonisolated var lastCounters: StoreCounters { published.withLock { $0 } }
+
   /// What this store has done since it was opened.
   public var counters: StoreCounters {
     var counters = counted
@@ -228,7 +273,11 @@ public actor StateStore {
   func write<Value>(
     _ attempt: String, _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
-    try perform { database throws(StorageError) in
+    defer {
+      let counters = counters
+      published.withLock { $0 = counters }
+    }
+    return try perform { database throws(StorageError) in
       try database.write(attempt) { () throws(StorageError) in try body(database) }
     }
   }

@@ -23,6 +23,8 @@ public struct StorageError: Error, Equatable, Sendable {
     case foreign(applicationID: Int64)
     /// The disk failed to read or write.
     case inputOutput
+    /// The file was removed or replaced while it was used.
+    case fileIsGone
     /// The store was closed before.
     case closed
     /// Anything else: out of memory, or a mistake in limpet itself.
@@ -119,6 +121,7 @@ extension StorageError: CustomStringConvertible {
       "It has schema \(found), this limpet knows \(known): install the newer limpet again, or move the file away."
     case .foreign: "It belongs to another program: set another storage.path."
     case .inputOutput: "The disk fails: see the kernel's log (dmesg); an SD card that does this should be replaced."
+    case .fileIsGone: "Another one is begun."
     case .closed: "limpet is shutting down."
     case .other: "Please report this."
     }

@@ -234,7 +234,7 @@ struct PresenceTests {
       let asked = ContinuousClock.now
       guard case .exited = try await agent.end(SIGTERM) else { return #expect(Bool(false), "it exits") }
       #expect(ContinuousClock.now - asked < .milliseconds(3500) * Patience.factor)
-      #expect(agent.log.contains { $0.contains("readings were taken and not sent") })
+      #expect(agent.log.contains { $0.contains("readings wait in the storage for the next start") })
       #expect(agent.says("no connection to say offline"))
     }
   }
@@ -255,7 +255,7 @@ struct PresenceTests {
       let ending = try await agent.end(SIGTERM)
       #expect(ending == .exited(1))
       #expect(ContinuousClock.now - asked < .milliseconds(3500) * Patience.factor)
-      #expect(agent.log.contains { $0.contains("readings were taken and not sent") })
+      #expect(agent.log.contains { $0.contains("readings wait in the storage for the next start") })
     }
   }
 

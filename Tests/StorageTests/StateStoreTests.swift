@@ -191,7 +191,7 @@ struct StateStoreTests {
     try await store.reserve(["a": 1001, "b": 1001])
     let after = await store.counters
     #expect(after.transactions == before.transactions + 2)
-    #expect(after.bytes == before.bytes + 2 * 4096)
+    #expect(after.bytes == before.bytes + 2 * 512)
     await store.close()
     #expect(await store.counters == after)
   }

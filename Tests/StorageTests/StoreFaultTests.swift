@@ -48,7 +48,7 @@ struct StoreFaultTests {
 
   @Test(
     "a truncated database is kept aside and a new store begun",
-    arguments: [2, 15, 50, 99, 100, 511, 512, 4095, 4096, 4097, 12288, 20000])
+    arguments: [2, 15, 50, 99, 100, 511, 512, 513, 1024, 2500, 5000, 7000])
   func truncated(size: Int) async throws {
     try await makeStore()
     let whole = try folder.bytes("session.db")
@@ -66,8 +66,8 @@ struct StoreFaultTests {
   func overwritten(page: Int) async throws {
     try await makeStore()
     var bytes = try folder.bytes("session.db")
-    try #require(bytes.count >= (page + 1) * 4096)
-    for index in page * 4096..<(page + 1) * 4096 { bytes[index] = 0xA5 }
+    try #require(bytes.count >= (page + 1) * 512)
+    for index in page * 512..<(page + 1) * 512 { bytes[index] = 0xA5 }
     try folder.write("session.db", bytes)
     let store = try await open()
     let kept = try #require(try await store.load().keptAside)

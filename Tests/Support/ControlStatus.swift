@@ -31,6 +31,7 @@ package struct ControlStatus: Decodable, Sendable {
     package let bytes: Int
     package let limitBytes: Int
     package let underWay: Int
+    package let stored: Int
   }
 
   package struct Row: Decodable, Sendable {

@@ -1,4 +1,5 @@
 import Sensing
+import Storage
 
 /// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
 /// seen, how long the buffer lasts.
@@ -32,13 +33,15 @@ public struct ConfigurationSummary: CustomStringConvertible {
   public var description: String {
     let rows = [
       ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
-      ("presence", guarantee), ("buffer", buffer),
+      ("presence", guarantee), ("buffer", buffer), ("storage", storage),
     ]
     return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
   }
 
   /// What is promised, in plain words.
-  var guarantees: [String] { [guarantee, "the buffer: " + buffer, "the session: " + session] }
+  var guarantees: [String] {
+    [guarantee, "the buffer: " + buffer, "the storage: " + storage, "the session: " + session]
+  }
 
   private static func row(_ name: String, _ text: String) -> String {
     name + String(repeating: " ", count: max(1, 10 - name.count)) + text
@@ -95,14 +98,44 @@ public struct ConfigurationSummary: CustomStringConvertible {
       + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), a clean stop at once"
   }
 
+  /// How long the buffer lasts, and how long it takes to be empty again.
   private var buffer: String {
     let rate = configuration.sensors.reduce(0) { $0 + .seconds(1) / ($1.average?.window ?? $1.interval) }
-    let size = configuration.storage.maxSize
-    let megabytes = "\((Double(size) / 1_000_000).shortestDecimal) MB in memory"
-    guard rate > 0 else { return megabytes }
-    let cost = Double(MemoryLayout<Reading>.stride)
-    let lasts = Duration.seconds(min(Double(size) / cost / rate, 3.15e9))
-    return megabytes + ": lasts about \(lasts.inWords) without a broker, then the oldest readings go"
+    let storage = configuration.storage
+    let isMemory = storage.sync == .never
+    let megabytes = "\((Double(storage.maxSize) / 1_000_000).shortestDecimal) MB \(isMemory ? "in memory" : "on disk")"
+    let room = storage.maxSize / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
+    let holds = "\(megabytes), about \(room) readings"
+    let drain = "; a full one drains in \(Self.words(Double(room) / Double(storage.drainRate)))"
+    guard rate > 0 else { return holds + drain }
+    return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker, then the oldest readings go"
+      + drain + ", what an hour leaves in \(Self.words(rate * 3600 / Double(storage.drainRate)))"
+  }
+
+  /// What a number with a unit takes as a row.
+  private static var typicalRow: Int {
+    let now = ContinuousClock.now
+    let reading = Reading(
+      stream: 0, content: .good(.number(21.5)), unit: "°C", time: now, sequence: 100_000, restarted: false)
+    let codec = ReadingCodec(boot: 1, booted: now - .seconds(1_000_000), boots: [:])
+    let clock = WallClock(instant: now, sinceEpoch: .seconds(1_795_176_000), isSynchronized: true)
+    return StoredReading.size(ofData: codec.encode(reading, clock).count)
+  }
+
+  private static func words(_ seconds: Double) -> String {
+    Duration.seconds(min(max(1, seconds.rounded(.up)), 3.15e9)).inWords
+  }
+
+  /// What a power cut costs.
+  private var storage: String {
+    switch configuration.storage.sync {
+    case .always: return "a reading is on disk before it is sent; a power cut loses none that was"
+    case .within(let delay):
+      let outage = max(delay, configuration.storage.syncOutage)
+      return "a reading is on disk when it has waited for \(delay.inWords), in an outage of more than "
+        + "\(Outbox.longOutage.inWords) for \(outage.inWords); a power cut loses what has waited less than that"
+    case .never: return "memory only: a power cut or the end of the process loses all that waits"
+    }
   }
 
   private var readings: [String] {

@@ -13,6 +13,8 @@ public struct Configuration: Sendable, Equatable {
   public var format: PayloadFormat
   /// Of readings: 0, 1 or 2.
   public var qos: Int
+  /// After this long a reading is worth nothing; nil: it never is.
+  public var expiry: Duration?
   /// GPIO lines, in the order of the file.
   public var inputs: [InputConfiguration]
   /// sysfs and system values, in the order of the file.
@@ -107,6 +109,10 @@ public struct Configuration: Sendable, Equatable {
     /// Bytes.
     public var maxSize: Int
     public var sync: Sync
+    /// The same after an outage of a minute.
+    public var syncOutage: Duration
+    /// Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.
+    public var drainRate: Int
   }
 
   /// When readings reach the disk.
@@ -115,6 +121,13 @@ public struct Configuration: Sendable, Equatable {
     case never
     /// An unsent reading is in memory only for this long at most.
     case within(Duration)
+  }
+
+  /// Which readings of a name wait for the broker.
+  public enum Keep: String, Sendable, CaseIterable {
+    case all
+    /// The newest.
+    case latest
   }
 
   public enum PayloadFormat: String, Sendable, CaseIterable {
@@ -134,6 +147,7 @@ public struct InputConfiguration: Sendable, Equatable {
   public var unit: String?
   /// How often a counter's total is published.
   public var interval: Duration
+  public var keep = Configuration.Keep.all
 }
 
 /// What stands for true and for false where a level is text.
@@ -177,6 +191,7 @@ public struct SensorConfiguration: Sendable, Equatable {
   /// Digits behind the point; nil: as many as it has.
   public var decimals: Int?
   public var isRetained: Bool
+  public var keep = Configuration.Keep.all
 
   public enum Change: Sendable, Equatable {
     /// In the reading's unit, more than zero.

@@ -11,6 +11,10 @@ enum ConfigurationKeys {
     "format", ValueKind<Configuration.PayloadFormat>.choice, default: "json",
     help: "json carries time, unit, quality and a sequence number; plain is the value alone.")
   static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
+  static let expiry = Key(
+    optional: "expiry", .duration(.seconds(1)...(.days(365))),
+    help: "After this long a reading is worth nothing: it is dropped, here or by the server; without it, never.",
+    example: "1d")
   static let control = Key(
     optional: "control", .socketPath,
     help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
@@ -22,7 +26,7 @@ enum ConfigurationKeys {
     .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
     .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
     .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
-    topic.declaration, format.declaration, qos.declaration,
+    topic.declaration, format.declaration, qos.declaration, expiry.declaration,
     Declaration(
       name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
       content: .entries(common: InputKeys.all, selector: nil, variants: []), examples: InputKeys.examples),
@@ -55,8 +59,16 @@ enum StorageKeys {
     ValueKind<Duration>.duration(.milliseconds(10)...(.hours(1)), words: ["always", "never"])
       .map { .within($0) }.or("always", Configuration.Sync.always).or("never", .never),
     default: "1s", help: "always, never, or how long an unsent reading may be in memory only.")
+  static let syncOutage = Key(
+    "sync_outage", .duration(.milliseconds(10)...(.hours(1))), default: "30s",
+    help: "The same after an outage of a minute, for fewer and larger writes; sync where that is longer.")
+  static let drainRate = Key(
+    "drain_rate", .integer(1...100_000), default: "500",
+    help: "Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.")
 
-  static let all = [path.declaration, maxSize.declaration, sync.declaration]
+  static let all = [
+    path.declaration, maxSize.declaration, sync.declaration, syncOutage.declaration, drainRate.declaration,
+  ]
 }
 
 extension Configuration {

@@ -87,7 +87,8 @@ extension Configuration {
     let storage = reader.section("storage")
     let stored = Storage(
       path: storage.read(StorageKeys.path).value, maxSize: storage.read(StorageKeys.maxSize).value,
-      sync: storage.read(StorageKeys.sync).value)
+      sync: storage.read(StorageKeys.sync).value, syncOutage: storage.read(StorageKeys.syncOutage).value,
+      drainRate: storage.read(StorageKeys.drainRate).value)
     storage.reject(unknownTo: StorageKeys.all)
     let broker = BrokerSection(reader.section("broker"), context)
     let presence = PresenceSection(reader.section("presence"), broker: broker)
@@ -101,7 +102,8 @@ extension Configuration {
     let configuration = Configuration(
       device: Device(id: id.value, name: displayName), broker: broker.broker, presence: presence.presence,
       storage: stored, topic: topic.value, format: reader.read(ConfigurationKeys.format).value,
-      qos: reader.read(ConfigurationKeys.qos).value, inputs: inputs.inputs, sensors: sensors.sensors,
+      qos: reader.read(ConfigurationKeys.qos).value, expiry: reader.read(ConfigurationKeys.expiry).value,
+      inputs: inputs.inputs, sensors: sensors.sensors,
       control: control(reader.read(ConfigurationKeys.control).value, stored, context))
     reader.reject(unknownTo: ConfigurationKeys.all)
     return configuration

@@ -33,6 +33,9 @@ enum InputKeys {
   static let retain = Key(
     optional: "retain", .boolean, help: "The server keeps the last reading; true for mode state, else false.",
     example: "true")
+  static let keep = Key(
+    "keep", ValueKind<Configuration.Keep>.choice, default: "all",
+    help: "Which readings wait for the broker: all, or only the latest.")
   static let scale = Key("scale", .scale, default: "1", help: "Units per pulse; mode counter.")
   static let unit = Key(
     optional: "unit", .text(bytes: 0...64), help: "The unit of a total; mode counter.", example: "L")
@@ -49,7 +52,8 @@ enum InputKeys {
   static let all: [Declaration] = [
     name.declaration, chip.declaration, line.declaration, pull.declaration, activeLow.declaration,
     debounce.declaration, mode.declaration, on.declaration, off.declaration, force.declaration,
-    maxRate.declaration, retain.declaration, scale.declaration, unit.declaration, interval.declaration,
+    maxRate.declaration, retain.declaration, keep.declaration, scale.declaration, unit.declaration,
+    interval.declaration,
   ]
 }
 
@@ -95,7 +99,8 @@ struct InputSection {
     let input = InputConfiguration(
       name: name.value ?? "", gpio: gpio, levels: LevelTexts(on: on.value, off: off.value),
       isRetained: reader.read(InputKeys.retain).value ?? (mode.value == .state),
-      scale: scale.value, unit: unit.value, interval: interval.value)
+      scale: scale.value, unit: unit.value, interval: interval.value,
+      keep: reader.read(InputKeys.keep).value)
     if on.value == off.value, !on.isWrong, !off.isWrong {
       reader.conflict(on.written, off.written, "on and off are the same text; write another for one of them")
     }

@@ -89,12 +89,15 @@ enum SensorKeys {
     optional: "round", .integer(0...9), help: "Digits behind the point; without it, as many as the value has.",
     example: "1")
   static let retain = Key("retain", .boolean, default: "false", help: "The server keeps the last reading.")
+  static let keep = Key(
+    "keep", ValueKind<Configuration.Keep>.choice, default: "all",
+    help: "Which readings wait for the broker: all, or only the latest.")
 
   static let common: [Declaration] = [
     name.declaration, type.declaration, interval.declaration, timeout.declaration, change.declaration,
     maxAge.declaration, unit.declaration, map, scale.declaration, offset.declaration,
     .section(rangeName, RangeKeys.all, help: "The values there can be; one outside is a bad reading."),
-    average.declaration, window.declaration, round.declaration, retain.declaration,
+    average.declaration, window.declaration, round.declaration, retain.declaration, keep.declaration,
   ]
 
   static let samples = [

@@ -32,6 +32,7 @@ struct SensorSection {
     let average = AverageKeys(reader, interval)
     let decimals = reader.read(SensorKeys.round).value
     let isRetained = reader.read(SensorKeys.retain).value
+    let keep = reader.read(SensorKeys.keep).value
     let sourceReader = SourceReader(reader: reader, isMapped: map.isWritten)
     let source = type.value.flatMap { sourceReader.source($0) }
     if case .channels? = source {
@@ -48,7 +49,7 @@ struct SensorSection {
       SensorConfiguration(
         name: text, source: source, interval: interval.value, timeout: timeout, change: change, maxAge: maxAge.value,
         unit: unit.value, map: map.value, scale: scale.value, offset: offset.value, range: range.range,
-        average: average.average, decimals: decimals, isRetained: isRetained))
+        average: average.average, decimals: decimals, isRetained: isRetained, keep: keep))
   }
 
   /// Without a type every type's keys are let pass: it is the type that is wrong.

@@ -109,8 +109,9 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
-    let (store, state) = await openStore()
-    let device = await identify(store, state)
+    let (anyStore, state, storeError) = await openStore()
+    let store = storeError == nil ? anyStore : nil
+    let (device, identity) = await identify(store, state)
     self.device = device
     for guarantee in ConfigurationSummary(configuration, root: surroundings.root, device: device).guarantees {
       logger.notice("\(guarantee)")
@@ -119,19 +120,22 @@ public actor Agent {
     let instance = String(generator.next() as UInt64, radix: 16)
     var plan = try configuration.daemonPlan(
       device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
+    plan.identity = identity
     await startControl()
     if let store {
       do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
     }
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
+    let (outbox, setAside) = await openOutbox(store, device: device, &plan)
     let daemon = Daemon(
-      plan: plan, store: store, state: state, numbers: await firstNumbers(store, state, plan),
+      plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
+      numbers: await firstNumbers(store, state, plan),
       start: start(after: state), service: surroundings.service, eventLoop: eventLoop,
       logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
     self.daemon = daemon
     let isClean = terminations == 0 ? await daemon.run() : true
-    await close(store, daemon, isClean: isClean)
+    await close(await daemon.outbox.disk.isOpen ? anyStore : store, daemon, isClean: isClean)
     await control?.stop()
     logger.notice("stopped\(isClean ? "" : ", not cleanly")")
     return isClean
@@ -139,9 +143,9 @@ public actor Agent {
 
   // MARK: The store
 
-  private func openStore() async -> (StateStore?, StoredState) {
-    guard configuration.storage.sync != .never else { return (nil, StoredState()) }
-    do {
+  private func openStore() async -> (StateStore?, StoredState, StorageError?) {
+    guard configuration.storage.sync != .never else { return (nil, StoredState(), nil) }
+    do throws(StorageError) {
       let store = try await StateStore.open(folder: configuration.storage.path)
       let state = try await store.load()
       if let aside = state.keptAside {
@@ -149,11 +153,11 @@ public actor Agent {
           "the storage was damaged and begins anew; the damaged file is kept as \(aside.path): \(aside.reason)")
       }
       if let error = state.writeError { logger.error("\(error)") }
-      return (store, state)
+      return (store, state, nil)
     } catch {
       logger.error(
         "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
-      return (nil, StoredState())
+      return (StateStore.unopened(folder: configuration.storage.path), StoredState(), error)
     }
   }
 
@@ -166,8 +170,8 @@ public actor Agent {
     return Daemon.Start(reason: "recovered", goneFor: goneFor)
   }
 
-  private func identify(_ store: StateStore?, _ state: StoredState) async -> String {
-    if case .given(let id) = configuration.device.id { return id }
+  private func identify(_ store: StateStore?, _ state: StoredState) async -> (String, StoredIdentity?) {
+    if case .given(let id) = configuration.device.id { return (id, nil) }
     var generator = SystemRandomNumberGenerator()
     let (identity, origin) = DeviceIdentity.decide(
       stored: state.identity, board: BoardIdentity.read(in: surroundings.root), using: &generator)
@@ -177,9 +181,9 @@ public actor Agent {
     case .moved(let from):
       logger.warning("this storage comes from another board (\(from)); this board is \(identity.id) from now on")
     }
-    guard origin != .stored, let store else { return identity.id }
+    guard origin != .stored, let store else { return (identity.id, identity) }
     do { try await store.setIdentity(identity) } catch { logger.error("\(error)") }
-    return identity.id
+    return (identity.id, identity)
   }
 
   /// Sequence numbers with the first block of every name on the disk, so that sampling can begin.
@@ -187,7 +191,7 @@ public actor Agent {
     _ store: StateStore?, _ state: StoredState, _ plan: Daemon.Plan
   ) async -> SequenceAllocator {
     var numbers = SequenceAllocator(
-      stored: state.sequences,
+      stored: state.sequences, reservesBlocks: configuration.storage.sync != .always,
       historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
     numbers.register(plan.streams.map(\.name))
     let ends = numbers.requests()
@@ -206,7 +210,35 @@ public actor Agent {
     return numbers
   }
 
+  /// What waits on the disk, with the names that it belongs to.
+  private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> (
+    Outbox, setAside: Int
+  ) {
+    guard let store else { return (Outbox(plan.outbox), 0) }
+    let boot = BootIdentity.read(in: surroundings.root)
+    do {
+      let stored = try await store.openOutbox(device: device, boot: boot, names: plan.streams.map(\.name))
+      if stored.setAside > 0 {
+        logger.warning("\(stored.setAside) readings of another identity waited here; they are set aside, not sent")
+      }
+      for name in stored.formerNames(beside: plan.streams.map(\.name)) {
+        plan.streams.append(try configuration.formerStream(name, device: device))
+        plan.outbox.keepsLatest.append(false)
+      }
+      var outbox = Outbox(plan.outbox)
+      outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted(), at: .now)
+      if outbox.count > 0 { logger.notice("\(outbox.count) readings wait in the storage") }
+      return (outbox, stored.setAside)
+    } catch {
+      logger.error("\(error); readings that wait are in memory only")
+      return (Outbox(plan.outbox), 0)
+    }
+  }
+
   private func close(_ store: StateStore?, _ daemon: Daemon, isClean: Bool) async {
+    await daemon.storeReadings()
+    let kept = await daemon.onDisk
+    if kept > 0 { logger.notice("\(kept) readings wait in the storage for the next start") }
     let lost = await daemon.inMemory
     if lost > 0 { logger.error("\(lost) readings were taken and not sent; they are lost with this process") }
     await daemon.flush()

@@ -55,6 +55,7 @@ extension Daemon: ClientDelegate {
       """)
     warn(of: connected, server)
     watchPresence()
+    outbox.connected(at: .now)
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
@@ -86,6 +87,7 @@ extension Daemon: ClientDelegate {
     let wasConnected = connection != nil
     connection = nil
     birth = nil
+    outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
     record.lost(loss, retryAfter: wait?.delay, at: .now)
@@ -107,41 +109,68 @@ extension Daemon: ClientDelegate {
 
   // MARK: Readings
 
-  /// Sends waiting readings while the session has room.
+  /// Sends waiting readings while the session has room, and keeps those that it has none for.
   func pump() {
-    guard let client, !departure.hasSaidFarewell else { return }
-    let room = client.assumeIsolated { $0.room }
-    guard room > 0, !outbox.isEmpty || !leftOver.isEmpty, let connection else { return }
-    let clock = WallClock.now()
-    for _ in 0..<room {
-      let message: Message
-      if let stored = leftOver.first {
-        message = stored.message.adapted(to: connection.limits)
-      } else if let reading = outbox.oldest {
-        message = plan.streams[reading.stream].message(reading, clock, connection.version)
-          .adapted(to: connection.limits)
-      } else {
-        return
-      }
-      guard client.assumeIsolated({ $0.room(for: message.qos) }) > 0 else { return }
-      if let stored = leftOver.popFirst() {
-        send(message, stored.token, client)
-      } else {
-        _ = outbox.popFirst()
-        send(message, nextToken, client)
-        nextToken += 1
-      }
-    }
+    sendReadings()
+    keepReadings()
   }
 
-  private func send(_ message: Message, _ token: Session.Token, _ client: Client) {
+  private func sendReadings() {
+    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty, !departure.hasSaidFarewell,
+      sendLeftOver(client, connection)
+    else { return }
+    let qos = min(plan.qos, connection.limits.maximumQoS)
+    var room = client.assumeIsolated { $0.room(for: qos) }
+    guard room > 0 else { return }
+    let now = ContinuousClock.now
+    var clock: WallClock?
+    while room > 0, let taken = outbox.take(at: now) {
+      let label = sentLabels.label(of: taken.reading) {
+        let known = clock ?? .now()
+        clock = known
+        return known
+      }
+      var message = plan.streams[taken.reading.stream]
+        .message(taken.reading, label, isNewest: taken.isNewest, connection.version)
+      if let expiry = plan.outbox.expiry, connection.version == .v5 {
+        // What is left of it when the server has the message, never nothing.
+        let left = expiry - taken.reading.age(at: now)
+        message.properties.messageExpiryInterval = UInt32(clamping: max(1, left.components.seconds))
+      }
+      guard send(message.adapted(to: connection.limits), taken.token, client) else {
+        return outbox.giveBack(taken)
+      }
+      room -= 1
+    }
+    if room > 0, let deadline = outbox.drainDeadline(at: now) { armDrainTimer(deadline) }
+  }
+
+  /// What an earlier process had published and no server has seen goes before all else; false: there is no room for it.
+  private func sendLeftOver(_ client: Client, _ connection: Session.Connected) -> Bool {
+    while let stored = leftOver.first {
+      let message = stored.message.adapted(to: connection.limits)
+      guard client.assumeIsolated({ $0.room(for: message.qos) }) > 0, send(message, stored.token, client) else {
+        return false
+      }
+      leftOver.removeFirst()
+    }
+    return true
+  }
+
+  /// False: there is no room for it now.
+  private func send(_ message: Message, _ token: Session.Token, _ client: Client) -> Bool {
     underWay += 1
     do { try client.assumeIsolated { try $0.publish(message, token: token) } } catch {
       underWay -= 1
+      if let rejection = error as? Session.Rejection, rejection == .noRoom || rejection == .notConnected {
+        return false
+      }
       refused += 1
+      outbox.settled(token, at: .now)
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
       if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
+    return true
   }
 
   private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
@@ -155,6 +184,7 @@ extension Daemon: ClientDelegate {
     }
     guard token >= FirstToken.readings else { return }
     underWay -= 1
+    outbox.settled(token, at: .now)
     switch outcome {
     case .delivered:
       tally.delivered += 1
@@ -172,18 +202,4 @@ extension Daemon: ClientDelegate {
 
   /// Nothing waits, nothing is under way, nothing is being read.
   var isIdle: Bool { unsent == 0 && reading.isEmpty && inputs.monitor == nil }
-
-  // MARK: Storage
-
-  func storageFails(_ error: StorageError) {
-    guard !isStorageFailing else { return }
-    isStorageFailing = true
-    logger.error("\(error); the agent goes on in memory: a restart may repeat or skip sequence numbers")
-  }
-
-  func storageWorks() {
-    guard isStorageFailing else { return }
-    isStorageFailing = false
-    logger.notice("the storage can be written again")
-  }
 }

@@ -20,6 +20,8 @@ extension Daemon {
     leaseTimer?.cancel()
     guard var birth, !departure.isLeaving else { return }
     birth.conflict = conflict.rival?.description
+    birth.storageError = storageError
+    birth.dropped = outbox.dropped + outbox.expired
     publish(plan.presence.status(birth), FirstToken.birthStatus)
     publish(plan.presence.presence(birth), FirstToken.birthPresence)
     guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }

@@ -131,18 +131,23 @@ extension Daemon {
 
   /// Numbers what has been read, as far as numbers are reserved, and reserves more.
   func numberReadings() {
+    guard !unnumbered.isEmpty else { return reserveNumbers() }
+    let now = ContinuousClock.now
+    let clock = WallClock.now()
+    outbox.disk.notice(clock, at: now)
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
       unnumbered.removeFirst()
       let numbered = Reading(
         stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
-        sequence: number.sequence, restarted: number.restarted)
+        sequence: number.sequence, restarted: number.restarted,
+        label: labels.label(of: reading.time, stream: reading.stream, clock))
       note(numbered)
-      outbox.append(numbered)
+      outbox.append(numbered, token: nextToken, at: now)
+      nextToken += 1
     }
     // A disk that does not answer must not fill the memory.
-    while unnumbered.count * MemoryLayout<Reading>.stride > plan.bufferLimit {
-      unnumbered.removeFirst()
-      outbox.refuse()
+    while unnumbered.count * MemoryLayout<Reading>.stride > plan.outbox.limit, let gone = unnumbered.popFirst() {
+      outbox.refuse(gone.stream)
     }
     reserveNumbers()
     reportDrops()

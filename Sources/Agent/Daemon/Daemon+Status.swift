@@ -40,6 +40,7 @@ extension Daemon {
   }
 
   func report(_ facts: AgentFacts) -> StatusReport {
+    let waiting = outboxStatistics
     let detectWithin = connection.flatMap {
       PresenceMessages.detectWithin(
         keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version,
@@ -53,8 +54,9 @@ extension Daemon {
         topic: plan.presence.status.description, epoch: epoch, instance: plan.presence.instance,
         healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin),
       buffer: StatusReport.Buffer(
-        readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.bufferLimit,
-        underWay: underWay, isStorageFailing: isStorageFailing),
+        readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
+        underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
+        dropped: waiting.droppedByName, storageError: storageError),
       figures: figures(facts),
       rows: plan.streams.enumerated().map { index, stream in
         StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
@@ -65,6 +67,7 @@ extension Daemon {
   func figures(_ facts: AgentFacts) -> [Figure] {
     let now = ContinuousClock.now
     let reads = reader?.status
+    let waiting = outboxStatistics
     return [
       .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now))),
       .gauge("memory_resident_bytes", "Memory of the process that is not swapped or given back", Self.residentBytes),
@@ -82,15 +85,21 @@ extension Daemon {
       .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", tally.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", refused),
-      .counter("dropped_readings", "Readings that were given up because the buffer was full", outbox.dropped),
+      .counter("dropped_readings", "Readings that were given up because the buffer was full", waiting.dropped),
+      .counter("superseded_readings", "Readings that a newer one took the place of (keep: latest)", waiting.superseded),
+      .counter("expired_readings", "Readings that were given up for their age (expiry)", waiting.expired),
       .counter(
         "set_aside_readings", "Readings on which the broker closed the connection again and again", tally.setAside),
       .gauge("buffer_readings", "Readings that wait to be sent", outbox.count + leftOver.count),
-      .gauge("buffer_bytes", "What waiting readings take", outbox.bytes),
-      .gauge("buffer_limit_bytes", "What waiting readings may take", plan.bufferLimit),
+      .gauge("stored_readings", "Readings that wait on the disk", waiting.stored),
+      .gauge("buffer_bytes", "What waiting readings take", waiting.bytes),
+      .gauge("buffer_limit_bytes", "What waiting readings may take", waiting.limit),
+      .gauge("oldest_reading_seconds", "How long the oldest reading has waited", whole(waiting.oldestAge ?? .zero)),
+      .counter("storage_writes", "Transactions that were written to the disk", waiting.writes),
+      .counter("storage_written_bytes", "What they wrote", waiting.bytesWritten),
       .gauge("unnumbered_readings", "Readings that wait for a number from the storage", unnumbered.count),
       .gauge("under_way_messages", "Readings that are sent and not acknowledged", underWay),
-      .gauge("storage_failing", "Whether the storage cannot be written", isStorageFailing ? 1 : 0),
+      .gauge("storage_failing", "Whether the storage cannot be written", storageError == nil ? 0 : 1),
       .gauge("failing_readings", "Sensors and inputs that cannot be read now", failingReadings),
       .gauge("hanging_reads", "Reads that have not returned in their time", reads?.hanging.count ?? 0),
       .gauge("waiting_reads", "Reads that no thread has begun", reads?.waiting ?? 0),

@@ -28,7 +28,7 @@ actor Daemon {
     let connect: Connect
     let presence: PresenceMessages
     /// Of every name that has readings: the sensors first, in their order.
-    let streams: [Stream]
+    var streams: [Stream]
     let sensors: [PlannedSensor]
     /// Their streams are behind those of the sensors.
     let inputs: [PlannedInput]
@@ -36,11 +36,16 @@ actor Daemon {
     let root: FileRoot
     /// What happens when, again and again.
     let scheduled: [ScheduledWork]
-    let bufferLimit: Int
+    var outbox: Outbox.Rules
+    /// Of readings, as configured.
+    let qos: QoS
     let shutdownTimeout: Duration
     /// The service's folder in memory; nil: there is none.
     let runtimeFolder: String?
     let cleanStart: Bool
+    /// The id of the device, and what it was made from, where it was.
+    let device: String
+    var identity: StoredIdentity?
   }
 
   let plan: Plan
@@ -70,7 +75,13 @@ actor Daemon {
   var isSubscribing = false
   /// Connections that the server closed without a word about why, since one that lasted.
   var closesInARow = 0
-  var isStorageFailing = false
+  /// Why nothing can be stored at the moment.
+  var storageError: String?
+  /// The store is being opened again, or will be.
+  var isReopening = false
+  /// What was wrong with the file, which is to be kept aside first.
+  var damage: StorageError?
+  var reopenDelay = shortestReopening
 
   // Readings
   var sensors: [SensorState]
@@ -86,6 +97,13 @@ actor Daemon {
   /// Readings whose numbers are still being reserved on the disk.
   var unnumbered: Deque<UnnumberedReading> = []
   var outbox: Outbox
+  /// Readings of another identity that were set aside at the start.
+  let setAside: Int
+  /// The times that readings are stored with, and those that they are sent with.
+  var labels: TimeLabels
+  var sentLabels: TimeLabels
+  var keepTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var drainTimer: Scheduled<Void>?
   var reportedDrops: UInt64 = 0
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
@@ -108,13 +126,14 @@ actor Daemon {
   private var waiter: CheckedContinuation<Bool, Never>?
 
   init(
-    plan: Plan, store: StateStore?, state: StoredState, numbers: SequenceAllocator, start: Start,
-    service: ServiceManager, eventLoop: any EventLoop, logger: Logger
+    plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
+    numbers: SequenceAllocator, start: Start, service: ServiceManager, eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
     self.store = store
     self.service = service
     serviceState = ServiceState(plan)
+    storageError = storeError?.description
     self.numbers = numbers
     self.start = start
     conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))
@@ -125,15 +144,22 @@ actor Daemon {
     let session = plan.client.session
     leftOver = Deque(session.waiting)
     underWay = session.underWay.count
-    nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1)
+    nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1, (outbox.lastToken ?? 0) + 1)
+    // Past every number that the store may have, should it be opened later.
+    if storeError != nil { nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds)) }
     sensors = plan.sensors.map(SensorState.init)
     lastReadings = Array(repeating: nil, count: plan.streams.count)
     sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
     schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
-    outbox = Outbox(limit: plan.bufferLimit)
+    self.outbox = outbox
+    self.setAside = setAside
+    labels = TimeLabels(streams: plan.streams.count)
+    sentLabels = labels
     inputs = InputsState(plan, state.counts)
     aliveMark = AliveMark(runtimeFolder: plan.runtimeFolder)
   }
+
+  static let shortestReopening = Duration.seconds(5)
 
   /// How long after the start the code of the start is no longer needed.
   private static let settlingTime = Duration.seconds(5)
@@ -154,6 +180,7 @@ actor Daemon {
         eventLoop.execute { self.assumeIsolated { $0.sampled(results) } }
       })
     await client.start()
+    if storageError != nil { reopenStore() }
     startInputs()
     sample()
     startService()
@@ -173,6 +200,8 @@ actor Daemon {
     networkTimer?.cancel()
     stabilityTimer?.cancel()
     serviceState.cancelTimers()
+    keepTimer?.task.cancel()
+    drainTimer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
     waiter?.resume(returning: clean)
@@ -218,10 +247,16 @@ extension Daemon {
   var exactNumbers: [String: UInt64] { numbers.exact }
 
   /// Readings that were taken and that the broker does not have.
-  var unsent: Int { inMemory + leftOver.count + underWay }
+  var unsent: Int { outbox.count + unnumbered.count + leftOver.count + underWay }
 
   /// Those of them that end with the process.
-  var inMemory: Int { outbox.count + unnumbered.count + (plan.client.store == nil ? underWay : 0) }
+  var inMemory: Int {
+    (outbox.disk.isOpen ? outbox.disk.unwritten : outbox.count) + unnumbered.count
+      + (plan.client.store == nil && !outbox.disk.isOpen ? underWay : 0)
+  }
+
+  /// Those of them that the next start sends.
+  var onDisk: Int { unsent - inMemory }
 
   /// What is under way is kept.
   func flush() async { await client?.flushStore() }

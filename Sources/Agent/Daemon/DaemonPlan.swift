@@ -84,8 +84,22 @@ extension Configuration {
       client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
       sensors: planned, inputs: inputs.map(\.planned), root: root, scheduled: scheduledWork(planned),
-      bufferLimit: storage.maxSize,
-      shutdownTimeout: broker.shutdownTimeout, runtimeFolder: runtimeFolder, cleanStart: broker.cleanStart)
+      outbox: outboxRules, qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce,
+      shutdownTimeout: broker.shutdownTimeout, runtimeFolder: runtimeFolder, cleanStart: broker.cleanStart,
+      device: device)
+  }
+
+  /// Of the names that are configured, in the order of their streams.
+  private var outboxRules: Outbox.Rules {
+    let writing: Outbox.Writing =
+      switch storage.sync {
+      case .always: .always
+      case .never: .never
+      case .within(let delay): .after(delay, outage: storage.syncOutage)
+      }
+    return Outbox.Rules(
+      limit: storage.maxSize, writing: writing, drainRate: storage.drainRate,
+      keepsLatest: sensors.map { $0.keep == .latest } + inputs.map { $0.keep == .latest }, expiry: expiry)
   }
 
   private func scheduledWork(_ sensors: [PlannedSensor]) -> [ScheduledWork] {
@@ -104,6 +118,11 @@ extension Configuration {
     case .within: .seconds(60)
     case .never: nil
     }
+  }
+
+  /// The stream of a name that is not configured any more, and has readings that wait.
+  func formerStream(_ name: String, device: String) throws(PlanError) -> Stream {
+    try stream(name, isRetained: false, device: device)
   }
 
   private func stream(_ name: String, isRetained: Bool, device: String) throws(PlanError) -> Stream {

@@ -54,7 +54,12 @@ struct Reading: Sendable, Equatable {
   /// Counts the readings of its name.
   let sequence: UInt64
   /// The first after an unclean stop: the numbers before it were not used.
-  let restarted: Bool
+  var restarted: Bool
+  /// What the wall clock says of `time`; nil: it was not synchronised yet.
+  var label: TimeLabel?
+
+  /// How old it is.
+  func age(at now: ContinuousClock.Instant) -> Duration { time.duration(to: now) }
 
   /// Bytes that a waiting reading stands for: its structure and what is behind it.
   var cost: Int {

@@ -14,19 +14,24 @@ struct Stream: Sendable {
   /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
   var timePrecision = Timestamp.Precision.milliseconds
 
-  /// The message of a reading, labelled with the wall time as `clock` has it now.
-  func message(_ reading: Reading, _ clock: WallClock, _ version: ProtocolVersion) -> Message {
-    let time = clock.time(of: reading.time).text(timePrecision)
+  /// The message of a reading.
+  ///
+  /// - Parameter isNewest: no other reading of this name waits behind it; only such a one takes the place of the value
+  ///   that the server keeps.
+  func message(
+    _ reading: Reading, _ label: TimeLabel, isNewest: Bool = true, _ version: ProtocolVersion
+  ) -> Message {
+    let time = label.time.text(timePrecision)
     var properties = Properties()
     let payload: ByteBuffer
     switch format {
-    case .json: payload = Self.json(reading, time, isCertain: clock.isSynchronized)
+    case .json: payload = Self.json(reading, time, isCertain: label.isCertain)
     case .plain:
       payload = plain(reading.content)
-      if version == .v5 { properties = Self.userProperties(reading, time) }
+      if version == .v5 { properties = Self.userProperties(reading, time, isCertain: label.isCertain) }
     }
     // A gap is about the past: it must not take the place of the last value.
-    let isKept = if case .gap = reading.content { false } else { isRetained }
+    let isKept = if case .gap = reading.content { false } else { isRetained && isNewest }
     return Message(topic: topic, payload: payload, qos: qos, retain: isKept, properties: properties)
   }
 
@@ -60,7 +65,7 @@ struct Stream: Sendable {
     }
   }
 
-  private static func userProperties(_ reading: Reading, _ time: String) -> Properties {
+  private static func userProperties(_ reading: Reading, _ time: String, isCertain: Bool) -> Properties {
     var properties = Properties()
     properties.addUserProperty("time", time)
     if let unit = reading.unit { properties.addUserProperty("unit", unit) }

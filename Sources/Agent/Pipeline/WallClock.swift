@@ -48,6 +48,8 @@ struct Timestamp: Sendable, Equatable, CustomStringConvertible {
     case milliseconds, microseconds
   }
 
+  init(microseconds: Int64) { self.microseconds = microseconds }
+
   init(sinceEpoch: Duration) {
     let (seconds, attoseconds) = sinceEpoch.components
     microseconds = seconds * 1_000_000 + attoseconds.flooredDivision(by: 1_000_000_000_000).quotient

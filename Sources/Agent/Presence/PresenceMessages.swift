@@ -32,6 +32,10 @@ struct PresenceMessages: Sendable {
     var transport = ServerAddress.Transport.tcp
     /// Who uses the same client identifier.
     var conflict: String?
+    /// Why nothing can be stored: what waits is in memory only.
+    var storageError: String?
+    /// Readings that were given up since the start.
+    var dropped: UInt64 = 0
   }
 
   /// Same topic, QoS and retain flag as the birth; it has no expiry, since a lost device stays lost.
@@ -67,6 +71,8 @@ struct PresenceMessages: Sendable {
       object.addNull("detect_within")
     }
     object.add("conflict", statement.conflict)
+    if let error = statement.storageError { object.add("storage_error", error) }
+    if statement.dropped > 0 { object.add("dropped", statement.dropped) }
     if let seconds = statement.goneFor { object.add("gone_for", seconds) }
     let message = Message(topic: presence, payload: object.finish(), qos: qos, retain: true)
     return expiring(message, statement).adapted(to: statement.connection.limits)

@@ -67,7 +67,14 @@ extension StatusReport {
     object.add("bytes", UInt64(buffer.bytes))
     object.add("limit_bytes", UInt64(buffer.limit))
     object.add("under_way", UInt64(buffer.underWay))
-    object.add("storage_failing", buffer.isStorageFailing)
+    object.add("stored", UInt64(buffer.stored))
+    if let age = buffer.oldestAge { object.add("oldest_seconds", Double(age.components.seconds)) }
+    if !buffer.dropped.isEmpty {
+      let members = buffer.dropped.sorted { $0.key < $1.key }
+      object.add("dropped", members.map { ($0.key, .integer(Int64(clamping: $0.value))) })
+    }
+    object.add("storage_failing", buffer.storageError != nil)
+    if let error = buffer.storageError { object.add("storage_error", error) }
     return object.finish()
   }
 

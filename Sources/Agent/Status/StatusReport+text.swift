@@ -69,9 +69,11 @@ extension StatusReport {
     let full = Double(buffer.bytes) / Double(max(buffer.limit, 1)) * 100
     let share =
       buffer.bytes == 0 ? "" : " (\(full < 1 ? "under 1" : String(Int(full))) % of \(Self.size(buffer.limit)))"
-    let failing = buffer.isStorageFailing ? "; THE STORAGE CANNOT BE WRITTEN" : ""
+    let failing = buffer.storageError.map { "; THE STORAGE CANNOT BE WRITTEN: \($0)" } ?? ""
+    let oldest = buffer.oldestAge.map { ", the oldest for \(max(.seconds(1), $0).inWords)" } ?? ""
     return
-      "\(buffer.readings) readings wait\(share), \(buffer.underWay) under way to the broker\(failing)"
+      "\(buffer.readings) readings wait\(share)\(oldest), \(buffer.stored) of them on disk, "
+      + "\(buffer.underWay) under way to the broker\(failing)"
   }
 
   /// Everything that was lost, refused or suppressed anywhere, and nothing that is 0.

@@ -19,7 +19,13 @@ struct StatusReport: Sendable {
     let bytes: Int
     let limit: Int
     let underWay: Int
-    let isStorageFailing: Bool
+    /// Of `readings`, those on the disk.
+    let stored: Int
+    let oldestAge: Duration?
+    /// Given up, by stream and for whatever reason, where some were.
+    let dropped: [String: UInt64]
+    /// Why nothing can be stored at the moment.
+    let storageError: String?
   }
 
   struct Row: Sendable {

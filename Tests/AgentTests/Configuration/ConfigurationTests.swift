@@ -32,7 +32,11 @@ struct ConfigurationTests {
     #expect(presence.lease == .seconds(300))
     #expect(!presence.isLeaseWritten)
     #expect(
-      configuration.storage == .init(path: "/var/lib/limpet", maxSize: 64_000_000, sync: .within(.seconds(1))))
+      configuration.storage
+        == .init(
+          path: "/var/lib/limpet", maxSize: 64_000_000, sync: .within(.seconds(1)), syncOutage: .seconds(30),
+          drainRate: 500))
+    #expect(configuration.expiry == nil)
     #expect(configuration.topic.description == "limpet/{device}/{name}")
     #expect(configuration.topic.expanded(device: "d", name: "n") == "limpet/d/n")
     #expect(configuration.format == .json)

@@ -1,0 +1,18 @@
+internal import Glibc
+import Sensing
+
+/// Which boot this is, and when it began: the times of readings that were measured before the clock was set hang on it.
+enum BootIdentity {
+  /// The kernel's random name of this boot (random(4)); empty where it cannot be read.
+  static func read(in root: FileRoot) -> String {
+    let path = "/proc/sys/kernel/random/boot_id"
+    return (try? root.text(of: path)) ?? (try? FileRoot().text(of: path)) ?? ""
+  }
+
+  /// The moment at which CLOCK_BOOTTIME was zero.
+  static func booted() -> ContinuousClock.Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    return .now - (.seconds(time.tv_sec) + .nanoseconds(time.tv_nsec))
+  }
+}

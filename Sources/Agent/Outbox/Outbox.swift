@@ -1,0 +1,298 @@
+import DequeModule
+import MQTT
+import Storage
+
+/// Readings that wait to be sent: in memory for as long as the broker takes them quickly, on the disk when it does not.
+///
+/// A pure state machine. It says what to send (`take`), what to write (`takeBatch`, then `wrote`) and what to read
+/// (`nextRead`, then `loaded`); who owns it does that. Memory holds a window of each stream: the head, which is sent
+/// next, and the tail, which is not written yet. What lies between is on the disk only, known by `OutboxIndex`.
+///
+/// A reading's token is the order of its arrival, and the session's name for it: a message that the session has stored
+/// and a row of the same token are one thing, and the session's transaction that takes the message in deletes the row.
+/// So what QoS 2 must not send twice is never in both. Rows of what was settled otherwise are deleted with the next batch.
+///
+/// In a stream everything goes in order. Streams without a backlog come first, then the others in turn, as `DrainBudget`
+/// allows. When the bound is reached the oldest rows go, a section at a time, then the oldest in memory.
+struct Outbox {
+  typealias Instant = ContinuousClock.Instant
+  typealias Token = Session.Token
+
+  /// When readings are written.
+  enum Writing: Sendable, Equatable {
+    case never
+    /// Before they are sent.
+    case always
+    /// When they have waited so long; after a minute without a connection, `outage`.
+    case after(Duration, outage: Duration)
+  }
+
+  /// What does not change.
+  struct Rules: Sendable {
+    /// Bytes that may wait, more than zero.
+    var limit: Int
+    var writing = Writing.never
+    /// Readings a second of a backlog, beside what is measured meanwhile.
+    var drainRate = 500
+    /// Of each stream, by its index, whether only its newest reading is kept.
+    var keepsLatest: [Bool]
+    /// After this long a reading is worth nothing; nil: it never is.
+    var expiry: Duration?
+  }
+
+  /// A reading that is to be sent now.
+  struct Taken {
+    let token: Token
+    let reading: Reading
+    /// None of its stream waits behind it.
+    let isNewest: Bool
+    fileprivate let entry: OutboxQueue.Entry
+  }
+
+  /// The row of a reading that the session has taken over and not settled.
+  struct Row {
+    let stream: Int
+    let bytes: Int
+  }
+
+  let rules: Rules
+  /// Readings of one stream that are held in memory, beside those not written yet.
+  let window: Int
+  var queues: [OutboxQueue]
+  /// Streams that have something to send, each in one of the two, in turn.
+  private var fresh: Deque<Int> = []
+  private var backlog: Deque<Int> = []
+  var budget: DrainBudget
+  /// Since when there is no connection; nil: there is one.
+  private(set) var outageSince: Instant?
+  var underWay: [Token: Row] = [:]
+
+  /// Readings that wait, in memory and on the disk, and their bytes.
+  var count = 0
+  var bytes = 0
+  /// Given up because there was no room, because a newer one took its place, because they were too old.
+  private(set) var dropped: UInt64 = 0
+  private(set) var superseded: UInt64 = 0
+  private(set) var expired: UInt64 = 0
+
+  // What is on the disk, and on its way there: `Outbox+Storing`.
+  var disk = OutboxDisk()
+
+  init(_ rules: Rules, at now: Instant = .now) {
+    self.rules = rules
+    // A few megabytes at the most, however many streams there are.
+    let window = max(8, min(128, 16_384 / max(1, rules.keepsLatest.count)))
+    self.window = window
+    queues = rules.keepsLatest.map { _ in OutboxQueue(window: window) }
+    budget = DrainBudget(rate: rules.drainRate, at: now)
+    outageSince = now
+  }
+
+  var isEmpty: Bool { count == 0 }
+
+  /// Of the newest row.
+  var lastToken: Token? { disk.index.last }
+
+  /// Readings of a stream that were given up for want of room.
+  func dropped(of stream: Int) -> UInt64 { queues[stream].dropped }
+
+  // MARK: In
+
+  mutating func append(_ reading: Reading, token: Token, at now: Instant) {
+    let stream = reading.stream
+    var reading = reading
+    // That numbers were skipped is still to be told.
+    if rules.keepsLatest[stream], supersede(stream, downTo: 0, at: now) { reading.restarted = true }
+    queues[stream].append(OutboxQueue.Entry(token: token, reading: reading, arrived: now))
+    count += 1
+    bytes += reading.cost
+    if disk.unwritten == 0 { disk.unwrittenSince = now }
+    disk.unwritten += 1
+    list(stream)
+    if queues[stream].isBacklog && outageSince == nil { budget.owe() }
+    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+  }
+
+  /// Counts a reading that was given up before it came here.
+  mutating func refuse(_ stream: Int) {
+    dropped += 1
+    queues[stream].dropped += 1
+  }
+
+  /// Enters a stream that has something to send into its list.
+  mutating func list(_ stream: Int) {
+    guard !queues[stream].isListed, !queues[stream].isEmpty else { return }
+    queues[stream].isListed = true
+    if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
+  }
+
+  // MARK: Out
+
+  /// What waits from before is a backlog: it goes at the drain rate.
+  mutating func connected(at now: Instant) {
+    guard outageSince != nil else { return }
+    outageSince = nil
+    budget.restart(at: now)
+    fresh.removeAll(keepingCapacity: true)
+    backlog.removeAll(keepingCapacity: true)
+    for stream in queues.indices {
+      queues[stream].isListed = false
+      queues[stream].isBacklog = !queues[stream].isEmpty
+      list(stream)
+    }
+  }
+
+  mutating func disconnected(at now: Instant) { outageSince = outageSince ?? now }
+
+  /// The next reading to send; nil: none, or none yet.
+  mutating func take(at now: Instant) -> Taken? {
+    if let taken = takeFresh(at: now) { return taken }
+    guard !backlog.isEmpty, budget.allows(at: now), let taken = takeBacklog(at: now) else { return nil }
+    budget.spend()
+    return taken
+  }
+
+  /// When `take` has more of a backlog, though nothing else happens; nil: it does not wait for that.
+  mutating func drainDeadline(at now: Instant) -> Instant? {
+    guard outageSince == nil, !backlog.isEmpty, !budget.allows(at: now) else { return nil }
+    return budget.next(at: now)
+  }
+
+  private mutating func takeFresh(at now: Instant) -> Taken? {
+    for _ in 0..<fresh.count {
+      guard let stream = fresh.popFirst() else { break }
+      let taken = take(from: stream, at: now)
+      if queues[stream].isListed { fresh.append(stream) }
+      if let taken { return taken }
+    }
+    return nil
+  }
+
+  private mutating func takeBacklog(at now: Instant) -> Taken? {
+    for _ in 0..<backlog.count {
+      guard let stream = backlog.popFirst() else { break }
+      let taken = take(from: stream, at: now)
+      if queues[stream].isListed { backlog.append(stream) }
+      if let taken { return taken }
+    }
+    return nil
+  }
+
+  /// A stream that is empty leaves its list.
+  private mutating func take(from stream: Int, at now: Instant) -> Taken? {
+    defer {
+      if queues[stream].isEmpty { queues[stream].leaveList() }
+      wantRead(stream)
+    }
+    while let entry = queues[stream].first, isStored(entry) {
+      queues[stream].removeFirst()
+      remove(entry)
+      if let expiry = rules.expiry, entry.reading.age(at: now) >= expiry {
+        expired += 1
+        queues[stream].dropped += 1
+        forget(entry, at: now)
+        continue
+      }
+      if entry.place != .memory { underWay[entry.token] = Row(stream: stream, bytes: entry.bytes) }
+      return Taken(
+        token: entry.token, reading: entry.reading, isNewest: queues[stream].isEmpty, entry: entry)
+    }
+    return nil
+  }
+
+  /// As far as it must be, and can be.
+  private func isStored(_ entry: OutboxQueue.Entry) -> Bool {
+    rules.writing != .always || entry.place == .disk || disk.isFailing || !disk.isOpen
+  }
+
+  private mutating func remove(_ entry: OutboxQueue.Entry) {
+    count -= 1
+    bytes -= entry.bytes
+    if entry.place == .memory { disk.unwritten -= 1 }
+  }
+
+  /// The session had no room for it after all.
+  mutating func giveBack(_ taken: Taken) {
+    let entry = taken.entry
+    underWay[taken.token] = nil
+    queues[entry.reading.stream].prepend(entry)
+    count += 1
+    bytes += entry.bytes
+    if entry.place == .memory { disk.unwritten += 1 }
+    list(entry.reading.stream)
+  }
+
+  /// The session is done with it, one way or the other.
+  mutating func settled(_ token: Token, at now: @autoclosure () -> Instant) {
+    guard let row = underWay.removeValue(forKey: token) else { return }
+    finish(token, row, at: now())
+  }
+
+  // MARK: Giving up
+
+  /// True: the first after a restart is among what was given up.
+  @discardableResult
+  private mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) -> Bool {
+    var restarted = false
+    while queues[stream].held > limit, let entry = queues[stream].first {
+      queues[stream].removeFirst()
+      remove(entry)
+      forget(entry, at: now)
+      superseded += 1
+      queues[stream].dropped += 1
+      restarted = restarted || entry.reading.restarted
+    }
+    return restarted
+  }
+
+  /// It will not be sent.
+  private mutating func forget(_ entry: OutboxQueue.Entry, at now: Instant) {
+    guard entry.place != .memory else { return }
+    finish(entry.token, Row(stream: entry.reading.stream, bytes: entry.bytes), at: now)
+  }
+
+  /// False: there is nothing that may go.
+  private mutating func dropOldest(at now: Instant) -> Bool {
+    if let section = disk.takeOldestSection(at: now) {
+      drop(section)
+      return true
+    }
+    var oldest: (stream: Int, token: Token)?
+    for (stream, queue) in queues.enumerated() {
+      guard let entry = queue.first, entry.place == .memory, entry.token < oldest?.token ?? .max else { continue }
+      oldest = (stream, entry.token)
+    }
+    guard let stream = oldest?.stream, let entry = queues[stream].first else { return false }
+    queues[stream].removeFirst()
+    remove(entry)
+    countDrops(1, of: stream)
+    return true
+  }
+
+  /// All of a section, but for what is under way.
+  private mutating func drop(_ section: OutboxSection) {
+    let spared = underWay.filter { section.first...section.last ~= $0.key }
+    bytes -= section.bytes - spared.values.reduce(0) { $0 + $1.bytes }
+    for (number, rows) in section.streams {
+      guard let stream = disk.stream(number) else { continue }
+      let gone = rows - spared.values.count { $0.stream == stream }
+      queues[stream].drop(gone, through: section.last)
+      count -= gone
+      countDrops(UInt64(gone), of: stream)
+    }
+  }
+
+  private mutating func countDrops(_ number: UInt64, of stream: Int) {
+    dropped += number
+    queues[stream].dropped += number
+  }
+
+  /// Rows that should be there are not, or say nothing.
+  mutating func lose(_ number: Int, of stream: Int) {
+    count -= number
+    countDrops(UInt64(number), of: stream)
+  }
+
+  /// Those of which only the newest is kept, after older ones were read.
+  mutating func keepLatest(_ stream: Int, at now: Instant) { supersede(stream, downTo: 1, at: now) }
+}

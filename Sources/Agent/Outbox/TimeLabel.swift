@@ -1,0 +1,45 @@
+/// What the wall clock says of a reading.
+struct TimeLabel: Sendable, Equatable {
+  let time: Timestamp
+  /// The clock was synchronised when it said so; else `time` is a guess.
+  let isCertain: Bool
+  /// It was measured before the device was switched off last.
+  var isOfEarlierBoot = false
+}
+
+/// Gives readings their times, so that among those that are certain time never goes backwards: a clock that is set back
+/// a little stands still for as long, one that is set back by more leaves doubt.
+struct TimeLabels {
+  /// By stream, in microseconds since 1970.
+  private var latest: [Int64]
+  private static let smallStep: Int64 = 60_000_000
+
+  init(streams: Int) { latest = Array(repeating: .min, count: streams) }
+
+  /// The label that a reading is stored with; nil: the clock cannot tell yet.
+  mutating func label(of time: ContinuousClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
+    guard clock.isSynchronized else { return nil }
+    return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)
+  }
+
+  /// The label that a reading is sent with.
+  mutating func label(of reading: Reading, _ clock: () -> WallClock) -> TimeLabel {
+    if let label = reading.label { return ordered(label, reading.stream) }
+    let clock = clock()
+    return ordered(
+      TimeLabel(time: clock.time(of: reading.time), isCertain: clock.isSynchronized), reading.stream)
+  }
+
+  private mutating func ordered(_ label: TimeLabel, _ stream: Int) -> TimeLabel {
+    guard label.isCertain else { return label }
+    let (time, latest) = (label.time.microseconds, latest[stream])
+    guard time < latest else {
+      self.latest[stream] = time
+      return label
+    }
+    let isSmall = latest - time <= Self.smallStep
+    return TimeLabel(
+      time: isSmall ? Timestamp(microseconds: latest) : label.time, isCertain: isSmall,
+      isOfEarlierBoot: label.isOfEarlierBoot)
+  }
+}

@@ -1,0 +1,152 @@
+/// Readings that wait to be sent.
+extension StateStore {
+  /// Opens the outbox of a device: what is there of another one is set aside and not sent. What the session has taken
+  /// over is no longer here.
+  ///
+  /// - Parameters:
+  ///   - boot: the kernel's name of this boot.
+  ///   - names: the streams that get numbers, beside those that have them.
+  public func openOutbox(device: String, boot: String, names: [String]) throws(StorageError) -> StoredOutbox {
+    try write("open the outbox") { database throws(StorageError) in
+      var outbox = StoredOutbox()
+      let owner = try database.query("SELECT device FROM reading_owner") { $0.text(0) }.first
+      if let owner, owner != device { outbox.setAside = try Self.setReadingsAside(database) }
+      if owner != device {
+        try database.run("INSERT OR REPLACE INTO reading_owner (one, device) VALUES (1, ?)", .text(device))
+      }
+      try Self.reconcile(database)
+      try Self.number(names, boot: boot, in: database)
+      for (number, name) in try database.query(
+        "SELECT number, name FROM reading_stream", row: { (Int($0.integer(0)), $0.text(1)) })
+      { outbox.streams[number] = name }
+      for (number, start) in try database.query(
+        "SELECT number, start FROM reading_boot WHERE start IS NOT NULL", row: { (Int($0.integer(0)), $0.integer(1)) })
+      { outbox.boots[number] = start }
+      outbox.boot =
+        try database.query("SELECT number FROM reading_boot WHERE id = ?", .text(boot)) { Int($0.integer(0)) }.first
+        ?? 0
+      outbox.sections = try Self.sections(database)
+      return outbox
+    }
+  }
+
+  /// Makes these changes: all of them or, where it throws, none. They are on the disk when this returns.
+  public func apply(_ batch: OutboxBatch) throws(StorageError) {
+    try verifyFile()
+    try write("store the outbox") { database throws(StorageError) in
+      for reading in batch.readings {
+        try database.run(
+          "INSERT OR REPLACE INTO reading (token, stream, data) VALUES (?, ?, ?)",
+          .integer(Int64(clamping: reading.token)),
+          .integer(Int64(reading.stream)), .blob(reading.data))
+      }
+      for range in batch.dropped { try Self.drop(range, batch.spared, database) }
+      for token in batch.finished {
+        try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: token)))
+      }
+      for (name, next) in batch.numbers {
+        try database.run(
+          "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)", .text(name),
+          .integer(Int64(clamping: next)))
+      }
+      if let start = batch.bootStart {
+        try database.run(
+          "UPDATE reading_boot SET start = ? WHERE number = (SELECT max(number) FROM reading_boot)", .integer(start))
+      }
+    }
+  }
+
+  /// The oldest rows of a stream, at most `limit`.
+  ///
+  /// - Parameter ranges: where they are looked for, in their order.
+  public func readings(
+    of stream: Int, in ranges: [ClosedRange<UInt64>], limit: Int
+  ) throws(StorageError) -> [StoredReading] {
+    try perform { database throws(StorageError) in
+      try database.read("read the outbox") { () throws(StorageError) in
+        var readings: [StoredReading] = []
+        for range in ranges where readings.count < limit {
+          readings += try database.query(
+            "SELECT token, data FROM reading WHERE token BETWEEN ? AND ? AND stream = ? ORDER BY token LIMIT ?",
+            .integer(Int64(clamping: range.lowerBound)), .integer(Int64(clamping: range.upperBound)),
+            .integer(Int64(stream)), .integer(Int64(limit - readings.count))
+          ) { StoredReading(token: UInt64(clamping: $0.integer(0)), stream: stream, data: $0.blob(1)) }
+        }
+        return readings
+      }
+    }
+  }
+
+  // MARK: Opening
+
+  /// In one step, however many there are: the table gets another name. Those of an earlier time like that go.
+  private static func setReadingsAside(_ database: Database) throws(StorageError) -> Int {
+    let count = try database.query("SELECT count(*) FROM reading") { Int($0.integer(0)) }.first ?? 0
+    try database.run("DROP TABLE IF EXISTS reading_aside")
+    try database.run("ALTER TABLE reading RENAME TO reading_aside")
+    try database.run(
+      "CREATE TABLE reading (token INTEGER PRIMARY KEY, stream INTEGER NOT NULL, data BLOB NOT NULL) STRICT")
+    return count
+  }
+
+  /// A reading that the session has is the session's; which of the two was written last does not matter.
+  private static func reconcile(_ database: Database) throws(StorageError) {
+    try database.run("DELETE FROM reading WHERE token IN (SELECT token FROM message)")
+    // Nobody could say whose they are.
+    try database.run("DELETE FROM reading WHERE stream NOT IN (SELECT number FROM reading_stream)")
+  }
+
+  private static func number(_ names: [String], boot: String, in database: Database) throws(StorageError) {
+    for name in names {
+      let count = try database.query("SELECT count(*) FROM reading_stream WHERE name = ?", .text(name)) {
+        $0.integer(0)
+      }
+      if count == [0] { try database.run("INSERT INTO reading_stream (name) VALUES (?)", .text(name)) }
+    }
+    let boots = try database.query("SELECT count(*) FROM reading_boot WHERE id = ?", .text(boot)) { $0.integer(0) }
+    if boots == [0] {
+      try database.run(
+        "INSERT INTO reading_boot (number, id) VALUES ((SELECT ifnull(max(number), 0) + 1 FROM reading_boot), ?)",
+        .text(boot))
+      // Readings of so long ago keep the time that they were given then.
+      try database.run("DELETE FROM reading_boot WHERE number <= (SELECT max(number) FROM reading_boot) - 1000")
+    }
+  }
+
+  /// All rows in one pass: a million in well under a second.
+  private static func sections(_ database: Database) throws(StorageError) -> [OutboxSection] {
+    var sections: [OutboxSection] = []
+    var open: OutboxSection?
+    try database.each("SELECT token, stream, length(data) FROM reading ORDER BY token") { row in
+      let token = UInt64(truncatingIfNeeded: row.integer(0))
+      if let full = open, full.isFull {
+        sections.append(full)
+        open = nil
+      }
+      if open == nil { open = OutboxSection(first: token) }
+      open?.append(
+        token, stream: Int(truncatingIfNeeded: row.integer(1)),
+        bytes: StoredReading.size(ofData: Int(truncatingIfNeeded: row.integer(2))))
+    }
+    if let open { sections.append(open) }
+    return sections
+  }
+
+  private static func drop(
+    _ range: ClosedRange<UInt64>, _ spared: [UInt64], _ database: Database
+  ) throws(StorageError) {
+    // Around each one that stays: a list of them would be another statement each time.
+    var from = range.lowerBound
+    for token in spared.sorted() where range.contains(token) {
+      if token > from { try drop(from, token - 1, database) }
+      from = token + 1
+    }
+    if from <= range.upperBound { try drop(from, range.upperBound, database) }
+  }
+
+  private static func drop(_ first: UInt64, _ last: UInt64, _ database: Database) throws(StorageError) {
+    try database.run(
+      "DELETE FROM reading WHERE token BETWEEN ? AND ?", .integer(Int64(clamping: first)),
+      .integer(Int64(clamping: last)))
+  }
+}

@@ -1,0 +1,106 @@
+import Sensing
+import Storage
+import Testing
+
+@testable import Agent
+
+@Suite("Outbox: its bound")
+struct OutboxBoundTests {
+  @Test("in memory the oldest go, one at a time, and are counted by stream")
+  func memory() {
+    var bench = OutboxBench(.never, limit: 1, isOpen: false)
+    let cost = bench.cost
+    bench = OutboxBench(.never, limit: 3 * cost, isOpen: false)
+    for stream in [0, 1, 0, 1, 0] { bench.append(stream) }
+    #expect(bench.outbox.count == 3 && bench.outbox.bytes == 3 * cost)
+    #expect(bench.outbox.dropped == 2)
+    #expect([0, 1, 2].map { bench.outbox.dropped(of: $0) } == [1, 1, 0])
+    bench.outbox.connected(at: bench.now)
+    let drained = bench.drain()
+    #expect(drained.filter { $0.stream == 0 }.map(\.sequence) == [2, 3])
+    #expect(drained.filter { $0.stream == 1 }.map(\.sequence) == [2])
+  }
+
+  @Test("a reading larger than the bound is kept while it is alone")
+  func large() {
+    var bench = OutboxBench(.never, limit: 10, isOpen: false)
+    bench.append(0, .good(.text(String(repeating: "x", count: 100))))
+    #expect(bench.outbox.count == 1)
+    bench.append()
+    #expect(bench.outbox.count == 1 && bench.outbox.dropped == 1)
+  }
+
+  @Test("on the disk the oldest rows go, what is left has no hole, and no byte is counted twice", arguments: [1, 3])
+  func disk(streams: Int) {
+    var bench = OutboxBench(streams: streams, limit: 100_000)
+    for round in 0..<10_000 {
+      bench.append(round % streams)
+      bench.pass(.milliseconds(20))
+      bench.work()
+    }
+    bench.work(all: true)
+    #expect(bench.outbox.bytes <= 100_000)
+    #expect(bench.outbox.bytes == bench.rows.values.reduce(0) { $0 + StoredReading.size(ofData: $1.data.count) })
+    #expect(bench.outbox.count == bench.rows.count)
+    #expect(bench.outbox.count + Int(bench.outbox.dropped) == 10_000)
+    bench.outbox.connected(at: bench.now)
+    let drained = bench.drain()
+    for stream in 0..<streams {
+      let sequences = drained.filter { $0.stream == stream }.map(\.sequence)
+      let last = UInt64((10_000 - stream + streams - 1) / streams)
+      #expect(sequences == Array((sequences.first ?? 0)...last))
+      #expect(bench.outbox.dropped(of: stream) + UInt64(sequences.count) == last)
+    }
+    #expect(bench.outbox.bytes == 0 && bench.outbox.isEmpty)
+  }
+
+  @Test("what is under way is never given up: its row stays until it is settled")
+  func underWay() {
+    var bench = OutboxBench(streams: 1, limit: 40_000)
+    for _ in 0..<300 { bench.append() }
+    bench.work(all: true)
+    bench.outbox.connected(at: bench.now)
+    let taken = (0..<5).compactMap { _ in bench.take()?.token }
+    bench.outbox.disconnected(at: bench.now)
+    for _ in 0..<2000 {
+      bench.append()
+      bench.work(all: true)
+    }
+    #expect(bench.outbox.dropped > 1000)
+    #expect(taken.allSatisfy { bench.rows[$0] != nil })
+    for token in taken { bench.settle(token) }
+    bench.work(all: true)
+    #expect(taken.allSatisfy { bench.rows[$0] == nil })
+    #expect(bench.rows.count == bench.outbox.count)
+  }
+
+  @Test("keep: latest holds one reading of a stream, wherever the one before it is", arguments: [0, 1, 2])
+  func latest(written: Int) {
+    var bench = OutboxBench(latest: [0])
+    bench.append(1)
+    for round in 0..<20 {
+      bench.append(0)
+      if written == 1 || written == 2 && round % 2 == 0 { bench.work(all: true) }
+    }
+    #expect(bench.outbox.count == 2 && bench.outbox.superseded == 19 && bench.outbox.dropped == 0)
+    bench.work(all: true)
+    #expect(bench.rows.count == 2)
+    bench.crash()
+    bench.append(0)
+    bench.work()
+    #expect(bench.outbox.count == 2)
+    bench.outbox.connected(at: bench.now)
+    #expect(bench.drain().filter { $0.stream == 0 }.map(\.sequence) == [21])
+    bench.work(all: true)
+    #expect(bench.rows.isEmpty && bench.outbox.bytes == 0)
+  }
+}
+
+extension OutboxBench {
+  /// What one reading takes in memory.
+  fileprivate var cost: Int {
+    var copy = self
+    copy.append()
+    return copy.outbox.bytes
+  }
+}
