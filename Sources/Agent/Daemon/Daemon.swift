@@ -115,7 +115,7 @@ actor Daemon {
   var nextToken: Session.Token
 
   var aliveMark: AliveMark
-  var serviceState: ServiceState
+  var serviceState = ServiceState()
 
   // The end
   var stopReason = StopReason.shutdown
@@ -132,7 +132,6 @@ actor Daemon {
     self.plan = plan
     self.store = store
     self.service = service
-    serviceState = ServiceState(plan)
     storageError = storeError?.description
     self.numbers = numbers
     self.start = start

@@ -4,7 +4,7 @@ import Sensing
 
 /// What the agent knows of itself as a service.
 struct ServiceState {
-  var liveness: Liveness
+  var liveness = Liveness()
   /// READY=1 was told.
   var isReady = false
   /// Said once: what does not move.
@@ -15,10 +15,6 @@ struct ServiceState {
   var watchdogTimer: Scheduled<Void>?
   var readyTimer: Scheduled<Void>?
   var extensionTimer: Scheduled<Void>?
-
-  init(_ plan: Daemon.Plan) {
-    liveness = Liveness(readLimit: plan.sensors.reduce(.zero) { $0 + $1.job.timeout })
-  }
 
   func cancelTimers() {
     for timer in [retryTimer, watchdogTimer, readyTimer, extensionTimer] { timer?.cancel() }
@@ -70,9 +66,11 @@ extension Daemon {
   private func lookAfterMoving() {
     guard let interval = service.watchdogInterval else { return }
     let look = Liveness.Look(
-      gpioTurns: gpioTurns, oldestRead: reading.values.min(), sent: isSending ? handedOver : nil,
+      gpioTurns: inputs.monitor?.turns, oldestRead: reading.values.min(),
+      readLimit: plan.sensors.reduce(.zero) { $0 + $1.job.timeout }, sent: isSending ? handedOver : nil,
       connectionDue: departure.isLeaving ? nil : serviceState.connectionDue)
-    let stall = serviceState.liveness.look(look, at: .now)
+    var stall = serviceState.liveness.look(look, at: .now)
+    if stall == .gpio, ThreadState.isUninterruptible(GPIOMonitor.threadName) { stall = nil }
     if let stall, stall != serviceState.stall {
       logger.critical("\(stall) has stopped moving: the service is left to systemd's watchdog, which restarts it")
       tell(.status("\(stall) has stopped moving"))
@@ -82,14 +80,11 @@ extension Daemon {
     serviceState.watchdogTimer = after(interval) { $0.lookAfterMoving() }
   }
 
-  private var gpioTurns: Int? {
-    guard let monitor = inputs.monitor, !ThreadState.isUninterruptible(GPIOMonitor.threadName) else { return nil }
-    return monitor.turns
-  }
-
-  /// Something waits, and the session has room for it, whatever its QoS.
+  /// Something waits, not for the disk, and the session has room for it, whatever its QoS.
   private var isSending: Bool {
-    guard connection != nil, !departure.isLeaving, !outbox.isEmpty || !leftOver.isEmpty else { return false }
+    guard connection != nil, !departure.isLeaving, !outbox.isEmpty || !leftOver.isEmpty, outbox.disk.write == nil,
+      !outbox.disk.isReading, outbox.disk.readAgainAt == nil
+    else { return false }
     return client?.assumeIsolated { $0.room(for: .exactlyOnce) } ?? 0 > 0
   }
 

@@ -32,18 +32,17 @@ struct Liveness {
 
   /// What there is to see at one moment.
   struct Look {
-    /// Turns of the GPIO thread; nil: there is none, or it hangs in the kernel.
+    /// Turns of the GPIO thread; nil: there is none.
     var gpioTurns: Int?
     /// Since when the read that has waited longest is without an answer.
     var oldestRead: Instant?
+    /// The timeouts of all sensors together.
+    var readLimit = Duration.zero
     /// Messages handed to the session; nil: nothing waits, or it has no room.
     var sent: UInt64?
     /// When the next thing has to have happened to the connection; nil: there is one.
     var connectionDue: Instant?
   }
-
-  /// The timeouts of all sensors together.
-  let readLimit: Duration
 
   private var gpio = Progress()
   private var sending = Progress()
@@ -51,16 +50,14 @@ struct Liveness {
   /// Far above what a busy machine makes of any of these.
   static let grace = Duration.seconds(30)
 
-  init(readLimit: Duration) { self.readLimit = readLimit }
-
   mutating func look(_ look: Look, at now: Instant) -> Stall? {
     let gpioRests = gpio.rests(look.gpioTurns.map(UInt64.init), at: now)
     let sendingRests = sending.rests(look.sent, at: now)
-    if gpioRests > Self.grace { return .gpio }
-    if let since = look.oldestRead, since.duration(to: now) > readLimit + Self.grace { return .sensors }
+    if let since = look.oldestRead, since.duration(to: now) > look.readLimit + Self.grace { return .sensors }
     if sendingRests > Self.grace { return .sending }
     if let due = look.connectionDue, due.duration(to: now) > Self.grace { return .connecting }
-    return nil
+    // Last, since it may be the kernel's.
+    return gpioRests > Self.grace ? .gpio : nil
   }
 
   /// A count that is to change as long as there is one.

@@ -8,9 +8,9 @@ struct LivenessTests {
 
   /// What is found at each of these seconds.
   private func stalls(
-    _ seconds: [Int], readLimit: Duration = .seconds(10), _ look: (Int) -> Liveness.Look
+    _ seconds: [Int], _ look: (Int) -> Liveness.Look
   ) -> [Liveness.Stall?] {
-    var liveness = Liveness(readLimit: readLimit)
+    var liveness = Liveness()
     return seconds.map { liveness.look(look($0), at: start + .seconds($0)) }
   }
 
@@ -23,14 +23,16 @@ struct LivenessTests {
     #expect(found == [nil, nil, nil, .gpio, nil, nil])
   }
 
-  @Test("a GPIO thread that hangs in the kernel is not judged, and what it did before is forgotten")
-  func gpioInKernel() {
+  @Test("a GPIO thread that was let go of is forgotten, and one that stops hides nothing else")
+  func gpioLast() {
     #expect(stalls([0, 20, 40, 60]) { Liveness.Look(gpioTurns: $0 == 20 ? nil : 1) } == [nil, nil, nil, nil])
+    #expect(stalls([0, 50]) { _ in Liveness.Look(gpioTurns: 1, oldestRead: start) } == [nil, .sensors])
   }
 
   @Test("a read is overdue when all timeouts together and 30 s have passed without an answer")
   func reads() {
-    #expect(stalls([0, 39, 41]) { _ in Liveness.Look(oldestRead: start) } == [nil, nil, .sensors])
+    #expect(
+      stalls([0, 39, 41]) { _ in Liveness.Look(oldestRead: start, readLimit: .seconds(10)) } == [nil, nil, .sensors])
     #expect(stalls([0, 39, 41]) { Liveness.Look(oldestRead: start + .seconds($0 - 5)) } == [nil, nil, nil])
   }
 
