@@ -170,6 +170,7 @@ extension Daemon: ClientDelegate {
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
       if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
+    serviceState.handedOver += 1
     return true
   }
 

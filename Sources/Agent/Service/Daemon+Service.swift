@@ -11,6 +11,8 @@ struct ServiceState {
   var stall: Liveness.Stall?
   /// When the next thing has to have happened to the connection; nil: there is one, or none is wanted.
   var connectionDue: SuspendingClock.Instant?
+  /// Messages that the session was given.
+  var handedOver: UInt64 = 0
   var retryTimer: Scheduled<Void>?
   var watchdogTimer: Scheduled<Void>?
   var readyTimer: Scheduled<Void>?
@@ -67,7 +69,7 @@ extension Daemon {
     guard let interval = service.watchdogInterval else { return }
     let look = Liveness.Look(
       gpioTurns: inputs.monitor?.turns, oldestRead: reading.values.min(),
-      readLimit: plan.sensors.reduce(.zero) { $0 + $1.job.timeout }, sent: isSending ? handedOver : nil,
+      readLimit: plan.sensors.reduce(.zero) { $0 + $1.job.timeout }, sent: isSending ? serviceState.handedOver : nil,
       connectionDue: departure.isLeaving ? nil : serviceState.connectionDue)
     var stall = serviceState.liveness.look(look, at: .now)
     if stall == .gpio, ThreadState.isUninterruptible(GPIOMonitor.threadName) { stall = nil }
@@ -87,9 +89,6 @@ extension Daemon {
     else { return false }
     return client?.assumeIsolated { $0.room(for: .exactlyOnce) } ?? 0 > 0
   }
-
-  /// Messages that the session was given.
-  private var handedOver: UInt64 { nextToken &- UInt64(leftOver.count) &+ refused }
 
   // MARK: The connection
 
