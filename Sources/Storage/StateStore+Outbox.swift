@@ -30,6 +30,15 @@ extension StateStore {
     }
   }
 
+  /// The numbers of streams; those that have none yet get one.
+  public func numberStreams(_ names: [String]) throws(StorageError) -> [String: Int] {
+    try write("name the streams of the outbox") { database throws(StorageError) in
+      try Self.number(names, in: database)
+      let rows = try database.query("SELECT number, name FROM reading_stream") { ($0.text(1), Int($0.integer(0))) }
+      return Dictionary(rows) { first, _ in first }
+    }
+  }
+
   /// Makes these changes: all of them or, where it throws, none. They are on the disk when this returns.
   public func apply(_ batch: OutboxBatch) throws(StorageError) {
     try verifyFile()
@@ -96,13 +105,17 @@ extension StateStore {
     try database.run("DELETE FROM reading WHERE stream NOT IN (SELECT number FROM reading_stream)")
   }
 
-  private static func number(_ names: [String], boot: String, in database: Database) throws(StorageError) {
+  private static func number(_ names: [String], in database: Database) throws(StorageError) {
     for name in names {
       let count = try database.query("SELECT count(*) FROM reading_stream WHERE name = ?", .text(name)) {
         $0.integer(0)
       }
       if count == [0] { try database.run("INSERT INTO reading_stream (name) VALUES (?)", .text(name)) }
     }
+  }
+
+  private static func number(_ names: [String], boot: String, in database: Database) throws(StorageError) {
+    try number(names, in: database)
     let boots = try database.query("SELECT count(*) FROM reading_boot WHERE id = ?", .text(boot)) { $0.integer(0) }
     if boots == [0] {
       try database.run(

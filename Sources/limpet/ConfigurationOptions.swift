@@ -11,7 +11,10 @@ struct ConfigurationOptions: ParsableArguments {
   var config = standardPath
 
   /// What the file says.
-  var result: LoadResult { Configuration.load(path: config, environment: Environment.all) }
+  var result: LoadResult { Self.result(of: config) }
+
+  /// What a file says.
+  static func result(of path: String) -> LoadResult { Configuration.load(path: path, environment: Environment.all) }
 
   /// Reads the file. Warnings and errors are handed to `report`; with any error this ends with status 78.
   /// - Parameter terminal: where `report` writes to.

@@ -21,7 +21,9 @@ struct ControlOptions: ParsableArguments {
         return try body(ControlClient(path: path))
       } catch {
         if error.isAbsence, index < paths.count - 1 { continue }
+        for line in error.errors { StandardError.write(line) }
         StandardError.write("limpet \(command): \(error)")
+        if !error.errors.isEmpty { throw ExitCode.configurationError }
         break
       }
     }
@@ -33,15 +35,17 @@ struct ControlOptions: ParsableArguments {
   private func paths() throws -> [String] {
     if let socket { return [socket] }
     let result = Configuration.load(path: config, environment: Environment.all)
-    let isStandard = config == ConfigurationOptions.standardPath
-    if let path = result.configuration?.control {
-      return isStandard && path != Self.serviceSocket ? [path, Self.serviceSocket] : [path]
-    }
-    guard isStandard else {
+    if let path = result.control { return Self.paths(path, at: config) }
+    guard config == ConfigurationOptions.standardPath else {
       for diagnostic in result.diagnostics { StandardError.write("\(diagnostic)") }
       throw ExitCode.configurationError
     }
     return [Self.serviceSocket]
+  }
+
+  /// Where the daemon of a configuration may listen: the service has a runtime folder, which its environment alone says.
+  static func paths(_ path: String, at file: String) -> [String] {
+    file == ConfigurationOptions.standardPath && path != serviceSocket ? [path, serviceSocket] : [path]
   }
 }
 

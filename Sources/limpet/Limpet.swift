@@ -9,8 +9,9 @@ struct Limpet: ParsableCommand {
     abstract: "Reads a board's sensors and publishes them over MQTT, with presence that tells the truth.",
     version: limpetVersion,
     subcommands: [
-      RunCommand.self, CheckCommand.self, ScanCommand.self, ProbeCommand.self, StatusCommand.self, LogLevelCommand.self,
-      AbortCommand.self, WatchCommand.self, SchemaCommand.self, ImportCommand.self, GenerateCommand.self,
+      RunCommand.self, CheckCommand.self, ScanCommand.self, ProbeCommand.self, StatusCommand.self, ReloadCommand.self,
+      LogLevelCommand.self, AbortCommand.self, WatchCommand.self, SchemaCommand.self, ImportCommand.self,
+      GenerateCommand.self,
     ])
 }
 

@@ -12,9 +12,8 @@ struct ProbeCommand: ParsableCommand {
       the broker publishes the will of a connection that is cut off. What is wrong also goes to standard error in one \
       sentence, and the exit status is 1.
 
-      The device's status stays as it is. It takes the daemon's connection over for a moment, when that runs under the \
-      same client id; with --client-id it stands beside, with a will on limpet/DEVICE/probe, and leaves the status \
-      topic alone.
+      The device's status stays as it is. Where the daemon runs, its connection is told and not taken over; with \
+      --client-id the probe stands beside it, with a will on limpet/DEVICE/probe, and leaves the status topic alone.
       """)
 
   @OptionGroup var broker: BrokerOptions
@@ -23,14 +22,37 @@ struct ProbeCommand: ParsableCommand {
   var clientID: String?
 
   func run() throws {
-    let probe = Probe(try broker.configuration(), clientIdentifier: clientID)
-    let isWell = probe.run { report in
-      switch report {
-      case .answer(let connack): print(connack)
-      case .finding(let finding): print(finding)
-      case .failure(let sentence): StandardError.write("limpet probe: \(sentence)")
-      }
+    let configuration = try broker.configuration()
+    let isWell: Bool
+    if let daemon = try daemon(of: configuration) {
+      daemon.reports.forEach(Self.tell)
+      isWell = daemon.isWell
+    } else {
+      isWell = Probe(configuration, clientIdentifier: clientID).run(Self.tell)
     }
     guard isWell else { throw ExitCode.failure }
+  }
+
+  /// The connection that a probe like this would take over; nil: there is none.
+  private func daemon(of configuration: Configuration) throws -> DaemonConnection? {
+    guard clientID == nil, broker.url == nil else { return nil }
+    for path in ControlOptions.paths(configuration.control, at: broker.options.config) {
+      do throws(ControlClient.Failure) {
+        return try ControlClient(path: path).connection()
+      } catch {
+        if error.isAbsence { continue }
+        StandardError.write("limpet probe: \(error); with --client-id ID a probe harms no daemon that may run")
+        throw ExitCode.failure
+      }
+    }
+    return nil
+  }
+
+  @Sendable private static func tell(_ report: Probe.Report) {
+    switch report {
+    case .answer(let connack): print(connack)
+    case .finding(let finding): print(finding)
+    case .failure(let sentence): StandardError.write("limpet probe: \(sentence)")
+    }
   }
 }

@@ -4,7 +4,8 @@ import Logging
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "The daemon, in the foreground; SIGTERM and SIGINT stop it, a second one aborts.")
+    commandName: "run",
+    abstract: "The daemon, in the foreground; SIGTERM and SIGINT stop it, a second one aborts; SIGHUP reloads.")
 
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions
@@ -13,15 +14,17 @@ struct RunCommand: ParsableCommand {
   var logLevel = LogLevelArgument.notice
 
   func run() throws {
-    let configuration = try options.load(report: StandardError.write)
+    // From here on a signal is an event.
     let events = ProcessEvents()
+    let configuration = try options.load(report: StandardError.write)
     let writer = LogWriter(journalStream: Environment.variable("JOURNAL_STREAM"))
     let threshold = LogThreshold(Logger.Level(rawValue: logLevel.rawValue) ?? .notice)
     let logger = Logger(label: "limpet") { _ in LineLogHandler(writer, threshold) }
     defer { writer.flush() }
     let surroundings = Agent.Surroundings(
       root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), log: writer,
-      logThreshold: threshold, service: ServiceManager(environment: Environment.all))
+      logThreshold: threshold, service: ServiceManager(environment: Environment.all),
+      load: { [path = options.config] in ConfigurationOptions.result(of: path) })
     let isClean: Bool
     do {
       isClean = try Agent.run(configuration, surroundings, events: events, logger: logger)

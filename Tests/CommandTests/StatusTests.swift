@@ -200,6 +200,32 @@ struct StatusTests {
     }
   }
 
+  @Test("a probe tells the daemon's connection and leaves it alone; with --client-id it stands beside")
+  func probe() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let agent = try scene.agent(scene.settings(broker))
+      try await subscriber.readings("load", atLeast: 1)
+      let file = scene.folder + "/agent.yaml"
+      let outcome = try await scene.limpet("probe", "--config", file)
+      #expect(outcome.ending == .exited(0))
+      #expect(outcome.output.first == "reason code: 0, session present: false")
+      #expect(
+        outcome.output.dropFirst().first?.contains("the daemon (process \(agent.process.pid)) is connected") == true)
+      #expect(broker.count(" as board (") == 1)
+      let beside = try await scene.limpet("probe", "--config", file, "--client-id", "beside")
+      #expect(beside.ending == .exited(0))
+      #expect(broker.count(" as beside (") == 1)
+      #expect(broker.count(" as board (") == 1)
+      try await broker.stop()
+      try await agent.line("connection lost")
+      let lost = try await scene.limpet("probe", "--config", file)
+      #expect(lost.ending == .exited(1))
+      #expect(lost.errors.first?.contains("is not connected") == true)
+    }
+  }
+
   @Test("the log level can be changed while it runs")
   func logLevel() async throws {
     try await withScene { scene in

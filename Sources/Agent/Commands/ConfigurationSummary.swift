@@ -31,10 +31,11 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   public var description: String {
-    let rows = [
-      ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
-      ("presence", guarantee), ("buffer", buffer), ("storage", storage),
-    ]
+    let rows =
+      [
+        ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
+        ("presence", guarantee), ("buffer", buffer), ("storage", storage), ("control", configuration.control),
+      ] + health
     return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
   }
 
@@ -45,6 +46,20 @@ public struct ConfigurationSummary: CustomStringConvertible {
 
   private static func row(_ name: String, _ text: String) -> String {
     name + String(repeating: " ", count: max(1, 10 - name.count)) + text
+  }
+
+  private var health: [(String, String)] {
+    var rows: [(String, String)] = []
+    let interval = configuration.health.interval
+    if interval > .zero {
+      let topic = TopicTemplate.health.expanded(device: device)
+      rows.append(("health", "\(topic): how the agent fares, every \(interval.inWords)"))
+    }
+    if let file = configuration.metricsFile {
+      let often = (interval > .zero ? interval : HealthPlan.standardInterval).inWords
+      rows.append(("metrics", "\(file): the same numbers for Prometheus, every \(often)"))
+    }
+    return rows
   }
 
   private var broker: String {

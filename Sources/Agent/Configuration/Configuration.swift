@@ -19,6 +19,9 @@ public struct Configuration: Sendable, Equatable {
   public var inputs: [InputConfiguration]
   /// sysfs and system values, in the order of the file.
   public var sensors: [SensorConfiguration]
+  public var health: Health
+  /// Where numbers for Prometheus are written; nil: nowhere.
+  public var metricsFile: String?
   /// The control socket's path.
   public var control: String
 
@@ -113,6 +116,11 @@ public struct Configuration: Sendable, Equatable {
     public var syncOutage: Duration
     /// Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.
     public var drainRate: Int
+  }
+
+  public struct Health: Sendable, Equatable {
+    /// Zero: never.
+    public var interval: Duration
   }
 
   /// When readings reach the disk.

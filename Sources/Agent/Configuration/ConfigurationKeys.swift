@@ -20,6 +20,12 @@ enum ConfigurationKeys {
     help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
     example: "/run/limpet/limpet.sock")
 
+  static let metricsFile = Key(
+    optional: "metrics_file", .absolutePath,
+    help: "Numbers about the agent for Prometheus, as a textfile that node_exporter collects; written every "
+      + "health.interval, or every minute.",
+    example: "/var/lib/prometheus/node-exporter/limpet.prom")
+
   static let all: [Declaration] = [
     include.declaration,
     .section("device", DeviceKeys.all, help: "What the device is called."),
@@ -35,8 +41,19 @@ enum ConfigurationKeys {
       need: .optional,
       content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants),
       examples: SensorKeys.examples, samples: SensorKeys.samples),
-    control.declaration,
+    .section("health", HealthKeys.all, help: "How the agent tells how it fares."),
+    metricsFile.declaration, control.declaration,
   ]
+}
+
+enum HealthKeys {
+  static let interval = Key(
+    "interval", .duration(.seconds(1)...(.days(7)), orZero: true), default: "0s",
+    help:
+      "How often uptime, lost connections, what waits and what was dropped go to limpet/{device}/health; 0s: never.",
+    example: "1m")
+
+  static let all = [interval.declaration]
 }
 
 enum DeviceKeys {

@@ -8,9 +8,12 @@ public struct LoadResult: Sendable {
   public var diagnostics: [Diagnostic]
   /// The lines they are about.
   public let excerpts: SourceExcerpts
+  /// The control socket's path, as far as it could be read, also where there is an error elsewhere.
+  public let control: String?
 
   init(_ configuration: Configuration?, _ log: DiagnosticLog) {
     self.configuration = log.hasErrors ? nil : configuration
+    control = configuration?.control
     diagnostics = log.sorted
     excerpts = SourceExcerpts(diagnostics.isEmpty ? [] : log.files)
   }
@@ -93,17 +96,24 @@ extension Configuration {
     let broker = BrokerSection(reader.section("broker"), context)
     let presence = PresenceSection(reader.section("presence"), broker: broker)
     let topic = reader.read(ConfigurationKeys.topic)
+    let health = reader.section("health")
+    let healthInterval = health.read(HealthKeys.interval)
+    health.reject(unknownTo: HealthKeys.all)
     let inputs = InputSection(reader.list("inputs"))
     let sensors = SensorSection(reader.list("sensors"))
     if !id.isWrong {
-      ReadingRules(device: id.value, topic: topic, presence: presence.topic, log: context.log)
-        .check(inputs.names + sensors.names)
+      ReadingRules(
+        device: id.value, topic: topic, presence: presence.topic, tellsHealth: healthInterval.value > .zero,
+        log: context.log
+      ).check(inputs.names + sensors.names)
     }
     let configuration = Configuration(
       device: Device(id: id.value, name: displayName), broker: broker.broker, presence: presence.presence,
       storage: stored, topic: topic.value, format: reader.read(ConfigurationKeys.format).value,
       qos: reader.read(ConfigurationKeys.qos).value, expiry: reader.read(ConfigurationKeys.expiry).value,
       inputs: inputs.inputs, sensors: sensors.sensors,
+      health: Health(interval: healthInterval.value),
+      metricsFile: reader.read(ConfigurationKeys.metricsFile).value,
       control: control(reader.read(ConfigurationKeys.control).value, stored, context))
     reader.reject(unknownTo: ConfigurationKeys.all)
     return configuration

@@ -69,6 +69,8 @@ struct PresenceSection {
 extension TopicTemplate {
   /// Where the description of the last birth or clean stop goes.
   static let description = PresenceKeys.fixed("limpet/{device}/presence")
+  /// Where the agent tells how it fares.
+  static let health = PresenceKeys.fixed("limpet/{device}/health")
 }
 
 extension PresenceKeys {

@@ -11,6 +11,8 @@ struct ReadingRules {
   let device: Configuration.Identifier
   let topic: Field<TopicTemplate>
   let presence: Field<TopicTemplate>
+  /// The topic of the health reading is taken.
+  let tellsHealth: Bool
   let log: DiagnosticLog
 
   /// - Parameter readings: inputs and sensors, in any order; of two that collide, the later in the file is reported.
@@ -56,6 +58,11 @@ struct ReadingRules {
         "\(quoted(reading.name)) would be published to \(quoted(expanded)), "
           + "which describes the presence; write another name"
       )
+    } else if tellsHealth, expanded == expand(.health, nil) {
+      log.error(
+        key, path,
+        "\(quoted(reading.name)) would be published to \(quoted(expanded)), where the health reading goes; write another "
+          + "name, or health: {interval: 0s}")
     }
   }
 

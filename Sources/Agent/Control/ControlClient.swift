@@ -9,8 +9,8 @@ public struct ControlClient: Sendable {
     case noAgent(path: String, errno: CInt)
     case denied(path: String)
     case broken(path: String, String)
-    /// The agent's own words.
-    case refused(String)
+    /// The agent's own words, and what is wrong with the configuration, where that is the reason.
+    case refused(String, errors: [String])
 
     public var description: String {
       switch self {
@@ -19,18 +19,21 @@ public struct ControlClient: Sendable {
           + "`limpet run`, or name its socket with --socket"
       case .denied(let path): "\(path) cannot be opened by this user; run this as root or as limpet's user"
       case .broken(let path, let reason): "the limpet at \(path) \(reason)"
-      case .refused(let error): error
+      case .refused(let error, _): error
       }
     }
 
     /// There is none that could be asked, as far as this user can see.
     public var isAbsence: Bool { if case .noAgent = self { true } else { false } }
+
+    /// What is wrong with the configuration.
+    public var errors: [String] { if case .refused(_, let errors) = self { errors } else { [] } }
   }
 
   /// Of an answer.
   private static let limit = 64 << 20
 
-  private let path: String
+  let path: String
   private let patience: Duration
 
   public init(path: String, patience: Duration = .seconds(10)) {
@@ -51,7 +54,9 @@ public struct ControlClient: Sendable {
     let answer = try readLine(descriptor)
     guard let fields = JSONFields(answer) else { throw .broken(path: path, "answers with something that is no JSON") }
     guard fields["ok"] == .other("true") else {
-      if case .text(let error)? = fields["error"] { throw .refused(error) }
+      if case .text(let error)? = fields["error"] {
+        throw .refused(error, errors: fields["errors"]?.texts ?? [])
+      }
       throw .broken(path: path, "answers with neither success nor failure")
     }
     return fields
@@ -116,6 +121,15 @@ extension ControlClient {
       throw .broken(path: path, "tells no status; it may be of another version")
     }
     return text
+  }
+
+  /// The agent reads its configuration again.
+  /// - Returns: what has changed, and warnings.
+  public func reload() throws(Failure) -> (changes: [String], warnings: [String]) {
+    var request = JSONObject()
+    request.add("command", "reload")
+    let answer = try ask(request.finish())
+    return (answer["changes"]?.texts ?? [], answer["warnings"]?.texts ?? [])
   }
 
   /// - Parameter level: nil: only tell it.

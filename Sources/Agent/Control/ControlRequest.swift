@@ -71,8 +71,6 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
   case tooManyConnections
   /// The agent is not that far yet, or no longer.
   case notRunning
-  /// Issue 8.
-  case noReload
 
   var description: String {
     switch self {
@@ -85,7 +83,6 @@ enum ControlError: Error, Equatable, CustomStringConvertible {
     case .notAllowed: "only root and the user that limpet runs as may do this"
     case .tooManyConnections: "too many connections to the control socket; try again"
     case .notRunning: "limpet is starting or stopping; try again"
-    case .noReload: "limpet cannot reload its configuration yet; restart it"
     }
   }
 }

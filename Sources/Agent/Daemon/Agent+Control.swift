@@ -16,26 +16,27 @@ extension Agent {
     case .status(let format): status(format)
     case .logLevel(let level): setLogLevel(level)
     case .abort: abort()
-    case .reload: ControlReply.failure(ControlError.noReload)
+    case .reload: await reloadAnswer()
     }
   }
 
   private func status(_ format: ControlRequest.Format) -> ByteBuffer {
-    guard let daemon, let facts else { return ControlReply.failure(ControlError.notRunning) }
-    let report = daemon.assumeIsolated { $0.report(facts) }
+    guard let report = daemon?.assumeIsolated({ $0.report }) else {
+      return ControlReply.failure(ControlError.notRunning)
+    }
     return switch format {
     case .json: ControlReply.success { $0.add("status", json: report.json) }
     case .text(let columns): ControlReply.success { $0.add("text", report.text(columns: columns)) }
     }
   }
 
-  /// What the daemon does not know of the agent; nil: the agent does not know yet who it is.
-  var facts: AgentFacts? {
-    guard let device else { return nil }
-    return AgentFacts(
+  /// What the daemon does not know of the agent.
+  func facts(device: String) -> AgentFacts {
+    AgentFacts(
       device: device, displayName: configuration.device.name, started: started,
       logLevel: surroundings.logThreshold.level, log: surroundings.log.counts,
-      control: control?.assumeIsolated { $0.counts } ?? ControlServer.Counts())
+      control: control?.assumeIsolated { $0.counts } ?? ControlServer.Counts(),
+      reloads: reloads, failedReloads: failedReloads)
   }
 
   private func setLogLevel(_ level: Logger.Level?) -> ByteBuffer {

@@ -27,10 +27,14 @@ public actor Agent {
     public var logThreshold: LogThreshold
     /// Who started this process and wants to know how it is.
     public var service: ServiceManager
+    /// Reads the configuration again; it blocks.
+    public var load: @Sendable () -> LoadResult
 
     public init(
-      root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold, service: ServiceManager
+      root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold, service: ServiceManager,
+      load: @escaping @Sendable () -> LoadResult
     ) {
+      self.load = load
       self.root = root
       self.runtimeFolder = runtimeFolder
       self.service = service
@@ -39,7 +43,7 @@ public actor Agent {
     }
   }
 
-  let configuration: Configuration
+  var configuration: Configuration
   let surroundings: Surroundings
   let logger: Logger
   let started = ContinuousClock.now
@@ -47,6 +51,11 @@ public actor Agent {
   var control: ControlServer?
   /// Known once the store is open.
   var device: String?
+  /// Random, new in each process.
+  let instance: String
+  var isReloading = false
+  var reloads: UInt64 = 0
+  var failedReloads: UInt64 = 0
   /// Signals to end that came so far.
   private var terminations = 0
 
@@ -55,6 +64,8 @@ public actor Agent {
   ) {
     self.configuration = configuration
     self.surroundings = surroundings
+    var generator = SystemRandomNumberGenerator()
+    instance = String(generator.next() as UInt64, radix: 16)
     self.logger = logger
     self.eventLoop = eventLoop
   }
@@ -84,6 +95,7 @@ public actor Agent {
     while true {
       switch events.next() {
       case .terminate: agent.onLoop { $0.terminate() }
+      case .reload: agent.onLoop { agent in Task { await agent.reloadForSignal() } }
       case .clockJumped: agent.onLoop { $0.clockJumped() }
       case .networkChanged(let addresses): agent.onLoop { $0.networkChanged(addresses) }
       case .finished: return try result.withLock { $0 }.get()
@@ -116,8 +128,6 @@ public actor Agent {
     for guarantee in ConfigurationSummary(configuration, root: surroundings.root, device: device).guarantees {
       logger.notice("\(guarantee)")
     }
-    var generator = SystemRandomNumberGenerator()
-    let instance = String(generator.next() as UInt64, radix: 16)
     var plan = try configuration.daemonPlan(
       device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
     plan.identity = identity
@@ -130,7 +140,8 @@ public actor Agent {
     let daemon = Daemon(
       plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
       numbers: await firstNumbers(store, state, plan),
-      start: start(after: state), service: surroundings.service, eventLoop: eventLoop,
+      start: start(after: state), service: surroundings.service,
+      facts: { [unowned self] in assumeIsolated { $0.facts(device: device) } }, eventLoop: eventLoop,
       logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
     self.daemon = daemon

@@ -59,7 +59,9 @@ extension Daemon: ClientDelegate {
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
-      sayOnline(connected)
+      sayOnline(connected, isRenewed: renewal != nil)
+      renewal = nil
+      tellHealth()
     }
   }
 
@@ -91,7 +93,11 @@ extension Daemon: ClientDelegate {
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
     record.lost(loss, retryAfter: wait?.delay, at: .now)
-    if case .session(.unknownSession) = loss {
+    if renewal != nil, wasConnected, delay != nil {
+      // Whatever ended it: the next one is made by the new configuration.
+      logger.notice("disconnected, to connect by the new configuration")
+      handOver()
+    } else if case .session(.unknownSession) = loss {
       logger.notice("\(loss); it is begun anew")
     } else if let wait {
       logger.warning(
@@ -116,7 +122,9 @@ extension Daemon: ClientDelegate {
   }
 
   private func sendReadings() {
-    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty, !departure.hasSaidFarewell,
+    guard renewal == nil, !departure.hasSaidFarewell else { return }
+    sendClearings()
+    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty,
       sendLeftOver(client, connection)
     else { return }
     let qos = min(plan.qos, connection.limits.maximumQoS)
@@ -158,7 +166,7 @@ extension Daemon: ClientDelegate {
   }
 
   /// False: there is no room for it now.
-  private func send(_ message: Message, _ token: Session.Token, _ client: Client) -> Bool {
+  func send(_ message: Message, _ token: Session.Token, _ client: Client) -> Bool {
     underWay += 1
     do { try client.assumeIsolated { try $0.publish(message, token: token) } } catch {
       underWay -= 1
@@ -183,6 +191,7 @@ extension Daemon: ClientDelegate {
       logger.error("the server refused a message about the presence: \(code)")
       if token == FirstToken.stopStatus { perform(departure.farewellRefused()) }
     }
+    if token == FirstToken.stopStatus { handOver() }
     guard token >= FirstToken.readings else { return }
     underWay -= 1
     outbox.settled(token, at: .now)

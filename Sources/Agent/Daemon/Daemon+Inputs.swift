@@ -4,6 +4,12 @@ import Storage
 
 /// A GPIO line of the configuration, ready to be watched.
 struct PlannedInput: Sendable {
+  /// What it was made of: as long as that is the same, it goes on.
+  let origin: InputConfiguration
+  /// Index into the plan's streams.
+  var stream: Int
+  /// Its place in the monitor, by which it is known here: it stays the same for as long as the line is watched.
+  var place: Int
   let gpio: GPIOInput
   /// Of a counter; nil: of another mode.
   let counter: Counter?
@@ -19,9 +25,13 @@ struct PlannedInput: Sendable {
 struct InputsState {
   /// nil: there are none, or they are released.
   var monitor: GPIOMonitor?
-  /// Of inputs in mode `counter`, by index.
+  /// By place.
+  var planned: [Int: PlannedInput] = [:]
+  /// Places that no line has.
+  var freePlaces: Set<Int> = []
+  /// Of inputs in mode `counter`, by place.
   var counters: [Int: PulseCounter] = [:]
-  /// Why an input cannot be read, by index; an input in mode `counter` that was not looked for yet is neither here nor in
+  /// Why an input cannot be read, by place; an input in mode `counter` that was not looked for yet is neither here nor in
   /// `found`.
   var failures: [Int: String] = [:]
   var found: Set<Int> = []
@@ -32,21 +42,23 @@ struct InputsState {
 
   init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
     self.storedCounts = storedCounts
+    planned = Dictionary(plan.inputs.map { ($0.place, $0) }) { $1 }
+    for input in plan.inputs { count(input) }
+  }
+
+  /// Goes on where the disk's count of this name stands.
+  mutating func count(_ input: PlannedInput) {
+    guard let counter = input.counter else { return }
     var generator = SystemRandomNumberGenerator()
-    for (index, input) in plan.inputs.enumerated() {
-      guard let counter = input.counter else { continue }
-      let name = plan.streams[plan.sensors.count + index].name
-      counters[index] = PulseCounter(stored: storedCounts[name], scale: counter.scale, using: &generator)
-    }
+    counters[input.place] = PulseCounter(
+      stored: storedCounts[input.origin.name], scale: counter.scale, using: &generator)
   }
 }
 
 extension Daemon {
-  /// The position of an input's stream.
-  private func stream(of input: Int) -> Int { plan.sensors.count + input }
-
   func startInputs() {
-    guard !plan.inputs.isEmpty else { return }
+    guard inputs.monitor == nil, !plan.inputs.isEmpty else { return }
+    // In the order of their places, which begin at 0.
     let monitor = GPIOMonitor(plan.inputs.map(\.gpio), root: plan.root) { [weak self] in
       guard let self else { return }
       eventLoop.execute { self.assumeIsolated { $0.takeInputs() } }
@@ -76,7 +88,12 @@ extension Daemon {
 
   private func take(_ report: GPIOReport) {
     let index = report.input
-    let name = plan.streams[stream(of: index)].name
+    if case .released = report.content {
+      inputs.freePlaces.insert(index)
+      return
+    }
+    // What a line had to tell before it was let go of comes too late.
+    guard let name = inputs.planned[index]?.origin.name else { return }
     switch report.content {
     case .level(let level): add(.good(.flag(level)), of: index, at: report.time)
     case .edge(let isRising, let isSuspect):
@@ -87,6 +104,7 @@ extension Daemon {
       inputs.failures[index] = nil
       inputs.found.insert(index)
       publishTotal(of: index)
+    case .released: break
     case .failed(let error):
       logger.warning("\(name): \(error)")
       inputs.failures[index] = "\(error)"
@@ -94,10 +112,10 @@ extension Daemon {
     }
   }
 
-  private func add(_ content: Reading.Content, of input: Int, at time: ContinuousClock.Instant) {
+  private func add(_ content: Reading.Content, of place: Int, at time: ContinuousClock.Instant) {
+    guard let input = inputs.planned[place] else { return }
     unnumbered.append(
-      UnnumberedReading(
-        stream: stream(of: input), content: content, unit: plan.inputs[input].counter?.unit, time: time))
+      UnnumberedReading(stream: input.stream, content: content, unit: input.counter?.unit, time: time))
   }
 
   // MARK: Counters
@@ -118,15 +136,19 @@ extension Daemon {
   /// What the counters stand at, by name.
   private func counts(_ monitor: GPIOMonitor) -> [String: StoredCount] {
     var counts: [String: StoredCount] = [:]
-    for (input, counter) in inputs.counters {
-      counts[plan.streams[stream(of: input)].name] = counter.stored(monitor.pulses(of: input))
+    for (place, counter) in inputs.counters {
+      guard let name = inputs.planned[place]?.origin.name else { continue }
+      counts[name] = counter.stored(monitor.pulses(of: place))
     }
     return counts
   }
 
+  /// What the counters stand at now, by name.
+  var currentCounts: [String: StoredCount] { inputs.monitor.map(counts) ?? inputs.finalCounts }
+
   /// What the counters stand at, of those that the disk has otherwise.
   var movedCounts: [String: StoredCount] {
-    (inputs.monitor.map(counts) ?? inputs.finalCounts).filter { inputs.storedCounts[$0.key] != $0.value }
+    currentCounts.filter { inputs.storedCounts[$0.key] != $0.value }
   }
 
   /// Stores the counters that moved.

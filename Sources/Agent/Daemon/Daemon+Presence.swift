@@ -5,11 +5,12 @@ import NIOCore
 extension Daemon {
   // MARK: Saying
 
-  func sayOnline(_ connected: Session.Connected) {
+  /// - Parameter isRenewed: a new configuration is the reason for this connection.
+  func sayOnline(_ connected: Session.Connected, isRenewed: Bool = false) {
     births += 1
     let isFirst = births == 1
     birth = PresenceMessages.Statement(
-      event: .birth, reason: isFirst ? start.reason : "reconnected", epoch: epoch,
+      event: .birth, reason: isFirst ? start.reason : isRenewed ? "reload" : "reconnected", epoch: epoch,
       since: WallClock.now().time(of: .now), connection: connected, goneFor: isFirst ? start.goneFor : nil,
       transport: transport)
     tellBirth()

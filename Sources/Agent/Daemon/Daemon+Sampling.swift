@@ -5,7 +5,11 @@ import Storage
 
 /// A sensor of the configuration, ready to be read.
 struct PlannedSensor: Sendable {
-  let job: ReadJob
+  /// What it was made of: as long as that is the same, it goes on.
+  let origin: SensorConfiguration
+  /// Index into the plan's streams.
+  var stream: Int
+  var job: ReadJob
   let interval: Duration
   let change: SensorConfiguration.Change?
   let maxAge: Duration?
@@ -20,9 +24,11 @@ struct ScheduledWork: Sendable {
   enum Action: Sendable {
     /// A sensor, by index.
     case read(sensor: Int)
-    /// An input in mode `counter`, by index.
+    /// An input in mode `counter`, by place.
     case publishTotal(input: Int)
     case storeCounts
+    case tellHealth
+    case writeMetrics
   }
 
   let interval: Duration
@@ -58,11 +64,13 @@ extension Daemon {
     aliveMark.make(at: .now)
     var due: [Int] = []
     for index in schedule.take(at: .now) {
-      switch plan.scheduled[index].action {
+      switch scheduled[index].action {
       // A read that is a moment late is not begun again, and is no failure either.
       case .read(let sensor): if reading[sensor] == nil { due.append(sensor) }
       case .publishTotal(let input): publishTotal(of: input)
       case .storeCounts: storeCounts()
+      case .tellHealth: tellHealth()
+      case .writeMetrics: writeMetrics()
       }
     }
     if !due.isEmpty, let reader {
@@ -111,12 +119,12 @@ extension Daemon {
     }
     if let decimals = sensor.decimals { content = content.rounded(decimals: decimals) }
     guard sensors[index].policy.publishes(content, at: time) else { return }
-    unnumbered.append(UnnumberedReading(stream: index, content: content, unit: unit, time: time))
+    unnumbered.append(UnnumberedReading(stream: sensor.stream, content: content, unit: unit, time: time))
   }
 
   /// Says once that a sensor fails, and once that it works again.
   private func report(_ content: Reading.Content, of index: Int) {
-    let name = plan.streams[index].name
+    let name = plan.sensors[index].origin.name
     switch content {
     case .good, .doubtful, .edge, .total, .gap:
       guard sensors[index].failure != nil else { return }

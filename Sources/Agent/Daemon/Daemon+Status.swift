@@ -23,6 +23,8 @@ struct AgentFacts: Sendable {
   let logLevel: Logger.Level
   let log: LogWriter.Counts
   let control: ControlServer.Counts
+  let reloads: UInt64
+  let failedReloads: UInt64
 }
 
 extension Daemon {
@@ -39,7 +41,8 @@ extension Daemon {
     lastReadings[reading.stream] = reading
   }
 
-  func report(_ facts: AgentFacts) -> StatusReport {
+  var report: StatusReport {
+    let facts = facts()
     let waiting = outboxStatistics
     let detectWithin = connection.flatMap {
       PresenceMessages.detectWithin(
@@ -57,14 +60,16 @@ extension Daemon {
         readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
         dropped: waiting.droppedByName, storageError: storageError),
-      figures: figures(facts),
-      rows: plan.streams.enumerated().map { index, stream in
-        StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
+      figures: figures,
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
+        let stream = plan.streams[index]
+        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
       })
   }
 
   /// Every number that the agent tells about itself, under the name it has everywhere.
-  func figures(_ facts: AgentFacts) -> [Figure] {
+  var figures: [Figure] {
+    let facts = facts()
     let now = ContinuousClock.now
     let reads = reader?.status
     let waiting = outboxStatistics
@@ -105,6 +110,9 @@ extension Daemon {
       .gauge("waiting_reads", "Reads that no thread has begun", reads?.waiting ?? 0),
       .counter("read_timeouts", "Reads that took longer than their time", UInt64(reads?.timeouts ?? 0)),
       .counter("refused_reads", "Reads that were not begun since others hang", UInt64(reads?.refusals ?? 0)),
+      .gauge("waiting_clearings", "Retained readings that the broker is to forget", clearings.count),
+      .counter("reloads", "Configurations that took the place of another", facts.reloads),
+      .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),
       .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.log.lost),
       .counter("suppressed_log_lines", "Log lines that came too often", facts.log.suppressed),
       .gauge("control_connections", "Connections to the control socket", facts.control.connections),

@@ -16,6 +16,8 @@ extension Daemon {
     stopReason = reason
     logger.notice("stopping (\(reason.rawValue))")
     sampleTimer?.cancel()
+    renewal?.timer?.cancel()
+    renewal = nil
     inputs.monitor?.stop()
     perform(
       departure.begin(

@@ -22,20 +22,23 @@ actor Daemon {
     var goneFor: UInt64?
   }
 
-  /// What stays the same for as long as the agent runs.
+  /// What the agent does: all that follows from its configuration.
   struct Plan: Sendable {
     var client: Client.Configuration
     let connect: Connect
     let presence: PresenceMessages
-    /// Of every name that has readings: the sensors first, in their order.
+    /// Of every name that has readings, and of those that had some: a reading names its stream by index, so an index
+    /// stays a name's for as long as there are readings of it.
     var streams: [Stream]
-    let sensors: [PlannedSensor]
-    /// Their streams are behind those of the sensors.
-    let inputs: [PlannedInput]
+    var sensors: [PlannedSensor]
+    var inputs: [PlannedInput]
+    /// Places that the monitor of inputs has, free ones included.
+    var places = 0
     /// Where GPIO chips are looked for.
     let root: FileRoot
-    /// What happens when, again and again.
-    let scheduled: [ScheduledWork]
+    /// How often counters that moved are stored; nil: never.
+    let countCheckpoint: Duration?
+    let health: HealthPlan
     var outbox: Outbox.Rules
     /// Of readings, as configured.
     let qos: QoS
@@ -48,7 +51,9 @@ actor Daemon {
     var identity: StoredIdentity?
   }
 
-  let plan: Plan
+  var plan: Plan
+  /// What the daemon does not know of the agent.
+  var facts: @Sendable () -> AgentFacts
   let logger: Logger
   let store: StateStore?
   let service: ServiceManager
@@ -86,7 +91,9 @@ actor Daemon {
   // Readings
   var sensors: [SensorState]
   /// By the id of their jobs.
-  let sensorIndex: [String: Int]
+  var sensorIndex: [String: Int]
+  /// What happens when, again and again.
+  var scheduled: [ScheduledWork]
   var schedule: SampleSchedule
   var sampleTimer: Scheduled<Void>?
   var reader: BlockingReader?
@@ -116,6 +123,13 @@ actor Daemon {
 
   var aliveMark: AliveMark
   var serviceState = ServiceState()
+  var metricsFile: MetricsFile?
+
+  // Another configuration
+  var renewal: Renewal?
+  /// Topics whose retained readings nobody stands for any more.
+  var clearings: Deque<TopicName> = []
+  var reloads: UInt64 = 0
 
   // The end
   var stopReason = StopReason.shutdown
@@ -127,9 +141,11 @@ actor Daemon {
 
   init(
     plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
-    numbers: SequenceAllocator, start: Start, service: ServiceManager, eventLoop: any EventLoop, logger: Logger
+    numbers: SequenceAllocator, start: Start, service: ServiceManager, facts: @escaping @Sendable () -> AgentFacts,
+    eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
+    self.facts = facts
     self.store = store
     self.service = service
     storageError = storeError?.description
@@ -149,13 +165,15 @@ actor Daemon {
     sensors = plan.sensors.map(SensorState.init)
     lastReadings = Array(repeating: nil, count: plan.streams.count)
     sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
-    schedule = SampleSchedule(intervals: plan.scheduled.map(\.interval), start: .now)
+    scheduled = plan.scheduled
+    schedule = SampleSchedule(intervals: scheduled.map(\.interval), start: .now)
     self.outbox = outbox
     self.setAside = setAside
     labels = TimeLabels(streams: plan.streams.count)
     sentLabels = labels
     inputs = InputsState(plan, state.counts)
     aliveMark = AliveMark(runtimeFolder: plan.runtimeFolder)
+    metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
   }
 
   static let shortestReopening = Duration.seconds(5)
@@ -201,6 +219,7 @@ actor Daemon {
     serviceState.cancelTimers()
     keepTimer?.task.cancel()
     drainTimer?.cancel()
+    renewal?.timer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
     waiter?.resume(returning: clean)
@@ -237,6 +256,7 @@ enum FirstToken {
   static let stopPresence: Session.Token = 3
   static let stopStatus: Session.Token = 4
   static let subscription: Session.Token = 5
+  static let health: Session.Token = 6
   static let readings: Session.Token = 16
 }
 

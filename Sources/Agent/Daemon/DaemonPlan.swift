@@ -70,20 +70,27 @@ extension Configuration {
   ) throws(PlanError) -> Daemon.Plan {
     let thermometers = W1Conversions()
     var streams: [Stream] = []
+    var plannedSensors: [PlannedSensor] = []
     for sensor in sensors {
+      plannedSensors.append(sensor.planned(stream: streams.count, root: root, thermometers: thermometers))
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
-    for input in inputs {
+    var plannedInputs: [PlannedInput] = []
+    for (place, input) in inputs.enumerated() {
+      plannedInputs.append(input.planned(stream: streams.count, place: place))
       var stream = try stream(input.name, isRetained: input.isRetained, device: device)
       stream.levels = input.levels
       stream.timePrecision = .microseconds
       streams.append(stream)
     }
-    let planned = sensors.map { $0.planned(root: root, thermometers: thermometers) }
     return Daemon.Plan(
       client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
-      sensors: planned, inputs: inputs.map(\.planned), root: root, scheduled: scheduledWork(planned),
+      sensors: plannedSensors, inputs: plannedInputs, places: plannedInputs.count, root: root,
+      countCheckpoint: countCheckpoint,
+      health: HealthPlan(
+        topic: try Self.topicName(TopicTemplate.health.expanded(device: device)), interval: health.interval,
+        metricsFile: metricsFile, device: device),
       outbox: outboxRules, qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce,
       shutdownTimeout: broker.shutdownTimeout, runtimeFolder: runtimeFolder, cleanStart: broker.cleanStart,
       device: device)
@@ -102,15 +109,6 @@ extension Configuration {
       keepsLatest: sensors.map { $0.keep == .latest } + inputs.map { $0.keep == .latest }, expiry: expiry)
   }
 
-  private func scheduledWork(_ sensors: [PlannedSensor]) -> [ScheduledWork] {
-    let reads = sensors.enumerated().map { ScheduledWork(interval: $1.interval, action: .read(sensor: $0)) }
-    let totals = inputs.enumerated().filter { $1.gpio.mode == .counter }.map {
-      ScheduledWork(interval: $1.interval, action: .publishTotal(input: $0))
-    }
-    guard !totals.isEmpty, let checkpoint = countCheckpoint else { return reads + totals }
-    return reads + totals + [ScheduledWork(interval: checkpoint, action: .storeCounts)]
-  }
-
   /// How often counters that moved are stored; nil: never.
   var countCheckpoint: Duration? {
     switch storage.sync {
@@ -122,7 +120,9 @@ extension Configuration {
 
   /// The stream of a name that is not configured any more, and has readings that wait.
   func formerStream(_ name: String, device: String) throws(PlanError) -> Stream {
-    try stream(name, isRetained: false, device: device)
+    var former = try stream(name, isRetained: false, device: device)
+    former.isRemoved = true
+    return former
   }
 
   private func stream(_ name: String, isRetained: Bool, device: String) throws(PlanError) -> Stream {
@@ -136,9 +136,29 @@ extension Configuration {
   }
 }
 
+extension Daemon.Plan {
+  /// What is to be done again and again.
+  var scheduled: [ScheduledWork] {
+    var work = sensors.enumerated().map { ScheduledWork(interval: $1.interval, action: .read(sensor: $0)) }
+    var counts = false
+    for input in inputs {
+      guard let counter = input.counter else { continue }
+      counts = true
+      work.append(ScheduledWork(interval: counter.interval, action: .publishTotal(input: input.place)))
+    }
+    if counts, let countCheckpoint { work.append(ScheduledWork(interval: countCheckpoint, action: .storeCounts)) }
+    if health.interval > .zero { work.append(ScheduledWork(interval: health.interval, action: .tellHealth)) }
+    if health.metricsFile != nil {
+      work.append(ScheduledWork(interval: health.metricsInterval, action: .writeMetrics))
+    }
+    return work
+  }
+}
+
 extension SensorConfiguration {
-  fileprivate func planned(root: FileRoot, thermometers: W1Conversions) -> PlannedSensor {
+  fileprivate func planned(stream: Int, root: FileRoot, thermometers: W1Conversions) -> PlannedSensor {
     PlannedSensor(
+      origin: self, stream: stream,
       job: ReadJob(id: name, source: source.source(in: root, thermometers: thermometers), timeout: timeout),
       interval: interval, change: change, maxAge: maxAge, unit: unit,
       conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
@@ -147,9 +167,9 @@ extension SensorConfiguration {
 }
 
 extension InputConfiguration {
-  fileprivate var planned: PlannedInput {
+  fileprivate func planned(stream: Int, place: Int) -> PlannedInput {
     PlannedInput(
-      gpio: gpio,
+      origin: self, stream: stream, place: place, gpio: gpio,
       counter: gpio.mode == .counter ? PlannedInput.Counter(interval: interval, scale: scale, unit: unit) : nil)
   }
 }

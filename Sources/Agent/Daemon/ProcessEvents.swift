@@ -12,6 +12,8 @@ import NIOCore
 public final class ProcessEvents: Sendable {
   public enum Event: Sendable, Equatable {
     case terminate
+    /// SIGHUP: the configuration is to be read again.
+    case reload
     case clockJumped
     /// Addresses or routes changed: these are the addresses now.
     case networkChanged(addresses: Set<String>)
@@ -32,6 +34,7 @@ public final class ProcessEvents: Sendable {
     sigemptyset(&set)
     sigaddset(&set, SIGTERM)
     sigaddset(&set, SIGINT)
+    sigaddset(&set, SIGHUP)
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signals = signalfd(-1, &set, Int32(SFD_CLOEXEC))
     clock = timerfd_create(CLOCK_REALTIME, Int32(TFD_CLOEXEC))
@@ -85,7 +88,7 @@ public final class ProcessEvents: Sendable {
       if waiting[0].revents != 0 {
         var information = signalfd_siginfo()
         _ = read(signals, &information, MemoryLayout<signalfd_siginfo>.size)
-        return .terminate
+        return information.ssi_signo == UInt32(SIGHUP) ? .reload : .terminate
       }
       if waiting[3].revents != 0, networkHasChanged() { return .networkChanged(addresses: Self.addresses()) }
       guard waiting[1].revents != 0 else { continue }

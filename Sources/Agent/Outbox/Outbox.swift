@@ -55,7 +55,7 @@ struct Outbox {
     let bytes: Int
   }
 
-  let rules: Rules
+  private(set) var rules: Rules
   /// Readings of one stream that are held in memory, beside those not written yet.
   let window: Int
   var queues: [OutboxQueue]
@@ -89,6 +89,17 @@ struct Outbox {
   }
 
   var isEmpty: Bool { count == 0 }
+
+  /// Goes on with other rules, and with more streams behind those that there are.
+  ///
+  /// - Parameter streamNumbers: of each stream the store's; nil: there is no store.
+  mutating func adopt(_ rules: Rules, streamNumbers: [Int?]) {
+    self.rules = rules
+    for stream in queues.count..<max(queues.count, rules.keepsLatest.count) {
+      queues.append(OutboxQueue(window: window))
+      disk.adopt(stream, number: streamNumbers[stream] ?? 0)
+    }
+  }
 
   /// Of the newest row.
   var lastToken: Token? { disk.index.last }

@@ -69,6 +69,13 @@ struct OutboxDisk {
     wanted.removeAll()
   }
 
+  /// One more stream.
+  mutating func adopt(_ stream: Int, number: Int) {
+    while numbers.count <= stream { numbers.append(0) }
+    numbers[stream] = number
+    streams[number] = stream
+  }
+
   mutating func finish(_ token: Token, _ row: Outbox.Row, at now: Instant) {
     index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
     finished.append(token)

@@ -16,6 +16,11 @@ struct TimeLabels {
 
   init(streams: Int) { latest = Array(repeating: .min, count: streams) }
 
+  /// With more streams behind those that there are.
+  mutating func adopt(streams: Int) {
+    while latest.count < streams { latest.append(.min) }
+  }
+
   /// The label that a reading is stored with; nil: the clock cannot tell yet.
   mutating func label(of time: ContinuousClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
     guard clock.isSynchronized else { return nil }

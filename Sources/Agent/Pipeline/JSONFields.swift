@@ -26,6 +26,28 @@ struct JSONFields {
   }
 }
 
+extension JSONFields.Value {
+  /// What a list of texts holds; nil: it is none.
+  var texts: [String]? {
+    guard case .other(let list) = self else { return nil }
+    var reader = JSONFieldReader(list.utf8)
+    guard reader.take("[") else { return nil }
+    var texts: [String] = []
+    if reader.take("]") { return texts }
+    repeat {
+      guard let text = reader.text() else { return nil }
+      texts.append(text)
+    } while reader.take(",")
+    return reader.take("]") && reader.isAtEnd ? texts : nil
+  }
+
+  /// What an object holds; nil: it is none.
+  var fields: JSONFields? {
+    guard case .other(let object) = self else { return nil }
+    return JSONFields(object.utf8)
+  }
+}
+
 private struct JSONFieldReader {
   private let bytes: [UInt8]
   private var position = 0

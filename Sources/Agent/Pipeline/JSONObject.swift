@@ -72,6 +72,17 @@ struct JSONObject {
     buffer.writeInteger(UInt8(ascii: "]"))
   }
 
+  /// A list of texts.
+  mutating func add(_ name: StaticString, texts: [String]) {
+    add(
+      name,
+      list: texts.map { text in
+        var value = ByteBuffer()
+        value.writeJSONString(text)
+        return value
+      })
+  }
+
   /// A value that is JSON already.
   mutating func add(_ name: StaticString, json value: ByteBuffer) {
     addName(name)

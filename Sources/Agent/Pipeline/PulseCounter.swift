@@ -5,7 +5,7 @@ import Storage
 struct PulseCounter {
   /// Names the row of totals that go on from each other.
   let generation: UInt32
-  private let scale: Double
+  private var scale: Double
   /// Pulses of the runs before this one.
   private let earlier: UInt64
   private var last: (pulses: UInt64, time: ContinuousClock.Instant)?
@@ -17,6 +17,12 @@ struct PulseCounter {
     generation = stored?.generation ?? UInt32.random(in: 1...UInt32.max, using: &generator)
     earlier = stored?.pulses ?? 0
     self.scale = scale
+  }
+
+  /// The same pulses, in another unit.
+  mutating func rescale(_ scale: Double) {
+    self.scale = scale
+    last = nil
   }
 
   /// The total after `pulses` of this run; the rate is that since the last call, and 0 at the first.

@@ -24,6 +24,26 @@ struct SampleSchedule {
     }
   }
 
+  /// Goes on with others, by index into `intervals`: of those that are new the first time is at once, the rest keep their
+  /// times.
+  func continued(_ intervals: [(interval: Duration, isNew: Bool)], at now: Instant) -> SampleSchedule {
+    var schedule = SampleSchedule(intervals: [], start: start)
+    for (index, (interval, isNew)) in intervals.enumerated() {
+      let due = isNew ? now : Self.next(interval, after: start, at: now)
+      if let group = schedule.groups.firstIndex(where: { $0.interval == interval && $0.due == due }) {
+        schedule.groups[group].members.append(index)
+      } else {
+        schedule.groups.append(Group(interval: interval, members: [index], due: due))
+      }
+    }
+    return schedule
+  }
+
+  /// In integers: a quotient of Doubles is below the whole number at times, and this very moment would be due again.
+  private static func next(_ interval: Duration, after start: Instant, at now: Instant) -> Instant {
+    start + interval * (start.duration(to: now).attoseconds / interval.attoseconds + 1)
+  }
+
   /// When the next sensor is due; nil without sensors.
   var next: Instant? { groups.map(\.due).min() }
 
@@ -33,9 +53,7 @@ struct SampleSchedule {
     for index in groups.indices where groups[index].due <= now {
       due += groups[index].members
       let interval = groups[index].interval
-      // In integers: a quotient of Doubles is below the whole number at times, and this very moment would be due again.
-      let passed = start.duration(to: now).attoseconds / interval.attoseconds
-      groups[index].due = start + interval * (passed + 1)
+      groups[index].due = Self.next(interval, after: start, at: now)
     }
     return due
   }

@@ -7,10 +7,12 @@ struct Stream: Sendable {
   let name: String
   let topic: TopicName
   let qos: QoS
-  let isRetained: Bool
+  var isRetained: Bool
   let format: Configuration.PayloadFormat
   /// How a level reads in the format `plain`.
   var levels = LevelTexts()
+  /// No reading is taken any more; those that wait still go out.
+  var isRemoved = false
   /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
   var timePrecision = Timestamp.Precision.milliseconds
 

@@ -24,6 +24,9 @@ struct ServiceState {
 }
 
 extension Daemon {
+  /// Before a start has been told there is no reload to tell of.
+  func tellReload(_ notice: ServiceNotice) { if serviceState.isReady { tell(notice) } }
+
   /// Tells systemd. A reload is `.reloadingNow` before it, and `.ready` when it is done.
   func tell(_ notice: ServiceNotice) {
     guard !service.tell(notice), serviceState.retryTimer == nil else { return }

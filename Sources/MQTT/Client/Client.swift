@@ -52,7 +52,7 @@ public actor Client {
   public nonisolated let eventLoop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
-  let configuration: Configuration
+  var configuration: Configuration
   let logger: Logger
   weak var delegate: (any ClientDelegate)?
 

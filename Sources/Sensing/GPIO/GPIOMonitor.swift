@@ -52,6 +52,16 @@ public final class GPIOMonitor: Sendable {
   /// Pulses of an input in mode `counter` since the start, over every loss and return of its line. At most 20 ms late.
   public func pulses(of input: Int) -> UInt64 { mailbox.pulses(of: input) }
 
+  /// Lets go of lines, and then watches others; lines that are not named are not touched. A place that was let go of is
+  /// free for another line once it has reported `released`. Does not block.
+  ///
+  /// - Parameters:
+  ///   - released: places of lines.
+  ///   - added: lines at places that are free, or the next after the last.
+  public func change(releasing released: [Int], adding added: [(place: Int, input: GPIOInput)]) {
+    mailbox.change(releasing: released, adding: added)
+  }
+
   /// Takes the events that wait, releases the lines, and then says that it has finished. Does not block.
   public func stop() { mailbox.stop() }
 }
@@ -63,6 +73,7 @@ final class GPIOMailbox: Sendable {
     var pulses: [UInt64]
     var isFinished = false
     var shouldStop = false
+    var changes: [GPIOWatch.Change] = []
     /// The thread waits for room.
     var isHeldBack = false
   }
@@ -102,6 +113,13 @@ final class GPIOMailbox: Sendable {
 
   func count(_ pulses: UInt64, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
 
+  func takeChanges() -> [GPIOWatch.Change] {
+    state.withLock { state in
+      defer { state.changes = [] }
+      return state.changes
+    }
+  }
+
   var shouldStop: Bool { state.withLock { $0.shouldStop } }
 
   func finish() {
@@ -124,6 +142,18 @@ final class GPIOMailbox: Sendable {
   }
 
   func pulses(of input: Int) -> UInt64 { state.withLock { $0.pulses[input] } }
+
+  func change(releasing released: [Int], adding added: [(place: Int, input: GPIOInput)]) {
+    state.withLock { state in
+      state.changes += released.map { .release($0) }
+      for (place, input) in added {
+        while state.pulses.count <= place { state.pulses.append(0) }
+        state.pulses[place] = 0
+        state.changes.append(.add(input, at: place))
+      }
+    }
+    wake()
+  }
 
   func stop() {
     state.withLock { $0.shouldStop = true }

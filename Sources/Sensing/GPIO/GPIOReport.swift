@@ -11,6 +11,8 @@ public struct GPIOReport: Sendable, Equatable {
     case found(GPIOPlace)
     /// The line cannot be read (any more); it is looked for again. Told when the reason is another one than before.
     case failed(GPIOError)
+    /// The line was let go of, as asked for: nothing follows of it.
+    case released
   }
 
   /// Index of the input.

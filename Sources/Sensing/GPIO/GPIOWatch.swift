@@ -18,7 +18,20 @@ final class GPIOWatch {
     enum State {
       case closed(GPIOError?)
       case open(Open)
+      /// Nobody wants it any more.
+      case released
     }
+
+    init(_ input: GPIOInput, at now: Int64) {
+      self.input = input
+      bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
+    }
+  }
+
+  /// What else is to be watched, in order.
+  enum Change {
+    case release(Int)
+    case add(GPIOInput, at: Int)
   }
 
   private struct Open {
@@ -58,9 +71,7 @@ final class GPIOWatch {
     self.mailbox = mailbox
     devices = DeviceFolder(root: root)
     let now = BootTime.monotonic()
-    lines = inputs.map { input in
-      Line(input: input, bucket: TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now))
-    }
+    lines = inputs.map { Line($0, at: now) }
   }
 
   /// Returns when the mailbox says stop.
@@ -73,11 +84,12 @@ final class GPIOWatch {
       wait()
       bootTime.refresh()
       takeTurns()
+      change()
       deliver()
     }
     drain()
     deliver()
-    for index in lines.indices { lines[index].state = .closed(nil) }
+    for index in lines.indices { lines[index].state = .released }
     mailbox.finish()
   }
 
@@ -179,6 +191,23 @@ final class GPIOWatch {
       report(index)
       lines[index].state = .open(open)
       mailbox.count(lines[index].earlierPulses + open.track.pulses, of: index)
+    }
+  }
+
+  // MARK: Changing
+
+  private func change() {
+    for change in mailbox.takeChanges() {
+      switch change {
+      case .release(let index):
+        guard lines.indices.contains(index) else { continue }
+        lines[index].state = .released
+        reports.append(GPIOReport(input: index, content: .released, time: .now))
+      case .add(let input, let index):
+        let line = Line(input, at: BootTime.monotonic())
+        if lines.indices.contains(index) { lines[index] = line } else { lines.append(line) }
+        nextCheck = 0
+      }
     }
   }
 

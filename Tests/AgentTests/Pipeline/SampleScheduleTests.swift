@@ -34,6 +34,20 @@ struct SampleScheduleTests {
     #expect(schedule.take(at: Self.start).sorted() == [0, 1, 2, 3])
   }
 
+  @Test("going on with others, what is new is due at once, the rest keeps its times, and then they share wake-ups")
+  func continued() {
+    var schedule = schedule(.seconds(10), .seconds(4))
+    _ = schedule.take(at: Self.start)
+    let now = Self.start + .seconds(5)
+    _ = schedule.take(at: now)
+    var next = schedule.continued(
+      [(.seconds(10), false), (.seconds(10), true), (.seconds(3), true), (.seconds(4), false)], at: now)
+    #expect(next.take(at: now).sorted() == [1, 2])
+    let rest = wakeUps(&next, count: 4)
+    #expect(rest.map(\.time) == [.seconds(6), .seconds(8), .seconds(9), .seconds(10)])
+    #expect(rest.map(\.due) == [[2], [3], [2], [0, 1]])
+  }
+
   @Test("before the start nothing is due")
   func beforeStart() {
     var schedule = schedule(.seconds(10))

@@ -1,0 +1,111 @@
+import Logging
+import NIOCore
+import Storage
+import Threads
+
+/// Why the configuration that runs stays.
+enum ReloadFailure: Error, CustomStringConvertible {
+  case busy
+  case notRunning
+  /// Every error, with its position.
+  case wrong([String])
+  /// These keys.
+  case needsRestart([String])
+  case plan(PlanError)
+  /// New names have to be in the store before their readings are.
+  case storage(StorageError)
+  case noThread(errno: CInt)
+
+  var description: String {
+    switch self {
+    case .busy: "the configuration is being read already; try again"
+    case .notRunning: ControlError.notRunning.description
+    case .wrong(let errors):
+      "the configuration has \(errors.count == 1 ? "an error" : "\(errors.count) errors"); the one that runs stays"
+    case .needsRestart(let keys):
+      "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which takes a restart; "
+        + "the configuration that runs stays"
+    case .plan(let error): "\(error); the configuration that runs stays"
+    case .storage(let error): "\(error); the configuration that runs stays"
+    case .noThread(let code): "there is no thread to read the configuration on (errno \(code)); try again"
+    }
+  }
+
+  /// What is wrong with the configuration.
+  var errors: [String] { if case .wrong(let errors) = self { errors } else { [] } }
+}
+
+/// Another configuration while the agent runs: read and checked first, taken only where it is right.
+extension Agent {
+  struct Reloaded {
+    let changes: [String]
+    let warnings: [String]
+  }
+
+  func reloadForSignal() async { _ = try? await reload() }
+
+  func reloadAnswer() async -> ByteBuffer {
+    do throws(ReloadFailure) {
+      let reloaded = try await reload()
+      return ControlReply.success {
+        $0.add("changes", texts: reloaded.changes)
+        $0.add("warnings", texts: reloaded.warnings)
+      }
+    } catch {
+      return ControlReply.failure(error) { if !error.errors.isEmpty { $0.add("errors", texts: error.errors) } }
+    }
+  }
+
+  private func reload() async throws(ReloadFailure) -> Reloaded {
+    guard !isReloading else { throw .busy }
+    isReloading = true
+    defer { isReloading = false }
+    await daemon?.tellReload(.reloadingNow)
+    do throws(ReloadFailure) {
+      let reloaded = try await readAndApply()
+      await daemon?.tellReload(.ready)
+      reloads += 1
+      for warning in reloaded.warnings { logger.warning("\(warning)") }
+      let changes = reloaded.changes.isEmpty ? "nothing has changed" : reloaded.changes.joined(separator: "; ")
+      logger.notice("the configuration was reloaded: \(changes)")
+      return reloaded
+    } catch {
+      failedReloads += 1
+      for line in error.errors.prefix(Self.loggedErrors) { logger.error("\(line)") }
+      logger.error("not reloaded: \(error)")
+      await daemon?.tellReload(.ready)
+      throw error
+    }
+  }
+
+  /// Of a configuration that is wrong; all of them are told to whoever asked.
+  private static let loggedErrors = 20
+
+  private func readAndApply() async throws(ReloadFailure) -> Reloaded {
+    guard let daemon, let device else { throw .notRunning }
+    let result = try await load()
+    guard let new = result.configuration else { throw .wrong(result.diagnostics.map(\.description)) }
+    let change = ConfigurationChange(from: configuration, to: new)
+    guard change.needsRestart.isEmpty else { throw .needsRestart(change.needsRestart) }
+    let plan: Daemon.Plan
+    do throws(PlanError) {
+      plan = try new.daemonPlan(
+        device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
+    } catch { throw .plan(error) }
+    let applied: [String]?
+    do throws(StorageError) { applied = try await daemon.apply(plan, change) } catch { throw .storage(error) }
+    guard let changes = applied else { throw .notRunning }
+    configuration = new
+    return Reloaded(changes: changes, warnings: result.diagnostics.map(\.description))
+  }
+
+  /// The files may be on a disk that takes its time.
+  private func load() async throws(ReloadFailure) -> LoadResult {
+    let load = surroundings.load
+    let result: Result<LoadResult, ReloadFailure> = await withCheckedContinuation { continuation in
+      let code = DetachedThread.start("limpet-reload") { continuation.resume(returning: .success(load())) }
+      if code != 0 { continuation.resume(returning: .failure(.noThread(errno: code))) }
+    }
+    return try result.get()
+  }
+}

@@ -1,0 +1,145 @@
+import MQTT
+
+/// A new plan in the place of the one that runs: who stays keeps its index, its place and its state.
+struct PlanChange {
+  /// The new plan with the indices of the old one.
+  private(set) var plan: Daemon.Plan
+  /// Indices of sensors that go on, by the new index: the old one.
+  private(set) var keptSensors: [Int: Int] = [:]
+  /// Places of inputs that go on.
+  private(set) var keptPlaces: Set<Int> = []
+  /// Places to let go of.
+  private(set) var releasedPlaces: [Int] = []
+  /// Lines to watch, at places that were free.
+  private(set) var addedInputs: [PlannedInput] = []
+  /// Topics that keep a reading which nobody stands for any more.
+  private(set) var cleared: [TopicName] = []
+  private(set) var added: [String] = []
+  private(set) var changed: [String] = []
+  private(set) var removed: [String] = []
+
+  /// - Parameters:
+  ///   - freePlaces: places of the monitor that no line has; nil: there is no monitor.
+  ///   - number: of this change, for the names of jobs.
+  init(
+    from old: Daemon.Plan, to new: Daemon.Plan, freePlaces: Set<Int>?, number: UInt64
+  ) {
+    plan = new
+    let indices = placeStreams(old, new)
+    for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
+    for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }
+    placeSensors(old, number)
+    placeInputs(old, freePlaces)
+    tellDifferences(old, new)
+  }
+
+  // MARK: Streams
+
+  /// - Returns: the index of each of the new plan's streams.
+  private mutating func placeStreams(_ old: Daemon.Plan, _ new: Daemon.Plan) -> [Int] {
+    var streams = old.streams
+    let known = Dictionary(old.streams.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let names = Set(new.streams.map(\.name))
+    var keepsLatest = Array(repeating: false, count: streams.count)
+    var indices: [Int] = []
+    for (position, stream) in new.streams.enumerated() {
+      let index: Int
+      if let own = known[stream.name] {
+        // Also of a name that comes back.
+        index = own
+        streams[index] = stream
+      } else {
+        index = streams.count
+        streams.append(stream)
+        keepsLatest.append(false)
+      }
+      keepsLatest[index] = new.outbox.keepsLatest[position]
+      indices.append(index)
+    }
+    plan.outbox.keepsLatest = keepsLatest
+    let kept = Set(new.streams.filter(\.isRetained).map(\.topic))
+    for index in old.streams.indices where !old.streams[index].isRemoved {
+      if !names.contains(old.streams[index].name) {
+        // What waits of it is sent, but the broker keeps it no more.
+        streams[index].isRemoved = true
+        streams[index].isRetained = false
+      }
+      if old.streams[index].isRetained, !kept.contains(old.streams[index].topic) {
+        cleared.append(old.streams[index].topic)
+      }
+    }
+    plan.streams = streams
+    return indices
+  }
+
+  // MARK: Sensors
+
+  private mutating func placeSensors(_ old: Daemon.Plan, _ number: UInt64) {
+    let known = Dictionary(old.sensors.enumerated().map { ($1.origin.name, $0) }) { first, _ in first }
+    for index in plan.sensors.indices {
+      if let before = known[plan.sensors[index].origin.name], old.sensors[before].origin == plan.sensors[index].origin {
+        keptSensors[index] = before
+        // The source may know something from its last read, or be in the middle of one.
+        plan.sensors[index].job = old.sensors[before].job
+      } else {
+        // What an earlier source of this name still reads is none of the new one's.
+        plan.sensors[index].job.id += "#\(number)"
+      }
+    }
+  }
+
+  // MARK: Inputs
+
+  private mutating func placeInputs(_ old: Daemon.Plan, _ freePlaces: Set<Int>?) {
+    guard let freePlaces else {
+      // The monitor is a new one, and counts from 0.
+      for index in plan.inputs.indices { plan.inputs[index].place = index }
+      addedInputs = plan.inputs
+      plan.places = plan.inputs.count
+      return
+    }
+    let known = Dictionary(old.inputs.map { ($0.origin.name, $0) }) { first, _ in first }
+    var free = freePlaces.sorted()
+    var next = old.places
+    for index in plan.inputs.indices {
+      if let before = known[plan.inputs[index].origin.name], before.gpio == plan.inputs[index].gpio {
+        plan.inputs[index].place = before.place
+        keptPlaces.insert(before.place)
+        continue
+      }
+      if let unused = free.popLast() {
+        plan.inputs[index].place = unused
+      } else {
+        plan.inputs[index].place = next
+        next += 1
+      }
+      addedInputs.append(plan.inputs[index])
+    }
+    releasedPlaces = old.inputs.map(\.place).filter { !keptPlaces.contains($0) }
+    plan.places = next
+  }
+
+  // MARK: For people
+
+  private mutating func tellDifferences(_ old: Daemon.Plan, _ new: Daemon.Plan) {
+    let before = old.origins
+    let after = new.origins
+    added = after.keys.filter { before[$0] == nil }.sorted()
+    removed = before.keys.filter { after[$0] == nil }.sorted()
+    changed = after.filter { name, origin in before[name].map { $0 != origin } ?? false }.map(\.key).sorted()
+  }
+}
+
+extension Daemon.Plan {
+  fileprivate enum Origin: Equatable {
+    case sensor(SensorConfiguration)
+    case input(InputConfiguration)
+  }
+
+  fileprivate var origins: [String: Origin] {
+    var origins: [String: Origin] = [:]
+    for sensor in sensors { origins[sensor.origin.name] = .sensor(sensor.origin) }
+    for input in inputs { origins[input.origin.name] = .input(input.origin) }
+    return origins
+  }
+}
