@@ -38,17 +38,17 @@ let package = Package(
     .target(
       name: "Agent",
       dependencies: [
-        "Sensing", "Storage", "MQTT", "YAML", "Threads", "CLinux", nio("NIOCore"), nio("NIOPosix"),
+        "Sensing", "Storage", "MQTT", "YAML", "Threads", "Time", "CLinux", nio("NIOCore"), nio("NIOPosix"),
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads"], swiftSettings: strict),
+    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads", "Time"], swiftSettings: strict),
     .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
     .target(
       name: "MQTT",
       dependencies: [
-        "Threads", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        "Threads", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOExtras", package: "swift-nio-extras"),
         .product(name: "NIOSOCKS", package: "swift-nio-extras"),
@@ -58,6 +58,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "Threads", swiftSettings: strict),
+    .target(name: "Time", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
     .systemLibrary(name: "CLinux"),
@@ -80,7 +81,7 @@ let package = Package(
     .testTarget(
       name: "MQTTTests",
       dependencies: [
-        "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        "MQTT", "TestScene", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
@@ -98,7 +99,7 @@ let package = Package(
     .testTarget(
       name: "AgentTests",
       dependencies: [
-        "Agent", "MQTT", "Sensing", "Storage", "TestScene", "YAML", nio("NIOCore"),
+        "Agent", "MQTT", "Sensing", "Storage", "TestScene", "Time", "YAML", nio("NIOCore"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -1,3 +1,5 @@
+import Time
+
 /// Reads several channels of one device one after the other, as one reading.
 struct ChannelsSource: SensorSource {
   let members: [(name: String, source: any SensorSource)]
@@ -10,7 +12,7 @@ struct ChannelsSource: SensorSource {
     var values: [ChannelValue] = []
     var doubts: [Doubt] = []
     var failure: SensorError?
-    var time = ContinuousClock.now
+    var time = BootClock.now
     for (name, source) in members {
       do {
         let measurement = try source.read()

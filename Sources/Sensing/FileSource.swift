@@ -1,3 +1,5 @@
+import Time
+
 /// Reads any file: one number or a text, of all of it or of what a pattern picks; what it means the configuration says.
 struct FileSource: SensorSource {
   let path: String
@@ -13,7 +15,7 @@ struct FileSource: SensorSource {
   func read() throws(SensorError) -> Measurement {
     guard content != FileContent() else { return try Measurement(value: root.number(of: path)) }
     var text = try reading { () throws(ReadError) in try root.text(of: path) }
-    let time = ContinuousClock.now
+    let time = BootClock.now
     if let match = content.match {
       guard let found = match.firstMatch(in: text) else {
         throw .noMatch(pattern: match.text, path: path, content: text)

@@ -1,3 +1,5 @@
+import Time
+
 /// Reads one channel of a hwmon chip (Documentation/hwmon/sysfs-interface.rst), both by names that stay.
 final class HwmonSource: SensorSource {
   private struct Place {
@@ -31,7 +33,7 @@ final class HwmonSource: SensorSource {
       let raw = try root.integer(of: place.input.path)
       let kind = place.input.channel.kind
       let value = Value.divided(raw, by: kind.divisor)
-      let time = ContinuousClock.now
+      let time = BootClock.now
       return Measurement(value: value, unit: kind.unit, doubt: alarm(of: place.input), time: time)
     }
   }

@@ -1,3 +1,5 @@
+import Time
+
 /// Reads one channel of an IIO device: `_input`, or (`_raw` + offset) × scale, in the usual unit.
 final class IIOSource: SensorSource {
   private struct Place {
@@ -34,7 +36,7 @@ final class IIOSource: SensorSource {
 
   private func measure(_ channel: IIOChannel) throws(SensorError) -> Measurement {
     let raw = try root.number(of: channel.path)
-    let time = ContinuousClock.now
+    let time = BootClock.now
     // Read each time: a gain may be set while we run.
     let scale = try channel.scalePath.map { path throws(SensorError) in try root.number(of: path) }
     let offset = try channel.offsetPath.map { path throws(SensorError) in try root.number(of: path) }

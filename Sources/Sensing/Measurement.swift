@@ -1,3 +1,5 @@
+import Time
+
 /// What one read of a source gave: a value, its unit and when it was measured.
 public struct Measurement: Sendable, Equatable {
   public var value: Value
@@ -6,10 +8,10 @@ public struct Measurement: Sendable, Equatable {
   /// Why the value should not be trusted as it stands; nil: nothing speaks against it.
   public var doubt: Doubt?
   /// Right after the read returned. On Linux this clock is CLOCK_BOOTTIME: monotonic, suspend included.
-  public var time: ContinuousClock.Instant
+  public var time: BootClock.Instant
 
   /// Arguments are evaluated in order, so the time left out is the time after `value` was read.
-  public init(value: Value, unit: String? = nil, doubt: Doubt? = nil, time: ContinuousClock.Instant = .now) {
+  public init(value: Value, unit: String? = nil, doubt: Doubt? = nil, time: BootClock.Instant = .now) {
     self.value = value
     self.unit = unit
     self.doubt = doubt

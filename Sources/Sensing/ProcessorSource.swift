@@ -1,4 +1,5 @@
 import Synchronization
+import Time
 
 /// Reads how busy all processors together were since the last reading, in percent (proc_stat(5)).
 final class ProcessorSource: SensorSource {
@@ -24,7 +25,7 @@ final class ProcessorSource: SensorSource {
 
   func read() throws(SensorError) -> Measurement {
     let counters = try counters()
-    let time = ContinuousClock.now
+    let time = BootClock.now
     let percent = state.withLock { state in
       let total = counters.total - state.last.total
       // Between two ticks nothing new is known. A counter of waiting may go back a little.

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import Time
 
 /// What the 1-Wire thermometers of one program share: conversions of a whole bus at once, where its master offers them
 /// (`therm_bulk_read`, which only root may write) and more than one of its sensors is read. Ten sensors then take the
@@ -17,7 +18,7 @@ public final class W1Conversions: Sendable {
     var sensors: Set<String> = []
     /// Those that have not taken the value of the last conversion.
     var unread: Set<String> = []
-    var ended: ContinuousClock.Instant?
+    var ended: BootClock.Instant?
     /// The kernel lets nobody, or not us, write the attribute.
     var isRefused = false
   }
@@ -55,9 +56,9 @@ public final class W1Conversions: Sendable {
   private func convert(_ master: String, _ root: FileRoot) -> Bool {
     let path = master + "/therm_bulk_read"
     guard (try? root.write("trigger\n", to: path)) != nil else { return false }
-    let deadline = ContinuousClock.now + Self.limit
+    let deadline = BootClock.now + Self.limit
     while (try? root.text(of: path)) == "-1" {
-      guard ContinuousClock.now < deadline else { return false }
+      guard BootClock.now < deadline else { return false }
       usleep(20_000)
     }
     return true

@@ -10,7 +10,7 @@ let package = Package(
   dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.0")],
   targets: [
     .target(
-      name: "MQTT", dependencies: [.product(name: "NIOCore", package: "swift-nio")], path: "MQTT",
+      name: "MQTT", dependencies: ["Time", .product(name: "NIOCore", package: "swift-nio")], path: "MQTT",
       swiftSettings: watched),
     .target(name: "YAML", dependencies: ["CYAML"], path: "YAML", swiftSettings: watched),
     .target(

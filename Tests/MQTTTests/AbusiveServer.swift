@@ -3,6 +3,7 @@ import NIOPosix
 import Synchronization
 import TestScene
 import Testing
+import Time
 
 @testable import MQTT
 
@@ -187,8 +188,8 @@ final class Witness: ClientDelegate {
     var deliveries: [Session.Delivery] = []
     var settled: [(token: Session.Token, outcome: Session.Outcome)] = []
     var answered: [Session.Token: [ReasonCode]] = [:]
-    var losses: [(loss: ConnectionLoss, time: ContinuousClock.Instant)] = []
-    var connected: [(version: MQTT.ProtocolVersion, time: ContinuousClock.Instant)] = []
+    var losses: [(loss: ConnectionLoss, time: BootClock.Instant)] = []
+    var connected: [(version: MQTT.ProtocolVersion, time: BootClock.Instant)] = []
   }
 
   private let past = Mutex(Past())
@@ -223,8 +224,8 @@ final class Witness: ClientDelegate {
   var numbers: [UInt64?] { deliveries.map(\.message.number) }
   var settled: [(token: Session.Token, outcome: Session.Outcome)] { past.withLock(\.settled) }
   var answered: [Session.Token: [ReasonCode]] { past.withLock(\.answered) }
-  var losses: [(loss: ConnectionLoss, time: ContinuousClock.Instant)] { past.withLock(\.losses) }
-  var connected: [(version: MQTT.ProtocolVersion, time: ContinuousClock.Instant)] { past.withLock(\.connected) }
+  var losses: [(loss: ConnectionLoss, time: BootClock.Instant)] { past.withLock(\.losses) }
+  var connected: [(version: MQTT.ProtocolVersion, time: BootClock.Instant)] { past.withLock(\.connected) }
 
   func outcomes(_ token: Session.Token) -> [Session.Outcome] { settled.filter { $0.token == token }.map(\.outcome) }
 

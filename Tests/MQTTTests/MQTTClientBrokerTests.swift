@@ -4,6 +4,7 @@ import NIOCore
 import ServiceLifecycle
 import TestScene
 import Testing
+import Time
 
 @testable import MQTT
 
@@ -210,7 +211,7 @@ struct MQTTClientBrokerTests {
         running.cancel()
         await #expect(throws: CancellationError.self) { try await running.value }
         _ = await waiting.result
-        let closing = ContinuousClock.now
+        let closing = BootClock.now
         for try await message in wills {
           #expect(String(buffer: message.payload) == "gone")
           break

@@ -1,11 +1,12 @@
 import NIOCore
 import Testing
+import Time
 
 @testable import MQTT
 
 @Suite("Messages that callers wait for")
 struct MQTTClientPendingMessagesTests {
-  private let start = ContinuousClock.now
+  private let start = BootClock.now
   private var pending = PendingMessages(limit: 2, queuesAtMostOnce: false)
 
   private func message(_ qos: QoS = .atLeastOnce, expiry: UInt32? = nil) throws -> Message {
@@ -15,7 +16,7 @@ struct MQTTClientPendingMessagesTests {
   }
 
   /// The tokens that can be sent now.
-  private mutating func sent(room: Int = .max, isWritable: Bool = true, at now: ContinuousClock.Instant? = nil)
+  private mutating func sent(room: Int = .max, isWritable: Bool = true, at now: BootClock.Instant? = nil)
     -> [Session.Token]
   {
     var tokens: [Session.Token] = []

@@ -1,10 +1,11 @@
 import Testing
+import Time
 
 @testable import MQTT
 
 /// Back-off, DESIGN section 1, "Presence, in order", 7.
 @Suite struct ReconnectScheduleTests {
-  static let base = ContinuousClock.now
+  static let base = BootClock.now
 
   /// Draws one end of its range for ever; 1 is the lowest number that is not drawn again.
   struct Fixed: RandomNumberGenerator {

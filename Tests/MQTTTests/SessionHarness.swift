@@ -1,10 +1,11 @@
 import NIOCore
+import Time
 
 @testable import MQTT
 
 /// A session with a server that says what the test lets it say. Each call returns what the session wants done for it.
 struct SessionHarness {
-  static let base = ContinuousClock.now
+  static let base = BootClock.now
 
   var session: Session
   let version: ProtocolVersion

@@ -1,9 +1,10 @@
 import Testing
+import Time
 
 @testable import MQTT
 
 @Suite struct StoreQueueTests {
-  private let start = ContinuousClock.now
+  private let start = BootClock.now
   private var queue = StoreQueue(delay: .seconds(1), state: SessionState())
 
   private static func message(_ number: UInt64, _ identifier: PacketIdentifier = 1) -> SessionChange {
@@ -11,7 +12,7 @@ import Testing
       StoredMessage(token: number, state: .published(identifier), message: .numbered(number, .atLeastOnce)), next: 2)
   }
 
-  private func at(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+  private func at(_ milliseconds: Int) -> BootClock.Instant { start + .milliseconds(milliseconds) }
 
   @Test("while the server acknowledges quicker than the delay nothing is ever written")
   mutating func nothing() {

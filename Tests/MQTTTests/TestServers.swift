@@ -4,6 +4,7 @@ import NIOPosix
 import Synchronization
 import TestScene
 import Testing
+import Time
 
 @testable import MQTT
 
@@ -37,7 +38,7 @@ func withWayBroker(_ body: (WayBroker) async throws -> Void) async throws {
 
 /// A client's events, in order. It connects under a name of its own.
 final class Life: ClientDelegate {
-  private let past = Mutex<[(event: Client.Event, time: ContinuousClock.Instant)]>([])
+  private let past = Mutex<[(event: Client.Event, time: BootClock.Instant)]>([])
   private let name = "life-" + UUID().uuidString.prefix(8)
 
   func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {

@@ -1,10 +1,11 @@
 import Testing
+import Time
 
 @testable import MQTT
 
 /// `version: auto`, DESIGN section 1, "Presence, in order", 9.
 @Suite struct VersionChoiceTests {
-  static let base = ContinuousClock.now
+  static let base = BootClock.now
   static let day = Duration.seconds(86_400)
   let server = ServerAddress(transport: .tcp, host: "a", port: 1883)
   let other = ServerAddress(transport: .tls, host: "a", port: 8883)

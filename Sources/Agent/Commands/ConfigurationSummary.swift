@@ -1,5 +1,6 @@
 import Sensing
 import Storage
+import Time
 
 /// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
 /// seen, how long the buffer lasts.
@@ -129,7 +130,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
 
   /// What a number with a unit takes as a row.
   private static var typicalRow: Int {
-    let now = ContinuousClock.now
+    let now = BootClock.now
     let reading = Reading(
       stream: 0, content: .good(.number(21.5)), unit: "°C", time: now, sequence: 100_000, restarted: false)
     let codec = ReadingCodec(boot: 1, booted: now - .seconds(1_000_000), boots: [:])

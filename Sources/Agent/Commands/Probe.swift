@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Sensing
 import Storage
+import Time
 
 /// Connects once, as the agent would, says what the server answered, and then looks for what would keep the agent from
 /// doing what it promises: certificates that end, rights, retained messages, the will.
@@ -230,7 +231,7 @@ public struct Probe: Sendable {
         let loss = await victim.loss ?? .aborted
         return find(.skipped("the will: no connection for it (\(loss))"))
       }
-      let aborted = ContinuousClock.now
+      let aborted = BootClock.now
       await victim.abort()
       let told = await observer.message(within: Probe.willLimit) { $0.topic == topic && $0.payload == payload }
       guard told != nil else {

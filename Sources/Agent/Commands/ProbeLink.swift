@@ -1,6 +1,7 @@
 import Logging
 import MQTT
 import NIOCore
+import Time
 
 /// One connection of a probe, as questions that have an answer within a time. It lives on its event loop.
 actor ProbeLink: ClientDelegate {
@@ -80,12 +81,12 @@ actor ProbeLink: ClientDelegate {
   private func value<Value: Sendable>(
     within limit: Duration, of ask: @Sendable (isolated ProbeLink) -> Value?
   ) async -> Value? {
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootClock.now + limit
     let timer = eventLoop.scheduleTask(in: TimeAmount(limit)) { self.assumeIsolated { $0.wake() } }
     defer { timer.cancel() }
     while true {
       if let value = ask(self) { return value }
-      guard loss == nil, ContinuousClock.now < deadline else { return nil }
+      guard loss == nil, BootClock.now < deadline else { return nil }
       await withCheckedContinuation { sleepers.append($0) }
     }
   }

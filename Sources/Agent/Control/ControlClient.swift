@@ -1,5 +1,6 @@
 internal import Glibc
 import NIOCore
+import Time
 
 /// Asks the agent that runs, over its control socket. It blocks its thread.
 public struct ControlClient: Sendable {
@@ -85,10 +86,10 @@ public struct ControlClient: Sendable {
   }
 
   private func readLine(_ descriptor: CInt) throws(Failure) -> [UInt8] {
-    let deadline = ContinuousClock.now + patience
+    let deadline = BootClock.now + patience
     var answer: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while ContinuousClock.now < deadline, answer.count < Self.limit {
+    while BootClock.now < deadline, answer.count < Self.limit {
       let count = read(descriptor, &buffer, buffer.count)
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { break }

@@ -6,6 +6,7 @@ import NIOPosix
 import Sensing
 import Storage
 import Synchronization
+import Time
 
 /// This program's version.
 public let limpetVersion = "0.1.0"
@@ -46,7 +47,7 @@ public actor Agent {
   var configuration: Configuration
   let surroundings: Surroundings
   let logger: Logger
-  let started = ContinuousClock.now
+  let started = BootClock.now
   var daemon: Daemon?
   var control: ControlServer?
   /// Known once the store is open.
@@ -237,7 +238,7 @@ public actor Agent {
         plan.outbox.keepsLatest.append(false)
       }
       var outbox = Outbox(plan.outbox)
-      outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted(), at: .now)
+      outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
       if outbox.count > 0 { logger.notice("\(outbox.count) readings wait in the storage") }
       return (outbox, stored.setAside)
     } catch {

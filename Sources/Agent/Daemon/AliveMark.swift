@@ -1,10 +1,11 @@
 internal import Glibc
+import Time
 
 /// When this device was last known to run: the time of an empty file in the service's runtime folder, which is memory
 /// and no card. What is left of it after a crash says how long the device was gone.
 struct AliveMark {
   private let path: String?
-  private var last: ContinuousClock.Instant?
+  private var last: BootClock.Instant?
 
   private static let interval = Duration.seconds(60)
 
@@ -19,7 +20,7 @@ struct AliveMark {
   }
 
   /// Makes it, unless that was a moment ago. In memory, so it does not block.
-  mutating func make(at now: ContinuousClock.Instant) {
+  mutating func make(at now: BootClock.Instant) {
     guard let path, last.map({ $0.duration(to: now) >= Self.interval }) ?? true else { return }
     last = now
     let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)

@@ -1,6 +1,7 @@
 import MQTT
 import NIOCore
 import Storage
+import Time
 
 extension Daemon: ClientDelegate {
   func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
@@ -130,7 +131,7 @@ extension Daemon: ClientDelegate {
     let qos = min(plan.qos, connection.limits.maximumQoS)
     var room = client.assumeIsolated { $0.room(for: qos) }
     guard room > 0 else { return }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     var clock: WallClock?
     while room > 0, let taken = outbox.take(at: now) {
       let label = sentLabels.label(of: taken.reading) {

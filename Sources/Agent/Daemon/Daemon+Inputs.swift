@@ -1,6 +1,7 @@
 import NIOCore
 import Sensing
 import Storage
+import Time
 
 /// A GPIO line of the configuration, ready to be watched.
 struct PlannedInput: Sendable {
@@ -112,7 +113,7 @@ extension Daemon {
     }
   }
 
-  private func add(_ content: Reading.Content, of place: Int, at time: ContinuousClock.Instant) {
+  private func add(_ content: Reading.Content, of place: Int, at time: BootClock.Instant) {
     guard let input = inputs.planned[place] else { return }
     unnumbered.append(
       UnnumberedReading(stream: input.stream, content: content, unit: input.counter?.unit, time: time))
@@ -123,7 +124,7 @@ extension Daemon {
   /// Publishes a counter's total, or why there is none; nothing before its line was looked for.
   func publishTotal(of input: Int) {
     guard let monitor = inputs.monitor, inputs.counters[input] != nil else { return }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     if let failure = inputs.failures[input] {
       add(.bad(failure), of: input, at: now)
     } else if inputs.found.contains(input),

@@ -1,12 +1,13 @@
 import NIOCore
 import Storage
+import Time
 
 /// Between the outbox, which knows what to write and to read, and the store, which does it on a thread of its own.
 extension Daemon {
   /// Has written and read what is due, and looks again when something else is.
   func keepReadings() {
     guard outbox.hasWork, outbox.disk.isOpen, let store else { return }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     if let read = outbox.nextRead(at: now) { load(read, store) }
     guard let deadline = outbox.writeDeadline(at: now) else { return }
     guard deadline <= now else { return armKeepTimer(deadline) }
@@ -56,19 +57,19 @@ extension Daemon {
   }
 
   /// Moved forward only: what fires early just asks again.
-  private func armKeepTimer(_ deadline: ContinuousClock.Instant) {
+  private func armKeepTimer(_ deadline: BootClock.Instant) {
     if let keepTimer, keepTimer.at <= deadline { return }
     keepTimer?.task.cancel()
-    let task = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { daemon in
+    let task = after(max(.zero, BootClock.now.duration(to: deadline))) { daemon in
       daemon.keepTimer = nil
       daemon.pump()
     }
     keepTimer = (deadline, task)
   }
 
-  func armDrainTimer(_ deadline: ContinuousClock.Instant) {
+  func armDrainTimer(_ deadline: BootClock.Instant) {
     drainTimer?.cancel()
-    drainTimer = after(ContinuousClock.now.duration(to: deadline)) { $0.pump() }
+    drainTimer = after(BootClock.now.duration(to: deadline)) { $0.pump() }
   }
 
   /// At the end: everything that waits is written, or cannot be.

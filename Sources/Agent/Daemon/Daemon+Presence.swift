@@ -1,5 +1,6 @@
 import MQTT
 import NIOCore
+import Time
 
 /// What the agent says about itself, and how it sees to it that this stays true.
 extension Daemon {
@@ -82,7 +83,7 @@ extension Daemon {
 
   /// A message on one of the own topics.
   func heard(_ message: Message) {
-    let now = ContinuousClock.now
+    let now = BootClock.now
     let jitter = SelfHealing.jitter * Double.random(in: 0...1)
     if message.topic == plan.presence.status {
       recognize(OwnMessage(status: message), isRetained: message.retain)
@@ -137,7 +138,7 @@ extension Daemon {
     healingTimer?.cancel()
     healingTimer = nil
     guard !departure.isLeaving, let deadline = healing.deadline else { return }
-    healingTimer = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { daemon in
+    healingTimer = after(max(.zero, BootClock.now.duration(to: deadline))) { daemon in
       daemon.perform(daemon.healing.elapsed(at: .now))
       daemon.armHealingTimer()
     }

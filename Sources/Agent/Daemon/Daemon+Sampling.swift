@@ -2,6 +2,7 @@ import MQTT
 import NIOCore
 import Sensing
 import Storage
+import Time
 
 /// A sensor of the configuration, ready to be read.
 struct PlannedSensor: Sendable {
@@ -54,7 +55,7 @@ struct UnnumberedReading {
   let stream: Int
   let content: Reading.Content
   let unit: String?
-  let time: ContinuousClock.Instant
+  let time: BootClock.Instant
 }
 
 extension Daemon {
@@ -81,7 +82,7 @@ extension Daemon {
       pump()
     }
     sampleTimer?.cancel()
-    sampleTimer = schedule.next.map { next in after(ContinuousClock.now.duration(to: next)) { $0.sample() } }
+    sampleTimer = schedule.next.map { next in after(BootClock.now.duration(to: next)) { $0.sample() } }
   }
 
   /// Takes results in: those worth a reading get a number and go into the outbox.
@@ -101,7 +102,7 @@ extension Daemon {
   private func take(_ outcome: Result<Measurement, SensorError>, of index: Int) {
     let sensor = plan.sensors[index]
     var content: Reading.Content
-    let time: ContinuousClock.Instant
+    let time: BootClock.Instant
     var unit = sensor.unit
     switch outcome {
     case .success(let measurement):
@@ -140,7 +141,7 @@ extension Daemon {
   /// Numbers what has been read, as far as numbers are reserved, and reserves more.
   func numberReadings() {
     guard !unnumbered.isEmpty else { return reserveNumbers() }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     let clock = WallClock.now()
     outbox.disk.notice(clock, at: now)
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {

@@ -2,6 +2,7 @@ internal import Glibc
 import Logging
 import MQTT
 import Sensing
+import Time
 
 /// What is counted nowhere else.
 struct Tally: Sendable {
@@ -19,7 +20,7 @@ struct Tally: Sendable {
 struct AgentFacts: Sendable {
   let device: String
   let displayName: String?
-  let started: ContinuousClock.Instant
+  let started: BootClock.Instant
   let logLevel: Logger.Level
   let log: LogWriter.Counts
   let control: ControlServer.Counts
@@ -70,7 +71,7 @@ extension Daemon {
   /// Every number that the agent tells about itself, under the name it has everywhere.
   var figures: [Figure] {
     let facts = facts()
-    let now = ContinuousClock.now
+    let now = BootClock.now
     let reads = reader?.status
     let waiting = outboxStatistics
     return [

@@ -1,4 +1,5 @@
 import MQTT
+import Time
 
 extension Daemon {
   /// The clean shutdown: readings that wait, then `offline`, then DISCONNECT, all within `shutdown_timeout`.
@@ -73,7 +74,7 @@ extension Daemon {
     departureTimer?.cancel()
     departureTimer = nil
     guard departure.state != .gone, let deadline = departure.nextDeadline else { return }
-    departureTimer = after(ContinuousClock.now.duration(to: deadline)) { daemon in
+    departureTimer = after(BootClock.now.duration(to: deadline)) { daemon in
       let isConnected = daemon.connection != nil
       daemon.perform(daemon.departure.elapsed(at: .now, isConnected: isConnected))
     }

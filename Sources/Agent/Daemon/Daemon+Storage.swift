@@ -59,7 +59,7 @@ extension Daemon {
     // Asks for all blocks anew.
     numbers.storageIsUnavailable()
     nextToken = max(nextToken, (stored.sections.last?.last ?? 0) + 1)
-    outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted(), at: .now)
+    outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
     isReopening = false
     reopenDelay = Self.shortestReopening
     inputs.storedCounts = [:]

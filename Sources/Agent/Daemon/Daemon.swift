@@ -4,6 +4,7 @@ import MQTT
 import NIOCore
 import Sensing
 import Storage
+import Time
 
 /// The agent while it runs: takes samples when they are due, numbers them, hands them to the session as it has room,
 /// and says `online` and `offline` around them.
@@ -109,7 +110,7 @@ actor Daemon {
   /// The times that readings are stored with, and those that they are sent with.
   var labels: TimeLabels
   var sentLabels: TimeLabels
-  var keepTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var keepTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var drainTimer: Scheduled<Void>?
   var reportedDrops: UInt64 = 0
   /// Messages that an earlier process made and that no server has seen.

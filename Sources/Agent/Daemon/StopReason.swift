@@ -1,6 +1,7 @@
 internal import Glibc
 import Sensing
 import Threads
+import Time
 
 /// Why the agent is told to stop, as far as anybody says so: the `reason` of its farewell.
 enum StopReason: String, Sendable, CaseIterable {
@@ -59,10 +60,10 @@ enum StopReason: String, Sendable, CaseIterable {
     guard failure == 0 else { return "" }
     var text: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootClock.now + limit
     while text.count < 65_536 {
       var waiting = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
-      let left = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
+      let left = BootClock.now.duration(to: deadline) / .milliseconds(1)
       guard left > 0, poll(&waiting, 1, CInt(left)) > 0 else { break }
       let count = read(ends[0], &buffer, buffer.count)
       guard count > 0 else { break }

@@ -1,4 +1,5 @@
 import Logging
+import Time
 
 /// Keeps one event from filling the log: so many lines of it at once, then one in a while, with the number of those that
 /// were left out.
@@ -6,7 +7,7 @@ import Logging
 /// Events are the same when they come from the same place in the source and differ in digits only: the next try "in
 /// 1.3 s" and "in 0.8 s" is one event, two sensors that fail are two.
 struct LogLimiter {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   enum Verdict: Equatable {
     /// With how many before it were left out.

@@ -2,6 +2,7 @@ internal import Glibc
 import Logging
 import Synchronization
 import Threads
+import Time
 
 /// Writes log lines to stderr from a thread of its own, so that a terminal or a journal that stalls never stops the
 /// agent. At most `limit` lines wait; what does not fit is counted, and said once there is room again.
@@ -87,8 +88,8 @@ public final class LogWriter: Sendable {
 
   /// Waits until everything has been written, a second at most: for the end of the process.
   public func flush() {
-    let deadline = ContinuousClock.now + .seconds(1)
-    while queue.withLock({ !$0.lines.isEmpty || $0.isWriting }), ContinuousClock.now < deadline {
+    let deadline = BootClock.now + .seconds(1)
+    while queue.withLock({ !$0.lines.isEmpty || $0.isWriting }), BootClock.now < deadline {
       usleep(1000)
     }
   }
@@ -139,7 +140,7 @@ private final class Semaphore: @unchecked Sendable {
   func post() { sem_post(semaphore) }
 
   /// - Parameter deadline: nil: there is none.
-  func wait(until deadline: ContinuousClock.Instant?) {
+  func wait(until deadline: BootClock.Instant?) {
     guard let deadline else {
       while sem_wait(semaphore) != 0 && errno == EINTR {}
       return
@@ -147,7 +148,7 @@ private final class Semaphore: @unchecked Sendable {
     // A clock that is set meanwhile makes it a little earlier or later.
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    time.tv_sec += Int(max(.zero, ContinuousClock.now.duration(to: deadline)).components.seconds) + 1
+    time.tv_sec += Int(max(.zero, BootClock.now.duration(to: deadline)).components.seconds) + 1
     while sem_timedwait(semaphore, &time) != 0 && errno == EINTR {}
   }
 }

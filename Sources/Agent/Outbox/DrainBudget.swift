@@ -1,7 +1,9 @@
+import Time
+
 /// How fast a backlog goes out: so many readings a second, and one more for each that comes in behind it, or a topic that
 /// is measured as fast as that would never be through.
 struct DrainBudget {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   /// Readings a second.
   private let rate: Double

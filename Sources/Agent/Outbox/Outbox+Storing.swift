@@ -1,5 +1,6 @@
 import MQTT
 import Storage
+import Time
 
 /// What is written of an outbox and what is read, and when.
 extension Outbox {
@@ -22,7 +23,7 @@ extension Outbox {
 
   /// Takes over what the store has.
   mutating func open(
-    _ stored: StoredOutbox, names: [String], booted: ContinuousClock.Instant, at now: Instant
+    _ stored: StoredOutbox, names: [String], booted: BootClock.Instant, at now: Instant
   ) {
     disk.open(stored, names: names, booted: booted)
     var rows: [Int: Int] = [:]

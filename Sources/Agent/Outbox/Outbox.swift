@@ -1,6 +1,7 @@
 import DequeModule
 import MQTT
 import Storage
+import Time
 
 /// Readings that wait to be sent: in memory for as long as the broker takes them quickly, on the disk when it does not.
 ///
@@ -15,7 +16,7 @@ import Storage
 /// In a stream everything goes in order. Streams without a backlog come first, then the others in turn, as `DrainBudget`
 /// allows. When the bound is reached the oldest rows go, a section at a time, then the oldest in memory.
 struct Outbox {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
   typealias Token = Session.Token
 
   /// When readings are written.

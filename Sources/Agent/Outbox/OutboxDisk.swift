@@ -1,10 +1,11 @@
 import DequeModule
 import MQTT
 import Storage
+import Time
 
 /// What an outbox has on the disk, and what is on its way there and back: one write and one read at a time.
 struct OutboxDisk {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
   typealias Token = Session.Token
 
   struct Write {

@@ -1,6 +1,7 @@
 import DequeModule
 import MQTT
 import Storage
+import Time
 
 /// What waits of one stream, oldest first: `head` in memory, then `unread` rows on the disk, then `tail` in memory.
 struct OutboxQueue {
@@ -10,12 +11,12 @@ struct OutboxQueue {
 
     let token: Session.Token
     let reading: Reading
-    let arrived: ContinuousClock.Instant
+    let arrived: BootClock.Instant
     var place = Place.memory
     /// What it takes of the bound: in memory, or as a row.
     var bytes: Int
 
-    init(token: Session.Token, reading: Reading, arrived: ContinuousClock.Instant) {
+    init(token: Session.Token, reading: Reading, arrived: BootClock.Instant) {
       self.token = token
       self.reading = reading
       self.arrived = arrived
@@ -23,7 +24,7 @@ struct OutboxQueue {
     }
 
     /// One that was read from the disk.
-    init(row: StoredReading, reading: Reading, at now: ContinuousClock.Instant) {
+    init(row: StoredReading, reading: Reading, at now: BootClock.Instant) {
       token = row.token
       self.reading = reading
       arrived = now

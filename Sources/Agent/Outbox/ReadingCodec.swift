@@ -1,4 +1,5 @@
 import Sensing
+import Time
 
 /// Readings as rows: numbers as varints, times as nanoseconds since the boot (CLOCK_BOOTTIME) beside the wall's, each
 /// text behind its length. The first byte is the kind and what is to be said of the rest.
@@ -6,7 +7,7 @@ struct ReadingCodec {
   /// The store's number of this boot.
   let boot: Int
   /// When it began, on this clock.
-  let booted: ContinuousClock.Instant
+  let booted: BootClock.Instant
   /// When earlier boots began, in microseconds since 1970, where that came to be known.
   let boots: [Int: Int64]
 
@@ -85,7 +86,7 @@ struct ReadingCodec {
   // MARK: Decoding
 
   /// nil: the row says nothing.
-  func decode(_ data: [UInt8], stream: Int, _ clock: WallClock, at now: ContinuousClock.Instant) -> Reading? {
+  func decode(_ data: [UInt8], stream: Int, _ clock: WallClock, at now: BootClock.Instant) -> Reading? {
     var row = RowReader(data)
     guard let first = row.byte(), let sequence = row.varint(), let number = row.varint(),
       let nanoseconds = row.varint(),
@@ -126,10 +127,10 @@ struct ReadingCodec {
 
   /// Where a time of an earlier boot is on this one's clock, before its beginning; without two times that are right, now.
   private static func instant(
-    of label: TimeLabel?, _ clock: WallClock, _ now: ContinuousClock.Instant
-  ) -> ContinuousClock.Instant {
+    of label: TimeLabel?, _ clock: WallClock, _ now: BootClock.Instant
+  ) -> BootClock.Instant {
     guard let label, label.isCertain, clock.isSynchronized else { return now }
-    return min(now, clock.instant - (clock.sinceEpoch - .microseconds(label.time.microseconds)))
+    return min(now, clock.instant(of: label.time))
   }
 
   private static func content(_ kind: Kind, from row: inout RowReader) -> Reading.Content? {

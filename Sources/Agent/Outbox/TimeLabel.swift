@@ -1,3 +1,5 @@
+import Time
+
 /// What the wall clock says of a reading.
 struct TimeLabel: Sendable, Equatable {
   let time: Timestamp
@@ -22,7 +24,7 @@ struct TimeLabels {
   }
 
   /// The label that a reading is stored with; nil: the clock cannot tell yet.
-  mutating func label(of time: ContinuousClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
+  mutating func label(of time: BootClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
     guard clock.isSynchronized else { return nil }
     return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)
   }

@@ -1,4 +1,5 @@
 import Sensing
+import Time
 
 /// Makes one value of the samples of a window; windows follow each other, none overlap.
 ///
@@ -7,7 +8,7 @@ struct Averaging {
   private let statistic: SensorConfiguration.Average.Statistic
   private let window: Duration
   private let interval: Duration
-  private var started: ContinuousClock.Instant?
+  private var started: BootClock.Instant?
   private var numbers: [Double] = []
   private var doubt: Doubt?
   private var failure: Reading.Content?
@@ -19,7 +20,7 @@ struct Averaging {
   }
 
   /// Takes a sample; the last one of a window gives what all of it comes to.
-  mutating func take(_ content: Reading.Content, at time: ContinuousClock.Instant) -> Reading.Content? {
+  mutating func take(_ content: Reading.Content, at time: BootClock.Instant) -> Reading.Content? {
     let start = started ?? time
     started = start
     if let (value, doubt) = content.measured, let number = value.number {

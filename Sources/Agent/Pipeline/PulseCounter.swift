@@ -1,5 +1,6 @@
 import Sensing
 import Storage
+import Time
 
 /// What a counter stands at, over restarts, and how fast it runs.
 struct PulseCounter {
@@ -8,7 +9,7 @@ struct PulseCounter {
   private var scale: Double
   /// Pulses of the runs before this one.
   private let earlier: UInt64
-  private var last: (pulses: UInt64, time: ContinuousClock.Instant)?
+  private var last: (pulses: UInt64, time: BootClock.Instant)?
 
   /// - Parameters:
   ///   - stored: what an earlier run left; nil: the counter begins at zero, as a new generation.
@@ -26,7 +27,7 @@ struct PulseCounter {
   }
 
   /// The total after `pulses` of this run; the rate is that since the last call, and 0 at the first.
-  mutating func total(_ pulses: UInt64, at time: ContinuousClock.Instant) -> Reading.Total {
+  mutating func total(_ pulses: UInt64, at time: BootClock.Instant) -> Reading.Total {
     let value = Value.number(Double(earlier &+ pulses)).calibrated(scale: scale, offset: 0).number ?? 0
     var rate = 0.0
     if let last, last.time < time, last.pulses <= pulses {

@@ -1,4 +1,5 @@
 import Sensing
+import Time
 
 /// What is published of one name at one time, before it is a payload.
 struct Reading: Sendable, Equatable {
@@ -50,7 +51,7 @@ struct Reading: Sendable, Equatable {
   let content: Content
   let unit: String?
   /// When it was measured.
-  let time: ContinuousClock.Instant
+  let time: BootClock.Instant
   /// Counts the readings of its name.
   let sequence: UInt64
   /// The first after an unclean stop: the numbers before it were not used.
@@ -59,7 +60,7 @@ struct Reading: Sendable, Equatable {
   var label: TimeLabel?
 
   /// How old it is.
-  func age(at now: ContinuousClock.Instant) -> Duration { time.duration(to: now) }
+  func age(at now: BootClock.Instant) -> Duration { time.duration(to: now) }
 
   /// Bytes that a waiting reading stands for: its structure and what is behind it.
   var cost: Int {

@@ -1,18 +1,19 @@
 import Sensing
+import Time
 
 /// Decides which samples of one sensor become readings: all of them, or those that moved far enough, and one whenever
 /// the last is older than `maxAge`. A change between good and bad, and another reason for bad, always is one.
 struct ReadingPolicy {
   private let change: SensorConfiguration.Change?
   private let maxAge: Duration?
-  private var last: (content: Reading.Content, time: ContinuousClock.Instant)?
+  private var last: (content: Reading.Content, time: BootClock.Instant)?
 
   init(change: SensorConfiguration.Change?, maxAge: Duration?) {
     self.change = change
     self.maxAge = maxAge
   }
 
-  mutating func publishes(_ content: Reading.Content, at time: ContinuousClock.Instant) -> Bool {
+  mutating func publishes(_ content: Reading.Content, at time: BootClock.Instant) -> Bool {
     guard let last, let change, !isTooOld(last.time, at: time), !moved(from: last.content, to: content, change) else {
       last = (content, time)
       return true
@@ -20,7 +21,7 @@ struct ReadingPolicy {
     return false
   }
 
-  private func isTooOld(_ last: ContinuousClock.Instant, at time: ContinuousClock.Instant) -> Bool {
+  private func isTooOld(_ last: BootClock.Instant, at time: BootClock.Instant) -> Bool {
     // Reads take a little longer or shorter each time; without a margin one that was quick would wait an interval more.
     maxAge.map { last.duration(to: time) >= $0 - $0 / 100 } ?? false
   }

@@ -1,7 +1,9 @@
+import Time
+
 /// When which sensor is due. Times are whole multiples of the interval after the start, so that sensors of one interval,
 /// and of intervals that divide each other, share a wake-up. Times that were missed (a suspend) are left out, not made up for.
 struct SampleSchedule {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   private struct Group {
     let interval: Duration

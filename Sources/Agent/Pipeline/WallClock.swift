@@ -1,14 +1,25 @@
 internal import Glibc
 import Sensing
+import Time
 
 /// What the wall clock says next to the clock that measures. Wall time only labels.
 struct WallClock: Sendable, Equatable {
   /// One moment on both clocks.
-  let instant: ContinuousClock.Instant
-  /// Since 1970-01-01T00:00:00Z, leap seconds left out.
-  let sinceEpoch: Duration
+  let instant: BootClock.Instant
+  /// Since 1970-01-01T00:00:00Z, leap seconds left out, in nanoseconds.
+  private let sinceEpoch: Int64
   /// The kernel's clock is disciplined by somebody (NTP, PTP, GPS).
   let isSynchronized: Bool
+
+  init(instant: BootClock.Instant, sinceEpoch: Duration, isSynchronized: Bool) {
+    self.init(instant: instant, sinceEpoch: sinceEpoch.wholeNanoseconds, isSynchronized: isSynchronized)
+  }
+
+  private init(instant: BootClock.Instant, sinceEpoch: Int64, isSynchronized: Bool) {
+    self.instant = instant
+    self.sinceEpoch = sinceEpoch
+    self.isSynchronized = isSynchronized
+  }
 
   static func now() -> WallClock {
     let (instant, sinceEpoch) = bothClocks()
@@ -17,24 +28,33 @@ struct WallClock: Sendable, Equatable {
 
   /// One moment on both clocks: a thread that loses its processor between the two readings tries again, or the times of
   /// edges would be off by as long as it was away.
-  private static func bothClocks() -> (instant: ContinuousClock.Instant, sinceEpoch: Duration) {
-    var best: (instant: ContinuousClock.Instant, sinceEpoch: Duration, width: Duration)?
+  private static func bothClocks() -> (instant: BootClock.Instant, sinceEpoch: Int64) {
+    var best = (instant: BootClock.Instant(nanoseconds: 0), sinceEpoch: Int64(0), width: Int64.max)
     for _ in 0..<5 {
-      let before = ContinuousClock.now
+      let before = BootClock.now.nanoseconds
       var time = timespec()
       clock_gettime(CLOCK_REALTIME, &time)
-      let width = before.duration(to: .now)
-      if width < best?.width ?? .seconds(Int64.max) {
-        best = (before + width / 2, .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec), width)
+      let width = BootClock.now.nanoseconds - before
+      if width < best.width {
+        let sinceEpoch = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        best = (BootClock.Instant(nanoseconds: before + width / 2), sinceEpoch, width)
       }
-      if width < .microseconds(20) { break }
+      if width < 20_000 { break }
     }
-    return best.map { ($0.instant, $0.sinceEpoch) } ?? (.now, .zero)
+    return (best.instant, best.sinceEpoch)
   }
 
   /// The wall time of another moment.
-  func time(of other: ContinuousClock.Instant) -> Timestamp {
-    Timestamp(sinceEpoch: sinceEpoch - other.duration(to: instant))
+  func time(of other: BootClock.Instant) -> Timestamp {
+    let nanoseconds = sinceEpoch + (other.nanoseconds - instant.nanoseconds)
+    return Timestamp(microseconds: nanoseconds.flooredDivision(by: 1000).quotient)
+  }
+
+  /// The moment of a wall time, which may lie before this boot. A time beyond what 64 bits hold is this moment.
+  func instant(of time: Timestamp) -> BootClock.Instant {
+    let (nanoseconds, overflow) = time.microseconds.multipliedReportingOverflow(by: 1000)
+    guard !overflow else { return instant }
+    return BootClock.Instant(nanoseconds: instant.nanoseconds &- (sinceEpoch &- nanoseconds))
   }
 }
 

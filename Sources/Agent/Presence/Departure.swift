@@ -1,3 +1,5 @@
+import Time
+
 /// The clean shutdown (DESIGN, "Presence, in order", point 3), as what happened so far and what to do next.
 ///
 /// `staying` –begin→ `flushing` (readings that are waiting still go out, until half of the time is over) –nothing left,
@@ -5,7 +7,7 @@
 /// there is one attempt at one, in which the same happens; when half-time went by without one, or the farewell was lost
 /// on its way, it is `returning`: the farewell is the first thing to say. Past the deadline: `gone`, by an abort.
 struct Departure {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   enum State: Equatable {
     case staying

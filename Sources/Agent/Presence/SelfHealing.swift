@@ -1,3 +1,5 @@
+import Time
+
 /// Keeps the status right while the device is online (DESIGN, "Presence, in order", point 5).
 ///
 /// `idle` –connected→ `listening` (the own topics are subscribed to; what comes may be this device's own old will, queued
@@ -8,7 +10,7 @@
 /// two who are wrong about each other do not chase each other in step, and not twice within `rest`: then it is looked
 /// at again.
 struct SelfHealing {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   enum State: Equatable {
     case idle

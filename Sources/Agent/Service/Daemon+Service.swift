@@ -1,6 +1,7 @@
 import MQTT
 import NIOCore
 import Sensing
+import Time
 
 /// What the agent knows of itself as a service.
 struct ServiceState {

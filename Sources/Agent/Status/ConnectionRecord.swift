@@ -1,8 +1,9 @@
 import MQTT
+import Time
 
 /// What there is to say of the connection and of those before it.
 struct ConnectionRecord: Sendable {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   enum State: Sendable {
     case idle

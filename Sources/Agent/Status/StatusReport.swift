@@ -1,6 +1,7 @@
 import MQTT
 import NIOCore
 import Sensing
+import Time
 
 /// What the agent is doing at one moment, for `limpet status`.
 struct StatusReport: Sendable {
@@ -40,7 +41,7 @@ struct StatusReport: Sendable {
   let device: String
   let displayName: String?
   let clientIdentifier: String
-  let started: ContinuousClock.Instant
+  let started: BootClock.Instant
   let logLevel: String
   let isStopping: Bool
   let connection: ConnectionRecord
@@ -50,10 +51,10 @@ struct StatusReport: Sendable {
   let rows: [Row]
 
   /// The wall time of a moment.
-  func time(_ instant: ContinuousClock.Instant) -> String { clock.time(of: instant).description }
+  func time(_ instant: BootClock.Instant) -> String { clock.time(of: instant).description }
 
   /// How long ago it was.
-  func age(_ instant: ContinuousClock.Instant) -> Duration { max(.zero, instant.duration(to: clock.instant)) }
+  func age(_ instant: BootClock.Instant) -> Duration { max(.zero, instant.duration(to: clock.instant)) }
 
   /// `connected`, `connecting`, `waiting`, `stopped`.
   var connectionWord: String {

@@ -1,5 +1,6 @@
 import NIOCore
 import Threads
+import Time
 
 /// Attempts at a connection: how they begin, how they end, and when the next one follows.
 extension Client {
@@ -166,7 +167,7 @@ extension Client {
   /// The attempt is over: another one follows, or none.
   func finish(_ loss: ConnectionLoss) {
     guard let attempt = endAttempt() else { return }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     if case .aborted = loss { return stop(loss) }
     let delay = retryDelay(after: loss, attempt, at: now)
     guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
@@ -175,7 +176,7 @@ extension Client {
     delegate?.client(self, did: .lost(loss, retryAfter: delay))
   }
 
-  private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: ContinuousClock.Instant) -> Duration {
+  private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: BootClock.Instant) -> Duration {
     switch loss {
     case .session(.unknownSession):
       mustClearSession = true

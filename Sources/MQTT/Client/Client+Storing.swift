@@ -1,4 +1,5 @@
 import NIOCore
+import Time
 
 /// Carries the session's changes to its store: one write at a time, on the store's own thread.
 extension Client {
@@ -79,7 +80,7 @@ extension Client {
     }
     if let storeTimer, storeTimer.at <= deadline { return }
     storeTimer?.task.cancel()
-    let task = after(max(.zero, ContinuousClock.now.duration(to: deadline))) { client in
+    let task = after(max(.zero, BootClock.now.duration(to: deadline))) { client in
       client.storeTimer = nil
       client.writeIfDue()
     }

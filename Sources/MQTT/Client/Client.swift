@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Time
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
 ///
@@ -78,14 +79,14 @@ public actor Client {
   var storeQueue: StoreQueue
   /// For the store, since it was asked last.
   var hasChanges = false
-  var storeTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var storeTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
 
   var lastPacket: String?
   var actions: [Session.Action] = []
   private var isPerforming = false
   private var isTurnScheduled = false
-  var timer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var closeWaiters: [CheckedContinuation<Void, Never>] = []
 
   /// - Parameter delegate: not kept; without it there is nobody to ask for a CONNECT, and the client ends.
@@ -215,7 +216,7 @@ public actor Client {
       connection.ending = connection.ending ?? .session(.violation(.protocolError("bytes before CONNECT")))
       return Transport.abort(connection.channel)
     }
-    let now = ContinuousClock.now
+    let now = BootClock.now
     do throws(PacketError) {
       while connection.ending == nil, let packet = try connection.nextPacket() {
         session.receive(packet, at: now, into: &actions)
@@ -337,7 +338,7 @@ public actor Client {
     guard let deadline = session.deadline else { return }
     if let timer, timer.at <= deadline { return }
     timer?.task.cancel()
-    let task = after(ContinuousClock.now.duration(to: deadline)) { client in
+    let task = after(BootClock.now.duration(to: deadline)) { client in
       client.timer = nil
       client.tick()
     }

@@ -1,4 +1,5 @@
 import NIOCore
+import Time
 
 /// Messages on their way to the server.
 extension MQTTClient {
@@ -98,7 +99,7 @@ extension MQTTClient {
     guard let deadline = pending.nextExpiry else { return }
     if let expiryTimer, expiryTimer.at <= deadline { return }
     expiryTimer?.task.cancel()
-    let task = after(ContinuousClock.now.duration(to: deadline)) { client in
+    let task = after(BootClock.now.duration(to: deadline)) { client in
       client.expiryTimer = nil
       for completion in client.pending.expire(at: .now) { client.end(completion) }
       client.armExpiryTimer()

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Time
 
 /// An MQTT client for Swift concurrency: keeps a session connected while it runs, and publishes and receives over it.
 ///
@@ -53,7 +54,7 @@ public actor MQTTClient: Service {
   var unsubscribers: [Identifier: [Session.Token: Subscriber]] = [:]
   private var drainWaiters: [CheckedContinuation<Void, Never>] = []
   private var endWaiters: [CheckedContinuation<ConnectionLoss, Never>] = []
-  var expiryTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+  var expiryTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
 
   /// - Parameter eventLoop: what the client runs on; by default one of SwiftNIO's shared ones.
   public init(
@@ -132,14 +133,14 @@ public actor MQTTClient: Service {
       return
     }
     phase = .leaving(client)
-    let deadline = ContinuousClock.now + limit
+    let deadline = BootClock.now + limit
     pending.leave()
     if !pending.isEmpty && isConnected {
       let timer = after(limit / 2) { $0.endDrain() }
       await withCheckedContinuation { drainWaiters.append($0) }
       timer.cancel()
     }
-    await client.disconnect(reasonCode, within: max(.zero, ContinuousClock.now.duration(to: deadline)))
+    await client.disconnect(reasonCode, within: max(.zero, BootClock.now.duration(to: deadline)))
     _ = await ended()
   }
 

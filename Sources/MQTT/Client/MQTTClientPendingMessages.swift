@@ -1,4 +1,5 @@
 import DequeModule
+import Time
 
 /// The messages that callers of `MQTTClient.publish` wait for, with the rules of the waiting; it knows no sockets or
 /// tasks, and is told the time.
@@ -6,7 +7,7 @@ import DequeModule
 /// A message waits, first in first out, until the session has room; then it is under way until it is settled. Whatever
 /// ends it is told exactly once. While the connection is away, messages of QoS 0 do not wait unless asked to.
 struct PendingMessages: Sendable {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
   typealias Token = Session.Token
 
   struct Waiting: Sendable {

@@ -1,10 +1,12 @@
+import Time
+
 /// When to try again: exponential back-off with full jitter.
 ///
 /// A failure makes the next delay longer, drawn evenly from zero to the bound of its round, so that a fleet spreads out.
 /// Only a connection that lasted `stableAfter` starts the count anew; a CONNACK alone is no reason, since a broker may
 /// agree and close right after, for ever.
 public struct ReconnectSchedule: Sendable {
-  public typealias Instant = ContinuousClock.Instant
+  public typealias Instant = BootClock.Instant
 
   public struct Settings: Sendable, Hashable {
     /// Bound of the first round.

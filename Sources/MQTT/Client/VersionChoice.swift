@@ -1,9 +1,11 @@
+import Time
+
 /// Which version to ask a server for when either will do: 5, and 3.1.1 where the server cannot.
 ///
 /// 3.1.1 is taken after a refusal for the version, or after two closes without a byte after CONNECT on a server where 5
 /// never worked. It is kept for a day; then 5 is tried again.
 public struct VersionChoice: Sendable, Hashable {
-  public typealias Instant = ContinuousClock.Instant
+  public typealias Instant = BootClock.Instant
 
   enum Knowledge: Sendable, Hashable {
     /// 5 has not been answered yet; so many connections were closed without a byte.

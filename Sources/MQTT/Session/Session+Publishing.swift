@@ -1,3 +1,5 @@
+import Time
+
 /// The sender's half of the delivery protocols (MQTT 5.0 §4.3), and what is sent again after a reconnect (§4.4).
 extension Session {
   /// How many more messages of QoS 1 and 2 may be under way. One place is kept for messages that may not wait, where

@@ -1,4 +1,5 @@
 import NIOCore
+import Time
 
 /// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).
 ///
@@ -9,7 +10,7 @@ import NIOCore
 /// Phases: `disconnected` –connect→ `connecting` –CONNACK→ `connected` –(any end)→ `closing` –transportClosed→
 /// `disconnected`. After `close` nothing more is sent, and what still arrives is dropped.
 public struct Session: Sendable {
-  public typealias Instant = ContinuousClock.Instant
+  public typealias Instant = BootClock.Instant
 
   enum Phase: Sendable {
     case disconnected

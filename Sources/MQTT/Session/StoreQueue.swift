@@ -1,10 +1,12 @@
+import Time
+
 /// Changes on their way to a `SessionStore`: what comes to nothing before it is due is never written, and one write is
 /// under way at a time, with everything that has come up since in the next.
 ///
 /// States: idle –change→ due at some time –take→ writing –finished→ idle, or due again. A write that failed is due again
 /// after a while, as one piece with what has changed since; nobody waits for it meanwhile.
 struct StoreQueue: Sendable {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   private struct Changes {
     struct Message {

@@ -1,7 +1,7 @@
 import Glibc
+import Time
 
-/// Turns the kernel's times of edges (CLOCK_MONOTONIC) into times that count suspend (CLOCK_BOOTTIME, which is Swift's
-/// `ContinuousClock` on Linux).
+/// Turns the kernel's times of edges (CLOCK_MONOTONIC) into times that count suspend (`BootClock`).
 ///
 /// The clocks differ by the time the system was suspended, so by nothing between two suspends: one pair of readings
 /// serves until the next. Taking a new pair each time would shift the times of edges against each other by as long as
@@ -9,28 +9,28 @@ import Glibc
 struct BootTime {
   private var pair: Pair
 
+  /// In nanoseconds.
   private struct Pair {
     var monotonic: Int64
-    var instant: ContinuousClock.Instant
+    var boot: Int64
     /// How far the two readings may be apart.
     var width: Int64
   }
 
   /// A suspend is longer, and drift between the two is impossible: both count the same ticks.
-  private static let tolerance = Duration.milliseconds(1)
+  private static let tolerance: Int64 = 1_000_000
 
   init() { pair = Self.read() }
 
   /// Notices a suspend; call it when events are read.
   mutating func refresh() {
     let now = Self.read()
-    let tolerance = Self.tolerance + .nanoseconds(now.width)
-    let difference = instant(of: now.monotonic).duration(to: now.instant)
-    if difference > tolerance || difference < .zero - tolerance || now.width < pair.width { pair = now }
+    let difference = now.boot - instant(of: now.monotonic).nanoseconds
+    if abs(difference) > Self.tolerance + now.width || now.width < pair.width { pair = now }
   }
 
-  func instant(of monotonic: Int64) -> ContinuousClock.Instant {
-    pair.instant + .nanoseconds(monotonic - pair.monotonic)
+  func instant(of monotonic: Int64) -> BootClock.Instant {
+    BootClock.Instant(nanoseconds: pair.boot + (monotonic - pair.monotonic))
   }
 
   /// CLOCK_MONOTONIC, in nanoseconds.
@@ -42,17 +42,8 @@ struct BootTime {
 
   private static func read() -> Pair {
     let before = monotonic()
-    let instant = ContinuousClock.now
+    let boot = BootClock.now.nanoseconds
     let width = monotonic() - before
-    return Pair(monotonic: before + width / 2, instant: instant, width: width)
-  }
-}
-
-extension Duration {
-  /// Whole nanoseconds, as far as 64 bits reach.
-  var nanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
+    return Pair(monotonic: before + width / 2, boot: boot, width: width)
   }
 }

@@ -1,3 +1,5 @@
+import Time
+
 /// What is to be told of one input.
 public struct GPIOReport: Sendable, Equatable {
   public enum Content: Sendable, Equatable {
@@ -19,5 +21,5 @@ public struct GPIOReport: Sendable, Equatable {
   public var input: Int
   public var content: Content
   /// When it was. Of levels and edges, the kernel's time of the edge, debouncing taken off.
-  public var time: ContinuousClock.Instant
+  public var time: BootClock.Instant
 }

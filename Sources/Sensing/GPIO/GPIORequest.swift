@@ -1,5 +1,6 @@
 internal import CGPIO
 import Glibc
+import Time
 
 /// A line that this process holds, until this is let go of.
 final class GPIORequest {
@@ -21,7 +22,7 @@ final class GPIORequest {
     do { path = try root.location(of: place.path) } catch { throw .gone(place) }
     let chip = open(path, O_RDWR | O_CLOEXEC)
     guard chip >= 0 else { throw .refused(place, errno: errno) }
-    let period = input.debounce.nanoseconds
+    let period = input.debounce.wholeNanoseconds
     var result = Self.request(input, place.offset, debounce: period, chip)
     var debounce = period > 0 ? LineTrack.Debounce.kernel(period) : .nobody
     if case .failure(let code) = result, period > 0,

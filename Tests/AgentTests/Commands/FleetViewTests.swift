@@ -1,11 +1,12 @@
 import MQTT
 import Testing
+import Time
 
 @testable import Agent
 
 /// A fleet under watch, and the clock that the test moves.
 struct WatchedFleet {
-  private static let start = ContinuousClock.now
+  private static let start = BootClock.now
   var view: FleetView
   /// Since the watching began.
   var seconds = 0.0

@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
+import Time
 
 @testable import Agent
 
@@ -160,12 +161,12 @@ struct ControlServerTests {
   func flood() async throws {
     try await withServer { server in
       let path = path
-      let start = ContinuousClock.now
+      let start = BootClock.now
       let (answered, other) = try await onThread {
         let floods = try (0..<4).map { _ in try RawClient(path) }
         for flood in floods { flood.write(String(repeating: "{\"command\":\"status\"}\n", count: 100)) }
         let client = try RawClient(path)
-        let asked = ContinuousClock.now
+        let asked = BootClock.now
         client.write("{\"command\":\"status\"}\n")
         _ = client.line()
         let other = asked.duration(to: .now)

@@ -1,12 +1,13 @@
 import Logging
 import Testing
+import Time
 
 @testable import Agent
 
 struct LogLimiterTests {
-  private let start = ContinuousClock.now
+  private let start = BootClock.now
 
-  private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
+  private func at(_ seconds: Double) -> BootClock.Instant { start + .seconds(seconds) }
 
   @Test("so many at once are written, then one in a while with how many were left out")
   func burst() {

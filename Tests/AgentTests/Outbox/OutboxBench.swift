@@ -1,11 +1,12 @@
 import Sensing
 import Storage
+import Time
 
 @testable import Agent
 
 /// An outbox with a disk that a test can see through: rows by their tokens, and a clock that stands still until it is told.
 struct OutboxBench {
-  static let base = ContinuousClock.now
+  static let base = BootClock.now
 
   var outbox: Outbox
   let names: [String]

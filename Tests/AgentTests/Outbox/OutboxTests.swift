@@ -1,6 +1,7 @@
 import Sensing
 import Storage
 import Testing
+import Time
 
 @testable import Agent
 

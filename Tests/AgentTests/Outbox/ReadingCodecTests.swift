@@ -1,5 +1,6 @@
 import Sensing
 import Testing
+import Time
 
 import struct TestScene.SplitMix64
 
@@ -7,7 +8,7 @@ import struct TestScene.SplitMix64
 
 @Suite("ReadingCodec")
 struct ReadingCodecTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
   private static let clock = WallClock(instant: base, sinceEpoch: .seconds(1_795_176_000), isSynchronized: true)
   private let codec = ReadingCodec(boot: 7, booted: base - .seconds(5000), boots: [3: 1_700_000_000_000_000])
 

@@ -1,10 +1,11 @@
 import Testing
+import Time
 
 @testable import Agent
 
 @Suite("TimeLabels")
 struct TimeLabelTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
 
   private func clock(ahead: Duration = .zero, isSynchronized: Bool = true) -> WallClock {
     WallClock(instant: Self.base, sinceEpoch: .seconds(1_795_176_000) + ahead, isSynchronized: isSynchronized)

@@ -1,10 +1,11 @@
 import Sensing
 import Testing
+import Time
 
 @testable import Agent
 
 struct AveragingTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
 
   /// What samples that are a second apart come to.
   private func averages(

@@ -1,12 +1,13 @@
 import Storage
 import Testing
+import Time
 
 import struct TestScene.SplitMix64
 
 @testable import Agent
 
 struct PulseCounterTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
   private var random = SplitMix64(seed: 1)
 
   private mutating func counter(_ stored: StoredCount? = nil, scale: Double = 1) -> PulseCounter {

@@ -1,10 +1,11 @@
 import Sensing
 import Testing
+import Time
 
 @testable import Agent
 
 struct ReadingPolicyTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
 
   /// What a policy makes of samples that are `interval` apart.
   private func published(

@@ -1,9 +1,10 @@
 import Testing
+import Time
 
 @testable import Agent
 
 struct SampleScheduleTests {
-  private static let start = ContinuousClock.now
+  private static let start = BootClock.now
 
   private func schedule(_ intervals: Duration...) -> SampleSchedule {
     SampleSchedule(intervals: intervals, start: Self.start)

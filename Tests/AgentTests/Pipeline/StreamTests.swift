@@ -2,11 +2,12 @@ import MQTT
 import NIOCore
 import Sensing
 import Testing
+import Time
 
 @testable import Agent
 
 struct StreamTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
   private static let synchronized = WallClock(
     instant: base, sinceEpoch: .seconds(1_795_176_000) + .milliseconds(123), isSynchronized: true)
   private static let unsynchronized = WallClock(instant: base, sinceEpoch: .seconds(20), isSynchronized: false)

@@ -1,5 +1,6 @@
 import Glibc
 import Testing
+import Time
 
 import struct TestScene.SplitMix64
 
@@ -77,7 +78,7 @@ struct TimestampTests {
 }
 
 struct WallClockTests {
-  private static let base = ContinuousClock.now
+  private static let base = BootClock.now
   private static let clock = WallClock(instant: base, sinceEpoch: .seconds(1_795_176_000), isSynchronized: true)
 
   @Test(

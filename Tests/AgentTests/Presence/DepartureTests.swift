@@ -1,10 +1,11 @@
 import Testing
+import Time
 
 @testable import Agent
 
 /// All shutdowns here have 10 s, so that readings are flushed for 5.
 struct DepartureTests {
-  private static let start = ContinuousClock.now
+  private static let start = BootClock.now
   private static let limit = Duration.seconds(10)
   private static let half = start + .seconds(5)
   private static let deadline = start + .seconds(10)

@@ -1,9 +1,10 @@
 import Testing
+import Time
 
 @testable import Agent
 
 struct SelfHealingTests {
-  private let base = ContinuousClock.now
+  private let base = BootClock.now
 
   private func armed() -> SelfHealing {
     var healing = SelfHealing()

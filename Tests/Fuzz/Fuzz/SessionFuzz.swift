@@ -10,7 +10,7 @@ struct SessionFuzz {
   private var session: Session
   private let limit: Int
   private var version = ProtocolVersion.v5
-  private var now = ContinuousClock.now
+  private var now = Session.Instant.now
   private var isOpen = false
   private var nextToken: Session.Token = 0
   private var settled: Set<Session.Token> = []

@@ -1,10 +1,12 @@
+import Time
+
 /// What is known of a fleet from its status and presence topics: a value that takes messages and the time, and tells
 /// what changed.
 ///
 /// It applies what nobody else tells: a retained `online` whose message expiry passes is `expired`, a device that is
 /// lost together with its broker. Names, texts and the number of devices are bounded, whatever the network says.
 struct FleetView {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   /// One moment, on the clock that measures and on the one that labels.
   typealias Moment = (instant: Instant, time: Timestamp)

@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 import MQTT
 import Sensing
+import Time
 
 /// Follows the presence of a fleet until a signal or `q`, or looks at it once.
 ///
@@ -60,8 +61,8 @@ public struct Watch: ~Copyable {
   private var isConnected = false
   private var hasSaidIgnored = false
   /// When the last retained message came of a subscription that is not settled.
-  private var lastRetained: ContinuousClock.Instant?
-  private var nextFrame: ContinuousClock.Instant?
+  private var lastRetained: BootClock.Instant?
+  private var nextFrame: BootClock.Instant?
   /// Between two frames at the least: a table of a large fleet takes its time.
   private var frameInterval = Duration.milliseconds(100)
   private var ending: Ending?
@@ -149,7 +150,7 @@ public struct Watch: ~Copyable {
     let frame = screen == nil || !output.isEmpty ? nil : nextFrame
     let due = [view.deadline, lastRetained.map { $0 + Self.quiet }, frame].compactMap { $0 }.min()
     guard let due else { return -1 }
-    return Int32(clamping: Int((max(ContinuousClock.now.duration(to: due), .zero) / .milliseconds(1)).rounded(.up)))
+    return Int32(clamping: Int((max(BootClock.now.duration(to: due), .zero) / .milliseconds(1)).rounded(.up)))
   }
 
   // MARK: What happens
@@ -287,7 +288,7 @@ public struct Watch: ~Copyable {
   }
 
   private mutating func draw(_ screen: borrowing WatchScreen) {
-    let started = ContinuousClock.now
+    let started = BootClock.now
     defer { frameInterval = max(.milliseconds(100), started.duration(to: .now) * 5) }
     let (columns, rows) = screen.size
     let table = FleetTable(columns: columns, rows: rows)

@@ -1,4 +1,5 @@
 internal import Glibc
+import Time
 
 /// Writes to a terminal, a pipe or a file without ever waiting for it: what it does not take stays here, up to a limit.
 struct WatchOutput {
@@ -51,8 +52,8 @@ struct WatchOutput {
 
   /// For the end of the process: waits for the reader, but not for ever.
   mutating func drain(within limit: Duration) {
-    let deadline = ContinuousClock.now + limit
-    while !isEmpty, !isClosed, ContinuousClock.now < deadline {
+    let deadline = BootClock.now + limit
+    while !isEmpty, !isClosed, BootClock.now < deadline {
       if isWritable(within: 50) { drain() }
     }
   }

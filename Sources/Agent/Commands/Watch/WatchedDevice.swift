@@ -1,8 +1,9 @@
 import Sensing
+import Time
 
 /// One device of a fleet, as its status and presence topics show it.
 struct WatchedDevice: Sendable {
-  typealias Instant = ContinuousClock.Instant
+  typealias Instant = BootClock.Instant
 
   enum State: Sendable, Equatable {
     /// Nothing is retained on its status topic.
