@@ -119,7 +119,7 @@ let package = Package(
     // They run under Tests/Crash/run; elsewhere they are skipped.
     .testTarget(
       name: "CrashTests",
-      dependencies: ["limpet", "Agent", "MQTT", "Sensing", "Storage", "TestScene"],
+      dependencies: ["limpet", "Agent", "MQTT", "Sensing", "Storage", "TestScene", "Time"],
       path: "Tests/Crash/CrashTests",
       swiftSettings: strict),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.

@@ -34,7 +34,8 @@ public final class GPIOMonitor: Sendable {
   /// Requests the lines and begins to watch them; call it once. Does not block.
   public func start() {
     let code = DetachedThread.start(Self.threadName) { [inputs, root, mailbox] in
-      GPIOWatch(inputs, root: root, mailbox: mailbox).run()
+      var watch = GPIOWatch(inputs, root: root, mailbox: mailbox)
+      watch.run()
     }
     guard code != 0 else { return }
     for input in inputs.indices {

@@ -1,0 +1,156 @@
+import Glibc
+
+/// One line of `GPIOWatch`: what is done with its events, and when it is polled.
+///
+/// It is closed (with the reason, once it was looked for) –found and requested→ open –its chip is gone→ closed. An open
+/// line is polled, except while it is resting: a counter for a moment, so that one wake-up serves many pulses, and a line
+/// whose readings are more than `maxRate` until it may have some again. The kernel goes on recording meanwhile.
+struct WatchedLine {
+  private struct Held {
+    let request: GPIORequest
+    let place: GPIOPlace
+    var track: LineTrack
+    /// CLOCK_MONOTONIC, in nanoseconds; nil: it is polled.
+    var restsUntil: Int64?
+  }
+
+  /// How long a counter rests after it was read.
+  private static let counterRest: Int64 = 20_000_000
+  /// No more events of one line are taken before the others have their turn.
+  private static let turn = 256
+  /// The parts of a second for which a line rests that has used up its rate.
+  private static let rateRests = 50
+
+  private let input: GPIOInput
+  let isCounter: Bool
+  /// nil: it is closed.
+  private var held: Held?
+  /// Why it is closed; nil: it was not looked for.
+  private var failure: GPIOError?
+  private var bucket: TokenBucket
+  /// Pulses counted by requests that are gone.
+  private var earlierPulses: UInt64 = 0
+
+  /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds, as everywhere here.
+  init(_ input: GPIOInput, at now: Int64) {
+    self.input = input
+    isCounter = input.mode == .counter
+    bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
+  }
+
+  var isOpen: Bool { held != nil }
+  /// It is open, and its chip is not there any more.
+  var isOrphaned: Bool { held.map { !$0.request.isChipThere } ?? false }
+  var pulses: UInt64 { earlierPulses + (held?.track.pulses ?? 0) }
+
+  // MARK: Waiting
+
+  enum Next {
+    /// It is closed, or nobody has room for what it would tell.
+    case nothing
+    case rest(until: Int64)
+    /// - Parameter deadline: when there is something to do without an event.
+    case poll(CInt, deadline: Int64?)
+  }
+
+  /// What it waits for.
+  mutating func next(at now: Int64, hasRoom: Bool) -> Next {
+    guard let descriptor = held?.request.descriptor else { return .nothing }
+    if let end = held?.restsUntil {
+      if now < end { return .rest(until: end) }
+      held?.restsUntil = nil
+    }
+    // Counters have nothing to tell, so they need no room.
+    guard hasRoom || isCounter else { return .nothing }
+    return .poll(descriptor, deadline: held?.track.deadline)
+  }
+
+  // MARK: Events
+
+  /// Takes events that wait.
+  ///
+  /// - Parameter events: kept between turns, so that no turn allocates.
+  mutating func take(
+    at now: Int64, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]
+  ) throws(GPIORequest.Errno) {
+    let room = isCounter ? Self.turn : min(Self.turn, bucket.available(at: now))
+    let isDrained = try read(atMost: room, by: &events, into: &findings)
+    if isCounter {
+      // What is left waits for the next turn, which comes at once.
+      held?.restsUntil = isDrained ? now + Self.counterRest : nil
+    } else {
+      bucket.take(events.count)
+      if bucket.available(at: now) == 0 {
+        held?.restsUntil = bucket.time(of: max(1, input.maxRate / Self.rateRests))
+      }
+    }
+    // Only who has seen every edge before now may say that none came.
+    if isDrained { elapsed(at: now, into: &findings) }
+  }
+
+  /// No event has come since the last.
+  mutating func elapsed(at now: Int64, into findings: inout [LineTrack.Finding]) {
+    held?.track.elapsed(at: now, into: &findings)
+  }
+
+  /// Takes everything that the kernel has; a storm would never end.
+  mutating func drain(at now: Int64, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]) {
+    _ = try? read(atMost: Int(GPIORequest.bufferSize), by: &events, into: &findings)
+    elapsed(at: now, into: &findings)
+  }
+
+  /// - Returns: whether no event is left.
+  private mutating func read(
+    atMost room: Int, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]
+  ) throws(GPIORequest.Errno) -> Bool {
+    events.removeAll(keepingCapacity: true)
+    guard let request = held?.request else { return true }
+    var isDrained = false
+    while !isDrained && events.count < room {
+      let wanted = min(room - events.count, 64)
+      isDrained = try request.read(atMost: wanted, into: &events) < wanted
+    }
+    for event in events { held?.track.take(event, into: &findings) }
+    return isDrained
+  }
+
+  // MARK: Finding
+
+  /// Requests the line where it is now; a state's level is a finding.
+  mutating func open(
+    in inventory: GPIOInventory, root: FileRoot, into findings: inout [LineTrack.Finding]
+  ) throws(GPIOError) -> GPIOPlace {
+    let place = try input.place(in: inventory)
+    let request = try GPIORequest(input, at: place, root: root)
+    let start = BootTime.monotonic()
+    let level: Bool
+    do throws(GPIORequest.Errno) { level = try request.level() } catch {
+      throw .refused(place, errno: error.number)
+    }
+    var track = LineTrack(mode: input.mode, debounce: request.debounce, level: level, at: start)
+    if let first = track.begin() { findings.append(first) }
+    held = Held(request: request, place: place, track: track)
+    return place
+  }
+
+  /// It cannot be opened.
+  ///
+  /// - Returns: whether the reason is another one than before.
+  mutating func fail(_ error: GPIOError) -> Bool {
+    guard error != failure else { return false }
+    failure = error
+    return true
+  }
+
+  /// Lets go of the line.
+  ///
+  /// - Returns: why, in words; nil: it was closed.
+  mutating func close(because cause: GPIORequest.Errno) -> GPIOError? {
+    guard let held else { return nil }
+    let error = cause.number == ENODEV ? GPIOError.gone(held.place) : .refused(held.place, errno: cause.number)
+    earlierPulses += held.track.pulses
+    self.held = nil
+    failure = error
+    return error
+  }
+}
