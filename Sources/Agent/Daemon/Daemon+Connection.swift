@@ -125,9 +125,10 @@ extension Daemon: ClientDelegate {
   private func sendReadings() {
     guard renewal == nil, !departure.hasSaidFarewell else { return }
     sendClearings()
-    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty,
-      sendLeftOver(client, connection)
-    else { return }
+    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty else { return }
+    _ = client.assumeIsolated { $0.beginTurn() }
+    defer { client.assumeIsolated { $0.flush() } }
+    guard sendLeftOver(client, connection) else { return }
     let qos = min(plan.qos, connection.limits.maximumQoS)
     var room = client.assumeIsolated { $0.room(for: qos) }
     guard room > 0 else { return }

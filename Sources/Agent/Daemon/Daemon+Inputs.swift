@@ -82,8 +82,6 @@ extension Daemon {
     }
     numberReadings()
     pump()
-    // An edge is told at once.
-    client?.assumeIsolated { $0.flush() }
     if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 

@@ -11,9 +11,9 @@ import Time
 public actor Client {
   enum State {
     case idle
-    case preparing(Attempt)
+    indirect case preparing(Attempt)
     /// With the sockets that have been made so far: a name may have several addresses.
-    case opening(Attempt, [any Channel])
+    indirect case opening(Attempt, [any Channel])
     case open(Connection)
     case waiting(Wait)
     case stopped
@@ -85,7 +85,9 @@ public actor Client {
   var lastPacket: String?
   var actions: [Session.Action] = []
   private var isPerforming = false
-  private var isTurnScheduled = false
+  /// The end of this turn is yet to come: it is scheduled, or whoever began the turn sees to it.
+  private var isTurnOpen = false
+  private var isEndingTurn = false
   var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var closeWaiters: [CheckedContinuation<Void, Never>] = []
 
@@ -203,13 +205,16 @@ public actor Client {
   }
 
   /// Every layer below MQTT is up.
-  func transportReady(_ number: UInt64) {
+  func transportReady(_ writer: NIOLoopBound<ConnectionHandler>, _ number: UInt64) {
     guard isCurrent(number), case .open(let connection) = state else { return }
+    connection.writer = writer
     Task { await connect(connection.attempt) }
   }
 
+  /// What was read; `endTurn` follows.
   func received(_ bytes: ByteBuffer, _ number: UInt64) {
     guard isCurrent(number), case .open(let connection) = state else { return }
+    isTurnOpen = true
     connection.append(bytes)
     guard connection.stage == .connect || connection.stage == .connected else {
       // The client speaks first: the session would drop this, and the server never say it again.
@@ -312,8 +317,12 @@ public actor Client {
 
   /// The end of a turn of the event loop: more messages while there is room, one write for all of it, the next wake-up.
   func endTurn() {
-    isTurnScheduled = false
-    defer { if hasChanges { writeIfDue() } }
+    isTurnOpen = false
+    isEndingTurn = true
+    defer {
+      isEndingTurn = false
+      if hasChanges { writeIfDue() }
+    }
     guard case .open(let connection) = state else { return }
     connection.flush()
     if room > 0 { delegate?.client(self, did: .ready) }
@@ -321,16 +330,24 @@ public actor Client {
     armTimer()
   }
 
+  /// Begins a turn for a caller that has several things to ask for: they go out together when it says `flush`.
+  ///
+  /// - Returns: `room`.
+  public func beginTurn() -> Int {
+    if !isEndingTurn { isTurnOpen = true }
+    return room
+  }
+
   /// Ends the turn now, for a caller that has no more to ask for in it: the next one would come after another look at
-  /// every socket.
+  /// every socket. While the turn is ending anyway there is nothing to do.
   public func flush() {
-    if isTurnScheduled { endTurn() }
+    if isTurnOpen && !isEndingTurn { endTurn() }
   }
 
   private func scheduleTurn() {
-    guard !isTurnScheduled, case .open = state else { return }
-    isTurnScheduled = true
-    eventLoop.execute { self.assumeIsolated { if $0.isTurnScheduled { $0.endTurn() } } }
+    guard !isTurnOpen, case .open = state else { return }
+    isTurnOpen = true
+    eventLoop.execute { self.assumeIsolated { if $0.isTurnOpen { $0.endTurn() } } }
   }
 
   /// One timer, moved forward only: what fires early just asks again.

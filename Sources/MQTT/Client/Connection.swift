@@ -8,6 +8,8 @@ final class Connection {
 
   let attempt: Client.Attempt
   let channel: any Channel
+  /// Where bytes go, once every layer below MQTT is up.
+  var writer: NIOLoopBound<ConnectionHandler>?
   var stage: ConnectionStage
   /// Why it is being closed, once that is decided.
   var ending: ConnectionLoss?
@@ -63,7 +65,7 @@ final class Connection {
     let bytes = outbound
     // Before the write: that can change whether the channel is writable, and whoever hears so comes here again.
     outbound = ByteBuffer()
-    channel.writeAndFlush(bytes, promise: nil)
+    writer?.value.write(bytes)
   }
 
   /// What an error of the transport means at this stage.

@@ -117,9 +117,10 @@ private final class SocketHandler: ChannelInboundHandler, Sendable {
   }
 }
 
-/// The last in the pipeline: hands bytes to the client, on its event loop. It has no state of its own.
-final class ConnectionHandler: ChannelInboundHandler, Sendable {
+/// The last in the pipeline: hands bytes to the client, on its event loop, and takes the client's.
+final class ConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
 
   /// After which event MQTT can begin.
   enum Beginning { case active, tls, added }
@@ -127,6 +128,9 @@ final class ConnectionHandler: ChannelInboundHandler, Sendable {
   private let client: Client
   private let attempt: UInt64
   private let beginning: Beginning
+  private var context: ChannelHandlerContext?
+  /// What was read last: it is handed over together with the end of the reading.
+  private var unread: ByteBuffer?
 
   init(client: Client, attempt: UInt64, beginsAt beginning: Beginning) {
     self.client = client
@@ -135,35 +139,64 @@ final class ConnectionHandler: ChannelInboundHandler, Sendable {
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
-    if beginning == .added { begin() }
+    self.context = context
+    if beginning == .added { begin(context) }
   }
 
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
   func channelActive(context: ChannelHandlerContext) {
-    if beginning == .active { begin() }
+    if beginning == .active { begin(context) }
     context.fireChannelActive()
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin() }
+    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin(context) }
     context.fireUserInboundEventTriggered(event)
   }
 
-  private func begin() { client.assumeIsolated { $0.transportReady(attempt) } }
+  private func begin(_ context: ChannelHandlerContext) {
+    let writer = NIOLoopBound(self, eventLoop: context.eventLoop)
+    client.assumeIsolated { [attempt] in $0.transportReady(writer, attempt) }
+  }
+
+  /// From here and not from the channel: that would ask, for each message, what kind of value it is given.
+  func write(_ bytes: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let bytes = unwrapInboundIn(data)
-    client.assumeIsolated { $0.received(bytes, attempt) }
+    let earlier = unread
+    unread = unwrapInboundIn(data)
+    if let earlier { client.assumeIsolated { [attempt] in $0.received(earlier, attempt) } }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
-    client.assumeIsolated { $0.endTurn() }
-  }
+  func channelReadComplete(context: ChannelHandlerContext) { endTurn() }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    client.assumeIsolated { $0.endTurn() }
+  func channelWritabilityChanged(context: ChannelHandlerContext) { endTurn() }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    if unread != nil { endTurn() }
+    context.fireChannelInactive()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    client.assumeIsolated { $0.transportFailed(error, attempt) }
+    let bytes = takeUnread()
+    client.assumeIsolated { [attempt] client in
+      if let bytes { client.received(bytes, attempt) }
+      client.endTurn()
+      client.transportFailed(error, attempt)
+    }
+  }
+
+  private func endTurn() {
+    let bytes = takeUnread()
+    client.assumeIsolated { [attempt] client in
+      if let bytes { client.received(bytes, attempt) }
+      client.endTurn()
+    }
+  }
+
+  private func takeUnread() -> ByteBuffer? {
+    defer { unread = nil }
+    return unread
   }
 }
