@@ -65,13 +65,12 @@ public struct SequenceAllocator: Sendable {
   /// The number of a new reading of `name`; nil while its block is not stored yet. The owner then keeps the reading
   /// until it is, or gives up on the storage.
   public mutating func next(_ name: String) -> Number? {
-    activate(name)
-    guard var line = lines[name], runsInMemory || !reservesBlocks || line.next < line.end else { return nil }
-    let number = Number(sequence: line.next, restarted: line.restarted)
-    line.next += 1
-    line.restarted = false
-    lines[name] = line
-    mayBeShort = mayBeShort || isShort(line)
+    let index = activate(name)
+    guard runsInMemory || !reservesBlocks || lines.values[index].next < lines.values[index].end else { return nil }
+    let number = Number(sequence: lines.values[index].next, restarted: lines.values[index].restarted)
+    lines.values[index].next += 1
+    lines.values[index].restarted = false
+    mayBeShort = mayBeShort || isShort(lines.values[index])
     return number
   }
 
@@ -126,9 +125,13 @@ public struct SequenceAllocator: Sendable {
     lines.filter { $0.value.active && !$0.value.restarted }.mapValues(\.next)
   }
 
-  private mutating func activate(_ name: String) {
-    guard lines[name]?.active != true else { return }
+  /// - Returns: where the name's line is, found once for all that is done with it.
+  @discardableResult
+  private mutating func activate(_ name: String) -> Dictionary<String, Line>.Index {
+    if let index = lines.index(forKey: name), lines.values[index].active { return index }
     mayBeShort = true
     lines[name, default: Line(next: 1, end: 1, restarted: historyIsLost)].active = true
+    guard let index = lines.index(forKey: name) else { preconditionFailure("it was put there above") }
+    return index
   }
 }

@@ -333,6 +333,7 @@ public actor Client {
   /// Begins a turn for a caller that has several things to ask for: they go out together when it says `flush`.
   ///
   /// - Returns: `room`.
+  @discardableResult
   public func beginTurn() -> Int {
     if !isEndingTurn { isTurnOpen = true }
     return room

@@ -57,12 +57,9 @@ public enum Packet: Sendable, Hashable {
 }
 
 extension ByteBuffer {
-  /// A fixed header (§2.1.1), the variable header and payload that `body` writes, and a payload that is not copied twice.
-  mutating func writeFrame(
-    _ type: PacketType, flags: UInt8? = nil, tail: ByteBuffer? = nil, _ body: (inout ByteBuffer) -> Void
-  ) {
-    writeInteger(type.rawValue << 4 | (flags ?? type.flags))
-    writeLengthPrefixed(tail: tail?.readableBytes ?? 0, body)
-    if let tail { writeImmutableBuffer(tail) }
+  /// A fixed header (§2.1.1), and the variable header and payload that `body` writes.
+  mutating func writeFrame(_ type: PacketType, _ body: (inout ByteBuffer) -> Void) {
+    writeInteger(type.rawValue << 4 | type.flags)
+    writeLengthPrefixed(body)
   }
 }

@@ -18,11 +18,19 @@ public struct Publish: Sendable, Hashable {
     // QoS 0 has neither DUP nor an identifier, whatever is set ([MQTT-3.3.1-2], [MQTT-2.2.1-2]).
     let isAnswered = message.qos != .atMostOnce
     let flags = (duplicate && isAnswered ? 0x08 : 0) | (message.qos.rawValue << 1) | (message.retain ? 0x01 : 0)
-    buffer.writeFrame(.publish, flags: flags, tail: message.payload) { body in
-      body.writeBinary(message.topic.bytes)
-      if isAnswered, let packetIdentifier { body.writeInteger(packetIdentifier.rawValue) }
-      if version == .v5 { message.properties.write(to: &body) }
-    }
+    // The length is counted first, where other packets put theirs in front when they are written.
+    buffer.writeInteger(PacketType.publish.rawValue << 4 | flags)
+    buffer.writeVariableByteInteger(UInt32(length(version)))
+    buffer.writeBinary(message.topic.bytes)
+    if isAnswered, let packetIdentifier { buffer.writeInteger(packetIdentifier.rawValue) }
+    if version == .v5 { message.properties.write(to: &buffer) }
+    buffer.writeImmutableBuffer(message.payload)
+  }
+
+  /// The bytes behind the fixed header, of what is written.
+  private func length(_ version: ProtocolVersion) -> Int {
+    let isIdentifierMissing = message.qos != .atMostOnce && packetIdentifier == nil
+    return Self.length(of: message, version) - (isIdentifierMissing ? 2 : 0)
   }
 
   init(decoding buffer: inout ByteBuffer, flags: UInt8, _ version: ProtocolVersion) throws(PacketError) {
@@ -45,13 +53,17 @@ public struct Publish: Sendable, Hashable {
   func size(_ version: ProtocolVersion) -> Int { Self.size(of: message, version) }
 
   static func size(of message: Message, _ version: ProtocolVersion) -> Int {
+    let length = length(of: message, version)
+    return 1 + UInt32(clamping: length).variableByteCount + length
+  }
+
+  private static func length(of message: Message, _ version: ProtocolVersion) -> Int {
     var length = 2 + message.topic.bytes.readableBytes + (message.qos == .atMostOnce ? 0 : 2)
     if version == .v5 {
       let properties = message.properties.size
       length += UInt32(properties).variableByteCount + properties
     }
-    length += message.payload.readableBytes
-    return 1 + UInt32(clamping: length).variableByteCount + length
+    return length + message.payload.readableBytes
   }
 }
 

@@ -50,7 +50,8 @@ public struct Properties: Sendable, Hashable {
       buffer.writeInteger(UInt8(0))
       return
     }
-    buffer.writeLengthPrefixed { for property in all { property.write(to: &$0) } }
+    buffer.writeVariableByteInteger(UInt32(size))
+    for property in all { property.write(to: &buffer) }
   }
 
   /// The bytes on the wire, without the length in front of them.

@@ -89,14 +89,14 @@ extension ByteBuffer {
     } while rest > 0
   }
 
-  /// Writes what `body` writes behind its length as a variable byte integer; `tail` more bytes are counted that the
-  /// caller writes next. Only the body moves, and only when the length needs more than the one byte kept for it.
-  mutating func writeLengthPrefixed(tail: Int = 0, _ body: (inout ByteBuffer) -> Void) {
+  /// Writes what `body` writes behind its length as a variable byte integer. The body moves only when the length needs
+  /// more than the one byte kept for it.
+  mutating func writeLengthPrefixed(_ body: (inout ByteBuffer) -> Void) {
     let start = writerIndex
     writeInteger(UInt8(0))
     body(&self)
     let written = writerIndex - start - 1
-    let length = UInt32(written + tail)
+    let length = UInt32(written)
     let extra = length.variableByteCount - 1
     if extra > 0 {
       writeRepeatingByte(0, count: extra)

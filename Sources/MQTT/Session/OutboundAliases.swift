@@ -22,9 +22,9 @@ struct OutboundAliases: Sendable {
   /// The topic is about to be sent: its number, and whether the server knows it already; nil: the topic itself.
   mutating func use(_ topic: TopicName) -> (alias: UInt16, isKnown: Bool)? {
     guard maximum > 0, topic.bytes.readableBytes >= Self.shortestTopic else { return nil }
-    if let entry = entries[topic] {
-      entries[topic]?.uses += 1
-      return (entry.alias, true)
+    if let index = entries.index(forKey: topic) {
+      entries.values[index].uses += 1
+      return (entries.values[index].alias, true)
     }
     if entries.count < Int(maximum) {
       let alias = UInt16(entries.count) + 1

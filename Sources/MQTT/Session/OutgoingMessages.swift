@@ -10,9 +10,9 @@ struct OutgoingMessages: Sendable {
     fileprivate(set) var token: Session.Token?
     /// Good for this connection only.
     let transient: Bool
-    fileprivate(set) var state: State
+    var state: State
     /// Nothing more of it is sent before this is in the store; nil: the store has not been told of this identifier.
-    fileprivate(set) var ticket: Session.StoreTicket?
+    var ticket: Session.StoreTicket?
     /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
     fileprivate(set) var order: UInt64 = 0
 
@@ -35,12 +35,11 @@ struct OutgoingMessages: Sendable {
 
   subscript(identifier: PacketIdentifier) -> Entry? { entries[identifier] }
 
-  mutating func insert(_ entry: Entry, _ identifier: PacketIdentifier) {
-    var entry = entry
+  mutating func insert(_ entry: consuming Entry, _ identifier: PacketIdentifier) {
     lastOrder += 1
     entry.order = lastOrder
-    entries[identifier] = entry
     if entry.message.qos == .exactlyOnce { exactlyOnceCount += 1 }
+    entries[identifier] = consume entry
   }
 
   mutating func remove(_ identifier: PacketIdentifier) -> Entry? {
@@ -50,11 +49,13 @@ struct OutgoingMessages: Sendable {
   }
 
   /// The message's course has come this far.
-  mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) { entries[identifier]?.state = state }
+  mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) {
+    if let index = entries.index(forKey: identifier) { entries.values[index].state = state }
+  }
 
   /// The store has been told, and will have it with this ticket.
   mutating func record(_ identifier: PacketIdentifier, _ ticket: Session.StoreTicket?) {
-    entries[identifier]?.ticket = ticket
+    if let index = entries.index(forKey: identifier) { entries.values[index].ticket = ticket }
   }
 
   /// A message in the order of all.

@@ -50,8 +50,23 @@ extension Session {
       transient
       ? min(freePlaces(message.qos, transient: true), 2 * inFlightLimit - outgoing.count) : room(for: message.qos)
     guard free > 0, let identifier = takeIdentifier() else { throw .noRoom }
-    outgoing.insert(.init(message, token: token, transient: transient), identifier)
-    transmit(identifier, at: now, into: &actions)
+    begin(.init(message, token: token, transient: transient), identifier, at: now, into: &actions)
+  }
+
+  /// A new message is sent under its identifier, or waits for the store first.
+  private mutating func begin(
+    _ entry: consuming OutgoingMessages.Entry, _ identifier: PacketIdentifier, at now: Instant,
+    into actions: inout [Action]
+  ) {
+    let ticket = ticket(for: entry, identifier, into: &actions)
+    entry.ticket = ticket
+    if ticket > storedTicket {
+      held.append(.message(identifier), until: ticket)
+    } else {
+      entry.state = .published
+      send(Publish(entry.message, packetIdentifier: identifier), at: now, into: &actions)
+    }
+    outgoing.insert(entry, identifier)
   }
 
   /// What is next on a message's course, once the store has what must be kept of it.
@@ -234,14 +249,14 @@ extension Session {
 
   private mutating func hold(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) -> Bool {
     let identifier = answer.packetIdentifier
-    guard let entry = outgoing[identifier] else { return false }
-    // What has been released the server has taken: it is not published again.
-    guard Self.passingRefusals.contains(answer.reasonCode), entry.state == .published, !entry.transient,
-      let token = entry.token
-    else {
-      if !answer.reasonCode.isError { link.refusals = 0 }
+    guard answer.reasonCode.isError else {
+      link.refusals = 0
       return false
     }
+    // What has been released the server has taken: it is not published again.
+    guard Self.passingRefusals.contains(answer.reasonCode), let entry = outgoing[identifier],
+      entry.state == .published, !entry.transient, let token = entry.token
+    else { return false }
     outgoing.advance(identifier, to: .waiting)
     outgoing.record(identifier, nil)
     store(

@@ -87,19 +87,21 @@ extension Session {
   /// identifier that the server will hold.
   mutating func record(_ identifier: PacketIdentifier, into actions: inout [Action]) {
     guard let entry = outgoing[identifier], entry.ticket == nil else { return }
-    guard isStored, let token = entry.token else { return outgoing.record(identifier, 0) }
+    outgoing.record(identifier, ticket(for: entry, identifier, into: &actions))
+  }
+
+  /// What a message waits for that is to be sent under this identifier.
+  mutating func ticket(
+    for entry: borrowing OutgoingMessages.Entry, _ identifier: PacketIdentifier, into actions: inout [Action]
+  ) -> StoreTicket {
+    guard isStored, let token = entry.token else { return 0 }
     let isHeld = entry.message.qos == .exactlyOnce
+    guard !entry.transient else { return isHeld ? storeFirst(.held(identifier, true), into: &actions) : 0 }
     let stored = StoredMessage(token: token, state: .published(identifier), message: entry.message)
-    switch (entry.transient, isHeld) {
-    case (true, false): outgoing.record(identifier, 0)
-    case (true, true): outgoing.record(identifier, storeFirst(.held(identifier, true), into: &actions))
-    case (false, true):
-      outgoing.record(identifier, storeFirst(.message(stored, next: nextIdentifier), into: &actions))
-    case (false, false):
-      store(.message(stored, next: nextIdentifier), into: &actions)
-      // Nothing overtakes a message that waits for the store.
-      outgoing.record(identifier, held.lastTicket ?? 0)
-    }
+    guard !isHeld else { return storeFirst(.message(stored, next: nextIdentifier), into: &actions) }
+    store(.message(stored, next: nextIdentifier), into: &actions)
+    // Nothing overtakes a message that waits for the store.
+    return held.lastTicket ?? 0
   }
 
   /// The message's course is over: the store forgets it.
