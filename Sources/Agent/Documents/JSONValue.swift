@@ -1,5 +1,3 @@
-import NIOCore
-
 /// A JSON document (RFC 8259) that is small enough to be held as a tree; the fields of objects keep their order.
 indirect enum JSONValue: Sendable {
   case null
@@ -45,8 +43,8 @@ indirect enum JSONValue: Sendable {
   }
 
   private static func quoted(_ text: String) -> String {
-    var buffer = ByteBuffer()
-    buffer.writeJSONString(text)
-    return String(buffer: buffer)
+    var bytes: [UInt8] = []
+    bytes.appendJSON(text)
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -3,90 +3,91 @@ import Sensing
 
 /// A JSON object (RFC 8259) that is written field by field, in the order of the calls.
 struct JSONObject {
-  private(set) var buffer = ByteBuffer()
+  /// An array until it is complete: there are as many small steps as a reading has marks, and this is the shorter way.
+  private var bytes: [UInt8] = []
 
   init(capacity: Int = 128) {
-    buffer.reserveCapacity(capacity)
-    buffer.writeInteger(UInt8(ascii: "{"))
+    bytes.reserveCapacity(capacity)
+    bytes.append(UInt8(ascii: "{"))
   }
 
   /// The object, complete.
   consuming func finish() -> ByteBuffer {
-    buffer.writeInteger(UInt8(ascii: "}"))
-    return buffer
+    bytes.append(UInt8(ascii: "}"))
+    return ByteBuffer(bytes: bytes)
   }
 
   mutating func add(_ name: StaticString, _ text: String) {
     addName(name)
-    buffer.writeJSONString(text)
+    bytes.appendJSON(text)
   }
 
   mutating func add(_ name: StaticString, _ flag: Bool) {
     addName(name)
-    buffer.writeStaticString(flag ? "true" : "false")
+    bytes.appendLiteral(flag ? "true" : "false")
   }
 
   mutating func add(_ name: StaticString, _ number: UInt64) {
     addName(name)
-    buffer.writeString(String(number))
+    bytes.append(String(number))
   }
 
   /// JSON has no words for infinities and NaN: they are null (RFC 8259, section 6).
   mutating func add(_ name: StaticString, _ number: Double) {
     guard number.isFinite else { return addNull(name) }
     addName(name)
-    buffer.writeString(number.shortestDecimal)
+    bytes.append(number.shortestDecimal)
   }
 
   mutating func addNull(_ name: StaticString) {
     addName(name)
-    buffer.writeStaticString("null")
+    bytes.appendLiteral("null")
   }
 
   mutating func add(_ name: StaticString, _ value: Value) {
     addName(name)
-    buffer.writeJSON(value)
+    bytes.appendJSON(value)
   }
 
   /// An object of its own; what has no value is null.
   mutating func add(_ name: StaticString, _ members: [(name: String, value: Value?)]) {
     addName(name)
-    buffer.writeJSON(members)
+    bytes.appendJSON(members)
   }
 
   /// An object of nothing else.
   static func of(_ members: [(name: String, value: Value?)]) -> ByteBuffer {
-    var buffer = ByteBuffer()
-    buffer.writeJSON(members)
-    return buffer
+    var bytes: [UInt8] = []
+    bytes.appendJSON(members)
+    return ByteBuffer(bytes: bytes)
   }
 
   /// A list of values that are JSON already.
   mutating func add(_ name: StaticString, list values: [ByteBuffer]) {
     addName(name)
-    buffer.writeInteger(UInt8(ascii: "["))
+    bytes.append(UInt8(ascii: "["))
     for (index, value) in values.enumerated() {
-      if index > 0 { buffer.writeInteger(UInt8(ascii: ",")) }
-      buffer.writeImmutableBuffer(value)
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      bytes.append(value)
     }
-    buffer.writeInteger(UInt8(ascii: "]"))
+    bytes.append(UInt8(ascii: "]"))
   }
 
   /// A list of texts.
   mutating func add(_ name: StaticString, texts: [String]) {
-    add(
-      name,
-      list: texts.map { text in
-        var value = ByteBuffer()
-        value.writeJSONString(text)
-        return value
-      })
+    addName(name)
+    bytes.append(UInt8(ascii: "["))
+    for (index, text) in texts.enumerated() {
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      bytes.appendJSON(text)
+    }
+    bytes.append(UInt8(ascii: "]"))
   }
 
   /// A value that is JSON already.
   mutating func add(_ name: StaticString, json value: ByteBuffer) {
     addName(name)
-    buffer.writeImmutableBuffer(value)
+    bytes.append(value)
   }
 
   /// Text, or null.
@@ -95,50 +96,60 @@ struct JSONObject {
   }
 
   private mutating func addName(_ name: StaticString) {
-    if buffer.readableBytes > 1 { buffer.writeInteger(UInt8(ascii: ",")) }
-    buffer.writeInteger(UInt8(ascii: "\""))
-    buffer.writeStaticString(name)
-    buffer.writeStaticString("\":")
+    if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+    bytes.append(UInt8(ascii: "\""))
+    bytes.appendLiteral(name)
+    bytes.appendLiteral("\":")
   }
 }
 
-extension ByteBuffer {
-  fileprivate mutating func writeJSON(_ value: Value) {
+extension [UInt8] {
+  fileprivate mutating func appendLiteral(_ text: StaticString) { text.withUTF8Buffer { append(contentsOf: $0) } }
+
+  fileprivate mutating func append(_ text: String) { append(contentsOf: text.utf8) }
+
+  fileprivate mutating func append(_ bytes: ByteBuffer) { append(contentsOf: bytes.readableBytesView) }
+
+  fileprivate mutating func appendJSON(_ value: Value) {
     switch value {
-    case .number(let number): writeString(number.isFinite ? number.shortestDecimal : "null")
-    case .integer(let integer): writeString(String(integer))
-    case .text(let text): writeJSONString(text)
-    case .flag(let flag): writeStaticString(flag ? "true" : "false")
-    case .channels(let channels): writeJSON(channels.map { ($0.name, $0.value) })
+    case .number(let number): append(number.isFinite ? number.shortestDecimal : "null")
+    case .integer(let integer): append(String(integer))
+    case .text(let text): appendJSON(text)
+    case .flag(let flag): appendLiteral(flag ? "true" : "false")
+    case .channels(let channels): appendJSON(channels.map { ($0.name, $0.value) })
     }
   }
 
-  fileprivate mutating func writeJSON(_ members: [(name: String, value: Value?)]) {
-    writeInteger(UInt8(ascii: "{"))
+  fileprivate mutating func appendJSON(_ members: [(name: String, value: Value?)]) {
+    append(UInt8(ascii: "{"))
     for (index, member) in members.enumerated() {
-      if index > 0 { writeInteger(UInt8(ascii: ",")) }
-      writeJSONString(member.name)
-      writeInteger(UInt8(ascii: ":"))
-      if let value = member.value { writeJSON(value) } else { writeStaticString("null") }
+      if index > 0 { append(UInt8(ascii: ",")) }
+      appendJSON(member.name)
+      append(UInt8(ascii: ":"))
+      if let value = member.value { appendJSON(value) } else { appendLiteral("null") }
     }
-    writeInteger(UInt8(ascii: "}"))
+    append(UInt8(ascii: "}"))
   }
 
-  mutating func writeJSONString(_ text: String) {
-    writeInteger(UInt8(ascii: "\""))
-    defer { writeInteger(UInt8(ascii: "\"")) }
-    guard text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
-      writeString(text)
-      return
+  mutating func appendJSON(_ text: String) {
+    append(UInt8(ascii: "\""))
+    defer { append(UInt8(ascii: "\"")) }
+    var text = text
+    text.withUTF8 { appendEscaped($0) }
+  }
+
+  private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
+    guard text.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+      return append(contentsOf: text)
     }
-    for byte in text.utf8 {
+    for byte in text {
       switch byte {
-      case UInt8(ascii: "\""): writeStaticString("\\\"")
-      case UInt8(ascii: "\\"): writeStaticString("\\\\")
+      case UInt8(ascii: "\""): appendLiteral("\\\"")
+      case UInt8(ascii: "\\"): appendLiteral("\\\\")
       case 0..<0x20:
         let digits = String(byte, radix: 16)
-        writeString("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
-      default: writeInteger(byte)
+        append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+      default: append(byte)
       }
     }
   }
