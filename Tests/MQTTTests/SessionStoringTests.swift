@@ -222,4 +222,24 @@ import Testing
     let refused = harness.receive(.puback(Acknowledgement(1, reasonCode: .quotaExceeded)))
     #expect(refused.stored.map(\.change) == [.message(Self.message(1, .atLeastOnce, .queued), next: 2)])
   }
+
+  @Test("all of it can be said again, to a store that knows nothing: what a session restored from that has is the same")
+  func everything() throws {
+    var harness = Self.stored()
+    _ = try harness.publish(1, .atLeastOnce)
+    let second = try harness.publish(2, .exactlyOnce)
+    _ = harness.stored(through: try #require(second.stored[0].ticket))
+    _ = harness.receive(Answers.pubrec(2))
+    harness.session.receivedIdentifiers = [9]
+    var actions: [Session.Action] = []
+    harness.session.storeAll(into: &actions)
+    var state = Self.state()
+    for (change, _) in actions.stored { state.apply(change) }
+    #expect(
+      state.messages == [
+        Self.message(1, .atLeastOnce, .published(1)), Self.message(2, .exactlyOnce, .released(2)),
+      ])
+    #expect(state.received == [9])
+    #expect(state.nextIdentifier == 3)
+  }
 }

@@ -125,4 +125,20 @@ import Time
     #expect(queue.takeAll() == [.owner(SessionOwner(server: "mqtt://a", clientIdentifier: "c"))])
     #expect(queue.takeAll() == nil)
   }
+
+  @Test("a store that begins anew is told of everything again, and what was on its way to the old one counts for nothing")
+  mutating func anew() {
+    queue.add(Self.message(1), ticket: nil, at: at(0))
+    queue.add(.received(5, true), ticket: 1, at: at(0))
+    #expect(queue.take(at: at(0))?.count == 2)
+    queue.add(.ended(1), ticket: nil, at: at(1))
+    queue.storeHasNothing(at: at(2))
+    queue.add(.begunAnew, ticket: nil, at: at(2))
+    queue.add(.received(5, true), ticket: nil, at: at(2))
+    #expect(queue.take(at: at(2)) == nil, "one write at a time")
+    #expect(queue.finished(false, at: at(3)) == 1, "what waited for it goes on")
+    #expect(queue.take(at: at(3)) == [.begunAnew, .received(5, true)])
+    _ = queue.finished(true, at: at(4))
+    #expect(queue.isIdle)
+  }
 }

@@ -60,6 +60,12 @@ extension Daemon {
     numbers.storageIsUnavailable()
     nextToken = max(nextToken, (stored.sections.last?.last ?? 0) + 1)
     outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
+    if !hasOpenedStore {
+      // The session of an earlier process, which this one began without: what it had under way is sent as new.
+      leftOver.append(contentsOf: state.session.messages)
+      hasOpenedStore = true
+    }
+    client?.assumeIsolated { $0.storeBeginsAnew() }
     isReopening = false
     reopenDelay = Self.shortestReopening
     inputs.storedCounts = [:]

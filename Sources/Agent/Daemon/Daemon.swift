@@ -83,6 +83,8 @@ actor Daemon {
   var closesInARow = 0
   /// Why nothing can be stored at the moment.
   var storageError: String?
+  /// The store has been read once; else it could not be opened yet.
+  var hasOpenedStore: Bool
   /// The store is being opened again, or will be.
   var isReopening = false
   /// What was wrong with the file, which is to be kept aside first.
@@ -150,6 +152,7 @@ actor Daemon {
     self.store = store
     self.service = service
     storageError = storeError?.description
+    hasOpenedStore = storeError == nil
     self.numbers = numbers
     self.start = start
     conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))

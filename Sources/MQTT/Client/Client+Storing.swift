@@ -19,6 +19,16 @@ extension Client {
     if let changes = storeQueue.takeAll() { write(changes) }
   }
 
+  /// The store has another file than before, which knows nothing of the session: all of it is written there at once.
+  public func storeBeginsAnew() {
+    guard configuration.store != nil else { return }
+    storeQueue.storeHasNothing(at: .now)
+    if let owner { store(.owner(owner), nil) }
+    session.storeAll(into: &actions)
+    perform()
+    writeIfDue()
+  }
+
   /// After every turn in which something may have changed.
   func writeIfDue() {
     hasChanges = false

@@ -58,6 +58,11 @@ struct OutgoingMessages: Sendable {
     if let index = entries.index(forKey: identifier) { entries.values[index].ticket = ticket }
   }
 
+  /// All messages with their identifiers, the oldest first.
+  var inOrder: [(identifier: PacketIdentifier, entry: Entry)] {
+    entries.sorted { $0.value.order < $1.value.order }.map { ($0.key, $0.value) }
+  }
+
   /// A message in the order of all.
   struct Place: Sendable {
     let order: UInt64

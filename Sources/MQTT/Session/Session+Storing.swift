@@ -53,6 +53,22 @@ extension Session {
     }
   }
 
+  /// Everything that a store is to know of the session, for one that knows nothing of it: its file was begun anew.
+  public mutating func storeAll(into actions: inout [Action]) {
+    guard isStored else { return }
+    store(.begunAnew, into: &actions)
+    for (identifier, entry) in outgoing.inOrder where entry.ticket != nil {
+      if let token = entry.token, !entry.transient {
+        let state: StoredMessage.State = entry.state == .released ? .released(identifier) : .published(identifier)
+        let stored = StoredMessage(token: token, state: state, message: entry.message)
+        store(.message(stored, next: nextIdentifier), into: &actions)
+      } else if entry.message.qos == .exactlyOnce {
+        store(.held(identifier, true), into: &actions)
+      }
+    }
+    for identifier in receivedIdentifiers { store(.received(identifier, true), into: &actions) }
+  }
+
   /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over.
   public mutating func keep(_ message: Message, token: Token, into actions: inout [Action]) {
     _ = storeFirst(

@@ -38,8 +38,10 @@ struct StoreQueue: Sendable {
   }
 
   private struct Writing {
-    let changes: Changes
+    var changes: Changes
     let ticket: Session.StoreTicket
+    /// It goes to a file that is given up: how it ends says nothing.
+    var isStale = false
   }
 
   static let retryInterval = Duration.seconds(10)
@@ -107,6 +109,23 @@ struct StoreQueue: Sendable {
     schedule(ticket, at: now)
   }
 
+  /// The store begins anew and knows nothing. What has changed of messages and identifiers is forgotten with it: the
+  /// session says all of it again (`Session.storeAll`), and that is written at once.
+  mutating func storeHasNothing(at now: Instant) {
+    (storedMessages, storedHeld, storedReceived, storedSubscriptions) = ([], [], [], [])
+    changes.messages.removeAll()
+    changes.held.removeAll()
+    changes.received.removeAll()
+    if let written = writing?.changes {
+      changes.subscriptions.merge(written.subscriptions) { newer, _ in newer }
+      writing?.changes = Changes()
+      writing?.isStale = true
+    }
+    isFailing = false
+    isUrgent = true
+    due = now
+  }
+
   private mutating func schedule(_ ticket: Session.StoreTicket?, at now: Instant) {
     if let ticket { self.ticket = max(self.ticket, ticket) }
     if changes.isEmpty && ticket == nil && !isUrgent {
@@ -169,6 +188,7 @@ struct StoreQueue: Sendable {
   mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
     guard let written = writing else { return ticket }
     writing = nil
+    guard !written.isStale else { return written.ticket }
     isFailing = !isDone
     guard isDone else {
       putBack(written.changes)
