@@ -4,9 +4,6 @@ import Testing
 
 @Suite("limpet reload", .showsLogs)
 struct ReloadTests {
-  private static let isWhole =
-    ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.split(separator: " ").contains("all") == true
-
   /// Writes the configuration and asks for it.
   private func reload(_ scene: Scene, _ settings: Settings) async throws -> Scene.Outcome {
     try await reload(scene, text: settings.text)
@@ -173,7 +170,7 @@ struct ReloadTests {
 
   @Test("reloads under load, right and wrong ones: no reading lost, no descriptor or thread leaked, memory flat")
   func storm() async throws {
-    let rounds = Self.isWhole ? 1000 : 30
+    let rounds = Selection.isWhole ? 1000 : 30
     try await withScene { scene in
       let broker = try await scene.mosquitto(
         logs: ["error", "warning", "notice", "information"], lines: ["max_queued_messages 0"])
@@ -214,7 +211,7 @@ struct ReloadTests {
         let now = try usage(agent)
         return now.descriptors <= before.descriptors + 1 && now.threads <= before.threads + 1
       }
-      if Self.isWhole { #expect(try usage(agent).memory - before.memory < 4_000_000) }
+      if Selection.isWhole { #expect(try usage(agent).memory - before.memory < 4_000_000) }
       let ending = try await agent.end()
       #expect(ending == .exited(0))
       for name in ["load"] + (0..<10).map({ "s\($0)" }) {

@@ -21,6 +21,7 @@ static const char usage[] =
     "  -n COUNT    edges in all\n"
     "  -t SECONDS  ends after this time\n"
     "  -k          keeps every edge: none is made before the one before it was taken\n"
+    "  -l          loses all edges but the last: none is taken before all are made; for less than a second\n"
     "  -v          prints CLOCK_MONOTONIC, in nanoseconds, right before each edge\n"
     "SIGTERM ends it early.\n";
 
@@ -46,14 +47,14 @@ static void wait_until(int64_t time) {
 
 // A line's interrupt thread reads the level when it runs: an edge that comes before that is lost in the kernel. With
 // the threads on the processor that makes the edges, each runs before the write of its edge returns.
-static void keep_every_edge(bool waits) {
+// With a priority above theirs none runs before all edges are made.
+static void share_a_processor(int priority) {
   cpu_set_t first;
   CPU_ZERO(&first);
   CPU_SET(0, &first);
   sched_setaffinity(0, sizeof first, &first);
-  // Above what else runs there, below the interrupt threads (50). Who never waits would let nothing else run.
-  struct sched_param priority = {.sched_priority = 10};
-  if (waits && sched_setscheduler(0, SCHED_FIFO, &priority) != 0) perror("pulse: SCHED_FIFO");
+  struct sched_param parameter = {.sched_priority = priority};
+  if (priority > 0 && sched_setscheduler(0, SCHED_FIFO, &parameter) != 0) perror("pulse: SCHED_FIFO");
 
   DIR *processes = opendir("/proc");
   if (processes == NULL) return;
@@ -81,8 +82,8 @@ static bool is_up(int file) {
 int main(int argc, char **argv) {
   double rate = 0, part = 0.5, seconds = 0, gaps[MAX_GAPS];
   long count = 0, gap_count = 0;
-  bool keeps = false, is_verbose = false;
-  for (int option; (option = getopt(argc, argv, "r:d:g:n:t:kv")) != -1;) {
+  bool keeps = false, loses = false, is_verbose = false;
+  for (int option; (option = getopt(argc, argv, "r:d:g:n:t:klv")) != -1;) {
     switch (option) {
       case 'r': rate = atof(optarg); break;
       case 'd': part = atof(optarg); break;
@@ -94,6 +95,7 @@ int main(int argc, char **argv) {
       case 'n': count = atol(optarg); break;
       case 't': seconds = atof(optarg); break;
       case 'k': keeps = true; break;
+      case 'l': loses = true; break;
       case 'v': is_verbose = true; break;
       default: fputs(usage, stderr); return 64;
     }
@@ -116,7 +118,9 @@ int main(int argc, char **argv) {
   }
   struct sigaction action = {.sa_handler = on_signal};
   sigaction(SIGTERM, &action, NULL);
-  if (keeps) keep_every_edge(rate > 0 || gap_count > 0);
+  // Interrupt threads have 50. Who never waits would let nothing else run.
+  if (keeps) share_a_processor(rate > 0 || gap_count > 0 ? 10 : 0);
+  if (loses) share_a_processor(60);
 
   int64_t started = now(), due = started, latest = 0;
   long edge = 0;

@@ -6,7 +6,7 @@ package enum Patience {
   package static let factor: Int = {
     let environment = ProcessInfo.processInfo.environment
     if environment["LIMPET_GUEST"] != nil { return 3 }
-    return environment["LIMPET_TESTS"]?.contains("sanitize") == true ? 4 : 1
+    return Selection.isSanitized ? 4 : 1
   }()
 }
 

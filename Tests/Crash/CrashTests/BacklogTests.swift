@@ -8,8 +8,7 @@ import Testing
 @Suite(
   "Backlogs", .enabled(if: ProcessInfo.processInfo.environment["LIMPET_CRASHES"] != nil), .showsLogs, .serialized)
 struct BacklogTests {
-  private static let isThorough = ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("all") == true
-  private static let count = isThorough ? 1_000_000 : 100_000
+  private static let count = Selection.isWhole ? 1_000_000 : 100_000
   private static let names = (0..<5).map { "name\($0)" }
 
   private func fill(_ folder: String) async throws {

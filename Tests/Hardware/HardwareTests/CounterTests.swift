@@ -77,7 +77,7 @@ extension Together {
       }
     }
 
-    @Test("SIGKILL takes no more than the last minute", .enabled(if: Rig.isThorough))
+    @Test("SIGKILL takes no more than the last minute", .enabled(if: Selection.isWhole))
     func checkpoint() async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()

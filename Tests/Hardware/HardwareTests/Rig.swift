@@ -7,9 +7,6 @@ enum Rig {
   /// Elsewhere there is no kernel whose lines may be moved.
   static let isGuest = programs != nil
 
-  /// Also what takes long.
-  static let isThorough = ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.contains("all") == true
-
   /// The folder of `pulse` and the other C programs.
   static let programs = ProcessInfo.processInfo.environment["LIMPET_RIG"]
 

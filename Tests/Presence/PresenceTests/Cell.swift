@@ -36,7 +36,7 @@ struct Cell: Sendable, CustomStringConvertible {
   /// The cells of this run.
   static func chosen(_ broker: BrokerKind) -> [Cell] {
     // What has nothing to do with the broker is shown on one.
-    (Run.isWhole ? all(broker) : selection(broker))
+    (Selection.isWhole ? all(broker) : selection(broker))
       .filter { $0.isChosen && (broker == .mosquitto || !$0.fault.isSlow && !$0.fault.needsGuest) }
   }
 

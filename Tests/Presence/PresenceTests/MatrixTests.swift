@@ -18,7 +18,7 @@ struct MatrixTests {
   }
 
   /// These take long to start: one of a kind is for all cells.
-  @Test("on other brokers", .enabled(if: Run.isWhole), arguments: [BrokerKind.rabbitMQ, .ejabberd])
+  @Test("on other brokers", .enabled(if: Selection.isWhole), arguments: [BrokerKind.rabbitMQ, .ejabberd])
   func others(_ kind: BrokerKind) async throws {
     let cells = Cell.played(kind)
     guard !cells.isEmpty else { return }
@@ -37,7 +37,7 @@ struct MatrixTests {
     }
   }
 
-  @Test("on a cluster of RabbitMQ, one of whose two nodes is killed", .enabled(if: Run.isWhole))
+  @Test("on a cluster of RabbitMQ, one of whose two nodes is killed", .enabled(if: Selection.isWhole))
   func cluster() async throws {
     let cell = Cell(fault: .nodeKilled, broker: .rabbitMQ, version: .v311, transport: .tcp)
     guard cell.isChosen else { return }
@@ -50,7 +50,7 @@ struct MatrixTests {
 
   @Test("cells that are not played are named, with why")
   func notPlayed() throws {
-    for cell in (Run.isWhole ? [BrokerKind.mosquitto, .rabbitMQ, .ejabberd] : [.mosquitto]).flatMap(Cell.chosen) {
+    for cell in (Selection.isWhole ? [BrokerKind.mosquitto, .rabbitMQ, .ejabberd] : [.mosquitto]).flatMap(Cell.chosen) {
       if let hindrance = cell.hindrance {
         try Run.report(cell, "- \(hindrance)")
       } else if let right = cell.missingRight {

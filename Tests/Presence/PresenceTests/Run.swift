@@ -9,7 +9,6 @@ enum Run {
   static let hasNetworks = environment["LIMPET_PRESENCE"] == "networks"
   /// In the guest of Tests/Hardware/vm, whose clock may be set.
   static let isGuest = environment["LIMPET_PRESENCE"] == "guest"
-  static let isWhole = environment["LIMPET_TESTS"]?.split(separator: " ").contains("all") == true
 
   /// The agent that is played with: the one in LIMPET_BINARY, or the one that was built with these tests.
   static let program = environment["LIMPET_BINARY"] ?? Scene.program

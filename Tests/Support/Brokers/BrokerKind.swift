@@ -11,6 +11,5 @@ package enum BrokerKind: String, CaseIterable, Sendable {
   package static let tested = othersAreTested ? allCases : [mosquitto]
 
   /// Whether this run is one of the long ones.
-  package static let othersAreTested =
-    ProcessInfo.processInfo.environment["LIMPET_TESTS"]?.split(separator: " ").contains("all") == true
+  package static let othersAreTested = Selection.isWhole
 }
