@@ -176,6 +176,23 @@ struct PresenceTests {
     }
   }
 
+  @Test("a server that takes one message at a time is told all of it, in its order")
+  func narrow() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto(lines: ["max_inflight_messages 1"])
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      settings.sensors = ["{name: load, type: system, value: load1, interval: 20ms}"]
+      let agent = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 20)
+      let ending = try await agent.end()
+      #expect(ending == .exited(0))
+      #expect(agent.log.allSatisfy { !$0.contains(" error: ") })
+      let said = subscriber.records.filter { $0.topic != "limpet/board/load" }
+      #expect(said.map(\.topic.description) == ["status", "presence", "presence", "status"].map { "limpet/board/\($0)" })
+    }
+  }
+
   @Test("a second SIGTERM aborts: exit 1 at once, the transport closed without DISCONNECT", arguments: ["5", "3.1.1"])
   func secondSignal(_ version: String) async throws {
     try await withScene { scene in

@@ -36,7 +36,9 @@ extension Daemon: ClientDelegate {
     case .connecting(let server, let version): record.connecting(server, version, at: .now)
     case .message(let delivery): heard(delivery.message)
     case .answered(let token, let codes): if token == FirstToken.subscription { subscribed(codes) }
-    case .settled(let token, let outcome): settled(token, outcome)
+    case .settled(let token, let outcome):
+      publishWaitingPresence()
+      settled(token, outcome)
     case .storing(let error as StorageError): storageFails(error)
     case .storing: storageWorks()
     case .stored: break
@@ -90,6 +92,7 @@ extension Daemon: ClientDelegate {
     let wasConnected = connection != nil
     connection = nil
     birth = nil
+    waitingPresence = []
     outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
@@ -123,7 +126,7 @@ extension Daemon: ClientDelegate {
   }
 
   private func sendReadings() {
-    guard renewal == nil, !departure.hasSaidFarewell else { return }
+    guard renewal == nil, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
     sendClearings()
     guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty else { return }
     _ = client.assumeIsolated { $0.beginTurn() }

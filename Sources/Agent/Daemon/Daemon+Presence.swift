@@ -30,12 +30,32 @@ extension Daemon {
     leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
   }
 
-  /// Presence is good for this connection only, and may take the place that is kept free for it.
+  /// Presence is good for this connection only, and may take the place that is kept free for it. Where that is taken it
+  /// waits for the next, in its order and before every reading; false: it cannot be said.
   @discardableResult
   func publish(_ message: Message, _ token: Session.Token) -> Bool {
+    waitingPresence.removeAll { $0.token == token }
+    guard waitingPresence.isEmpty, let isSent = send(presence: message, token) else {
+      waitingPresence.append((token, message))
+      return true
+    }
+    return isSent
+  }
+
+  /// A place has become free.
+  func publishWaitingPresence() {
+    while let (token, message) = waitingPresence.first, send(presence: message, token) != nil {
+      waitingPresence.removeFirst()
+    }
+  }
+
+  /// nil: no place is free.
+  private func send(presence message: Message, _ token: Session.Token) -> Bool? {
     do {
       try client?.assumeIsolated { try $0.publish(message, token: token, transient: true) }
       return true
+    } catch Session.Rejection.noRoom {
+      return nil
     } catch {
       logger.error("\(message.topic) was not published: \(error)")
       return false

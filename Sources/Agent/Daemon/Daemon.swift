@@ -72,6 +72,8 @@ actor Daemon {
   var leaseTimer: Scheduled<Void>?
   let start: Start
   var networkTimer: Scheduled<Void>?
+  /// What is to be said as soon as the server takes another message: of each kind the latest.
+  var waitingPresence: [(token: Session.Token, message: Message)] = []
   var healing = SelfHealing()
   var healingTimer: Scheduled<Void>?
   var conflict: ConflictWatch
