@@ -22,6 +22,7 @@ package final class Subscriber: ClientDelegate {
 
   private let identifier: String
   private let filters: [TopicFilter]
+  private let qos: QoS
   private let isDurable: Bool
   private let username: String?
   private let heard = Mutex<[Record]>([])
@@ -29,11 +30,13 @@ package final class Subscriber: ClientDelegate {
   private let client = Mutex<Client?>(nil)
 
   /// - Parameters:
+  ///   - qos: the highest that it hears.
   ///   - isDurable: the broker keeps for it what it misses.
   ///   - username: where the broker wants one; any password goes with it.
-  package init(_ filters: [String], isDurable: Bool = false, username: String? = nil) throws {
+  package init(_ filters: [String], qos: QoS = .atLeastOnce, isDurable: Bool = false, username: String? = nil) throws {
     identifier = "subscriber-\(UUID().uuidString.prefix(8))"
     self.filters = try filters.map { try TopicFilter($0) }
+    self.qos = qos
     self.isDurable = isDurable
     self.username = username
   }
@@ -94,7 +97,7 @@ package final class Subscriber: ClientDelegate {
 
   package func client(_ client: isolated Client, did event: Client.Event) {
     switch event {
-    case .connected: try? client.subscribe(filters.map { Subscription($0) }, token: 1)
+    case .connected: try? client.subscribe(filters.map { Subscription($0, qos: qos) }, token: 1)
     case .answered: subscriptions.withLock { $0 += 1 }
     case .message(let delivery):
       let message = delivery.message
@@ -112,9 +115,9 @@ package final class Subscriber: ClientDelegate {
 extension Scene {
   /// A subscriber that is subscribed. `isDurable`: the broker keeps for it what it misses.
   package func subscriber(
-    to broker: Mosquitto, _ filter: String = "limpet/#", isDurable: Bool = false
+    to broker: Mosquitto, _ filter: String = "limpet/#", qos: QoS = .atLeastOnce, isDurable: Bool = false
   ) async throws -> Subscriber {
-    let subscriber = try Subscriber([filter], isDurable: isDurable)
+    let subscriber = try Subscriber([filter], qos: qos, isDurable: isDurable)
     atEnd { await subscriber.end() }
     await subscriber.start(port: broker.port)
     try await until("the subscriber is subscribed") { subscriber.isSubscribed }

@@ -32,7 +32,7 @@ struct BacklogTests {
   @Test("a long backlog opens at once, takes little memory, and goes no slower at its end than at its beginning")
   func drains() async throws {
     try await withScene { scene in
-      let broker = try await scene.mosquitto(logs: ["error", "warning", "notice"])
+      let broker = try await scene.mosquitto(logs: ["error", "warning", "notice", "information"])
       var settings = scene.settings(broker)
       try await fill("\(scene.folder)/storage")
       settings.storage = "\(scene.folder)/storage, drain_rate: 100000"

@@ -24,14 +24,16 @@ struct CrashTests {
   func crashes(_ this: Case) async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto(
-        logs: ["error", "warning", "notice"], lines: ["max_queued_messages 0", "max_inflight_messages 200"])
-      let subscriber = try await scene.subscriber(to: broker, isDurable: true)
+        savesAtOnce: false, logs: ["error", "warning", "notice", "information"],
+        lines: ["max_queued_messages 0", "max_inflight_messages 200"])
+      let subscriber = try await scene.subscriber(to: broker, qos: .exactlyOnce, isDurable: true)
       var settings = scene.settings(broker)
       settings.lines = ["qos: \(this.qos)"]
       settings.storage = "\(scene.folder)/storage, sync: \(this.sync), drain_rate: 2000"
       settings.sensors = Self.names.map { "{name: \($0), type: system, value: load1, interval: \(Self.interval)}" }
       let moments = try await kill(settings, broker, scene)
       let agent = try scene.agent(settings)
+      try await agent.line("connected to", within: .seconds(30))
       try await until("everything has arrived", within: .seconds(120)) {
         try await drained(subscriber, after: Date())
       }
@@ -45,11 +47,13 @@ struct CrashTests {
   /// Kills the agent at random moments, with the broker up and down meanwhile; when they were.
   private func kill(_ settings: Settings, _ broker: Mosquitto, _ scene: Scene) async throws -> [Date] {
     let weather = Task {
-      while !Task.isCancelled {
-        try await Task.sleep(for: .milliseconds(Int.random(in: 500...3000)))
-        try await broker.stop()
-        try? await Task.sleep(for: .milliseconds(Int.random(in: 200...2000)))
-        try await broker.start()
+      // What is begun is ended: when this is over, the broker runs.
+      while (try? await Task.sleep(for: .milliseconds(Int.random(in: 500...3000)))) != nil {
+        try await Task {
+          try await broker.stop()
+          try await Task.sleep(for: .milliseconds(Int.random(in: 200...2000)))
+          try await broker.start()
+        }.value
       }
     }
     var moments: [Date] = []
