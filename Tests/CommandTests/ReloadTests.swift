@@ -168,6 +168,25 @@ struct ReloadTests {
     }
   }
 
+  @Test("of signals that follow each other quickly the last one counts: what was written before it is taken")
+  func signals() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      let agent = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 1)
+      let sensors = settings.sensors
+      for round in 0..<20 {
+        settings.sensors = sensors + ["{name: new\(round), type: system, value: load5, interval: 50ms}"]
+        try scene.write(settings.text, to: "agent.yaml")
+        agent.process.signal(SIGHUP)
+      }
+      try await subscriber.readings("new19", atLeast: 1)
+      _ = try await agent.end()
+    }
+  }
+
   @Test("reloads under load, right and wrong ones: no reading lost, no descriptor or thread leaked, memory flat")
   func storm() async throws {
     let rounds = Selection.isWhole ? 1000 : 30

@@ -94,7 +94,7 @@ actor ControlServer {
   }
 
   private func refuse(_ error: any Error) {
-    logger.warning("\(error); limpet status, log-level and abort do not work")
+    logger.warning("\(error); limpet status, reload, log-level and abort do not work (SIGHUP reloads)")
   }
 
   /// Whoever connects waits in the kernel's queue until it does.

@@ -14,7 +14,8 @@ enum ReloadFailure: Error, CustomStringConvertible {
   case plan(PlanError)
   /// New names have to be in the store before their readings are.
   case storage(StorageError)
-  case noThread(errno: CInt)
+  /// The files could not even be opened, for this reason.
+  case unread(String)
 
   var description: String {
     switch self {
@@ -27,7 +28,7 @@ enum ReloadFailure: Error, CustomStringConvertible {
         + "the configuration that runs stays"
     case .plan(let error): "\(error); the configuration that runs stays"
     case .storage(let error): "\(error); the configuration that runs stays"
-    case .noThread(let code): "there is no thread to read the configuration on (errno \(code)); try again"
+    case .unread(let reason): "the configuration cannot be read: \(reason); try again"
     }
   }
 
@@ -42,7 +43,14 @@ extension Agent {
     let warnings: [String]
   }
 
-  func reloadForSignal() async { _ = try? await reload() }
+  /// A signal that comes while the files are being read may be about what was written since: they are read once more.
+  func reloadForSignal() async {
+    if isReloading {
+      isReloadWanted = true
+    } else {
+      _ = try? await reload()
+    }
+  }
 
   func reloadAnswer() async -> ByteBuffer {
     do throws(ReloadFailure) {
@@ -59,7 +67,13 @@ extension Agent {
   private func reload() async throws(ReloadFailure) -> Reloaded {
     guard !isReloading else { throw .busy }
     isReloading = true
-    defer { isReloading = false }
+    defer {
+      isReloading = false
+      if isReloadWanted {
+        isReloadWanted = false
+        Task { await reloadForSignal() }
+      }
+    }
     await daemon?.tellReload(.reloadingNow)
     do throws(ReloadFailure) {
       let reloaded = try await readAndApply()
@@ -101,11 +115,6 @@ extension Agent {
 
   /// The files may be on a disk that takes its time.
   private func load() async throws(ReloadFailure) -> LoadResult {
-    let load = surroundings.load
-    let result: Result<LoadResult, ReloadFailure> = await withCheckedContinuation { continuation in
-      let code = DetachedThread.start("limpet-reload") { continuation.resume(returning: .success(load())) }
-      if code != 0 { continuation.resume(returning: .failure(.noThread(errno: code))) }
-    }
-    return try result.get()
+    do { return try await BlockingWork.run("limpet-reload", surroundings.load) } catch { throw .unread("\(error)") }
   }
 }

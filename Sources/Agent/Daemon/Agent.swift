@@ -55,6 +55,8 @@ public actor Agent {
   /// Random, new in each process.
   let instance: String
   var isReloading = false
+  /// A signal asked for it meanwhile.
+  var isReloadWanted = false
   var reloads: UInt64 = 0
   var failedReloads: UInt64 = 0
   /// Signals to end that came so far.
