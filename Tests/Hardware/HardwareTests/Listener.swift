@@ -18,6 +18,8 @@ final class Listener: Sendable {
     var rest = Data()
     var records: [String: [Record]] = [:]
     var readings: [String: [LineReading]] = [:]
+    /// How many records have been looked at for readings.
+    var read: [String: Int] = [:]
   }
   private let heard = Mutex(Heard())
   private let output: String
@@ -46,9 +48,13 @@ final class Listener: Sendable {
   func readings(of topic: String) throws -> [LineReading] {
     try heard.withLock { heard in
       try update(&heard)
-      let new = (heard.records[topic] ?? []).dropFirst(heard.readings[topic]?.count ?? 0)
+      let new = (heard.records[topic] ?? []).dropFirst(heard.read[topic] ?? 0)
       if !new.isEmpty {
-        heard.readings[topic, default: []] += try new.map { try LineReading(json: $0.payload) }
+        heard.read[topic, default: 0] += new.count
+        // What clears a topic is no reading.
+        heard.readings[topic, default: []] += try new.filter { !$0.payload.isEmpty }.map {
+          try LineReading(json: $0.payload)
+        }
       }
       return heard.readings[topic] ?? []
     }
