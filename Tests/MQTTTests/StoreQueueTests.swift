@@ -126,7 +126,7 @@ import Time
     #expect(queue.takeAll() == nil)
   }
 
-  @Test("a store that begins anew is told of everything again, and what was on its way to the old one counts for nothing")
+  @Test("a store that begins anew is told all of it again; what was on its way to the old one counts for nothing")
   mutating func anew() {
     queue.add(Self.message(1), ticket: nil, at: at(0))
     queue.add(.received(5, true), ticket: 1, at: at(0))
