@@ -46,6 +46,11 @@ struct Schema {
       CREATE TABLE reading_stream (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
       CREATE TABLE reading_boot (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, start INTEGER) STRICT;
       """,
+      // What brokers keep of this device's descriptions for home automation.
+      """
+      CREATE TABLE announcement (kind TEXT NOT NULL, topic TEXT NOT NULL, content TEXT NOT NULL,
+        PRIMARY KEY (kind, topic)) STRICT, WITHOUT ROWID;
+      """,
     ],
     // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])

@@ -127,6 +127,7 @@ public actor StateStore {
         state.sequences = try Self.readSequences(database)
         state.instances = Set(try database.query("SELECT value FROM instance") { $0.text(0) })
         state.counts = try Self.readCounts(database)
+        state.announcements = try Self.readAnnouncements(database)
         state.session = try Self.readSession(database, now: now())
         state.lastStop = try Self.readLastStop(database)
         return state

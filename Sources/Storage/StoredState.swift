@@ -92,6 +92,8 @@ public struct StoredState: Equatable, Sendable {
   public var lastWrite: Int64?
   /// Of counters, by name.
   public var counts: [String: StoredCount] = [:]
+  /// What brokers keep of this device's descriptions for home automation.
+  public var announcements: [StoredAnnouncement] = []
   /// The MQTT session; without an owner where there was none yet.
   public var session = SessionState()
   /// How the last run ended; nil: it did not end cleanly, or there was none.

@@ -55,6 +55,20 @@ struct StateStoreTests {
     await store.close()
   }
 
+  @Test("what home automation was told is there after a restart, by kind and topic, until it is removed")
+  func announcements() async throws {
+    var store = try await StateStore.open(folder: folder.path)
+    let device = StoredAnnouncement(kind: .homeAssistant, topic: "a/config", content: "x\nsensor load")
+    let homie = StoredAnnouncement(kind: .homie, topic: "a/config", content: "")
+    try await store.setAnnouncement(StoredAnnouncement(kind: .homeAssistant, topic: "a/config", content: "old"))
+    for announcement in [homie, device] { try await store.setAnnouncement(announcement) }
+    store = try await restart(store)
+    #expect(try await store.load().announcements == [device, homie])
+    try await store.removeAnnouncement(.homeAssistant, topic: "a/config")
+    #expect(try await store.load().announcements == [homie])
+    await store.close()
+  }
+
   @Test("a missing folder is created with those above it, closed to others, and the database too")
   func creates() async throws {
     let store = try await StateStore.open(folder: folder.path + "/var/lib/limpet/")

@@ -30,10 +30,12 @@ package final class Subscriber: ClientDelegate {
   private let client = Mutex<Client?>(nil)
 
   /// - Parameters:
-  ///   - qos: the highest that it hears.
   ///   - isDurable: the broker keeps for it what it misses.
   ///   - username: where the broker wants one; any password goes with it.
-  package init(_ filters: [String], qos: QoS = .atLeastOnce, isDurable: Bool = false, username: String? = nil) throws {
+  ///   - qos: messages come with this at the most.
+  package init(
+    _ filters: [String], isDurable: Bool = false, username: String? = nil, qos: QoS = .atLeastOnce
+  ) throws {
     identifier = "subscriber-\(UUID().uuidString.prefix(8))"
     self.filters = try filters.map { try TopicFilter($0) }
     self.qos = qos
@@ -115,9 +117,9 @@ package final class Subscriber: ClientDelegate {
 extension Scene {
   /// A subscriber that is subscribed. `isDurable`: the broker keeps for it what it misses.
   package func subscriber(
-    to broker: Mosquitto, _ filter: String = "limpet/#", qos: QoS = .atLeastOnce, isDurable: Bool = false
+    to broker: Mosquitto, _ filters: String..., isDurable: Bool = false, qos: QoS = .atLeastOnce
   ) async throws -> Subscriber {
-    let subscriber = try Subscriber([filter], qos: qos, isDurable: isDurable)
+    let subscriber = try Subscriber(filters.isEmpty ? ["limpet/#"] : filters, isDurable: isDurable, qos: qos)
     atEnd { await subscriber.end() }
     await subscriber.start(port: broker.port)
     try await until("the subscriber is subscribed") { subscriber.isSubscribed }
@@ -127,7 +129,7 @@ extension Scene {
   /// The messages that a broker keeps, by topic.
   package func retained(by broker: Mosquitto, _ filter: String = "limpet/#") async throws -> [String: Subscriber.Record]
   {
-    let subscriber = try await subscriber(to: broker, filter)
+    let subscriber = try await subscriber(to: broker, filter, "limpet/marker")
     // What the broker keeps comes before what is published now.
     try await subscriber.publish("", to: "limpet/marker")
     try await subscriber.record(of: "limpet/marker")

@@ -36,7 +36,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       [
         ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", session), ("status", status),
         ("presence", guarantee), ("buffer", buffer), ("storage", storage), ("control", configuration.control),
-      ] + health
+      ] + health + discovery
     return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
   }
 
@@ -152,6 +152,30 @@ public struct ConfigurationSummary: CustomStringConvertible {
         + "\(Outbox.longOutage.inWords) for \(outage.inWords); a power cut loses what has waited less than that"
     case .never: return "memory only: a power cut or the end of the process loses all that waits"
     }
+  }
+
+  /// What home automation is told.
+  private var discovery: [(String, String)] {
+    var rows: [(String, String)] = []
+    if configuration.homeAssistant.isEnabled {
+      let count = HomeAssistantComponents(configuration: configuration, device: device).all.count
+      rows.append(
+        (
+          "discovery",
+          "Home Assistant: \(configuration.homeAssistant.topic(device: device)), \(count == 1 ? "1 entity" : "\(count) entities"), retained; again when "
+            + "\(configuration.homeAssistant.birthTopic) says online"
+        ))
+    }
+    if configuration.homie.isEnabled {
+      let nodes = configuration.sensors.count + configuration.inputs.count
+      rows.append(
+        (
+          "discovery",
+          "Homie 5: \(configuration.homie.base(device: device)), \(nodes == 1 ? "1 node" : "\(nodes) nodes"), over a second connection with the client "
+            + "id \(configuration.homieClientIdentifier(device: device))"
+        ))
+    }
+    return rows
   }
 
   private var readings: [String] {

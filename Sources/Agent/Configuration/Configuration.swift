@@ -22,6 +22,8 @@ public struct Configuration: Sendable, Equatable {
   public var health: Health
   /// Where numbers for Prometheus are written; nil: nowhere.
   public var metricsFile: String?
+  public var homeAssistant: HomeAssistant
+  public var homie: Homie
   /// The control socket's path.
   public var control: String
 
@@ -121,6 +123,20 @@ public struct Configuration: Sendable, Equatable {
   public struct Health: Sendable, Equatable {
     /// Zero: never.
     public var interval: Duration
+  }
+
+  /// What Home Assistant is told (home-assistant.io, "MQTT", "MQTT Discovery").
+  public struct HomeAssistant: Sendable, Equatable {
+    public var isEnabled: Bool
+    /// What its discovery topics begin with; no slash at its ends.
+    public var prefix: String
+  }
+
+  /// Whether this device is one of the Homie convention 5 too.
+  public struct Homie: Sendable, Equatable {
+    public var isEnabled: Bool
+    /// The first level of its topics.
+    public var domain: String
   }
 
   /// When readings reach the disk.

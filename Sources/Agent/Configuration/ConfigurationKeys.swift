@@ -33,6 +33,9 @@ enum ConfigurationKeys {
     .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
     .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
     topic.declaration, format.declaration, qos.declaration, expiry.declaration,
+    .section(
+      "homeassistant", HomeAssistantKeys.all, help: "What Home Assistant is told, to show this device by itself."),
+    .section("homie", HomieKeys.all, help: "A device of the Homie convention 5, over a connection of its own."),
     Declaration(
       name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
       content: .entries(common: InputKeys.all, selector: nil, variants: []), examples: InputKeys.examples),

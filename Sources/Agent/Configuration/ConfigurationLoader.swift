@@ -101,11 +101,14 @@ extension Configuration {
     health.reject(unknownTo: HealthKeys.all)
     let inputs = InputSection(reader.list("inputs"))
     let sensors = SensorSection(reader.list("sensors"))
+    let discovery = DiscoverySections(reader)
     if !id.isWrong {
       ReadingRules(
         device: id.value, topic: topic, presence: presence.topic, tellsHealth: healthInterval.value > .zero,
         log: context.log
       ).check(inputs.names + sensors.names)
+      DiscoveryRules(sections: discovery, device: id.value, topic: topic, presence: presence.topic, log: context.log)
+        .check(inputs.names + sensors.names, sensors.sensors)
     }
     let configuration = Configuration(
       device: Device(id: id.value, name: displayName), broker: broker.broker, presence: presence.presence,
@@ -114,6 +117,7 @@ extension Configuration {
       inputs: inputs.inputs, sensors: sensors.sensors,
       health: Health(interval: healthInterval.value),
       metricsFile: reader.read(ConfigurationKeys.metricsFile).value,
+      homeAssistant: discovery.homeAssistant, homie: discovery.homie,
       control: control(reader.read(ConfigurationKeys.control).value, stored, context))
     reader.reject(unknownTo: ConfigurationKeys.all)
     return configuration

@@ -34,7 +34,11 @@ extension Daemon: ClientDelegate {
     switch event {
     case .connected(let connected, let server): self.connected(connected, to: server)
     case .connecting(let server, let version): record.connecting(server, version, at: .now)
-    case .message(let delivery): heard(delivery.message)
+    case .message(let delivery):
+      heard(delivery.message)
+      heardHomeAssistant(delivery.message)
+    case .answered(FirstToken.homeAssistant, let codes): watchesHomeAssistant(codes)
+    case .settled(FirstToken.announcement, let outcome): announced(outcome)
     case .answered(let token, let codes): if token == FirstToken.subscription { subscribed(codes) }
     case .settled(let token, let outcome):
       publishWaitingPresence()
@@ -42,7 +46,9 @@ extension Daemon: ClientDelegate {
     case .storing(let error as StorageError): storageFails(error)
     case .storing: storageWorks()
     case .stored: break
-    case .ready: pump()
+    case .ready:
+      announce()
+      pump()
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
     }
   }
@@ -65,6 +71,7 @@ extension Daemon: ClientDelegate {
       sayOnline(connected, isRenewed: renewal != nil)
       renewal = nil
       tellHealth()
+      beginAnnouncing(connected)
     }
   }
 

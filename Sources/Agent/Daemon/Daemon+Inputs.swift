@@ -113,7 +113,7 @@ extension Daemon {
 
   private func add(_ content: Reading.Content, of place: Int, at time: BootClock.Instant) {
     guard let input = inputs.planned[place] else { return }
-    unnumbered.append(
+    accept(
       UnnumberedReading(stream: input.stream, content: content, unit: input.counter?.unit, time: time))
   }
 

@@ -38,9 +38,11 @@ extension Daemon {
     var words = planned.words
     words += takeHealth(old)
     words += takeConnection(change, old)
+    words += discoveryWords(old, isExplained: !words.isEmpty)
     numbers.register(plan.streams.filter { !$0.isRemoved }.map(\.name))
     numberReadings()
     sample()
+    await takeDiscovery(old, planned, renewsConnection: change.renewsConnection)
     return words
   }
 
@@ -166,7 +168,7 @@ extension Daemon {
   }
 
   /// Of a connection that is only renewed.
-  private static let farewellLimit = Duration.seconds(2)
+  static let farewellLimit = Duration.seconds(2)
 
   /// The old connection has said what it had to.
   func handOver() {

@@ -120,7 +120,7 @@ extension Daemon {
     }
     if let decimals = sensor.decimals { content = content.rounded(decimals: decimals) }
     guard sensors[index].policy.publishes(content, at: time) else { return }
-    unnumbered.append(UnnumberedReading(stream: sensor.stream, content: content, unit: unit, time: time))
+    accept(UnnumberedReading(stream: sensor.stream, content: content, unit: unit, time: time))
   }
 
   /// Says once that a sensor fails, and once that it works again.

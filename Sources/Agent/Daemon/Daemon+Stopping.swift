@@ -20,6 +20,8 @@ extension Daemon {
     renewal?.timer?.cancel()
     renewal = nil
     inputs.monitor?.stop()
+    let limit = plan.shutdownTimeout
+    homie?.assumeIsolated { $0.leave(within: limit) }
     perform(
       departure.begin(
         within: plan.shutdownTimeout, at: .now, isConnected: connection != nil,
@@ -31,6 +33,7 @@ extension Daemon {
   func abort() {
     logger.warning("aborted: the broker will say offline by the will")
     departure.abandon()
+    homie?.assumeIsolated { $0.abort() }
     client?.assumeIsolated { $0.abort() }
     finish(clean: false)
   }

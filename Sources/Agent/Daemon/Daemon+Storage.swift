@@ -71,6 +71,8 @@ extension Daemon {
     inputs.storedCounts = [:]
     storageWorks()
     storeCounts()
+    let found = state.announcements
+    Task { await storeAnnouncements(besides: found) }
     numberReadings()
     pump()
   }

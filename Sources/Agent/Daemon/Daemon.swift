@@ -35,6 +35,10 @@ actor Daemon {
     var inputs: [PlannedInput]
     /// Places that the monitor of inputs has, free ones included.
     var places = 0
+    /// nil: Home Assistant is told nothing.
+    var homeAssistant: HomeAssistantDevice?
+    /// nil: it is no Homie device.
+    var homie: HomieLink.Plan?
     /// Where GPIO chips are looked for.
     let root: FileRoot
     /// How often counters that moved are stored; nil: never.
@@ -92,6 +96,8 @@ actor Daemon {
   /// What was wrong with the file, which is to be kept aside first.
   var damage: StorageError?
   var reopenDelay = shortestReopening
+  var announcer: Announcer
+  var homie: HomieLink?
 
   // Readings
   var sensors: [SensorState]
@@ -160,6 +166,12 @@ actor Daemon {
     conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))
     self.eventLoop = eventLoop
     self.logger = logger
+    announcer = Announcer(wanted: plan.homeAssistant, stored: state.announcements, homie: plan.homie?.device.base)
+    homie = plan.homie.flatMap { homie in
+      let stored = state.announcements.first { $0.kind == .homie && $0.topic == homie.device.base }
+      return try? HomieLink(
+        homie, stored: stored.map(Announcement.init), store: store, eventLoop: eventLoop, logger: logger)
+    }
     epoch = state.epoch
     // What an earlier process had sent is the session's, and settled by it; what it had not is sent first.
     let session = plan.client.session
@@ -202,15 +214,18 @@ actor Daemon {
         guard let self else { return }
         eventLoop.execute { self.assumeIsolated { $0.sampled(results) } }
       })
+    await storeAnnouncements()
     await client.start()
     if storageError != nil { reopenStore() }
     startInputs()
     sample()
     startService()
     _ = after(Self.settlingTime) { _ in StartupPages.release() }
-    return await withCheckedContinuation { continuation in
+    let isClean = await withCheckedContinuation { continuation in
       if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
     }
+    await endHomie()
+    return isClean
   }
 
   func finish(clean: Bool) {
@@ -235,6 +250,7 @@ actor Daemon {
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
   func clockJumped() {
     client?.assumeIsolated { $0.tick() }
+    homie?.assumeIsolated { $0.clockJumped() }
     sample()
   }
 
@@ -245,6 +261,7 @@ actor Daemon {
       guard !daemon.departure.isLeaving else { return }
       let jitter = Duration.seconds(2) * Double.random(in: 0...1)
       daemon.client?.assumeIsolated { $0.networkChanged(addresses: addresses, jitter: jitter) }
+      daemon.homie?.assumeIsolated { $0.networkChanged(addresses, jitter: jitter) }
     }
   }
 
@@ -263,6 +280,9 @@ enum FirstToken {
   static let stopStatus: Session.Token = 4
   static let subscription: Session.Token = 5
   static let health: Session.Token = 6
+  static let announcement: Session.Token = 7
+  static let homeAssistant: Session.Token = 8
+  static let unwatching: Session.Token = 9
   static let readings: Session.Token = 16
 }
 

@@ -83,10 +83,12 @@ extension Configuration {
       stream.timePrecision = .microseconds
       streams.append(stream)
     }
+    let told = try homeAssistant.isEnabled ? homeAssistantDevice(device: device, root: root) : nil
     return Daemon.Plan(
       client: clientConfiguration(), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
-      sensors: plannedSensors, inputs: plannedInputs, places: plannedInputs.count, root: root,
+      sensors: plannedSensors, inputs: plannedInputs, places: plannedInputs.count,
+      homeAssistant: told, homie: try homiePlan(device: device), root: root,
       countCheckpoint: countCheckpoint,
       health: HealthPlan(
         topic: try Self.topicName(TopicTemplate.health.expanded(device: device)), interval: health.interval,
@@ -129,6 +131,34 @@ extension Configuration {
     Stream(
       name: name, topic: try Self.topicName(topic.expanded(device: device, name: name)),
       qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce, isRetained: isRetained, format: format)
+  }
+
+  /// The client identifier of the Homie device's connection. One that the agent made has 22 letters and digits: with
+  /// another it is still one that every server of 3.1.1 must take ([MQTT-3.1.3-5]).
+  func homieClientIdentifier(device: String) -> String {
+    let own = clientIdentifier(device: device)
+    guard !own.isEmpty else { return own }
+    let isMade = own.utf8.count == 22 && own.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    return isMade ? "h" + own : own + "-homie"
+  }
+
+  private func homiePlan(device: String) throws(PlanError) -> HomieLink.Plan? {
+    guard homie.isEnabled else { return nil }
+    let homieDevice = HomieDevice(self, device: device)
+    do { _ = try HomieLifecycle(homieDevice, removed: []) } catch { throw .topic(homieDevice.base, error) }
+    var connect = connectPacket(device: device)
+    connect.clientIdentifier = homieClientIdentifier(device: device)
+    // All it says is said anew with each connection.
+    connect.cleanStart = true
+    connect.properties.sessionExpiryInterval = 0
+    return HomieLink.Plan(device: homieDevice, client: clientConfiguration(), connect: connect)
+  }
+
+  private func homeAssistantDevice(device: String, root: FileRoot) throws(PlanError) -> HomeAssistantDevice {
+    let model = try? root.text(of: "/proc/device-tree/model")
+    do { return try HomeAssistantDevice(self, device: device, model: model) } catch {
+      throw .topic(homeAssistant.topic(device: device), error)
+    }
   }
 
   private static func topicName(_ text: String) throws(PlanError) -> TopicName {

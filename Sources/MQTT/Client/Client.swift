@@ -140,6 +140,12 @@ public actor Client {
     perform()
   }
 
+  /// Asks for no more messages; `Event.answered` brings a code for each filter.
+  public func unsubscribe(_ filters: [TopicFilter], token: Session.Token) throws(Session.Rejection) {
+    try session.unsubscribe(filters, token: token, at: .now, into: &actions)
+    perform()
+  }
+
   /// The application has a message (`Configuration.acceptsAtOnce`): see `Session.accept`.
   public func accept(_ delivery: Session.Delivery) {
     session.accept(delivery, at: .now, into: &actions)

@@ -26,7 +26,7 @@ struct CrashTests {
       let broker = try await scene.mosquitto(
         savesAtOnce: false, logs: ["error", "warning", "notice", "information"],
         lines: ["max_queued_messages 0", "max_inflight_messages 200"])
-      let subscriber = try await scene.subscriber(to: broker, qos: .exactlyOnce, isDurable: true)
+      let subscriber = try await scene.subscriber(to: broker, isDurable: true, qos: .exactlyOnce)
       var settings = scene.settings(broker)
       settings.lines = ["qos: \(this.qos)"]
       settings.storage = "\(scene.folder)/storage, sync: \(this.sync), drain_rate: 2000"

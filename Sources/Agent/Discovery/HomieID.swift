@@ -1,0 +1,17 @@
+/// Names in the Homie convention 5: "A topic level ID MAY ONLY contain lowercase letters from a to z, numbers from 0 to 9
+/// as well as the hyphen character".
+enum HomieID {
+  /// The name of the configuration, as near as the convention has it.
+  static func of(_ name: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        name.lowercased().unicodeScalars.map { $0.isDigit || ("a"..."z").contains($0) ? $0 : "-" }))
+  }
+}
+
+extension Configuration.Homie {
+  /// What the topics of a device begin with.
+  ///
+  /// - Parameter device: its id; the placeholder `{device}` stays one.
+  func base(device: String) -> String { "\(domain)/5/\(device == "{device}" ? device : HomieID.of(device))" }
+}

@@ -1,0 +1,179 @@
+import Foundation
+import NIOCore
+import Testing
+
+import enum TestScene.HomeAssistantSchema
+
+@testable import Agent
+
+/// A configuration with a reading of every kind.
+let everyKindOfReading = """
+  device: {id: shed.1, name: Garden shed}
+  broker: {url: mqtt://h}
+  homeassistant: {enabled: true}
+  homie: {enabled: true}
+  inputs:
+    - {name: door, line: 1}
+    - {name: bell, line: 2, mode: event}
+    - {name: water, line: 3, mode: counter, scale: 0.5, unit: L}
+    - {name: pulses, line: 4, mode: counter}
+    - {name: meter, line: 5, mode: counter, scale: -1, unit: kWh}
+  sensors:
+    - {name: cpu_temperature, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m, round: 1}
+    - {name: fahrenheit, type: thermal, zone: a, unit: °F, scale: 1.8, offset: 32, change: 1}
+    - {name: fan, type: hwmon, chip: pwmfan, channel: fan1}
+    - {name: used, type: hwmon, chip: meter, channel: energy1}
+    - {name: label, type: hwmon, chip: lm75, label: Core 0}
+    - {name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1]}
+    - {name: co2, type: iio, device: scd30, channel: in_concentration_co2}
+    - {name: dust, type: iio, device: sps30, channel: in_massconcentration_pm2p5}
+    - {name: pressure, type: iio, device: bmp280, channel: in_pressure, average: mean, window: 1m}
+    - {name: colour, type: iio, device: veml, channel: in_colortemp}
+    - {name: tank, type: w1, id: 28-0316a2795bff, range: {min: -40, max: 85}}
+    - {name: capacity, type: power_supply, supply: BAT0, property: capacity}
+    - {name: energy, type: power_supply, supply: BAT0, property: energy_now}
+    - {name: charging, type: power_supply, supply: BAT0, property: status}
+    - {name: both, type: power_supply, supply: BAT0, properties: [voltage_now, status]}
+    - {name: booted, type: system, value: boot_time}
+    - {name: uptime, type: system, value: uptime}
+    - {name: memory, type: system, value: memory_available}
+    - {name: received, type: system, value: rx_bytes, interface: eth0}
+    - {name: errors, type: system, value: rx_errors, interface: eth0}
+    - {name: signal, type: system, value: wifi_signal, interface: wlan0}
+    - {name: link, type: system, value: operstate, interface: eth0}
+    - {name: weak, type: system, value: under_voltage}
+    - {name: synced, type: system, value: clock_synchronized}
+    - {name: gate, type: file, path: /run/gate, map: {open: true, shut: false}}
+    - {name: mode, type: file, path: /run/mode, map: {a: auto, m: manual}}
+    - {name: text, type: file, path: /run/text, text: true}
+    - {name: level, type: file, path: /run/level, unit: L, interval: 50ms}
+    - {name: odd, type: file, path: /run/odd, unit: smoots}
+    - {name: mixed, type: file, path: /run/mixed, map: {a: 1, b: two}}
+
+  """
+
+struct HomeAssistantTests {
+  private func device(_ text: String = everyKindOfReading, model: String? = "Raspberry Pi 4") throws
+    -> HomeAssistantDevice
+  {
+    let result = loadConfiguration(text)
+    return try HomeAssistantDevice(
+      try #require(result.configuration, "\(printed(result))"), device: "shed.1", model: model)
+  }
+
+  private func components(_ text: String = everyKindOfReading) throws -> [String: [String: Any]] {
+    let message =
+      try JSONSerialization.jsonObject(with: Data(String(buffer: try device(text).message).utf8)) as? [String: Any]
+    return try #require(message?["cmps"] as? [String: [String: Any]])
+  }
+
+  @Test("a reading of every kind is described as the documented schema allows", arguments: ["json", "plain"])
+  func schema(format: String) throws {
+    let device = try device(everyKindOfReading + "format: \(format)\n")
+    #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: String(buffer: device.message)) == [])
+    #expect("\(device.topic)" == "homeassistant/device/limpet_shed_1/config")
+    #expect(try components().count == 37)
+  }
+
+  @Test("the device and the program name themselves, and availability is the status topic with its payloads")
+  func head() throws {
+    let text = everyKindOfReading + "presence: {online: up, offline: down}\nqos: 2\n"
+    let message =
+      try JSONSerialization.jsonObject(with: Data(String(buffer: try device(text).message).utf8)) as? [String: Any]
+    let dev = try #require(message?["dev"] as? [String: Any])
+    #expect(dev["ids"] as? [String] == ["limpet_shed.1"])
+    #expect(dev["name"] as? String == "Garden shed")
+    #expect(dev["mdl"] as? String == "Raspberry Pi 4")
+    let origin = try #require(message?["o"] as? [String: String])
+    #expect(origin == ["name": "limpet", "sw": limpetVersion])
+    #expect(message?["avty_t"] as? String == "limpet/shed.1/status")
+    #expect(message?["pl_avail"] as? String == "up")
+    #expect(message?["pl_not_avail"] as? String == "down")
+    #expect(message?["qos"] as? Int == 2)
+  }
+
+  /// Platform, device class, state class and unit.
+  private static let classes: [(String, [String?])] = [
+    ("door", ["binary_sensor", nil, nil, nil]), ("bell", ["event", nil, nil, nil]),
+    ("water", ["sensor", "volume", "total_increasing", "L"]), ("pulses", ["sensor", nil, "total_increasing", nil]),
+    ("meter", ["sensor", nil, "total", "kWh"]),
+    ("cpu_temperature", ["sensor", "temperature", "measurement", "°C"]),
+    ("fahrenheit", ["sensor", "temperature", "measurement", "°F"]), ("fan", ["sensor", nil, "measurement", "rpm"]),
+    ("used", ["sensor", "energy", "total_increasing", "J"]), ("label", ["sensor", nil, "measurement", nil]),
+    ("air/temp1", ["sensor", "temperature", "measurement", "°C"]),
+    ("air/humidity1", ["sensor", "humidity", "measurement", "%"]),
+    ("co2", ["sensor", "carbon_dioxide", "measurement", "ppm"]), ("dust", ["sensor", "pm25", "measurement", "µg/m³"]),
+    ("pressure", ["sensor", "pressure", "measurement", "hPa"]), ("colour", ["sensor", nil, "measurement", "K"]),
+    ("capacity", ["sensor", "battery", "measurement", "%"]),
+    ("energy", ["sensor", "energy_storage", "measurement", "Wh"]), ("charging", ["sensor", nil, nil, nil]),
+    ("both/voltage_now", ["sensor", "voltage", "measurement", "V"]), ("both/status", ["sensor", nil, nil, nil]),
+    ("booted", ["sensor", "timestamp", nil, nil]), ("uptime", ["sensor", "duration", "measurement", "s"]),
+    ("memory", ["sensor", "data_size", "measurement", "B"]),
+    ("received", ["sensor", "data_size", "total_increasing", "B"]),
+    ("errors", ["sensor", nil, "total_increasing", nil]),
+    ("signal", ["sensor", "signal_strength", "measurement", "dBm"]), ("link", ["sensor", nil, nil, nil]),
+    ("weak", ["binary_sensor", "problem", nil, nil]), ("synced", ["binary_sensor", nil, nil, nil]),
+    ("gate", ["binary_sensor", nil, nil, nil]), ("mode", ["sensor", "enum", nil, nil]),
+    ("text", ["sensor", nil, nil, nil]), ("level", ["sensor", "volume_storage", "measurement", "L"]),
+    ("odd", ["sensor", nil, "measurement", "smoots"]), ("mixed", ["sensor", nil, nil, nil]),
+  ]
+
+  @Test("platform, class and unit are those of what is read")
+  func classified() throws {
+    let components = try components()
+    for (id, expected) in Self.classes {
+      let component = try #require(components[id], "\(id)")
+      let found = ["p", "dev_cla", "stat_cla", "unit_of_meas"].map { component[$0] as? String }
+      #expect(found == expected, "\(id)")
+    }
+  }
+
+  @Test("a value expires only where limpet publishes it again and again, and never before it should have come twice")
+  func expiry() throws {
+    let components = try components()
+    // 2 × (10 s + 5 s timeout) + 45 s of a keepalive of 30 s.
+    #expect(components["fan"]?["exp_aft"] as? Int == 76)
+    #expect(components["pressure"]?["exp_aft"] as? Int == 176)
+    #expect(components["cpu_temperature"]?["exp_aft"] as? Int == 676)
+    #expect(components["water"]?["exp_aft"] as? Int == 66)
+    for name in ["fahrenheit", "door", "bell"] { #expect(components[name]?["exp_aft"] == nil, "\(name)") }
+  }
+
+  @Test("templates: unknown for a bad reading, nothing for a gap, channels by subscript")
+  func templates() throws {
+    let json = try components()
+    func template(_ name: String, _ key: String = "val_tpl") -> String? { json[name]?[key] as? String }
+    #expect(
+      template("fan")
+        == "{% if value_json.get('quality') != 'gap' %}{{ 'None' if value_json.value is none else value_json.value }}{% endif %}"
+    )
+    #expect(template("door") == "{% if value_json.get('quality') != 'gap' %}{{ value_json.value }}{% endif %}")
+    #expect(json["door"]?["pl_on"] as? String == "True")
+    #expect(template("air/temp1")?.contains("value_json['values']['temp1']") == true)
+    #expect(template("booted")?.contains("timestamp_utc") == true)
+    let plain = try components(everyKindOfReading + "format: plain\n")
+    #expect(plain["fan"]?["val_tpl"] as? String == "{{ 'None' if value == '' else value }}")
+    #expect(plain["door"]?["pl_on"] as? String == "true")
+    #expect(plain["fan"]?["json_attr_t"] == nil)
+    let texts = try components(
+      everyKindOfReading.replacingOccurrences(of: "line: 1}", with: "line: 1, on: OPEN, off: SHUT}")
+        + "format: plain\n")
+    #expect(texts["door"]?["pl_on"] as? String == "OPEN" && texts["door"]?["pl_off"] as? String == "SHUT")
+  }
+
+  @Test("every unit of the tables is one that Home Assistant takes for the class")
+  func units() {
+    for (table, state) in [
+      (HomeAssistantClass.measured, "measurement"), (HomeAssistantClass.totals, "total_increasing"),
+    ] {
+      for (unit, name) in table {
+        let shown = unit == "%RH" ? "%" : unit
+        let payload = """
+          {"dev":{"ids":["a"]},"o":{"name":"b"},"cmps":{"c":{"p":"sensor","name":"d","uniq_id":"e","stat_t":"f",\
+          "dev_cla":"\(name)","stat_cla":"\(state)","unit_of_meas":"\(shown)"}}}
+          """
+        #expect(HomeAssistantSchema.problems(topic: "homeassistant/device/a/config", payload: payload) == [])
+      }
+    }
+  }
+}
