@@ -134,22 +134,19 @@ extension Daemon: ClientDelegate {
 
   private func sendReadings() {
     guard renewal == nil, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
-    sendClearings()
-    guard let client, let connection, !outbox.isEmpty || !leftOver.isEmpty else { return }
-    _ = client.assumeIsolated { $0.beginTurn() }
-    defer { client.assumeIsolated { $0.flush() } }
-    guard sendLeftOver(client, connection) else { return }
+    if !clearings.isEmpty { sendClearings() }
+    guard !outbox.isEmpty || !leftOver.isEmpty, let client, let connection else { return }
     let qos = min(plan.qos, connection.limits.maximumQoS)
-    var room = client.assumeIsolated { $0.room(for: qos) }
+    var room = client.assumeIsolated { $0.beginTurn(for: qos) }
+    defer { client.assumeIsolated { $0.flush() } }
+    if !leftOver.isEmpty {
+      guard sendLeftOver(client, connection) else { return }
+      room = client.assumeIsolated { $0.room(for: qos) }
+    }
     guard room > 0 else { return }
     let now = BootClock.now
-    var clock: WallClock?
     while room > 0, let taken = outbox.take(at: now) {
-      let label = sentLabels.label(of: taken.reading) {
-        let known = clock ?? .now()
-        clock = known
-        return known
-      }
+      let label = sentLabels.label(of: taken.reading) { wallClock(at: now) }
       var message = plan.streams[taken.reading.stream]
         .message(taken.reading, label, isNewest: taken.isNewest, connection.version)
       if let expiry = plan.outbox.expiry, connection.version == .v5 {

@@ -120,6 +120,8 @@ actor Daemon {
   /// The times that readings are stored with, and those that they are sent with.
   var labels: TimeLabels
   var sentLabels: TimeLabels
+  /// What `wallClock` was told last.
+  var lastClock: WallClock?
   var keepTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var drainTimer: Scheduled<Void>?
   var reportedDrops: UInt64 = 0
@@ -249,6 +251,7 @@ actor Daemon {
 
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
   func clockJumped() {
+    lastClock = nil
     client?.assumeIsolated { $0.tick() }
     homie?.assumeIsolated { $0.clockJumped() }
     sample()

@@ -124,7 +124,7 @@ public actor Client {
   /// On a server of 3.1.1 fewer of QoS 2 than of QoS 1.
   public func room(for qos: QoS) -> Int {
     guard case .open(let connection) = state, connection.channel.isWritable else { return 0 }
-    return session.room(for: qos)
+    return session.roomInPlace(for: qos)
   }
 
   /// Sends a message now; `Event.settled` says how it went. See `Session.publish`.
@@ -338,11 +338,10 @@ public actor Client {
 
   /// Begins a turn for a caller that has several things to ask for: they go out together when it says `flush`.
   ///
-  /// - Returns: `room`.
-  @discardableResult
-  public func beginTurn() -> Int {
+  /// - Returns: `room(for:)`.
+  public func beginTurn(for qos: QoS) -> Int {
     if !isEndingTurn { isTurnOpen = true }
-    return room
+    return room(for: qos)
   }
 
   /// Ends the turn now, for a caller that has no more to ask for in it: the next one would come after another look at
