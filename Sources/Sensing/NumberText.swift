@@ -5,9 +5,9 @@ public enum NumberFlaw: Error, Sendable, Hashable {
   case notANumber
   case infinite
   case text
-  /// Past the range of a Double.
+  /// Past the range of a Double, or digits past 64 bits, which no kernel prints.
   case tooLarge
-  /// A fraction, or past 64 bits, where the kernel ABI has an integer.
+  /// A fraction where the kernel ABI has an integer.
   case notAnInteger
 
   func sentence(about content: String) -> String {
@@ -26,7 +26,7 @@ public enum NumberFlaw: Error, Sendable, Hashable {
 /// Reads one decimal number, as the kernel prints them: an optional sign, digits, a fraction, an exponent.
 ///
 /// Swift's own initialisers take more (`0x1p3`, `nan`, `inf`), so what they get is checked first. An integer stays exact
-/// as long as it fits 64 bits.
+/// as long as it fits 64 bits with a sign; one that does not fit 64 bits at all is no measurement.
 func number(in text: some StringProtocol) throws(NumberFlaw) -> Value {
   let words = text.split(whereSeparator: \.isWhitespace)
   guard let word = words.first else { throw .empty }
@@ -35,8 +35,12 @@ func number(in text: some StringProtocol) throws(NumberFlaw) -> Value {
   if let integer = Int64(word) { return .integer(integer) }
   guard isDecimal(word.utf8) else { throw flaw(of: word) }
   guard let number = Double(word) else { throw .text }
-  guard number.isFinite else { throw .tooLarge }
+  guard number.isFinite, !isInteger(word.utf8) || UInt64(word) != nil else { throw .tooLarge }
   return .number(number)
+}
+
+private func isInteger(_ text: some Sequence<UInt8>) -> Bool {
+  text.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
 }
 
 private func flaw(of word: some StringProtocol) -> NumberFlaw {
@@ -86,7 +90,8 @@ func number(in text: some StringProtocol, of path: String) throws(SensorError) -
 /// The one integer in what a file holds.
 func integer(in text: some StringProtocol, of path: String) throws(SensorError) -> Int64 {
   guard case .integer(let integer) = try number(in: text, of: path) else {
-    throw .notOneNumber(path: path, content: String(text), flaw: .notAnInteger)
+    let flaw: NumberFlaw = UInt64(text) == nil ? .notAnInteger : .tooLarge
+    throw .notOneNumber(path: path, content: String(text), flaw: flaw)
   }
   return integer
 }

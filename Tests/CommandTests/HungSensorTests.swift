@@ -77,7 +77,8 @@ struct HungSensorTests {
     ([UInt8](repeating: 0x31, count: 10_000_000), "larger than 64 KiB"),
     (Array("NaN\n".utf8), "holds \"NaN\": not a number"),
     (Array("-inf".utf8), "infinity is no measurement"), (Array("1e999".utf8), "too large to represent"),
-    (Array(String(repeating: "9", count: 400).utf8), "too large to represent"), ([0xFF, 0x31], "not UTF-8 text"),
+    (Array(String(repeating: "9", count: 400).utf8), "too large to represent"),
+    (Array("99999999999999999999999\n".utf8), "too large to represent"), ([0xFF, 0x31], "not UTF-8 text"),
     (Array("1 2".utf8), "more than one word"),
   ]
 

@@ -20,7 +20,8 @@ import Testing
     arguments: [
       ("", .empty), ("\n", .empty), ("1 2", .severalWords), ("85 C", .severalWords), ("nan", .notANumber),
       ("-NaN", .notANumber), ("inf", .infinite), ("-Infinity", .infinite), ("1e999", .tooLarge), ("-1e999", .tooLarge),
-      (String(repeating: "9", count: 400), .tooLarge), ("on", .text), ("0x1f", .text), ("0x1p3", .text), ("1,5", .text),
+      (String(repeating: "9", count: 400), .tooLarge), ("18446744073709551616", .tooLarge),
+      ("-99999999999999999999", .tooLarge), ("on", .text), ("0x1f", .text), ("0x1p3", .text), ("1,5", .text),
       ("12abc", .text), ("-", .text), (".", .text), ("1e", .text), ("1e+", .text), ("--1", .text), ("1_000", .text),
       ("nan(1)", .text), ("٣", .text),
     ] as [(String, NumberFlaw)])
