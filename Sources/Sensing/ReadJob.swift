@@ -2,18 +2,19 @@
 public struct ReadJob: Sendable {
   /// What the sensor is called; one read of an id is under way at a time.
   public var id: String
-  public var source: any SensorSource
+  public let source: any SensorSource
   /// A read that takes longer is reported as ``SensorError/timedOut(after:)`` and counts as hanging. Healthy ones are far
   /// below: a 1-Wire thermometer, the slowest, takes 750 ms.
   public var timeout: Duration
+  /// The source's when the job was submitted, and the same until it has been read.
+  public internal(set) var bus: Bus
 
   public init(id: String, source: any SensorSource, timeout: Duration = .seconds(5)) {
     self.id = id
     self.source = source
     self.timeout = timeout
+    bus = source.bus
   }
-
-  public var bus: Bus { source.bus }
 }
 
 /// What became of a job.

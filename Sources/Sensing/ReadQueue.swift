@@ -17,7 +17,8 @@
 ///
 /// Jobs of a serial bus (``Bus/isSerial``) are runs of their own, one a bus at a time: the others of that bus stand in
 /// `queued` until it is done. Such a run is not handed over, since another worker would only wait for the same bus; and
-/// when one of its reads hangs, its bus is suspended at once.
+/// when one of its reads hangs, its bus is suspended at once. However many such buses there are, one worker is left for
+/// what is not slow: the bus whose jobs have waited longest goes first.
 ///
 /// When all workers are hung, the buses they hang on are suspended, what waits fails, and further jobs are refused. When a
 /// read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.
@@ -88,7 +89,9 @@ struct ReadQueue {
   mutating func submit(_ jobs: [ReadJob], at now: Instant) -> Submission {
     var submission = Submission()
     var run: [ReadJob] = []
-    for job in jobs {
+    for var job in jobs {
+      // A sensor may have been found at another master of its kind; all other buses stay what they are.
+      if job.bus.isSerial { job.bus = job.source.bus }
       if let error = refusal(of: job, at: now) {
         refusals += 1
         submission.refused.append(ReadResult(id: job.id, outcome: .failure(error)))
@@ -102,7 +105,7 @@ struct ReadQueue {
       }
     }
     if !run.isEmpty { waiting.append(run[...]) }
-    for bus in queued.keys.sorted(by: { $0.name < $1.name }) where !isBusy(bus) { beginRun(of: bus) }
+    beginRuns(at: now)
     submission.help = help(at: now)
     return submission
   }
@@ -112,8 +115,18 @@ struct ReadQueue {
     waiting.contains { $0.first?.bus == bus } || reads.contains { $0.job.bus == bus }
   }
 
-  private mutating func beginRun(of bus: Bus) {
-    if let jobs = queued.removeValue(forKey: bus), !jobs.isEmpty { waiting.append(jobs[...]) }
+  /// Begins the runs of serial buses, as many as leave a worker for all else.
+  private mutating func beginRuns(at now: Instant) {
+    guard !queued.isEmpty else { return }
+    let limit = max(1, workers.count - hungReads.count - 1)
+    var begun = waiting.count { $0.first?.bus.isSerial == true }
+    begun += reads.count { $0.job.bus.isSerial && $0.pace != .hung }
+    let free = queued.filter { !isBusy($0.key) }
+      .map { bus, jobs in (bus: bus, since: jobs.first.flatMap { outstanding[$0.id] } ?? now) }
+      .sorted { ($0.since, $0.bus.name) < ($1.since, $1.bus.name) }
+    for (bus, _) in free.prefix(max(0, limit - begun)) {
+      if let jobs = queued.removeValue(forKey: bus), !jobs.isEmpty { waiting.append(jobs[...]) }
+    }
   }
 
   private func refusal(of job: ReadJob, at now: Instant) -> SensorError? {
@@ -205,7 +218,7 @@ struct ReadQueue {
     let isFreed = run.pace == .hung && !hungReads.contains { $0.job.bus == bus } && suspended.remove(bus) != nil
     run.finished.append(ReadResult(id: run.job.id, outcome: outcome))
     guard let job = run.remaining.popFirst() else {
-      if bus.isSerial { beginRun(of: bus) }
+      beginRuns(at: now)
       return Finish(step: .deliver(run.finished), resumed: isFreed ? bus : nil)
     }
     workers[index] = .reading(Run(job: job, since: now, remaining: run.remaining, finished: run.finished))
@@ -270,6 +283,7 @@ struct ReadQueue {
       workers[index] = .reading(run)
     }
     waiting.insert(contentsOf: handedOver, at: 0)
+    beginRuns(at: now)
     if hungReads.count == workers.count {
       let buses = Set(hungReads.map(\.job.bus)).subtracting(suspended)
       suspended.formUnion(buses)

@@ -2,9 +2,9 @@ import Glibc
 import Synchronization
 import Time
 
-/// What the 1-Wire thermometers of one program share: conversions of a whole bus at once, where its master offers them
-/// (`therm_bulk_read`, which only root may write) and more than one of its sensors is read. Ten sensors then take the
-/// 750 ms of one.
+/// What the 1-Wire thermometers of one program share: which master each of them hangs at, and conversions of a whole bus
+/// at once, where its master offers them (`therm_bulk_read`, which only root may write) and more than one of its sensors
+/// is read. Ten sensors then take the 750 ms of one.
 ///
 /// A sensor that has not been read since the last conversion gives the value of that one, however old, so each read
 /// either belongs to a conversion that has just ended or begins another.
@@ -23,32 +23,74 @@ public final class W1Conversions: Sendable {
     var isRefused = false
   }
 
-  private let masters = Mutex<[String: Master]>([:])
+  private struct State {
+    /// By their folders.
+    var masters: [String: Master] = [:]
+    /// The sensors that are read, each with the folder of the master it was last seen at; nil: at none so far.
+    var places: [String: String?] = [:]
+  }
+
+  private let state = Mutex(State())
 
   public init() {}
 
+  /// Forgets all sensors but these.
+  public func keep(only ids: some Sequence<String>) {
+    let kept = Set(ids)
+    state.withLock { state in
+      state.places = state.places.filter { kept.contains($0.key) }
+      for master in state.masters.keys { state.masters[master]?.sensors.formIntersection(kept) }
+      state.masters = state.masters.filter { !$0.value.sensors.isEmpty }
+    }
+  }
+
+  /// A sensor is going to be read.
+  func expect(_ id: String) {
+    state.withLock { if $0.places[id] == nil { $0.places[id] = .some(nil) } }
+  }
+
+  /// The name of the master at which a sensor was seen last, for example `w1_bus_master1`; nil: at none so far.
+  func master(of id: String) -> String? {
+    let folder = state.withLock { $0.places[id] ?? nil }
+    return folder.map { String($0[($0.lastIndex(of: "/").map($0.index(after:)) ?? $0.startIndex)...]) }
+  }
+
+  /// Finds the masters of a sensor that is about to be read, which may hang elsewhere now, and of those that have none
+  /// yet: should this read hang, theirs need not wait for it.
+  private func locate(_ id: String, in root: FileRoot) -> String? {
+    let sought = state.withLock { state in state.places.filter { $0.value == nil && $0.key != id }.map(\.key) } + [id]
+    let found = sought.compactMap { id in Self.masterFolder(of: id, in: root).map { (id, $0) } }
+    return state.withLock { state in
+      for (id, folder) in found { state.places[id] = folder }
+      return found.last { $0.0 == id }?.1
+    }
+  }
+
+  /// A sensor's folder is in its master's.
+  private static func masterFolder(of id: String, in root: FileRoot) -> String? {
+    guard let path = try? root.resolve("\(W1Source.devicesFolder)/\(id)") else { return nil }
+    return path.lastIndex(of: "/").map { String(path[..<$0]) }
+  }
+
   /// Sees to it that the next read of a sensor's `temperature` gives a value of now. What fails here shows there.
-  ///
-  /// - Parameter folder: the sensor's, below its master.
-  func prepare(_ id: String, below folder: String, in root: FileRoot) {
-    guard let path = try? root.resolve(folder), let end = path.lastIndex(of: "/") else { return }
-    let master = String(path[..<end])
-    let begins = masters.withLock { masters in
-      var state = masters[master] ?? Master()
+  func prepare(_ id: String, in root: FileRoot) {
+    guard let master = locate(id, in: root) else { return }
+    let begins = state.withLock { all in
+      var state = all.masters[master] ?? Master()
       state.sensors.insert(id)
       let isFresh = state.ended.map { $0 + Self.validity > .now } ?? false
       let isDone = state.unread.remove(id) != nil && isFresh
-      masters[master] = state
+      all.masters[master] = state
       return !isDone && state.sensors.count > 1 && !state.isRefused
     }
     guard begins else { return }
     let isConverted = convert(master, root)
-    masters.withLock { masters in
-      guard var state = masters[master] else { return }
+    state.withLock { all in
+      guard var state = all.masters[master] else { return }
       state.isRefused = !isConverted
       state.unread = isConverted ? state.sensors.subtracting([id]) : []
       state.ended = isConverted ? .now : nil
-      masters[master] = state
+      all.masters[master] = state
     }
   }
 

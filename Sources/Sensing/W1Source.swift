@@ -10,13 +10,21 @@ struct W1Source: SensorSource {
   let root: FileRoot
   let conversions: W1Conversions
 
-  var bus: Bus { Bus("w1", isSerial: true) }
+  init(id: String, root: FileRoot, conversions: W1Conversions) {
+    self.id = id
+    self.root = root
+    self.conversions = conversions
+    conversions.expect(id)
+  }
+
+  /// Its master's: sensors of different masters do not wait for each other.
+  var bus: Bus { Bus(conversions.master(of: id).map { "w1 \($0)" } ?? "w1", isSerial: true) }
 
   private var folder: String { "\(Self.devicesFolder)/\(id)" }
 
   func read() throws(SensorError) -> Measurement {
     do {
-      conversions.prepare(id, below: folder, in: root)
+      conversions.prepare(id, in: root)
       let (millidegrees, doubt) = try Self.believed { () throws(SensorError) in try registerValue() }
       return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", doubt: doubt)
     } catch {

@@ -71,6 +71,32 @@ struct HungSensorTests {
     }
   }
 
+  @Test(
+    "a 1-Wire bus that hangs is bad, and the sensors of another master are read on",
+    .enabled(if: HangingFile.isPossible))
+  func oneWireBuses() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try BoardTree(scene)
+      for number in 1...2 {
+        let folder = "/sys/devices/w1_bus_master\(number)/28-00000000000\(number)"
+        try board.write("2\(number)000\n", to: folder + "/temperature")
+        try board.link("/sys/bus/w1/devices/28-00000000000\(number)", to: "../../../..\(folder)")
+      }
+      try HangingFile.mount(on: board.path + "/sys/devices/w1_bus_master1/28-000000000001/temperature", scene)
+      var settings = scene.settings(broker)
+      settings.sensors = (1...2).map {
+        "{name: w\($0), type: w1, id: 28-00000000000\($0), interval: 100ms, timeout: 100ms}"
+      }
+      let agent = try scene.agent(settings, board: board)
+      try await until("the second is read") { try subscriber.readings("w2").last?.value == 22 }
+      try await until("the first is bad") { try subscriber.readings("w1").last?.quality == "bad" }
+      #expect(try subscriber.readings("w1").allSatisfy { $0.quality == "bad" })
+      _ = try await agent.end()
+    }
+  }
+
   /// What a file may hold instead of a number, and what is said of it.
   static let faults: [(content: [UInt8], error: String)] = [
     ([], "is empty, one number was expected"), (Array("warm\n".utf8), "holds \"warm\": text"),

@@ -63,6 +63,37 @@ struct ReloadTests {
     }
   }
 
+  @Test("1-Wire sensors from before and after a reload share the conversions of their bus")
+  func thermometers() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let board = try BoardTree(scene)
+      let master = "/sys/devices/w1_bus_master1"
+      try board.write("0\n", to: master + "/therm_bulk_read")
+      for number in 1...2 {
+        let id = "28-00000000000\(number)"
+        try board.write("2\(number)000\n", to: "\(master)/\(id)/temperature")
+        try board.link("/sys/bus/w1/devices/" + id, to: "../../../..\(master)/\(id)")
+      }
+      func bulk() throws -> String {
+        try String(contentsOfFile: board.path + master + "/therm_bulk_read", encoding: .utf8)
+      }
+      var settings = scene.settings(broker)
+      settings.sensors = ["{name: first, type: w1, id: 28-000000000001, interval: 100ms}"]
+      let agent = try scene.agent(settings, board: board)
+      try await subscriber.readings("first", atLeast: 3)
+      #expect(try bulk() == "0\n", "one sensor converts by itself")
+      settings.sensors.append("{name: second, type: w1, id: 28-000000000002, interval: 100ms}")
+      #expect(try await reload(scene, settings).ending == .exited(0))
+      try await until("the master converts for both") { try bulk().hasPrefix("trigger\n") }
+      try await until("both are read") {
+        try subscriber.readings("first").last?.value == 21 && subscriber.readings("second").last?.value == 22
+      }
+      _ = try await agent.end()
+    }
+  }
+
   @Test("a configuration that is wrong: its errors go to whoever asked and to the log, exit 78, and the old one stays")
   func wrong() async throws {
     try await withScene { scene in

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Sensing
@@ -285,6 +286,53 @@ import Testing
     #expect(queue.finish(0, outcome: value, at: at(5_000)).resumed == Bus("w1", isSerial: true))
     #expect(queue.submit([serialJob("w2"), serialJob("w3")], at: at(5_001)).refused.isEmpty)
     #expect(queue.queued.isEmpty && queue.suspended.isEmpty)
+  }
+
+  @Test("however many serial buses there are, one worker is left for all else, and who has waited longest goes first")
+  mutating func manySerialBuses() {
+    _ = queue.submit((1...3).map { serialJob("a\($0)", bus: "bus\($0)") }, at: at(0))
+    for index in 0..<3 { #expect(id(queue.next(for: index, at: at(0))) == "a\(index + 1)") }
+    _ = queue.submit([serialJob("z", bus: "bus9")], at: at(10))
+    _ = queue.submit([serialJob("b", bus: "bus1"), job("fast")], at: at(20))
+    #expect(id(queue.next(for: 3, at: at(20))) == "fast")
+    guard case .deliver = queue.finish(3, outcome: value, at: at(21)).step, case .wait = queue.next(for: 3, at: at(21))
+    else {
+      Issue.record("the last worker takes a serial bus")
+      return
+    }
+    _ = queue.finish(0, outcome: value, at: at(750))
+    #expect(id(queue.next(for: 0, at: at(750))) == "z")
+    _ = queue.finish(1, outcome: value, at: at(751))
+    #expect(id(queue.next(for: 1, at: at(751))) == "b")
+  }
+
+  @Test("serial buses that hang hold up no other: as long as a worker is left, it reads the rest")
+  mutating func hungSerialBuses() {
+    _ = queue.submit((1...4).map { serialJob("a\($0)", bus: "bus\($0)") }, at: at(0))
+    for index in 0..<3 { _ = queue.next(for: index, at: at(0)) }
+    #expect(queue.waiting.isEmpty && queue.queued.count == 1)
+    let advance = queue.advance(to: at(1_000))
+    #expect(ids(advance.results) == ["a1", "a2", "a3"] && advance.help == .start(3))
+    #expect(id(queue.next(for: 3, at: at(1_000))) == "a4")
+  }
+
+  @Test("a job keeps the bus on which it was submitted, and the next submission asks the source again")
+  mutating func movingBus() {
+    final class Moving: SensorSource {
+      let place = Mutex("one")
+      var bus: Bus { Bus(place.withLock { $0 }, isSerial: true) }
+      func read() throws(SensorError) -> Measurement { throw .stopped }
+    }
+    let source = Moving()
+    let job = ReadJob(id: "a", source: source)
+    _ = queue.submit([job], at: at(0))
+    _ = queue.next(for: 0, at: at(0))
+    _ = queue.submit([ReadJob(id: "b", source: source)], at: at(1))
+    source.place.withLock { $0 = "two" }
+    _ = queue.finish(0, outcome: value, at: at(750))
+    #expect(queue.waiting.map { $0.map(\.bus.name) } == [["one"]])
+    _ = queue.submit([job], at: at(751))
+    #expect(queue.waiting.map { $0.map(\.bus.name) } == [["one"], ["two"]])
   }
 
   @Test("when every worker hangs, what waits for a serial bus fails too")

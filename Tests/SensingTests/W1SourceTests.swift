@@ -146,9 +146,42 @@ import Testing
     #expect(try source.read().value == .number(3))
   }
 
-  @Test("all sensors share a bus on which one is read at a time")
-  func bus() {
-    #expect(source("28-000000000001").bus == source("10-000000000002").bus)
-    #expect(source("28-000000000001").bus.isSerial)
+  @Test("the sensors of one master share a bus on which one is read at a time; those of another do not wait for it")
+  func bus() throws {
+    let ids = ["28-000000000001", "28-000000000002", "28-000000000003"]
+    for (id, master) in zip(ids, [1, 1, 2]) { try sensor(id, master: master, ["temperature": "1000\n"]) }
+    let sources = ids.map { source($0) }
+    #expect(Set(sources.map(\.bus)) == [Bus("w1", isSerial: true)], "nothing is opened before the first read")
+    // One read finds the masters of all: it may hang itself.
+    _ = try sources[0].read()
+    #expect(sources.map(\.bus) == [1, 1, 2].map { Bus("w1 w1_bus_master\($0)", isSerial: true) })
+  }
+
+  @Test("a sensor that is put to another master is read on that one's bus")
+  func otherMaster() throws {
+    try sensor("28-000000000001", master: 1, ["temperature": "1000\n"])
+    let source = source("28-000000000001")
+    _ = try source.read()
+    tree.remove("/sys/bus/w1/devices/28-000000000001")
+    #expect(complaint(of: source) != nil)
+    #expect(source.bus.name == "w1 w1_bus_master1")
+    try sensor("28-000000000001", master: 2, ["temperature": "2000\n"])
+    _ = try source.read()
+    #expect(source.bus.name == "w1 w1_bus_master2")
+  }
+
+  @Test("a sensor that is not read any more is no reason for a bulk conversion")
+  func forgotten() throws {
+    let ids = ["28-000000000001", "28-000000000002"]
+    for id in ids { try sensor(id, ["temperature": "1000\n"]) }
+    try tree.write("/sys/devices/w1_bus_master1/therm_bulk_read", "0\n")
+    let first = source(ids[0])
+    _ = try first.read()
+    _ = try source(ids[1]).read()
+    #expect(bulkRead() == "trigger")
+    try tree.write("/sys/devices/w1_bus_master1/therm_bulk_read", "0\n")
+    conversions.keep(only: [ids[0]])
+    for _ in 1...2 { _ = try first.read() }
+    #expect(bulkRead() == "0")
   }
 }

@@ -104,7 +104,8 @@ extension Agent {
     let plan: Daemon.Plan
     do throws(PlanError) {
       plan = try new.daemonPlan(
-        device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
+        device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+        thermometers: thermometers)
     } catch { throw .plan(error) }
     let applied: [String]?
     do throws(StorageError) { applied = try await daemon.apply(plan, change) } catch { throw .storage(error) }

@@ -54,6 +54,7 @@ public actor Agent {
   var device: String?
   /// Random, new in each process.
   let instance: String
+  let thermometers = W1Conversions()
   var isReloading = false
   /// A signal asked for it meanwhile.
   var isReloadWanted = false
@@ -132,7 +133,8 @@ public actor Agent {
       logger.notice("\(guarantee)")
     }
     var plan = try configuration.daemonPlan(
-      device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder)
+      device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+      thermometers: thermometers)
     plan.identity = identity
     await startControl()
     if let store {

@@ -65,16 +65,19 @@ extension Configuration {
       instance: instance, version: limpetVersion)
   }
 
+  /// - Parameter thermometers: the same for every plan of one agent, since a conversion is of all sensors of a bus, also
+  ///   of those that were there before a reload.
   func daemonPlan(
-    device: String, instance: String, root: FileRoot, runtimeFolder: String?
+    device: String, instance: String, root: FileRoot, runtimeFolder: String?,
+    thermometers: W1Conversions = W1Conversions()
   ) throws(PlanError) -> Daemon.Plan {
-    let thermometers = W1Conversions()
     var streams: [Stream] = []
     var plannedSensors: [PlannedSensor] = []
     for sensor in sensors {
       plannedSensors.append(sensor.planned(stream: streams.count, root: root, thermometers: thermometers))
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
+    thermometers.keep(only: sensors.compactMap { if case .w1(let id) = $0.source { id } else { nil } })
     var plannedInputs: [PlannedInput] = []
     for (place, input) in inputs.enumerated() {
       plannedInputs.append(input.planned(stream: streams.count, place: place))
