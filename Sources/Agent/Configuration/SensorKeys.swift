@@ -141,10 +141,10 @@ enum SensorKeys {
     required: "device", .device, missing: "write the device's name, such as ads1015",
     help: "The device's name or label, or the path of its device, or the end of that.", example: "ads1015")
   static let iioChannel = Key(
-    optional: "channel", .attribute, help: "The channel, such as in_voltage0: its attributes without _raw or _input.",
+    optional: "channel", .iioChannel, help: "The channel, such as in_voltage0: its attributes without _raw or _input.",
     example: "in_voltage0")
   static let iioChannels = Key(
-    optionalList: "channels", .attribute, help: "Instead of channel: several, which are published in one reading.",
+    optionalList: "channels", .iioChannel, help: "Instead of channel: several, which are published in one reading.",
     example: "[in_voltage0, in_voltage1]")
   static let id = Key(
     required: "id", .w1, missing: "write the sensor's id, such as 28-0316a2795bff", help: "The sensor's id on the bus.",
@@ -224,6 +224,14 @@ extension ValueKind where Value == String {
     let isRight = text.unicodeScalars.allSatisfy { $0.isNameCharacter && $0 != "." }
     guard isRight, (1...64).contains(text.utf8.count) else {
       throw Mismatch(message: "\(quoted(text)) is not the name of an attribute; write 1 to 64 of A-Z a-z 0-9 _ -")
+    }
+    return text
+  }
+
+  /// What the attributes of an iio channel begin with.
+  static let iioChannel = attribute.map { text throws(Mismatch) in
+    for suffix in ["_raw", "_input"] where text.hasSuffix(suffix) {
+      throw Mismatch(message: "\(quoted(text)) is not a channel; write \(text.dropLast(suffix.count))")
     }
     return text
   }
