@@ -60,6 +60,9 @@ struct CheckTests {
           - {name: battery, type: power_supply, supply: BAT0, property: capacity, change: 5%}
           - {name: disk, type: system, value: disk_free, path: /}
           - {name: level, type: file, path: /run/tank, match: "level: ([0-9]+)", unit: mm}
+          - {name: door, type: file, path: /run/door, map: {open: 1, shut: 0}}
+          - {name: air_f, type: thermal, zone: air, unit: °F, scale: 1.8, offset: 32, range: {min: -40, max: 185}}
+          - {name: kelvin, type: file, path: /run/kelvin, offset: -273.15, range: {min: 0}}
 
         """, root: board.path)
       #expect(outcome.ending == .exited(0))
@@ -77,6 +80,9 @@ struct CheckTests {
           "  limpet/shed/battery: power supply BAT0 capacity in %, every 10 s, if it moved by 5 %",
           "  limpet/shed/disk: system disk_free / in B, every 10 s",
           "  limpet/shed/level: file /run/tank matching level: ([0-9]+) in mm, every 10 s",
+          "  limpet/shed/door: file /run/door, every 10 s, by map",
+          "  limpet/shed/air_f: thermal zone air in °F, every 10 s, × 1.8 + 32, range -40 to 185",
+          "  limpet/shed/kelvin: file /run/kelvin, every 10 s, × 1 - 273.15, range from 0",
         ])
     }
   }

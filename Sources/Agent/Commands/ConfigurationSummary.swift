@@ -183,7 +183,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       let topic = configuration.topic.expanded(device: device, name: sensor.name)
       let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
       return "  \(topic): \(sensor.source)\(trips(sensor.source))\(unit), every \(sensor.interval.inWords)"
-        + average(sensor) + condition(sensor)
+        + conditioning(sensor) + average(sensor) + condition(sensor)
     }
     let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
     let inputs = configuration.inputs.map { input in
@@ -228,6 +228,16 @@ public struct ConfigurationSummary: CustomStringConvertible {
     else { return "" }
     let points = zone.tripPoints(in: root).map { "\($0.type) \($0.temperature.shortestDecimal) °C" }
     return points.isEmpty ? "" : " (\(points.joined(separator: ", ")))"
+  }
+
+  /// What is done with each value that was read, in the order in which it is done.
+  private func conditioning(_ sensor: SensorConfiguration) -> String {
+    var words = sensor.map.isEmpty ? "" : ", by map"
+    if sensor.scale != 1 || sensor.offset != 0 {
+      let offset = "\(sensor.offset < 0 ? "-" : "+") \(abs(sensor.offset).shortestDecimal)"
+      words += ", × \(sensor.scale.shortestDecimal)" + (sensor.offset == 0 ? "" : " \(offset)")
+    }
+    return words + (sensor.range.map { ", range \($0)" } ?? "")
   }
 
   private func average(_ sensor: SensorConfiguration) -> String {
