@@ -27,7 +27,7 @@ final class HwmonSource: SensorSource {
       try search()
     } at: { place throws(SensorError) in
       let name = try reading { () throws(ReadError) in try root.text(of: place.chip.namePath) }
-      guard name == chip else { throw .moved(chip, path: place.chip.folder) }
+      guard name == chip, isPlaced(place.chip) else { throw .moved(chip, path: place.chip.folder) }
       // Asked first: with a fault, the value is whatever the converter makes of an open wire.
       if let path = place.input.faultPath, try root.integer(of: path) != 0 { throw .fault(path: path) }
       let raw = try root.integer(of: place.input.path)
@@ -36,6 +36,13 @@ final class HwmonSource: SensorSource {
       let time = BootClock.now
       return Measurement(value: value, unit: kind.unit, doubt: alarm(of: place.input), time: time)
     }
+  }
+
+  /// Whether a chip is still that of the device. Below its device it is, as it is there; by its number in a tree without
+  /// links it may be another of its name.
+  private func isPlaced(_ chip: HwmonChip) -> Bool {
+    guard let device, chip.folder.hasPrefix(HwmonChip.classFolder) else { return true }
+    return chip.isOf(device: device, in: root)
   }
 
   /// Limits are the driver's, so what it says of them is told as it stands; what it does not say takes no value away.

@@ -136,6 +136,24 @@ import Testing
     #expect(try source.read().value == .number(1))
   }
 
+  @Test("with a device, they are told apart in a tree whose class has folders instead of links, too")
+  func deviceRenumberedWithoutLinks() throws {
+    func place(_ first: Int, _ second: Int) throws {
+      for (number, address, value) in [(first, "1-0048", "1000"), (second, "1-0049", "2000")] {
+        try tree.write("/sys/class/hwmon/hwmon\(number)/name", "lm75\n")
+        try tree.write("/sys/class/hwmon/hwmon\(number)/temp1_input", value)
+        try tree.link("/sys/class/hwmon/hwmon\(number)/device", to: "../../../devices/i2c-1/\(address)")
+        tree.folder("/sys/devices/i2c-1/\(address)")
+      }
+    }
+    try place(0, 1)
+    let source = SensorKind.hwmon(chip: "lm75", device: "1-0048", selector: .channel("temp1")).source(in: tree.root)
+    #expect(try source.read().value == .number(1))
+    tree.remove("/sys/class/hwmon")
+    try place(1, 0)
+    #expect(try source.read().value == .number(1))
+  }
+
   @Test("an alarm leaves the value and says which limit it is past")
   func alarms() throws {
     try chip(
