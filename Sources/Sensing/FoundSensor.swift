@@ -58,6 +58,8 @@ extension FoundSensor {
     let jobs = sensors.map {
       ReadJob(id: $0.name, source: $0.kind.source(in: root, thermometers: conversions), timeout: timeout)
     }
+    // There is one round only, and who may block here: no thermometer waits for another master's.
+    conversions.locate(in: root)
     let refused = reader.submit(jobs)
     results.withLock { results in
       for result in refused { results[result.id] = result.outcome }

@@ -55,15 +55,17 @@ public final class W1Conversions: Sendable {
     return folder.map { String($0[($0.lastIndex(of: "/").map($0.index(after:)) ?? $0.startIndex)...]) }
   }
 
-  /// Finds the masters of a sensor that is about to be read, which may hang elsewhere now, and of those that have none
-  /// yet: should this read hang, theirs need not wait for it.
+  /// Finds the masters of the sensors that have none yet.
+  func locate(in root: FileRoot) {
+    for id in state.withLock({ state in state.places.filter { $0.value == nil }.map(\.key) }) { locate(id, in: root) }
+  }
+
+  /// Finds the master of a sensor, which may be another by now; nil: it is at none.
+  @discardableResult
   private func locate(_ id: String, in root: FileRoot) -> String? {
-    let sought = state.withLock { state in state.places.filter { $0.value == nil && $0.key != id }.map(\.key) } + [id]
-    let found = sought.compactMap { id in Self.masterFolder(of: id, in: root).map { (id, $0) } }
-    return state.withLock { state in
-      for (id, folder) in found { state.places[id] = folder }
-      return found.last { $0.0 == id }?.1
-    }
+    guard let folder = Self.masterFolder(of: id, in: root) else { return nil }
+    state.withLock { $0.places[id] = folder }
+    return folder
   }
 
   /// A sensor's folder is in its master's.
@@ -74,6 +76,8 @@ public final class W1Conversions: Sendable {
 
   /// Sees to it that the next read of a sensor's `temperature` gives a value of now. What fails here shows there.
   func prepare(_ id: String, in root: FileRoot) {
+    // Of the others too: should this read hang, theirs need not wait for it.
+    locate(in: root)
     guard let master = locate(id, in: root) else { return }
     let begins = state.withLock { all in
       var state = all.masters[master] ?? Master()

@@ -98,11 +98,18 @@ struct ScanTests {
     try await withScene { scene in
       let tree = try tree(.raspberryPi5, scene)
       try HangingFile.mount(on: tree.path + "/sys/class/hwmon/hwmon2/fan1_input", scene)
+      for number in 1...2 {
+        let folder = "/sys/devices/w1_bus_master\(number)/28-00000000000\(number)"
+        try tree.write("2\(number)000\n", to: folder + "/temperature")
+        try tree.link("/sys/bus/w1/devices/28-00000000000\(number)", to: "../../../..\(folder)")
+      }
+      try HangingFile.mount(on: tree.path + "/sys/devices/w1_bus_master1/28-000000000001/temperature", scene)
       let outcome = try await scene.limpet("scan", "--root", tree.path, "--yaml")
       #expect(outcome.ending == .exited(0))
       #expect(
         outcome.output.contains { $0.contains("# - {name: pwmfan_fan1") && $0.contains("did not return within") })
-      #expect(outcome.output.count { $0.contains("# - {") } == 1)
+      #expect(outcome.output.contains { $0.contains("- {name: w1_28-000000000002") && $0.hasSuffix("# 22 °C") })
+      #expect(outcome.output.count { $0.contains("# - {") } == 2)
     }
   }
 
