@@ -64,22 +64,22 @@ struct JSONObject {
 
   /// A list of values that are JSON already.
   mutating func add(_ name: StaticString, list values: [ByteBuffer]) {
-    addName(name)
-    bytes.append(UInt8(ascii: "["))
-    for (index, value) in values.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      bytes.append(value)
-    }
-    bytes.append(UInt8(ascii: "]"))
+    add(name, values) { $0.append($1) }
   }
 
   /// A list of texts.
   mutating func add(_ name: StaticString, texts: [String]) {
+    add(name, texts) { $0.appendJSON($1) }
+  }
+
+  private mutating func add<Item>(
+    _ name: StaticString, _ items: [Item], _ append: (inout [UInt8], Item) -> Void
+  ) {
     addName(name)
     bytes.append(UInt8(ascii: "["))
-    for (index, text) in texts.enumerated() {
+    for (index, item) in items.enumerated() {
       if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      bytes.appendJSON(text)
+      append(&bytes, item)
     }
     bytes.append(UInt8(ascii: "]"))
   }
