@@ -154,7 +154,7 @@ struct BrokerSection {
     let tls = Configuration.TLS(
       ca: context.readable(reader.read(TLSKeys.ca)),
       certificate: context.readable(certificate),
-      key: context.readable(key),
+      key: context.readable(key, isSecret: true),
       serverName: reader.read(TLSKeys.serverName).value,
       insecure: reader.read(TLSKeys.insecure).value)
     reader.reject(unknownTo: TLSKeys.all)

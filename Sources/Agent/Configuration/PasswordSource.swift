@@ -38,11 +38,7 @@ struct PasswordSource {
           written.value, written.path, ReadingContext.cannotRead(context.shown(resolved, written), failure))
         return nil
       case .success(let found):
-        if found.isReadableByOthers {
-          context.log.warning(
-            written.value, written.path,
-            "everyone on this device can read \(quoted(context.shown(resolved, written))); chmod o-r it")
-        }
+        context.warn(of: found, resolved, written)
         return secret(in: found.bytes, of: context.shown(resolved, written), at: written, context)
       }
     }

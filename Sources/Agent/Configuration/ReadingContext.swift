@@ -11,13 +11,25 @@ struct ReadingContext {
   }
 
   /// Resolves a path that must be readable, and says so where it is not.
-  func readable(_ field: Field<String?>) -> String? {
+  ///
+  /// - Parameter isSecret: others should not be able to read it.
+  func readable(_ field: Field<String?>, isSecret: Bool = false) -> String? {
     guard let path = field.value, let written = field.written else { return nil }
     let resolved = resolve(path)
-    if case .failure(let failure) = files.open(resolved, 0) {
+    switch files.open(resolved, 0) {
+    case .failure(let failure):
       log.error(written.value, written.path, Self.cannotRead(shown(resolved, written), failure))
+    case .success(let found): if isSecret { warn(of: found, resolved, written) }
     }
     return resolved
+  }
+
+  /// Says so where a secret is in a file that everyone can read.
+  func warn(of found: ConfigurationFiles.Found, _ resolved: String, _ written: Written) {
+    guard found.isReadableByOthers else { return }
+    log.warning(
+      written.value, written.path,
+      "everyone on this device can read \(quoted(shown(resolved, written))); chmod o-r it")
   }
 
   /// A path for messages: of one that is made of variables and files nothing is told.

@@ -61,6 +61,15 @@ struct SecretTests {
     #expect(printed(loadConfiguration(minimalConfiguration + text)) == [expected])
   }
 
+  @Test("a key that everyone on the device can read is a warning, a certificate is not")
+  func readableKey() {
+    let text = "broker:\n  url: mqtts://h\n  tls: {certificate: open, key: open}\n"
+    #expect(
+      printed(loadConfiguration(text, mode: 0o644)) == [
+        "3:33: warning: broker.tls.key: everyone on this device can read \"/etc/limpet/open\"; chmod o-r it"
+      ])
+  }
+
   @Test("a password that everyone on the device can read is a warning")
   func readable() {
     let inline = loadConfiguration(minimalConfiguration + "  password: s3cret\n", mode: 0o644)
