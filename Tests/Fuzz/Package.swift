@@ -14,9 +14,10 @@ let package = Package(
       swiftSettings: watched),
     .target(name: "YAML", dependencies: ["CYAML"], path: "YAML", swiftSettings: watched),
     .target(
-      name: "Agent", dependencies: ["YAML", "Sensing", .product(name: "NIOCore", package: "swift-nio")], path: "Agent",
-      swiftSettings: watched),
-    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads"], path: "Sensing"),
+      name: "Agent", dependencies: ["YAML", "Sensing", "Time", .product(name: "NIOCore", package: "swift-nio")],
+      path: "Agent", swiftSettings: watched),
+    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads", "Time"], path: "Sensing"),
+    .target(name: "Time", path: "Time"),
     .target(name: "Threads", path: "Threads"),
     .target(name: "CGPIO", path: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
     .systemLibrary(name: "CLinux", path: "CLinux"),
@@ -24,7 +25,7 @@ let package = Package(
     .target(name: "CFuzzer", path: "CFuzzer"),
     .executableTarget(
       name: "fuzz",
-      dependencies: ["MQTT", "YAML", "Agent", "CFuzzer", .product(name: "NIOCore", package: "swift-nio")],
+      dependencies: ["MQTT", "YAML", "Agent", "CFuzzer", "Time", .product(name: "NIOCore", package: "swift-nio")],
       path: "Fuzz", swiftSettings: watched),
   ],
   swiftLanguageModes: [.v6]

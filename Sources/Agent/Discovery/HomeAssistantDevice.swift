@@ -50,12 +50,3 @@ struct HomeAssistantDevice: Sendable {
       entries: Set(components.map { Announcement.Entry(kind: $0.platform, name: $0.id) }))
   }
 }
-
-extension Configuration.HomeAssistant {
-  func topic(device: String) -> String { "\(prefix)/device/limpet_\(Self.objectID(device))/config" }
-
-  var birthTopic: String { "\(prefix)/status" }
-
-  /// Letters, digits, `_` and `-` are all that Home Assistant takes in its topics.
-  private static func objectID(_ device: String) -> String { String(device.map { $0 == "." ? "_" : $0 }) }
-}

@@ -1,4 +1,5 @@
 import NIOCore
+import Time
 
 @testable import MQTT
 

@@ -1,3 +1,12 @@
+extension Configuration.HomeAssistant {
+  func topic(device: String) -> String { "\(prefix)/device/limpet_\(Self.objectID(device))/config" }
+
+  var birthTopic: String { "\(prefix)/status" }
+
+  /// Letters, digits, `_` and `-` are all that Home Assistant takes in its topics.
+  private static func objectID(_ device: String) -> String { String(device.map { $0 == "." ? "_" : $0 }) }
+}
+
 /// Names in the Homie convention 5: "A topic level ID MAY ONLY contain lowercase letters from a to z, numbers from 0 to 9
 /// as well as the hyphen character".
 enum HomieID {
