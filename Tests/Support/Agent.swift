@@ -48,6 +48,18 @@ package final class Agent: Sendable {
 
   package func says(_ text: String) -> Bool { log.contains { $0.contains(text) } }
 
+  /// How long it took from one line of its log to another, by its own clock: a test that is kept waiting by a busy
+  /// machine would count that too.
+  package func time(
+    from first: String, to last: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> TimeInterval {
+    func moment(_ text: String) throws -> Date {
+      let line = try #require(log.first { $0.contains(text) }, "\(text)", sourceLocation: sourceLocation)
+      return try Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(String(line.prefix { $0 != " " }))
+    }
+    return try moment(last).timeIntervalSince(try moment(first))
+  }
+
   /// Waits for a line of its log.
   @discardableResult
   package func line(

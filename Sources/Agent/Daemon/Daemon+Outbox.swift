@@ -75,6 +75,11 @@ extension Daemon {
   /// At the end: everything that waits is written, or cannot be.
   func storeReadings() async {
     guard let store, outbox.disk.isOpen else { return }
+    if !unnumbered.isEmpty {
+      // Their numbers are being reserved: the store is behind that when it answers.
+      await store.settle()
+      numberReadings()
+    }
     while true {
       if let batch = outbox.takeBatch(all: true, streamName, .now(), at: .now) {
         guard await apply(batch, store) else { return }
