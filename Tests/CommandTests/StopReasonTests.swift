@@ -98,7 +98,8 @@ private let canMountApart: Bool = {
   let probe = try? Child(
     ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/run"], environment: [:],
     output: FileManager.default.temporaryDirectory.path + "/limpet-mount-probe-\(getpid())")
-  while let probe, probe.ending == nil { usleep(1000) }
+  let deadline = ContinuousClock.now + .seconds(10)
+  while let probe, probe.ending == nil, ContinuousClock.now < deadline { usleep(1000) }
   for path in [probe?.standardOutput, probe?.standardError] { _ = path.map { unlink($0) } }
   return probe?.ending == .exited(0)
 }()
