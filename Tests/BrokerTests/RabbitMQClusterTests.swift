@@ -6,7 +6,7 @@ import Testing
 
 /// Two RabbitMQ nodes in one cluster, and a client that knows both.
 @Suite(
-  "The client on a RabbitMQ cluster", .enabled(if: BrokerKind.othersAreTested), .serialized, .showsLogs,
+  "The client on a RabbitMQ cluster", .enabled(if: BrokerKind.othersAreTested), .serialized, .showsLogs, .timed,
   .timeLimit(.minutes(4 * Patience.factor)))
 struct RabbitMQClusterTests {
   private struct Cluster {

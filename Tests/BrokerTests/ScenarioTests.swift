@@ -5,7 +5,8 @@ import Testing
 private let brokers = BrokerKind.tested
 
 /// What each broker has to do with the client, as far as its traits say that it can.
-@Suite("The client on real brokers", .serialized, .brokers, .showsLogs, .timeLimit(.minutes(3 * Patience.factor)))
+@Suite(
+  "The client on real brokers", .serialized, .brokers, .showsLogs, .timed, .timeLimit(.minutes(3 * Patience.factor)))
 struct ScenarioTests {
   // MARK: Connections
 

@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("A broker that misbehaves", .showsLogs)
+@Suite("A broker that misbehaves", .showsLogs, .timed)
 struct BadBrokerTests {
   @Test(
     "bytes that are no MQTT: says so in one line, and tries again with a back-off",
@@ -98,7 +98,7 @@ struct BadBrokerTests {
       let fourth = try await broker.connection(4)
       for connection in broker.connections.prefix(3) {
         let end = try await connection.end()
-        #expect((.milliseconds(300)...(.milliseconds(900) * Patience.factor)).contains(end - connection.opened))
+        #expect((.milliseconds(300)...(.seconds(3) * Patience.factor)).contains(end - connection.opened))
         #expect(connection.packets.count == 1)
       }
       #expect(fourth.opened - broker.connections[0].opened > .milliseconds(3 * 350))
@@ -143,15 +143,15 @@ struct BadBrokerTests {
         FakeBroker.obliging(packet, connection)
       }
       var settings = scene.settings(port: broker.port, version: version)
-      settings.broker.append("keepalive: 2s")
+      settings.broker.append("keepalive: 4s")
       settings.sensors = ["{name: once, type: system, value: load1, interval: 1h}"]
       let agent = try scene.agent(settings)
       let first = try await broker.connection(1)
       let ping = try await first.arrival("PINGREQ") { $0 == .pingreq }
       let last = try #require(first.arrivals.last { $0.packet != .pingreq })
-      #expect((.milliseconds(1900)...(.milliseconds(2600) * Patience.factor)).contains(ping.time - last.time))
+      #expect((.milliseconds(3900)...(.milliseconds(5500) * Patience.factor)).contains(ping.time - last.time))
       let end = try await first.end()
-      #expect((.milliseconds(900)...(.milliseconds(1500) * Patience.factor)).contains(end - ping.time))
+      #expect((.milliseconds(1900)...(.milliseconds(3500) * Patience.factor)).contains(end - ping.time))
       #expect(first.disconnect == nil, "the broker shall publish the will")
       try await agent.line("connection lost: no answer to PINGREQ")
       // The next one answers, and is kept.

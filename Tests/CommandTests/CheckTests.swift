@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("limpet check", .showsLogs)
+@Suite("limpet check", .showsLogs, .timed)
 struct CheckTests {
   private func check(_ scene: Scene, _ text: String, root: String? = nil) async throws -> Scene.Outcome {
     let file = try scene.write(text, to: "c.yaml")

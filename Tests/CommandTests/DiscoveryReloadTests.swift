@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("Home Assistant and Homie follow a reload", .showsLogs)
+@Suite("Home Assistant and Homie follow a reload", .showsLogs, .timed)
 struct DiscoveryReloadTests {
   private static let topic = "homeassistant/device/limpet_board/config"
   private static let base = "homie/5/board"

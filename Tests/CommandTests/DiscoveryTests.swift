@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("Home Assistant and Homie", .showsLogs)
+@Suite("Home Assistant and Homie", .showsLogs, .timed)
 struct DiscoveryTests {
   private static let topic = "homeassistant/device/limpet_board/config"
 

@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("Faults of the machine", .showsLogs)
+@Suite("Faults of the machine", .showsLogs, .timed)
 struct FaultTests {
   /// An agent whose storage is no use works all the same, and says so once.
   private func expectToRunOn(_ scene: Scene, storage: String, saying words: String) async throws {
@@ -74,8 +74,8 @@ struct FaultTests {
       try await agent.line("the storage can be written again")
       let seen = try subscriber.readings("load").count
       let readings = try await subscriber.readings("load", atLeast: seen + 5)
-      var numbers: Set<Int> = []
-      #expect(readings.map(\.seq).filter { numbers.insert($0).inserted } == Array(1...numbers.count))
+      let numbers = readings.map(\.seq).firstArrivals
+      #expect(numbers == Array(1...numbers.count))
       let ending = try await agent.end()
       #expect(ending == .exited(0))
     }

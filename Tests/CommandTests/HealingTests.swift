@@ -3,7 +3,7 @@ import NIOCore
 import TestScene
 import Testing
 
-@Suite("The status stays right while others write to it, close on it or share it", .showsLogs)
+@Suite("The status stays right while others write to it, close on it or share it", .showsLogs, .timed)
 struct HealingTests {
   private func publish(_ scene: Scene, _ broker: Mosquitto, _ payload: String) async throws {
     let outcome = try await scene.run(

@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("the health reading and the metrics file", .showsLogs)
+@Suite("the health reading and the metrics file", .showsLogs, .timed)
 struct HealthTests {
   @Test("status, health and metrics tell the same numbers, by the same names")
   func numbers() async throws {

@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("Sensors that hang or fail", .showsLogs)
+@Suite("Sensors that hang or fail", .showsLogs, .timed)
 struct HungSensorTests {
   /// How late each reading is against the grid of its interval, in seconds, from the one that was earliest.
   private func delays(of readings: [Reading], interval: Double) throws -> [Double] {

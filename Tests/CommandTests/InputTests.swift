@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("Inputs where there is no GPIO", .showsLogs)
+@Suite("Inputs where there is no GPIO", .showsLogs, .timed)
 struct InputTests {
   @Test("a board without GPIO: readings of bad quality that say so, and the rest goes on")
   func nothing() async throws {

@@ -4,7 +4,7 @@ import NIOCore
 import TestScene
 import Testing
 
-@Suite("limpet probe, after CONNACK", .showsLogs)
+@Suite("limpet probe, after CONNACK", .showsLogs, .timed)
 struct ProbeStepsTests {
   private func probe(_ scene: Scene, _ settings: Settings, _ arguments: String...) async throws -> Scene.Outcome {
     let file = try scene.write(settings.text, to: "probe.yaml")

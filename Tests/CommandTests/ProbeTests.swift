@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("limpet probe", .showsLogs)
+@Suite("limpet probe", .showsLogs, .timed)
 struct ProbeTests {
   /// The outcome with what CONNACK said alone: the steps after it are `ProbeStepsTests`.
   private func probe(_ scene: Scene, _ settings: Settings, _ arguments: String...) async throws -> Scene.Outcome {

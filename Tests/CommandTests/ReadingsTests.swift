@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("Readings of a board reach a broker", .showsLogs)
+@Suite("Readings of a board reach a broker", .showsLogs, .timed)
 struct ReadingsTests {
   struct Expected: Sendable, CustomTestStringConvertible {
     let name: String
@@ -177,7 +177,7 @@ struct ReadingsTests {
       for round in 1...30 {
         try await subscriber.readings("s1", atLeast: round * 3)
         agent.process.signal(SIGSTOP)
-        try await Task.sleep(for: .milliseconds(25))
+        try await pause(for: .milliseconds(25))
         agent.process.signal(SIGCONT)
       }
       let bad = try (1...10).flatMap { try subscriber.readings("s\($0)") }.compactMap(\.error)
@@ -277,7 +277,8 @@ struct ReadingsTests {
       let means = try await subscriber.readings("mean", atLeast: 4)
       #expect(means.allSatisfy { $0.value == 21.537 })
       let times = try means.map { try $0.date.timeIntervalSince1970 }
-      #expect((0.15...0.3).contains((times[3] - times[0]) / 3), "seconds between two windows")
+      // A sample that a busy machine takes late ends its window late.
+      #expect((0.15...0.6).contains((times[3] - times[0]) / 3), "seconds between two windows")
     }
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("limpet reload", .showsLogs)
+@Suite("limpet reload", .showsLogs, .timed)
 struct ReloadTests {
   /// Writes the configuration and asks for it.
   private func reload(_ scene: Scene, _ settings: Settings) async throws -> Scene.Outcome {

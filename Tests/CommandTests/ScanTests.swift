@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("limpet scan", .showsLogs)
+@Suite("limpet scan", .showsLogs, .timed)
 struct ScanTests {
   /// What `--json` says of a sensor.
   private struct Found: Decodable {

@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("The agent as a service of systemd", .showsLogs)
+@Suite("The agent as a service of systemd", .showsLogs, .timed)
 struct ServiceTests {
   @Test("without a broker it becomes ready, says what to set, and is alive as often as it is asked to be")
   func withoutBroker() async throws {

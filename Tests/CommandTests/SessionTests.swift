@@ -3,7 +3,7 @@ import MQTT
 import TestScene
 import Testing
 
-@Suite("An agent's MQTT session outlives its process", .showsLogs)
+@Suite("An agent's MQTT session outlives its process", .showsLogs, .timed)
 struct SessionTests {
   @Test(
     "readings under way when the agent is killed are sent again, with DUP and under their identifiers",

@@ -2,7 +2,7 @@ import Foundation
 import TestScene
 import Testing
 
-@Suite("Why an agent stopped, and for how long it was gone", .showsLogs)
+@Suite("Why an agent stopped, and for how long it was gone", .showsLogs, .timed)
 struct StopReasonTests {
   /// Runs an agent until it is online, stops it, and says what presence and status tell.
   private func stop(_ scene: Scene, under launcher: [String]) async throws -> (presence: String, status: String?) {

@@ -8,7 +8,7 @@ import Testing
 
 /// What a server may do to a client, by malice or by mistake, over TCP. One after the other: some are heavy, and tests of
 /// other suites look at the clock.
-@Suite("Abuse", .serialized, .timeLimit(.minutes(3 * Patience.factor)))
+@Suite("Abuse", .timed, .serialized, .timeLimit(.minutes(3 * Patience.factor)))
 struct AbuseTests {
   // MARK: Pieces and heaps
 

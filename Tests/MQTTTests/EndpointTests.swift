@@ -4,7 +4,7 @@ import Testing
 
 @testable import MQTT
 
-@Suite("Preparing an endpoint", .timeLimit(.minutes(2 * Patience.factor)))
+@Suite("Preparing an endpoint", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct EndpointTests {
   struct Broken: Error, CustomStringConvertible {
     let description = "the signing key has expired"

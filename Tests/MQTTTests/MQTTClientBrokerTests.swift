@@ -8,7 +8,7 @@ import Time
 
 @testable import MQTT
 
-@Suite("MQTTClient on mosquitto", .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
+@Suite("MQTTClient on mosquitto", .showsLogs, .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientBrokerTests {
   @Test(
     "publish returns when a message of each QoS is safe; the messages arrive in order [MQTT-4.2.0-1] [behaviour 50]")

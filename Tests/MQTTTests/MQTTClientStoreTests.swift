@@ -3,7 +3,7 @@ import NIOCore
 import TestScene
 import Testing
 
-@Suite("MQTTClient with a session that is kept", .showsLogs, .timeLimit(.minutes(2 * Patience.factor)))
+@Suite("MQTTClient with a session that is kept", .showsLogs, .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientStoreTests {
   private let store = MemoryStore()
 

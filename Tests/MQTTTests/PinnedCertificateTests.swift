@@ -4,7 +4,7 @@ import Testing
 
 @testable import MQTT
 
-@Suite("A pinned certificate", .timeLimit(.minutes(2 * Patience.factor)))
+@Suite("A pinned certificate", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct PinnedCertificateTests {
   @Test(
     "is enough: no authority knows it, and the name is another",

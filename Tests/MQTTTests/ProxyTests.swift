@@ -5,7 +5,7 @@ import Testing
 
 @testable import MQTT
 
-@Suite("Proxy", .timeLimit(.minutes(2 * Patience.factor)))
+@Suite("Proxy", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct ProxyTests {
   @Test(
     "carries every transport to a name that only the proxy knows, TLS within",

@@ -7,7 +7,7 @@ import Testing
 @testable import MQTT
 
 /// Beside the others, since they do little but wait.
-@Suite("Abuse by silence", .timeLimit(.minutes(3 * Patience.factor)))
+@Suite("Abuse by silence", .timed, .timeLimit(.minutes(3 * Patience.factor)))
 struct SilenceTests {
   @Test(
     """
@@ -48,9 +48,9 @@ struct SilenceTests {
       guard case .packet(let packet) = occurrence else { return }
       if case .pingreq = packet { visit.send(.numbered(1, .atMostOnce, nil)) } else { visit.oblige(packet) }
     } _: { server, client, witness in
-      try await until("two pings", within: patience) { witness.deliveries.count == 2 }
+      try await until("two pings", within: patience) { witness.deliveries.count >= 2 }
       #expect(witness.losses.isEmpty)
-      #expect(try await server.visit(1).count(.pingreq) == 2)
+      #expect(try await server.visit(1).count(.pingreq) >= 2)
     }
   }
 }

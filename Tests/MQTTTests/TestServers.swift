@@ -176,18 +176,24 @@ func withScriptedServer(
 
 /// The client's ends of TCP connections to a port, by state (`st` of proc_net_tcp); 2 is SYN_SENT, 6 TIME_WAIT.
 func sockets(to port: Int) throws -> [Int] {
-  try ["tcp", "tcp6"].flatMap { table in
-    // Of a file without a size not every way of reading sees more than a page.
-    let file = try #require(FileHandle(forReadingAtPath: "/proc/net/\(table)"))
-    var data = Data()
-    while let part = try file.read(upToCount: 1 << 16), !part.isEmpty { data += part }
-    let text = String(decoding: data, as: UTF8.self)
-    return try text.split(separator: "\n").dropFirst().compactMap { line -> Int? in
-      let fields = line.split(separator: " ")
-      guard fields.count > 3, let remote = fields[2].split(separator: ":").last else { return nil }
-      guard try #require(Int(remote, radix: 16)) == port else { return nil }
-      return Int(fields[3], radix: 16)
+  let digits = String(port, radix: 16, uppercase: true)
+  let mark = ":" + String(repeating: "0", count: 4 - digits.count) + digits
+  return try ["tcp", "tcp6"].flatMap { table in
+    // There are thousands of lines after other tests, and this is looked at again and again.
+    let file = try #require(fopen("/proc/net/\(table)", "r"))
+    defer { fclose(file) }
+    setvbuf(file, nil, _IOFBF, 1 << 16)
+    var line: UnsafeMutablePointer<CChar>?
+    var room = 0
+    defer { free(line) }
+    var states: [Int] = []
+    while getline(&line, &room, file) > 0, let line {
+      guard strstr(line, mark) != nil else { continue }
+      let fields = String(cString: line).split(separator: " ")
+      guard fields.count > 3, fields[2].hasSuffix(mark), let state = Int(fields[3], radix: 16) else { continue }
+      states.append(state)
     }
+    return states
   }
 }
 

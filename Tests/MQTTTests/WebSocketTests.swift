@@ -6,7 +6,7 @@ import Testing
 @testable import MQTT
 
 /// MQTT over WebSocket, MQTT 5.0 §6, against a server in this process.
-@Suite("WebSocket", .timeLimit(.minutes(1 * Patience.factor)))
+@Suite("WebSocket", .timed, .timeLimit(.minutes(1 * Patience.factor)))
 struct WebSocketTests {
   private static let connack: [UInt8] = hex("20 03 00 00 00")
 

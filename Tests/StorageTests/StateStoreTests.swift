@@ -1,5 +1,6 @@
 import Glibc
 import MQTT
+import TestScene
 import Testing
 
 @testable import Storage
@@ -228,16 +229,8 @@ struct StateStoreTests {
       _ = try await store.nextEpoch()
     }
     // Its thread lets go of it a moment later than this task does.
-    let store = try await opened(within: 1000)
+    let store = try await eventually("it can be opened") { try? await StateStore.open(folder: folder.path) }
     #expect(try await store.nextEpoch() == 2)
     await store.close()
-  }
-
-  private func opened(within attempts: Int) async throws -> StateStore {
-    for _ in 1..<attempts {
-      if let store = try? await StateStore.open(folder: folder.path) { return store }
-      await Task.yield()
-    }
-    return try await StateStore.open(folder: folder.path)
   }
 }

@@ -13,9 +13,7 @@ package struct BoardTree: Sendable {
   }
 
   package func write(_ text: String, to file: String) throws {
-    let url = URL(fileURLWithPath: path + file)
-    try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: url, options: .atomic)
+    try replaceFile(path + file, with: text)
   }
 
   /// A symbolic link, as it stands.

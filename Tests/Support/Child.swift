@@ -78,7 +78,7 @@ package final class Child: Sendable {
 
   /// Waits for the end of a program that was killed.
   package func reap() async {
-    while ending == nil { try? await Task.sleep(for: .milliseconds(2)) }
+    while ending == nil { try? await pause(for: .milliseconds(2)) }
   }
 
   /// The whole lines it wrote.

@@ -26,9 +26,7 @@ package final class Scene: Sendable {
   @discardableResult
   package func write(_ text: String, to name: String) throws -> String {
     let path = folder + "/" + name
-    let parent = URL(fileURLWithPath: path).deletingLastPathComponent()
-    try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    try replaceFile(path, with: text)
     return path
   }
 

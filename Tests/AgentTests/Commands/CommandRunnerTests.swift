@@ -5,7 +5,7 @@ import Testing
 
 @testable import Agent
 
-@Suite("Commands that run on changes", .showsLogs)
+@Suite("Commands that run on changes", .showsLogs, .timed)
 struct CommandRunnerTests {
   private final class Complaints: Sendable {
     let texts = Mutex<[String]>([])

@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestScene
 import Testing
 import Time
 
@@ -16,7 +17,7 @@ private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> 
   }
 }
 
-@Suite("the control socket")
+@Suite("the control socket", .timed)
 struct ControlServerTests {
   private let folder = FileManager.default.temporaryDirectory.path + "/limpet-control-" + UUID().uuidString.prefix(8)
   private var path: String { folder + "/limpet.sock" }
@@ -108,10 +109,11 @@ struct ControlServerTests {
   func places() async throws {
     let trusts = Mutex(false)
     let trusted: @Sendable (uid_t) -> Bool = { _ in trusts.withLock { $0 } }
-    try await withServer(trusts: trusted) { server in
+    // Who says nothing stays, however long the test takes.
+    try await withServer(patience: .seconds(3600), trusts: trusted) { server in
       let path = path
       let strangers = try await onThread { try (0..<ControlServer.strangerLimit).map { _ in try RawClient(path) } }
-      while await server.counts.connections < ControlServer.strangerLimit { await Task.yield() }
+      try await until("every place is taken") { await server.counts.connections == ControlServer.strangerLimit }
       let refused = try await onThread { try RawClient(path).line() }
       #expect(refused?.contains("too many connections") == true)
       trusts.withLock { $0 = true }
@@ -152,7 +154,7 @@ struct ControlServerTests {
       #expect(results.0 == nil)
       #expect(results.1 == nil)
       #expect(results.2 == Array(repeating: #"{"ok":true,"text":"short"}"#, count: 200))
-      while await server.counts.stalls < 3 { await Task.yield() }
+      try await until("three were cut off") { await server.counts.stalls == 3 }
       #expect(await server.counts.connections <= 1)
     }
   }

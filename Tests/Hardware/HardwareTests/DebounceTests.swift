@@ -28,7 +28,8 @@ extension Together {
       Burst("a bounce long enough to be seen halfway through the window", [0, 5, 60, 5, 60]),
     ]
 
-    /// Two inputs with the same window: when the second tells of a move, the first has had its time.
+    /// Two inputs with the same window: when the second tells of a move, the first has had its time, but for what the
+    /// kernel is late with its interrupt.
     private func inputs(_ chip: SimulatedChip, _ window: String) -> [String] {
       [
         "{name: door, chip: \(chip.label), line: 3, debounce: \(window)}",
@@ -48,6 +49,7 @@ extension Together {
         try #require(pulses.edges == burst.gaps.count)
         try chip.line(4).move(true)
         try await bench.level("witness", true)
+        try await bench.level("door", burst.endsHigh)
         let readings = try bench.readings("door")
         #expect(readings.map(\.level) == (burst.endsHigh ? [false, true] : [false]))
         if burst.endsHigh {
@@ -75,7 +77,7 @@ extension Together {
           try await bench.pulse(line, options: "-g \(gaps.joined(separator: ","))")
           try chip.line(4).move(round % 2 == 1)
           try await bench.level("witness", round % 2 == 1)
-          #expect(try bench.readings("door").last?.level == line.isHigh, "round \(round): \(gaps)")
+          try await bench.level("door", line.isHigh)
         }
         let levels = try bench.readings("door").map(\.level)
         #expect(zip(levels, levels.dropFirst()).allSatisfy { $0 != $1 })

@@ -142,7 +142,7 @@ final class Trial {
           """)
         throw Abandoned()
       }
-      try await Task.sleep(for: .milliseconds(20))
+      try await pause(for: .milliseconds(20))
     }
     return wrong - start
   }

@@ -78,7 +78,7 @@ final class Witness: Sendable {
     let deadline = ContinuousClock.now + .seconds(2) * Patience.factor
     while ContinuousClock.now < deadline {
       if condition() { return true }
-      try? await Task.sleep(for: .milliseconds(5))
+      try? await pause(for: .milliseconds(5))
     }
     return false
   }
