@@ -144,7 +144,10 @@ struct GPIOWatch: ~Copyable {
     for index in lines.indices where lines[index]?.isOrphaned == true {
       close(index, because: GPIORequest.Errno(number: ENODEV))
     }
-    let closed = lines.indices.filter { lines[$0]?.isOpen == false }
+    var closed: [Int] = []
+    for index in lines.indices where lines[index]?.isOpen == false {
+      if let end = lines[index]?.giveBack(at: now) { nextCheck = min(nextCheck, end) } else { closed.append(index) }
+    }
     guard !closed.isEmpty else { return }
     let inventory = GPIOInventory(root: root)
     for index in closed { open(index, inventory) }
@@ -161,17 +164,14 @@ struct GPIOWatch: ~Copyable {
     }
   }
 
-  /// The chip is gone, or something worse: the line is let go of at once, and looked for at the next turn.
+  /// The chip is gone, or something worse: the line is told to have failed, and looked for when it has rested.
   private mutating func close(_ index: Int, because cause: GPIORequest.Errno) {
-    let error = lines[index]?.close(because: cause)
+    let now = BootTime.monotonic()
+    let error = lines[index]?.close(because: cause, at: now)
     report(index)
     if let error { reports.append(GPIOReport(input: index, content: .failed(error), time: .now)) }
-    // At once, in case it is back already; a line that fails on and on must not keep the thread busy.
-    nextCheck = min(nextCheck, BootTime.monotonic() + Self.closeRest)
+    nextCheck = min(nextCheck, now + WatchedLine.failureRest)
   }
-
-  /// How long a line that failed is left alone.
-  private static let closeRest: Int64 = 100_000_000
 
   // MARK: Telling
 

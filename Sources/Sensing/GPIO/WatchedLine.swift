@@ -2,9 +2,10 @@ import Glibc
 
 /// One line of `GPIOWatch`: what is done with its events, and when it is polled.
 ///
-/// It is closed (with the reason, once it was looked for) –found and requested→ open –its chip is gone→ closed. An open
-/// line is polled, except while it is resting: a counter for a moment, so that one wake-up serves many pulses, and a line
-/// whose readings are more than `maxRate` until it may have some again. The kernel goes on recording meanwhile.
+/// It is closed (with the reason, once it was looked for) –found and requested→ open –its chip is gone→ failed –has rested
+/// and was given back→ closed. An open line is polled, except while it is resting: a counter for a moment, so that one
+/// wake-up serves many pulses, and a line whose readings are more than `maxRate` until it may have some again. The kernel
+/// goes on recording meanwhile.
 struct WatchedLine {
   private struct Held {
     let request: GPIORequest
@@ -12,7 +13,13 @@ struct WatchedLine {
     var track: LineTrack
     /// CLOCK_MONOTONIC, in nanoseconds; nil: it is polled.
     var restsUntil: Int64?
+    /// It is only held until it has rested.
+    var hasFailed = false
   }
+
+  /// How long a line that failed is left alone. When /dev loses a chip, its driver may still be taking the interrupts
+  /// away: Linux 6.1 crashed with gpio-sim where lines were given back meanwhile.
+  static let failureRest: Int64 = 100_000_000
 
   /// How long a counter rests after it was read.
   private static let counterRest: Int64 = 20_000_000
@@ -38,15 +45,15 @@ struct WatchedLine {
     bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
   }
 
-  var isOpen: Bool { held != nil }
+  var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
-  var isOrphaned: Bool { held.map { !$0.request.isChipThere } ?? false }
+  var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
   var pulses: UInt64 { earlierPulses + (held?.track.pulses ?? 0) }
 
   // MARK: Waiting
 
   enum Next {
-    /// It is closed, or nobody has room for what it would tell.
+    /// It is not open, or nobody has room for what it would tell.
     case nothing
     case rest(until: Int64)
     /// - Parameter deadline: when there is something to do without an event.
@@ -55,7 +62,7 @@ struct WatchedLine {
 
   /// What it waits for.
   mutating func next(at now: Int64, hasRoom: Bool) -> Next {
-    guard let descriptor = held?.request.descriptor else { return .nothing }
+    guard isOpen, let descriptor = held?.request.descriptor else { return .nothing }
     if let end = held?.restsUntil {
       if now < end { return .rest(until: end) }
       held?.restsUntil = nil
@@ -142,15 +149,26 @@ struct WatchedLine {
     return true
   }
 
-  /// Lets go of the line.
+  /// It is used no more.
   ///
-  /// - Returns: why, in words; nil: it was closed.
-  mutating func close(because cause: GPIORequest.Errno) -> GPIOError? {
-    guard let held else { return nil }
-    let error = cause.number == ENODEV ? GPIOError.gone(held.place) : .refused(held.place, errno: cause.number)
-    earlierPulses += held.track.pulses
-    self.held = nil
+  /// - Returns: why, in words; nil: it was not open.
+  mutating func close(because cause: GPIORequest.Errno, at now: Int64) -> GPIOError? {
+    guard isOpen, let place = held?.place else { return nil }
+    let error = cause.number == ENODEV ? GPIOError.gone(place) : .refused(place, errno: cause.number)
+    held?.hasFailed = true
+    held?.restsUntil = now + Self.failureRest
     failure = error
     return error
+  }
+
+  /// Gives a line that failed back to the kernel when it has rested.
+  ///
+  /// - Returns: when it will have; nil: it is closed, and can be looked for.
+  mutating func giveBack(at now: Int64) -> Int64? {
+    guard let held else { return nil }
+    if let end = held.restsUntil, now < end { return end }
+    earlierPulses += held.track.pulses
+    self.held = nil
+    return nil
   }
 }

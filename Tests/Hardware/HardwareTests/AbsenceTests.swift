@@ -137,6 +137,23 @@ extension Alone {
       }
     }
 
+    @Test("a chip whose lines are all held and that goes again and again does not take the kernel with it")
+    func removedOften() async throws {
+      try await withWorkbench { bench in
+        // Linux 6.1 also loses the numbers of a chip whose lines are held, of which it has 512.
+        let goes = try bench.chip("goes", lines: 24)
+        let inputs = (0..<24).map { "{name: line\($0), chip: \(goes.label), line: \($0), mode: event}" }
+        let agent = try bench.agent(bench.settings(inputs))
+        for round in 1...10 {
+          try await bench.isHeld(goes, 23)
+          try goes.unplug()
+          try await bench.readings("line23", atLeast: round)
+          try goes.plug()
+        }
+        #expect(agent.process.ending == nil)
+      }
+    }
+
     @Test("a chip that goes in the middle of a storm takes neither the agent nor the kernel with it")
     func removedInAStorm() async throws {
       try await withWorkbench { bench in
