@@ -23,8 +23,8 @@ public final class GPIOMonitor: Sendable {
   private let root: FileRoot
   private let mailbox: GPIOMailbox
 
-  /// - Parameter deliver: Called on the monitor's thread when there is something to take where there was nothing: hop to
-  ///   an event loop in it, and do not block.
+  /// - Parameter deliver: Called on the monitor's thread when there is something to take where there was nothing, or will
+  ///   be in a moment: hop to an event loop in it, and do not block.
   public init(_ inputs: [GPIOInput], root: FileRoot, deliver: @escaping @Sendable () -> Void) {
     self.inputs = inputs
     self.root = root
@@ -74,6 +74,8 @@ final class GPIOMailbox: Sendable {
     var pulses: [UInt64]
     var isFinished = false
     var shouldStop = false
+    /// Somebody is on the way to take reports.
+    var isAnnounced = false
     var changes: [GPIOWatch.Change] = []
     /// The thread waits for room.
     var isHeldBack = false
@@ -83,14 +85,19 @@ final class GPIOMailbox: Sendable {
   private static let limit = 4096
 
   private let state: Mutex<State>
+  private let announces: Bool
   private let deliver: @Sendable () -> Void
   /// An eventfd(2) that wakes the thread up; -1 where the process has no descriptors left.
   let wakeUp: CInt
   /// The thread counts them.
   let turns = Atomic(0)
 
-  init(inputs: Int, deliver: @escaping @Sendable () -> Void) {
+  /// - Parameter announces: on a single processor whoever sets out early only takes it from the thread.
+  init(
+    inputs: Int, announces: Bool = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1, deliver: @escaping @Sendable () -> Void
+  ) {
     state = Mutex(State(pulses: Array(repeating: 0, count: inputs)))
+    self.announces = announces
     self.deliver = deliver
     wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
   }
@@ -99,11 +106,23 @@ final class GPIOMailbox: Sendable {
 
   // The thread's side.
 
+  /// There will be reports in a moment: who takes them may set out now, while they are made. Who comes too early finds
+  /// none, and is told again.
+  func announce() {
+    guard announces else { return }
+    let isFirst = state.withLock { state in
+      guard state.reports.isEmpty, !state.isAnnounced else { return false }
+      state.isAnnounced = true
+      return true
+    }
+    if isFirst { deliver() }
+  }
+
   /// - Returns: whether there is room for more.
   @discardableResult
   func add(_ reports: [GPIOReport]) -> Bool {
     let (isFirst, hasRoom) = state.withLock { state in
-      let isFirst = state.reports.isEmpty && !reports.isEmpty
+      let isFirst = state.reports.isEmpty && !reports.isEmpty && !state.isAnnounced
       state.reports += reports
       state.isHeldBack = state.reports.count >= Self.limit
       return (isFirst, !state.isHeldBack)
@@ -136,6 +155,7 @@ final class GPIOMailbox: Sendable {
       let wasHeldBack = state.isHeldBack
       state.reports = []
       state.isHeldBack = false
+      state.isAnnounced = false
       return (taken, wasHeldBack)
     }
     if wasHeldBack { wake() }

@@ -46,6 +46,7 @@ struct GPIOWatch: ~Copyable {
       if now >= nextCheck { check(at: now) }
       deliver()
       wait()
+      announce()
       bootTime.refresh()
       takeTurns()
       change()
@@ -79,6 +80,14 @@ struct GPIOWatch: ~Copyable {
     // Rounded up: a moment too early would be a turn for nothing.
     let milliseconds = max(0, (wakeUp - now + 999_999) / 1_000_000)
     _ = poll(&polled, nfds_t(polled.count), CInt(clamping: milliseconds))
+  }
+
+  /// Waking up another thread takes longer than reading the events.
+  private func announce() {
+    for (position, index) in polledLines.enumerated()
+    where polled[position + 2].revents & Int16(POLLIN) != 0 && lines[index]?.tellsAtOnce == true {
+      return mailbox.announce()
+    }
   }
 
   private mutating func takeTurns() {

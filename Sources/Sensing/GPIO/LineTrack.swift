@@ -53,6 +53,9 @@ struct LineTrack {
     return Finding(content: .level(level), time: start)
   }
 
+  /// Here, not by the kernel.
+  var isDebounced: Bool { debouncer != nil }
+
   /// When `elapsed` has something to do; nil: not without another event.
   var deadline: Int64? { debouncer?.deadline }
 

@@ -45,6 +45,8 @@ struct WatchedLine {
     bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
   }
 
+  /// Each of its events is told as it comes.
+  var tellsAtOnce: Bool { !isCounter && held?.track.isDebounced == false }
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
