@@ -146,8 +146,7 @@ public actor Agent {
       plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
       numbers: await firstNumbers(store, state, plan),
       start: start(after: state), service: surroundings.service,
-      facts: { [unowned self] in assumeIsolated { $0.facts(device: device) } }, eventLoop: eventLoop,
-      logger: logger)
+      facts: facts(ofDevice: device), eventLoop: eventLoop, logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
     self.daemon = daemon
     let isClean = terminations == 0 ? await daemon.run() : true
@@ -155,6 +154,14 @@ public actor Agent {
     await control?.stop()
     logger.notice("stopped\(isClean ? "" : ", not cleanly")")
     return isClean
+  }
+
+  /// For the daemon, on the loop that both live on. (Debian's Swift 6.2.3 crashes on `unowned` here.)
+  private func facts(ofDevice device: String) -> @Sendable () -> AgentFacts {
+    { [weak self] in
+      guard let self else { preconditionFailure("an agent outlives its daemon") }
+      return assumeIsolated { $0.facts(device: device) }
+    }
   }
 
   // MARK: The store
