@@ -1,11 +1,13 @@
 import NIOCore
+import NIOPosix
+import Synchronization
 import TestScene
 import Testing
 
 @testable import MQTT
 
 /// One attempt after the other, against servers in this process.
-@Suite("Attempts at a connection", .timeLimit(.minutes(1 * Patience.factor)))
+@Suite("Attempts at a connection", .timed, .timeLimit(.minutes(1 * Patience.factor)))
 struct ReconnectTests {
   private func configuration(_ servers: [ServerAddress]) -> MQTTClient.Configuration {
     var configuration = MQTTClient.Configuration(servers: servers, clientIdentifier: "c")
@@ -104,5 +106,49 @@ struct ReconnectTests {
     #expect(!hasConnect)
     _ = await running.result
     try await server.close()
+  }
+
+  @Test("aborted in the very turn in which its back-off ends: nothing follows")
+  func abortedAtTheEndOfAWait() async throws {
+    var configuration = Client.Configuration(servers: [
+      ServerAddress(transport: .tcp, host: "127.0.0.1", port: closedPort)
+    ])
+    configuration.reconnect.minimum = .milliseconds(1)
+    configuration.reconnect.maximum = .milliseconds(1)
+    let late = LateOwner()
+    let client = Client(
+      configuration, delegate: late, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
+      logger: .init(label: "test"))
+    await client.start()
+    try await until("it was aborted") { late.told.contains("aborted") }
+    // What was due with the abort has had its turn.
+    try await client.eventLoop.submit {}.get()
+    await client.abort()
+    #expect(late.told == ["connecting", "lost", "aborted"])
+  }
+}
+
+/// Aborts its client before the back-off ends, and lets the loop find both due at once.
+private final class LateOwner: ClientDelegate {
+  private let events = Mutex<[String]>([])
+
+  var told: [String] { events.withLock(\.self) }
+
+  func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+    Connect(clientIdentifier: "late", cleanStart: true, keepAlive: 60)
+  }
+
+  func client(_ client: isolated Client, did event: Client.Event) {
+    switch event {
+    case .connecting: events.withLock { $0.append("connecting") }
+    case .lost(.aborted, _): events.withLock { $0.append("aborted") }
+    case .lost(_, let delay):
+      events.withLock { $0.append("lost") }
+      client.eventLoop.scheduleTask(in: .zero) { client.assumeIsolated { $0.abort() } }
+      // The loop is held until both are due.
+      let due = ContinuousClock.now + (delay ?? .zero) + .milliseconds(1)
+      while ContinuousClock.now < due {}
+    default: break
+    }
   }
 }

@@ -127,6 +127,7 @@ extension Client {
       finish(.timeout(attempt.endpoint.address, attempt.stage, after: limit))
       for channel in channels { Transport.abort(channel) }
     case .open(let connection):
+      guard connection.stage != .connected else { return }
       connection.ending = .timeout(connection.attempt.endpoint.address, connection.stage, after: limit)
       Transport.abort(connection.channel)
     case .idle, .waiting, .stopped: break
@@ -171,9 +172,20 @@ extension Client {
     if case .aborted = loss { return stop(loss) }
     let delay = retryDelay(after: loss, attempt, at: now)
     guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
-    state = .waiting(Wait(task: after(delay) { $0.prepare() }, isFixed: loss.failure == .refused))
+    waitToTryAgain(delay, isFixed: loss.failure == .refused)
     logger.debug("\(loss); the next attempt begins after \(delay)")
     delegate?.client(self, did: .lost(loss, retryAfter: delay))
+  }
+
+  /// Nothing happens until the next attempt but that time passes.
+  func waitToTryAgain(_ delay: Duration, isFixed: Bool) {
+    waits += 1
+    let number = waits
+    // A task that is cancelled in the turn in which it is due runs all the same.
+    let task = after(delay) { client in
+      if case .waiting(let wait) = client.state, wait.number == number { client.prepare() }
+    }
+    state = .waiting(Wait(number: number, task: task, isFixed: isFixed))
   }
 
   private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: BootClock.Instant) -> Duration {

@@ -15,7 +15,7 @@ extension Client {
   public func wait(_ delay: Duration) {
     guard case .waiting(let wait) = state else { return }
     wait.task.cancel()
-    state = .waiting(Wait(task: after(delay) { $0.prepare() }, isFixed: true))
+    waitToTryAgain(delay, isFixed: true)
   }
 
   /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
@@ -24,7 +24,7 @@ extension Client {
     switch state {
     case .waiting(let wait) where !wait.isFixed:
       wait.task.cancel()
-      state = .waiting(Wait(task: after(jitter) { $0.prepare() }, isFixed: false))
+      waitToTryAgain(jitter, isFixed: false)
     case .open(let connection):
       guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
       connection.ending = connection.ending ?? .addressLost(address)

@@ -21,6 +21,7 @@ public actor Client {
 
   /// The time between two attempts.
   struct Wait {
+    let number: UInt64
     let task: Scheduled<Void>
     /// The server would have none of us sooner: a network that comes back changes nothing about that.
     var isFixed: Bool
@@ -63,6 +64,7 @@ public actor Client {
   var versions = VersionChoice()
   var generator = SystemRandomNumberGenerator()
   var attempts: UInt64 = 0
+  var waits: UInt64 = 0
   var serverIndex = 0
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
