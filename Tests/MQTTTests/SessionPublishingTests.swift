@@ -229,6 +229,17 @@ import Testing
     #expect(throws: Session.Rejection.noRoom) { try harness.publish(3, .atLeastOnce) }
   }
 
+  @Test(
+    "what may not wait goes beyond the session's own limit, and not beyond twice that or the server's",
+    arguments: [(nil, 6), (5, 5)] as [(UInt16?, UInt64)])
+  func beyondTheOwnLimit(granted: UInt16?, all: UInt64) throws {
+    var harness = SessionHarness.connected(inFlightLimit: 3, granted: Properties { $0.receiveMaximum = granted })
+    for number in 1...2 as ClosedRange<UInt64> { _ = try harness.publish(number, .atLeastOnce) }
+    for number in 3...all { #expect(try harness.publish(number, .atLeastOnce, transient: true).sent.count == 1) }
+    #expect(throws: Session.Rejection.noRoom) { try harness.publish(90, .atLeastOnce, transient: true) }
+    #expect(harness.session.room == 0)
+  }
+
   @Test("the session's limit stays within what identifiers allow", arguments: [(-1, 1), (0, 1), (70_000, 65_535)])
   func limitBounds(asked: Int, limit: Int) {
     #expect(Session(inFlightLimit: asked).inFlightLimit == limit)

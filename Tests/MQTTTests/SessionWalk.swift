@@ -48,8 +48,10 @@ struct SessionWalk {
 
   // What went over the wire.
   private var publishedInSession: Set<Packet> = []
-  private var unanswered: Set<PacketIdentifier> = []
-  private var window = 0
+  /// Messages that the server has not answered to the end, and whether they might have waited.
+  private var unanswered: [PacketIdentifier: Bool] = [:]
+  /// What the server takes at once.
+  private var granted = 0
   private let inFlightLimit: Int
 
   // What is on the disk, and on its way there. The process dies now and then where there is one.
@@ -145,7 +147,8 @@ struct SessionWalk {
     guard let actions = try? harness.publish(message, token: number, transient: isTransient) else {
       let full =
         isTransient
-        ? unanswered.count >= window || harness.session.outgoing.count >= window
+        ? max(unanswered.count, harness.session.outgoing.count) >= min(granted, 2 * inFlightLimit)
+          || qos == .exactlyOnce && harness.session.outgoing.exactlyOnceCount >= Session.exactlyOnceLimit
         : harness.session.room(for: qos) == 0
       return check(full, "no room though there is")
     }
@@ -221,8 +224,8 @@ struct SessionWalk {
     guard !toClient.isEmpty else { return }
     let packet = toClient.removeFirst()
     switch packet {
-    case .puback(let answer), .pubcomp(let answer): unanswered.remove(answer.packetIdentifier)
-    case .pubrec(let answer) where answer.reasonCode.isError: unanswered.remove(answer.packetIdentifier)
+    case .puback(let answer), .pubcomp(let answer): unanswered[answer.packetIdentifier] = nil
+    case .pubrec(let answer) where answer.reasonCode.isError: unanswered[answer.packetIdentifier] = nil
     default: break
     }
     perform(harness.receive(packet))
@@ -232,7 +235,7 @@ struct SessionWalk {
     connections += 1
     let receiveMaximum = UInt16.random(in: 1...25, using: &generator)
     let ours = UInt16.random(in: 1...5, using: &generator)
-    window = min(inFlightLimit, harness.version == .v5 ? Int(receiveMaximum) : .max)
+    granted = harness.version == .v5 ? Int(receiveMaximum) : .max
     server.receiveMaximum = harness.version == .v5 ? Int(ours) : .max
     let actions = harness.connect(
       sessionPresent: server.hasSession, asking: Properties { $0.receiveMaximum = ours },
@@ -247,7 +250,7 @@ struct SessionWalk {
     for _ in 0..<Int.random(in: 0...toServer.count, using: &generator) { _ = server.receive(toServer.removeFirst()) }
     toServer = []
     toClient = []
-    unanswered = []
+    unanswered = [:]
     if !keepingSession {
       excused.formUnion(sentToServer.keys.filter { outcomes[$0] == nil })
       excused.formUnion(server.loseSession())
@@ -283,8 +286,10 @@ struct SessionWalk {
   private mutating func send(_ packet: Packet) {
     toServer.append(packet)
     guard case .publish(let publish) = packet, let identifier = publish.packetIdentifier else { return }
-    check(unanswered.insert(identifier).inserted, "an identifier that is in use")
-    check(unanswered.count <= window, "more under way than the server takes")
+    check(unanswered[identifier] == nil, "an identifier that is in use")
+    unanswered[identifier] = publish.message.number.map(transient.contains) != true
+    check(unanswered.count <= min(granted, 2 * inFlightLimit), "more under way than the server takes")
+    check(unanswered.values.count { $0 } <= inFlightLimit, "more under way than the session takes")
     var first = publish
     first.duplicate = false
     let isNew = publishedInSession.insert(.publish(first)).inserted

@@ -62,7 +62,7 @@ extension Client {
     public var reconnects = true
     /// Bytes of a packet from the server that are taken at the most; also announced in CONNECT on 5.
     public var maximumPacketSize = 1 << 20
-    /// QoS 1 and 2 messages under way at the most.
+    /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
     public var inFlightLimit = 100
     /// Messages are accepted when the delegate returns; false: when `Client.accept` says so, and a message that never
     /// is comes again on the next connection.

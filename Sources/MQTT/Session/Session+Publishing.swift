@@ -2,11 +2,13 @@ import Time
 
 /// The sender's half of the delivery protocols (MQTT 5.0 §4.3), and what is sent again after a reconnect (§4.4).
 extension Session {
-  /// How many more messages of QoS 1 and 2 may be under way. One place is kept for messages that may not wait, where
-  /// the server grants more than one ([MQTT-3.3.4-7]: never more than the Receive Maximum).
+  /// How many more messages of QoS 1 and 2 may be under way ([MQTT-3.3.4-7]: never more than the Receive Maximum). One
+  /// place is kept for messages that may not wait, where the server grants more than one; they may also go beyond the
+  /// session's own limit, which is there for those that wait elsewhere.
   private func freePlaces(_ qos: QoS, transient: Bool) -> Int {
     if isCautious, !transient { return outgoing.count == link.resends.count ? 1 : 0 }
-    let window = min(Int(link.limits.receiveMaximum), inFlightLimit)
+    let granted = Int(link.limits.receiveMaximum)
+    let window = transient ? granted : min(granted, inFlightLimit)
     let free = freePlaces(of: window, outgoing.count - link.resends.count, transient)
     guard qos == .exactlyOnce, version == .v311 else { return free }
     let underWay = outgoing.exactlyOnceCount - link.resends.exactlyOnceCount
@@ -35,7 +37,7 @@ extension Session {
   ///
   /// - Parameters:
   ///   - transient: the message is good for this connection only: given up when the connection ends, and it may take
-  ///     the place that is kept free.
+  ///     the place that is kept free, and as many again as the session's own limit where the server takes them.
   public mutating func publish(
     _ message: Message, token: Token, transient: Bool = false, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {

@@ -92,7 +92,7 @@ public struct Session: Sendable {
   var receivedTicket: StoreTicket = 0
   var held = HeldPackets()
 
-  /// Messages under way at the most, whatever the server would take.
+  /// Messages under way at the most, whatever the server would take; with those that may not wait, twice as many.
   public let inFlightLimit: Int
   /// A server of 3.1.1 cannot say how many messages it takes at once. mosquitto takes so many of QoS 2 where its
   /// `max_inflight_messages` is not set, and drops those beyond that it has answered with PUBREC: measured, 20 of 40.
