@@ -135,12 +135,15 @@ extension Daemon: ClientDelegate {
   private func sendReadings() {
     guard renewal == nil, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
     if !clearings.isEmpty { sendClearings() }
-    guard !outbox.isEmpty || !leftOver.isEmpty, let client, let connection else { return }
-    let qos = min(plan.qos, connection.limits.maximumQoS)
-    var room = client.assumeIsolated { $0.beginTurn(for: qos) }
-    defer { client.assumeIsolated { $0.flush() } }
+    guard !outbox.isEmpty || !leftOver.isEmpty, let client, let (limits, version) = granted else { return }
+    let qos = min(plan.qos, limits.maximumQoS)
+    // One reading that nothing waits before is sent without asking for room first: of what a message costs here, each
+    // question to the client is a part.
+    let isAlone = outbox.count == 1 && leftOver.isEmpty
+    var room = isAlone ? 1 : client.assumeIsolated { $0.beginTurn(for: qos) }
+    defer { if !isAlone { client.assumeIsolated { $0.flush() } } }
     if !leftOver.isEmpty {
-      guard sendLeftOver(client, connection) else { return }
+      guard sendLeftOver(client, limits) else { return }
       room = client.assumeIsolated { $0.room(for: qos) }
     }
     guard room > 0 else { return }
@@ -148,24 +151,25 @@ extension Daemon: ClientDelegate {
     while room > 0, let taken = outbox.take(at: now) {
       let label = sentLabels.label(of: taken.reading) { wallClock(at: now) }
       var message = plan.streams[taken.reading.stream]
-        .message(taken.reading, label, isNewest: taken.isNewest, connection.version)
-      if let expiry = plan.outbox.expiry, connection.version == .v5 {
+        .message(taken.reading, label, isNewest: taken.isNewest, version)
+      if let expiry = plan.outbox.expiry, version == .v5 {
         // What is left of it when the server has the message, never nothing.
         let left = expiry - taken.reading.age(at: now)
         message.properties.messageExpiryInterval = UInt32(clamping: max(1, left.components.seconds))
       }
-      guard send(message.adapted(to: connection.limits), taken.token, client) else {
+      room -= 1
+      let isLast = room == 0 || outbox.isEmpty
+      guard send(message.adapted(to: limits), taken.token, client, endsTurn: isLast) else {
         return outbox.giveBack(taken)
       }
-      room -= 1
     }
     if room > 0, let deadline = outbox.drainDeadline(at: now) { armDrainTimer(deadline) }
   }
 
   /// What an earlier process had published and no server has seen goes before all else; false: there is no room for it.
-  private func sendLeftOver(_ client: Client, _ connection: Session.Connected) -> Bool {
+  private func sendLeftOver(_ client: Client, _ limits: PublishLimits) -> Bool {
     while let stored = leftOver.first {
-      let message = stored.message.adapted(to: connection.limits)
+      let message = stored.message.adapted(to: limits)
       guard client.assumeIsolated({ $0.room(for: message.qos) }) > 0, send(message, stored.token, client) else {
         return false
       }
@@ -175,9 +179,9 @@ extension Daemon: ClientDelegate {
   }
 
   /// False: there is no room for it now.
-  func send(_ message: Message, _ token: Session.Token, _ client: Client) -> Bool {
+  func send(_ message: Message, _ token: Session.Token, _ client: Client, endsTurn: Bool = false) -> Bool {
     underWay += 1
-    do { try client.assumeIsolated { try $0.publish(message, token: token) } } catch {
+    do { try client.assumeIsolated { try $0.publish(message, token: token, endsTurn: endsTurn) } } catch {
       underWay -= 1
       if let rejection = error as? Session.Rejection, rejection == .noRoom || rejection == .notConnected {
         return false

@@ -53,6 +53,8 @@ extension Daemon {
 
   /// Publishes what is next, while there is a connection.
   func announce() {
+    // Asked after each reading, and seldom for something.
+    guard announcer.hasNext else { return }
     // The place that is kept free is the presence's.
     guard let connection, !departure.isLeaving, renewal == nil, let client, client.assumeIsolated({ $0.room }) > 0,
       let step = announcer.next()

@@ -22,12 +22,24 @@ struct PlannedInput: Sendable {
   }
 }
 
+/// Where the readings of an input go.
+struct Outlet: Sendable {
+  /// Index into the plan's streams.
+  let stream: Int
+  /// Of totals.
+  let unit: String?
+}
+
 /// What changes about the inputs while the agent runs.
 struct InputsState {
   /// nil: there are none, or they are released.
   var monitor: GPIOMonitor?
   /// By place.
-  var planned: [Int: PlannedInput] = [:]
+  var planned: [Int: PlannedInput] = [:] {
+    didSet { outlets = planned.mapValues { Outlet(stream: $0.stream, unit: $0.counter?.unit) } }
+  }
+  /// Where readings of `planned` go: what each of them needs to know, and no more is copied for it.
+  private(set) var outlets: [Int: Outlet] = [:]
   /// Places that no line has.
   var freePlaces: Set<Int> = []
   /// Of inputs in mode `counter`, by place.
@@ -43,9 +55,11 @@ struct InputsState {
 
   init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
     self.storedCounts = storedCounts
-    planned = Dictionary(plan.inputs.map { ($0.place, $0) }) { $1 }
+    adopt(plan.inputs)
     for input in plan.inputs { count(input) }
   }
+
+  mutating func adopt(_ inputs: [PlannedInput]) { planned = Dictionary(inputs.map { ($0.place, $0) }) { $1 } }
 
   /// Goes on where the disk's count of this name stands.
   mutating func count(_ input: PlannedInput) {
@@ -92,29 +106,30 @@ extension Daemon {
       return
     }
     // What a line had to tell before it was let go of comes too late.
-    guard let name = inputs.planned[index]?.origin.name else { return }
+    guard inputs.outlets[index] != nil else { return }
     switch report.content {
     case .level(let level): add(.good(.flag(level)), of: index, at: report.time)
     case .edge(let isRising, let isSuspect):
       add(.edge(Reading.Edge(isRising: isRising, isSuspect: isSuspect)), of: index, at: report.time)
     case .gap(let lost): add(.gap(lost: lost), of: index, at: report.time)
     case .found(let place):
-      logger.notice("\(name): reads \(place)")
+      logger.notice("\(inputName(index)): reads \(place)")
       inputs.failures[index] = nil
       inputs.found.insert(index)
       publishTotal(of: index)
     case .released: break
     case .failed(let error):
-      logger.warning("\(name): \(error)")
+      logger.warning("\(inputName(index)): \(error)")
       inputs.failures[index] = "\(error)"
       add(.bad("\(error)"), of: index, at: report.time)
     }
   }
 
+  private func inputName(_ place: Int) -> String { inputs.planned[place]?.origin.name ?? "" }
+
   private func add(_ content: Reading.Content, of place: Int, at time: BootClock.Instant) {
-    guard let input = inputs.planned[place] else { return }
-    accept(
-      UnnumberedReading(stream: input.stream, content: content, unit: input.counter?.unit, time: time))
+    guard let outlet = inputs.outlets[place] else { return }
+    accept(UnnumberedReading(stream: outlet.stream, content: content, unit: outlet.unit, time: time))
   }
 
   // MARK: Counters

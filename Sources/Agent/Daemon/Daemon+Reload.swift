@@ -69,7 +69,7 @@ extension Daemon {
     storeCounts()
     inputs.storedCounts.merge(counts) { $1 }
     let kept = inputs.counters
-    inputs.planned = Dictionary(plan.inputs.map { ($0.place, $0) }) { $1 }
+    inputs.adopt(plan.inputs)
     inputs.counters = [:]
     for input in plan.inputs {
       if change.keptPlaces.contains(input.place), var counter = kept[input.place], let plan = input.counter {

@@ -67,7 +67,11 @@ actor Daemon {
   // Connection
   var record = ConnectionRecord(at: .now)
   var epoch: UInt64
-  var connection: Session.Connected?
+  var connection: Session.Connected? {
+    didSet { granted = connection.map { (PublishLimits($0.limits), $0.version) } }
+  }
+  /// Of `connection`.
+  private(set) var granted: (limits: PublishLimits, version: ProtocolVersion)?
   /// Of the last connection.
   var transport = ServerAddress.Transport.tcp
   var births = 0

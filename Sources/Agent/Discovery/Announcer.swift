@@ -135,6 +135,9 @@ struct Announcer {
     }
   }
 
+  /// `next` has something.
+  var hasNext: Bool { current == nil && !steps.isEmpty }
+
   /// What to publish now; nil: nothing, or the answer to the last one is not there yet.
   mutating func next() -> Step? {
     guard current == nil, let step = steps.popFirst() else { return nil }

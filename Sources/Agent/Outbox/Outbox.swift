@@ -110,14 +110,13 @@ struct Outbox {
 
   // MARK: In
 
-  mutating func append(_ reading: Reading, token: Token, at now: Instant) {
+  mutating func append(_ reading: consuming Reading, token: Token, at now: Instant) {
     let stream = reading.stream
-    var reading = reading
     // That numbers were skipped is still to be told.
     if rules.keepsLatest[stream], supersede(stream, downTo: 0, at: now) { reading.restarted = true }
-    queues[stream].append(OutboxQueue.Entry(token: token, reading: reading, arrived: now))
     count += 1
     bytes += reading.cost
+    queues[stream].append(OutboxQueue.Entry(token: token, reading: reading, arrived: now))
     if disk.unwritten == 0 { disk.unwrittenSince = now }
     disk.unwritten += 1
     list(stream)

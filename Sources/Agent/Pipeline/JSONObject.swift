@@ -4,11 +4,13 @@ import Sensing
 /// A JSON object (RFC 8259) that is written field by field, in the order of the calls.
 struct JSONObject {
   /// An array until it is complete: there are as many small steps as a reading has marks, and this is the shorter way.
-  private var bytes: [UInt8] = []
+  private var bytes: [UInt8]
 
   init(capacity: Int = 128) {
-    bytes.reserveCapacity(capacity)
-    bytes.append(UInt8(ascii: "{"))
+    bytes = Array(unsafeUninitializedCapacity: max(1, capacity)) { buffer, count in
+      buffer[0] = UInt8(ascii: "{")
+      count = 1
+    }
   }
 
   /// The object, complete.
@@ -29,7 +31,12 @@ struct JSONObject {
 
   mutating func add(_ name: StaticString, _ number: UInt64) {
     addName(name)
-    bytes.append(String(number))
+    bytes.append(number)
+  }
+
+  mutating func add(_ name: StaticString, _ time: Timestamp, _ precision: Timestamp.Precision) {
+    addName(name)
+    bytes.append(time, precision)
   }
 
   /// JSON has no words for infinities and NaN: they are null (RFC 8259, section 6).
@@ -96,8 +103,7 @@ struct JSONObject {
   }
 
   private mutating func addName(_ name: StaticString) {
-    if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-    bytes.append(UInt8(ascii: "\""))
+    bytes.appendLiteral(bytes.count > 1 ? ",\"" : "\"")
     bytes.appendLiteral(name)
     bytes.appendLiteral("\":")
   }
@@ -105,6 +111,28 @@ struct JSONObject {
 
 extension [UInt8] {
   fileprivate mutating func appendLiteral(_ text: StaticString) { text.withUTF8Buffer { append(contentsOf: $0) } }
+
+  /// Without a text of its own, as the times below: every reading has one of each.
+  fileprivate mutating func append(_ number: UInt64) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var (start, rest) = (digits.endIndex, number)
+      repeat {
+        start -= 1
+        digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+      } while rest > 0
+      append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[start...]))
+    }
+  }
+
+  fileprivate mutating func append(_ time: Timestamp, _ precision: Timestamp.Precision) {
+    append(UInt8(ascii: "\""))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Timestamp.longestText) { text in
+      let count = time.write(precision, to: text)
+      append(contentsOf: UnsafeMutableBufferPointer(rebasing: text[..<count]))
+    }
+    append(UInt8(ascii: "\""))
+  }
 
   fileprivate mutating func append(_ text: String) { append(contentsOf: text.utf8) }
 

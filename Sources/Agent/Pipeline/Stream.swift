@@ -23,28 +23,27 @@ struct Stream: Sendable {
   func message(
     _ reading: Reading, _ label: TimeLabel, isNewest: Bool = true, _ version: ProtocolVersion
   ) -> Message {
-    let time = label.time.text(timePrecision)
     var properties = Properties()
     let payload: ByteBuffer
     switch format {
-    case .json: payload = Self.json(reading, time, isCertain: label.isCertain)
+    case .json: payload = json(reading, label)
     case .plain:
       payload = plain(reading.content)
-      if version == .v5 { properties = Self.userProperties(reading, time, isCertain: label.isCertain) }
+      if version == .v5 { properties = Self.userProperties(reading, label.time.text(timePrecision)) }
     }
     // A gap is about the past: it must not take the place of the last value.
     let isKept = if case .gap = reading.content { false } else { isRetained && isNewest }
     return Message(topic: topic, payload: payload, qos: qos, retain: isKept, properties: properties)
   }
 
-  private static func json(_ reading: Reading, _ time: String, isCertain: Bool) -> ByteBuffer {
+  private func json(_ reading: Reading, _ label: TimeLabel) -> ByteBuffer {
     var object = JSONObject()
-    object.add("time", time)
+    object.add("time", label.time, timePrecision)
     object.addValue(of: reading)
     object.addQuality(of: reading.content)
     object.add("seq", reading.sequence)
     if reading.restarted { object.add("restarted", true) }
-    if !isCertain { object.add("time_uncertain", true) }
+    if !label.isCertain { object.add("time_uncertain", true) }
     return object.finish()
   }
 
@@ -67,7 +66,7 @@ struct Stream: Sendable {
     }
   }
 
-  private static func userProperties(_ reading: Reading, _ time: String, isCertain: Bool) -> Properties {
+  private static func userProperties(_ reading: Reading, _ time: String) -> Properties {
     var properties = Properties()
     properties.addUserProperty("time", time)
     if let unit = reading.unit { properties.addUserProperty("unit", unit) }

@@ -117,13 +117,3 @@ struct PresenceMessages: Sendable {
     return Message(topic: status, payload: ByteBuffer(string: text), qos: qos, retain: true, properties: properties)
   }
 }
-
-extension Message {
-  /// With what this server cannot do left out: a state that is told once beats none.
-  func adapted(to limits: ServerLimits) -> Message {
-    var message = self
-    message.qos = min(qos, limits.maximumQoS)
-    message.retain = retain && limits.retainAvailable
-    return message
-  }
-}

@@ -81,7 +81,12 @@ public actor Client {
   var storeQueue: StoreQueue
   /// For the store, since it was asked last.
   var hasChanges = false
+  /// Those of them that `storeQueue` has not been given yet: what goes out goes first.
+  var lateChanges: [SessionChange] = []
   var storeTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
+  /// When there was something to wait for the last time, and whether the time before was shortly before.
+  var lastChange: Session.Instant?
+  var changesQuickly = false
   var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
 
   var lastPacket: String?
@@ -130,11 +135,19 @@ public actor Client {
   }
 
   /// Sends a message now; `Event.settled` says how it went. See `Session.publish`.
+  ///
+  /// - Parameter endsTurn: the caller has no more to ask for in this turn, as with `flush`; the transport has to have
+  ///   room.
   public func publish(
-    _ message: Message, token: Session.Token, transient: Bool = false
+    _ message: Message, token: Session.Token, transient: Bool = false, endsTurn: Bool = false
   ) throws(Session.Rejection) {
+    if endsTurn && room(for: message.qos) == 0 { throw .noRoom }
     try session.publish(message, token: token, transient: transient, at: .now, into: &actions)
+    if endsTurn { openTurn() }
     perform()
+    guard endsTurn, isTurnOpen, !isEndingTurn else { return }
+    // The answer brings a turn in which the delegate is asked for more.
+    endTurn(asksForMore: message.qos == .atMostOnce)
   }
 
   public func subscribe(_ subscriptions: [Subscription], token: Session.Token) throws(Session.Rejection) {
@@ -324,7 +337,7 @@ public actor Client {
   }
 
   /// The end of a turn of the event loop: more messages while there is room, one write for all of it, the next wake-up.
-  func endTurn() {
+  func endTurn(asksForMore: Bool = true) {
     isTurnOpen = false
     isEndingTurn = true
     defer {
@@ -333,8 +346,10 @@ public actor Client {
     }
     guard case .open(let connection) = state else { return }
     connection.flush()
-    if room > 0 { delegate?.client(self, did: .ready) }
-    connection.flush()
+    if asksForMore && room > 0 {
+      delegate?.client(self, did: .ready)
+      connection.flush()
+    }
     armTimer()
   }
 
@@ -342,9 +357,11 @@ public actor Client {
   ///
   /// - Returns: `room(for:)`.
   public func beginTurn(for qos: QoS) -> Int {
-    if !isEndingTurn { isTurnOpen = true }
+    openTurn()
     return room(for: qos)
   }
+
+  private func openTurn() { if !isEndingTurn { isTurnOpen = true } }
 
   /// Ends the turn now, for a caller that has no more to ask for in it: the next one would come after another look at
   /// every socket. While the turn is ending anyway there is nothing to do.

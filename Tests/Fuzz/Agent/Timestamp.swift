@@ -1,0 +1,1 @@
+../../../Sources/Agent/Pipeline/Timestamp.swift
