@@ -16,7 +16,7 @@ package final class FakeBroker: Sendable {
   fileprivate init(port: Int) { self.port = port }
 
   fileprivate func listen(answer: @escaping Answer) async throws {
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    let channel = try await ServerBootstrap(group: witnesses)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -2,7 +2,6 @@ import Foundation
 import Logging
 import MQTT
 import NIOCore
-import NIOPosix
 import Synchronization
 import Testing
 
@@ -51,7 +50,7 @@ package final class Subscriber: ClientDelegate {
     configuration.reconnect.minimum = .milliseconds(20)
     configuration.reconnect.maximum = .milliseconds(100)
     let client = Client(
-      configuration, delegate: self, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
+      configuration, delegate: self, eventLoop: witnesses.next(),
       logger: Logger(label: "subscriber") { _ in SwiftLogNoOpLogHandler() })
     self.client.withLock { $0 = client }
     await client.start()

@@ -12,6 +12,17 @@ package enum Patience {
   }()
 }
 
+/// For those who look at what happens: nothing that is tested runs there and could hold them up.
+package let witnesses = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+extension Duration {
+  /// How long something that takes so long may seem to take: on a busy machine its start is seen up to half a second
+  /// late, and its end later than that.
+  package static func seen(_ least: Duration, to most: Duration? = nil) -> ClosedRange<Duration> {
+    least - .milliseconds(500)...((most ?? least) + .milliseconds(1500)) * Patience.factor
+  }
+}
+
 /// Waits until `condition` has a value, and gives it.
 @discardableResult
 package func eventually<Value>(
@@ -41,5 +52,5 @@ package func until(
 package func pause(for duration: Duration) async throws {
   let (seconds, attoseconds) = duration.components
   let time = TimeAmount.nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-  try await MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: time) {}.futureResult.get()
+  try await witnesses.any().scheduleTask(in: time) {}.futureResult.get()
 }
