@@ -138,11 +138,11 @@ extension Daemon {
     }
   }
 
-  /// The wall clock, asked at most ten times a second: whether it is synchronised is a call of the kernel's, on the way
-  /// of every edge. A clock that is being slewed moves by 50 µs in that time at the most, and a step is told.
+  /// The wall clock, asked at most ten times a second. A clock that is being slewed moves by 50 µs in that time at the
+  /// most, and a step is told.
   func wallClock(at now: BootClock.Instant) -> WallClock {
     if let lastClock, now - lastClock.instant < .milliseconds(100) { return lastClock }
-    let clock = WallClock.now()
+    let clock = WallClock.now(after: lastClock)
     lastClock = clock
     return clock
   }

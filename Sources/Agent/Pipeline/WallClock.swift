@@ -10,20 +10,31 @@ struct WallClock: Sendable, Equatable {
   private let sinceEpoch: Int64
   /// The kernel's clock is disciplined by somebody (NTP, PTP, GPS).
   let isSynchronized: Bool
+  /// When the kernel was asked that.
+  private let asked: BootClock.Instant
 
   init(instant: BootClock.Instant, sinceEpoch: Duration, isSynchronized: Bool) {
-    self.init(instant: instant, sinceEpoch: sinceEpoch.wholeNanoseconds, isSynchronized: isSynchronized)
+    self.init(
+      instant: instant, sinceEpoch: sinceEpoch.wholeNanoseconds, isSynchronized: isSynchronized, asked: instant)
   }
 
-  private init(instant: BootClock.Instant, sinceEpoch: Int64, isSynchronized: Bool) {
+  private init(instant: BootClock.Instant, sinceEpoch: Int64, isSynchronized: Bool, asked: BootClock.Instant) {
     self.instant = instant
     self.sinceEpoch = sinceEpoch
     self.isSynchronized = isSynchronized
+    self.asked = asked
   }
 
-  static func now() -> WallClock {
+  /// - Parameter last: What it said before, and no step was told since: whether it is synchronised is asked once a second
+  ///   then. That is a call of the kernel's on the way of every edge; the time itself is none.
+  static func now(after last: WallClock? = nil) -> WallClock {
     let (instant, sinceEpoch) = bothClocks()
-    return WallClock(instant: instant, sinceEpoch: sinceEpoch, isSynchronized: ClockState.isSynchronized)
+    if let last, instant - last.asked < .seconds(1) {
+      return WallClock(
+        instant: instant, sinceEpoch: sinceEpoch, isSynchronized: last.isSynchronized, asked: last.asked)
+    }
+    return WallClock(
+      instant: instant, sinceEpoch: sinceEpoch, isSynchronized: ClockState.isSynchronized, asked: instant)
   }
 
   /// One moment on both clocks: a thread that loses its processor between the two readings tries again, or the times of

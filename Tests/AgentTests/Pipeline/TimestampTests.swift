@@ -97,4 +97,17 @@ struct WallClockTests {
     let clock = WallClock(instant: Self.base, sinceEpoch: .seconds(5), isSynchronized: false)
     #expect(clock.time(of: Self.base - .milliseconds(5001)).description == "1969-12-31T23:59:59.999Z")
   }
+
+  @Test("whether it is synchronised is what it said last, for a second; the time is asked")
+  func remembersSynchronization() {
+    let now = BootClock.now
+    let truth = WallClock.now()
+    func clock(asked: Duration) -> WallClock {
+      WallClock(instant: now - asked, sinceEpoch: .zero, isSynchronized: !truth.isSynchronized)
+    }
+    let soon = WallClock.now(after: clock(asked: .zero))
+    #expect(soon.isSynchronized == !truth.isSynchronized && soon.instant >= now)
+    #expect(abs(soon.time(of: now).microseconds - truth.time(of: now).microseconds) < 60_000_000)
+    #expect(WallClock.now(after: clock(asked: .milliseconds(1001))).isSynchronized == truth.isSynchronized)
+  }
 }
