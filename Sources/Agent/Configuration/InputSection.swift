@@ -66,6 +66,10 @@ extension ValueKind where Value == GPIOInput.Line {
       }
       return .offset(offset)
     }
+    // It would be looked for as a name, and only on the board be found to be none.
+    if text.first == "-", text.dropFirst().unicodeScalars.allSatisfy(\.isDigit), text.utf8.count > 1 {
+      throw Mismatch(message: "\(quoted(text)) is no offset of a chip, they count from 0; write 0 to 65535")
+    }
     return .name(try ValueKind<String>.text(bytes: 1...31).parse(text))
   }
 }
