@@ -202,9 +202,6 @@ actor Daemon {
 
   static let shortestReopening = Duration.seconds(5)
 
-  /// How long after the start the code of the start is no longer needed.
-  private static let settlingTime = Duration.seconds(5)
-
   /// Runs until `stop` or `abort` has done its work; false: the shutdown was not clean.
   func run() async -> Bool {
     let client = Client(plan.client, delegate: self, eventLoop: eventLoop, logger: logger)
@@ -226,7 +223,6 @@ actor Daemon {
     startInputs()
     sample()
     startService()
-    _ = after(Self.settlingTime) { _ in StartupPages.release() }
     let isClean = await withCheckedContinuation { continuation in
       if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
     }
