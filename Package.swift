@@ -92,7 +92,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
-    .testTarget(name: "SensingTests", dependencies: ["Sensing", "TestScene"], swiftSettings: strict),
+    .testTarget(
+      name: "SensingTests", dependencies: ["Sensing", "TestScene", "Threads", "Time"], swiftSettings: strict),
     .testTarget(
       name: "StorageTests", dependencies: ["Storage", "CSQLite", "MQTT", "TestScene", nio("NIOCore")],
       swiftSettings: strict),

@@ -1,5 +1,6 @@
 import Synchronization
 import Testing
+import Threads
 
 @testable import Sensing
 
@@ -7,20 +8,20 @@ import Testing
   /// Blocks like a driver until it is opened.
   final class Gate: SensorSource {
     let bus: Bus
-    private let monitor = Monitor(false)
+    private let lock = ConditionLock(false)
 
     init(_ bus: String = "gate", isSerial: Bool = false) {
       self.bus = Bus(bus, isSerial: isSerial)
     }
 
     func read() throws(SensorError) -> Measurement {
-      monitor.wait(for: .work) { $0 ? .ready(()) : .wait }
+      lock.wait { $0 ? .ready(()) : .wait }
       return Measurement(value: .flag(true))
     }
 
     func open() {
-      monitor.withLock { $0 = true }
-      monitor.broadcast(.work)
+      lock.withLock { $0 = true }
+      lock.broadcast()
     }
   }
 

@@ -24,8 +24,7 @@ public final class LogWriter: Sendable {
     var isClosed = false
   }
 
-  private let queue = Mutex(Queue())
-  private let signal = Semaphore()
+  private let queue = ConditionLock(Queue())
   /// `<3>` in front of each line, as sd-daemon(3) has it, in place of the time: the journal knows when.
   let usesPriorities: Bool
   private let descriptor: Int32
@@ -56,7 +55,7 @@ public final class LogWriter: Sendable {
       return true
     }
     // Without the thread a line is better late than never.
-    if accepted { signal.post() } else { writeAll(line) }
+    if accepted { queue.signal() } else { writeAll(line) }
   }
 
   /// Writes an event, unless it comes too often.
@@ -75,7 +74,7 @@ public final class LogWriter: Sendable {
     case .write(leftOut: 0): write(line(event.level, text))
     case .write(let count): write(line(event.level, "\(text) (\(count) more like this were left out)"))
     // The thread has to know when to tell it.
-    case .leaveOut(let isFirst): if isFirst { signal.post() }
+    case .leaveOut(let isFirst): if isFirst { queue.signal() }
     }
   }
 
@@ -96,16 +95,24 @@ public final class LogWriter: Sendable {
 
   private func run() {
     while true {
-      signal.wait(until: queue.withLock { $0.limiter.deadline })
-      let (lines, lost, rests) = queue.withLock { queue in
-        queue.isWriting = true
-        defer { (queue.lines, queue.lost) = ([], 0) }
-        return (queue.lines, queue.lost, queue.limiter.takeRests(at: .now))
-      }
+      let (lines, lost, rests) = waitForLines()
       for rest in rests { writeAll(line(rest.level, "\(rest.count) more like this were left out: \(rest.text)")) }
       if !lines.isEmpty { writeAll(lines.joined()) }
       if lost > 0 { writeAll("limpet: \(lost) log lines were lost because nobody read them\n") }
       queue.withLock { $0.isWriting = false }
+    }
+  }
+
+  private func waitForLines() -> (lines: [String], lost: Int, rests: [LogLimiter.Rest]) {
+    queue.wait { queue in
+      let now = BootClock.now
+      let rests = queue.limiter.takeRests(at: now)
+      guard queue.lines.isEmpty && queue.lost == 0 && rests.isEmpty else {
+        queue.isWriting = true
+        defer { (queue.lines, queue.lost) = ([], 0) }
+        return .ready((queue.lines, queue.lost, rests))
+      }
+      return queue.limiter.deadline.map { .waitAtMost(now.duration(to: $0)) } ?? .wait
     }
   }
 
@@ -123,33 +130,6 @@ public final class LogWriter: Sendable {
       guard written > 0 else { return }
       rest = rest.dropFirst(written)
     }
-  }
-}
-
-/// sem_overview(7), on the heap, where C wants it.
-private final class Semaphore: @unchecked Sendable {
-  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-  init() { sem_init(semaphore, 0, 0) }
-
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
-
-  func post() { sem_post(semaphore) }
-
-  /// - Parameter deadline: nil: there is none.
-  func wait(until deadline: BootClock.Instant?) {
-    guard let deadline else {
-      while sem_wait(semaphore) != 0 && errno == EINTR {}
-      return
-    }
-    // A clock that is set meanwhile makes it a little earlier or later.
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    time.tv_sec += Int(max(.zero, BootClock.now.duration(to: deadline)).components.seconds) + 1
-    while sem_timedwait(semaphore, &time) != 0 && errno == EINTR {}
   }
 }
 
