@@ -117,7 +117,7 @@ public actor Agent {
     daemon?.assumeIsolated { isFirst ? $0.stop() : $0.abort() }
   }
 
-  private func networkChanged(_ addresses: Set<String>) {
+  private func networkChanged(_ addresses: Set<String>?) {
     daemon?.assumeIsolated { $0.networkChanged(addresses) }
   }
 

@@ -258,7 +258,10 @@ actor Daemon {
   }
 
   /// One change of the network is many messages: they are looked at together, when it has become quiet.
-  func networkChanged(_ addresses: Set<String>) {
+  func networkChanged(_ addresses: Set<String>?) {
+    if addresses == nil {
+      logger.warning("the network changed, and its addresses cannot be listed: the connection is kept")
+    }
     networkTimer?.cancel()
     networkTimer = after(Self.networkRest) { daemon in
       guard !daemon.departure.isLeaving else { return }

@@ -91,7 +91,7 @@ actor HomieLink {
     if limits != nil { introduce() }
   }
 
-  func networkChanged(_ addresses: Set<String>, jitter: Duration) {
+  func networkChanged(_ addresses: Set<String>?, jitter: Duration) {
     client?.assumeIsolated { $0.networkChanged(addresses: addresses, jitter: jitter) }
   }
 

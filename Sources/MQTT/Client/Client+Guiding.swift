@@ -20,13 +20,16 @@ extension Client {
 
   /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
   /// address that is gone is cut, since nothing will ever come back to it.
-  public func networkChanged(addresses: Set<String>, jitter: Duration) {
+  ///
+  /// - Parameter addresses: All that the machine has now; nil: they are not known, and no connection is cut.
+  public func networkChanged(addresses: Set<String>?, jitter: Duration) {
     switch state {
     case .waiting(let wait) where !wait.isFixed:
       wait.task.cancel()
       waitToTryAgain(jitter, isFixed: false)
     case .open(let connection):
-      guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
+      guard let addresses, let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address)
+      else { return }
       connection.ending = connection.ending ?? .addressLost(address)
       Transport.abort(connection.channel)
     case .idle, .preparing, .opening, .waiting, .stopped: break
