@@ -35,6 +35,18 @@ struct StopReasonTests {
   }
 
   @Test(
+    "who knows why may hang in the kernel: the stop is clean, and waits half a second",
+    .enabled(if: HangingFile.isPossible))
+  func hangs() async throws {
+    try await withScene { scene in
+      let file = try scene.write("upgrade\n", to: "runtime/stop-reason")
+      try HangingFile.mount(on: file, scene)
+      let told = try await stop(scene, under: ["env", "RUNTIME_DIRECTORY=\(scene.folder)/runtime"])
+      #expect(told.presence == "shutdown" && told.status == "shutdown")
+    }
+  }
+
+  @Test(
     "systemd is about to reboot, or is not", .enabled(if: canMountApart),
     arguments: [
       ("reboot.target", "reboot"), ("kexec.target", "reboot"), ("poweroff.target", "shutdown"),

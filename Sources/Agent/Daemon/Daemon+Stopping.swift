@@ -7,6 +7,8 @@ extension Daemon {
     guard !departure.isLeaving, !isAskingWhy else { return }
     isAskingWhy = true
     reportStopping()
+    // Who is asked may hang in the kernel, where SIGKILL does not reach it: that thread is left behind.
+    _ = after(StopReason.limit) { $0.stop(because: .shutdown) }
     StopReason.find(runtimeFolder: plan.runtimeFolder) { [eventLoop] reason in
       eventLoop.execute { self.assumeIsolated { $0.stop(because: reason) } }
     }
