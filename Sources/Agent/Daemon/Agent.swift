@@ -60,6 +60,8 @@ public actor Agent {
   var isReloadWanted = false
   var reloads: UInt64 = 0
   var failedReloads: UInt64 = 0
+  /// `limpet abort` was asked for.
+  var isAbortWanted = false
   /// Signals to end that came so far.
   private var terminations = 0
 
@@ -77,7 +79,8 @@ public actor Agent {
   /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
   ///
   /// - Parameter events: made before any thread.
-  /// - Returns: false when the end was not clean, so that the broker may have to say offline by the will.
+  /// - Returns: false when the end failed: it was not clean, so that the broker may have to say offline by the will, and
+  ///   nobody asked for that with `limpet abort`.
   /// - Throws: when the configuration cannot be run.
   public static func run(
     _ configuration: Configuration, _ surroundings: Surroundings, events: ProcessEvents, logger: Logger
@@ -89,7 +92,9 @@ public actor Agent {
       Task {
         do throws(PlanError) {
           let isClean = try await agent.run()
-          result.withLock { $0 = .success(isClean) }
+          // Whoever starts the process again when it has failed must not undo an abort that was asked for.
+          let isWanted = isClean || agent.isAbortWanted
+          result.withLock { $0 = .success(isWanted) }
         } catch {
           result.withLock { $0 = .failure(error) }
         }
