@@ -29,7 +29,7 @@ struct Stream: Sendable {
     case .json: payload = json(reading, label)
     case .plain:
       payload = plain(reading.content)
-      if version == .v5 { properties = Self.userProperties(reading, label.time.text(timePrecision)) }
+      if version == .v5 { properties = Self.userProperties(reading, label, timePrecision) }
     }
     // A gap is about the past: it must not take the place of the last value.
     let isKept = if case .gap = reading.content { false } else { isRetained && isNewest }
@@ -66,9 +66,12 @@ struct Stream: Sendable {
     }
   }
 
-  private static func userProperties(_ reading: Reading, _ time: String) -> Properties {
+  /// What JSON says beside the value, under the same names.
+  private static func userProperties(
+    _ reading: Reading, _ label: TimeLabel, _ precision: Timestamp.Precision
+  ) -> Properties {
     var properties = Properties()
-    properties.addUserProperty("time", time)
+    properties.addUserProperty("time", label.time.text(precision))
     if let unit = reading.unit { properties.addUserProperty("unit", unit) }
     if case .channels(let channels)? = reading.content.measured?.value {
       let units = channels.compactMap { channel in channel.unit.map { (channel.name, Value?.some(.text($0))) } }
@@ -95,6 +98,8 @@ struct Stream: Sendable {
       properties.addUserProperty("quality", "bad")
       properties.addUserProperty("error", reason)
     }
+    if reading.restarted { properties.addUserProperty("restarted", "true") }
+    if !label.isCertain { properties.addUserProperty("time_uncertain", "true") }
     return properties
   }
 }

@@ -182,8 +182,10 @@ struct StreamTests {
     }
   }
 
-  private func userProperties(_ reading: Reading, _ version: ProtocolVersion) throws -> [String] {
-    let message = try stream(.plain).message(reading, Self.synchronized, version)
+  private func userProperties(
+    _ reading: Reading, _ version: ProtocolVersion, _ clock: WallClock = synchronized
+  ) throws -> [String] {
+    let message = try stream(.plain).message(reading, clock, version)
     #expect(message.properties.all.count == message.properties.userProperties.count)
     return message.properties.userProperties.map { "\($0.name)=\($0.value)" }
   }
@@ -196,6 +198,19 @@ struct StreamTests {
     #expect(
       try userProperties(reading(.good(.integer(3)), unit: nil), .v5)
         == ["time=2026-11-20T12:00:00.123Z", "seq=1042", "quality=good"])
+  }
+
+  @Test("a plain reading says restarted and time_uncertain too, under the names that JSON has")
+  func plainMarks() throws {
+    #expect(
+      try userProperties(reading(.good(.number(21.5)), unit: nil, restarted: true), .v5)
+        == ["time=2026-11-20T12:00:00.123Z", "seq=1042", "quality=good", "restarted=true"])
+    #expect(
+      try userProperties(reading(.good(.number(21.5)), unit: nil), .v5, Self.unsynchronized)
+        == ["time=1970-01-01T00:00:20.000Z", "seq=1042", "quality=good", "time_uncertain=true"])
+    #expect(
+      try userProperties(reading(.bad("hangs"), unit: nil, restarted: true), .v5, Self.unsynchronized).suffix(2)
+        == ["restarted=true", "time_uncertain=true"])
   }
 
   @Test("a plain reading that failed is empty, and MQTT 5 says why")
