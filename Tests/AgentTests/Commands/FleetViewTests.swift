@@ -254,6 +254,47 @@ struct FleetViewTests {
     #expect(Set(named.view.devices.keys) == ["a", "b"])
   }
 
+  @Test("after a reconnection a status that the broker does not keep any more is unknown, all others stay as they are")
+  func vanished() throws {
+    var fleet = try WatchedFleet(devices: ["a", "b", "c", "d", "e"])
+    fleet.view.connected()
+    for device in ["a", "b", "e"] { _ = fleet.status("online", of: device, isRetained: true) }
+    _ = fleet.status("offline", of: "c", isRetained: true)
+    _ = fleet.presence("birth", of: "a", isRetained: true)
+    _ = fleet.status("online", of: "d", isRetained: true, expiry: .seconds(5))
+    _ = fleet.settle()
+    #expect(fleet.pass(6).map(\.device.state) == [.expired])
+
+    fleet.view.connected()
+    #expect(fleet.status("online", of: "b", isRetained: true).isEmpty)
+    #expect(fleet.status("offline", of: "e").map(\.device.state) == [.offline], "live news is as good")
+    let told = fleet.settle()
+    #expect(told.map(\.device.name) == ["a", "c"])
+    #expect(told.map(\.device.state) == [.unknown, .unknown])
+    #expect(told.map(\.previous) == [.online, .offline])
+    #expect(told.allSatisfy { !$0.isInitial })
+    #expect(try fleet.device("b").state == .online)
+    #expect(try fleet.device("d").state == .expired, "that it was lost is known")
+    #expect(fleet.settle().isEmpty)
+  }
+
+  @Test("a device without a name of its own in the filter is gone with its status, also when it was never told of")
+  func vanishedUnnamed() throws {
+    var fleet = try WatchedFleet()
+    fleet.view.connected()
+    _ = fleet.status("online", isRetained: true)
+    fleet.view.connected()
+    #expect(fleet.settle().isEmpty)
+    #expect(fleet.view.devices.isEmpty)
+    _ = fleet.status("online", isRetained: true)
+    #expect(fleet.settle().map(\.device.state) == [.online])
+    // The connection is lost again before all was there.
+    fleet.view.connected()
+    fleet.view.connected()
+    #expect(fleet.settle().map(\.device.state) == [.unknown])
+    #expect(fleet.view.devices.isEmpty)
+  }
+
   @Test("nothing from the network is kept without a bound")
   func bounds() throws {
     var fleet = try WatchedFleet()

@@ -47,6 +47,8 @@ struct FleetView {
   /// The retained messages of a subscription are still coming: what a device is for the first time is told once they
   /// are there, status and presence together.
   private var unreported: Set<String> = []
+  /// What the broker kept of these when they were last heard may be gone: nothing was heard on this connection yet.
+  private var unconfirmed: Set<String> = []
 
   private let topics: WatchedTopics
   private let payloads: Payloads
@@ -77,6 +79,11 @@ struct FleetView {
     sorted.map { FleetChange(device: $0, previous: nil, isInitial: true, isRetained: true, at: now) }
   }
 
+  /// A connection begins: what the broker still keeps comes again, before `settle`.
+  mutating func connected() {
+    unconfirmed = Set(devices.values.lazy.filter { $0.state != .unknown && $0.state != .expired }.map(\.name))
+  }
+
   mutating func receive(_ report: Report, at now: Moment) -> [FleetChange] {
     guard let (kind, name) = topics.device(of: report.topic) else { return [] }
     guard name.utf8.count <= Self.nameLimit, devices[name] != nil || devices.count < limit else {
@@ -95,25 +102,41 @@ struct FleetView {
     var device = devices[name] ?? WatchedDevice(name: name)
     let before = device
     switch kind {
-    case .status: device.receive(report, payloads, at: now)
+    case .status:
+      unconfirmed.remove(name)
+      device.receive(report, payloads, at: now)
     case .presence:
       device.receive(report.payload.count > Self.payloadLimit ? nil : PresenceReport(report.payload))
     }
     changes += note(&device, before, isRetained: report.isRetained, at: now)
-    // A status that was taken away leaves nothing to show.
-    if device.isForgotten && !topics.devices.contains(name) {
-      devices[name] = nil
-      unreported.remove(name)
-    } else {
-      devices[name] = device
-      if let expiry = device.expiresAt { deadline = min(deadline ?? expiry, expiry) }
-    }
+    keep(device)
     return changes
   }
 
-  /// The retained messages are there: tells every device that has not been told of yet.
+  private mutating func keep(_ device: WatchedDevice) {
+    // A status that was taken away leaves nothing to show.
+    if device.isForgotten && !topics.devices.contains(device.name) {
+      devices[device.name] = nil
+      unreported.remove(device.name)
+    } else {
+      devices[device.name] = device
+      if let expiry = device.expiresAt { deadline = min(deadline ?? expiry, expiry) }
+    }
+  }
+
+  /// The retained messages are there: a status that did not come is not kept any more, and every device that has not
+  /// been told of yet is told.
   mutating func settle(at now: Moment) -> [FleetChange] {
-    unreported.sorted().flatMap { report($0, at: now) }
+    var changes: [FleetChange] = []
+    for name in unconfirmed.sorted() {
+      guard let before = devices[name] else { continue }
+      var device = before
+      device.receive(Report(topic: "", payload: []), payloads, at: now)
+      changes += note(&device, before, isRetained: false, at: now)
+      keep(device)
+    }
+    unconfirmed = []
+    return changes + unreported.sorted().flatMap { report($0, at: now) }
   }
 
   /// Time has passed: what has expired is not online any more.

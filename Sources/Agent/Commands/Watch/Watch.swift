@@ -195,6 +195,7 @@ public struct Watch: ~Copyable {
         if !isConnected && connection != "connecting" { say("connected to \(server)") }
         connection = "\(server)"
         isConnected = true
+        view.connected()
       case .subscribed(let refusals): subscribed(refusals)
       case .message(let report):
         if report.isRetained, lastRetained != nil { lastRetained = .now }
