@@ -99,6 +99,8 @@ extension Daemon: ClientDelegate {
     let wasConnected = connection != nil
     connection = nil
     birth = nil
+    lease.end()
+    leaseTimer?.cancel()
     waitingPresence = []
     outbox.disconnected(at: .now)
     unwatchPresence()

@@ -17,17 +17,27 @@ extension Daemon {
     tellBirth()
   }
 
-  /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
+  /// Publishes it, and sees to it that it never expires; a server of 3.1.1 forgets nothing, so once is enough there.
   func tellBirth() {
-    leaseTimer?.cancel()
     guard var birth, !departure.isLeaving else { return }
     birth.conflict = conflict.rival?.description
     birth.storageError = storageError
     birth.dropped = outbox.dropped + outbox.expired
     publish(plan.presence.status(birth), FirstToken.birthStatus)
     publish(plan.presence.presence(birth), FirstToken.birthPresence)
-    guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
-    leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
+    lease.told(every: birth.connection.version == .v5 ? plan.presence.lease : .zero, at: .now)
+    renewLease()
+  }
+
+  /// Publishes the birth again if that is due, and looks again when it will be: timers do not count a suspend, so one
+  /// that is late is put right by `clockJumped`.
+  func renewLease() {
+    leaseTimer?.cancel()
+    leaseTimer = nil
+    guard birth != nil, !departure.isLeaving, let deadline = lease.deadline else { return }
+    let now = BootClock.now
+    guard !lease.isDue(at: now) else { return tellBirth() }
+    leaseTimer = after(now.duration(to: deadline)) { $0.renewLease() }
   }
 
   /// Presence is good for this connection only, and may take the place that is kept free for it. Where that is taken it

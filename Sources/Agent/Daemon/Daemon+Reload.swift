@@ -151,6 +151,7 @@ extension Daemon {
     renewal?.timer?.cancel()
     renewal = Renewal()
     unwatchPresence()
+    lease.end()
     leaseTimer?.cancel()
     guard let connection else {
       handOver()

@@ -77,6 +77,7 @@ actor Daemon {
   var births = 0
   /// What the last birth said, for as long as it holds.
   var birth: PresenceMessages.Statement?
+  var lease = Lease()
   var leaseTimer: Scheduled<Void>?
   let start: Start
   var networkTimer: Scheduled<Void>?
@@ -254,6 +255,8 @@ actor Daemon {
     lastClock = nil
     client?.assumeIsolated { $0.tick() }
     homie?.assumeIsolated { $0.clockJumped() }
+    lease.clockJumped(at: .now)
+    renewLease()
     sample()
   }
 
