@@ -253,8 +253,9 @@ actor Daemon {
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
   func clockJumped() {
     lastClock = nil
-    client?.assumeIsolated { $0.tick() }
-    homie?.assumeIsolated { $0.clockJumped() }
+    let jitter = Duration.seconds(1) * Double.random(in: 0...1)
+    client?.assumeIsolated { $0.clockChanged(jitter: jitter) }
+    homie?.assumeIsolated { $0.clockJumped(jitter: jitter) }
     lease.clockJumped(at: .now)
     renewLease()
     sample()

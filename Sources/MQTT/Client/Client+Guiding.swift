@@ -15,7 +15,7 @@ extension Client {
   public func wait(_ delay: Duration) {
     guard case .waiting(let wait) = state else { return }
     wait.task.cancel()
-    waitToTryAgain(delay, isFixed: true)
+    waitToTryAgain(delay, after: .refused)
   }
 
   /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
@@ -24,16 +24,27 @@ extension Client {
   /// - Parameter addresses: All that the machine has now; nil: they are not known, and no connection is cut.
   public func networkChanged(addresses: Set<String>?, jitter: Duration) {
     switch state {
-    case .waiting(let wait) where !wait.isFixed:
-      wait.task.cancel()
-      waitToTryAgain(jitter, isFixed: false)
+    case .waiting: endWait(on: .network, jitter)
     case .open(let connection):
       guard let addresses, let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address)
       else { return }
       connection.ending = connection.ending ?? .addressLost(address)
       Transport.abort(connection.channel)
-    case .idle, .preparing, .opening, .waiting, .stopped: break
+    case .idle, .preparing, .opening, .stopped: break
     }
+  }
+
+  /// The wall clock was set, or the system woke up from a suspend: looks at the clock as `tick` does, and a back-off after
+  /// a failure of TLS ends `jitter` from now, for the certificate may be valid now.
+  public func clockChanged(jitter: Duration) {
+    tick()
+    endWait(on: .clock, jitter)
+  }
+
+  private func endWait(on change: ReconnectSchedule.Change, _ jitter: Duration) {
+    guard case .waiting(let wait) = state, wait.failure.ends(on: change) else { return }
+    wait.task.cancel()
+    waitToTryAgain(jitter, after: wait.failure)
   }
 
   /// Somebody else has used the session: the next connection begins it anew.

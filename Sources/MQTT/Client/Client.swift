@@ -23,8 +23,8 @@ public actor Client {
   struct Wait {
     let number: UInt64
     let task: Scheduled<Void>
-    /// The server would have none of us sooner: a network that comes back changes nothing about that.
-    var isFixed: Bool
+    /// Why there is one: it says what ends it early.
+    var failure: ReconnectSchedule.Failure
   }
 
   /// What a connection is for.

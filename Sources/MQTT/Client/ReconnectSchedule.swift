@@ -21,8 +21,28 @@ public struct ReconnectSchedule: Sendable {
   /// What a failure says about trying again.
   public enum Failure: Sendable, Hashable {
     case ordinary
+    /// TLS could not be made, perhaps because a certificate is not yet, or no longer, valid by a clock that is wrong.
+    case tls
     /// The server knows us and said no: nothing changes soon, so the longest delay and no less than half of it.
     case refused
+
+    /// What happened is a reason to try again before the delay is over.
+    func ends(on change: Change) -> Bool {
+      switch (self, change) {
+      // A server that will have none of us sooner: nothing that happens here changes that.
+      case (.refused, _): false
+      case (.ordinary, .network), (.tls, .network), (.tls, .clock): true
+      case (.ordinary, .clock): false
+      }
+    }
+  }
+
+  /// What may end a delay early.
+  enum Change: Sendable, Hashable, CaseIterable {
+    /// Addresses or routes of this machine.
+    case network
+    /// The wall clock was set.
+    case clock
   }
 
   private let settings: Settings
@@ -50,7 +70,7 @@ public struct ReconnectSchedule: Sendable {
     let round = failures / servers
     failures += 1
     switch failure {
-    case .ordinary: return .zero.jittered(upTo: bound(round), using: &generator)
+    case .ordinary, .tls: return .zero.jittered(upTo: bound(round), using: &generator)
     case .refused:
       let half = settings.maximum / 2
       return half.jittered(upTo: half, using: &generator)
