@@ -189,7 +189,7 @@ extension Daemon {
   private func lastValues(without change: PlanChange) -> [(name: String, content: Reading.Content)] {
     let others = Set(change.changed)
     let numbered = lastReadings.compactMap { $0 }.map { ($0.stream, $0.content) }
-    return (numbered + unnumbered.map { ($0.stream, $0.content) }).compactMap { stream, content in
+    return (numbered + unnumbered.readings.map { ($0.stream, $0.content) }).compactMap { stream, content in
       let name = plan.streams[stream].name
       return plan.streams[stream].isRemoved || others.contains(name) ? nil : (name, content)
     }

@@ -49,15 +49,6 @@ struct SensorState {
   }
 }
 
-/// A reading whose number is not reserved yet.
-struct UnnumberedReading {
-  /// Index into the plan's streams.
-  let stream: Int
-  let content: Reading.Content
-  let unit: String?
-  let time: BootClock.Instant
-}
-
 extension Daemon {
   /// Does what is due, and sleeps until something is again.
   func sample() {
@@ -154,18 +145,20 @@ extension Daemon {
     let clock = wallClock(at: now)
     outbox.disk.notice(clock, at: now)
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
+      // Counted when they were given up.
+      let isCounted = unnumbered.firstIsGap
       unnumbered.removeFirst()
       let numbered = Reading(
         stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
         sequence: number.sequence, restarted: number.restarted,
         label: labels.label(of: reading.time, stream: reading.stream, clock))
-      note(numbered)
+      note(numbered, isLossCounted: isCounted)
       outbox.append(numbered, token: nextToken, at: now)
       nextToken += 1
     }
     // A disk that does not answer must not fill the memory.
-    while unnumbered.count * MemoryLayout<Reading>.stride > plan.outbox.limit, let gone = unnumbered.popFirst() {
-      outbox.refuse(gone.stream)
+    for gone in unnumbered.giveUp(beyond: plan.outbox.limit) {
+      if case .gap(let lost) = gone.content { tally.lostEdges += lost } else { outbox.refuse(gone.stream) }
     }
     reserveNumbers()
     reportDrops()

@@ -30,11 +30,11 @@ struct AgentFacts: Sendable {
 
 extension Daemon {
   /// A reading has its number.
-  func note(_ reading: Reading) {
+  func note(_ reading: Reading, isLossCounted: Bool = false) {
     tally.readings += 1
     switch reading.content {
     case .bad: tally.badReadings += 1
-    case .gap(let lost): tally.lostEdges += lost
+    case .gap(let lost): if !isLossCounted { tally.lostEdges += lost }
     case .good, .doubtful, .edge, .total: break
     }
     // The value from before a gap is the last there is.

@@ -118,7 +118,7 @@ actor Daemon {
   var inputs: InputsState
   var numbers: SequenceAllocator
   /// Readings whose numbers are still being reserved on the disk.
-  var unnumbered: Deque<UnnumberedReading> = []
+  var unnumbered = UnnumberedReadings()
   var outbox: Outbox
   /// Readings of another identity that were set aside at the start.
   let setAside: Int

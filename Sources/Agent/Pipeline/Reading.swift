@@ -18,6 +18,16 @@ struct Reading: Sendable, Equatable {
       self = doubt.map { .doubtful(value, $0) } ?? .good(value)
     }
 
+    /// Bytes behind the structure.
+    var cost: Int {
+      switch self {
+      case .bad(let text): text.utf8.count
+      case .good(let value): value.cost
+      case .doubtful(let value, let doubt): value.cost + doubt.reason.utf8.count
+      case .edge, .total, .gap: 0
+      }
+    }
+
     /// What was measured, where something was.
     var measured: (value: Value, doubt: Doubt?)? {
       switch self {
@@ -63,16 +73,7 @@ struct Reading: Sendable, Equatable {
   func age(at now: BootClock.Instant) -> Duration { time.duration(to: now) }
 
   /// Bytes that a waiting reading stands for: its structure and what is behind it.
-  var cost: Int {
-    let text =
-      switch content {
-      case .bad(let text): text.utf8.count
-      case .good(let value): value.cost
-      case .doubtful(let value, let doubt): value.cost + doubt.reason.utf8.count
-      case .edge, .total, .gap: 0
-      }
-    return MemoryLayout<Reading>.stride + text
-  }
+  var cost: Int { MemoryLayout<Reading>.stride + content.cost }
 }
 
 extension Value {

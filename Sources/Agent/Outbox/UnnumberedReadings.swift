@@ -1,0 +1,68 @@
+import DequeModule
+import Time
+
+/// A reading whose number is not reserved yet.
+struct UnnumberedReading: Sendable, Equatable {
+  /// Index into the plan's streams.
+  let stream: Int
+  let content: Reading.Content
+  let unit: String?
+  let time: BootClock.Instant
+
+  /// Bytes that it stands for, as `Reading.cost` has them.
+  var cost: Int { MemoryLayout<Reading>.stride + content.cost }
+}
+
+/// Readings that wait for the disk to reserve their numbers, in their order. A disk that does not answer must not fill the
+/// memory: the oldest are given up then, and a gap tells of them before the next one of the same name.
+struct UnnumberedReadings: Sendable {
+  private(set) var readings: Deque<UnnumberedReading> = []
+  /// Bytes that wait, their texts included.
+  private(set) var bytes = 0
+  /// How many of each stream were given up, and not told of yet.
+  private(set) var lost: [Int: UInt64] = [:]
+
+  var isEmpty: Bool { readings.isEmpty }
+  var count: Int { readings.count }
+
+  mutating func append(_ reading: UnnumberedReading) {
+    bytes += reading.cost
+    readings.append(reading)
+  }
+
+  /// `first` tells of readings that were given up here.
+  var firstIsGap: Bool { readings.first.map { lost[$0.stream] != nil } ?? false }
+
+  /// What gets the next number: the oldest reading, or the gap before it.
+  var first: UnnumberedReading? {
+    guard let reading = readings.first, let lost = lost[reading.stream] else { return readings.first }
+    return UnnumberedReading(stream: reading.stream, content: .gap(lost: lost), unit: nil, time: reading.time)
+  }
+
+  /// `first` has its number.
+  mutating func removeFirst() {
+    guard let stream = readings.first?.stream, lost.removeValue(forKey: stream) == nil else { return }
+    _ = take()
+  }
+
+  /// Gives the oldest up until no more than `limit` bytes wait.
+  ///
+  /// - Returns: them, to be counted.
+  mutating func giveUp(beyond limit: Int) -> [UnnumberedReading] {
+    var given: [UnnumberedReading] = []
+    while bytes > limit, let gone = take() {
+      // A gap that is lost is as long as it was.
+      let count: UInt64 = if case .gap(let lost) = gone.content { lost } else { 1 }
+      let (sum, overflows) = lost[gone.stream, default: 0].addingReportingOverflow(count)
+      lost[gone.stream] = overflows ? .max : sum
+      given.append(gone)
+    }
+    return given
+  }
+
+  private mutating func take() -> UnnumberedReading? {
+    guard let reading = readings.popFirst() else { return nil }
+    bytes -= reading.cost
+    return reading
+  }
+}
