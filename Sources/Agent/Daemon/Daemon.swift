@@ -4,6 +4,7 @@ import MQTT
 import NIOCore
 import Sensing
 import Storage
+import Threads
 import Time
 
 /// The agent while it runs: takes samples when they are due, numbers them, hands them to the session as it has room,
@@ -155,7 +156,7 @@ actor Daemon {
   var departure = Departure()
   var departureTimer: Scheduled<Void>?
   private var finished: Bool?
-  private var waiter: CheckedContinuation<Bool, Never>?
+  private let end = Awaited<Bool>()
 
   init(
     plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
@@ -224,9 +225,7 @@ actor Daemon {
     startInputs()
     sample()
     startService()
-    let isClean = await withCheckedContinuation { continuation in
-      if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
-    }
+    let isClean = await end.value
     await endHomie()
     return isClean
   }
@@ -246,8 +245,7 @@ actor Daemon {
     renewal?.timer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
-    waiter?.resume(returning: clean)
-    waiter = nil
+    end.give(clean)
   }
 
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.

@@ -2,6 +2,7 @@ import Logging
 import MQTT
 import NIOCore
 import Storage
+import Threads
 
 /// The connection of the Homie device: a connection has one will, and this one's is `$state` = lost.
 ///
@@ -32,7 +33,7 @@ actor HomieLink {
   private var stabilityTimer: Scheduled<Void>?
   private var isLeaving = false
   private var hasEnded = false
-  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private let ended = Awaited<Void>()
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(
@@ -115,7 +116,7 @@ actor HomieLink {
 
   /// Returns when it has ended.
   func waitForEnd() async {
-    if !hasEnded { await withCheckedContinuation { waiters.append($0) } }
+    await ended.value
   }
 
   // MARK: How it goes
@@ -200,8 +201,7 @@ actor HomieLink {
     hasEnded = true
     patienceTimer?.cancel()
     stabilityTimer?.cancel()
-    for waiter in waiters { waiter.resume() }
-    waiters = []
+    ended.give(())
   }
 
   private func after(_ delay: Duration, _ body: @escaping @Sendable (isolated HomieLink) -> Void) -> Scheduled<Void> {

@@ -238,8 +238,16 @@ extension Client {
     state = .stopped
     preparation?.cancel()
     delegate?.client(self, did: .lost(loss, retryAfter: nil))
-    for waiter in closeWaiters { waiter.resume() }
+    for waiter in closeWaiters { waiter.give(()) }
     closeWaiters = []
+  }
+
+  /// Waits until it has stopped.
+  func ended() async {
+    if case .stopped = state { return }
+    let end = Awaited<Void>()
+    closeWaiters.append(end)
+    await end.value
   }
 
   func after(

@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Threads
 import Time
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
@@ -87,7 +88,7 @@ public actor Client {
   /// When there was something to wait for the last time, and whether the time before was shortly before.
   var lastChange: Session.Instant?
   var changesQuickly = false
-  var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
+  var storeWaiters: [Awaited<(any Error)?>] = []
 
   var lastPacket: String?
   var actions: [Session.Action] = []
@@ -96,7 +97,7 @@ public actor Client {
   private var isTurnOpen = false
   private var isEndingTurn = false
   var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
-  var closeWaiters: [CheckedContinuation<Void, Never>] = []
+  var closeWaiters: [Awaited<Void>] = []
 
   /// - Parameter delegate: not kept; without it there is nobody to ask for a CONNECT, and the client ends.
   public init(
@@ -185,7 +186,7 @@ public actor Client {
     let deadline = after(limit) { client in
       if client.isCurrent(number) { client.abort() }
     }
-    if case .stopped = state {} else { await withCheckedContinuation { closeWaiters.append($0) } }
+    await ended()
     deadline.cancel()
   }
 
