@@ -9,6 +9,7 @@ extension Daemon: ClientDelegate {
     var connect = plan.connect
     connect.cleanStart = plan.cleanStart
     connect.will = plan.presence.will(epoch: epoch, version)
+    connectPresence = plan.presence
     return connect
   }
 
@@ -55,6 +56,8 @@ extension Daemon: ClientDelegate {
 
   private func connected(_ connected: Session.Connected, to server: ServerAddress) {
     connection = connected
+    if let spoken { owed.add(spoken.presence, on: spoken.server) }
+    spoken = (connectPresence, server)
     transport = server.transport
     let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
     logger.notice(
@@ -68,8 +71,10 @@ extension Daemon: ClientDelegate {
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
-      sayOnline(connected, isRenewed: renewal != nil)
-      renewal = nil
+      let isRenewed = farewell.isUnderWay
+      farewell.end()
+      sayOnline(connected, isRenewed: isRenewed)
+      sayOwedOffline()
       tellHealth()
       beginAnnouncing(connected)
     }
@@ -100,14 +105,15 @@ extension Daemon: ClientDelegate {
     connection = nil
     birth = nil
     waitingPresence = []
+    owed.lost()
     outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
     record.lost(loss, retryAfter: wait?.delay, at: .now)
-    if renewal != nil, wasConnected, delay != nil {
+    if farewell.isUnderWay, wasConnected, delay != nil {
       // Whatever ended it: the next one is made by the new configuration.
       logger.notice("disconnected, to connect by the new configuration")
-      handOver()
+      perform(farewell.lost())
     } else if case .session(.unknownSession) = loss {
       logger.notice("\(loss); it is begun anew")
     } else if let wait {
@@ -133,7 +139,7 @@ extension Daemon: ClientDelegate {
   }
 
   private func sendReadings() {
-    guard renewal == nil, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
+    guard !farewell.isUnderWay, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
     if !clearings.isEmpty { sendClearings() }
     guard !outbox.isEmpty || !leftOver.isEmpty, let client, let (limits, version) = granted else { return }
     let qos = min(plan.qos, limits.maximumQoS)
@@ -197,14 +203,14 @@ extension Daemon: ClientDelegate {
 
   private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
     if token == FirstToken.birthPresence, case .delivered = outcome { conflict.spoke() }
-    if token == FirstToken.stopStatus, case .delivered = outcome {
-      perform(departure.farewellAcknowledged(at: .now))
-    }
     if case .refused(let code) = outcome, token < FirstToken.readings {
       logger.error("the server refused a message about the presence: \(code)")
-      if token == FirstToken.stopStatus { perform(departure.farewellRefused()) }
     }
-    if token == FirstToken.stopStatus { handOver() }
+    if token == FirstToken.stopStatus { offlineSettled(outcome) }
+    if token == FirstToken.owedStatus, outcome != .abandoned {
+      owed.settled()
+      sayOwedOffline()
+    }
     guard token >= FirstToken.readings else { return }
     underWay -= 1
     outbox.settled(token, at: .now)

@@ -56,7 +56,8 @@ extension Daemon {
     // Asked after each reading, and seldom for something.
     guard announcer.hasNext else { return }
     // The place that is kept free is the presence's.
-    guard let connection, !departure.isLeaving, renewal == nil, let client, client.assumeIsolated({ $0.room }) > 0,
+    guard let connection, !departure.isLeaving, !farewell.isUnderWay, let client,
+      client.assumeIsolated({ $0.room }) > 0,
       let step = announcer.next()
     else { return }
     let message = Message(
@@ -164,7 +165,7 @@ extension Daemon {
   ) async {
     var earlier: Announcement?
     if let homie {
-      await homie.leave(within: Self.farewellLimit)
+      await homie.leave(within: Farewell.limit)
       await homie.waitForEnd()
       // Who waits for the end waits for this one.
       guard !departure.isLeaving else { return }
@@ -182,7 +183,7 @@ extension Daemon {
     await storeAnnouncements()
     guard !departure.isLeaving else { return }
     for value in values { await homie?.take(value.content, of: value.name) }
-    if connection != nil, renewal == nil { await homie?.start() }
+    if connection != nil, !farewell.isUnderWay { await homie?.start() }
   }
 
   /// The last reading of each name that goes on.

@@ -20,9 +20,8 @@ struct HealthPlan: Sendable, Equatable {
 extension Daemon {
   /// Publishes the health reading. It tells of now, so one that cannot be sent is left out: the next one tells more.
   func tellHealth() {
-    guard plan.health.interval > .zero, connection != nil, renewal == nil, !departure.isLeaving, let client else {
-      return
-    }
+    guard plan.health.interval > .zero, connection != nil, !farewell.isUnderWay, !departure.isLeaving, let client
+    else { return }
     var object = JSONObject(capacity: 2048)
     object.add("time", WallClock.now().time(of: .now).description)
     Figure.add(figures, to: &object)

@@ -20,7 +20,8 @@ extension Daemon {
   /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
   func tellBirth() {
     leaseTimer?.cancel()
-    guard var birth, !departure.isLeaving else { return }
+    // After a farewell nothing may say online again, whatever has changed.
+    guard var birth, !departure.isLeaving, !farewell.isUnderWay else { return }
     birth.conflict = conflict.rival?.description
     birth.storageError = storageError
     birth.dropped = outbox.dropped + outbox.expired
@@ -28,6 +29,43 @@ extension Daemon {
     publish(plan.presence.presence(birth), FirstToken.birthPresence)
     guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
     leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
+  }
+
+  /// The farewell to this connection, by the topics that it was made with.
+  ///
+  /// - Returns: false: the broker will not get it on this connection.
+  func sayOffline(because reason: String, over connected: Session.Connected) -> Bool {
+    let statement = PresenceMessages.Statement(
+      event: .stop, reason: reason, epoch: epoch, since: WallClock.now().time(of: .now), connection: connected,
+      transport: transport)
+    // A birth that waits for a place is not true any more.
+    waitingPresence = []
+    publish(connectPresence.presence(statement), FirstToken.stopPresence)
+    return publish(connectPresence.status(statement), FirstToken.stopStatus)
+  }
+
+  /// The course of an `offline` on this connection is over; one that is abandoned was lost with it.
+  func offlineSettled(_ outcome: Session.Outcome) {
+    switch outcome {
+    case .delivered:
+      spoken = nil
+      perform(departure.farewellAcknowledged(at: .now))
+      perform(farewell.acknowledged())
+    case .refused, .rejected:
+      perform(departure.farewellRefused())
+      perform(farewell.refused())
+    case .abandoned: break
+    }
+  }
+
+  /// Topics that say online though nobody stands for it, and whose will this connection has deleted.
+  func sayOwedOffline() {
+    guard let connection, let server = spoken?.server, !departure.isLeaving, !farewell.isUnderWay,
+      let messages = owed.next(on: server, status: plan.presence.status)
+    else { return }
+    let statement = PresenceMessages.Statement(
+      event: .stop, reason: "reload", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
+    if !publish(messages.status(statement), FirstToken.owedStatus) { owed.settled() }
   }
 
   /// Presence is good for this connection only, and may take the place that is kept free for it. Where that is taken it

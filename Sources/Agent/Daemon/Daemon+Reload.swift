@@ -2,14 +2,7 @@ import MQTT
 import NIOCore
 import Sensing
 import Storage
-
-/// A connection that is taken down and made anew since its own keys have changed.
-struct Renewal {
-  /// For saying offline.
-  var timer: Scheduled<Void>?
-  /// The client knows, and the old connection ends.
-  var isHandedOver = false
-}
+import Time
 
 extension Daemon {
   /// Takes another plan. Sensors and inputs that are the same go on as they are.
@@ -148,39 +141,39 @@ extension Daemon {
       if plan.presence.lease != old.presence.lease { tellBirth() }
       return change.changesAttempts ? ["broker.reconnect"] : []
     }
-    renewal?.timer?.cancel()
-    renewal = Renewal()
     unwatchPresence()
     leaseTimer?.cancel()
-    guard let connection else {
-      handOver()
-      return ["the connection"]
-    }
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: "reload", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
-    publish(old.presence.presence(statement), FirstToken.stopPresence)
-    if publish(old.presence.status(statement), FirstToken.stopStatus) {
-      renewal?.timer = after(Self.farewellLimit) { $0.handOver() }
-    } else {
-      handOver()
-    }
+    perform(farewell.begin(at: .now, isConnected: connection != nil))
     return ["the connection"]
   }
 
-  /// Of a connection that is only renewed.
-  static let farewellLimit = Duration.seconds(2)
-
-  /// The old connection has said what it had to.
-  func handOver() {
-    guard let renewal, !renewal.isHandedOver else { return }
-    renewal.timer?.cancel()
-    self.renewal?.isHandedOver = true
-    reconfigure(reconnecting: true)
+  func perform(_ actions: [Farewell.Action]) {
+    for action in actions {
+      switch action {
+      case .say:
+        guard let connection else { break }
+        if !sayOffline(because: "reload", over: connection) { perform(farewell.refused()) }
+      case .leave(let isAborted):
+        if isAborted {
+          logger.warning("the broker has not acknowledged offline; the connection is cut, so that the will says it")
+        }
+        reconfigure(reconnecting: true, isAborted: isAborted)
+      case .adopt: reconfigure(reconnecting: false)
+      }
+    }
+    armFarewellTimer()
   }
 
-  private func reconfigure(reconnecting: Bool) {
+  private func armFarewellTimer() {
+    farewellTimer?.cancel()
+    farewellTimer = farewell.deadline.map { deadline in
+      after(max(.zero, BootClock.now.duration(to: deadline))) { $0.perform($0.farewell.elapsed(at: .now)) }
+    }
+  }
+
+  private func reconfigure(reconnecting: Bool, isAborted: Bool = false) {
     let settings = plan.client
-    client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting) }
+    client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting, isAborted: isAborted) }
   }
 }
 

@@ -111,6 +111,7 @@ extension Daemon {
       .gauge("waiting_reads", "Reads that no thread has begun", reads?.waiting ?? 0),
       .counter("read_timeouts", "Reads that took longer than their time", UInt64(reads?.timeouts ?? 0)),
       .counter("refused_reads", "Reads that were not begun since others hang", UInt64(reads?.refusals ?? 0)),
+      .gauge("owed_offlines", "Topics of before on which a broker is still to be told offline", owed.count),
       .gauge("waiting_clearings", "Retained readings that the broker is to forget", clearings.count),
       .counter("reloads", "Configurations that took the place of another", facts.reloads),
       .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),

@@ -17,14 +17,15 @@ extension Daemon {
     stopReason = reason
     logger.notice("stopping (\(reason.rawValue))")
     sampleTimer?.cancel()
-    renewal?.timer?.cancel()
-    renewal = nil
+    let isConnected = connection != nil && !farewell.isLeaving
+    farewellTimer?.cancel()
+    farewell.end()
     inputs.monitor?.stop()
     let limit = plan.shutdownTimeout
     homie?.assumeIsolated { $0.leave(within: limit) }
     perform(
       departure.begin(
-        within: plan.shutdownTimeout, at: .now, isConnected: connection != nil,
+        within: plan.shutdownTimeout, at: .now, isConnected: isConnected,
         // Who takes a connection to say offline would say it of the other device too.
         mayConnect: conflict.rival == nil, isIdle: isIdle))
   }
@@ -46,7 +47,9 @@ extension Daemon {
   private func perform(_ action: Departure.Action) {
     switch action {
     case .connect: client?.assumeIsolated { $0.retryNow() }
-    case .sayFarewell: sayOffline()
+    case .sayFarewell:
+      guard let connection else { break }
+      if !sayOffline(because: stopReason.rawValue, over: connection) { perform(departure.farewellRefused()) }
     case .disconnect(let limit):
       guard let client else { return finish(clean: false) }
       Task {
@@ -62,15 +65,6 @@ extension Daemon {
       client?.assumeIsolated { $0.abort() }
       finish(clean: true)
     }
-  }
-
-  private func sayOffline() {
-    guard let connection else { return }
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: stopReason.rawValue, epoch: epoch, since: WallClock.now().time(of: .now),
-      connection: connection, transport: transport)
-    publish(plan.presence.presence(statement), FirstToken.stopPresence)
-    if !publish(plan.presence.status(statement), FirstToken.stopStatus) { perform(departure.farewellRefused()) }
   }
 
   private func armDepartureTimer() {

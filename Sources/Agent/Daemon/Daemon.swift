@@ -143,7 +143,13 @@ actor Daemon {
   var metricsFile: MetricsFile?
 
   // Another configuration
-  var renewal: Renewal?
+  var farewell = Farewell()
+  var farewellTimer: Scheduled<Void>?
+  /// What the CONNECT under way, or the last one, was made with.
+  var connectPresence: PresenceMessages
+  /// What the last connection was made with and where to, until the broker has acknowledged its `offline`.
+  var spoken: (presence: PresenceMessages, server: ServerAddress)?
+  var owed = OwedFarewells()
   /// Topics whose retained readings nobody stands for any more.
   var clearings: Deque<TopicName> = []
   var reloads: UInt64 = 0
@@ -162,6 +168,7 @@ actor Daemon {
     eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
+    connectPresence = plan.presence
     self.facts = facts
     self.store = store
     self.service = service
@@ -246,7 +253,7 @@ actor Daemon {
     serviceState.cancelTimers()
     keepTimer?.task.cancel()
     drainTimer?.cancel()
-    renewal?.timer?.cancel()
+    farewellTimer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
     waiter?.resume(returning: clean)
@@ -290,6 +297,7 @@ enum FirstToken {
   static let announcement: Session.Token = 7
   static let homeAssistant: Session.Token = 8
   static let unwatching: Session.Token = 9
+  static let owedStatus: Session.Token = 10
   static let readings: Session.Token = 16
 }
 
