@@ -1,4 +1,5 @@
 import Sensing
+import Storage
 import Testing
 
 import struct TestScene.SplitMix64
@@ -108,6 +109,14 @@ struct PlanChangeTests {
       to: "inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n", freePlaces: [0, 2])
     #expect(world.plan.inputs.map(\.place) == [2, 1])
     #expect(world.plan.places == 4)
+  }
+
+  @Test("what the device's id was made from goes on: a storage that is begun anew gets it")
+  func identity() throws {
+    var world = try World("sensors: []\n")
+    world.plan.identity = StoredIdentity(id: "board", source: .random, serial: "1-2")
+    try world.change(to: "sensors:\n" + Self.sensor("a"))
+    #expect(world.plan.identity == StoredIdentity(id: "board", source: .random, serial: "1-2"))
   }
 
   @Test("without a monitor places begin at 0")
