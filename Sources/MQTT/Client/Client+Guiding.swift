@@ -33,9 +33,10 @@ extension Client {
     }
   }
 
-  /// Somebody else has used the session: the next connection begins it anew.
+  /// Somebody else has used the session: the next connection begins it anew, also that of another process, which learns
+  /// so from the store.
   public func distrustSession() {
-    owner = nil
+    if let owner { own(.nobody(clientIdentifier: owner.clientIdentifier)) }
     session.distrust()
   }
 

@@ -110,7 +110,7 @@ public actor Client {
     let state = configuration.session
     session = Session(
       restoring: state, inFlightLimit: configuration.inFlightLimit,
-      isResumable: state.owner != nil || configuration.believesAnySession, isStored: configuration.store != nil)
+      isResumable: state.owner?.isTrusted ?? configuration.believesAnySession, isStored: configuration.store != nil)
     storeQueue = StoreQueue(delay: configuration.storeDelay, state: state)
     owner = state.owner
     schedule = ReconnectSchedule(configuration.reconnect, servers: configuration.servers.count)

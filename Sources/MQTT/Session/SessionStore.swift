@@ -12,7 +12,7 @@ public protocol SessionStore: Sendable {
 
 /// Whose session it is: a "session present" from another server, or for another client, is about another session.
 public struct SessionOwner: Sendable, Hashable {
-  /// The server as it was configured, without what may be secret.
+  /// The server as it was configured, without what may be secret; empty: no server's session is believed.
   public var server: String
   public var clientIdentifier: String
 
@@ -20,6 +20,15 @@ public struct SessionOwner: Sendable, Hashable {
     self.server = server
     self.clientIdentifier = clientIdentifier
   }
+
+  /// Messages under way are this client's, and no server has the session that they belong to: another client of the
+  /// same identifier has used it.
+  public static func nobody(clientIdentifier: String) -> SessionOwner {
+    SessionOwner(server: "", clientIdentifier: clientIdentifier)
+  }
+
+  /// Whether a "session present" may be believed at all.
+  public var isTrusted: Bool { !server.isEmpty }
 }
 
 /// A message of QoS 1 or 2 whose course is not over.
