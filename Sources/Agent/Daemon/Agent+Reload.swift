@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import Storage
 import Threads
 
 /// Why the configuration that runs stays.
@@ -12,8 +11,6 @@ enum ReloadFailure: Error, CustomStringConvertible {
   /// These keys.
   case needsRestart([String])
   case plan(PlanError)
-  /// New names have to be in the store before their readings are.
-  case storage(StorageError)
   /// The files could not even be opened, for this reason.
   case unread(String)
 
@@ -27,7 +24,6 @@ enum ReloadFailure: Error, CustomStringConvertible {
       "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which takes a restart; "
         + "the configuration that runs stays"
     case .plan(let error): "\(error); the configuration that runs stays"
-    case .storage(let error): "\(error); the configuration that runs stays"
     case .unread(let reason): "the configuration cannot be read: \(reason); try again"
     }
   }
@@ -107,9 +103,7 @@ extension Agent {
         device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
         thermometers: thermometers)
     } catch { throw .plan(error) }
-    let applied: [String]?
-    do throws(StorageError) { applied = try await daemon.apply(plan, change) } catch { throw .storage(error) }
-    guard let changes = applied else { throw .notRunning }
+    guard let changes = await daemon.apply(plan, change) else { throw .notRunning }
     configuration = new
     return Reloaded(changes: changes, warnings: result.diagnostics.map(\.description))
   }

@@ -8,8 +8,7 @@ extension Daemon {
   /// Takes another plan. Sensors and inputs that are the same go on as they are.
   ///
   /// - Returns: what has changed, for people; nil: the agent is about to end, and takes nothing.
-  func apply(_ next: Plan, _ change: ConfigurationChange) async throws(StorageError) -> [String]? {
-    let streamNumbers = try await store?.numberStreams(next.streams.map(\.name)) ?? [:]
+  func apply(_ next: Plan, _ change: ConfigurationChange) async -> [String]? {
     guard !departure.isLeaving else { return nil }
     // Whatever is due now is due by the old plan.
     sample()
@@ -19,7 +18,7 @@ extension Daemon {
       from: old, to: next,
       freePlaces: inputs.monitor == nil ? nil : inputs.freePlaces, number: reloads)
     plan = planned.plan
-    outbox.adopt(plan.outbox, streamNumbers: plan.streams.map { streamNumbers[$0.name] })
+    outbox.adopt(plan.outbox)
     labels.adopt(streams: plan.streams.count)
     sentLabels.adopt(streams: plan.streams.count)
     plan.client.store = old.client.store

@@ -48,13 +48,15 @@ extension Outbox {
   }
 
   /// Something may have to be written or read, now or later.
-  var hasWork: Bool { disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty }
+  var hasWork: Bool {
+    disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty || !disk.unnamed.isEmpty
+  }
 
   // MARK: Writing
 
   /// When `takeBatch` has something, unless it comes to nothing by then.
   func writeDeadline(at now: Instant) -> Instant? {
-    guard disk.isOpen, disk.write == nil else { return nil }
+    guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty else { return nil }
     var deadline = disk.finishedSince.map {
       disk.finished.count >= Self.finishedLimit ? now : $0 + Self.finishedDelay
     }
@@ -84,7 +86,9 @@ extension Outbox {
     all: Bool = false, _ names: (Int) -> String, _ clock: WallClock, at now: Instant
   ) -> OutboxBatch? {
     disk.notice(clock, at: now)
-    guard disk.isOpen, disk.write == nil, all || writeDeadline(at: now).map({ $0 <= now }) ?? false else { return nil }
+    guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty,
+      all || writeDeadline(at: now).map({ $0 <= now }) ?? false
+    else { return nil }
     var batch = OutboxBatch()
     var streams: Set<Int> = []
     if disk.unwritten > 0, let delay = delay(at: now) {
@@ -160,6 +164,7 @@ extension Outbox {
   /// The file is damaged, and another one begun: rows that are not in memory are lost, the others are written again.
   mutating func lostDisk(at now: Instant) {
     disk.isOpen = false
+    disk.isNaming = false
     for stream in queues.indices {
       let (back, lost) = queues[stream].lostDisk()
       takeBack(back, of: stream, at: now)

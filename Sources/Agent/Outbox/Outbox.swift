@@ -91,14 +91,12 @@ struct Outbox {
 
   var isEmpty: Bool { count == 0 }
 
-  /// Goes on with other rules, and with more streams behind those that there are.
-  ///
-  /// - Parameter streamNumbers: of each stream the store's; nil: there is no store.
-  mutating func adopt(_ rules: Rules, streamNumbers: [Int?]) {
+  /// Goes on with other rules, and with more streams behind those that there are; `nextNaming` asks for their numbers.
+  mutating func adopt(_ rules: Rules) {
     self.rules = rules
     for stream in queues.count..<max(queues.count, rules.keepsLatest.count) {
       queues.append(OutboxQueue(window: window))
-      disk.adopt(stream, number: streamNumbers[stream] ?? 0)
+      disk.adopt(stream)
     }
   }
 

@@ -21,6 +21,11 @@ struct OutboxDisk {
   private var streams: [Int: Int] = [:]
   var codec = ReadingCodec(boot: 0, booted: .now, boots: [:])
 
+  /// Streams that have no number yet, by their index; that they get one is asked for, or is to be after this.
+  private(set) var unnamed: Set<Int> = []
+  var isNaming = false
+  var nameAgainAt: Instant?
+
   // Writing
   /// Readings that are in memory only, and since when there are some, at the latest.
   var unwritten = 0
@@ -58,7 +63,9 @@ struct OutboxDisk {
   mutating func open(_ stored: StoredOutbox, names: [String], booted: Instant) {
     let byName = Dictionary(stored.streams.map { ($1, $0) }) { first, _ in first }
     numbers = names.map { byName[$0] ?? 0 }
-    streams = Dictionary(numbers.enumerated().map { ($1, $0) }) { first, _ in first }
+    unnamed = Set(numbers.indices.filter { numbers[$0] == 0 })
+    streams = Dictionary(numbers.enumerated().filter { $1 != 0 }.map { ($1, $0) }) { first, _ in first }
+    (isNaming, nameAgainAt) = (false, nil)
     index = OutboxIndex(stored.sections)
     codec = ReadingCodec(boot: stored.boot, booted: booted, boots: stored.boots)
     isBootStartKnown = stored.boots[stored.boot] != nil
@@ -71,8 +78,16 @@ struct OutboxDisk {
   }
 
   /// One more stream.
-  mutating func adopt(_ stream: Int, number: Int) {
-    while numbers.count <= stream { numbers.append(0) }
+  mutating func adopt(_ stream: Int) {
+    while numbers.count <= stream {
+      unnamed.insert(numbers.count)
+      numbers.append(0)
+    }
+  }
+
+  /// The store has a number for it.
+  mutating func name(_ stream: Int, _ number: Int) {
+    guard unnamed.remove(stream) != nil else { return }
     numbers[stream] = number
     streams[number] = stream
   }
@@ -105,6 +120,11 @@ struct OutboxDisk {
     finished = batch.finished + finished
     dropped = batch.dropped + dropped
     if !finished.isEmpty || !dropped.isEmpty || bootStart != nil { finishedSince = finishedSince ?? now }
+    failed(at: now)
+  }
+
+  /// The store cannot be written: again after a while that doubles.
+  mutating func failed(at now: Instant) {
     isFailing = true
     retryAt = now + retryDelay
     retryDelay = min(retryDelay * 2, Self.longestRetry)

@@ -9,7 +9,7 @@ struct OutboxBench {
   static let base = BootClock.now
 
   var outbox: Outbox
-  let names: [String]
+  private(set) var names: [String]
   var rows: [UInt64: StoredReading] = [:]
   /// What each name goes on with, as batches said.
   var numbers: [String: UInt64] = [:]
@@ -56,6 +56,17 @@ struct OutboxBench {
         row.token, stream: row.stream, bytes: StoredReading.size(ofData: row.data.count))
     }
     outbox.open(stored, names: names, booted: Self.base - .seconds(1000), at: now)
+  }
+
+  /// More streams, which the store does not know.
+  mutating func reload(adding count: Int) {
+    var rules = outbox.rules
+    for _ in 0..<count {
+      names.append("name\(names.count)")
+      sequences.append(0)
+      rules.keepsLatest.append(false)
+    }
+    outbox.adopt(rules)
   }
 
   @discardableResult
