@@ -51,6 +51,10 @@ struct Schema {
       CREATE TABLE announcement (kind TEXT NOT NULL, topic TEXT NOT NULL, content TEXT NOT NULL,
         PRIMARY KEY (kind, topic)) STRICT, WITHOUT ROWID;
       """,
+      // Topics whose retained reading brokers are to forget.
+      """
+      CREATE TABLE clearing (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+      """,
     ],
     // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])

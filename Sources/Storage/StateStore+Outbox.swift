@@ -10,7 +10,12 @@ extension StateStore {
     try write("open the outbox") { database throws(StorageError) in
       var outbox = StoredOutbox()
       let owner = try database.query("SELECT device FROM reading_owner") { $0.text(0) }.first
-      if let owner, owner != device { outbox.setAside = try Self.setReadingsAside(database) }
+      if let owner, owner != device {
+        outbox.setAside = try Self.setReadingsAside(database)
+        // What another device has retained is that device's.
+        try database.run("DELETE FROM clearing")
+      }
+      outbox.clearings = try Self.readClearings(database)
       if owner != device {
         try database.run("INSERT OR REPLACE INTO reading_owner (one, device) VALUES (1, ?)", .text(device))
       }

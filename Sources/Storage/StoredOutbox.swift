@@ -79,6 +79,8 @@ public struct StoredOutbox: Sendable {
   public var sections: [OutboxSection] = []
   /// Readings of another device that were set aside by this opening.
   public var setAside = 0
+  /// Topics whose retained reading the broker is to forget.
+  public var clearings: [String] = []
 
   public init() {}
 

@@ -89,6 +89,19 @@ struct OutboxStoreTests {
     #expect(try await open(store, device: "three").setAside == 0)
   }
 
+  @Test("what the broker is to forget is kept until it is removed, and is of one device only")
+  func clearings() async throws {
+    let folder = try ScratchFolder()
+    let store = try await StateStore.open(folder: folder.path)
+    #expect(try await open(store).clearings == [])
+    try await store.setClearings(added: ["b", "a", "c"], removed: [])
+    try await store.setClearings(added: ["a"], removed: ["b"])
+    await store.close()
+    let again = try await StateStore.open(folder: folder.path)
+    #expect(try await open(again).clearings == ["a", "c"])
+    #expect(try await open(again, device: "two").clearings == [])
+  }
+
   @Test("numbers and the beginning of a boot are stored with the readings")
   func beside() async throws {
     let folder = try ScratchFolder()

@@ -141,10 +141,10 @@ public actor Agent {
       do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
     }
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
-    let (outbox, setAside) = await openOutbox(store, device: device, &plan)
+    let (outbox, setAside, clearings) = await openOutbox(store, device: device, &plan)
     let daemon = Daemon(
       plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
-      numbers: await firstNumbers(store, state, plan),
+      clearings: clearings, numbers: await firstNumbers(store, state, plan),
       start: start(after: state), service: surroundings.service,
       facts: facts(ofDevice: device), eventLoop: eventLoop, logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
@@ -235,9 +235,9 @@ public actor Agent {
 
   /// What waits on the disk, with the names that it belongs to.
   private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> (
-    Outbox, setAside: Int
+    Outbox, setAside: Int, clearings: [String]
   ) {
-    guard let store else { return (Outbox(plan.outbox), 0) }
+    guard let store else { return (Outbox(plan.outbox), 0, []) }
     let boot = BootIdentity.read(in: surroundings.root)
     do {
       let stored = try await store.openOutbox(device: device, boot: boot, names: plan.streams.map(\.name))
@@ -251,10 +251,10 @@ public actor Agent {
       var outbox = Outbox(plan.outbox)
       outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
       if outbox.count > 0 { logger.notice("\(outbox.count) readings wait in the storage") }
-      return (outbox, stored.setAside)
+      return (outbox, stored.setAside, stored.clearings)
     } catch {
       logger.error("\(error); readings that wait are in memory only")
-      return (Outbox(plan.outbox), 0)
+      return (Outbox(plan.outbox), 0, [])
     }
   }
 

@@ -140,7 +140,8 @@ extension Daemon: ClientDelegate {
 
   private func sendReadings() {
     guard !farewell.isUnderWay, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
-    if !clearings.isEmpty { sendClearings() }
+    // Behind what an earlier process has published to the same topics.
+    if clearings.hasNext, leftOver.isEmpty { sendClearing() }
     guard !outbox.isEmpty || !leftOver.isEmpty, let client, let (limits, version) = granted else { return }
     let qos = min(plan.qos, limits.maximumQoS)
     // One reading that nothing waits before is sent without asking for room first: of what a message costs here, each
@@ -202,6 +203,7 @@ extension Daemon: ClientDelegate {
   }
 
   private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    if token == FirstToken.clearing { return clearingSettled(outcome) }
     if token == FirstToken.birthPresence, case .delivered = outcome { conflict.spoke() }
     if case .refused(let code) = outcome, token < FirstToken.readings {
       logger.error("the server refused a message about the presence: \(code)")

@@ -104,34 +104,6 @@ extension Daemon {
     return ["health"]
   }
 
-  // MARK: What the broker keeps
-
-  /// Has the broker forget what it keeps of readings that are gone; what comes too many of at once is left to it.
-  private func clear(_ topics: [TopicName]) {
-    let room = max(0, Self.clearingLimit - clearings.count)
-    if topics.count > room {
-      logger.warning("\(topics.count - room) retained readings are not cleared: too many wait for the broker")
-    }
-    clearings.append(contentsOf: topics.prefix(room))
-  }
-
-  private static let clearingLimit = 1000
-
-  /// Sends what is to be forgotten, as a message without content (§3.3.1.3), behind what was sent before.
-  func sendClearings() {
-    guard let client, let connection else { return }
-    while let topic = clearings.first, client.assumeIsolated({ $0.room }) > 0 {
-      clearings.removeFirst()
-      // A name that came back meanwhile says by itself what holds.
-      guard !plan.streams.contains(where: { $0.isRetained && $0.topic == topic }) else { continue }
-      let message = Message(topic: topic, payload: ByteBuffer(), qos: .atLeastOnce, retain: true)
-      guard send(message.adapted(to: connection.limits), nextToken, client) else {
-        return clearings.prepend(topic)
-      }
-      nextToken += 1
-    }
-  }
-
   // MARK: The connection
 
   private func takeConnection(_ change: ConfigurationChange, _ old: Plan) -> [String] {

@@ -113,6 +113,8 @@ extension Daemon {
       .counter("refused_reads", "Reads that were not begun since others hang", UInt64(reads?.refusals ?? 0)),
       .gauge("owed_offlines", "Topics of before on which a broker is still to be told offline", owed.count),
       .gauge("waiting_clearings", "Retained readings that the broker is to forget", clearings.count),
+      .counter("cleared_readings", "Retained readings that the broker has forgotten", clearings.cleared),
+      .counter("failed_clearings", "Retained readings that the broker keeps all the same", clearings.failed),
       .counter("reloads", "Configurations that took the place of another", facts.reloads),
       .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),
       .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.log.lost),

@@ -22,6 +22,7 @@ extension Daemon {
     // A file that is given up, or not open yet, says nothing about the next.
     guard storageError != nil, !isReopening else { return }
     storageError = nil
+    storeClearings()
     tellBirth()
     logger.notice("the storage can be written again")
   }
@@ -65,11 +66,13 @@ extension Daemon {
       leftOver.append(contentsOf: state.session.messages)
       hasOpenedStore = true
     }
+    clearings.found(stored.clearings)
     client?.assumeIsolated { $0.storeBeginsAnew() }
     isReopening = false
     reopenDelay = Self.shortestReopening
     inputs.storedCounts = [:]
     storageWorks()
+    storeClearings()
     storeCounts()
     let found = state.announcements
     Task { await storeAnnouncements(besides: found) }

@@ -150,8 +150,7 @@ actor Daemon {
   /// What the last connection was made with and where to, until the broker has acknowledged its `offline`.
   var spoken: (presence: PresenceMessages, server: ServerAddress)?
   var owed = OwedFarewells()
-  /// Topics whose retained readings nobody stands for any more.
-  var clearings: Deque<TopicName> = []
+  var clearings = Clearings()
   var reloads: UInt64 = 0
 
   // The end
@@ -164,7 +163,8 @@ actor Daemon {
 
   init(
     plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
-    numbers: SequenceAllocator, start: Start, service: ServiceManager, facts: @escaping @Sendable () -> AgentFacts,
+    clearings: [String], numbers: SequenceAllocator, start: Start, service: ServiceManager,
+    facts: @escaping @Sendable () -> AgentFacts,
     eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
@@ -200,6 +200,7 @@ actor Daemon {
     schedule = SampleSchedule(intervals: scheduled.map(\.interval), start: .now)
     self.outbox = outbox
     self.setAside = setAside
+    self.clearings.found(clearings)
     labels = TimeLabels(streams: plan.streams.count)
     sentLabels = labels
     inputs = InputsState(plan, state.counts)
@@ -298,6 +299,7 @@ enum FirstToken {
   static let homeAssistant: Session.Token = 8
   static let unwatching: Session.Token = 9
   static let owedStatus: Session.Token = 10
+  static let clearing: Session.Token = 11
   static let readings: Session.Token = 16
 }
 
