@@ -6,6 +6,66 @@ import Testing
 
 @Suite("What the broker retains of the readings", .showsLogs, .timed)
 struct RetainedTests {
+  private static func sensors(_ count: Int) -> [String] {
+    (0..<count).map { "{name: kept\($0), type: system, value: uptime, interval: 1h, retain: true}" }
+  }
+
+  @Test(
+    "a broker that has lost all of it gets the newest readings again, as they were", arguments: [Way.tcp5, .tcp311])
+  func broker(_ way: Way) async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto(isPersistent: false)
+      var settings = scene.settings(broker, way)
+      let count = 60
+      settings.sensors += Self.sensors(count)
+      let agent = try scene.agent(settings)
+      func kept() async throws -> [String: String] {
+        try await scene.retained(by: broker).mapValues(\.payload).filter { $0.key.contains("/kept") }
+      }
+      let before = try await eventually("all are retained") {
+        let kept = try await kept()
+        return kept.count == count ? kept : nil
+      }
+      try await broker.stop()
+      try await agent.line("connection lost")
+      try await broker.start()
+      let subscriber = try await scene.subscriber(to: broker)
+      try await subscriber.record(of: "limpet/board/status") { $0.payload == "online" }
+      try await until("all are retained again", within: .seconds(3)) { try await kept() == before }
+      let ending = try await agent.end()
+      #expect(ending == .exited(0))
+    }
+  }
+
+  @Test("a new session gets them after the birth and before the backlog, one that is present does not")
+  func order() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        guard case .connect = packet else { return FakeBroker.obliging(packet, connection) }
+        connection.send(.connack(ConnAck(sessionPresent: connection.number == 2, reasonCode: .success)))
+      }
+      var settings = scene.settings(port: broker.port)
+      settings.sensors += Self.sensors(1)
+      let agent = try scene.agent(settings)
+      let first = try await broker.connection(1)
+      try await until("readings come") { first.publishes("load").count > 2 && first.publishes("kept0").count == 1 }
+      first.close()
+      let second = try await broker.connection(2)
+      try await until("readings come") { second.publishes("load").count > 5 }
+      #expect(second.publishes("kept0").isEmpty)
+      second.close()
+      let third = try await broker.connection(3)
+      try await until("readings come") { third.publishes("load").count > 5 }
+      #expect(third.publishes("kept0").map(\.message.payload) == first.publishes("kept0").map(\.message.payload))
+      #expect(third.publishes("kept0").allSatisfy { $0.message.retain && !$0.duplicate })
+      let topics = third.publishes.filter { !$0.duplicate }.map { "\($0.message.topic)".split(separator: "/").last }
+      #expect(topics.prefix(2) == ["status", "presence"])
+      let place = try #require(topics.firstIndex(of: "kept0"))
+      #expect(place < topics.count - 4)
+      _ = try await agent.end()
+    }
+  }
+
   @Test("a name that left while the broker was away is cleared by the next process")
   func clearing() async throws {
     try await withScene { scene in

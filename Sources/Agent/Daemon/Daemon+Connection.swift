@@ -68,6 +68,7 @@ extension Daemon: ClientDelegate {
     warn(of: connected, server)
     watchPresence()
     outbox.connected(at: .now)
+    retained.connected(isNew: !connected.sessionPresent && connected.limits.retainAvailable, at: .now)
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
@@ -106,6 +107,7 @@ extension Daemon: ClientDelegate {
     birth = nil
     waitingPresence = []
     owed.lost()
+    retained.disconnected()
     outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
@@ -142,6 +144,7 @@ extension Daemon: ClientDelegate {
     guard !farewell.isUnderWay, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
     // Behind what an earlier process has published to the same topics.
     if clearings.hasNext, leftOver.isEmpty { sendClearing() }
+    if retained.hasNext, leftOver.isEmpty { sendRetained() }
     guard !outbox.isEmpty || !leftOver.isEmpty, let client, let (limits, version) = granted else { return }
     let qos = min(plan.qos, limits.maximumQoS)
     // One reading that nothing waits before is sent without asking for room first: of what a message costs here, each
@@ -166,7 +169,10 @@ extension Daemon: ClientDelegate {
       }
       room -= 1
       let isLast = room == 0 || outbox.isEmpty
+      // Before it goes out: at QoS 0 that is the end of its course.
+      if message.retain { retained.sent(message, of: taken.reading.stream, taken.token, at: now) }
       guard send(message.adapted(to: limits), taken.token, client, endsTurn: isLast) else {
+        retained.settled(taken.token, isDelivered: false)
         return outbox.giveBack(taken)
       }
     }
@@ -195,6 +201,7 @@ extension Daemon: ClientDelegate {
       }
       refused += 1
       outbox.settled(token, at: .now)
+      retained.settled(token, isDelivered: false)
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
       if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
@@ -214,8 +221,10 @@ extension Daemon: ClientDelegate {
       sayOwedOffline()
     }
     guard token >= FirstToken.readings else { return }
+    if token >= FirstToken.retained { return retainedSettled(token, outcome) }
     underWay -= 1
     outbox.settled(token, at: .now)
+    retained.settled(token, isDelivered: outcome == .delivered)
     switch outcome {
     case .delivered:
       tally.delivered += 1

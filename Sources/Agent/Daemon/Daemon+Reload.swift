@@ -21,6 +21,7 @@ extension Daemon {
     outbox.adopt(plan.outbox)
     labels.adopt(streams: plan.streams.count)
     sentLabels.adopt(streams: plan.streams.count)
+    retained.keep(isRetained)
     plan.client.store = old.client.store
     plan.client.storeDelay = old.client.storeDelay
     takeSensors(planned)

@@ -1,9 +1,56 @@
 import MQTT
 import NIOCore
 import Storage
+import Time
 
-/// What the broker retains of the readings: it is to forget what nobody stands for any more.
+/// What the broker retains of the readings: it is to forget what nobody stands for any more, and to have the rest again
+/// where it has lost it.
 extension Daemon {
+  // MARK: What it has lost
+
+  /// Sends the newest readings that are retained again, as far as there is room.
+  func sendRetained() {
+    guard let client, let connection else { return }
+    let now = BootClock.now
+    let qos = min(plan.qos, connection.limits.maximumQoS)
+    while retained.hasNext {
+      guard client.assumeIsolated({ $0.room(for: qos) }) > 0 else { return }
+      let next = retained.next(at: now) { isRetained($0, $1) && !outbox.hasWaiting(of: $0) }
+      guard let (stream, message) = next else { break }
+      do {
+        try client.assumeIsolated {
+          try $0.publish(
+            message.adapted(to: connection.limits), token: FirstToken.retained + Session.Token(stream), transient: true)
+        }
+      } catch Session.Rejection.noRoom {
+        return retained.giveBack(stream)
+      } catch Session.Rejection.notConnected {
+        return retained.giveBack(stream)
+      } catch {
+        retained.restored(stream, isDelivered: false)
+        logger.error("the retained reading of \(message.topic) cannot be sent again: \(error)")
+      }
+    }
+    if let deadline = retained.deadline(at: now) { armDrainTimer(deadline) }
+  }
+
+  /// The stream's readings are retained, and under this topic.
+  func isRetained(_ stream: Int, _ topic: TopicName) -> Bool {
+    plan.streams[stream].isRetained && plan.streams[stream].topic == topic
+  }
+
+  func retainedSettled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    // What was lost with its connection is sent on the next.
+    guard outcome != .abandoned else { return }
+    let stream = Int(token - FirstToken.retained)
+    retained.restored(stream, isDelivered: outcome == .delivered)
+    if case .refused(let code) = outcome {
+      logger.error("the broker refuses a retained reading that it has lost, of \(plan.streams[stream].topic): \(code)")
+    }
+  }
+
+  // MARK: What it is to forget
+
   /// Has the broker forget what it keeps of readings that are gone.
   func clear(_ topics: [TopicName]) {
     let dropped = clearings.add(topics)

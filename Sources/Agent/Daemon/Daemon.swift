@@ -151,6 +151,8 @@ actor Daemon {
   var spoken: (presence: PresenceMessages, server: ServerAddress)?
   var owed = OwedFarewells()
   var clearings = Clearings()
+  /// Readings that the broker retains, for one that has lost them.
+  var retained: RetainedReadings
   var reloads: UInt64 = 0
 
   // The end
@@ -201,6 +203,7 @@ actor Daemon {
     self.outbox = outbox
     self.setAside = setAside
     self.clearings.found(clearings)
+    retained = RetainedReadings(rate: plan.outbox.drainRate, at: .now)
     labels = TimeLabels(streams: plan.streams.count)
     sentLabels = labels
     inputs = InputsState(plan, state.counts)
@@ -301,6 +304,8 @@ enum FirstToken {
   static let owedStatus: Session.Token = 10
   static let clearing: Session.Token = 11
   static let readings: Session.Token = 16
+  /// Of retained readings that are sent again, and the stream's index behind it: above every token that a store can have.
+  static let retained: Session.Token = 1 << 63
 }
 
 /// What is left of a clean stop for the next start.

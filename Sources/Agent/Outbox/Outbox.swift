@@ -103,6 +103,8 @@ struct Outbox {
   /// Of the newest row.
   var lastToken: Token? { disk.index.last }
 
+  func hasWaiting(of stream: Int) -> Bool { !queues[stream].isEmpty }
+
   /// Readings of a stream that were given up for want of room.
   func dropped(of stream: Int) -> UInt64 { queues[stream].dropped }
 
