@@ -44,7 +44,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads", "Time"], swiftSettings: strict),
-    .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
+    .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads", "Time"], swiftSettings: strict),
     .target(
       name: "MQTT",
       dependencies: [
@@ -94,7 +94,8 @@ let package = Package(
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
     .testTarget(name: "SensingTests", dependencies: ["Sensing", "TestScene"], swiftSettings: strict),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "CSQLite", "MQTT", "TestScene", nio("NIOCore")],
+      name: "StorageTests",
+      dependencies: ["Storage", "CSQLite", "MQTT", "TestScene", "Time", nio("NIOCore")],
       swiftSettings: strict),
     .testTarget(
       name: "AgentTests",

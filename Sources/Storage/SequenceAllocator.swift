@@ -1,12 +1,17 @@
+import Time
+
 /// Gives every reading of a name its number, without waiting for the disk: numbers are reserved in blocks, whose end is
 /// stored before the first of them is used. So a gap is a loss and a repeat is a duplicate, across restarts.
 ///
 /// After an unclean stop a name goes on at the end of its block, and that number is marked `restarted`: this gap is no
 /// loss. A name that was never seen before starts at 1.
 ///
-/// It does no I/O. The owner asks for `requests()` after each number, stores them, and says `reserved` or
-/// `storageIsUnavailable`.
+/// It does no I/O. The owner asks for `requests(at:)` after each number and at `retryDeadline`, stores them, and says
+/// `reserved` or `reservationFailed`. One reservation is under way at a time, and one that failed is asked for again
+/// after a second, then after twice as long each time, up to a minute: a disk that is broken for a year costs nothing.
 public struct SequenceAllocator: Sendable {
+  public typealias Instant = BootClock.Instant
+
   /// A reading's number.
   public struct Number: Equatable, Sendable {
     /// One more than the one before, but for a `restarted` one.
@@ -26,8 +31,6 @@ public struct SequenceAllocator: Sendable {
     var next: UInt64
     /// The first number that is not reserved.
     var end: UInt64
-    /// The end that is being stored.
-    var requested: UInt64?
     /// The next number is the first after an unclean stop.
     var restarted: Bool
     /// In use by this run; what is stored of other names is left alone.
@@ -40,6 +43,14 @@ public struct SequenceAllocator: Sendable {
   private var lines: [String: Line]
   /// A block may be half used: looking at every name after each reading would be most of its work.
   private var mayBeShort = true
+  private var isReserving = false
+  private var retryDelay = shortestRetry
+
+  private static let shortestRetry = Duration.seconds(1)
+  private static let longestRetry = Duration.seconds(60)
+
+  /// When `requests(at:)` asks again for what could not be reserved; nil: nothing has failed, or it is being tried.
+  public private(set) var retryDeadline: Instant?
 
   /// Whether numbers are given without being reserved, because the storage is unavailable.
   public private(set) var runsInMemory = false
@@ -74,41 +85,49 @@ public struct SequenceAllocator: Sendable {
     return number
   }
 
-  /// The names that need a new block, with the end to store: those whose block is half used. Each is asked for once,
-  /// until it is confirmed or the storage is said to be unavailable.
-  public mutating func requests() -> [String: UInt64] {
-    guard mayBeShort, reservesBlocks else { return [:] }
+  /// The names that need a new block, with the end to store: those whose block is half used. `reserved` or
+  /// `reservationFailed` follows; until then, and for a while after a failure, there is nothing to ask for.
+  public mutating func requests(at now: Instant) -> [String: UInt64] {
+    guard mayBeShort, reservesBlocks, !isReserving, retryDeadline.map({ $0 <= now }) ?? true else { return [:] }
     mayBeShort = false
+    retryDeadline = nil
     var requests: [String: UInt64] = [:]
     for (name, line) in lines where isShort(line) {
       requests[name] = max(line.next, line.end) + blockSize
     }
-    for (name, end) in requests { lines[name]?.requested = end }
+    isReserving = !requests.isEmpty
     return requests
   }
 
-  private func isShort(_ line: Line) -> Bool {
-    line.active && line.requested == nil && line.end < line.next + blockSize / 2 + 1
-  }
+  private func isShort(_ line: Line) -> Bool { line.active && line.end < line.next + blockSize / 2 + 1 }
 
   /// The store has these ends: their numbers may be used, and the storage is available.
   public mutating func reserved(_ ends: [String: UInt64]) {
     runsInMemory = false
     mayBeShort = true
+    isReserving = false
+    (retryDeadline, retryDelay) = (nil, Self.shortestRetry)
     for (name, end) in ends {
       guard var line = lines[name] else { continue }
       line.end = max(line.end, end)
-      line.requested = nil
       lines[name] = line
     }
   }
 
-  /// Nothing can be stored at the moment: numbers go on in memory, and `requests()` asks again for all that is missing.
+  /// What was asked for last could not be stored: numbers go on in memory, and it is asked for again at `retryDeadline`.
   /// After an unclean stop such numbers may be used a second time, the first of them marked `restarted`.
+  public mutating func reservationFailed(at now: Instant) {
+    storageIsUnavailable()
+    retryDeadline = now + retryDelay
+    retryDelay = min(retryDelay * 2, Self.longestRetry)
+  }
+
+  /// There is no store at the moment: numbers go on in memory, and the next one is asked for all that is missing.
   public mutating func storageIsUnavailable() {
     runsInMemory = true
     mayBeShort = true
-    for name in lines.keys { lines[name]?.requested = nil }
+    isReserving = false
+    retryDeadline = nil
   }
 
   /// Another store was opened: no block is reserved there, and names go on behind what it knows.

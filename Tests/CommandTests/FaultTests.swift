@@ -81,6 +81,47 @@ struct FaultTests {
     }
   }
 
+  /// The share of one processor that an agent takes for some seconds in which little is to be done.
+  private func share(_ agent: Agent, over duration: Duration = .seconds(3)) async throws -> Double {
+    let (started, before) = (ContinuousClock.now, try agent.processorSeconds)
+    try await pause(for: duration)
+    return try (agent.processorSeconds - before) / ((ContinuousClock.now - started) / .seconds(1))
+  }
+
+  @Test("an agent whose storage cannot be opened sleeps between its tries")
+  func storageFailsQuietly() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      var settings = scene.settings(broker)
+      settings.storage = "/proc/limpet"
+      settings.sensors = ["{name: load, type: system, value: load1, interval: 10s}"]
+      let agent = try scene.agent(settings)
+      try await agent.line("connected to ")
+      let share = try await share(agent)
+      #expect(share < 0.1, "of one processor, in a debug build")
+    }
+  }
+
+  @Test("an agent that starts on a full disk sleeps between its tries", .enabled(if: canMount))
+  func fullDiskQuietly() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let disk = try await Disk(scene, kilobytes: 1024)
+      var settings = scene.settings(broker)
+      settings.storage = disk.path
+      settings.sensors = ["{name: load, type: system, value: load1, interval: 10s}"]
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 1)
+      _ = try await first.end()
+      try disk.fill()
+      let second = try scene.agent(settings)
+      try await second.line("connected to ")
+      let share = try await share(second)
+      #expect(share < 0.1, "of one processor, in a debug build")
+    }
+  }
+
   @Test("a damaged storage is kept aside, and the agent begins anew")
   func storageDamaged() async throws {
     try await withScene { scene in

@@ -2,6 +2,7 @@ import Glibc
 import MQTT
 import TestScene
 import Testing
+import Time
 
 @testable import Storage
 
@@ -178,7 +179,7 @@ struct StateStoreTests {
       var allocator = SequenceAllocator(stored: try await store.load().sequences, blockSize: 10)
       allocator.register(["door"])
       for _ in 1...13 {
-        let requests = allocator.requests()
+        let requests = allocator.requests(at: .now)
         try await store.reserve(requests)
         if !requests.isEmpty { allocator.reserved(requests) }
         let number = allocator.next("door")

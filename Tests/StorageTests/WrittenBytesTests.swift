@@ -1,6 +1,7 @@
 import MQTT
 import NIOCore
 import Testing
+import Time
 
 @testable import Storage
 
@@ -21,7 +22,7 @@ struct WrittenBytesTests {
     var numbers = SequenceAllocator(stored: [:])
     numbers.register(names)
     func reserve() async throws {
-      let ends = numbers.requests()
+      let ends = numbers.requests(at: .now)
       guard !ends.isEmpty else { return }
       try await store.reserve(ends)
       numbers.reserved(ends)

@@ -217,7 +217,7 @@ public actor Agent {
       stored: state.sequences, reservesBlocks: configuration.storage.sync != .always,
       historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
     numbers.register(plan.streams.map(\.name))
-    let ends = numbers.requests()
+    let ends = numbers.requests(at: .now)
     guard let store else {
       numbers.storageIsUnavailable()
       return numbers
@@ -228,7 +228,7 @@ public actor Agent {
       numbers.reserved(ends)
     } catch {
       logger.error("\(error); sequence numbers are not reserved: a restart may repeat them")
-      numbers.storageIsUnavailable()
+      numbers.reservationFailed(at: .now)
     }
     return numbers
   }

@@ -52,6 +52,8 @@ struct InputsState {
   var storedCounts: [String: StoredCount]
   /// What the counters stood at when the lines were released, by name.
   var finalCounts: [String: StoredCount] = [:]
+  /// Counts are on their way to the disk.
+  var isStoringCounts = false
 
   init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
     self.storedCounts = storedCounts
@@ -165,11 +167,14 @@ extension Daemon {
     currentCounts.filter { inputs.storedCounts[$0.key] != $0.value }
   }
 
-  /// Stores the counters that moved.
+  /// Stores the counters that moved. One write is under way at a time: a disk that hangs collects no others behind it,
+  /// and what it misses, or could not do, is done at the next checkpoint.
   func storeCounts() {
     let moved = movedCounts
-    guard !moved.isEmpty, let store else { return }
+    guard !inputs.isStoringCounts, !moved.isEmpty, let store else { return }
+    inputs.isStoringCounts = true
     Task {
+      defer { inputs.isStoringCounts = false }
       do throws(StorageError) {
         try await store.setCounts(moved)
         inputs.storedCounts.merge(moved) { $1 }

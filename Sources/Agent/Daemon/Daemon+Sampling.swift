@@ -172,19 +172,29 @@ extension Daemon {
   }
 
   private func reserveNumbers() {
-    let ends = numbers.requests()
+    let ends = numbers.requests(at: .now)
     guard !ends.isEmpty, let store else { return }
+    reserveTimer?.cancel()
     Task {
       do throws(StorageError) {
         try await store.reserve(ends)
         numbers.reserved(ends)
         storageWorks()
       } catch {
-        numbers.storageIsUnavailable()
+        numbers.reservationFailed(at: .now)
         storageFails(error)
+        armReserveTimer()
       }
       numberReadings()
       pump()
+    }
+  }
+
+  /// Whether or not there is a reading by then.
+  private func armReserveTimer() {
+    reserveTimer?.cancel()
+    reserveTimer = numbers.retryDeadline.map { deadline in
+      after(max(.zero, BootClock.now.duration(to: deadline))) { $0.numberReadings() }
     }
   }
 

@@ -26,13 +26,12 @@ extension Daemon {
     logger.notice("the storage can be written again")
   }
 
-  /// Tries until it is open: at once where a file was given up, else after a while.
+  /// Tries until it is open.
   func reopenStore() {
     guard let store, !departure.isLeaving else { return }
     isReopening = true
-    let wait = outbox.disk.isOpen ? .zero : reopenDelay
+    let wait = reopening.wait(hadFile: outbox.disk.isOpen, at: .now)
     outbox.lostDisk(at: .now)
-    reopenDelay = min(reopenDelay * 2, .seconds(60))
     _ = after(wait) { daemon in Task { await daemon.reopen(store) } }
   }
 
@@ -67,7 +66,7 @@ extension Daemon {
     }
     client?.assumeIsolated { $0.storeBeginsAnew() }
     isReopening = false
-    reopenDelay = Self.shortestReopening
+    reopening.opened(at: .now)
     inputs.storedCounts = [:]
     storageWorks()
     storeCounts()

@@ -99,7 +99,7 @@ actor Daemon {
   var isReopening = false
   /// What was wrong with the file, which is to be kept aside first.
   var damage: StorageError?
-  var reopenDelay = shortestReopening
+  var reopening = ReopenSchedule()
   var announcer: Announcer
   var homie: HomieLink?
 
@@ -116,6 +116,7 @@ actor Daemon {
   var reading: [Int: SuspendingClock.Instant] = [:]
   var inputs: InputsState
   var numbers: SequenceAllocator
+  var reserveTimer: Scheduled<Void>?
   /// Readings whose numbers are still being reserved on the disk.
   var unnumbered: Deque<UnnumberedReading> = []
   var outbox: Outbox
@@ -200,8 +201,6 @@ actor Daemon {
     metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
   }
 
-  static let shortestReopening = Duration.seconds(5)
-
   /// How long after the start the code of the start is no longer needed.
   private static let settlingTime = Duration.seconds(5)
 
@@ -246,6 +245,7 @@ actor Daemon {
     serviceState.cancelTimers()
     keepTimer?.task.cancel()
     drainTimer?.cancel()
+    reserveTimer?.cancel()
     renewal?.timer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
