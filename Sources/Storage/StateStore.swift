@@ -31,7 +31,7 @@ public actor StateStore {
   /// A file that is damaged or no database is kept beside the new one as `session.db.corrupt-<seconds since 1970>` (the
   /// newest three are kept); `load` tells. `now` is the time for that name.
   ///
-  /// Throws `busy` when another agent has it, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
+  /// Throws `held` when another agent has it, `busy` when another program has the database open, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
   /// `full`, `cannotOpen`, `inputOutput`.
   public static func open(
     folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
@@ -54,6 +54,8 @@ public actor StateStore {
     do throws(StorageError) {
       database = try Self.openDatabase(in: folder, schema: schema, system: system)
     } catch {
+      // Where folders cannot be locked, it is the database that two agents meet at.
+      if error.kind == .busy, !folder.isLocked { throw .held(path, by: nil) }
       guard error.kind == .corrupt || error.kind == .notADatabase else { throw error }
       keptAside = KeptAside(path: try folder.keepAside(at: now()), reason: error)
       database = try Self.openDatabase(in: folder, schema: schema, system: system)
@@ -72,22 +74,31 @@ public actor StateStore {
     return database
   }
 
-  /// A store for `reopen` alone: its folder could not be used. nil: the system has no thread left.
-  public static func unopened(folder: String) -> StateStore? {
+  /// A store for `reopen` alone: its database could not be used. The folder is held all the same, as far as it can be.
+  /// nil: the system has no thread left.
+  public static func unopened(folder: String) async -> StateStore? {
     guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
-    return StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+    let store = StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+    await store.hold()
+    return store
   }
 
   /// Opens it again, and reads what is there: after its file was found damaged, which is kept aside first; when the
   /// file is not there any more; or where it could not be opened before.
   public func reopen(replacing damage: StorageError?) throws(StorageError) -> StoredState {
     close()
+  /// No other agent is to use the folder meanwhile.
+  private func hold() { folder = try? StoreFolder(existing: path) }
+
     var aside: KeptAside?
     if let damage {
       let folder = try StoreFolder(path: path)
       aside = KeptAside(path: try folder.keepAside(at: now()), reason: damage)
     }
-    try start(schema: .current, system: nil)
+    do throws(StorageError) { try start(schema: .current, system: nil) } catch {
+      hold()
+      throw error
+    }
     keptAside = aside ?? keptAside
     return try load()
   }

@@ -15,8 +15,10 @@ public struct StorageError: Error, Equatable, Sendable {
     case notADatabase
     /// The file is a damaged SQLite database.
     case corrupt
-    /// Another process, or another store of this one, holds it.
+    /// Another program has the database open.
     case busy
+    /// Another agent, or another store of this one, uses the folder. The process, where it can be seen from here.
+    case held(by: Int32?)
     /// A newer limpet wrote the file; it was left untouched.
     case newerSchema(found: Int64, known: Int64)
     /// The file belongs to another program; it was left untouched.
@@ -60,6 +62,14 @@ public struct StorageError: Error, Equatable, Sendable {
     self.init(
       Kind(sqlite: code, systemError: systemError), attempt: attempt, file: file, code: code, systemError: systemError,
       message: message)
+  }
+
+  /// Another agent uses the folder.
+  static func held(_ folder: String, by process: Int32?) -> StorageError {
+    StorageError(
+      .held(by: process), attempt: "open the store", file: folder, systemError: EWOULDBLOCK,
+      message: "another limpet (\(process.map { "process \($0)" } ?? "of a process that cannot be seen from here")) "
+        + "uses this folder")
   }
 
   /// A failed system call.
@@ -116,7 +126,8 @@ extension StorageError: CustomStringConvertible {
     case .readOnly: "Mount it read-write, or set storage.path to a folder that can be written."
     case .cannotOpen: "Check that storage.path is a folder that limpet's user may write."
     case .notADatabase, .corrupt: "It is kept aside at the next start, and a new one begun."
-    case .busy: "Another program holds it: one limpet a folder. Stop it, or set another storage.path."
+    case .busy: "Another program has the database open: end that program, or set another storage.path."
+    case .held: "Stop it, or give this one another storage.path."
     case .newerSchema(let found, let known):
       "It has schema \(found), this limpet knows \(known): install the newer limpet again, or move the file away."
     case .foreign: "It belongs to another program: set another storage.path."

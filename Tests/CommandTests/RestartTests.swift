@@ -45,6 +45,54 @@ struct RestartTests {
     }
   }
 
+  @Test(
+    "a second agent of the same storage does not run: it names the first, and touches neither broker nor storage",
+    arguments: ["", ", sync: never"])
+  func secondAgent(_ sync: String) async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      try FileManager.default.createDirectory(atPath: settings.storage, withIntermediateDirectories: true)
+      settings.storage += sync
+      let first = try scene.agent(settings)
+      try await subscriber.status("online")
+      try await subscriber.readings("load", atLeast: 2)
+      let second = try scene.agent(settings, name: "second")
+      let ending = try await second.process.end()
+      #expect(ending == .exited(1))
+      let line = try await second.line(" critical: ")
+      #expect(line.contains("another limpet (process \(first.process.pid)) uses this folder. Stop it, or give"))
+      #expect(!second.says("connected"))
+      let seen = try subscriber.readings("load").count
+      try await subscriber.readings("load", atLeast: seen + 5)
+      #expect(subscriber.news(of: "limpet/board/status").map(\.payload) == ["online"])
+      #expect(first.log.count { $0.contains("connected to ") } == 1)
+      let last = try await first.end()
+      #expect(last == .exited(0))
+      let numbers = try subscriber.readings("load").map(\.seq)
+      #expect(numbers == Array(1...numbers.count))
+    }
+  }
+
+  @Test("an agent that starts while another is about to end waits for it")
+  func overlap() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let settings = scene.settings(broker)
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 2)
+      let second = try scene.agent(settings, name: "second")
+      let line = try await second.line("waiting 5 s for it to end")
+      #expect(line.contains("process \(first.process.pid)"))
+      _ = try await first.end()
+      try await second.line("connected to ")
+      let ending = try await second.end()
+      #expect(ending == .exited(0))
+    }
+  }
+
   @Test("a sample that is being taken at SIGTERM is sent, or takes no number")
   func sampleAtStop() async throws {
     try await withScene { scene in
@@ -146,18 +194,20 @@ struct RestartTests {
     }
   }
 
-  @Test("two agents on one storage: the second runs on in memory and says so")
+  @Test("two agents of different devices on one storage: the second does not run, and names the first")
   func sharedStorage() async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto()
       let subscriber = try await scene.subscriber(to: broker)
       var settings = scene.settings(broker)
-      _ = try scene.agent(settings)
+      let first = try scene.agent(settings)
       try await subscriber.status("online")
       settings.device = "other"
       let second = try scene.agent(settings, name: "second")
-      try await subscriber.readings("load", atLeast: 2, of: "other")
-      #expect(second.log.count { $0.contains("error: ") && $0.contains("in use") } == 1)
+      let ending = try await second.process.end()
+      #expect(ending == .exited(1))
+      try await second.line("another limpet (process \(first.process.pid)) uses this folder")
+      #expect(subscriber.news(of: "limpet/other/status").isEmpty)
     }
   }
 }

@@ -182,15 +182,17 @@ struct StoreFaultTests {
 
   // MARK: other processes
 
-  @Test("while one process has the store, another gets busy, and the first works on")
+  @Test("while one process has the store, another is told its number, and the first works on")
   func secondProcess() async throws {
     let store = try await open()
     let path = folder.path
-    await #expect(processExitsWith: .exitCode(75)) { [path = path as String] in
+    let own = getpid()
+    await #expect(processExitsWith: .exitCode(75)) { [path = path as String, own = own as Int32] in
       do throws(StorageError) {
         _ = try await StateStore.open(folder: path)
       } catch {
-        exit(error.kind == .busy && error.description.contains("one limpet a folder") ? 75 : 1)
+        let isNamed = error.description.contains("another limpet (process \(own)) uses this folder")
+        exit(error.kind == .held(by: own) && isNamed ? 75 : 1)
       }
     }
     #expect(try await store.nextEpoch() == 1)
@@ -255,6 +257,34 @@ struct StoreFaultTests {
     #expect(try await store.nextEpoch() == 1)
     try disk.fill()
     let error = try #require(await failure { while true { _ = try await store.nextEpoch() } })
+  @Test("an agent whose database cannot be opened, or that stores nothing, holds the folder all the same")
+  func heldFolder() async throws {
+    try folder.write("session.db", [])
+    #expect(chmod(folder.path + "/session.db", 0) == 0)
+    let unopened = await StateStore.unopened(folder: folder.path)
+    #expect(try await openError().kind == .held(by: getpid()))
+    await unopened?.close()
+    let hold = try StoreHold(existing: folder.path)
+    #expect(try await openError().kind == .held(by: getpid()))
+    withExtendedLifetime(hold) {}
+  }
+
+  @Test("the kernel's list of locks names the process that holds one, not those that wait for it")
+  func lockHolder() {
+    let text = """
+      1: POSIX  ADVISORY  READ  77 08:02:42 0 EOF
+      2: FLOCK  ADVISORY  WRITE 1234 00:1f:42 0 EOF
+      2: -> FLOCK  ADVISORY  WRITE 99 00:1f:42 0 EOF
+      3: FLOCK  ADVISORY  WRITE 0 00:1f:43 0 EOF
+      4: FLOCK  ADVISORY  WRITE 5 00:1f:4
+      5: -> FLOCK  ADVISORY  WRITE 98 00:1f:44 0 EOF
+
+      nonsense
+      """
+    #expect(LockHolder.process(of: 42, in: text) == 1234)
+    for inode in [4, 43, 44, 45] as [UInt64] { #expect(LockHolder.process(of: inode, in: text) == nil) }
+  }
+
     #expect(error.kind == .full)
     #expect(error.description.contains("cannot store the next epoch in \(disk.path)/session.db"))
     let reached = try await store.load().epoch

@@ -6,6 +6,7 @@ import NIOPosix
 import Sensing
 import Storage
 import Synchronization
+import Threads
 import Time
 
 /// This program's version.
@@ -55,6 +56,8 @@ public actor Agent {
   /// Random, new in each process.
   let instance: String
   let thermometers = W1Conversions()
+  /// Where nothing is stored.
+  private var hold: StoreHold?
   var isReloading = false
   /// A signal asked for it meanwhile.
   var isReloadWanted = false
@@ -125,7 +128,7 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
-    let (anyStore, state, storeError) = await openStore()
+    guard let (anyStore, state, storeError) = await openStore() else { return false }
     let store = storeError == nil ? anyStore : nil
     let (device, identity) = await identify(store, state)
     self.device = device
@@ -166,10 +169,15 @@ public actor Agent {
 
   // MARK: The store
 
-  private func openStore() async -> (StateStore?, StoredState, StorageError?) {
-    guard configuration.storage.sync != .never else { return (nil, StoredState(), nil) }
+  /// nil: another agent uses the folder, and this one is not to run.
+  private func openStore() async -> (StateStore?, StoredState, StorageError?)? {
+    let folder = configuration.storage.path
     do throws(StorageError) {
-      let store = try await StateStore.open(folder: configuration.storage.path)
+      guard configuration.storage.sync != .never else {
+        try await holdFolder()
+        return (nil, StoredState(), nil)
+      }
+      let store = try await whenFree { () throws(StorageError) in try await StateStore.open(folder: folder) }
       let state = try await store.load()
       if let aside = state.keptAside {
         logger.error(
@@ -179,12 +187,51 @@ public actor Agent {
       return (store, state, nil)
     } catch {
       logger.error(
+      guard !error.kind.isHeld else {
+        logger.critical("\(error)")
+        return nil
+      }
         "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
-      return (StateStore.unopened(folder: configuration.storage.path), StoredState(), error)
+      return (await StateStore.unopened(folder: folder), StoredState(), error)
+    }
+  }
+
+  /// Two agents of one configuration would throw each other off the broker, also where neither stores anything.
+  private func holdFolder() async throws(StorageError) {
+    let folder = configuration.storage.path
+    hold = try await whenFree { () throws(StorageError) in
+      let result = try? await BlockingWork.run("limpet-storage") {
+        Result { () throws(StorageError) in try StoreHold(existing: folder) }
+      }
+      switch result {
+      case .success(let hold): return hold
+      case .failure(let error) where error.kind.isHeld: throw error
+      // No folder, no service that uses it.
+      case .failure, nil: return nil
+      }
+    }
+  }
+
+  /// Tries for a while: at a restart, or an upgrade, whoever holds the folder may be about to end.
+  private func whenFree<Value: Sendable>(
+    _ open: () async throws(StorageError) -> Value
+  ) async throws(StorageError) -> Value {
+    let deadline = BootClock.now + Self.holderPatience
+    var hasSaidSo = false
+    while true {
+      do throws(StorageError) { return try await open() } catch {
+        guard error.kind.isHeld, BootClock.now < deadline, terminations == 0 else { throw error }
+        if !hasSaidSo { logger.notice("\(error.message); waiting \(Self.holderPatience.inWords) for it to end") }
+        hasSaidSo = true
+        try? await eventLoop.scheduleTask(in: .milliseconds(100)) {}.futureResult.get()
+      }
     }
   }
 
   private func start(after state: StoredState) -> Daemon.Start {
+  /// How long another agent may take to end.
+  private static let holderPatience = Duration.seconds(5)
+
     guard state.epoch > 0, state.lastStop == nil else { return Daemon.Start(reason: "start") }
     let now = WallClock.now().time(of: .now).milliseconds / 1000
     // A clock that has not been set yet knows no distance.
@@ -289,6 +336,10 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
+extension StorageError.Kind {
+  fileprivate var isHeld: Bool { if case .held = self { true } else { false } }
+}
+
   /// The session goes on where the last process left off, and is kept for the next one. That of another client, which
   /// this device was before, is set aside: a new identity does not send what an old one measured.
   mutating func keepSession(
