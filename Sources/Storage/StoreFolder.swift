@@ -73,10 +73,14 @@ struct StoreFolder: ~Copyable {
       return
     }
     guard errno == EEXIST else { throw StorageError(errno: errno, attempt: "create the store", file: databasePath) }
+    // A link's own target is nobody's database: the folder may be another user's, and this process root's.
     var status = stat()
-    guard stat(databasePath, &status) == 0, status.st_mode & 0o777 != 0o600 else { return }
-    // Of another owner, or on a file system without modes: no reason not to work.
-    chmod(databasePath, 0o600)
+    guard lstat(databasePath, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o777 != 0o600 else {
+      return
+    }
+    // Of another owner, or on a file system without modes: no reason not to work. Nor is a link followed that has taken
+    // its place since.
+    fchmodat(AT_FDCWD, databasePath, 0o600, AT_SYMLINK_NOFOLLOW)
   }
 
   /// Moves the database and its log away, as `session.db.corrupt-<seconds since 1970>`, and returns where to.

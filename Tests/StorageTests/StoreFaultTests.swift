@@ -140,6 +140,26 @@ struct StoreFaultTests {
     let crashed = try ScratchFolder()
     for name in ["session.db", "session.db-wal"] { try crashed.write(name, try folder.bytes(name)) }
     await store.close()
+  @Test("a link in the database's place has its target's mode left alone; a file of its own gets 0600")
+  func modes() async throws {
+    func mode(_ path: String) throws -> mode_t {
+      var status = stat()
+      try #require(stat(path, &status) == 0)
+      return status.st_mode & 0o777
+    }
+    let elsewhere = try ScratchFolder()
+    try elsewhere.write("target", [])
+    #expect(chmod(elsewhere.path + "/target", 0o644) == 0)
+    #expect(symlink(elsewhere.path + "/target", folder.path + "/session.db") == 0)
+    await (try? open())?.close()
+    #expect(try mode(elsewhere.path + "/target") == 0o644)
+    unlink(folder.path + "/session.db")
+    try folder.write("session.db", [])
+    #expect(chmod(folder.path + "/session.db", 0o644) == 0)
+    await (try open()).close()
+    #expect(try mode(folder.path + "/session.db") == 0o600)
+  }
+
 
     let known = Int64(Schema.current.migrations.count)
     for place in [folder, crashed] {

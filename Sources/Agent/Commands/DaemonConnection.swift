@@ -14,12 +14,16 @@ public struct DaemonConnection: Sendable {
     guard case .other(let process)? = status["pid"], let connection = status["connection"]?.fields,
       let state = connection["state"]?.text
     else { return nil }
-    self.process = process
+    self.process = TerminalText.escaped(process)
     self.state = state
     server = connection["server"]?.text
     version = connection["version"]?.text
     isSessionPresent = connection["session_present"] == .other("true")
-    if case .other(let seconds)? = connection["keepalive"] { keepAlive = seconds } else { keepAlive = nil }
+    if case .other(let seconds)? = connection["keepalive"] {
+      keepAlive = TerminalText.escaped(seconds)
+    } else {
+      keepAlive = nil
+    }
     lastError = connection["last_error"]?.fields?["error"]?.text
     nextTry = connection["next_try"]?.text
   }
@@ -46,7 +50,7 @@ public struct DaemonConnection: Sendable {
 }
 
 extension JSONFields.Value {
-  fileprivate var text: String? { if case .text(let text) = self { text } else { nil } }
+  fileprivate var text: String? { if case .text(let text) = self { TerminalText.escaped(text) } else { nil } }
 }
 
 extension ControlClient {

@@ -56,7 +56,8 @@ public struct ControlClient: Sendable {
     guard let fields = JSONFields(answer) else { throw .broken(path: path, "answers with something that is no JSON") }
     guard fields["ok"] == .other("true") else {
       if case .text(let error)? = fields["error"] {
-        throw .refused(error, errors: fields["errors"]?.texts ?? [])
+        throw .refused(
+          TerminalText.escaped(error), errors: (fields["errors"]?.texts ?? []).map(TerminalText.escaped))
       }
       throw .broken(path: path, "answers with neither success nor failure")
     }
@@ -102,7 +103,7 @@ public struct ControlClient: Sendable {
 
 /// What the commands ask for.
 extension ControlClient {
-  /// The status as a person reads it.
+  /// The status as a person reads it: nothing in it that a terminal would obey.
   public func statusText(columns: Int) throws(Failure) -> String {
     var request = JSONObject()
     request.add("command", "status")
@@ -111,7 +112,7 @@ extension ControlClient {
     guard case .text(let text)? = try ask(request.finish())["text"] else {
       throw .broken(path: path, "tells no status; it may be of another version")
     }
-    return text
+    return TerminalText.escaped(text)
   }
 
   /// The status as one JSON object.
@@ -121,7 +122,7 @@ extension ControlClient {
     guard case .other(let text)? = try ask(request.finish())["status"] else {
       throw .broken(path: path, "tells no status; it may be of another version")
     }
-    return text
+    return TerminalText.escapedJSON(text)
   }
 
   /// The agent reads its configuration again.
@@ -130,7 +131,8 @@ extension ControlClient {
     var request = JSONObject()
     request.add("command", "reload")
     let answer = try ask(request.finish())
-    return (answer["changes"]?.texts ?? [], answer["warnings"]?.texts ?? [])
+    func texts(_ key: String) -> [String] { (answer[key]?.texts ?? []).map(TerminalText.escaped) }
+    return (texts("changes"), texts("warnings"))
   }
 
   /// - Parameter level: nil: only tell it.
@@ -142,7 +144,7 @@ extension ControlClient {
     guard case .text(let now)? = try ask(request.finish())["level"] else {
       throw .broken(path: path, "tells no level; it may be of another version")
     }
-    return now
+    return TerminalText.escaped(now)
   }
 
   /// The connection is cut and the process ends: the broker publishes the will.

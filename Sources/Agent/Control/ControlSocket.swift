@@ -43,8 +43,9 @@ struct ControlSocket: Sendable {
       guard address.withSockAddr({ Glibc.bind(descriptor, $0, socklen_t($1)) }) == 0 else {
         throw .system(attempt: "bind", path: path, errno: errno)
       }
-      // Of a folder on the way whoever may not enter it is kept out all the same.
-      guard chmod(path, 0o666) == 0, listen(descriptor, 64) == 0 else {
+      // Of a folder on the way whoever may not enter it is kept out all the same. What the folder's owner puts in its
+      // place meanwhile is not followed.
+      guard fchmodat(AT_FDCWD, path, 0o666, AT_SYMLINK_NOFOLLOW) == 0, listen(descriptor, 64) == 0 else {
         throw .system(attempt: "listen", path: path, errno: errno)
       }
       var status = stat()
