@@ -85,12 +85,15 @@ struct ReadingCodec {
 
   // MARK: Decoding
 
+  /// Every JSON reader has it exactly; a row that says more has lost bits.
+  private static let largestSequence: UInt64 = (1 << 53) - 1
+
   /// nil: the row says nothing.
   func decode(_ data: [UInt8], stream: Int, _ clock: WallClock, at now: BootClock.Instant) -> Reading? {
     var row = RowReader(data)
     guard let first = row.byte(), let sequence = row.varint(), let number = row.varint(),
-      let nanoseconds = row.varint(),
-      let microseconds = row.signed()
+      let nanoseconds = row.varint(), let microseconds = row.signed(),
+      sequence <= Self.largestSequence, Timestamp(microseconds: microseconds).isWritable
     else { return nil }
     var unit: String?
     if first & Self.hasUnit != 0 {
@@ -118,8 +121,9 @@ struct ReadingCodec {
       return TimeLabel(time: Timestamp(microseconds: microseconds), isCertain: true, isOfEarlierBoot: !isOfThisBoot)
     }
     guard !isOfThisBoot else { return nil }
-    if boot != 0, let start = boots[boot] {
-      let time = Timestamp(sinceEpoch: .microseconds(start) + sinceBoot)
+    if boot != 0, let start = boots[boot],
+      case let time = Timestamp(sinceEpoch: .microseconds(start) + sinceBoot), time.isWritable
+    {
       return TimeLabel(time: time, isCertain: true, isOfEarlierBoot: true)
     }
     return TimeLabel(time: Timestamp(microseconds: microseconds), isCertain: false, isOfEarlierBoot: true)

@@ -44,7 +44,8 @@ struct TimeLabels {
       self.latest[stream] = time
       return label
     }
-    let isSmall = latest - time <= Self.smallStep
+    let (step, overflows) = latest.subtractingReportingOverflow(time)
+    let isSmall = !overflows && step <= Self.smallStep
     return TimeLabel(
       time: isSmall ? Timestamp(microseconds: latest) : label.time, isCertain: isSmall,
       isOfEarlierBoot: label.isOfEarlierBoot)

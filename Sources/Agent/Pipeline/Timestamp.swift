@@ -10,10 +10,17 @@ struct Timestamp: Sendable, Equatable, CustomStringConvertible {
 
   init(microseconds: Int64) { self.microseconds = microseconds }
 
+  /// A time beyond what 64 bits hold is the first or the last there is.
   init(sinceEpoch: Duration) {
     let (seconds, attoseconds) = sinceEpoch.components
-    microseconds = seconds * 1_000_000 + attoseconds.flooredDivision(by: 1_000_000_000_000).quotient
+    let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+    let (sum, exceeds) = product.addingReportingOverflow(
+      attoseconds.flooredDivision(by: 1_000_000_000_000).quotient)
+    microseconds = overflows || exceeds ? (seconds < 0 ? .min : .max) : sum
   }
+
+  /// From the year 0000 to 9999: what RFC 3339 can write.
+  var isWritable: Bool { -62_167_219_200_000_000..<253_402_300_800_000_000 ~= microseconds }
 
   /// Since 1970.
   var milliseconds: Int64 { microseconds.flooredDivision(by: 1000).quotient }

@@ -55,16 +55,17 @@ struct WallClock: Sendable, Equatable {
     return (best.instant, best.sinceEpoch)
   }
 
-  /// The wall time of another moment.
+  /// The wall time of another moment; one too far away is the first or the last there is.
   func time(of other: BootClock.Instant) -> Timestamp {
-    let nanoseconds = sinceEpoch + (other.nanoseconds - instant.nanoseconds)
-    return Timestamp(microseconds: nanoseconds.flooredDivision(by: 1000).quotient)
+    let moment = BootClock.Instant(nanoseconds: sinceEpoch) + instant.duration(to: other)
+    return Timestamp(microseconds: moment.nanoseconds.flooredDivision(by: 1000).quotient)
   }
 
   /// The moment of a wall time, which may lie before this boot. A time beyond what 64 bits hold is this moment.
   func instant(of time: Timestamp) -> BootClock.Instant {
     let (nanoseconds, overflow) = time.microseconds.multipliedReportingOverflow(by: 1000)
     guard !overflow else { return instant }
-    return BootClock.Instant(nanoseconds: instant.nanoseconds &- (sinceEpoch &- nanoseconds))
+    return instant
+      + BootClock.Instant(nanoseconds: sinceEpoch).duration(to: BootClock.Instant(nanoseconds: nanoseconds))
   }
 }
