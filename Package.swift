@@ -107,7 +107,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"),
+        "limpet", "CSQLite", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

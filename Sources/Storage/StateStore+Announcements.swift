@@ -24,10 +24,14 @@ extension StateStore {
   /// Stores what a broker keeps in place of what it kept under that topic before.
   public func setAnnouncement(_ announcement: StoredAnnouncement) throws(StorageError) {
     try write("store what home automation was told") { database throws(StorageError) in
-      try database.run(
-        "INSERT OR REPLACE INTO announcement (kind, topic, content) VALUES (?, ?, ?)",
-        .text(announcement.kind.rawValue), .text(announcement.topic), .text(announcement.content))
+      try Self.write(announcement, to: database)
     }
+  }
+
+  static func write(_ announcement: StoredAnnouncement, to database: Database) throws(StorageError) {
+    try database.run(
+      "INSERT OR REPLACE INTO announcement (kind, topic, content) VALUES (?, ?, ?)",
+      .text(announcement.kind.rawValue), .text(announcement.topic), .text(announcement.content))
   }
 
   /// The broker keeps nothing of it any more.

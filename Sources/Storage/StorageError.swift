@@ -79,6 +79,11 @@ public struct StorageError: Error, Equatable, Sendable {
   }
 }
 
+extension StorageError {
+  /// The file itself is no use any more: another one has to be begun.
+  public var isDamage: Bool { kind == .corrupt || kind == .notADatabase }
+}
+
 extension StorageError.Kind {
   init(sqlite code: Int32, systemError: Int32) {
     // The low byte of an extended code is the primary one [sqlite.org/rescode.html].
@@ -125,7 +130,7 @@ extension StorageError: CustomStringConvertible {
     case .full: "Free some space there; until then nothing new survives a restart."
     case .readOnly: "Mount it read-write, or set storage.path to a folder that can be written."
     case .cannotOpen: "Check that storage.path is a folder that limpet's user may write."
-    case .notADatabase, .corrupt: "It is kept aside at the next start, and a new one begun."
+    case .notADatabase, .corrupt: "It is kept aside, and a new one begun."
     case .busy: "Another program has the database open: end that program, or set another storage.path."
     case .held: "Stop it, or give this one another storage.path."
     case .newerSchema(let found, let known):

@@ -79,6 +79,8 @@ public struct StoredOutbox: Sendable {
   public var sections: [OutboxSection] = []
   /// Readings of another device that were set aside by this opening.
   public var setAside = 0
+  /// Readings that said nothing, and were removed by this opening.
+  public var unreadable = 0
 
   public init() {}
 

@@ -100,6 +100,8 @@ public struct StoredState: Equatable, Sendable {
   public var lastStop: LastStop?
   /// A damaged store that this one replaces: its sequences and its epoch are unknown here.
   public var keptAside: KeptAside?
+  /// Rows of the session that said nothing, and were removed: messages are kept beside it, as they are.
+  public var unreadable = 0
   /// Why the store cannot be written at the moment; everything else here was read all the same.
   public var writeError: StorageError?
 

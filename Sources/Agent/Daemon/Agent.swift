@@ -144,9 +144,10 @@ public actor Agent {
       do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
     }
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
-    let (outbox, setAside) = await openOutbox(store, device: device, &plan)
+    let opened = await openOutbox(store, device: device, &plan)
     let daemon = Daemon(
-      plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
+      plan: plan, store: anyStore, storeError: storeError, outboxError: opened.error, state: state,
+      outbox: opened.outbox, setAside: opened.setAside,
       numbers: await firstNumbers(store, state, plan),
       start: start(after: state), service: surroundings.service,
       facts: facts(ofDevice: device), eventLoop: eventLoop, logger: logger)
@@ -178,7 +179,11 @@ public actor Agent {
         return (nil, StoredState(), nil)
       }
       let store = try await whenFree { () throws(StorageError) in try await StateStore.open(folder: folder) }
-      let state = try await store.load()
+      let state = try await load(store)
+      if state.unreadable > 0 {
+        logger.error(
+          "\(state.unreadable) rows of the stored session said nothing; they are set aside, and all else goes on")
+      }
       if let aside = state.keptAside {
         logger.error(
           "the storage was damaged and begins anew; the damaged file is kept as \(aside.path): \(aside.reason)")
@@ -186,13 +191,21 @@ public actor Agent {
       if let error = state.writeError { logger.error("\(error)") }
       return (store, state, nil)
     } catch {
-      logger.error(
       guard !error.kind.isHeld else {
         logger.critical("\(error)")
         return nil
       }
+      logger.error(
         "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
       return (await StateStore.unopened(folder: folder), StoredState(), error)
+    }
+  }
+
+  /// A file that proves to be damaged when it is read is kept aside like one that cannot be opened.
+  private func load(_ store: StateStore) async throws(StorageError) -> StoredState {
+    do throws(StorageError) { return try await store.load() } catch {
+      guard error.isDamage else { throw error }
+      return try await store.reopen(replacing: error)
     }
   }
 
@@ -228,15 +241,15 @@ public actor Agent {
     }
   }
 
-  private func start(after state: StoredState) -> Daemon.Start {
   /// How long another agent may take to end.
   private static let holderPatience = Duration.seconds(5)
 
+  private func start(after state: StoredState) -> Daemon.Start {
     guard state.epoch > 0, state.lastStop == nil else { return Daemon.Start(reason: "start") }
     let now = WallClock.now().time(of: .now).milliseconds / 1000
     // A clock that has not been set yet knows no distance.
     let last = AliveMark(runtimeFolder: surroundings.runtimeFolder).time ?? state.lastWrite
-    let goneFor = last.flatMap { $0 <= now ? UInt64(now - $0) : nil }
+    let goneFor = last.flatMap { (0...max(0, now)).contains($0) ? UInt64(now - $0) : nil }
     return Daemon.Start(reason: "recovered", goneFor: goneFor)
   }
 
@@ -280,28 +293,38 @@ public actor Agent {
     return numbers
   }
 
+  private struct OpenedOutbox {
+    var outbox: Outbox
+    var setAside = 0
+    /// Why it is not open; the daemon tries again.
+    var error: StorageError?
+  }
+
   /// What waits on the disk, with the names that it belongs to.
-  private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> (
-    Outbox, setAside: Int
-  ) {
-    guard let store else { return (Outbox(plan.outbox), 0) }
+  private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> OpenedOutbox {
+    guard let store else { return OpenedOutbox(outbox: Outbox(plan.outbox)) }
     let boot = BootIdentity.read(in: surroundings.root)
-    do {
+    do throws(StorageError) {
       let stored = try await store.openOutbox(device: device, boot: boot, names: plan.streams.map(\.name))
       if stored.setAside > 0 {
         logger.warning("\(stored.setAside) readings of another identity waited here; they are set aside, not sent")
       }
+      if stored.unreadable > 0 {
+        logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
+      }
       for name in stored.formerNames(beside: plan.streams.map(\.name)) {
-        plan.streams.append(try configuration.formerStream(name, device: device))
+        // A name that makes no topic stays where it is: nobody could send it.
+        guard let stream = try? configuration.formerStream(name, device: device) else { continue }
+        plan.streams.append(stream)
         plan.outbox.keepsLatest.append(false)
       }
       var outbox = Outbox(plan.outbox)
       outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
       if outbox.count > 0 { logger.notice("\(outbox.count) readings wait in the storage") }
-      return (outbox, stored.setAside)
+      return OpenedOutbox(outbox: outbox, setAside: stored.setAside)
     } catch {
-      logger.error("\(error); readings that wait are in memory only")
-      return (Outbox(plan.outbox), 0)
+      logger.error("\(error); readings that wait are in memory only until it can be opened")
+      return OpenedOutbox(outbox: Outbox(plan.outbox), error: error)
     }
   }
 
@@ -325,6 +348,10 @@ public actor Agent {
   }
 }
 
+extension StorageError.Kind {
+  fileprivate var isHeld: Bool { if case .held = self { true } else { false } }
+}
+
 extension StoredIdentity.Source {
   fileprivate var words: String {
     switch self {
@@ -336,10 +363,6 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
-extension StorageError.Kind {
-  fileprivate var isHeld: Bool { if case .held = self { true } else { false } }
-}
-
   /// The session goes on where the last process left off, and is kept for the next one. That of another client, which
   /// this device was before, is set aside: a new identity does not send what an old one measured.
   mutating func keepSession(

@@ -9,13 +9,8 @@ extension Daemon {
       tellBirth()
     }
     guard outbox.disk.isOpen, !isReopening else { return }
-    switch error.kind {
-    case .corrupt, .notADatabase:
-      damage = error
-      reopenStore()
-    case .fileIsGone: reopenStore()
-    default: break
-    }
+    if error.isDamage { damage = error }
+    if error.isDamage || error.kind == .fileIsGone { reopenStore() }
   }
 
   func storageWorks() {
@@ -49,6 +44,8 @@ extension Daemon {
       adopt(stored, state)
     } catch {
       logger.debug("\(error)")
+      // Opened, and found damaged behind that: that file is kept aside first, too.
+      if error.isDamage { damage = error }
       reopenStore()
     }
   }
@@ -58,6 +55,9 @@ extension Daemon {
     // Asks for all blocks anew.
     numbers.storageIsUnavailable()
     nextToken = max(nextToken, (stored.sections.last?.last ?? 0) + 1)
+    if stored.unreadable > 0 {
+      logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
+    }
     outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
     if !hasOpenedStore {
       // The session of an earlier process, which this one began without: what it had under way is sent as new.

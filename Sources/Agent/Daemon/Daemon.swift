@@ -158,7 +158,8 @@ actor Daemon {
   private var waiter: CheckedContinuation<Bool, Never>?
 
   init(
-    plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
+    plan: Plan, store: StateStore?, storeError: StorageError?, outboxError: StorageError?, state: StoredState,
+    outbox: Outbox, setAside: Int,
     numbers: SequenceAllocator, start: Start, service: ServiceManager, facts: @escaping @Sendable () -> AgentFacts,
     eventLoop: any EventLoop, logger: Logger
   ) {
@@ -166,7 +167,8 @@ actor Daemon {
     self.facts = facts
     self.store = store
     self.service = service
-    storageError = storeError?.description
+    storageError = (storeError ?? outboxError)?.description
+    damage = outboxError.flatMap { $0.isDamage ? $0 : nil }
     hasOpenedStore = storeError == nil
     self.numbers = numbers
     self.start = start
@@ -184,9 +186,12 @@ actor Daemon {
     let session = plan.client.session
     leftOver = Deque(session.waiting)
     underWay = session.underWay.count
+    // Tokens that are stored are bounded: there is one behind them.
     nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1, (outbox.lastToken ?? 0) + 1)
     // Past every number that the store may have, should it be opened later.
-    if storeError != nil { nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds)) }
+    if storeError != nil || outboxError != nil {
+      nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds))
+    }
     sensors = plan.sensors.map(SensorState.init)
     lastReadings = Array(repeating: nil, count: plan.streams.count)
     sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }

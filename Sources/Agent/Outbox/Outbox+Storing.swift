@@ -26,6 +26,7 @@ extension Outbox {
     _ stored: StoredOutbox, names: [String], booted: BootClock.Instant, at now: Instant
   ) {
     disk.open(stored, names: names, booted: booted)
+    loseUnknown(stored.unreadable)
     var rows: [Int: Int] = [:]
     for section in stored.sections {
       bytes += section.bytes

@@ -286,7 +286,7 @@ struct Outbox {
     bytes -= section.bytes - spared.values.reduce(0) { $0 + $1.bytes }
     for (number, rows) in section.streams {
       guard let stream = disk.stream(number) else { continue }
-      let gone = rows - spared.values.count { $0.stream == stream }
+      let gone = max(0, rows - spared.values.count { $0.stream == stream })
       queues[stream].drop(gone, through: section.last)
       count -= gone
       countDrops(UInt64(gone), of: stream)
@@ -297,6 +297,9 @@ struct Outbox {
     dropped += number
     queues[stream].dropped += number
   }
+
+  /// Rows that nobody knows the stream of.
+  mutating func loseUnknown(_ number: Int) { dropped += UInt64(max(0, number)) }
 
   /// Rows that should be there are not, or say nothing.
   mutating func lose(_ number: Int, of stream: Int) {
