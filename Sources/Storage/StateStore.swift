@@ -33,7 +33,8 @@ public actor StateStore {
   /// A file that is damaged or no database is kept beside the new one as `session.db.corrupt-<seconds since 1970>` (the
   /// newest three are kept); `load` tells. `now` is the time for that name.
   ///
-  /// Throws `held` when another agent has it, `busy` when another program has the database open, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
+  /// Throws `held` when another agent has it, `busy` when another program has the database open, `newerSchema` and
+  /// `foreign` (both leave the file untouched), `readOnly`,
   /// `full`, `cannotOpen`, `inputOutput`.
   public static func open(
     folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }

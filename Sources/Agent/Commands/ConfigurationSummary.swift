@@ -119,13 +119,33 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let rate = configuration.sensors.reduce(0) { $0 + .seconds(1) / ($1.average?.window ?? $1.interval) }
     let storage = configuration.storage
     let isMemory = storage.sync == .never
-    let megabytes = "\((Double(storage.maxSize) / 1_000_000).shortestDecimal) MB \(isMemory ? "in memory" : "on disk")"
-    let room = storage.maxSize / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
+    let size = isMemory ? min(storage.maxSize, memoryShare ?? .max) : storage.maxSize
+    let megabytes = "\(Self.megabytes(size)) MB \(isMemory ? "in memory" : "on disk")"
+    let room = size / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
     let holds = "\(megabytes), about \(room) readings"
     let drain = "; a full one drains in \(Self.words(Double(room) / Double(storage.drainRate)))"
     guard rate > 0 else { return holds + drain }
     return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker, then the oldest readings go"
       + drain + ", what an hour leaves in \(Self.words(rate * 3600 / Double(storage.drainRate)))"
+  }
+
+  private static func megabytes(_ bytes: Int) -> String { (Double(bytes / 100_000) / 10).shortestDecimal }
+
+  /// What may wait in memory where the disk cannot be written, here or in the package's service.
+  private var memoryShare: Int? {
+    MemoryLimit.read(in: root, besides: ["/system.slice/limpet.service"])?.outboxShare
+  }
+
+  /// What is not as the configuration has it on this board; empty: nothing.
+  public var warnings: [String] {
+    guard let share = memoryShare, configuration.storage.maxSize > share else { return [] }
+    return [
+      """
+      storage.max_size is \(Self.megabytes(configuration.storage.maxSize)) MB, and a quarter of the memory that limpet \
+      may take (MemoryMax= of its service, or all there is) is \(Self.megabytes(share)) MB: while the disk cannot be \
+      written, the oldest readings go beyond \(Self.megabytes(share)) MB
+      """
+    ]
   }
 
   /// What a number with a unit takes as a row.

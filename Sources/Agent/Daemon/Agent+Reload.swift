@@ -105,6 +105,7 @@ extension Agent {
     do throws(PlanError) {
       plan = try new.daemonPlan(
         device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+        memory: memory,
         thermometers: thermometers)
     } catch { throw .plan(error) }
     let applied: [String]?

@@ -55,6 +55,7 @@ public actor Agent {
   var device: String?
   /// Random, new in each process.
   let instance: String
+  let memory: MemoryLimit?
   let thermometers = W1Conversions()
   /// Where nothing is stored.
   private var hold: StoreHold?
@@ -75,6 +76,7 @@ public actor Agent {
     instance = String(generator.next() as UInt64, radix: 16)
     self.logger = logger
     self.eventLoop = eventLoop
+    memory = MemoryLimit.read(in: surroundings.root)
   }
 
   /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
@@ -137,6 +139,7 @@ public actor Agent {
     }
     var plan = try configuration.daemonPlan(
       device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+      memory: memory,
       thermometers: thermometers)
     plan.identity = identity
     await startControl()

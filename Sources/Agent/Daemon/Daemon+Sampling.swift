@@ -164,7 +164,8 @@ extension Daemon {
       nextToken += 1
     }
     // A disk that does not answer must not fill the memory.
-    while unnumbered.count * MemoryLayout<Reading>.stride > plan.outbox.limit, let gone = unnumbered.popFirst() {
+    let limit = plan.outbox.memoryLimit ?? plan.outbox.limit
+    while unnumbered.count * MemoryLayout<Reading>.stride > limit, let gone = unnumbered.popFirst() {
       outbox.refuse(gone.stream)
     }
     reserveNumbers()
@@ -203,6 +204,7 @@ extension Daemon {
     guard outbox.dropped >= max(1, reportedDrops * 2) else { return }
     reportedDrops = outbox.dropped
     logger.error(
-      "the buffer is full (storage.max_size): \(outbox.dropped) of the oldest readings were given up since the start")
+      "the buffer is full (\(outbox.isMemoryBound ? "memory" : "storage.max_size")): \(outbox.dropped) of the oldest readings were given up since the start"
+    )
   }
 }

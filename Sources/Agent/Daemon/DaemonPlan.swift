@@ -68,7 +68,7 @@ extension Configuration {
   /// - Parameter thermometers: the same for every plan of one agent, since a conversion is of all sensors of a bus, also
   ///   of those that were there before a reload.
   func daemonPlan(
-    device: String, instance: String, root: FileRoot, runtimeFolder: String?,
+    device: String, instance: String, root: FileRoot, runtimeFolder: String?, memory: MemoryLimit?,
     thermometers: W1Conversions = W1Conversions()
   ) throws(PlanError) -> Daemon.Plan {
     var streams: [Stream] = []
@@ -96,13 +96,13 @@ extension Configuration {
       health: HealthPlan(
         topic: try Self.topicName(TopicTemplate.health.expanded(device: device)), interval: health.interval,
         metricsFile: metricsFile, device: device),
-      outbox: outboxRules, qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce,
+      outbox: outboxRules(memory), qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce,
       shutdownTimeout: broker.shutdownTimeout, runtimeFolder: runtimeFolder, cleanStart: broker.cleanStart,
       device: device)
   }
 
   /// Of the names that are configured, in the order of their streams.
-  private var outboxRules: Outbox.Rules {
+  private func outboxRules(_ memory: MemoryLimit?) -> Outbox.Rules {
     let writing: Outbox.Writing =
       switch storage.sync {
       case .always: .always
@@ -110,7 +110,8 @@ extension Configuration {
       case .within(let delay): .after(delay, outage: storage.syncOutage)
       }
     return Outbox.Rules(
-      limit: storage.maxSize, writing: writing, drainRate: storage.drainRate,
+      limit: storage.maxSize, memoryLimit: memory.map { min(storage.maxSize, $0.outboxShare) }, writing: writing,
+      drainRate: storage.drainRate,
       keepsLatest: sensors.map { $0.keep == .latest } + inputs.map { $0.keep == .latest }, expiry: expiry)
   }
 

@@ -125,6 +125,7 @@ extension Outbox {
       disk.hasUntimed = disk.hasUntimed || entry.reading.label == nil
       bytes += size - entry.bytes
       disk.unwritten -= 1
+      disk.unwrittenBytes -= entry.bytes
       queues[stream].beginWriting(bytes: size)
       streams.insert(stream)
       if rules.writing == .always { batch.numbers[names(stream)] = entry.reading.sequence + 1 }
@@ -147,6 +148,7 @@ extension Outbox {
     guard let write = disk.write else { return }
     for stream in write.streams { takeBack(queues[stream].writingFailed(), of: stream, at: now) }
     disk.writingFailed(at: now)
+    boundMemory()
   }
 
   private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: Int, at now: Instant) {
@@ -155,6 +157,7 @@ extension Outbox {
       bytes += entry.reading.cost - entry.bytes
     }
     disk.unwritten += entries.count
+    disk.unwrittenBytes += entries.reduce(0) { $0 + $1.reading.cost }
     if !entries.isEmpty { disk.unwrittenSince = min(disk.unwrittenSince ?? now, entries[0].arrived) }
   }
 
@@ -172,6 +175,7 @@ extension Outbox {
     bytes -= disk.index.bytes
     disk.index = OutboxIndex()
     disk.write = nil
+    boundMemory()
   }
 
   mutating func finish(_ token: Token, _ row: Row, at now: Instant) { disk.finish(token, row, at: now) }

@@ -32,6 +32,8 @@ struct Outbox {
   struct Rules: Sendable {
     /// Bytes that may wait, more than zero.
     var limit: Int
+    /// Bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
+    var memoryLimit: Int?
     var writing = Writing.never
     /// Readings a second of a backlog, beside what is measured meanwhile.
     var drainRate = 500
@@ -114,14 +116,17 @@ struct Outbox {
     let stream = reading.stream
     // That numbers were skipped is still to be told.
     if rules.keepsLatest[stream], supersede(stream, downTo: 0, at: now) { reading.restarted = true }
+    let cost = reading.cost
     count += 1
-    bytes += reading.cost
+    bytes += cost
     queues[stream].append(OutboxQueue.Entry(token: token, reading: reading, arrived: now))
     if disk.unwritten == 0 { disk.unwrittenSince = now }
     disk.unwritten += 1
+    disk.unwrittenBytes += cost
     list(stream)
     if queues[stream].isBacklog && outageSince == nil { budget.owe() }
     while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+    boundMemory()
   }
 
   /// Counts a reading that was given up before it came here.
@@ -219,7 +224,10 @@ struct Outbox {
   private mutating func remove(_ entry: OutboxQueue.Entry) {
     count -= 1
     bytes -= entry.bytes
-    if entry.place == .memory { disk.unwritten -= 1 }
+    if entry.place == .memory {
+      disk.unwritten -= 1
+      disk.unwrittenBytes -= entry.bytes
+    }
   }
 
   /// The session had no room for it after all.
@@ -229,7 +237,10 @@ struct Outbox {
     queues[entry.reading.stream].prepend(entry)
     count += 1
     bytes += entry.bytes
-    if entry.place == .memory { disk.unwritten += 1 }
+    if entry.place == .memory {
+      disk.unwritten += 1
+      disk.unwrittenBytes += entry.bytes
+    }
     list(entry.reading.stream)
   }
 
@@ -275,6 +286,25 @@ struct Outbox {
     }
     guard let stream = oldest?.stream, let entry = queues[stream].first else { return false }
     queues[stream].removeFirst()
+    remove(entry)
+    countDrops(1, of: stream)
+    return true
+  }
+
+  /// What waits is bounded by the memory, not by `limit`.
+  var isMemoryBound: Bool { (rules.memoryLimit ?? .max) < rules.limit && (!disk.isOpen || disk.isFailing) }
+
+  /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
+  mutating func boundMemory() {
+    guard let limit = rules.memoryLimit, !disk.isOpen || disk.isFailing else { return }
+    while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten() {}
+  }
+
+  private mutating func dropOldestUnwritten() -> Bool {
+    let oldest = queues.indices.compactMap { stream in
+      queues[stream].firstUnwritten.map { (stream: stream, token: $0.token) }
+    }.min { $0.token < $1.token }
+    guard let stream = oldest?.stream, let entry = queues[stream].removeFirstUnwritten() else { return false }
     remove(entry)
     countDrops(1, of: stream)
     return true

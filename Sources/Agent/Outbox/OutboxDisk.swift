@@ -24,6 +24,7 @@ struct OutboxDisk {
   // Writing
   /// Readings that are in memory only, and since when there are some, at the latest.
   var unwritten = 0
+  var unwrittenBytes = 0
   var unwrittenSince: Instant?
   /// Rows to delete.
   var finished: [Token] = []

@@ -107,6 +107,13 @@ struct OutboxQueue {
     Self.unwritten(head).map { head[$0] } ?? Self.unwritten(tail).map { tail[$0] }
   }
 
+  /// Gives up the oldest that is in memory only, wherever it is.
+  mutating func removeFirstUnwritten() -> Entry? {
+    defer { refill() }
+    if let index = Self.unwritten(head) { return head.remove(at: index) }
+    return Self.unwritten(tail).map { tail.remove(at: $0) }
+  }
+
   private static func unwritten(_ entries: Deque<Entry>) -> Int? {
     guard let last = entries.last, last.place == .memory else { return nil }
     var (low, high) = (0, entries.count - 1)

@@ -23,13 +23,15 @@ struct OutboxBench {
 
   init(
     _ writing: Outbox.Writing = .after(.seconds(1), outage: .seconds(30)), streams: Int = 3, limit: Int = 1_000_000_000,
-    drainRate: Int = 1_000_000, latest: Set<Int> = [], expiry: Duration? = nil, isOpen: Bool = true
+    drainRate: Int = 1_000_000, latest: Set<Int> = [], expiry: Duration? = nil, isOpen: Bool = true,
+    memory: Int? = nil
   ) {
     names = (0..<streams).map { "name\($0)" }
     sequences = Array(repeating: 0, count: streams)
     outbox = Outbox(
       Outbox.Rules(
-        limit: limit, writing: writing, drainRate: drainRate, keepsLatest: (0..<streams).map { latest.contains($0) },
+        limit: limit, memoryLimit: memory, writing: writing, drainRate: drainRate,
+        keepsLatest: (0..<streams).map { latest.contains($0) },
         expiry: expiry), at: now)
     if isOpen { open() }
   }

@@ -14,7 +14,8 @@ private struct World {
 
   static func plan(_ text: String) throws -> Daemon.Plan {
     let configuration = try #require(loadConfiguration(minimalConfiguration + text).configuration)
-    return try configuration.daemonPlan(device: "board", instance: "i", root: FileRoot(), runtimeFolder: nil)
+    return try configuration.daemonPlan(
+      device: "board", instance: "i", root: FileRoot(), runtimeFolder: nil, memory: nil)
   }
 
   @discardableResult
