@@ -136,6 +136,12 @@ public actor StateStore {
     folder = nil
   }
 
+  /// Closes the file, and keeps the folder from other agents. Every later call throws `closed`.
+  public func letGo() {
+    close()
+    hold()
+  }
+
   /// Everything that is needed at start, in one call. The last stop is given out once: it is cleared here, so that a run
   /// that ends without `setLastStop` is an unclean one. When that cannot be written, `writeError` says why.
   public func load() throws(StorageError) -> StoredState {

@@ -37,8 +37,12 @@ extension Daemon {
         logger.error("the storage was damaged and begins anew; the damaged file is kept as \(aside.path)")
       }
       damage = nil
+      if let identity = plan.identity, let stored = state.identity, !DeviceIdentity.holds(identity, beside: stored) {
+        return await leaveAlone(store, of: stored)
+      }
       try await store.raiseEpoch(to: epoch)
-      if let identity = plan.identity, state.identity == nil { try await store.setIdentity(identity) }
+      try await store.addInstance(plan.presence.instance)
+      if let identity = plan.identity, state.identity != identity { try await store.setIdentity(identity) }
       let stored = try await store.openOutbox(
         device: plan.device, boot: BootIdentity.read(in: plan.root), names: plan.streams.map(\.name))
       adopt(stored, state)
@@ -48,6 +52,17 @@ extension Daemon {
       if error.isDamage { damage = error }
       reopenStore()
     }
+  }
+
+  /// The storage belongs to a device that this one is, and could not know: it began as another, since the board has no
+  /// name of its own. What waits there is the other's, and is sent by it.
+  private func leaveAlone(_ store: StateStore, of identity: StoredIdentity) async {
+    await store.letGo()
+    let reason =
+      "the storage can be opened now, and says that this device is \(identity.id); it began as \(plan.device) and goes "
+      + "on so, in memory: restart limpet, and it is \(identity.id) again"
+    storageError = reason
+    logger.error("\(reason)")
   }
 
   private func adopt(_ stored: StoredOutbox, _ state: StoredState) {

@@ -18,6 +18,19 @@ struct DeviceIdentityTests {
     return DeviceIdentity.decide(stored: stored, board: board, using: &generator)
   }
 
+  @Test("an identity decided without the storage holds beside that of another board, not beside one of another kind")
+  func late() {
+    let (serial, other) = (
+      decide(stored: nil, board: Self.board).identity, decide(stored: nil, board: Self.otherBoard).identity
+    )
+    let machine = decide(stored: nil, board: Self.installation).identity
+    let (first, second) = (decide(stored: nil, board: nil).identity, decide(stored: nil, board: nil, seed: 2).identity)
+    for identity in [serial, machine, first] { #expect(DeviceIdentity.holds(identity, beside: identity)) }
+    #expect(DeviceIdentity.holds(serial, beside: other))
+    #expect(!DeviceIdentity.holds(serial, beside: first) && !DeviceIdentity.holds(first, beside: serial))
+    #expect(!DeviceIdentity.holds(machine, beside: serial) && !DeviceIdentity.holds(second, beside: first))
+  }
+
   // MARK: The identifier
 
   @Test("an identifier is 22 of the characters that every server of 3.1.1 takes [MQTT-3.1.3-5]")
