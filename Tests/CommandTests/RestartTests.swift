@@ -75,6 +75,42 @@ struct RestartTests {
     }
   }
 
+  /// A broker that takes what comes, and acknowledges no reading.
+  private func deafBroker(_ scene: Scene, port: Int) async throws -> FakeBroker {
+    try await scene.fakeBroker(port: port) { packet, connection in
+      if case .publish(let publish) = packet, publish.message.topic.description == "limpet/board/load" { return }
+      FakeBroker.obliging(packet, connection)
+    }
+  }
+
+  private func numbers(_ connection: FakeConnection) throws -> [Int] {
+    try connection.publishes("load").map { try Reading(json: String(buffer: $0.message.payload)).seq }
+  }
+
+  @Test("what was under way outlives a kill of both sides, resumed or not", arguments: [false, true])
+  func cleanStartKilled(_ isClean: Bool) async throws {
+    try await withScene { scene in
+      let port = try freePort()
+      let deaf = try await deafBroker(scene, port: port)
+      var settings = scene.settings(port: port)
+      settings.broker.append("clean_start: \(isClean)")
+      settings.storage += ", sync: 100ms"
+      let first = try scene.agent(settings)
+      let connection = try await deaf.connection(1)
+      try await until("some are under way") { connection.publishes("load").count >= 10 }
+      let sent = try numbers(connection).prefix(10)
+      try await until("more than the delay has passed") { connection.publishes("load").count > 40 }
+      _ = try await first.end(SIGKILL)
+      await deaf.end()
+      let broker = try await scene.fakeBroker(port: port)
+      _ = try scene.agent(settings)
+      try await until("they come again") {
+        let all = try broker.connections.flatMap { try numbers($0) }
+        return Set(sent).isSubset(of: all)
+      }
+    }
+  }
+
   @Test("an agent that starts while another is about to end waits for it")
   func overlap() async throws {
     try await withScene { scene in

@@ -75,7 +75,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
 
   private var session: String {
     let client = "client id \(configuration.clientIdentifier(device: device))"
-    guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" }
+    guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" + kept }
     switch configuration.broker.sessionExpiry {
     case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)" + kept
     case .never: return client + "; the broker keeps it for ever" + kept

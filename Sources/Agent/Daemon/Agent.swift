@@ -366,12 +366,13 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
-  /// The session goes on where the last process left off, and is kept for the next one. That of another client, which
-  /// this device was before, is set aside: a new identity does not send what an old one measured.
+  /// The session goes on where the last process left off, and is kept for the next one; with `clean_start` the server
+  /// forgets it, and what was under way is sent as new. That of another client, which this device was before, is set
+  /// aside: a new identity does not send what an old one measured.
   mutating func keepSession(
     in store: StateStore?, _ state: SessionState, sync: Configuration.Sync, logger: Logger
   ) async {
-    guard let store, !cleanStart else { return }
+    guard let store else { return }
     switch sync {
     case .always: client.storeDelay = .zero
     case .within(let delay): client.storeDelay = delay
