@@ -54,6 +54,9 @@ extension StateStore {
       for token in batch.finished {
         try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: token)))
       }
+      for token in batch.endedMessages {
+        try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
+      }
       for (name, next) in batch.numbers {
         try database.run(
           "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)", .text(name),

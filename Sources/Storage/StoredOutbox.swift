@@ -102,6 +102,8 @@ public struct OutboxBatch: Sendable, Equatable {
   public var dropped: [ClosedRange<UInt64>] = []
   /// Rows of those stretches that stay: they are under way.
   public var spared: [UInt64] = []
+  /// Messages of an earlier process's session that are over, by their tokens.
+  public var endedMessages: [UInt64] = []
   /// The number that each name goes on with, exactly.
   public var numbers: [String: UInt64] = [:]
   /// When this boot began, in microseconds since 1970, now that it is known.

@@ -111,6 +111,45 @@ struct RestartTests {
     }
   }
 
+  @Test("what a storage has that opens late is sent once: the next start does not send it again")
+  func openedLate() async throws {
+    try await withScene { scene in
+      let port = try freePort()
+      let deaf = try await deafBroker(scene, port: port)
+      var settings = scene.settings(port: port)
+      settings.lines = ["control: \(scene.folder)/limpet.sock"]
+      let storage = settings.storage
+      settings.storage += ", sync: 100ms"
+      let first = try scene.agent(settings)
+      let connection = try await deaf.connection(1)
+      try await until("some are under way") { connection.publishes("load").count > 40 }
+      let sent = try numbers(connection).prefix(10)
+      _ = try await first.end(SIGKILL)
+      await deaf.end()
+      // A disk that is not there yet.
+      try FileManager.default.moveItem(atPath: storage, toPath: storage + ".real")
+      try scene.write("", to: "storage")
+      let broker = try await scene.fakeBroker(port: port)
+      let second = try scene.agent(settings)
+      try await second.line("the agent runs on in memory")
+      try FileManager.default.removeItem(atPath: storage)
+      try FileManager.default.moveItem(atPath: storage + ".real", toPath: storage)
+      try await second.line("the storage can be written again", within: .seconds(30))
+      let old = Set(sent)
+      try await until("they are sent") {
+        try old.isSubset(of: broker.connections.flatMap { try numbers($0) })
+      }
+      let ending = try await second.end()
+      #expect(ending == .exited(0))
+      let before = broker.connections.count
+      _ = try scene.agent(settings)
+      let next = try await broker.connection(before + 1)
+      try await until("the third one sends") { next.publishes("load").count > 20 }
+      let again = try broker.connections.dropFirst(before).flatMap { try numbers($0) }
+      #expect(old.isDisjoint(with: again))
+    }
+  }
+
   @Test("an agent that starts while another is about to end waits for it")
   func overlap() async throws {
     try await withScene { scene in

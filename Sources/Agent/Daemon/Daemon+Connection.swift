@@ -188,6 +188,7 @@ extension Daemon: ClientDelegate {
       }
       refused += 1
       outbox.settled(token, at: .now)
+      if lateMessages.remove(token) != nil { outbox.disk.endMessage(token, at: .now) }
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
       if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
@@ -208,6 +209,7 @@ extension Daemon: ClientDelegate {
     guard token >= FirstToken.readings else { return }
     underWay -= 1
     outbox.settled(token, at: .now)
+    if lateMessages.remove(token) != nil { outbox.disk.endMessage(token, at: .now) }
     switch outcome {
     case .delivered:
       tally.delivered += 1

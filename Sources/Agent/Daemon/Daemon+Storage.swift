@@ -77,6 +77,7 @@ extension Daemon {
     if !hasOpenedStore {
       // The session of an earlier process, which this one began without: what it had under way is sent as new.
       leftOver.append(contentsOf: state.session.messages)
+      lateMessages.formUnion(state.session.messages.map(\.token))
       hasOpenedStore = true
     }
     client?.assumeIsolated { $0.storeBeginsAnew() }

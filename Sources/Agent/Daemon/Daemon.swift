@@ -132,6 +132,8 @@ actor Daemon {
   var reportedDrops: UInt64 = 0
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
+  /// Those of them, and of what is under way, that a storage has which was opened late: the session does not know it.
+  var lateMessages: Set<Session.Token> = []
   var underWay: Int
   var refused: UInt64 = 0
   var tally = Tally()
@@ -309,8 +311,10 @@ extension Daemon {
   /// Those of them that end with the process.
   var inMemory: Int {
     (outbox.disk.isOpen ? outbox.disk.unwritten : outbox.count) + unnumbered.count
-      + (plan.client.store == nil && !outbox.disk.isOpen ? underWay : 0)
+      + (plan.client.store == nil ? max(0, underWay - outbox.underWay.count - lateUnderWay) : 0)
   }
+
+  private var lateUnderWay: Int { lateMessages.count - leftOver.count { lateMessages.contains($0.token) } }
 
   /// Those of them that the next start sends.
   var onDisk: Int { unsent - inMemory }

@@ -98,9 +98,10 @@ extension Outbox {
     }
     batch.finished = disk.finished
     batch.dropped = disk.dropped
+    batch.endedMessages = disk.endedMessages
     batch.spared = underWay.keys.filter { token in disk.dropped.contains { $0.contains(token) } }
     batch.bootStart = disk.bootStart
-    (disk.finished, disk.dropped, disk.finishedSince) = ([], [], nil)
+    (disk.finished, disk.dropped, disk.endedMessages, disk.finishedSince) = ([], [], [], nil)
     guard !batch.isEmpty else { return nil }
     disk.write = OutboxDisk.Write(batch: batch, streams: streams)
     return batch

@@ -29,6 +29,8 @@ struct OutboxDisk {
   /// Rows to delete.
   var finished: [Token] = []
   var dropped: [ClosedRange<Token>] = []
+  /// Messages of an earlier process, in the store's session, that are over.
+  var endedMessages: [Token] = []
   var finishedSince: Instant?
   var write: Write?
   var isFailing = false
@@ -67,7 +69,7 @@ struct OutboxDisk {
     isOpen = true
     (isFailing, retryAt, retryDelay) = (false, nil, Self.shortestRetry)
     (isReading, readAgainAt, write) = (false, nil, nil)
-    (finished, dropped, finishedSince, droppedThrough) = ([], [], nil, 0)
+    (finished, dropped, endedMessages, finishedSince, droppedThrough) = ([], [], [], nil, 0)
     wanted.removeAll()
   }
 
@@ -81,6 +83,11 @@ struct OutboxDisk {
   mutating func finish(_ token: Token, _ row: Outbox.Row, at now: Instant) {
     index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
     finished.append(token)
+    finishedSince = finishedSince ?? now
+  }
+
+  mutating func endMessage(_ token: Token, at now: Instant) {
+    endedMessages.append(token)
     finishedSince = finishedSince ?? now
   }
 
@@ -105,7 +112,10 @@ struct OutboxDisk {
     write = nil
     finished = batch.finished + finished
     dropped = batch.dropped + dropped
-    if !finished.isEmpty || !dropped.isEmpty || bootStart != nil { finishedSince = finishedSince ?? now }
+    endedMessages = batch.endedMessages + endedMessages
+    if !finished.isEmpty || !dropped.isEmpty || !endedMessages.isEmpty || bootStart != nil {
+      finishedSince = finishedSince ?? now
+    }
     isFailing = true
     retryAt = now + retryDelay
     retryDelay = min(retryDelay * 2, Self.longestRetry)
