@@ -120,6 +120,12 @@ struct FaultTests {
       try await second.line("connected to ")
       let share = try await share(second)
       #expect(share < 0.1, "of one processor, in a debug build")
+      try disk.free()
+      try await second.line("the storage can be written again", within: .seconds(30))
+      // The next write is behind that of the instance.
+      _ = try await second.end()
+      let instances = try execute("SELECT count(*) FROM instance", in: disk.path + "/session.db")
+      #expect(instances == "2", "also that of a run which could not store it at its start")
     }
   }
 

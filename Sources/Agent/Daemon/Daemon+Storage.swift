@@ -19,6 +19,16 @@ extension Daemon {
     storageError = nil
     tellBirth()
     logger.notice("the storage can be written again")
+    storeInstance()
+  }
+
+  /// At the start it could not be, perhaps: the next run would take what this one said for a rival's.
+  private func storeInstance() {
+    guard let store else { return }
+    let instance = plan.presence.instance
+    Task {
+      do throws(StorageError) { try await store.addInstance(instance) } catch { storageFails(error) }
+    }
   }
 
   /// Tries until it is open.
