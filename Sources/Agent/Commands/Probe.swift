@@ -105,7 +105,8 @@ public struct Probe: Sendable {
       var connect = probe.configuration.connectPacket(device: device)
       if let own = probe.clientIdentifier {
         connect.clientIdentifier = own
-        connect.will = Message(topic: topics.probe, payload: ByteBuffer(string: "will of \(own)"))
+        // With QoS 0, which every broker takes.
+        connect.will = Message(topic: topics.probe, payload: ByteBuffer(string: "will of \(own)"), qos: .atMostOnce)
       }
       let link = ProbeLink(probe.client, connect, eventLoop: eventLoop)
       guard let opened = await link.open() else {
@@ -149,8 +150,10 @@ public struct Probe: Sendable {
     // MARK: Rights, retained messages, the will
 
     private func checkTopics(
-      _ link: ProbeLink, _ opened: ProbeLink.Opened, status: TopicName, probe topic: TopicName
+      _ link: ProbeLink, _ plain: ProbeLink.Opened, status: TopicName, probe topic: TopicName
     ) async {
+      var opened = plain
+      opened.connected = plain.connected.limited(by: await checkWillFlags(plain, topic))
       if probe.clientIdentifier == nil {
         await checkStatus(link, opened, status)
       } else {
@@ -219,6 +222,39 @@ public struct Probe: Sendable {
           ? .ok("retained messages are kept")
           : .failed("retained messages are not kept: who comes later does not see the status"))
       await checkWill(observer, opened, topic)
+    }
+
+    /// Whether the broker takes a will with the QoS and the retain flag of the status, and which one if not: by
+    /// connections that say good-bye, so that none of them is published.
+    private func checkWillFlags(
+      _ opened: ProbeLink.Opened, _ topic: TopicName
+    ) async -> WillFallback.Reduction? {
+      let full = WillFlags(
+        qos: QoS(rawValue: UInt8(clamping: probe.configuration.presence.qos)) ?? .atLeastOnce, retain: true)
+      var fallback = WillFallback()
+      // The first close without a byte says nothing yet.
+      for _ in 0...WillFallback.steps(from: full).count {
+        let flags = fallback.flags(for: opened.server, full: full, at: .now)
+        let will = Message(topic: topic, payload: ByteBuffer(), qos: flags.qos, retain: flags.retain)
+        let visitor = ProbeLink(second(opened), secondConnect(will: will), eventLoop: eventLoop)
+        if await visitor.open() != nil {
+          await visitor.close()
+          guard let reduction = fallback.reduction(for: opened.server) else { return nil }
+          find(.warning("will: \(opened.server) does not take the whole will: \(reduction.sentence)"))
+          return reduction
+        }
+        let loss = await visitor.loss
+        switch loss {
+        case .session(.refused(let code, _, _))?:
+          guard fallback.refused(code, flags, full: full, by: opened.server, at: .now) else { return nil }
+        case .closed(.connect, received: false, _)? where opened.connected.version == .v311:
+          let isSmaller = fallback.closedSilently(full: full, by: opened.server, at: .now)
+          // Back at the full one: it is about something else.
+          if !isSmaller, flags != full { return nil }
+        default: return nil
+        }
+      }
+      return nil
     }
 
     /// A connection that is cut off, and how long it takes until others are told.

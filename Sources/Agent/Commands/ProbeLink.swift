@@ -10,7 +10,7 @@ actor ProbeLink: ClientDelegate {
 
   struct Opened: Sendable {
     let server: ServerAddress
-    let connected: Session.Connected
+    var connected: Session.Connected
     let route: Route?
   }
 

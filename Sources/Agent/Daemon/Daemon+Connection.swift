@@ -8,7 +8,9 @@ extension Daemon: ClientDelegate {
     epoch = await nextEpoch()
     var connect = plan.connect
     connect.cleanStart = plan.cleanStart
-    connect.will = plan.presence.will(epoch: epoch, version)
+    let flags = wills.flags(for: server, full: plan.presence.willFlags, at: .now)
+    askedWill = flags
+    connect.will = plan.presence.will(epoch: epoch, version, flags: flags)
     return connect
   }
 
@@ -53,7 +55,9 @@ extension Daemon: ClientDelegate {
     }
   }
 
-  private func connected(_ connected: Session.Connected, to server: ServerAddress) {
+  private func connected(_ granted: Session.Connected, to server: ServerAddress) {
+    wills.accepted(askedWill ?? plan.presence.willFlags, full: plan.presence.willFlags, by: server)
+    let connected = granted.limited(by: wills.reduction(for: server))
     connection = connected
     transport = server.transport
     let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
@@ -78,7 +82,9 @@ extension Daemon: ClientDelegate {
   /// What this server does not do of what was asked for.
   private func warn(of connected: Session.Connected, _ server: ServerAddress) {
     let limits = connected.limits
-    if !limits.retainAvailable {
+    if let reduction = wills.reduction(for: server) {
+      logger.warning("\(server) does not take the whole will: \(reduction.sentence)")
+    } else if !limits.retainAvailable {
       logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
     }
     if connected.version == .v311 && plan.presence.lease > .zero {
@@ -97,6 +103,7 @@ extension Daemon: ClientDelegate {
 
   private func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
     let wasConnected = connection != nil
+    learnWill(from: loss)
     connection = nil
     birth = nil
     waitingPresence = []
@@ -122,6 +129,21 @@ extension Daemon: ClientDelegate {
     if delay == nil && !departure.isLeaving { return finish(clean: false) }
     reportLoss(loss, retryAfter: wait?.delay ?? delay)
     perform(departure.lost(willRetry: delay != nil))
+  }
+
+  /// What the end of an attempt says about the will that its CONNECT had.
+  private func learnWill(from loss: ConnectionLoss) {
+    guard case .connecting(let server, let version) = record.state, let asked = askedWill else { return }
+    let full = plan.presence.willFlags
+    let isSmaller =
+      switch loss {
+      case .session(.refused(let code, _, _)): wills.refused(code, asked, full: full, by: server, at: .now)
+      case .closed(.connect, received: false, _) where version == .v311:
+        wills.closedSilently(full: full, by: server, at: .now)
+      default: false
+      }
+    guard isSmaller, let reduction = wills.reduction(for: server) else { return }
+    logger.notice("\(server): a will of \(reduction.flags) is tried next")
   }
 
   // MARK: Readings

@@ -180,6 +180,7 @@ extension Daemon {
 
   private func reconfigure(reconnecting: Bool) {
     let settings = plan.client
+    if reconnecting { wills = WillFallback() }
     client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting) }
   }
 }

@@ -56,7 +56,8 @@ extension Daemon {
       isStopping: departure.isLeaving, connection: record,
       presence: StatusReport.Presence(
         topic: plan.presence.status.description, epoch: epoch, instance: plan.presence.instance,
-        healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin),
+        healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin,
+        reduction: currentReduction),
       buffer: StatusReport.Buffer(
         readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
@@ -66,6 +67,11 @@ extension Daemon {
         let stream = plan.streams[index]
         return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
       })
+  }
+
+  /// What the server of the connection does not take of the will.
+  private var currentReduction: WillFallback.Reduction? {
+    if case .connected(let server, _) = record.state { wills.reduction(for: server) } else { nil }
   }
 
   /// Every number that the agent tells about itself, under the name it has everywhere.

@@ -87,6 +87,9 @@ actor Daemon {
   var conflict: ConflictWatch
   var stabilityTimer: Scheduled<Void>?
   var closeWatch = CloseWatch()
+  var wills = WillFallback()
+  /// Of the last CONNECT.
+  var askedWill: WillFlags?
   /// SUBSCRIBE has been sent, and not been answered.
   var isSubscribing = false
   /// Connections that the server closed without a word about why, since one that lasted.

@@ -38,9 +38,15 @@ struct PresenceMessages: Sendable {
     var dropped: UInt64 = 0
   }
 
+  /// How the will goes where the server takes it.
+  var willFlags: WillFlags { WillFlags(qos: qos, retain: true) }
+
   /// Same topic, QoS and retain flag as the birth; it has no expiry, since a lost device stays lost.
-  func will(epoch: UInt64, _ version: ProtocolVersion) -> Message {
+  ///
+  /// - Parameter flags: what the server takes, where that is less; nil: `willFlags`.
+  func will(epoch: UInt64, _ version: ProtocolVersion, flags: WillFlags? = nil) -> Message {
     var message = statusMessage(offline, reason: "lost", epoch: epoch, version)
+    if let flags { (message.qos, message.retain) = (flags.qos, flags.retain) }
     let delay = UInt32(clamping: willDelay.components.seconds)
     if version == .v5 && delay > 0 { message.properties.willDelayInterval = delay }
     return message

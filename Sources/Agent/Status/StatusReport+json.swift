@@ -58,6 +58,13 @@ extension StatusReport {
     if case .unavailable(let reason) = presence.healing { object.add("self_heal_error", reason) }
     object.add("conflict", presence.conflict)
     if let seconds = presence.lastsToNotice { object.add("detect_within", seconds) }
+    if let reduction = presence.reduction {
+      var will = JSONObject()
+      will.add("qos", UInt64(reduction.flags.qos.rawValue))
+      will.add("retain", reduction.flags.retain)
+      will.add("reason", reduction.sentence)
+      object.add("reduced_will", json: will.finish())
+    }
     return object.finish()
   }
 

@@ -25,6 +25,7 @@ extension StatusReport {
       sections.append(("last error", "\(time(failure.time)) (\(age(failure.time).inWords) ago): \(failure.text)"))
     }
     sections.append(("presence", presenceText))
+    if let reduction = presence.reduction { sections.append(("WILL", reduction.sentence)) }
     if let conflict = presence.conflict { sections.append(("CONFLICT", conflict)) }
     sections.append(("buffer", bufferText))
     sections.append(("counters", counterText))

@@ -13,6 +13,8 @@ struct StatusReport: Sendable {
     let healing: SelfHealing.State
     let conflict: String?
     let lastsToNotice: Double?
+    /// What the server does not take of the will; nil: it takes all, or there is no connection.
+    let reduction: WillFallback.Reduction?
   }
 
   struct Buffer: Sendable {

@@ -31,6 +31,12 @@ extension Session {
     public let version: ProtocolVersion
     public let sessionPresent: Bool
     public let limits: ServerLimits
+
+    public init(version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits) {
+      self.version = version
+      self.sessionPresent = sessionPresent
+      self.limits = limits
+    }
   }
 
   /// A message from the server, and what it takes to answer it.
