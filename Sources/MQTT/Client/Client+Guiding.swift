@@ -51,6 +51,15 @@ extension Client {
     set { session.isCautious = newValue }
   }
 
+  /// Gives every message to a topic up for now: see `Session.withdraw`. Call it while there is no connection.
+  public func withdraw(_ topic: TopicName, where condition: (Session.Token) -> Bool) {
+    session.withdraw(topic, where: condition, into: &actions)
+    perform()
+  }
+
+  /// Messages that the server had no place for and that are sent again, and how often that was so.
+  public var held: (now: Int, retries: UInt64) { (session.heldCount, session.retries) }
+
   /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
   @discardableResult
   public func setOldestAside() -> Message? {

@@ -13,6 +13,8 @@ struct OutgoingMessages: Sendable {
     var state: State
     /// Nothing more of it is sent before this is in the store; nil: the store has not been told of this identifier.
     var ticket: Session.StoreTicket?
+    /// How often the server had no place for it.
+    fileprivate(set) var refusals = 0
     /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
     fileprivate(set) var order: UInt64 = 0
 
@@ -51,6 +53,19 @@ struct OutgoingMessages: Sendable {
   /// The message's course has come this far.
   mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) {
     if let index = entries.index(forKey: identifier) { entries.values[index].state = state }
+  }
+
+  /// The server has no place for it now; how often that was so.
+  mutating func refuse(_ identifier: PacketIdentifier) -> Int {
+    guard let index = entries.index(forKey: identifier) else { return 0 }
+    entries.values[index].refusals += 1
+    return entries.values[index].refusals
+  }
+
+  /// Those to a topic whose course is not over, beside those that are good for one connection only, oldest first.
+  func identifiers(to topic: TopicName) -> [PacketIdentifier] {
+    entries.filter { $0.value.token != nil && !$0.value.transient && $0.value.message.topic == topic }
+      .sorted { $0.value.order < $1.value.order }.map(\.key)
   }
 
   /// The store has been told, and will have it with this ticket.

@@ -6,12 +6,14 @@ extension Session {
   /// place is kept for messages that may not wait, where the server grants more than one; they may also go beyond the
   /// session's own limit, which is there for those that wait elsewhere.
   private func freePlaces(_ qos: QoS, transient: Bool) -> Int {
-    if isCautious, !transient { return outgoing.count == link.resends.count ? 1 : 0 }
+    let waiting = link.resends.count + link.holds.count
+    if isCautious, !transient { return outgoing.count == waiting ? 1 : 0 }
     let granted = Int(link.limits.receiveMaximum)
     let window = transient ? granted : min(granted, inFlightLimit)
-    let free = freePlaces(of: window, outgoing.count - link.resends.count, transient)
+    let free = freePlaces(of: window, outgoing.count - waiting, transient)
     guard qos == .exactlyOnce, version == .v311 else { return free }
-    let underWay = outgoing.exactlyOnceCount - link.resends.exactlyOnceCount
+    let held = link.holds.values.count { $0.qos == .exactlyOnce }
+    let underWay = outgoing.exactlyOnceCount - link.resends.exactlyOnceCount - held
     return min(free, freePlaces(of: min(window, Self.exactlyOnceLimit), underWay, transient))
   }
 
@@ -135,6 +137,22 @@ extension Session {
     return entry.message
   }
 
+  /// Gives every message to a topic up for now, since the server takes none there: the course of each ends as
+  /// `abandoned`. To be called while there is no connection.
+  ///
+  /// - Parameter condition: which of them.
+  public mutating func withdraw(
+    _ topic: TopicName, where condition: (Token) -> Bool = { _ in true }, into actions: inout [Action]
+  ) {
+    for identifier in outgoing.identifiers(to: topic) {
+      // What is released the server has.
+      guard let entry = outgoing[identifier], entry.state != .released, entry.token.map(condition) ?? false else {
+        continue
+      }
+      giveUp(identifier, .abandoned, into: &actions)
+    }
+  }
+
   // MARK: After a reconnect
 
   /// With a session that is still there: everything under way again, under its identifier ([MQTT-4.4.0-1]). Without:
@@ -161,7 +179,7 @@ extension Session {
 
   /// As many of the old messages as the window allows; the others follow as answers come.
   mutating func sendAgain(at now: Instant, into actions: inout [Action]) {
-    while link.heldUntil == nil, let oldest = link.resends.oldest, freePlaces(oldest.qos, transient: false) > 0 {
+    while let oldest = link.resends.oldest, freePlaces(oldest.qos, transient: false) > 0 {
       link.resends.popOldest()
       let identifier = oldest.identifier
       guard let entry = outgoing[identifier] else { continue }
@@ -245,35 +263,50 @@ extension Session {
     sendAgain(at: now, into: &actions)
   }
 
-  /// The codes that say "not now": the message is kept and sent again, as a new one, after a while that doubles with
-  /// each refusal. Nothing overtakes it meanwhile.
+  /// The codes that say "not now". The message is kept and sent again, as a new one, after a while that doubles with each
+  /// refusal; it waits alone. When it has been refused `triesOfHeld` times, or `heldLimit` others wait, the refusal is its
+  /// end: `refused`.
+  ///
+  /// Messages behind it pass meanwhile, to the same topic too: [MQTT-4.6.0-1] is about the order in which messages are
+  /// sent again after a reconnect, and what a server refuses is over for it. Who wants the order kept stops publishing.
   private static let passingRefusals: Set<ReasonCode> = [
     .unspecifiedError, .implementationSpecificError, .quotaExceeded,
   ]
   private static let shortestHold = Duration.seconds(1)
-  private static let longestHold = Duration.seconds(60)
+  /// How often a message is sent before the server's "not now" counts as a refusal.
+  static let triesOfHeld = 5
+  /// Messages that wait like that at one time.
+  static let heldLimit = 8
+
+  /// Messages that the server had no place for, and that are sent again.
+  public var heldCount: Int { link.holds.count }
 
   private mutating func hold(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) -> Bool {
     let identifier = answer.packetIdentifier
-    guard answer.reasonCode.isError else {
-      link.refusals = 0
-      return false
-    }
     // What has been released the server has taken: it is not published again.
     guard Self.passingRefusals.contains(answer.reasonCode), let entry = outgoing[identifier],
-      entry.state == .published, !entry.transient, let token = entry.token
+      entry.state == .published, !entry.transient, let token = entry.token, link.holds.count < Self.heldLimit
     else { return false }
+    let refusals = outgoing.refuse(identifier)
+    guard refusals < Self.triesOfHeld else { return false }
     outgoing.advance(identifier, to: .waiting)
     outgoing.record(identifier, nil)
     store(
       .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
       into: &actions)
-    link.resends.insert(entry, identifier)
-    // Those refused together wait together.
-    if link.heldUntil == nil {
-      link.heldUntil = now + min(Self.shortestHold * (1 << min(link.refusals, 6)), Self.longestHold)
-      link.refusals += 1
-    }
+    link.holds[identifier] = Hold(
+      until: now + Self.shortestHold * (1 << (refusals - 1)), qos: entry.message.qos)
+    retries += 1
+    sendAgain(at: now, into: &actions)
     return true
+  }
+
+  /// What has waited long enough is sent again.
+  mutating func endHolds(at now: Instant, into actions: inout [Action]) {
+    for (identifier, hold) in link.holds where now >= hold.until {
+      link.holds[identifier] = nil
+      if let entry = outgoing[identifier] { link.resends.insert(entry, identifier) }
+    }
+    sendAgain(at: now, into: &actions)
   }
 }

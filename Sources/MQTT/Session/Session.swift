@@ -38,10 +38,8 @@ public struct Session: Sendable {
     var requests: [PacketIdentifier: Request] = [:]
     /// Messages that wait for room to be sent again, the oldest last.
     var resends = OutgoingMessages.Row()
-    /// The server has no place for messages now: they are sent again after this.
-    var heldUntil: Instant?
-    /// Refusals of that kind since the last message that was taken.
-    var refusals = 0
+    /// Messages that the server had no place for: each is sent again after this.
+    var holds: [PacketIdentifier: Hold] = [:]
     var outboundAliases = OutboundAliases(maximum: 0)
     /// Seconds that CONNECT asked the session to outlive the connection.
     var sessionExpiry: UInt32 = 0
@@ -50,6 +48,12 @@ public struct Session: Sendable {
     /// What CONNECT named for enhanced authentication.
     var authenticationMethod: String?
     var isReauthenticating = false
+  }
+
+  /// A message that waits by itself, after the server had no place for it.
+  struct Hold: Sendable {
+    let until: Instant
+    let qos: QoS
   }
 
   /// A message that was delivered.
@@ -92,6 +96,8 @@ public struct Session: Sendable {
   var receivedTicket: StoreTicket = 0
   var held = HeldPackets()
 
+  /// How often a message was kept because the server had no place for it.
+  public internal(set) var retries: UInt64 = 0
   /// Messages under way at the most, whatever the server would take; with those that may not wait, twice as many.
   public let inFlightLimit: Int
   /// A server of 3.1.1 cannot say how many messages it takes at once. mosquitto takes so many of QoS 2 where its
@@ -144,8 +150,8 @@ public struct Session: Sendable {
 
   /// When `tick` has to be called at the latest.
   public var deadline: Instant? {
-    guard let heldUntil = link.heldUntil else { return keepAlive?.deadline }
-    return min(keepAlive?.deadline ?? heldUntil, heldUntil)
+    guard let held = link.holds.values.lazy.map(\.until).min() else { return keepAlive?.deadline }
+    return min(keepAlive?.deadline ?? held, held)
   }
 
   // MARK: A connection's life
@@ -169,10 +175,7 @@ public struct Session: Sendable {
 
   /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-24] is the server's half of this).
   public mutating func tick(at now: Instant, into actions: inout [Action]) {
-    if let until = link.heldUntil, now >= until {
-      link.heldUntil = nil
-      sendAgain(at: now, into: &actions)
-    }
+    if !link.holds.isEmpty { endHolds(at: now, into: &actions) }
     switch keepAlive?.verdict(at: now) {
     case .sendPing: send(.pingreq, at: now, into: &actions)
     case .lost: close(.keepAliveTimeout, into: &actions)
