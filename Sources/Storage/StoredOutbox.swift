@@ -49,8 +49,9 @@ public struct OutboxSection: Sendable, Equatable {
     counts.enumerated().filter { $0.element > 0 }.map { ($0.offset, Int($0.element)) }
   }
 
-  /// A row behind all others.
+  /// A row behind all others, or one that has come back to its place.
   public mutating func append(_ token: UInt64, stream: Int, bytes: Int) {
+    first = min(first, token)
     last = max(last, token)
     count += 1
     self.bytes += bytes

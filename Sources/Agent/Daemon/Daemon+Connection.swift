@@ -59,6 +59,8 @@ extension Daemon: ClientDelegate {
     wills.accepted(askedWill ?? plan.presence.willFlags, full: plan.presence.willFlags, by: server)
     let connected = granted.limited(by: wills.reduction(for: server))
     connection = connected
+    if let lastServer, lastServer != server { forgetRests() }
+    lastServer = server
     transport = server.transport
     let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
     logger.notice(
@@ -110,6 +112,7 @@ extension Daemon: ClientDelegate {
     outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
+    if !topics.topics.isEmpty { withdrawResting() }
     record.lost(loss, retryAfter: wait?.delay, at: .now)
     if renewal != nil, wasConnected, delay != nil {
       // Whatever ended it: the next one is made by the new configuration.
@@ -222,18 +225,33 @@ extension Daemon: ClientDelegate {
     if token == FirstToken.stopStatus, case .delivered = outcome {
       perform(departure.farewellAcknowledged(at: .now))
     }
+    switch (token, outcome) {
+    case (FirstToken.birthStatus, .delivered): takes(plan.presence.status)
+    case (FirstToken.birthStatus, .refused(let code)): refuses(plan.presence.status, code)
+    case (FirstToken.birthPresence, .delivered): takes(plan.presence.presence)
+    case (FirstToken.birthPresence, .refused(let code)): refuses(plan.presence.presence, code)
+    default: break
+    }
     if case .refused(let code) = outcome, token < FirstToken.readings {
-      logger.error("the server refused a message about the presence: \(code)")
+      if token > FirstToken.birthPresence {
+        logger.error("the server refused a message about the presence: \(code)")
+      }
       if token == FirstToken.stopStatus { perform(departure.farewellRefused()) }
     }
     if token == FirstToken.stopStatus { handOver() }
     guard token >= FirstToken.readings else { return }
     underWay -= 1
+    let stream = outbox.stream(of: token)
+    if let stream, waitsAgain(token, plan.streams[stream].topic, outcome) { return }
     outbox.settled(token, at: .now)
     switch outcome {
     case .delivered:
       tally.delivered += 1
       messageTaken()
+      if let stream {
+        workingStreams.insert(stream)
+        takes(plan.streams[stream].topic)
+      }
     case .abandoned: break
     case .refused(let code):
       refused += 1
@@ -245,6 +263,21 @@ extension Daemon: ClientDelegate {
     if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 
-  /// Nothing waits, nothing is under way, nothing is being read.
-  var isIdle: Bool { unsent == 0 && reading.isEmpty && inputs.monitor == nil }
+  /// The broker takes nothing on the reading's topic: it waits in the outbox again. False: its course is over.
+  private func waitsAgain(_ token: Session.Token, _ topic: TopicName, _ outcome: Session.Outcome) -> Bool {
+    switch outcome {
+    case .refused(let code):
+      guard !RestingTopics.concernsMessage(code) else { return false }
+      refuses(topic, code)
+    case .abandoned: break
+    case .delivered, .rejected: return false
+    }
+    guard outbox.putBack(token, .now(), at: .now) else { return false }
+    keepReadings()
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
+    return true
+  }
+
+  /// Nothing waits that may go, nothing is under way, nothing is being read.
+  var isIdle: Bool { unsent == outbox.restingCount && reading.isEmpty && inputs.monitor == nil }
 }

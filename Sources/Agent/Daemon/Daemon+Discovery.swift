@@ -59,6 +59,10 @@ extension Daemon {
     guard let connection, !departure.isLeaving, renewal == nil, let client, client.assumeIsolated({ $0.room }) > 0,
       let step = announcer.next()
     else { return }
+    guard !topics.isResting(step.topic) else {
+      _ = announcer.settled(isDelivered: false)
+      return announce()
+    }
     let message = Message(
       topic: step.topic, payload: step.payload, qos: .atLeastOnce, retain: step.isRetained)
     do {
@@ -72,7 +76,13 @@ extension Daemon {
   }
 
   func announced(_ outcome: Session.Outcome) {
-    if case .refused(let code) = outcome { logger.error("the server refused a description of this device: \(code)") }
+    if let topic = announcer.current?.topic {
+      switch outcome {
+      case .refused(let code): refuses(topic, code)
+      case .delivered: takes(topic)
+      case .abandoned, .rejected: break
+      }
+    }
     if let change = announcer.settled(isDelivered: outcome == .delivered) { record(change) }
     announce()
   }

@@ -24,8 +24,8 @@ extension Daemon {
     birth.conflict = conflict.rival?.description
     birth.storageError = storageError
     birth.dropped = outbox.dropped + outbox.expired
-    publish(plan.presence.status(birth), FirstToken.birthStatus)
-    publish(plan.presence.presence(birth), FirstToken.birthPresence)
+    if !topics.isResting(plan.presence.status) { publish(plan.presence.status(birth), FirstToken.birthStatus) }
+    if !topics.isResting(plan.presence.presence) { publish(plan.presence.presence(birth), FirstToken.birthPresence) }
     guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
     leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
   }
@@ -186,7 +186,15 @@ extension Daemon {
     switch closeWatch.closed(oldest: oldest, isSubscribing: isSubscribing) {
     case .nothing: break
     case .beCautious: client.assumeIsolated { $0.isCautious = true }
-    case .setOldestAside: setOldestAside(client)
+    case .setOldestAside:
+      // Where none of its topic was taken since, it is the topic and not the message.
+      if let token = oldest, let stream = outbox.stream(of: token), workingStreams.remove(stream) == nil,
+        !topics.isResting(plan.streams[stream].topic)
+      {
+        closesOn(plan.streams[stream].topic)
+      } else {
+        setOldestAside(client)
+      }
     }
     guard closesInARow > 1, let last = client.assumeIsolated({ $0.lastSent }) else { return (delay, "") }
     return (delay, "; the broker closes on us again and again, last packet sent: \(last)")

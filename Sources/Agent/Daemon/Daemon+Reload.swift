@@ -27,6 +27,7 @@ extension Daemon {
       freePlaces: inputs.monitor == nil ? nil : inputs.freePlaces, number: reloads)
     plan = planned.plan
     outbox.adopt(plan.outbox, streamNumbers: plan.streams.map { streamNumbers[$0.name] })
+    alignStreams()
     labels.adopt(streams: plan.streams.count)
     sentLabels.adopt(streams: plan.streams.count)
     plan.client.store = old.client.store
@@ -180,7 +181,10 @@ extension Daemon {
 
   private func reconfigure(reconnecting: Bool) {
     let settings = plan.client
-    if reconnecting { wills = WillFallback() }
+    if reconnecting {
+      wills = WillFallback()
+      forgetRests()
+    }
     client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting) }
   }
 }

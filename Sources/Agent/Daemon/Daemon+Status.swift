@@ -62,6 +62,8 @@ extension Daemon {
         readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
         dropped: waiting.droppedByName, storageError: storageError),
+      resting: topics.topics.map { StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value) }
+        .sorted { $0.topic < $1.topic },
       figures: figures,
       rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
         let stream = plan.streams[index]
@@ -80,6 +82,7 @@ extension Daemon {
     let now = BootClock.now
     let reads = reader?.status
     let waiting = outboxStatistics
+    let held = client?.assumeIsolated { $0.held }
     return [
       .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now))),
       .gauge("memory_resident_bytes", "Memory of the process that is not swapped or given back", Self.residentBytes),
@@ -97,6 +100,12 @@ extension Daemon {
       .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", tally.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", refused),
+      .counter(
+        "refused_messages", "Messages that the broker refused or closed on, and whose topics rest", topics.refusals),
+      .gauge("resting_topics", "Topics that the broker takes nothing on, and that rest", topics.topics.count),
+      .gauge("held_messages", "Messages that the broker has no place for now, and that are sent again", held?.now ?? 0),
+      .counter(
+        "retried_messages", "Times that a message was kept because the broker had no place for it", held?.retries ?? 0),
       .counter("dropped_readings", "Readings that were given up because the buffer was full", waiting.dropped),
       .counter("superseded_readings", "Readings that a newer one took the place of (keep: latest)", waiting.superseded),
       .counter("expired_readings", "Readings that were given up for their age (expiry)", waiting.expired),

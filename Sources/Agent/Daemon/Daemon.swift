@@ -87,6 +87,12 @@ actor Daemon {
   var conflict: ConflictWatch
   var stabilityTimer: Scheduled<Void>?
   var closeWatch = CloseWatch()
+  var topics = RestingTopics()
+  var restTimer: Scheduled<Void>?
+  /// Streams of which the broker has taken a reading since it closed on one.
+  var workingStreams: Set<Int> = []
+  /// Of the last connection.
+  var lastServer: ServerAddress?
   var wills = WillFallback()
   /// Of the last CONNECT.
   var askedWill: WillFlags?
@@ -246,6 +252,7 @@ actor Daemon {
     healingTimer?.cancel()
     networkTimer?.cancel()
     stabilityTimer?.cancel()
+    restTimer?.cancel()
     serviceState.cancelTimers()
     keepTimer?.task.cancel()
     drainTimer?.cancel()

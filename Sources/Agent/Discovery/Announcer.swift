@@ -30,7 +30,8 @@ struct Announcer {
   /// Topics of Homie devices that are no longer there, by what they begin with.
   private var gone: [String: Announcement]
   private var steps: Deque<Step> = []
-  private var current: Step?
+  /// What is under way to the broker.
+  private(set) var current: Step?
   /// This process has described the device, and the broker has acknowledged it.
   private var hasDescribed = false
 
@@ -50,6 +51,12 @@ struct Announcer {
   mutating func connected(isSessionPresent: Bool) {
     current = nil
     plan(describes: !isSessionPresent || !hasDescribed)
+  }
+
+  /// The broker may take now what it refused before.
+  mutating func tryAgain() {
+    guard current == nil, steps.isEmpty else { return }
+    plan(describes: !hasDescribed)
   }
 
   /// All that brokers may keep, as it has to be on the disk before anything is published.

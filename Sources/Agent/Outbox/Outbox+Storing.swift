@@ -48,7 +48,9 @@ extension Outbox {
   }
 
   /// Something may have to be written or read, now or later.
-  var hasWork: Bool { disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty }
+  var hasWork: Bool {
+    disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty || !disk.restored.isEmpty
+  }
 
   // MARK: Writing
 
@@ -61,6 +63,7 @@ extension Outbox {
     if disk.unwritten > 0, let since = disk.unwrittenSince, let delay = delay(at: now) {
       deadline = min(deadline ?? since + delay, since + delay)
     }
+    if !disk.restored.isEmpty { deadline = now }
     return deadline.map { max($0, disk.retryAt ?? $0) }
   }
 
@@ -87,6 +90,9 @@ extension Outbox {
     guard disk.isOpen, disk.write == nil, all || writeDeadline(at: now).map({ $0 <= now }) ?? false else { return nil }
     var batch = OutboxBatch()
     var streams: Set<Int> = []
+    let restored = disk.restored
+    batch.readings = restored.values.sorted { $0.token < $1.token }
+    disk.restored = [:]
     if disk.unwritten > 0, let delay = delay(at: now) {
       // Those that it was set for may have gone meanwhile.
       disk.unwrittenSince = queues.lazy.compactMap { $0.firstUnwritten?.arrived }.min()
@@ -101,7 +107,7 @@ extension Outbox {
     batch.bootStart = disk.bootStart
     (disk.finished, disk.dropped, disk.finishedSince) = ([], [], nil)
     guard !batch.isEmpty else { return nil }
-    disk.write = OutboxDisk.Write(batch: batch, streams: streams)
+    disk.write = OutboxDisk.Write(batch: batch, streams: streams, restored: restored)
     return batch
   }
 
@@ -168,6 +174,7 @@ extension Outbox {
     // Those under way have left the sum already.
     for (token, row) in underWay { disk.index.remove(token, stream: disk.number(of: row.stream), bytes: row.bytes) }
     underWay.removeAll()
+    disk.restored = [:]
     bytes -= disk.index.bytes
     disk.index = OutboxIndex()
     disk.write = nil

@@ -56,6 +56,13 @@ struct Outbox {
     let bytes: Int
   }
 
+  /// How a stream is passed over, since the broker takes nothing of it.
+  private enum Rest {
+    case complete
+    /// One reading may go, to find out.
+    case onTrial
+  }
+
   private(set) var rules: Rules
   /// Readings of one stream that are held in memory, beside those not written yet.
   let window: Int
@@ -67,6 +74,10 @@ struct Outbox {
   /// Since when there is no connection; nil: there is one.
   private(set) var outageSince: Instant?
   var underWay: [Token: Row] = [:]
+  /// Everything that was taken and is not settled: a refused one comes back.
+  private var taken: [Token: OutboxQueue.Entry] = [:]
+  /// Streams that are passed over, with what waits of them.
+  private var resting: [Int: Rest] = [:]
 
   /// Readings that wait, in memory and on the disk, and their bytes.
   var count = 0
@@ -132,7 +143,7 @@ struct Outbox {
 
   /// Enters a stream that has something to send into its list.
   mutating func list(_ stream: Int) {
-    guard !queues[stream].isListed, !queues[stream].isEmpty else { return }
+    guard !queues[stream].isListed, !queues[stream].isEmpty, !isComplete(resting[stream]) else { return }
     queues[stream].isListed = true
     if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
   }
@@ -172,6 +183,7 @@ struct Outbox {
   private mutating func takeFresh(at now: Instant) -> Taken? {
     for _ in 0..<fresh.count {
       guard let stream = fresh.popFirst() else { break }
+      if passOver(stream) { continue }
       let taken = take(from: stream, at: now)
       if queues[stream].isListed { fresh.append(stream) }
       if let taken { return taken }
@@ -182,6 +194,7 @@ struct Outbox {
   private mutating func takeBacklog(at now: Instant) -> Taken? {
     for _ in 0..<backlog.count {
       guard let stream = backlog.popFirst() else { break }
+      if passOver(stream) { continue }
       let taken = take(from: stream, at: now)
       if queues[stream].isListed { backlog.append(stream) }
       if let taken { return taken }
@@ -205,6 +218,8 @@ struct Outbox {
         continue
       }
       if entry.place != .memory { underWay[entry.token] = Row(stream: stream, bytes: entry.bytes) }
+      taken[entry.token] = entry
+      if resting[stream] != nil { rest(stream) }
       return Taken(
         token: entry.token, reading: entry.reading, isNewest: queues[stream].isEmpty, entry: entry)
     }
@@ -225,6 +240,8 @@ struct Outbox {
   /// The session had no room for it after all.
   mutating func giveBack(_ taken: Taken) {
     let entry = taken.entry
+    self.taken[taken.token] = nil
+    if resting[entry.reading.stream] != nil { resting[entry.reading.stream] = .onTrial }
     underWay[taken.token] = nil
     queues[entry.reading.stream].prepend(entry)
     count += 1
@@ -235,8 +252,79 @@ struct Outbox {
 
   /// The session is done with it, one way or the other.
   mutating func settled(_ token: Token, at now: @autoclosure () -> Instant) {
+    taken[token] = nil
     guard let row = underWay.removeValue(forKey: token) else { return }
     finish(token, row, at: now())
+  }
+
+  // MARK: Resting
+
+  /// The stream of a reading that was taken and is not settled.
+  func stream(of token: Token) -> Int? { taken[token]?.reading.stream }
+
+  /// Readings that wait in streams that rest.
+  var restingCount: Int { resting.keys.reduce(0) { $0 + queues[$1].count } }
+
+  /// The stream is passed over from now on; nothing else waits for it.
+  mutating func rest(_ stream: Int) { resting[stream] = .complete }
+
+  /// Of a stream that rests one reading may go; `wake` or `rest` follows.
+  mutating func tryOut(_ stream: Int) {
+    guard resting[stream] != nil else { return }
+    resting[stream] = .onTrial
+    list(stream)
+  }
+
+  /// The stream is one like others again.
+  mutating func wake(_ stream: Int) {
+    guard resting.removeValue(forKey: stream) != nil else { return }
+    list(stream)
+  }
+
+  private func isComplete(_ rest: Rest?) -> Bool { if case .complete = rest { true } else { false } }
+
+  /// A stream that rests leaves its list.
+  private mutating func passOver(_ stream: Int) -> Bool {
+    guard isComplete(resting[stream]) else { return false }
+    queues[stream].isListed = false
+    return true
+  }
+
+  /// The session is done with a reading that the broker did not take: it waits again, in its place, as `keep` says. Where
+  /// there is a disk it is written at once: the session may have taken its row over, and what is behind it may be there.
+  ///
+  /// - Returns: false: there is no such reading; it was the session's from an earlier process.
+  mutating func putBack(_ token: Token, _ clock: WallClock, at now: Instant) -> Bool {
+    guard var entry = taken.removeValue(forKey: token) else { return false }
+    let stream = entry.reading.stream
+    let row = underWay.removeValue(forKey: token)
+    if rules.keepsLatest[stream], !queues[stream].isEmpty {
+      if let row { finish(token, row, at: now) }
+      superseded += 1
+      queues[stream].dropped += 1
+      return true
+    }
+    if let row { disk.index.remove(token, stream: disk.number(of: stream), bytes: row.bytes) }
+    if disk.isOpen {
+      let data = disk.codec.encode(entry.reading, clock)
+      let stored = StoredReading(token: token, stream: disk.number(of: stream), data: data)
+      entry.place = .disk
+      entry.bytes = StoredReading.size(ofData: data.count)
+      disk.index.append(token, stream: stored.stream, bytes: entry.bytes)
+      disk.hasUntimed = disk.hasUntimed || entry.reading.label == nil
+      disk.restored[token] = stored
+    } else {
+      entry.place = .memory
+      entry.bytes = entry.reading.cost
+      if disk.unwritten == 0 { disk.unwrittenSince = now }
+      disk.unwritten += 1
+    }
+    queues[stream].putBack(entry)
+    count += 1
+    bytes += entry.bytes
+    list(stream)
+    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+    return true
   }
 
   // MARK: Giving up

@@ -12,6 +12,8 @@ struct OutboxDisk {
     let batch: OutboxBatch
     /// Streams that have readings in it.
     let streams: Set<Int>
+    /// Those of its rows that came back.
+    var restored: [Token: StoredReading] = [:]
   }
 
   /// There is a store.
@@ -25,6 +27,8 @@ struct OutboxDisk {
   /// Readings that are in memory only, and since when there are some, at the latest.
   var unwritten = 0
   var unwrittenSince: Instant?
+  /// Rows of readings that came back from the session, which may have taken them over: to be written again at once.
+  var restored: [Token: StoredReading] = [:]
   /// Rows to delete.
   var finished: [Token] = []
   var dropped: [ClosedRange<Token>] = []
@@ -67,6 +71,7 @@ struct OutboxDisk {
     (isFailing, retryAt, retryDelay) = (false, nil, Self.shortestRetry)
     (isReading, readAgainAt, write) = (false, nil, nil)
     (finished, dropped, finishedSince, droppedThrough) = ([], [], nil, 0)
+    restored = [:]
     wanted.removeAll()
   }
 
@@ -79,6 +84,7 @@ struct OutboxDisk {
 
   mutating func finish(_ token: Token, _ row: Outbox.Row, at now: Instant) {
     index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
+    restored[token] = nil
     finished.append(token)
     finishedSince = finishedSince ?? now
   }
@@ -89,6 +95,7 @@ struct OutboxDisk {
     index.removeFirst()
     dropped.append(section.first...section.last)
     droppedThrough = section.last
+    restored = restored.filter { $0.key > section.last }
     finishedSince = finishedSince ?? now
     return section
   }
@@ -101,6 +108,7 @@ struct OutboxDisk {
 
   mutating func writingFailed(at now: Instant) {
     guard let batch = write?.batch else { return }
+    restored.merge(write?.restored ?? [:]) { newer, _ in newer }
     write = nil
     finished = batch.finished + finished
     dropped = batch.dropped + dropped

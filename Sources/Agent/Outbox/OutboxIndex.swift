@@ -18,6 +18,9 @@ struct OutboxIndex {
   mutating func removeFirst() { sections.removeFirst() }
 
   mutating func append(_ token: Session.Token, stream: Int, bytes: Int) {
+    let place = index(of: token)
+    // It has come back to its place among the others.
+    guard place == sections.count else { return sections[place].append(token, stream: stream, bytes: bytes) }
     if sections.last.map(\.isFull) ?? true { sections.append(OutboxSection(first: token)) }
     sections[sections.count - 1].append(token, stream: stream, bytes: bytes)
   }

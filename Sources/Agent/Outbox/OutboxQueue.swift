@@ -70,6 +70,11 @@ struct OutboxQueue {
 
   mutating func prepend(_ entry: Entry) { head.prepend(entry) }
 
+  /// One that was taken out comes back to its place.
+  mutating func putBack(_ entry: Entry) {
+    head.insert(entry, at: head.firstIndex { $0.token > entry.token } ?? head.endIndex)
+  }
+
   mutating func removeFirst() {
     head.removeFirst()
     refill()

@@ -17,6 +17,7 @@ extension StatusReport {
     object.add("connection", json: connectionJSON)
     object.add("presence", json: presenceJSON)
     object.add("buffer", json: bufferJSON)
+    object.add("resting", list: resting.map(json))
     object.add("figures", json: Figure.json(figures))
     object.add("readings", list: rows.map(json))
     return object.finish()
@@ -82,6 +83,17 @@ extension StatusReport {
     }
     object.add("storage_failing", buffer.storageError != nil)
     if let error = buffer.storageError { object.add("storage_error", error) }
+    return object.finish()
+  }
+
+  private func json(_ topic: RestingTopic) -> ByteBuffer {
+    var object = JSONObject()
+    object.add("topic", topic.topic)
+    object.add("reason", topic.rest.reason)
+    if let code = topic.rest.code { object.add("code", UInt64(code.rawValue)) } else { object.addNull("code") }
+    object.add("until", time(topic.rest.until))
+    object.add("times", UInt64(topic.rest.times))
+    object.add("refusals", topic.rest.refusals)
     return object.finish()
   }
 

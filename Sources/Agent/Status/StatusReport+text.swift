@@ -27,6 +27,10 @@ extension StatusReport {
     sections.append(("presence", presenceText))
     if let reduction = presence.reduction { sections.append(("WILL", reduction.sentence)) }
     if let conflict = presence.conflict { sections.append(("CONFLICT", conflict)) }
+    for topic in resting.prefix(Self.restingLimit) { sections.append(("REFUSED", text(topic))) }
+    if resting.count > Self.restingLimit {
+      sections.append(("REFUSED", "and \(resting.count - Self.restingLimit) topics more"))
+    }
     sections.append(("buffer", bufferText))
     sections.append(("counters", counterText))
     return sections
@@ -64,6 +68,15 @@ extension StatusReport {
     case .unavailable(let reason): healing = "self-heal unavailable: \(reason)"
     }
     return "\(state) on \(presence.topic); epoch \(presence.epoch); \(healing)"
+  }
+
+  private static let restingLimit = 8
+
+  private func text(_ topic: RestingTopic) -> String {
+    let left = clock.instant.duration(to: topic.rest.until)
+    let next = topic.rest.isOnTrial || left <= .zero ? "the next message tries again" : "next try in \(left.inWords)"
+    let times = topic.rest.times == 1 ? "once" : "\(topic.rest.times) times"
+    return "the broker takes nothing on \(topic.topic): \(topic.rest.reason); it rests (\(times) so far), \(next)"
   }
 
   private var bufferText: String {

@@ -31,6 +31,12 @@ struct StatusReport: Sendable {
     let storageError: String?
   }
 
+  /// A topic that the broker takes nothing on.
+  struct RestingTopic: Sendable {
+    let topic: String
+    let rest: RestingTopics.Rest
+  }
+
   struct Row: Sendable {
     let name: String
     let topic: String
@@ -49,6 +55,7 @@ struct StatusReport: Sendable {
   let connection: ConnectionRecord
   let presence: Presence
   let buffer: Buffer
+  let resting: [RestingTopic]
   let figures: [Figure]
   let rows: [Row]
 
