@@ -108,6 +108,12 @@ struct RefusalTests {
       let second = try await broker.connection(2)
       try await until("readings go on") { second.publishes("up").count > 40 }
       #expect(broker.connections.count == 2 && second.closed == nil && second.publishes(name).isEmpty)
+      let isStatus = name == "status"
+      let status = try await scene.limpet("status", "--json", "--config", "\(scene.folder)/agent.yaml")
+      let state = isStatus ? "\"refused\",\"refusal\":\"0x87 not authorized\"" : "\"online\""
+      #expect(status.output.first?.contains("\"topic\":\"limpet/board/status\",\"state\":" + state) == true)
+      let text = try await scene.limpet("status", "--config", "\(scene.folder)/agent.yaml")
+      #expect(text.output.contains { $0.hasPrefix("presence    NOT ONLINE: the broker refuses it") } == isStatus)
       try await agent.line("the broker refuses limpet/board/\(name): 0x87 not authorized; the presence on it cannot be")
     }
   }

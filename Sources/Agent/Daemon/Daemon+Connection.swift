@@ -108,6 +108,7 @@ extension Daemon: ClientDelegate {
     learnWill(from: loss)
     connection = nil
     birth = nil
+    birthAnswer = .none
     waitingPresence = []
     outbox.disconnected(at: .now)
     unwatchPresence()
@@ -226,8 +227,12 @@ extension Daemon: ClientDelegate {
       perform(departure.farewellAcknowledged(at: .now))
     }
     switch (token, outcome) {
-    case (FirstToken.birthStatus, .delivered): takes(plan.presence.status)
-    case (FirstToken.birthStatus, .refused(let code)): refuses(plan.presence.status, code)
+    case (FirstToken.birthStatus, .delivered):
+      birthAnswer = .acknowledged
+      takes(plan.presence.status)
+    case (FirstToken.birthStatus, .refused(let code)):
+      birthAnswer = .refused(code)
+      refuses(plan.presence.status, code)
     case (FirstToken.birthPresence, .delivered): takes(plan.presence.presence)
     case (FirstToken.birthPresence, .refused(let code)): refuses(plan.presence.presence, code)
     default: break

@@ -9,6 +9,7 @@ extension Daemon {
   /// - Parameter isRenewed: a new configuration is the reason for this connection.
   func sayOnline(_ connected: Session.Connected, isRenewed: Bool = false) {
     births += 1
+    birthAnswer = .none
     let isFirst = births == 1
     birth = PresenceMessages.Statement(
       event: .birth, reason: isFirst ? start.reason : isRenewed ? "reload" : "reconnected", epoch: epoch,
@@ -96,7 +97,7 @@ extension Daemon {
     isSubscribing = false
     closeWatch.subscribed()
     if let code = codes.first(where: \.isError) {
-      perform(healing.failed("the broker does not let this device read its own status: \(code)"))
+      perform(healing.denied("the broker does not let this device read its own status: \(code)"))
     }
     armHealingTimer()
   }

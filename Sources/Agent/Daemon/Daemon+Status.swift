@@ -57,7 +57,7 @@ extension Daemon {
       presence: StatusReport.Presence(
         topic: plan.presence.status.description, epoch: epoch, instance: plan.presence.instance,
         healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin,
-        reduction: currentReduction),
+        reduction: currentReduction, birth: birthState),
       buffer: StatusReport.Buffer(
         readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
@@ -74,6 +74,14 @@ extension Daemon {
   /// What the server of the connection does not take of the will.
   private var currentReduction: WillFallback.Reduction? {
     if case .connected(let server, _) = record.state { wills.reduction(for: server) } else { nil }
+  }
+
+  /// A topic that rests is not told: what the broker said of it before holds.
+  private var birthState: BirthAnswer {
+    guard birthAnswer == .none, connection != nil, let rest = topics.topics[plan.presence.status] else {
+      return birthAnswer
+    }
+    return rest.code.map { .refused($0) } ?? .none
   }
 
   /// Every number that the agent tells about itself, under the name it has everywhere.

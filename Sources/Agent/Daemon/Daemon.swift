@@ -77,6 +77,8 @@ actor Daemon {
   var births = 0
   /// What the last birth said, for as long as it holds.
   var birth: PresenceMessages.Statement?
+  /// What the broker said of the last online on this connection.
+  var birthAnswer = BirthAnswer.none
   var leaseTimer: Scheduled<Void>?
   let start: Start
   var networkTimer: Scheduled<Void>?

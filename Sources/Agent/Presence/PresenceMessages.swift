@@ -1,6 +1,13 @@
 import MQTT
 import NIOCore
 
+/// What the broker has said of `online` on the connection that is there.
+enum BirthAnswer: Sendable, Hashable {
+  case none
+  case acknowledged
+  case refused(ReasonCode)
+}
+
 /// What the agent says about itself: `status`, which is the will's topic too, and `presence`, which describes the last
 /// birth or clean stop (DESIGN, "Topics and payloads").
 struct PresenceMessages: Sendable {

@@ -33,12 +33,15 @@ struct SelfHealing {
   private(set) var state = State.idle
   /// What the broker's status says, as far as it is known.
   private var isWrong = false
+  /// The broker does not let this device read its status on this connection: an echo changes nothing about that.
+  private var isDenied = false
   private var last: Instant?
   private var due: Instant?
 
   mutating func connected(at now: Instant) {
     state = .listening(until: now + Self.echoLimit)
     isWrong = false
+    isDenied = false
     due = nil
   }
 
@@ -58,10 +61,17 @@ struct SelfHealing {
     }
   }
 
+  /// SUBACK refused the status: it cannot be watched on this connection, whatever comes back of the presence.
+  mutating func denied(_ reason: String) -> [Action] {
+    isDenied = true
+    return failed(reason)
+  }
+
   /// The presence that was published on this connection has come back.
   ///
   /// - Parameter delay: at most `jitter`.
   mutating func echoed(at now: Instant, delay: Duration) -> [Action] {
+    guard !isDenied else { return [] }
     switch state {
     case .idle, .armed: return []
     case .listening: state = .armed

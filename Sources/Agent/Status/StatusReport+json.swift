@@ -53,6 +53,8 @@ extension StatusReport {
   private var presenceJSON: ByteBuffer {
     var object = JSONObject()
     object.add("topic", presence.topic)
+    object.add("state", presenceWord)
+    if case .refused(let code) = presence.birth { object.add("refusal", "\(code)") }
     object.add("epoch", presence.epoch)
     object.add("instance", presence.instance)
     object.add("self_heal", presence.healing.word)

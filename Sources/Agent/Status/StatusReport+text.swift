@@ -56,7 +56,13 @@ extension StatusReport {
   private var presenceText: String {
     let state: String
     switch connection.state {
-    case .connected: state = isStopping ? "saying offline" : "online"
+    case .connected:
+      switch presence.birth {
+      case _ where isStopping: state = "saying offline"
+      case .acknowledged: state = "online"
+      case .refused(let code): state = "NOT ONLINE: the broker refuses it (\(code))"
+      case .none: state = "online is not acknowledged yet"
+      }
     case .idle, .connecting, .waiting, .ended:
       state = connection.connections == 0 ? "not told yet" : "offline (by the will)"
     }

@@ -15,6 +15,8 @@ struct StatusReport: Sendable {
     let lastsToNotice: Double?
     /// What the server does not take of the will; nil: it takes all, or there is no connection.
     let reduction: WillFallback.Reduction?
+    /// What the broker said of `online` on this connection.
+    let birth: BirthAnswer
   }
 
   struct Buffer: Sendable {
@@ -64,6 +66,21 @@ struct StatusReport: Sendable {
 
   /// How long ago it was.
   func age(_ instant: BootClock.Instant) -> Duration { max(.zero, instant.duration(to: clock.instant)) }
+
+  /// What the status topic says, as far as the agent knows: `online` exactly when the broker has acknowledged it on the
+  /// connection that is there; `refused`; `unconfirmed`; `stopping`; `offline` without a connection; `none` before one.
+  var presenceWord: String {
+    switch connection.state {
+    case .connected:
+      guard !isStopping else { return "stopping" }
+      switch presence.birth {
+      case .acknowledged: return "online"
+      case .refused: return "refused"
+      case .none: return "unconfirmed"
+      }
+    case .idle, .connecting, .waiting, .ended: return connection.connections == 0 ? "none" : "offline"
+    }
+  }
 
   /// `connected`, `connecting`, `waiting`, `stopped`.
   var connectionWord: String {
