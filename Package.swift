@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "limpet", targets: ["limpet"]),
     .library(name: "MQTT", targets: ["MQTT"]),
+    .library(name: "MQTTCore", targets: ["MQTTCore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -48,7 +49,8 @@ let package = Package(
     .target(
       name: "MQTT",
       dependencies: [
-        "Threads", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        "MQTTCore", "Threads", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"),
+        nio("NIOWebSocket"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOExtras", package: "swift-nio-extras"),
         .product(name: "NIOSOCKS", package: "swift-nio-extras"),
@@ -57,6 +59,8 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
+    // Packets, protocol and session: everything that neither opens, waits nor asks for the time. Of NIO it takes bytes.
+    .target(name: "MQTTCore", dependencies: ["Time", nio("NIOCore")], swiftSettings: strict),
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "Time", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
@@ -81,7 +85,8 @@ let package = Package(
     .testTarget(
       name: "MQTTTests",
       dependencies: [
-        "MQTT", "TestScene", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
+        "MQTT", "MQTTCore", "TestScene", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        nio("NIOWebSocket"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],

@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: what libFuzzer watches has to be built for it. Of `MQTT` it takes the folders without I/O, of
-// `Agent` what reads a configuration, by symbolic links, so that neither BoringSSL nor the root package is built again.
+// A package of its own: what libFuzzer watches has to be built for it. It takes `MQTTCore`, and of `Agent` what reads a
+// configuration, by symbolic links, so that neither BoringSSL nor the root package is built again.
 let watched: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
 
 let package = Package(
@@ -10,7 +10,7 @@ let package = Package(
   dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.0")],
   targets: [
     .target(
-      name: "MQTT", dependencies: ["Time", .product(name: "NIOCore", package: "swift-nio")], path: "MQTT",
+      name: "MQTTCore", dependencies: ["Time", .product(name: "NIOCore", package: "swift-nio")], path: "MQTTCore",
       swiftSettings: watched),
     .target(name: "YAML", dependencies: ["CYAML"], path: "YAML", swiftSettings: watched),
     .target(
@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "CFuzzer", path: "CFuzzer"),
     .executableTarget(
       name: "fuzz",
-      dependencies: ["MQTT", "YAML", "Agent", "CFuzzer", "Time", .product(name: "NIOCore", package: "swift-nio")],
+      dependencies: ["MQTTCore", "YAML", "Agent", "CFuzzer", "Time", .product(name: "NIOCore", package: "swift-nio")],
       path: "Fuzz", swiftSettings: watched),
   ],
   swiftLanguageModes: [.v6]

@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Answers that are wrong.
 extension AbuseTests {

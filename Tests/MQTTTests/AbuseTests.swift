@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// What a server may do to a client, by malice or by mistake, over TCP. One after the other: some are heavy, and tests of
 /// other suites look at the clock.

@@ -6,6 +6,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// A server of MQTT over TCP that does to each visit what a test's script says, down to single bytes and resets.
 final class AbusiveServer: Sendable {

@@ -2,6 +2,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Keep alive, MQTT 5.0 §3.1.2.10; behaviours 26 to 33.
 @Suite struct KeepAliveTests {

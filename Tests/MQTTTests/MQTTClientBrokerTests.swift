@@ -7,6 +7,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("MQTTClient on mosquitto", .showsLogs, .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientBrokerTests {

@@ -3,6 +3,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("Messages that callers wait for")
 struct MQTTClientPendingMessagesTests {

@@ -2,6 +2,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Back-off, DESIGN section 1, "Presence, in order", 7.
 @Suite struct ReconnectScheduleTests {

@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// One attempt after the other, against servers in this process.
 @Suite("Attempts at a connection", .timed, .timeLimit(.minutes(1 * Patience.factor)))

@@ -1,7 +1,7 @@
 import NIOCore
 import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// A session with a server that says what the test lets it say. Each call returns what the session wants done for it.
 struct SessionHarness {

@@ -1,7 +1,7 @@
 import Testing
 import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 @Suite("A server that has no place for a message now")
 struct SessionRefusalTests {

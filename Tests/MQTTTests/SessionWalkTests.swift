@@ -1,6 +1,6 @@
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Long random walks of a session against `ModelServer`, over connections that are lost at any moment.
 @Suite struct SessionWalkTests {

@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Beside the others, since they do little but wait.
 @Suite("Abuse by silence", .timed, .timeLimit(.minutes(3 * Patience.factor)))

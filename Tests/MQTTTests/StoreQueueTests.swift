@@ -1,7 +1,7 @@
 import Testing
 import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 @Suite struct StoreQueueTests {
   private let start = BootClock.now

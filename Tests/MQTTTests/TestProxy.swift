@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// A proxy that carries connections: whatever name it is asked for, it goes to 127.0.0.1.
 final class TestProxy: Sendable {

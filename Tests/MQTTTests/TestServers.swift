@@ -7,6 +7,7 @@ import Testing
 import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// A mosquitto of a test's own, with every way to reach it, under names that only the test knows.
 struct WayBroker {

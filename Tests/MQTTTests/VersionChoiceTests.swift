@@ -1,7 +1,7 @@
 import Testing
 import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// `version: auto`, DESIGN section 1, "Presence, in order", 9.
 @Suite struct VersionChoiceTests {

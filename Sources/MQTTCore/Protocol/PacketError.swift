@@ -6,13 +6,13 @@ public struct PacketError: Error, Hashable, CustomStringConvertible {
   /// What is wrong, for a log: "PUBLISH with QoS 3".
   public let message: String
 
-  init(_ reasonCode: ReasonCode, _ message: String) {
+  package init(_ reasonCode: ReasonCode, _ message: String) {
     self.reasonCode = reasonCode
     self.message = message
   }
 
-  static func malformed(_ message: String) -> PacketError { PacketError(.malformedPacket, message) }
-  static func protocolError(_ message: String) -> PacketError { PacketError(.protocolError, message) }
+  package static func malformed(_ message: String) -> PacketError { PacketError(.malformedPacket, message) }
+  package static func protocolError(_ message: String) -> PacketError { PacketError(.protocolError, message) }
 
   public var description: String { "\(message) (\(reasonCode))" }
 }

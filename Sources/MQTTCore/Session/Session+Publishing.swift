@@ -28,7 +28,7 @@ extension Session {
 
   /// The same for a session that somebody holds: the compiler copies all of it to ask it a question, and does not to
   /// change it.
-  mutating func roomInPlace(for qos: QoS) -> Int { room(for: qos) }
+  package mutating func roomInPlace(for qos: QoS) -> Int { room(for: qos) }
 
   /// The same for QoS 1.
   public var room: Int { room(for: .atLeastOnce) }

@@ -8,8 +8,8 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
     case secureWebSocket = "wss"
     case unix
 
-    var usesTLS: Bool { self == .tls || self == .secureWebSocket }
-    var isWebSocket: Bool { self == .webSocket || self == .secureWebSocket }
+    package var usesTLS: Bool { self == .tls || self == .secureWebSocket }
+    package var isWebSocket: Bool { self == .webSocket || self == .secureWebSocket }
   }
 
   public var transport: Transport
@@ -33,7 +33,7 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// `host:port`, with brackets around IPv6 (RFC 3986 §3.2).
-  var authority: String { "\(bracketedHost):\(port)" }
+  package var authority: String { "\(bracketedHost):\(port)" }
 
-  var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
+  package var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 }

@@ -5,8 +5,8 @@ import Time
 ///
 /// States: idle –change→ due at some time –take→ writing –finished→ idle, or due again. A write that failed is due again
 /// after a while, as one piece with what has changed since; nobody waits for it meanwhile.
-struct StoreQueue: Sendable {
-  typealias Instant = BootClock.Instant
+package struct StoreQueue: Sendable {
+  package typealias Instant = BootClock.Instant
 
   private struct Changes {
     struct Message {
@@ -47,7 +47,7 @@ struct StoreQueue: Sendable {
   static let retryInterval = Duration.seconds(10)
 
   /// How long a change that nothing waits for may be in memory only.
-  let delay: Duration
+  package let delay: Duration
   private var changes = Changes()
   private var writing: Writing?
   /// Messages, identifiers and subscriptions that the store has: only these are worth deleting there.
@@ -60,10 +60,10 @@ struct StoreQueue: Sendable {
   private var isUrgent = false
   /// The latest that was asked for.
   private var ticket: Session.StoreTicket = 0
-  private(set) var isFailing = false
+  package private(set) var isFailing = false
 
   /// - Parameter state: what the store has.
-  init(delay: Duration, state: SessionState) {
+  package init(delay: Duration, state: SessionState) {
     self.delay = delay
     storedMessages = Set(state.messages.map(\.token))
     storedHeld = state.held
@@ -72,10 +72,10 @@ struct StoreQueue: Sendable {
   }
 
   /// When `take` has something to write; nil: not before another change, or the end of the write that is under way.
-  var deadline: Instant? { writing == nil ? due : nil }
+  package var deadline: Instant? { writing == nil ? due : nil }
 
   /// - Parameter ticket: there: to be written at once.
-  mutating func add(_ change: SessionChange, ticket: Session.StoreTicket?, at now: Instant) {
+  package mutating func add(_ change: SessionChange, ticket: Session.StoreTicket?, at now: Instant) {
     switch change {
     case .owner(let owner): changes.owner = owner
     case .message(let message, let next):
@@ -111,7 +111,7 @@ struct StoreQueue: Sendable {
 
   /// The store begins anew and knows nothing. What has changed of messages and identifiers is forgotten with it: the
   /// session says all of it again (`Session.storeAll`), and that is written at once.
-  mutating func storeHasNothing(at now: Instant) {
+  package mutating func storeHasNothing(at now: Instant) {
     (storedMessages, storedHeld, storedReceived, storedSubscriptions) = ([], [], [], [])
     changes.messages.removeAll()
     changes.held.removeAll()
@@ -153,10 +153,10 @@ struct StoreQueue: Sendable {
   }
 
   /// Up to here nobody waits for the store: it fails at the moment.
-  var skippedTicket: Session.StoreTicket? { isFailing ? ticket : nil }
+  package var skippedTicket: Session.StoreTicket? { isFailing ? ticket : nil }
 
   /// What to write now; nil: nothing is due. `finished` follows.
-  mutating func take(at now: Instant) -> [SessionChange]? {
+  package mutating func take(at now: Instant) -> [SessionChange]? {
     guard writing == nil, let due, due <= now else { return nil }
     // It has come to nothing, also what could not be written before.
     guard isUrgent || !changes.isEmpty else {
@@ -171,7 +171,7 @@ struct StoreQueue: Sendable {
   }
 
   /// Everything, due or not; nil: nothing has changed, or a write is under way.
-  mutating func takeAll() -> [SessionChange]? {
+  package mutating func takeAll() -> [SessionChange]? {
     guard writing == nil, isUrgent || !changes.isEmpty else { return nil }
     let taken = changes
     changes = Changes()
@@ -182,10 +182,10 @@ struct StoreQueue: Sendable {
   }
 
   /// Nothing is to be written, and nothing is being written.
-  var isIdle: Bool { writing == nil && !isUrgent && changes.isEmpty }
+  package var isIdle: Bool { writing == nil && !isUrgent && changes.isEmpty }
 
   /// The write is over; the ticket up to which nothing has to wait any more.
-  mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
+  package mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
     guard let written = writing else { return ticket }
     writing = nil
     guard !written.isStale else { return written.ticket }

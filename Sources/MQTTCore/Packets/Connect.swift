@@ -35,7 +35,7 @@ public struct Connect: Sendable, Hashable {
   }
 
   /// The same for one version: on 3.1.1 a client without an identifier asks for a clean session ([MQTT-3.1.3-7] of it).
-  func isEncodable(_ version: ProtocolVersion) -> Bool {
+  package func isEncodable(_ version: ProtocolVersion) -> Bool {
     isEncodable && (version == .v5 || cleanStart || !clientIdentifier.isEmpty)
   }
 

@@ -7,7 +7,7 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   private init(_ rawValue: UInt8) { self.rawValue = rawValue }
 
   /// What a SUBACK says of a filter that is granted this (§3.9.3).
-  init(granted qos: QoS) { rawValue = qos.rawValue }
+  package init(granted qos: QoS) { rawValue = qos.rawValue }
 
   /// 0x80 and above say that something failed.
   public var isError: Bool { rawValue >= 0x80 }
