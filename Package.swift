@@ -57,6 +57,11 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
+    // Modelled brokers, networks, disks and clocks: no clock, no I/O, no thread of its own.
+    .target(
+      name: "Simulation",
+      dependencies: ["MQTT", "Time", nio("NIOCore"), .product(name: "DequeModule", package: "swift-collections")],
+      swiftSettings: strict),
     .target(name: "Threads", swiftSettings: strict),
     .target(name: "Time", swiftSettings: strict),
     .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
@@ -89,6 +94,9 @@ let package = Package(
     .testTarget(
       name: "BrokerTests",
       dependencies: ["MQTT", "TestScene", nio("NIOCore"), .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "MQTT", "TestScene", "Time", nio("NIOCore")],
       swiftSettings: strict),
     .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
     .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
