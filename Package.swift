@@ -9,12 +9,25 @@ let strict: [SwiftSetting] = [
 ]
 
 func nio(_ name: String) -> Target.Dependency { .product(name: name, package: "swift-nio") }
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+/// A room: who may know whom is what its dependencies say, and `Tests/run` builds so that no import goes beyond them.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
 
 let package = Package(
   name: "limpet",
   products: [
     .executable(name: "limpet", targets: ["limpet"]),
     .library(name: "MQTT", targets: ["MQTT"]),
+    .library(name: "MQTTCore", targets: ["MQTTCore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -29,105 +42,147 @@ let package = Package(
     .executableTarget(
       name: "limpet",
       dependencies: [
-        "Agent",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Agent", "Diagnosis", "Fleet", "Documents", "Control", "Configuration", "Sensing", "Platform", "Text",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: strict,
       // Nobody loads the program as a library: the names of its symbols would be 2 MB of it.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]),
-    .target(
-      name: "Agent",
-      dependencies: [
-        "Sensing", "Storage", "MQTT", "YAML", "Threads", "Time", "CLinux", nio("NIOCore"), nio("NIOPosix"),
-        .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "Logging", package: "swift-log"),
-      ],
-      swiftSettings: strict),
-    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads", "Time"], swiftSettings: strict),
-    .target(name: "Storage", dependencies: ["CSQLite", "MQTT", "Threads"], swiftSettings: strict),
-    .target(
-      name: "MQTT",
-      dependencies: [
-        "Threads", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"), nio("NIOWebSocket"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+
+    // What people run.
+    room(
+      "Fleet",
+      [
+        "MQTT", "MQTTCore", "Configuration", "Planning", "JSON", "Text", "Platform", "Instants", "CLinux",
+        nio("NIOCore"),
+        nio("NIOPosix"), deque, logging,
+      ]),
+    room(
+      "Diagnosis",
+      [
+        "Planning", "Configuration", "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing",
+        "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants", nio("NIOCore"),
+        nio("NIOPosix"), logging,
+      ]),
+    room("Documents", ["Configuration", "YAML", "JSON", "Text"]),
+    room(
+      "Agent",
+      [
+        "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings", "Records",
+        "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Platform", "Instants", "CLinux",
+        nio("NIOCore"), nio("NIOPosix"), deque, logging,
+      ]),
+
+    // What is to be done, and what is said of it.
+    room(
+      "Planning",
+      [
+        "Configuration", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTT", "MQTTCore",
+        "JSON",
+        "Text",
+        "Instants", nio("NIOCore"),
+      ]),
+    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text", "Platform"]),
+    room(
+      "Discovery",
+      ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore"), deque]),
+    room(
+      "Status",
+      ["Presence", "Readings", "Measuring", "MQTT", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+    room("Control", ["JSON", "Text", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), logging]),
+
+    // Values that hold the rules.
+    room("Outbox", ["Readings", "Records", "MQTTCore", "Instants", deque]),
+    room("Presence", ["MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+    room("Readings", ["Measuring", "Records", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+    room("Records", ["MQTTCore"]),
+    room("Measuring", ["Text", "Instants"]),
+    // Packets, protocol and session: everything that neither opens, waits nor asks for the time. Of NIO it takes bytes.
+    room("MQTTCore", ["Instants", nio("NIOCore")]),
+
+    // A world in virtual time, for tests: brokers, networks, stores and clocks.
+    room("Simulation", ["MQTTCore", "Instants", "Text", nio("NIOCore"), deque]),
+
+    // What touches the world.
+    room("Storage", ["Records", "MQTTCore", "Platform", "Instants", "CSQLite", nio("NIOCore")]),
+    room("Sensing", ["Measuring", "Platform", "Instants", "Text", "CGPIO", "CLinux"]),
+    room(
+      "MQTT",
+      [
+        "MQTTCore", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"),
+        nio("NIOWebSocket"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOExtras", package: "swift-nio-extras"),
-        .product(name: "NIOSOCKS", package: "swift-nio-extras"),
-        .product(name: "Logging", package: "swift-log"),
-        .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ],
-      swiftSettings: strict),
-    .target(name: "Threads", swiftSettings: strict),
-    .target(name: "Time", swiftSettings: strict),
-    .target(name: "YAML", dependencies: ["CYAML"], swiftSettings: strict),
+        .product(name: "NIOSOCKS", package: "swift-nio-extras"), logging, deque, lifecycle,
+      ]),
+
+    // One thing each.
+    room("Platform", ["Instants", "Text", "CLinux", logging]),
+    room("YAML", ["Text", "CYAML"]),
+    room("JSON", ["Text", nio("NIOCore")]),
+    room("Instants"),
+    room("Text"),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CSQLite"),
     .systemLibrary(name: "CYAML"),
 
     .executableTarget(
-      name: "MQTTBenchmark",
-      dependencies: [
-        "MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log"),
-      ],
-      path: "Tests/Benchmarks/MQTTBenchmark",
-      swiftSettings: strict),
+      name: "MQTTBenchmark", dependencies: ["MQTT", nio("NIOCore"), nio("NIOPosix"), logging],
+      path: "Tests/Benchmarks/MQTTBenchmark", swiftSettings: strict),
 
     .target(
       name: "TestScene",
-      dependencies: ["MQTT", nio("NIOCore"), nio("NIOPosix"), .product(name: "Logging", package: "swift-log")],
-      path: "Tests/Support",
-      swiftSettings: strict),
-    .testTarget(
-      name: "MQTTTests",
-      dependencies: [
-        "MQTT", "TestScene", "Time", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"), nio("NIOWebSocket"),
-        .product(name: "Logging", package: "swift-log"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ],
-      swiftSettings: strict),
-    .testTarget(
-      name: "BrokerTests",
-      dependencies: ["MQTT", "TestScene", nio("NIOCore"), .product(name: "Logging", package: "swift-log")],
-      swiftSettings: strict),
-    .testTarget(name: "ExampleTests", dependencies: ["MQTT"], swiftSettings: strict),
-    .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
-    .testTarget(name: "SensingTests", dependencies: ["Sensing", "TestScene"], swiftSettings: strict),
-    .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "CSQLite", "MQTT", "TestScene", nio("NIOCore")],
-      swiftSettings: strict),
-    .testTarget(
-      name: "AgentTests",
-      dependencies: [
-        "Agent", "MQTT", "Sensing", "Storage", "TestScene", "Time", "YAML", nio("NIOCore"),
-        .product(name: "Logging", package: "swift-log"),
-      ],
-      swiftSettings: strict),
-    .testTarget(
-      name: "CommandTests",
-      dependencies: [
-        "limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix"),
-        .product(name: "Logging", package: "swift-log"),
-      ],
-      swiftSettings: strict),
+      dependencies: ["MQTT", "MQTTCore", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"), logging],
+      path: "Tests/Support", swiftSettings: strict),
+    tests(
+      "MQTTTests",
+      [
+        "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        nio("NIOWebSocket"), logging, lifecycle,
+      ]),
+    tests("BrokerTests", ["MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), logging]),
+    tests("ExampleTests", ["MQTT"]),
+    tests(
+      "SimulationTests",
+      ["Simulation", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix")]),
+    tests("JSONTests", ["JSON"]),
+    tests("YAMLTests", ["YAML", "Text"]),
+    tests("SensingTests", ["Sensing", "Measuring", "Platform", "Instants", "Text", "TestScene"]),
+    tests(
+      "StorageTests",
+      [
+        "Storage", "Records", "Readings", "CSQLite", "MQTT", "MQTTCore", "Platform", "Instants", "TestScene",
+        nio("NIOCore"),
+      ]),
+    tests(
+      "AgentTests",
+      [
+        "Agent", "Diagnosis", "Fleet", "Documents", "Planning", "Configuration", "Discovery", "Status", "Control",
+        "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "YAML",
+        "JSON", "Text", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOPosix"), logging,
+      ]),
+    tests(
+      "CommandTests",
+      [
+        "limpet", "CSQLite", "MQTT", "MQTTCore", "TestScene", "Readings", "JSON", "Text", "Platform", "Instants",
+        nio("NIOCore"),
+        nio("NIOPosix"), logging,
+      ]),
     // It runs in the network namespace of Tests/Presence/run; elsewhere it is skipped.
-    .testTarget(
-      name: "PresenceTests",
-      dependencies: ["limpet", "MQTT", "TestScene", nio("NIOCore"), nio("NIOPosix")],
-      path: "Tests/Presence/PresenceTests",
-      swiftSettings: strict),
+    tests(
+      "PresenceTests",
+      ["limpet", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix")],
+      path: "Tests/Presence/PresenceTests"),
     // They run under Tests/Crash/run; elsewhere they are skipped.
-    .testTarget(
-      name: "CrashTests",
-      dependencies: ["limpet", "Agent", "MQTT", "Sensing", "Storage", "TestScene", "Time"],
-      path: "Tests/Crash/CrashTests",
-      swiftSettings: strict),
+    tests(
+      "CrashTests",
+      [
+        "limpet", "Agent", "Outbox", "Readings", "Records", "Measuring", "MQTT", "MQTTCore", "Sensing", "Storage",
+        "TestScene", "Instants", "Platform",
+      ],
+      path: "Tests/Crash/CrashTests"),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
-    .testTarget(
-      name: "HardwareTests",
-      dependencies: ["limpet", "TestScene"],
-      path: "Tests/Hardware/HardwareTests",
-      swiftSettings: strict),
+    tests("HardwareTests", ["limpet", "TestScene", "Instants", "Platform"], path: "Tests/Hardware/HardwareTests"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,3 +1,5 @@
+import Measuring
+
 /// Reads sensors on threads of its own, at most four, so that a driver that blocks delays nobody else.
 ///
 /// The rules are those of ``ReadQueue``. Here are the threads: up to four readers, which block in `read()` and nowhere
@@ -22,6 +24,15 @@ public final class BlockingReader: Sendable {
     public var timeouts: Int
     /// Jobs refused or failed unread, since the start.
     public var refusals: Int
+
+    package init(threads: Int, hanging: [Hang], suspended: [Bus], waiting: Int, timeouts: Int, refusals: Int) {
+      self.threads = threads
+      self.hanging = hanging
+      self.suspended = suspended
+      self.waiting = waiting
+      self.timeouts = timeouts
+      self.refusals = refusals
+    }
   }
 
   private let threads: ReaderThreads

@@ -1,4 +1,6 @@
-import Time
+import Instants
+import Measuring
+import Platform
 
 /// Reads several channels of one device one after the other, as one reading.
 struct ChannelsSource: SensorSource {

@@ -1,4 +1,7 @@
-import Time
+import Instants
+import Measuring
+import Platform
+import Text
 
 /// Reads any file: one number or a text, of all of it or of what a pattern picks; what it means the configuration says.
 struct FileSource: SensorSource {
@@ -13,7 +16,7 @@ struct FileSource: SensorSource {
   }
 
   func read() throws(SensorError) -> Measurement {
-    guard content != FileContent() else { return try Measurement(value: root.number(of: path)) }
+    guard content != FileContent() else { return try Measurement(value: root.number(of: path), time: .now) }
     var text = try reading { () throws(ReadError) in try root.text(of: path) }
     let time = BootClock.now
     if let match = content.match {

@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// A sensor that a board has, as `limpet scan` lists it.
 public struct FoundSensor: Sendable, Hashable {
   /// What its readings may be called: unique among all that were found, and the same after the next boot.
@@ -47,13 +51,13 @@ extension FoundSensor {
     _ sensors: [FoundSensor], in root: FileRoot, timeout: Duration = .seconds(3)
   ) -> [Result<Measurement, SensorError>] {
     let conversions = W1Conversions()
-    let results = Monitor<[String: Result<Measurement, SensorError>]>([:])
+    let results = ConditionLock<[String: Result<Measurement, SensorError>]>([:])
     let reader = BlockingReader { batch in
       // The first result counts: a read that was given up may still come back.
       results.withLock { results in
         for result in batch where results[result.id] == nil { results[result.id] = result.outcome }
       }
-      results.signal(.work)
+      results.signal()
     }
     let jobs = sensors.map {
       ReadJob(id: $0.name, source: $0.kind.source(in: root, thermometers: conversions), timeout: timeout)
@@ -64,7 +68,7 @@ extension FoundSensor {
     results.withLock { results in
       for result in refused { results[result.id] = result.outcome }
     }
-    let all = results.wait(for: .work) { $0.count < Set(jobs.map(\.id)).count ? .wait : .ready($0) }
+    let all = results.wait { $0.count < Set(jobs.map(\.id)).count ? .wait : .ready($0) }
     reader.shutdown()
     return sensors.map { all[$0.name] ?? .failure(.stopped) }
   }

@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// A hwmon chip as the kernel lists it.
 public struct HwmonChip: Sendable, Hashable {
   static let classFolder = "/sys/class/hwmon"

@@ -1,4 +1,7 @@
-import Time
+import Instants
+import Measuring
+import Platform
+import Text
 
 /// Reads one channel of a hwmon chip (Documentation/hwmon/sysfs-interface.rst), both by names that stay.
 final class HwmonSource: SensorSource {

@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// An IIO device as the kernel lists it (Documentation/ABI/testing/sysfs-bus-iio).
 public struct IIODevice: Sendable, Hashable {
   static let busFolder = "/sys/bus/iio/devices"
@@ -24,7 +28,7 @@ public struct IIODevice: Sendable, Hashable {
   }
 
   /// By its name, its label, or its device's path or the end of that.
-  func answers(to wanted: String, in root: FileRoot) -> Bool {
+  package func answers(to wanted: String, in root: FileRoot) -> Bool {
     name == wanted || label == wanted || (wanted.contains("/") && device(in: root).isPath(endingIn: wanted))
   }
 
@@ -50,11 +54,11 @@ public struct IIOChannel: Sendable, Hashable {
   /// What its attributes begin with: `in_voltage0`, `in_accel_x`.
   public let name: String
   /// The attribute that holds the value.
-  let path: String
+  package let path: String
   /// For raw values: the attributes that hold their scale and offset, of the channel itself or shared with others.
   let scalePath: String?
   let offsetPath: String?
-  let quantity: IIOQuantity
+  package let quantity: IIOQuantity
 
   fileprivate init(_ name: String, attribute: String, in folder: String, present: Set<String>) {
     self.name = name
@@ -92,57 +96,5 @@ public struct IIOChannel: Sendable, Hashable {
       let digits = part.reversed().prefix { $0.isASCII && $0.isNumber }.count
       return String(part.dropLast(digits))
     }.joined(separator: "-")
-  }
-}
-
-/// What the ABI's unit of a channel is turned into: value × factor ÷ divisor, in `unit`.
-struct IIOQuantity: Sendable, Hashable {
-  var factor = 1.0
-  var divisor = 1.0
-  var unit: String?
-
-  static let none = IIOQuantity()
-
-  private init() {}
-
-  private init(_ unit: String, times factor: Double = 1, dividedBy divisor: Double = 1) {
-    self.factor = factor
-    self.divisor = divisor
-    self.unit = unit
-  }
-
-  /// By the type of a channel: `in_voltage0-voltage1` is a voltage. Types without a unit are counts and indexes.
-  init(channel: String) {
-    let words = channel.split(separator: "_")
-    let type = (words.count > 1 ? words[1] : "").prefix { $0.isASCII && $0.isLetter }
-    let modifier = words.count > 2 ? words[2] : ""
-    self =
-      switch type {
-      case "voltage", "altvoltage": IIOQuantity("V", dividedBy: 1000)
-      case "current": IIOQuantity("A", dividedBy: 1000)
-      case "power": IIOQuantity("W", dividedBy: 1000)
-      case "energy": IIOQuantity("J")
-      case "resistance": IIOQuantity("Ω")
-      case "capacitance": IIOQuantity("nF")
-      case "electricalconductivity": IIOQuantity("S/m")
-      case "temp": IIOQuantity("°C", dividedBy: 1000)
-      case "humidityrelative": IIOQuantity("%RH", dividedBy: 1000)
-      case "pressure": IIOQuantity("hPa", times: 10)
-      case "concentration": IIOQuantity("ppm", times: 10_000)
-      case "massconcentration": IIOQuantity("µg/m³")
-      case "illuminance": IIOQuantity("lx")
-      case "colortemp": IIOQuantity("K")
-      case "magn": IIOQuantity("µT", times: 100)
-      case "accel", "gravity": IIOQuantity("m/s²")
-      case "anglvel": IIOQuantity("rad/s")
-      case "velocity": IIOQuantity("m/s")
-      case "distance", "proximity": IIOQuantity("m")
-      case "angl", "phase": IIOQuantity("rad")
-      case "incli": IIOQuantity("°")
-      case "rot" where modifier != "quaternion": IIOQuantity("°")
-      case "positionrelative": IIOQuantity("%", dividedBy: 1000)
-      case "activity", "attention": IIOQuantity("%")
-      default: .none
-      }
   }
 }

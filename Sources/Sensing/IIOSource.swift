@@ -1,4 +1,7 @@
-import Time
+import Instants
+import Measuring
+import Platform
+import Text
 
 /// Reads one channel of an IIO device: `_input`, or (`_raw` + offset) × scale, in the usual unit.
 final class IIOSource: SensorSource {

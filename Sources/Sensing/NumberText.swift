@@ -1,33 +1,12 @@
-/// What a text that should be one decimal number is instead.
-public enum NumberFlaw: Error, Sendable, Hashable {
-  case empty
-  case severalWords
-  case notANumber
-  case infinite
-  case text
-  /// Past the range of a Double, or digits past 64 bits, which no kernel prints.
-  case tooLarge
-  /// A fraction where the kernel ABI has an integer.
-  case notAnInteger
-
-  func sentence(about content: String) -> String {
-    switch self {
-    case .empty: "is empty, one number was expected"
-    case .severalWords: "holds \"\(content)\": more than one word, one number was expected"
-    case .notANumber: "holds \"\(content)\": not a number, as the driver says itself"
-    case .infinite: "holds \"\(content)\": infinity is no measurement"
-    case .text: "holds \"\(content)\": text, one decimal number was expected"
-    case .tooLarge: "holds \"\(content)\": a number too large to represent"
-    case .notAnInteger: "holds \"\(content)\": an integer was expected"
-    }
-  }
-}
+import Measuring
+import Platform
+import Text
 
 /// Reads one decimal number, as the kernel prints them: an optional sign, digits, a fraction, an exponent.
 ///
 /// Swift's own initialisers take more (`0x1p3`, `nan`, `inf`), so what they get is checked first. An integer stays exact
 /// as long as it fits 64 bits with a sign; one that does not fit 64 bits at all is no measurement.
-func number(in text: some StringProtocol) throws(NumberFlaw) -> Value {
+package func number(in text: some StringProtocol) throws(NumberFlaw) -> Value {
   let words = text.split(whereSeparator: \.isWhitespace)
   guard let word = words.first else { throw .empty }
   guard words.count == 1 else { throw .severalWords }
@@ -79,7 +58,7 @@ private func isDecimal(_ text: some Collection<UInt8>) -> Bool {
 }
 
 /// The one number in what a file holds.
-func number(in text: some StringProtocol, of path: String) throws(SensorError) -> Value {
+package func number(in text: some StringProtocol, of path: String) throws(SensorError) -> Value {
   do {
     return try number(in: text)
   } catch {
@@ -88,7 +67,7 @@ func number(in text: some StringProtocol, of path: String) throws(SensorError) -
 }
 
 /// The one integer in what a file holds.
-func integer(in text: some StringProtocol, of path: String) throws(SensorError) -> Int64 {
+package func integer(in text: some StringProtocol, of path: String) throws(SensorError) -> Int64 {
   guard case .integer(let integer) = try number(in: text, of: path) else {
     let flaw: NumberFlaw = UInt64(text) == nil ? .notAnInteger : .tooLarge
     throw .notOneNumber(path: path, content: String(text), flaw: flaw)
@@ -98,12 +77,12 @@ func integer(in text: some StringProtocol, of path: String) throws(SensorError) 
 
 extension FileRoot {
   /// The one number a file holds.
-  func number(of path: String) throws(SensorError) -> Value {
+  package func number(of path: String) throws(SensorError) -> Value {
     try Sensing.number(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)
   }
 
   /// The one integer a sysfs attribute holds.
-  func integer(of path: String) throws(SensorError) -> Int64 {
+  package func integer(of path: String) throws(SensorError) -> Int64 {
     try Sensing.integer(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)
   }
 }

@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// Reads one property of a power supply (Documentation/ABI/testing/sysfs-class-power), by the supply's name, which its
 /// driver gives and no number changes.
 struct PowerSupplySource: SensorSource {
@@ -20,12 +24,12 @@ struct PowerSupplySource: SensorSource {
   private func measure() throws(SensorError) -> Measurement {
     let path = "\(Self.classFolder)/\(supply)/\(property)"
     if let scale = PowerSupplyScale(property: property) {
-      return try Measurement(value: .divided(root.integer(of: path), by: scale.divisor), unit: scale.unit)
+      return try Measurement(value: .divided(root.integer(of: path), by: scale.divisor), unit: scale.unit, time: .now)
     }
     // Status, health, counts: a number where it is one, else the driver's own word.
     let text = try reading { () throws(ReadError) in try root.text(of: path) }
     guard text.utf8.count <= FileSource.textLimit else { throw .textTooLong(path: path, bytes: text.utf8.count) }
-    return Measurement(value: (try? number(in: text)) ?? .text(text))
+    return Measurement(value: (try? number(in: text)) ?? .text(text), time: .now)
   }
 
   /// Which of the two names is wrong.
@@ -55,39 +59,4 @@ extension PowerSupplySource {
     let names = ["type", "manufacturer", "model_name", "serial_number", "technology", "scope", "usb_type"]
     return names.contains(property) || property.hasPrefix("manufacture_")
   }
-}
-
-/// What a property is measured in, by its name: the class has micro-units, and tenths of a degree.
-struct PowerSupplyScale: Equatable {
-  let divisor: Int64
-  let unit: String
-
-  /// nil: a text, or a number without a unit.
-  init?(property: String) {
-    let (divisor, unit): (Int64, String)
-    switch property {
-    case "capacity", "capacity_alert_min", "capacity_alert_max", "capacity_error_margin",
-      "charge_control_start_threshold", "charge_control_end_threshold":
-      (divisor, unit) = (1, "%")
-    case "internal_resistance": (divisor, unit) = (1_000_000, "Ω")
-    case _ where property.hasPrefix("charge_term_current"): (divisor, unit) = (1_000_000, "A")
-    case _ where Self.charges.contains(property): (divisor, unit) = (1_000_000, "Ah")
-    case _ where property == "temp" || property.hasPrefix("temp_"): (divisor, unit) = (10, "°C")
-    case _ where property.hasPrefix("time_to_"): (divisor, unit) = (1, "s")
-    case _ where property.contains("voltage"): (divisor, unit) = (1_000_000, "V")
-    case _ where property.contains("current"): (divisor, unit) = (1_000_000, "A")
-    case _ where property.hasPrefix("energy_"): (divisor, unit) = (1_000_000, "Wh")
-    case _ where property.hasPrefix("power_") || property.hasSuffix("_power_limit"):
-      (divisor, unit) = (1_000_000, "W")
-    default: return nil
-    }
-    self.divisor = divisor
-    self.unit = unit
-  }
-
-  /// Others that begin with `charge_` are texts, counts or percentages.
-  private static let charges: Set = [
-    "charge_avg", "charge_counter", "charge_empty", "charge_empty_design", "charge_full", "charge_full_design",
-    "charge_now",
-  ]
 }

@@ -1,5 +1,8 @@
+import Instants
+import Measuring
+import Platform
 import Synchronization
-import Time
+import Text
 
 /// Reads how busy all processors together were since the last reading, in percent (proc_stat(5)).
 final class ProcessorSource: SensorSource {

@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// What the firmware of a Raspberry Pi says of its supply and of its speed.
 ///
 /// The kernel has a hwmon chip `rpi_volt` whose only attribute is the alarm of a supply that is too low; Raspberry Pi's own

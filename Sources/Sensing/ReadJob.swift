@@ -1,3 +1,5 @@
+import Measuring
+
 /// One sensor to be read once.
 public struct ReadJob: Sendable {
   /// What the sensor is called; one read of an id is under way at a time.

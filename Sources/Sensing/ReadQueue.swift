@@ -1,3 +1,6 @@
+import Instants
+import Measuring
+
 /// Which job runs on which thread: all rules of ``BlockingReader``, without a thread, a lock or a clock of its own.
 ///
 /// A job moves
@@ -27,8 +30,8 @@
 ///
 /// The caller passes in the time, from a clock that stands still in a suspend: a read the machine slept through did not
 /// hang. It calls ``advance(to:)`` at ``nextDeadline``, which is nil as long as no read is under way.
-struct ReadQueue {
-  typealias Instant = SuspendingClock.Instant
+package struct ReadQueue {
+  package typealias Instant = SuspendingClock.Instant
 
   static let workerLimit = 4
   /// A read is slow after this. sysfs attributes in memory take microseconds, an I²C transfer about one millisecond.
@@ -57,21 +60,21 @@ struct ReadQueue {
   }
 
   private(set) var workers = [Worker](repeating: .absent, count: workerLimit)
-  private(set) var waiting: [ArraySlice<ReadJob>] = []
+  package private(set) var waiting: [ArraySlice<ReadJob>] = []
   /// Jobs of serial buses on which a run waits or is read.
-  private(set) var queued: [Bus: [ReadJob]] = [:]
-  private(set) var suspended: Set<Bus> = []
+  package private(set) var queued: [Bus: [ReadJob]] = [:]
+  package private(set) var suspended: Set<Bus> = []
   private(set) var isStopped = false
   /// How many reads were reported as timed out, ever.
-  private(set) var timeouts = 0
+  package private(set) var timeouts = 0
   /// How many jobs were refused or failed unread, ever.
-  private(set) var refusals = 0
+  package private(set) var refusals = 0
   /// Jobs accepted and not read yet, and since when.
   private var outstanding: [String: Instant] = [:]
 
   // MARK: Jobs come in
 
-  enum Help: Equatable {
+  package enum Help: Equatable {
     case none
     /// A worker is idle: wake one.
     case wake
@@ -79,14 +82,14 @@ struct ReadQueue {
     case start(Int)
   }
 
-  struct Submission {
+  package struct Submission {
     /// Jobs that were not accepted, and why.
-    var refused: [ReadResult] = []
-    var help = Help.none
+    package var refused: [ReadResult] = []
+    package var help = Help.none
   }
 
   /// Takes the jobs of one moment as one run.
-  mutating func submit(_ jobs: [ReadJob], at now: Instant) -> Submission {
+  package mutating func submit(_ jobs: [ReadJob], at now: Instant) -> Submission {
     var submission = Submission()
     var run: [ReadJob] = []
     for var job in jobs {
@@ -173,7 +176,7 @@ struct ReadQueue {
 
   // MARK: A worker works
 
-  enum Step {
+  package enum Step {
     case read(ReadJob)
     case deliver([ReadResult])
     /// Nothing to do: block until woken.
@@ -183,7 +186,7 @@ struct ReadQueue {
   }
 
   /// What an idle worker does next.
-  mutating func next(for index: Int, at now: Instant) -> Step {
+  package mutating func next(for index: Int, at now: Instant) -> Step {
     guard !isStopped else {
       workers[index] = .absent
       return .end
@@ -197,13 +200,13 @@ struct ReadQueue {
     return .wait
   }
 
-  struct Finish {
-    var step: Step
-    var resumed: Bus?
+  package struct Finish {
+    package var step: Step
+    package var resumed: Bus?
   }
 
   /// A worker's read returned, be it late.
-  mutating func finish(
+  package mutating func finish(
     _ index: Int, outcome: Result<Measurement, SensorError>, at now: Instant
   ) -> Finish {
     guard case .reading(var run) = workers[index] else { return Finish(step: .wait) }
@@ -228,7 +231,7 @@ struct ReadQueue {
   // MARK: Time passes
 
   /// When ``advance(to:)`` has something to do, as things stand.
-  var nextDeadline: Instant? {
+  package var nextDeadline: Instant? {
     var deadline: Instant?
     for run in reads {
       let next: Instant
@@ -244,15 +247,15 @@ struct ReadQueue {
     return deadline
   }
 
-  struct Advance {
-    var results: [ReadResult] = []
-    var suspended: [Bus] = []
-    var help = Help.none
+  package struct Advance {
+    package var results: [ReadResult] = []
+    package var suspended: [Bus] = []
+    package var help = Help.none
 
-    var isEmpty: Bool { results.isEmpty && suspended.isEmpty && help == .none }
+    package var isEmpty: Bool { results.isEmpty && suspended.isEmpty && help == .none }
   }
 
-  mutating func advance(to now: Instant) -> Advance {
+  package mutating func advance(to now: Instant) -> Advance {
     var advance = Advance()
     var handedOver: [ArraySlice<ReadJob>] = []
     for index in workers.indices {
@@ -295,7 +298,7 @@ struct ReadQueue {
   }
 
   /// No further job is begun or reported; idle workers end.
-  mutating func stop() {
+  package mutating func stop() {
     isStopped = true
     waiting = []
     queued = [:]

@@ -1,4 +1,6 @@
-import Threads
+import Instants
+import Measuring
+import Platform
 
 /// What the threads share. They hold this, not the reader, so that the reader can go while one of them hangs.
 final class ReaderThreads: Sendable {
@@ -21,7 +23,14 @@ final class ReaderThreads: Sendable {
     case bus(BusChange)
   }
 
-  private let monitor = Monitor(State())
+  /// Why a thread waits.
+  private enum Condition {
+    static let work = 0
+    static let deadline = 1
+    static let count = 2
+  }
+
+  private let lock = ConditionLock(State(), conditions: Condition.count)
   private let busChanged: @Sendable (BusChange) -> Void
   private let deliver: @Sendable ([ReadResult]) -> Void
 
@@ -31,7 +40,7 @@ final class ReaderThreads: Sendable {
   }
 
   func submit(_ jobs: [ReadJob]) -> [ReadResult] {
-    let (submission, startsWatch) = monitor.withLock { state in
+    let (submission, startsWatch) = lock.withLock { state in
       let submission = state.queue.submit(jobs, at: .now)
       let startsWatch = !state.hasWatch && submission.refused.count < jobs.count
       state.hasWatch = state.hasWatch || startsWatch
@@ -40,7 +49,7 @@ final class ReaderThreads: Sendable {
     }
     if startsWatch, DetachedThread.start("sensor-watch", { self.watch() }) != 0 {
       // Reads go on without a watch; the next submission tries again.
-      monitor.withLock { $0.hasWatch = false }
+      lock.withLock { $0.hasWatch = false }
     }
     return submission.refused + give(submission.help)
   }
@@ -51,18 +60,18 @@ final class ReaderThreads: Sendable {
     case .none:
       return []
     case .wake:
-      monitor.signal(.work)
+      lock.signal(Condition.work)
       return []
     case .start(let index):
       let failure = DetachedThread.start("sensor-read-\(index)") { self.work(index) }
-      return failure == 0 ? [] : monitor.withLock { $0.queue.couldNotStart(index, errno: failure) }
+      return failure == 0 ? [] : lock.withLock { $0.queue.couldNotStart(index, errno: failure) }
     }
   }
 
   /// The life of a reader thread.
   private func work(_ index: Int) {
     while true {
-      var step = monitor.wait(for: .work) { state -> Monitor<State>.Poll<ReadQueue.Step> in
+      var step = lock.wait(for: Condition.work) { state -> ConditionLock<State>.Poll<ReadQueue.Step> in
         let step = state.queue.next(for: index, at: .now)
         if case .wait = step { return .wait }
         wakeWatch(&state)
@@ -70,7 +79,7 @@ final class ReaderThreads: Sendable {
       }
       while case .read(let job) = step {
         let outcome = Result { () throws(SensorError) in try job.source.read() }
-        let finish = monitor.withLock { state in
+        let finish = lock.withLock { state in
           let finish = state.queue.finish(index, outcome: outcome, at: .now)
           if let bus = finish.resumed { state.reports.append(.bus(.resumed(bus))) }
           if case .deliver(let results) = finish.step { state.add(results) }
@@ -87,7 +96,7 @@ final class ReaderThreads: Sendable {
   /// The life of the thread that watches the clock.
   private func watch() {
     while true {
-      let advance = monitor.wait(for: .deadline) { state -> Monitor<State>.Poll<ReadQueue.Advance?> in
+      let advance = lock.wait(for: Condition.deadline) { state -> ConditionLock<State>.Poll<ReadQueue.Advance?> in
         guard !state.queue.isStopped else { return .ready(nil) }
         let advance = state.queue.advance(to: .now)
         guard advance.isEmpty else {
@@ -96,11 +105,11 @@ final class ReaderThreads: Sendable {
           return .ready(advance)
         }
         state.watchesUntil = state.queue.nextDeadline
-        return state.watchesUntil.map { .waitUntil($0) } ?? .wait
+        return state.watchesUntil.map { .waitAtMost(ReadQueue.Instant.now.duration(to: $0)) } ?? .wait
       }
       guard let advance else { return }
       let failed = give(advance.help)
-      monitor.withLock { $0.add(failed) }
+      lock.withLock { $0.add(failed) }
       report()
     }
   }
@@ -110,7 +119,7 @@ final class ReaderThreads: Sendable {
   private func report() {
     var isFirst = true
     while true {
-      let next = monitor.withLock { state -> Report? in
+      let next = lock.withLock { state -> Report? in
         guard !(isFirst && state.isReporting) else { return nil }
         isFirst = false
         state.isReporting = !state.reports.isEmpty && !state.queue.isStopped
@@ -130,17 +139,17 @@ final class ReaderThreads: Sendable {
     guard let next = state.queue.nextDeadline else { return }
     if let current = state.watchesUntil, current <= next { return }
     state.watchesUntil = next
-    monitor.signal(.deadline)
+    lock.signal(Condition.deadline)
   }
 
   func stop() {
-    monitor.withLock { $0.queue.stop() }
-    monitor.broadcast(.work)
-    monitor.broadcast(.deadline)
+    lock.withLock { $0.queue.stop() }
+    lock.broadcast(Condition.work)
+    lock.broadcast(Condition.deadline)
   }
 
   var status: BlockingReader.Status {
-    monitor.withLock { state in
+    lock.withLock { state in
       let queue = state.queue
       let now = ReadQueue.Instant.now
       return BlockingReader.Status(

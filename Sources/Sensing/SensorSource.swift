@@ -1,3 +1,6 @@
+import Measuring
+import Platform
+
 /// Something that is read now and then and gives one value.
 ///
 /// A source finds its device by a stable name and keeps finding it when the kernel numbers its devices anew. Adding a
@@ -8,20 +11,6 @@ public protocol SensorSource: Sendable {
 
   /// Reads once. Blocks for as long as the driver does, so call it on a thread that may (see ``BlockingReader``).
   func read() throws(SensorError) -> Measurement
-}
-
-/// What several sources share, named for people: `hwmon pwmfan`, `file /sys/class/leds/led0`.
-public struct Bus: Sendable, Hashable, CustomStringConvertible {
-  public let name: String
-  /// Only one read at a time gets anywhere, as on a 1-Wire bus: further ones would only take threads.
-  public let isSerial: Bool
-
-  public init(_ name: String, isSerial: Bool = false) {
-    self.name = name
-    self.isSerial = isSerial
-  }
-
-  public var description: String { name }
 }
 
 extension SensorKind {

@@ -1,3 +1,4 @@
+import Measuring
 import Synchronization
 
 /// Where something with a stable name was found last.

@@ -1,4 +1,7 @@
 import Glibc
+import Measuring
+import Platform
+import Text
 
 /// Reads a value of the system as a whole, from /proc, /sys or the kernel itself.
 struct SystemSource: SensorSource {
@@ -16,7 +19,7 @@ struct SystemSource: SensorSource {
     }
   }
 
-  func read() throws(SensorError) -> Measurement { try Measurement(value: current(), unit: value.unit) }
+  func read() throws(SensorError) -> Measurement { try Measurement(value: current(), unit: value.unit, time: .now) }
 
   private func current() throws(SensorError) -> Value {
     switch value {

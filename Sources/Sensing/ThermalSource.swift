@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// Reads a thermal zone by its type (Documentation/ABI/testing/sysfs-class-thermal): `temp`, millidegrees Celsius.
 final class ThermalSource: SensorSource {
   private let zone: String
@@ -18,7 +22,7 @@ final class ThermalSource: SensorSource {
       let type = try reading { () throws(ReadError) in try root.text(of: place.typePath) }
       guard type == zone else { throw .moved(zone, path: place.folder) }
       let millidegrees = try root.integer(of: place.temperaturePath)
-      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C")
+      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", time: .now)
     }
   }
 
@@ -78,7 +82,7 @@ public struct ThermalZone: Sendable, Hashable {
 
 extension FileRoot {
   /// The folders of a class under /sys/class whose names are `prefix` and a number.
-  func devices(ofClass folder: String, prefix: String) throws(ReadError) -> [String] {
+  package func devices(ofClass folder: String, prefix: String) throws(ReadError) -> [String] {
     do {
       return try entries(of: folder).filter { name in
         name.hasPrefix(prefix) && !name.dropFirst(prefix.count).isEmpty

@@ -1,6 +1,7 @@
 import Glibc
+import Instants
+import Platform
 import Synchronization
-import Time
 
 /// What the 1-Wire thermometers of one program share: which master each of them hangs at, and conversions of a whole bus
 /// at once, where its master offers them (`therm_bulk_read`, which only root may write) and more than one of its sensors
@@ -45,7 +46,7 @@ public final class W1Conversions: Sendable {
   }
 
   /// A sensor is going to be read.
-  func expect(_ id: String) {
+  package func expect(_ id: String) {
     state.withLock { if $0.places[id] == nil { $0.places[id] = .some(nil) } }
   }
 
@@ -75,7 +76,7 @@ public final class W1Conversions: Sendable {
   }
 
   /// Sees to it that the next read of a sensor's `temperature` gives a value of now. What fails here shows there.
-  func prepare(_ id: String, in root: FileRoot) {
+  package func prepare(_ id: String, in root: FileRoot) {
     // Of the others too: should this read hang, theirs need not wait for it.
     locate(in: root)
     guard let master = locate(id, in: root) else { return }

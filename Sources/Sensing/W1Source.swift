@@ -1,3 +1,7 @@
+import Measuring
+import Platform
+import Text
+
 /// Reads a 1-Wire thermometer by its id (Documentation/w1/slaves/w1_therm.rst and ABI/testing/sysfs-driver-w1_therm).
 ///
 /// A read takes as long as the sensor converts, 750 ms at 12 bits, and keeps its whole bus busy: so ``Bus/isSerial``.
@@ -26,7 +30,7 @@ struct W1Source: SensorSource {
     do {
       conversions.prepare(id, in: root)
       let (millidegrees, doubt) = try Self.believed { () throws(SensorError) in try registerValue() }
-      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", doubt: doubt)
+      return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", doubt: doubt, time: .now)
     } catch {
       guard error.meansGone, !root.exists(folder) else { throw error }
       throw .noSuchName(id, what: "1-Wire sensor", place: Self.devicesFolder, existing: Self.ids(in: root))

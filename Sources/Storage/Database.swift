@@ -1,7 +1,8 @@
 import CSQLite
+import Records
 
 /// A value that is bound to a statement.
-enum DatabaseValue: Equatable {
+package enum DatabaseValue: Equatable {
   case integer(Int64)
   case text(String)
   case blob([UInt8])
@@ -11,9 +12,9 @@ enum DatabaseValue: Equatable {
 /// One SQLite connection: statements cached by their text, values bound and read by type, transactions.
 ///
 /// Not Sendable and opened without SQLite's own mutex: its owner uses it from one thread at a time.
-final class Database {
+package final class Database {
   /// The file's path.
-  let path: String
+  package let path: String
   /// Transactions that changed something and were committed.
   private(set) var committedTransactions: UInt64 = 0
 
@@ -26,7 +27,7 @@ final class Database {
   private static let statementLimit = 64
 
   /// How a file is opened.
-  enum Mode {
+  package enum Mode {
     /// Read and write, created when missing, held against every other process.
     case exclusive
     /// The main file alone is read, without locks and without its write-ahead log: nothing on disk changes.
@@ -37,7 +38,7 @@ final class Database {
   ///
   /// - Parameter system: SQLite's name of the functions that it does input and output with [sqlite.org/vfs.html]; nil:
   ///   the usual ones.
-  init(path: String, mode: Mode = .exclusive, system: String? = nil) throws(StorageError) {
+  package init(path: String, mode: Mode = .exclusive, system: String? = nil) throws(StorageError) {
     self.path = path
     var opened: OpaquePointer?
     let result =
@@ -90,7 +91,7 @@ final class Database {
 
   /// Says that the file is sound. Until then a log that was found stays where it is when the database is closed, so
   /// that a damaged store can be kept with it.
-  func accept() throws(StorageError) {
+  package func accept() throws(StorageError) {
     keepsLog = false
     try execute("PRAGMA journal_size_limit = 1048576")
   }
@@ -103,7 +104,7 @@ final class Database {
   }
 
   /// Pages written by commits, in bytes. What checkpoints copy from the log is not in it.
-  var bytesWritten: UInt64 {
+  package var bytesWritten: UInt64 {
     var pages: Int32 = 0
     var highest: Int32 = 0
     guard sqlite3_db_status(handle, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &highest, 0) == SQLITE_OK else { return 0 }
@@ -116,7 +117,7 @@ final class Database {
   }()
 
   /// Runs `body` as one transaction that is on the disk when this returns, or not at all. `attempt` is what it does.
-  func write<Value>(
+  package func write<Value>(
     _ attempt: String, _ body: () throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
     precondition(sqlite3_get_autocommit(handle) != 0, "transactions do not nest")
@@ -136,18 +137,18 @@ final class Database {
   }
 
   /// Runs `body`, which only reads. `attempt` is what it does.
-  func read<Value>(_ attempt: String, _ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
+  package func read<Value>(_ attempt: String, _ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
     self.attempt = attempt
     return try body()
   }
 
   /// Runs statements that take no values, uncached.
-  func execute(_ sql: String) throws(StorageError) {
+  package func execute(_ sql: String) throws(StorageError) {
     guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error() }
   }
 
   /// Runs one statement and ignores the rows it answers with.
-  func run(_ sql: String, _ values: DatabaseValue...) throws(StorageError) {
+  package func run(_ sql: String, _ values: DatabaseValue...) throws(StorageError) {
     try each(sql, values) { _ throws(StorageError) in }
   }
 

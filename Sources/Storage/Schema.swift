@@ -1,14 +1,16 @@
+import Records
+
 /// What the tables are, and how an older file gets them. `PRAGMA user_version` is the number of migrations applied.
-struct Schema {
+package struct Schema {
   /// In order; one that was released never changes, a new one goes to the end.
   let migrations: [String]
   /// Tables that are small and checked whole at every start.
   let checkedTables: [String]
 
   /// "LMPT": `file session.db` names it, and another program's database is not mistaken for ours.
-  static let applicationID: Int64 = 0x4C4D_5054
+  package static let applicationID: Int64 = 0x4C4D_5054
 
-  static let current = Schema(
+  package static let current = Schema(
     migrations: [
       // Tables of one row hold it under the key 1.
       """
@@ -51,6 +53,10 @@ struct Schema {
       CREATE TABLE announcement (kind TEXT NOT NULL, topic TEXT NOT NULL, content TEXT NOT NULL,
         PRIMARY KEY (kind, topic)) STRICT, WITHOUT ROWID;
       """,
+      // Topics whose retained reading brokers are to forget.
+      """
+      CREATE TABLE clearing (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+      """,
     ],
     // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])
@@ -68,7 +74,7 @@ struct Schema {
   }
 
   /// Brings the database to the version this program knows, in one transaction.
-  func apply(to database: Database) throws(StorageError) {
+  package func apply(to database: Database) throws(StorageError) {
     let header = try Header(of: database)
     guard header.applicationID == Self.applicationID || header.isEmpty else {
       throw StorageError(

@@ -1,3 +1,5 @@
+import Records
+
 /// Readings that wait to be sent.
 extension StateStore {
   /// Opens the outbox of a device: what is there of another one is set aside and not sent. What the session has taken
@@ -10,11 +12,17 @@ extension StateStore {
     try write("open the outbox") { database throws(StorageError) in
       var outbox = StoredOutbox()
       let owner = try database.query("SELECT device FROM reading_owner") { $0.text(0) }.first
-      if let owner, owner != device { outbox.setAside = try Self.setReadingsAside(database) }
+      if let owner, owner != device {
+        outbox.setAside = try Self.setReadingsAside(database)
+        // What another device has retained is that device's.
+        try database.run("DELETE FROM clearing")
+      }
+      outbox.clearings = try Self.readClearings(database)
       if owner != device {
         try database.run("INSERT OR REPLACE INTO reading_owner (one, device) VALUES (1, ?)", .text(device))
       }
       try Self.reconcile(database)
+      outbox.unreadable = try Self.removeImpossible(database)
       try Self.number(names, boot: boot, in: database)
       for (number, name) in try database.query(
         "SELECT number, name FROM reading_stream", row: { (Int($0.integer(0)), $0.text(1)) })
@@ -52,6 +60,9 @@ extension StateStore {
       for range in batch.dropped { try Self.drop(range, batch.spared, database) }
       for token in batch.finished {
         try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: token)))
+      }
+      for token in batch.endedMessages {
+        try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
       }
       for (name, next) in batch.numbers {
         try database.run(
@@ -98,11 +109,27 @@ extension StateStore {
     return count
   }
 
+  /// Rows whose numbers cannot be, and readings of which nobody could say whose they are. How many of them were readings.
+  private static func removeImpossible(_ database: Database) throws(StorageError) -> Int {
+    for (table, range) in [("reading_stream", StoredBounds.streams), ("reading_boot", StoredBounds.boots)] {
+      try database.run(
+        "DELETE FROM \(table) WHERE number NOT BETWEEN ? AND ?", .integer(range.lowerBound), .integer(range.upperBound))
+    }
+    let isImpossible = "token NOT BETWEEN ? AND ? OR stream NOT IN (SELECT number FROM reading_stream)"
+    let tokens = (
+      DatabaseValue.integer(StoredBounds.tokens.lowerBound), DatabaseValue.integer(StoredBounds.tokens.upperBound)
+    )
+    let count =
+      try database.query("SELECT count(*) FROM reading WHERE \(isImpossible)", tokens.0, tokens.1) {
+        Int($0.integer(0))
+      }.first ?? 0
+    if count > 0 { try database.run("DELETE FROM reading WHERE \(isImpossible)", tokens.0, tokens.1) }
+    return count
+  }
+
   /// A reading that the session has is the session's; which of the two was written last does not matter.
   private static func reconcile(_ database: Database) throws(StorageError) {
     try database.run("DELETE FROM reading WHERE token IN (SELECT token FROM message)")
-    // Nobody could say whose they are.
-    try database.run("DELETE FROM reading WHERE stream NOT IN (SELECT number FROM reading_stream)")
   }
 
   private static func number(_ names: [String], in database: Database) throws(StorageError) {

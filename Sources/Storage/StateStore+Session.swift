@@ -1,5 +1,6 @@
-import MQTT
+import MQTTCore
 import NIOCore
+import Records
 
 /// The MQTT session: messages under way, identifiers, subscriptions. Messages and subscriptions are kept as the packets
 /// that carry them, so that whatever a packet can say is kept.
@@ -7,7 +8,9 @@ extension StateStore: SessionStore {
   public func loadSession() throws(StorageError) -> SessionState {
     let now = now()
     return try perform { database throws(StorageError) in
-      try database.read("read the session") { () throws(StorageError) in try Self.readSession(database, now: now) }
+      try database.read("read the session") { () throws(StorageError) in
+        try Self.readSession(database, now: now).state
+      }
     }
   }
 
@@ -101,26 +104,73 @@ extension StateStore: SessionStore {
 
   // MARK: Reading
 
+  /// What of the session can be read, and how many rows say nothing: a row is not the file, and one that is damaged does
+  /// no harm to the others.
+  ///
   /// - Parameter now: messages that were queued and have expired by then are left out, and the others' time is shorter.
-  static func readSession(_ database: Database, now: Int64) throws(StorageError) -> SessionState {
+  static func readSession(
+    _ database: Database, now: Int64
+  ) throws(StorageError) -> (state: SessionState, unreadable: Int) {
     var state = SessionState()
     state.owner = try readOwner(database)
-    let messages = try database.query(
-      "SELECT token, identifier, released, packet, stored FROM message ORDER BY token"
-    ) { row throws(StorageError) in try readMessage(row, database, now: now) }
-    state.messages = messages.compactMap { $0 }
+    var unreadable = 0
+    var holders: [PacketIdentifier: Int] = [:]
+    try database.each("SELECT token, identifier, released, packet, stored FROM message ORDER BY token") { row in
+      guard let message = readMessage(row) else {
+        unreadable += 1
+        return
+      }
+      guard let current = current(message, stored: row.integer(4), now: now) else { return }
+      if let identifier = current.state.identifier {
+        // An identifier is one message's: the newest has it, and an older one is sent as new.
+        if let earlier = holders[identifier] { state.messages[earlier].state = .queued }
+        holders[identifier] = state.messages.count
+      }
+      state.messages.append(current)
+    }
     state.held = try readIdentifiers("held_identifier", database)
     state.received = try readIdentifiers("received_identifier", database)
     state.nextIdentifier = try readNext(database)
-    let subscriptions = try database.query("SELECT identifier, packet FROM subscription") {
-      row throws(StorageError) -> (UInt32, [Subscription]) in
-      guard case .subscribe(let subscribe)? = Packet(stored: row.blob(1)) else {
-        throw damaged("a subscription", database)
+    try database.each("SELECT identifier, packet FROM subscription") { row in
+      if let subscriptions = readSubscriptions(row.blob(1)) {
+        state.subscriptions[UInt32(clamping: row.integer(0))] = subscriptions
+      } else {
+        unreadable += 1
       }
-      return (UInt32(clamping: row.integer(0)), subscribe.subscriptions)
     }
-    state.subscriptions = Dictionary(subscriptions) { first, _ in first }
-    return state
+    return (state, unreadable)
+  }
+
+  /// Takes those rows away, or each start would find them again. What a message was stays beside the session, for people.
+  func removeUnreadable() throws(StorageError) {
+    try write("set unreadable messages aside") { database throws(StorageError) in
+      let owner = try Self.readOwner(database)?.clientIdentifier ?? ""
+      var messages: [(token: Int64, packet: [UInt8], stored: Int64)] = []
+      try database.each("SELECT token, identifier, released, packet, stored FROM message ORDER BY token") { row in
+        if Self.readMessage(row) == nil { messages.append((row.integer(0), row.blob(3), row.integer(4))) }
+      }
+      for message in messages {
+        try database.run(
+          """
+          INSERT INTO message_aside (token, client_identifier, packet, stored)
+          VALUES ((SELECT ifnull(max(token), 0) + 1 FROM message_aside), ?, ?, ?)
+          """, .text(owner), .blob(message.packet), .integer(message.stored))
+        try database.run("DELETE FROM message WHERE token = ?", .integer(message.token))
+      }
+      try database.run("DELETE FROM message_aside WHERE token <= (SELECT max(token) FROM message_aside) - 1000")
+      var subscriptions: [Int64] = []
+      try database.each("SELECT identifier, packet FROM subscription") { row in
+        if Self.readSubscriptions(row.blob(1)) == nil { subscriptions.append(row.integer(0)) }
+      }
+      for identifier in subscriptions {
+        try database.run("DELETE FROM subscription WHERE identifier = ?", .integer(identifier))
+      }
+    }
+  }
+
+  private static func readSubscriptions(_ packet: [UInt8]) -> [Subscription]? {
+    guard case .subscribe(let subscribe)? = Packet(stored: packet) else { return nil }
+    return subscribe.subscriptions
   }
 
   private static func readOwner(_ database: Database) throws(StorageError) -> SessionOwner? {
@@ -129,24 +179,30 @@ extension StateStore: SessionStore {
     }.first
   }
 
-  private static func readMessage(
-    _ row: DatabaseRow, _ database: Database, now: Int64
-  ) throws(StorageError) -> StoredMessage? {
-    guard case .publish(let publish)? = Packet(stored: row.blob(3)) else { throw damaged("a message", database) }
+  /// nil: the row says nothing.
+  private static func readMessage(_ row: DatabaseRow) -> StoredMessage? {
+    guard StoredBounds.tokens.contains(row.integer(0)), case .publish(let publish)? = Packet(stored: row.blob(3)) else {
+      return nil
+    }
     let identifier = PacketIdentifier(rawValue: UInt16(clamping: row.integer(1)))
     let state: StoredMessage.State =
       switch identifier {
       case nil: .queued
       case let identifier?: row.integer(2) == 0 ? .published(identifier) : .released(identifier)
       }
-    var message = publish.message
-    if let interval = message.properties.messageExpiryInterval {
-      // A clock that was set back says nothing about the message.
-      let waited = max(0, now - row.integer(4))
-      if waited >= Int64(interval) && state == .queued { return nil }
-      message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
-    }
-    return StoredMessage(token: UInt64(clamping: row.integer(0)), state: state, message: message)
+    return StoredMessage(token: UInt64(row.integer(0)), state: state, message: publish.message)
+  }
+
+  /// The message as it is now; nil: it has expired.
+  private static func current(_ stored: StoredMessage, stored time: Int64, now: Int64) -> StoredMessage? {
+    guard let interval = stored.message.properties.messageExpiryInterval else { return stored }
+    var message = stored.message
+    // A clock that was set back says nothing about the message.
+    let (difference, overflows) = now.subtractingReportingOverflow(time)
+    let waited = overflows ? 0 : max(0, difference)
+    if waited >= Int64(interval) && stored.state == .queued { return nil }
+    message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
+    return StoredMessage(token: stored.token, state: stored.state, message: message)
   }
 
   private static func readIdentifiers(
@@ -163,10 +219,6 @@ extension StateStore: SessionStore {
       PacketIdentifier(rawValue: UInt16(clamping: $0.integer(0)))
     }
     return next.first.flatMap { $0 } ?? .first
-  }
-
-  private static func damaged(_ what: String, _ database: Database) -> StorageError {
-    StorageError(.corrupt, attempt: "read the session", file: database.path, message: "\(what) is no packet")
   }
 }
 

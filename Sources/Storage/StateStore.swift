@@ -1,4 +1,5 @@
 import Glibc
+import Records
 import Synchronization
 
 /// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, what counters stand
@@ -12,11 +13,13 @@ public actor StateStore {
   private var folder: StoreFolder?
   private var database: Database?
   private var keptAside: KeptAside?
+  /// Of a damaged file, until another one has it.
+  private var salvage: Salvage?
   private var lastWrite: Int64?
   private var counted = StoreCounters()
   private nonisolated let published = Mutex(StoreCounters())
   /// Seconds since 1970.
-  let now: @Sendable () -> Int64
+  package let now: @Sendable () -> Int64
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -31,7 +34,8 @@ public actor StateStore {
   /// A file that is damaged or no database is kept beside the new one as `session.db.corrupt-<seconds since 1970>` (the
   /// newest three are kept); `load` tells. `now` is the time for that name.
   ///
-  /// Throws `busy` when another agent has it, `newerSchema` and `foreign` (both leave the file untouched), `readOnly`,
+  /// Throws `held` when another agent has it, `busy` when another program has the database open, `newerSchema` and
+  /// `foreign` (both leave the file untouched), `readOnly`,
   /// `full`, `cannotOpen`, `inputOutput`.
   public static func open(
     folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
@@ -40,7 +44,7 @@ public actor StateStore {
   }
 
   /// - Parameter system: see `Database`.
-  static func open(
+  package static func open(
     folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }, schema: Schema, system: String? = nil
   ) async throws(StorageError) -> StateStore {
     let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), now: now)
@@ -54,9 +58,14 @@ public actor StateStore {
     do throws(StorageError) {
       database = try Self.openDatabase(in: folder, schema: schema, system: system)
     } catch {
-      guard error.kind == .corrupt || error.kind == .notADatabase else { throw error }
+      // Where folders cannot be locked, it is the database that two agents meet at.
+      if error.kind == .busy, !folder.isLocked { throw .held(path, by: nil) }
+      guard error.isDamage else { throw error }
+      let salvage = error.kind == .corrupt ? Salvage(path: folder.databasePath, system: system) : nil
       keptAside = KeptAside(path: try folder.keepAside(at: now()), reason: error)
-      database = try Self.openDatabase(in: folder, schema: schema, system: system)
+      let new = try Self.openDatabase(in: folder, schema: schema, system: system)
+      try salvage?.write(to: new)
+      database = new
     }
     self.folder = consume folder
   }
@@ -72,23 +81,35 @@ public actor StateStore {
     return database
   }
 
-  /// A store for `reopen` alone: its folder could not be used. nil: the system has no thread left.
-  public static func unopened(folder: String) -> StateStore? {
+  /// A store for `reopen` alone: its database could not be used. The folder is held all the same, as far as it can be.
+  /// nil: the system has no thread left.
+  public static func unopened(folder: String) async -> StateStore? {
     guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
-    return StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+    let store = StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+    await store.hold()
+    return store
   }
+
+  /// No other agent is to use the folder meanwhile.
+  private func hold() { folder = try? StoreFolder(existing: path) }
 
   /// Opens it again, and reads what is there: after its file was found damaged, which is kept aside first; when the
   /// file is not there any more; or where it could not be opened before.
   public func reopen(replacing damage: StorageError?) throws(StorageError) -> StoredState {
+    if damage != nil, let database { salvage = Salvage(of: database) }
     close()
     var aside: KeptAside?
     if let damage {
       let folder = try StoreFolder(path: path)
       aside = KeptAside(path: try folder.keepAside(at: now()), reason: damage)
     }
-    try start(schema: .current, system: nil)
+    do throws(StorageError) { try start(schema: .current, system: nil) } catch {
+      hold()
+      throw error
+    }
     keptAside = aside ?? keptAside
+    if let salvage, let database { try salvage.write(to: database) }
+    salvage = nil
     return try load()
   }
 
@@ -116,6 +137,12 @@ public actor StateStore {
     folder = nil
   }
 
+  /// Closes the file, and keeps the folder from other agents. Every later call throws `closed`.
+  public func letGo() {
+    close()
+    hold()
+  }
+
   /// Everything that is needed at start, in one call. The last stop is given out once: it is cleared here, so that a run
   /// that ends without `setLastStop` is an unclean one. When that cannot be written, `writeError` says why.
   public func load() throws(StorageError) -> StoredState {
@@ -125,10 +152,10 @@ public actor StateStore {
         state.identity = try Self.readIdentity(database)
         state.epoch = try Self.readEpoch(database)
         state.sequences = try Self.readSequences(database)
-        state.instances = Set(try database.query("SELECT value FROM instance") { $0.text(0) })
+        state.instances = Set(try Self.readInstances(database))
         state.counts = try Self.readCounts(database)
         state.announcements = try Self.readAnnouncements(database)
-        state.session = try Self.readSession(database, now: now())
+        (state.session, state.unreadable) = try Self.readSession(database, now: now())
         state.lastStop = try Self.readLastStop(database)
         return state
       }
@@ -136,6 +163,7 @@ public actor StateStore {
     state.keptAside = keptAside
     state.lastWrite = lastWrite
     do throws(StorageError) {
+      if state.unreadable > 0 { try removeUnreadable() }
       if state.lastStop != nil { _ = try takeLastStop() }
     } catch {
       state.writeError = error
@@ -152,11 +180,7 @@ public actor StateStore {
 
   /// Stores the identity in place of an earlier one.
   public func setIdentity(_ identity: StoredIdentity) throws(StorageError) {
-    try write("store the identity") { database throws(StorageError) in
-      try database.run(
-        "INSERT OR REPLACE INTO identity (one, id, source, serial) VALUES (1, ?, ?, ?)",
-        .text(identity.id), .text(identity.source.rawValue), .text(identity.serial))
-    }
+    try write("store the identity") { database throws(StorageError) in try Self.write(identity, to: database) }
   }
 
   /// The number of a new CONNECT: one more than the last, and on the disk when this returns. The first is 1.
@@ -214,11 +238,7 @@ public actor StateStore {
   public func setCounts(_ counts: [String: StoredCount]) throws(StorageError) {
     guard !counts.isEmpty else { return }
     try write("store the counters") { database throws(StorageError) in
-      for (name, count) in counts {
-        try database.run(
-          "INSERT OR REPLACE INTO counter (name, pulses, generation) VALUES (?, ?, ?)",
-          .text(name), .integer(Int64(clamping: count.pulses)), .integer(Int64(count.generation)))
-      }
+      for (name, count) in counts { try Self.write(count, of: name, to: database) }
     }
   }
 
@@ -257,7 +277,7 @@ public actor StateStore {
   }
 
   /// Runs one call on the database, for every room that keeps something in it.
-  func perform<Value>(
+  package func perform<Value>(
     _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
     do throws(StorageError) {
@@ -271,7 +291,7 @@ public actor StateStore {
     }
   }
 
-  func write<Value>(
+  package func write<Value>(
     _ attempt: String, _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
     defer {
@@ -281,44 +301,5 @@ public actor StateStore {
     return try perform { database throws(StorageError) in
       try database.write(attempt) { () throws(StorageError) in try body(database) }
     }
-  }
-}
-
-// What each table holds, read.
-extension StateStore {
-  private static func readIdentity(_ database: Database) throws(StorageError) -> StoredIdentity? {
-    try database.query("SELECT id, source, serial FROM identity") { row throws(StorageError) in
-      guard let source = StoredIdentity.Source(rawValue: row.text(1)) else {
-        throw StorageError(
-          .corrupt, attempt: "read the identity", file: database.path, message: "unknown source \(row.text(1))")
-      }
-      return StoredIdentity(id: row.text(0), source: source, serial: row.text(2))
-    }.first
-  }
-
-  private static func readEpoch(_ database: Database) throws(StorageError) -> UInt64 {
-    try database.query("SELECT value FROM epoch") { UInt64(clamping: $0.integer(0)) }.first ?? 0
-  }
-
-  private static func readSequences(_ database: Database) throws(StorageError) -> [String: StoredSequence] {
-    let rows = try database.query("SELECT name, next, exact FROM sequence") { row in
-      (row.text(0), StoredSequence(next: UInt64(clamping: row.integer(1)), exact: row.integer(2) != 0))
-    }
-    return Dictionary(rows) { first, _ in first }
-  }
-
-  private static func readCounts(_ database: Database) throws(StorageError) -> [String: StoredCount] {
-    let rows = try database.query("SELECT name, pulses, generation FROM counter") { row in
-      let count = StoredCount(
-        pulses: UInt64(clamping: row.integer(1)), generation: UInt32(truncatingIfNeeded: row.integer(2)))
-      return (row.text(0), count)
-    }
-    return Dictionary(rows) { first, _ in first }
-  }
-
-  private static func readLastStop(_ database: Database) throws(StorageError) -> LastStop? {
-    try database.query("SELECT reason, time FROM last_stop") { row in
-      LastStop(reason: row.text(0), time: row.integer(1))
-    }.first
   }
 }

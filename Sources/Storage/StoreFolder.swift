@@ -1,4 +1,6 @@
 import Glibc
+import Instants
+import Records
 
 /// The folder a store lives in: created when missing, held by one agent, keeper of damaged files.
 ///
@@ -8,6 +10,8 @@ import Glibc
 struct StoreFolder: ~Copyable {
   let path: String
   private let descriptor: Int32
+  /// False: the file system has no such lock.
+  let isLocked: Bool
 
   var databasePath: String { path + "/session.db" }
 
@@ -15,20 +19,28 @@ struct StoreFolder: ~Copyable {
   private static let keptFiles = 3
 
   /// Creates the folder when it is missing, with mode 0700 (folders above it 0755), and locks it.
-  /// Throws `busy` when another store holds it.
+  /// Throws `held` when another store holds it.
   init(path: String) throws(StorageError) {
     try Self.create(path, mode: 0o700)
+    try self.init(existing: path)
+  }
+
+  /// Locks a folder that is there. Throws `held` when another store holds it.
+  init(existing path: String) throws(StorageError) {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw StorageError(errno: errno, attempt: "open the folder", file: path) }
     // A file system without this lock (ENOLCK) still has SQLite's.
-    if !Self.lock(descriptor), errno == EWOULDBLOCK {
-      close(descriptor)
-      throw StorageError(
-        .busy, attempt: "open the store", file: path, systemError: EWOULDBLOCK, message: "it is in use")
+    let isLocked = Self.lock(descriptor)
+    if !isLocked, errno == EWOULDBLOCK {
+      defer { close(descriptor) }
+      var status = stat()
+      let holder = fstat(descriptor, &status) == 0 ? LockHolder.process(of: UInt64(status.st_ino)) : nil
+      throw .held(path, by: holder)
     }
-    // Both at once: Swift 6.2 loses count of a value that is made in parts and given up.
+    // All at once: Swift 6.2 loses count of a value that is made in parts and given up.
     self.path = path
     self.descriptor = descriptor
+    self.isLocked = isLocked
   }
 
   deinit { close(descriptor) }
@@ -63,10 +75,14 @@ struct StoreFolder: ~Copyable {
       return
     }
     guard errno == EEXIST else { throw StorageError(errno: errno, attempt: "create the store", file: databasePath) }
+    // A link's own target is nobody's database: the folder may be another user's, and this process root's.
     var status = stat()
-    guard stat(databasePath, &status) == 0, status.st_mode & 0o777 != 0o600 else { return }
-    // Of another owner, or on a file system without modes: no reason not to work.
-    chmod(databasePath, 0o600)
+    guard lstat(databasePath, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o777 != 0o600 else {
+      return
+    }
+    // Of another owner, or on a file system without modes: no reason not to work. Nor is a link followed that has taken
+    // its place since.
+    fchmodat(AT_FDCWD, databasePath, 0o600, AT_SYMLINK_NOFOLLOW)
   }
 
   /// Moves the database and its log away, as `session.db.corrupt-<seconds since 1970>`, and returns where to.

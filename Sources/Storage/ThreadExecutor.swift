@@ -1,5 +1,5 @@
-import Glibc
-import Threads
+import Platform
+import Records
 
 /// Runs an actor's jobs on one thread of its own, in order: work that blocks (an fsync on an SD card takes seconds)
 /// delays nothing else. The thread sleeps in the kernel while there is nothing to do.
@@ -15,7 +15,7 @@ public final class ThreadExecutor: SerialExecutor {
   }
 
   /// `atExit` is called by the thread, last of all.
-  init(name: String, atExit: @escaping @Sendable () -> Void) throws(StorageError) {
+  package init(name: String, atExit: @escaping @Sendable () -> Void) throws(StorageError) {
     let queue = JobQueue(atExit: atExit)
     self.queue = queue
     let failure = DetachedThread.start(name) { queue.work() }
@@ -32,48 +32,31 @@ public final class ThreadExecutor: SerialExecutor {
 }
 
 /// What an executor and its thread share. The thread does not hold the executor, or it would never end.
-///
-/// `@unchecked`: `entries` and `stopping` are only touched under `mutex`.
-private final class JobQueue: @unchecked Sendable {
-  struct Entry {
+private final class JobQueue: Sendable {
+  struct Entry: Sendable {
     let job: UnownedJob
     /// Keeps the executor until the job has returned, even if the job let go of the actor.
     let executor: ThreadExecutor
   }
 
+  private struct State {
+    var entries: [Entry] = []
+    var isStopping = false
+  }
+
   private let atExit: @Sendable () -> Void
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var entries: [Entry] = []
-  private var stopping = false
+  private let lock = ConditionLock(State())
 
-  init(atExit: @escaping @Sendable () -> Void) {
-    self.atExit = atExit
-    mutex.initialize(to: pthread_mutex_t())
-    changed.initialize(to: pthread_cond_t())
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(changed, nil)
-  }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(changed)
-    mutex.deallocate()
-    changed.deallocate()
-  }
+  init(atExit: @escaping @Sendable () -> Void) { self.atExit = atExit }
 
   func add(_ entry: Entry) {
-    pthread_mutex_lock(mutex)
-    entries.append(entry)
-    pthread_mutex_unlock(mutex)
-    pthread_cond_signal(changed)
+    lock.withLock { $0.entries.append(entry) }
+    lock.signal()
   }
 
   func stop() {
-    pthread_mutex_lock(mutex)
-    stopping = true
-    pthread_mutex_unlock(mutex)
-    pthread_cond_signal(changed)
+    lock.withLock { $0.isStopping = true }
+    lock.signal()
   }
 
   /// The thread's life.
@@ -86,13 +69,12 @@ private final class JobQueue: @unchecked Sendable {
 
   /// What was queued, or nil when everything is done and the executor is gone.
   private func waitForEntries() -> [Entry]? {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    while entries.isEmpty {
-      if stopping { return nil }
-      pthread_cond_wait(changed, mutex)
+    lock.wait { state -> ConditionLock<State>.Poll<[Entry]?> in
+      guard state.entries.isEmpty else {
+        defer { state.entries = [] }
+        return .ready(state.entries)
+      }
+      return state.isStopping ? .ready(nil) : .wait
     }
-    defer { entries = [] }
-    return entries
   }
 }

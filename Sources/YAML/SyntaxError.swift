@@ -1,3 +1,5 @@
+import Text
+
 /// libyaml's words for a syntax error in words that say what to do.
 struct SyntaxError {
   var problem: String

@@ -1,3 +1,5 @@
+import Text
+
 /// Makes events into a tree, and expands aliases and merge keys within the limits.
 ///
 /// Aliased values share their storage, so an alias costs no memory; it is charged to the budgets all the same, because

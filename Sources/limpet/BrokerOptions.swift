@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Configuration
 
 /// `--config` and `--url`, for the commands that talk to a broker.
 struct BrokerOptions: ParsableArguments {

@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Diagnosis
 import Glibc
 
 struct CheckCommand: ParsableCommand {
@@ -22,7 +22,11 @@ struct CheckCommand: ParsableCommand {
     }
     let terminal = Terminal(descriptor: STDOUT_FILENO)
     let configuration = try options.load(on: terminal) { print($0) }
-    let summary = "\(ConfigurationSummary(configuration, root: root.fileRoot))"
+    let words = ConfigurationSummary(configuration, root: root.fileRoot)
+    for warning in words.warnings {
+      for line in terminal.lines("\(options.config): warning: \(warning)") { print(line) }
+    }
+    let summary = "\(words)"
     for line in summary.split(separator: "\n", omittingEmptySubsequences: false) {
       for part in terminal.lines(String(line)) { print(part) }
     }

@@ -1,7 +1,7 @@
-import Agent
 import ArgumentParser
+import Configuration
 import Glibc
-import Sensing
+import Platform
 
 /// `--config`, as several commands take it.
 struct ConfigurationOptions: ParsableArguments {

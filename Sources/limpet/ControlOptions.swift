@@ -1,5 +1,6 @@
-import Agent
 import ArgumentParser
+import Configuration
+import Control
 import Glibc
 
 /// `--socket`, for the commands that ask the daemon.

@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Documents
 
 /// The documents that packages carry, from the program's own declarations; `packaging/documents` calls it.
 struct GenerateCommand: ParsableCommand {

@@ -1,5 +1,6 @@
-import Agent
 import ArgumentParser
+import Configuration
+import Diagnosis
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Text
 
 /// The program: one command a file.
 @main

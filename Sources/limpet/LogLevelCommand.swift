@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Control
 
 /// What is logged: the daemon's word for it.
 enum LogLevelArgument: String, ExpressibleByArgument, CaseIterable {

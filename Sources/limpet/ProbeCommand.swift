@@ -1,5 +1,7 @@
-import Agent
 import ArgumentParser
+import Configuration
+import Control
+import Diagnosis
 
 struct ProbeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Control
 
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

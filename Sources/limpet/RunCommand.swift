@@ -1,6 +1,7 @@
 import Agent
 import ArgumentParser
 import Logging
+import Platform
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -25,13 +26,13 @@ struct RunCommand: ParsableCommand {
       root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), log: writer,
       logThreshold: threshold, service: ServiceManager(environment: Environment.all),
       load: { [path = options.config] in ConfigurationOptions.result(of: path) })
-    let isClean: Bool
+    let hasEndedWell: Bool
     do {
-      isClean = try Agent.run(configuration, surroundings, events: events, logger: logger)
+      hasEndedWell = try Agent.run(configuration, surroundings, events: events, logger: logger)
     } catch {
       StandardError.write("\(options.config): \(error)")
       throw ExitCode.configurationError
     }
-    guard isClean else { throw ExitCode.failure }
+    guard hasEndedWell else { throw ExitCode.failure }
   }
 }

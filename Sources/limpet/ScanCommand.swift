@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Diagnosis
 
 struct ScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

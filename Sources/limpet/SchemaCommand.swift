@@ -1,5 +1,5 @@
-import Agent
 import ArgumentParser
+import Configuration
 
 struct SchemaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

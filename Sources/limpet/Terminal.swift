@@ -1,5 +1,6 @@
-import Agent
+import Configuration
 import Glibc
+import Text
 
 /// A stream that may be a terminal: there, lines are broken between words.
 struct Terminal {

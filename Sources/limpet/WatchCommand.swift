@@ -1,5 +1,7 @@
-import Agent
 import ArgumentParser
+import Configuration
+import Fleet
+import Text
 
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,11 +1,12 @@
 import MQTT
+import MQTTCore
 import TestScene
 
 /// One way to reach one broker.
 struct Lane: Sendable, CustomStringConvertible {
   let broker: BrokerKind
   /// nil: auto.
-  let version: MQTT.ProtocolVersion?
+  let version: MQTTCore.ProtocolVersion?
   let transport: ServerAddress.Transport
 
   var traits: BrokerTraits { broker.traits }

@@ -1,7 +1,10 @@
 import Foundation
+import Instants
 import Logging
 import MQTT
+import MQTTCore
 import NIOCore
+import Platform
 import Synchronization
 import TestScene
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import MQTTCore
 import NIOCore
 import TestScene
 import Testing

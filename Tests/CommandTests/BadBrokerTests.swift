@@ -1,5 +1,7 @@
 import Foundation
+import Instants
 import MQTT
+import MQTTCore
 import TestScene
 import Testing
 
@@ -278,7 +280,7 @@ struct BadBrokerTests {
     }
   }
 
-  @Test("PUBACK with a refusal: the reading is counted as refused, and the others go on")
+  @Test("PUBACK with a refusal: the broker's word is told once, and the others go on")
   func refusedReading() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
@@ -290,7 +292,7 @@ struct BadBrokerTests {
       var settings = scene.settings(port: broker.port)
       settings.sensors.append("{name: bad, type: system, value: load1, interval: 100ms}")
       let agent = try scene.agent(settings)
-      try await agent.line("the server refused a reading: 0x87 not authorized")
+      try await agent.line("the broker refuses limpet/board/bad: 0x87 not authorized")
       let first = try await broker.connection(1)
       try await until("the others go on") { first.publishes("load").count > 10 }
       #expect(first.closed == nil)

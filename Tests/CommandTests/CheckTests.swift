@@ -35,6 +35,22 @@ struct CheckTests {
     }
   }
 
+  @Test("a buffer that the memory could not hold is warned of, with the figures, also where the service has less")
+  func memory() async throws {
+    try await withScene { scene in
+      let board = try BoardTree(scene)
+      try board.write("0::/user.slice\n", to: "/proc/self/cgroup")
+      try board.write("268435456\n", to: "/sys/fs/cgroup/system.slice/limpet.service/memory.max")
+      let text = "device: {id: shed}\nbroker: {url: mqtt://mqtt.example.com}\nstorage: {max_size: "
+      let large = try await check(scene, text + "500MB}\n", root: board.path)
+      #expect(large.ending == .exited(0))
+      let warning = try #require(large.output.first { $0.contains("warning: storage.max_size is 500 MB") })
+      #expect(warning.contains("go beyond 67.1 MB"))
+      let small = try await check(scene, text + "64MB}\n", root: board.path)
+      #expect(!small.output.contains { $0.contains("warning") })
+    }
+  }
+
   @Test("the summary says of each sensor what is read, in which unit, when, and where the kernel acts on it")
   func sensors() async throws {
     try await withScene { scene in

@@ -1,4 +1,6 @@
+import CSQLite
 import Foundation
+import Instants
 import MQTT
 import TestScene
 import Testing
@@ -81,6 +83,53 @@ struct FaultTests {
     }
   }
 
+  /// The share of one processor that an agent takes for some seconds in which little is to be done.
+  private func share(_ agent: Agent, over duration: Duration = .seconds(3)) async throws -> Double {
+    let (started, before) = (ContinuousClock.now, try agent.processorSeconds)
+    try await pause(for: duration)
+    return try (agent.processorSeconds - before) / ((ContinuousClock.now - started) / .seconds(1))
+  }
+
+  @Test("an agent whose storage cannot be opened sleeps between its tries")
+  func storageFailsQuietly() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      var settings = scene.settings(broker)
+      settings.storage = "/proc/limpet"
+      settings.sensors = ["{name: load, type: system, value: load1, interval: 10s}"]
+      let agent = try scene.agent(settings)
+      try await agent.line("connected to ")
+      let share = try await share(agent)
+      #expect(share < 0.1, "of one processor, in a debug build")
+    }
+  }
+
+  @Test("an agent that starts on a full disk sleeps between its tries", .enabled(if: canMount))
+  func fullDiskQuietly() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let disk = try await Disk(scene, kilobytes: 1024)
+      var settings = scene.settings(broker)
+      settings.storage = disk.path
+      settings.sensors = ["{name: load, type: system, value: load1, interval: 10s}"]
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 1)
+      _ = try await first.end()
+      try disk.fill()
+      let second = try scene.agent(settings)
+      try await second.line("connected to ")
+      let share = try await share(second)
+      #expect(share < 0.1, "of one processor, in a debug build")
+      try disk.free()
+      try await second.line("the storage can be written again", within: .seconds(30))
+      // The next write is behind that of the instance.
+      _ = try await second.end()
+      let instances = try execute("SELECT count(*) FROM instance", in: disk.path + "/session.db")
+      #expect(instances == "2", "also that of a run which could not store it at its start")
+    }
+  }
+
   @Test("a damaged storage is kept aside, and the agent begins anew")
   func storageDamaged() async throws {
     try await withScene { scene in
@@ -93,6 +142,74 @@ struct FaultTests {
       let line = try await agent.line("the storage was damaged")
       #expect(line.contains("/storage/session.db.corrupt-"))
       #expect(agent.log.count { $0.contains(" error: ") } == 1)
+    }
+  }
+
+  @Test(
+    "a row of the storage that says nothing is set aside or counted, and the agent goes on, at every start",
+    arguments: [
+      "INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0)",
+      "INSERT INTO reading VALUES (-1, 1, x'00')",
+      "INSERT INTO reading SELECT 1000000, number, x'FF' FROM reading_stream",
+      "UPDATE reading_boot SET start = 9223372036854775807",
+    ])
+  func rowDamaged(_ sql: String) async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let settings = scene.settings(broker)
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 5)
+      let ending = try await first.end()
+      #expect(ending == .exited(0))
+      try execute(sql, in: "\(scene.folder)/storage/session.db")
+      for run in 2...3 {
+        let seen = try subscriber.readings("load").count
+        let agent = try scene.agent(settings)
+        try await subscriber.readings("load", atLeast: seen + 5)
+        #expect(!agent.says("in memory") && !agent.says("begins anew"))
+        #expect(run == 2 || !agent.says("said nothing"), "the second start has nothing to repair")
+        let ending = try await agent.end()
+        #expect(ending == .exited(0))
+      }
+      let numbers = try subscriber.readings("load").map(\.seq)
+      #expect(numbers == Array(1...numbers.count))
+    }
+  }
+
+  @Test(
+    "a damaged page of a large table is found at the start or later: the file is kept aside, and what counts goes on",
+    arguments: ["message", "reading"])
+  func tableDamaged(_ table: String) async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let settings = scene.settings(broker)
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 5)
+      _ = try await first.end()
+      let path = "\(scene.folder)/storage/session.db"
+      let page = try #require(
+        try execute("SELECT rootpage FROM sqlite_schema WHERE name = '\(table)'", in: path).flatMap { Int($0) })
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      bytes.replaceSubrange((page - 1) * 512..<page * 512, with: Data(repeating: 0xA5, count: 512))
+      try bytes.write(to: URL(fileURLWithPath: path))
+      let seen = try subscriber.readings("load").map(\.seq)
+      let second = try scene.agent(settings)
+      try await second.line("the damaged file is kept as")
+      try await subscriber.readings("load", atLeast: seen.count + 5)
+      try await until("the storage works") { !second.says("in memory") || second.says("can be written again") }
+      let end = try await second.end()
+      #expect(end == .exited(0))
+      let third = try scene.agent(settings)
+      try await third.line("connected to ")
+      #expect(!third.says(" error: "), "whole again")
+      _ = try await third.end()
+      let numbers = try subscriber.readings("load").map(\.seq)
+      #expect(numbers == numbers.sorted() && Set(numbers).count == numbers.count, "no number comes twice")
+      let statuses = subscriber.news(of: "limpet/board/status")
+      let epochs = statuses.compactMap { $0.userProperties["epoch"].flatMap { Int($0) } }
+      #expect(epochs == epochs.sorted() && Set(epochs).count == 3)
     }
   }
 
@@ -176,6 +293,22 @@ struct FaultTests {
       #expect(share < 0.2, "of one processor, in a debug build")
     }
   }
+}
+
+/// Runs SQL on a database that nobody has open.
+///
+/// - Returns: the first value of the first row, as text.
+@discardableResult
+private func execute(_ sql: String, in path: String) throws -> String? {
+  var database: OpaquePointer?
+  try #require(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, nil) == SQLITE_OK)
+  defer { sqlite3_close_v2(database) }
+  var statement: OpaquePointer?
+  try #require(sqlite3_prepare_v2(database, sql, -1, &statement, nil) == SQLITE_OK)
+  defer { sqlite3_finalize(statement) }
+  let result = sqlite3_step(statement)
+  try #require(result == SQLITE_ROW || result == SQLITE_DONE)
+  return result == SQLITE_ROW ? sqlite3_column_text(statement, 0).map { String(cString: $0) } : nil
 }
 
 /// A file system of its own, in memory.

@@ -1,4 +1,6 @@
+import Instants
 import MQTT
+import MQTTCore
 import NIOCore
 import TestScene
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import Instants
 import TestScene
 import Testing
 
@@ -271,6 +272,77 @@ struct ReloadTests {
       }
       let retained = try await scene.retained(by: broker)
       #expect(Set(retained.keys) == ["limpet/board/status", "limpet/board/presence"])
+    }
+  }
+
+  @Test("a storage that cannot be used refuses no reload: another broker, and a new sensor")
+  func noStorage() async throws {
+    try await withScene { scene in
+      let first = try await scene.mosquitto()
+      let second = try await scene.mosquitto("second")
+      let subscriber = try await scene.subscriber(to: second)
+      var settings = scene.settings(first)
+      settings.storage = "/proc/limpet, sync: always"
+      settings.lines = ["control: \(scene.folder)/limpet.sock"]
+      let agent = try scene.agent(settings)
+      try await agent.line("connected to \(first.url(.tcp5))")
+      settings.url = second.url(.tcp5)
+      settings.sensors.append("{name: new, type: system, value: load5, interval: 50ms}")
+      #expect(try await reload(scene, settings).ending == .exited(0))
+      try await subscriber.readings("load", atLeast: 2)
+      try await subscriber.readings("new", atLeast: 2)
+      _ = try await agent.end()
+    }
+  }
+
+  @Test("readings of a name that came with a reload are in the storage, and the next process sends them")
+  func newNameIsStored() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      settings.storage += ", sync: always"
+      let agent = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 2)
+      try await broker.stop()
+      settings.sensors = ["{name: new, type: system, value: load5, interval: 50ms}"]
+      #expect(try await reload(scene, settings).ending == .exited(0))
+      try await until("some wait on the disk") {
+        let outcome = try await scene.limpet("status", "--json", "--config", scene.folder + "/agent.yaml")
+        return try ControlStatus(json: outcome.output.joined()).buffer.stored >= 5
+      }
+      try await agent.end(SIGKILL)
+      try await broker.start()
+      let next = try scene.agent(settings)
+      try await subscriber.readings("new", atLeast: 5)
+      #expect(try numbers(subscriber, "new").prefix(5) == [1, 2, 3, 4, 5])
+      _ = try await next.end()
+    }
+  }
+
+  @Test("a storage that is begun anew after a reload keeps the random id of the device")
+  func identity() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      settings.device = nil
+      settings.storage += ", sync: always"
+      let agent = try scene.agent(settings)
+      func statuses() -> [String] {
+        subscriber.records.filter { $0.topic.hasSuffix("/status") && $0.payload == "online" }.map(\.topic)
+      }
+      try await until("it is online") { statuses().count == 1 }
+      settings.sensors.append("{name: new, type: system, value: load5, interval: 50ms}")
+      _ = try await reload(scene, settings)
+      try FileManager.default.removeItem(atPath: scene.folder + "/storage/session.db")
+      try await agent.line("the storage can be written again")
+      _ = try await agent.end()
+      let before = statuses().count
+      let next = try scene.agent(settings)
+      try await until("it is online again") { statuses().count > before }
+      #expect(Set(statuses()).count == 1)
+      _ = try await next.end()
     }
   }
 

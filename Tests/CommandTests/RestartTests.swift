@@ -45,6 +45,129 @@ struct RestartTests {
     }
   }
 
+  @Test(
+    "a second agent of the same storage does not run: it names the first, and touches neither broker nor storage",
+    arguments: ["", ", sync: never"])
+  func secondAgent(_ sync: String) async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      var settings = scene.settings(broker)
+      try FileManager.default.createDirectory(atPath: settings.storage, withIntermediateDirectories: true)
+      settings.storage += sync
+      let first = try scene.agent(settings)
+      try await subscriber.status("online")
+      try await subscriber.readings("load", atLeast: 2)
+      let second = try scene.agent(settings, name: "second")
+      let ending = try await second.process.end()
+      #expect(ending == .exited(1))
+      let line = try await second.line(" critical: ")
+      #expect(line.contains("another limpet (process \(first.process.pid)) uses this folder. Stop it, or give"))
+      #expect(!second.says("connected"))
+      let seen = try subscriber.readings("load").count
+      try await subscriber.readings("load", atLeast: seen + 5)
+      #expect(subscriber.news(of: "limpet/board/status").map(\.payload) == ["online"])
+      #expect(first.log.count { $0.contains("connected to ") } == 1)
+      let last = try await first.end()
+      #expect(last == .exited(0))
+      let numbers = try subscriber.readings("load").map(\.seq)
+      #expect(numbers == Array(1...numbers.count))
+    }
+  }
+
+  /// A broker that takes what comes, and acknowledges no reading.
+  private func deafBroker(_ scene: Scene, port: Int) async throws -> FakeBroker {
+    try await scene.fakeBroker(port: port) { packet, connection in
+      if case .publish(let publish) = packet, publish.message.topic.description == "limpet/board/load" { return }
+      FakeBroker.obliging(packet, connection)
+    }
+  }
+
+  private func numbers(_ connection: FakeConnection) throws -> [Int] {
+    try connection.publishes("load").map { try Reading(json: String(buffer: $0.message.payload)).seq }
+  }
+
+  @Test("what was under way outlives a kill of both sides, resumed or not", arguments: [false, true])
+  func cleanStartKilled(_ isClean: Bool) async throws {
+    try await withScene { scene in
+      let port = try freePort()
+      let deaf = try await deafBroker(scene, port: port)
+      var settings = scene.settings(port: port)
+      settings.broker.append("clean_start: \(isClean)")
+      settings.storage += ", sync: 100ms"
+      let first = try scene.agent(settings)
+      let connection = try await deaf.connection(1)
+      try await until("some are under way") { connection.publishes("load").count >= 10 }
+      let sent = try numbers(connection).prefix(10)
+      try await until("more than the delay has passed") { connection.publishes("load").count > 40 }
+      _ = try await first.end(SIGKILL)
+      await deaf.end()
+      let broker = try await scene.fakeBroker(port: port)
+      _ = try scene.agent(settings)
+      try await until("they come again") {
+        let all = try broker.connections.flatMap { try numbers($0) }
+        return Set(sent).isSubset(of: all)
+      }
+    }
+  }
+
+  @Test("what a storage has that opens late is sent once: the next start does not send it again")
+  func openedLate() async throws {
+    try await withScene { scene in
+      let port = try freePort()
+      let deaf = try await deafBroker(scene, port: port)
+      var settings = scene.settings(port: port)
+      settings.lines = ["control: \(scene.folder)/limpet.sock"]
+      let storage = settings.storage
+      settings.storage += ", sync: 100ms"
+      let first = try scene.agent(settings)
+      let connection = try await deaf.connection(1)
+      try await until("some are under way") { connection.publishes("load").count > 40 }
+      let sent = try numbers(connection).prefix(10)
+      _ = try await first.end(SIGKILL)
+      await deaf.end()
+      // A disk that is not there yet.
+      try FileManager.default.moveItem(atPath: storage, toPath: storage + ".real")
+      try scene.write("", to: "storage")
+      let broker = try await scene.fakeBroker(port: port)
+      let second = try scene.agent(settings)
+      try await second.line("the agent runs on in memory")
+      try FileManager.default.removeItem(atPath: storage)
+      try FileManager.default.moveItem(atPath: storage + ".real", toPath: storage)
+      try await second.line("the storage can be written again", within: .seconds(30))
+      let old = Set(sent)
+      try await until("they are sent") {
+        try old.isSubset(of: broker.connections.flatMap { try numbers($0) })
+      }
+      let ending = try await second.end()
+      #expect(ending == .exited(0))
+      let before = broker.connections.count
+      _ = try scene.agent(settings)
+      let next = try await broker.connection(before + 1)
+      try await until("the third one sends") { next.publishes("load").count > 20 }
+      let again = try broker.connections.dropFirst(before).flatMap { try numbers($0) }
+      #expect(old.isDisjoint(with: again))
+    }
+  }
+
+  @Test("an agent that starts while another is about to end waits for it")
+  func overlap() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let settings = scene.settings(broker)
+      let first = try scene.agent(settings)
+      try await subscriber.readings("load", atLeast: 2)
+      let second = try scene.agent(settings, name: "second")
+      let line = try await second.line("waiting 5 s for it to end")
+      #expect(line.contains("process \(first.process.pid)"))
+      _ = try await first.end()
+      try await second.line("connected to ")
+      let ending = try await second.end()
+      #expect(ending == .exited(0))
+    }
+  }
+
   @Test("a sample that is being taken at SIGTERM is sent, or takes no number")
   func sampleAtStop() async throws {
     try await withScene { scene in
@@ -146,18 +269,20 @@ struct RestartTests {
     }
   }
 
-  @Test("two agents on one storage: the second runs on in memory and says so")
+  @Test("two agents of different devices on one storage: the second does not run, and names the first")
   func sharedStorage() async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto()
       let subscriber = try await scene.subscriber(to: broker)
       var settings = scene.settings(broker)
-      _ = try scene.agent(settings)
+      let first = try scene.agent(settings)
       try await subscriber.status("online")
       settings.device = "other"
       let second = try scene.agent(settings, name: "second")
-      try await subscriber.readings("load", atLeast: 2, of: "other")
-      #expect(second.log.count { $0.contains("error: ") && $0.contains("in use") } == 1)
+      let ending = try await second.process.end()
+      #expect(ending == .exited(1))
+      try await second.line("another limpet (process \(first.process.pid)) uses this folder")
+      #expect(subscriber.news(of: "limpet/other/status").isEmpty)
     }
   }
 }

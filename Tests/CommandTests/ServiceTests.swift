@@ -1,4 +1,6 @@
 import Foundation
+import Instants
+import Platform
 import TestScene
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import MQTTCore
 import TestScene
 import Testing
 
@@ -78,6 +79,36 @@ struct SessionTests {
       for run in Dictionary(grouping: numbers, by: { ($0 - 1) / 1000 }).values {
         #expect(run.sorted() == Array((run.min() ?? 0)...(run.max() ?? 0)))
       }
+    }
+  }
+
+  @Test("a session that somebody else has taken over is not believed by the next process either")
+  func takenOver() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        switch packet {
+        case .connect:
+          connection.send(.connack(ConnAck(sessionPresent: connection.number == 2, reasonCode: .success)))
+        case .publish(let publish) where connection.number == 1 && publish.message.topic.description.hasSuffix("/load"):
+          connection.send(.disconnect(Disconnect(reasonCode: .sessionTakenOver)))
+          connection.close()
+        default: FakeBroker.obliging(packet, connection)
+        }
+      }
+      let settings = scene.settings(port: broker.port)
+      let agent = try scene.agent(settings)
+      try await agent.line("uses this client id; next try in ")
+      try await agent.end()
+      let next = try scene.agent(settings)
+      let second = try await broker.connection(2)
+      try await until("it asks for the session") { second.connect?.cleanStart == false }
+      let third = try await broker.connection(3)
+      try await until("it begins a session anew") { third.connect?.cleanStart == true }
+      try await until("what was under way is sent as new") {
+        third.publishes("load").contains { !$0.duplicate }
+      }
+      #expect(second.publishes.isEmpty)
+      try await next.end()
     }
   }
 

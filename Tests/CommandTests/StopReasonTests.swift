@@ -1,4 +1,5 @@
 import Foundation
+import Instants
 import TestScene
 import Testing
 
@@ -29,6 +30,18 @@ struct StopReasonTests {
   func otherFile() async throws {
     try await withScene { scene in
       try scene.write("because\n", to: "runtime/stop-reason")
+      let told = try await stop(scene, under: ["env", "RUNTIME_DIRECTORY=\(scene.folder)/runtime"])
+      #expect(told.presence == "shutdown" && told.status == "shutdown")
+    }
+  }
+
+  @Test(
+    "who knows why may hang in the kernel: the stop is clean, and waits half a second",
+    .enabled(if: HangingFile.isPossible))
+  func hangs() async throws {
+    try await withScene { scene in
+      let file = try scene.write("upgrade\n", to: "runtime/stop-reason")
+      try HangingFile.mount(on: file, scene)
       let told = try await stop(scene, under: ["env", "RUNTIME_DIRECTORY=\(scene.folder)/runtime"])
       #expect(told.presence == "shutdown" && told.status == "shutdown")
     }

@@ -1,5 +1,7 @@
 import Foundation
+import Instants
 import MQTT
+import MQTTCore
 import NIOCore
 import TestScene
 import Testing

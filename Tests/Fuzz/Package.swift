@@ -1,31 +1,38 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: what libFuzzer watches has to be built for it. Of `MQTT` it takes the folders without I/O, of
-// `Agent` what reads a configuration, by symbolic links, so that neither BoringSSL nor the root package is built again.
+// A package of its own: what libFuzzer watches has to be built for it. It takes the rooms that read what comes from
+// outside, and those below them, by symbolic links, so that neither BoringSSL nor the root package is built again.
 let watched: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])]
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], isWatched: Bool = false) -> Target {
+  .target(name: name, dependencies: dependencies, path: name, swiftSettings: isWatched ? watched : [])
+}
 
 let package = Package(
-  name: "fuzz",
-  dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.0")],
+  name: "limpet",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
   targets: [
-    .target(
-      name: "MQTT", dependencies: ["Time", .product(name: "NIOCore", package: "swift-nio")], path: "MQTT",
-      swiftSettings: watched),
-    .target(name: "YAML", dependencies: ["CYAML"], path: "YAML", swiftSettings: watched),
-    .target(
-      name: "Agent", dependencies: ["YAML", "Sensing", "Time", .product(name: "NIOCore", package: "swift-nio")],
-      path: "Agent", swiftSettings: watched),
-    .target(name: "Sensing", dependencies: ["CGPIO", "CLinux", "Threads", "Time"], path: "Sensing"),
-    .target(name: "Time", path: "Time"),
-    .target(name: "Threads", path: "Threads"),
-    .target(name: "CGPIO", path: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
+    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text", "Platform"], isWatched: true),
+    room("Readings", ["Measuring", "Records", "MQTTCore", "JSON", "Text", "Instants", nio]),
+    room("Records", ["MQTTCore"]),
+    room("Measuring", ["Text", "Instants"]),
+    room("MQTTCore", ["Instants", nio], isWatched: true),
+    room("YAML", ["CYAML", "Text"], isWatched: true),
+    room("JSON", ["Text", nio], isWatched: true),
+    room("Platform", ["Instants", "Text", "CLinux", .product(name: "Logging", package: "swift-log")]),
+    room("Instants"),
+    room("Text"),
     .systemLibrary(name: "CLinux", path: "CLinux"),
     .systemLibrary(name: "CYAML", path: "CYAML"),
     .target(name: "CFuzzer", path: "CFuzzer"),
     .executableTarget(
       name: "fuzz",
-      dependencies: ["MQTT", "YAML", "Agent", "CFuzzer", "Time", .product(name: "NIOCore", package: "swift-nio")],
+      dependencies: ["MQTTCore", "YAML", "JSON", "Configuration", "CFuzzer", "Instants", "Platform", nio],
       path: "Fuzz", swiftSettings: watched),
   ],
   swiftLanguageModes: [.v6]

@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Answers that are wrong.
 extension AbuseTests {
@@ -90,7 +91,7 @@ extension AbuseTests {
     once [behaviour 57]
     """,
     arguments: ProtocolVersion.allCases, wrongAnswers)
-  func answersWrongly(version: MQTT.ProtocolVersion, answers: Answers) async throws {
+  func answersWrongly(version: MQTTCore.ProtocolVersion, answers: Answers) async throws {
     let hasAnswered = Mutex(false)
     try await Abuse(version).run { visit, occurrence in
       guard case .packet(let packet) = occurrence else { return }

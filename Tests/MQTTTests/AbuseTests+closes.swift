@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Resets and closes.
 extension AbuseTests {
@@ -14,7 +15,7 @@ extension AbuseTests {
     behind, and a message published meanwhile is acknowledged once
     """,
     arguments: ProtocolVersion.allCases)
-  func resets(version: MQTT.ProtocolVersion) async throws {
+  func resets(version: MQTTCore.ProtocolVersion) async throws {
     var abuse = Abuse(version)
     abuse.serverReadSize = 1
     let connect = encode(.connect(abuse.connect), version).count
@@ -64,7 +65,7 @@ extension AbuseTests {
     "a server that closes right after each kind of packet: what was under way is completed on the next connection, once",
     arguments: ProtocolVersion.allCases,
     [PacketType.connect, .subscribe, .publish, .puback, .pubrec, .pubrel, .pubcomp, .pingreq])
-  func closes(version: MQTT.ProtocolVersion, type: PacketType) async throws {
+  func closes(version: MQTTCore.ProtocolVersion, type: PacketType) async throws {
     var abuse = Abuse(version)
     abuse.keepAlive = type == .pingreq ? 2 : 0
     let hasClosed = Mutex(false)

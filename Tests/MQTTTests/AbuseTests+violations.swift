@@ -1,3 +1,4 @@
+import Instants
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -5,6 +6,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// What is no MQTT, or not now.
 extension AbuseTests {
@@ -40,7 +42,7 @@ extension AbuseTests {
   @Test(
     "what breaks the rules ends the connection, on 5 with its reason, and another one is made",
     arguments: ProtocolVersion.allCases, violations)
-  func violates(version: MQTT.ProtocolVersion, violation: Violation) async throws {
+  func violates(version: MQTTCore.ProtocolVersion, violation: Violation) async throws {
     // 3.1.1 has neither properties nor options: there these two are other packets, and wrong as well.
     let isShorter = version == .v311 && violation.testDescription == "SUBSCRIBE"
     let bytes = isShorter ? hex("82 06 00 01 00 01 74 00") : violation.bytes
@@ -48,12 +50,12 @@ extension AbuseTests {
   }
 
   @Test("a second CONNACK is a protocol error [MQTT-3.2.0-2]", arguments: ProtocolVersion.allCases)
-  func secondCONNACK(version: MQTT.ProtocolVersion) async throws {
+  func secondCONNACK(version: MQTTCore.ProtocolVersion) async throws {
     try await isEnded(
       version, by: encode(.connack(ConnAck(sessionPresent: false, reasonCode: .success)), version), .protocolError)
   }
 
-  private func isEnded(_ version: MQTT.ProtocolVersion, by bytes: [UInt8], _ code: ReasonCode) async throws {
+  private func isEnded(_ version: MQTTCore.ProtocolVersion, by bytes: [UInt8], _ code: ReasonCode) async throws {
     try await Abuse(version).run { visit, occurrence in
       guard case .packet(let packet) = occurrence else { return }
       visit.oblige(packet)
@@ -93,7 +95,7 @@ extension AbuseTests {
   @Test(
     "random bytes before CONNECT, before CONNACK, after it and within a packet: 300 of them, and the client still works",
     arguments: ProtocolVersion.allCases)
-  func garbage(version: MQTT.ProtocolVersion) async throws {
+  func garbage(version: MQTTCore.ProtocolVersion) async throws {
     let rounds = 300
     try await Abuse(version).run { visit, occurrence in
       guard visit.number <= rounds else {
@@ -139,7 +141,7 @@ extension AbuseTests {
   }
 
   /// A packet with one byte that is another.
-  private static func bent(_ version: MQTT.ProtocolVersion, _ generator: inout SeededGenerator) -> [UInt8] {
+  private static func bent(_ version: MQTTCore.ProtocolVersion, _ generator: inout SeededGenerator) -> [UInt8] {
     let packets: [Packet] = [
       .numbered(1, .exactlyOnce, 7), .suback(SubscriptionAcknowledgement(3, reasonCodes: [.success])),
       .puback(Acknowledgement(9, reasonCode: .noMatchingSubscribers)), .pubrel(Acknowledgement(9)), .pingresp,

@@ -5,6 +5,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// What a server may do to a client, by malice or by mistake, over TCP. One after the other: some are heavy, and tests of
 /// other suites look at the clock.
@@ -13,7 +14,7 @@ struct AbuseTests {
   // MARK: Pieces and heaps
 
   @Test("packets that come byte by byte are read and answered as if whole", arguments: ProtocolVersion.allCases)
-  func byteByByte(version: MQTT.ProtocolVersion) async throws {
+  func byteByByte(version: MQTTCore.ProtocolVersion) async throws {
     var abuse = Abuse(version)
     abuse.clientReadSize = 1
     try await abuse.run { visit, occurrence in
@@ -52,7 +53,7 @@ struct AbuseTests {
   @Test(
     "5,000 packets in one segment arrive in order and are all answered in order [behaviour 58]",
     arguments: ProtocolVersion.allCases, QoS.allCases)
-  func heap(version: MQTT.ProtocolVersion, qos: QoS) async throws {
+  func heap(version: MQTTCore.ProtocolVersion, qos: QoS) async throws {
     let identifiers = (1...5000).map { PacketIdentifier(rawValue: $0) }
     var abuse = Abuse(version)
     // As much as a socket may ever hand over at once.
@@ -186,7 +187,7 @@ struct AbuseTests {
     acknowledgement makes room for one message [behaviour 54]
     """,
     arguments: ProtocolVersion.allCases)
-  func exhaustion(version: MQTT.ProtocolVersion) async throws {
+  func exhaustion(version: MQTTCore.ProtocolVersion) async throws {
     var abuse = Abuse(version)
     abuse.inFlightLimit = 65_535
     let taken = Mutex<[PacketIdentifier]>([])

@@ -3,9 +3,11 @@ import NIOPosix
 import Synchronization
 import TestScene
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 /// A server of MQTT over TCP that does to each visit what a test's script says, down to single bytes and resets.
 final class AbusiveServer: Sendable {
@@ -31,7 +33,7 @@ final class AbusiveServer: Sendable {
   }
 
   /// - Parameter readSize: bytes that are taken from the socket at a time.
-  fileprivate init(_ version: MQTT.ProtocolVersion, readSize: Int?, script: @escaping Script) async throws {
+  fileprivate init(_ version: MQTTCore.ProtocolVersion, readSize: Int?, script: @escaping Script) async throws {
     let past = Past()
     self.past = past
     let loop = group.next()
@@ -73,7 +75,7 @@ final class AbusiveServer: Sendable {
   /// A connection that a client made.
   final class Visit: Sendable {
     let number: Int
-    fileprivate let version: MQTT.ProtocolVersion
+    fileprivate let version: MQTTCore.ProtocolVersion
     private let channel: any Channel
     private struct Seen {
       var packets: [Packet] = []
@@ -81,7 +83,7 @@ final class AbusiveServer: Sendable {
     }
     private let seen = Mutex(Seen())
 
-    fileprivate init(_ channel: any Channel, number: Int, _ version: MQTT.ProtocolVersion) {
+    fileprivate init(_ channel: any Channel, number: Int, _ version: MQTTCore.ProtocolVersion) {
       self.channel = channel
       self.number = number
       self.version = version
@@ -189,7 +191,7 @@ final class Witness: ClientDelegate {
     var settled: [(token: Session.Token, outcome: Session.Outcome)] = []
     var answered: [Session.Token: [ReasonCode]] = [:]
     var losses: [(loss: ConnectionLoss, time: BootClock.Instant)] = []
-    var connected: [(version: MQTT.ProtocolVersion, time: BootClock.Instant)] = []
+    var connected: [(version: MQTTCore.ProtocolVersion, time: BootClock.Instant)] = []
   }
 
   private let past = Mutex(Past())
@@ -202,7 +204,7 @@ final class Witness: ClientDelegate {
     self.prepare = prepare
   }
 
-  func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+  func connectPacket(for server: ServerAddress, version: MQTTCore.ProtocolVersion) async -> Connect {
     await prepare()
     return packet
   }
@@ -225,7 +227,7 @@ final class Witness: ClientDelegate {
   var settled: [(token: Session.Token, outcome: Session.Outcome)] { past.withLock(\.settled) }
   var answered: [Session.Token: [ReasonCode]] { past.withLock(\.answered) }
   var losses: [(loss: ConnectionLoss, time: BootClock.Instant)] { past.withLock(\.losses) }
-  var connected: [(version: MQTT.ProtocolVersion, time: BootClock.Instant)] { past.withLock(\.connected) }
+  var connected: [(version: MQTTCore.ProtocolVersion, time: BootClock.Instant)] { past.withLock(\.connected) }
 
   func outcomes(_ token: Session.Token) -> [Session.Outcome] { settled.filter { $0.token == token }.map(\.outcome) }
 
@@ -245,7 +247,7 @@ final class Witness: ClientDelegate {
 
 /// How an abuse is set up.
 struct Abuse: Sendable {
-  var version = MQTT.ProtocolVersion.v5
+  var version = MQTTCore.ProtocolVersion.v5
   var keepAlive: UInt16 = 0
   var inFlightLimit = 100
   /// Bytes that the server, or the client, takes from its socket at a time.
@@ -254,7 +256,7 @@ struct Abuse: Sendable {
   /// The client's CONNECT waits for this.
   var gate: Gate?
 
-  init(_ version: MQTT.ProtocolVersion = .v5) { self.version = version }
+  init(_ version: MQTTCore.ProtocolVersion = .v5) { self.version = version }
 
   var connect: Connect {
     var connect = Connect(clientIdentifier: "abused", cleanStart: false, keepAlive: keepAlive)

@@ -6,6 +6,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// How connections begin, and that nothing is left of those that do not.
 @Suite("Connecting", .timed, .timeLimit(.minutes(2 * Patience.factor)))

@@ -2,6 +2,7 @@ import NIOCore
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// CONNECT and CONNACK as they are read, MQTT 5.0 §3.1 and §3.2.
 @Suite struct ConnectTests {

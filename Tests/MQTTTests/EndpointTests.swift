@@ -3,6 +3,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("Preparing an endpoint", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct EndpointTests {

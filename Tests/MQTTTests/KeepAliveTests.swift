@@ -1,7 +1,8 @@
+import Instants
 import Testing
-import Time
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Keep alive, MQTT 5.0 §3.1.2.10; behaviours 26 to 33.
 @Suite struct KeepAliveTests {

@@ -4,6 +4,7 @@ import NIOPosix
 import NIOWebSocket
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// A server in this process that does what a test tells it, and tells what it sees.
 struct LocalServer {

@@ -4,9 +4,11 @@ import NIOCore
 import ServiceLifecycle
 import TestScene
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 @Suite("MQTTClient on mosquitto", .showsLogs, .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientBrokerTests {
@@ -311,8 +313,8 @@ struct MQTTClientBrokerTests {
     }
   }
 
-  @Test("of 200 messages of QoS 2 at once every one arrives", arguments: MQTT.ProtocolVersion.allCases)
-  func manyExactlyOnce(version: MQTT.ProtocolVersion) async throws {
+  @Test("of 200 messages of QoS 2 at once every one arrives", arguments: MQTTCore.ProtocolVersion.allCases)
+  func manyExactlyOnce(version: MQTTCore.ProtocolVersion) async throws {
     try await withBroker { broker in
       try await withClient(broker, "listener") { listener in
         let stream = try await listener.subscribe([Subscription("many", qos: .exactlyOnce)])

@@ -1,8 +1,10 @@
 import NIOCore
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 @Suite("Messages that callers wait for")
 struct MQTTClientPendingMessagesTests {

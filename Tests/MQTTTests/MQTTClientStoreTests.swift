@@ -1,4 +1,5 @@
 import MQTT
+import MQTTCore
 import NIOCore
 import TestScene
 import Testing

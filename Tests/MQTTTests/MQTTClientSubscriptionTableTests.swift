@@ -2,6 +2,7 @@ import NIOCore
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("The table of subscriptions")
 struct MQTTClientSubscriptionTableTests {

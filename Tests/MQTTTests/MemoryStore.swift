@@ -1,6 +1,7 @@
 import Synchronization
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// A session store that lasts as long as a test, and fails when it is told to.
 final class MemoryStore: SessionStore {

@@ -1,4 +1,4 @@
-@testable import MQTT
+@testable import MQTTCore
 
 /// A server as the specification has it, for one client: it keeps a session, and answers at once (method B of §4.3.3).
 struct ModelServer {

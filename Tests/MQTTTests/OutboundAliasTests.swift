@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 @Suite("Outbound topic aliases")
 struct OutboundAliasTests {

@@ -1,6 +1,6 @@
 import NIOCore
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Bytes written as in the specification's figures: `hex("20 02 00 00")`.
 func hex(_ text: String) -> [UInt8] {

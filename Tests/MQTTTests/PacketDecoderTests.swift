@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Cutting packets out of bytes, and refusing what is none: MQTT 5.0 §2.1, §3, §4.13.
 @Suite struct PacketDecoderTests {

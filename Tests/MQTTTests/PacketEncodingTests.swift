@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// What each packet looks like on the wire, written out by hand from the specification's sections 3.1 to 3.15.
 @Suite struct PacketEncodingTests {

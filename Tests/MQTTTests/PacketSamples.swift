@@ -1,6 +1,6 @@
 import NIOCore
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Packets of every type with everything that they can carry, for tests that want many of them.
 enum PacketSamples {

@@ -3,6 +3,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("A pinned certificate", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct PinnedCertificateTests {

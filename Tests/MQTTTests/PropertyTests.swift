@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// The properties of table 2-4, MQTT 5.0 §2.2.2.2. The table is written here anew, to check the code by it.
 @Suite struct PropertyTests {

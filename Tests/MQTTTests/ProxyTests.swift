@@ -4,6 +4,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 @Suite("Proxy", .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct ProxyTests {

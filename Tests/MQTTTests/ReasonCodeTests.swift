@@ -1,6 +1,6 @@
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Table 2-6, MQTT 5.0 §2.4, written anew: for each packet the codes that it may carry.
 @Suite struct ReasonCodeTests {

@@ -1,7 +1,9 @@
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 /// Back-off, DESIGN section 1, "Presence, in order", 7.
 @Suite struct ReconnectScheduleTests {
@@ -114,6 +116,20 @@ import Time
   func servers() {
     var schedule = ReconnectSchedule(settings(), servers: 3)
     #expect(bounds(&schedule, 9) == [1, 1, 1, 2, 2, 2, 4, 4, 4])
+  }
+
+  @Test("a network that changes ends every wait but one for a refusal, a clock that is set one after a failure of TLS")
+  func earlyEnds() {
+    let server = ServerAddress(transport: .tls, host: "h", port: 8883)
+    let losses: [(ConnectionLoss, [ReconnectSchedule.Change])] = [
+      (.tls(server, "CERTIFICATE_VERIFY_FAILED"), [.network, .clock]),
+      (.unreachable(server, "no route"), [.network]),
+      (.timeout(server, .tls, after: .seconds(10)), [.network]),
+      (.session(.refused(.notAuthorized, reason: nil, serverReference: nil)), []),
+    ]
+    for (loss, changes) in losses {
+      #expect(ReconnectSchedule.Change.allCases.filter { loss.failure.ends(on: $0) } == changes, "\(loss)")
+    }
   }
 
   @Test("the reason codes that nothing soon changes make the wait long, others do not [behaviour 17]")

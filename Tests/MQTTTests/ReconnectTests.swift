@@ -1,3 +1,4 @@
+import Instants
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -5,6 +6,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// One attempt after the other, against servers in this process.
 @Suite("Attempts at a connection", .timed, .timeLimit(.minutes(1 * Patience.factor)))
@@ -108,6 +110,69 @@ struct ReconnectTests {
     try await server.close()
   }
 
+  private func patient(_ transport: ServerAddress.Transport, port: Int) -> Client.Configuration {
+    var configuration = Client.Configuration(servers: [
+      ServerAddress(transport: transport, host: "127.0.0.1", port: port)
+    ])
+    // A delay is drawn from zero on: nobody waits for a thousandth of these.
+    configuration.reconnect.minimum = .seconds(10_000_000)
+    configuration.reconnect.maximum = .seconds(10_000_000)
+    return configuration
+  }
+
+  @Test("a clock that is set ends the wait after a failure of TLS: a certificate may be valid now")
+  func clockAfterTLS() async throws {
+    // What speaks no TLS fails it as a certificate does.
+    try await withScriptedServer(["HTTP/1.0 400 Bad Request\r\n\r\n"]) { server in
+      try await withLife(patient(.tls, port: server.port)) { client, life in
+        guard case .tls = try await life.loss() else {
+          Issue.record("\(life.losses)")
+          return
+        }
+        await client.clockChanged(jitter: .zero)
+        try await until("it tries again") { life.connecting.count == 2 && life.losses.count == 2 }
+        await client.clockChanged(jitter: .zero)
+        try await until("and once more") { life.connecting.count == 3 }
+      }
+    }
+  }
+
+  @Test("a clock that is set changes nothing about a server that cannot be reached")
+  func clockWithoutTLS() async throws {
+    try await withLife(patient(.tcp, port: closedPort)) { client, life in
+      _ = try await life.loss()
+      await client.clockChanged(jitter: .zero)
+      #expect(await client.waits == 1)
+      await client.networkChanged(addresses: nil, jitter: .zero)
+      try await until("a network that changes ends the wait, also where its addresses are not known") {
+        life.connecting.count == 2
+      }
+    }
+  }
+
+  @Test("a connection is cut where its address is gone, and kept where the addresses are not known")
+  func addressGone() async throws {
+    let server = try await agreeing()
+    var configuration = patient(.webSocket, port: server.port)
+    configuration.servers = [ServerAddress(transport: .webSocket, host: "127.0.0.1", port: server.port, path: "/")]
+    configuration.version = .v5
+    try await withLife(configuration) { client, life in
+      try await life.connection()
+      await client.networkChanged(addresses: nil, jitter: .zero)
+      await client.networkChanged(addresses: ["127.0.0.1"], jitter: .zero)
+      // What was cut would be lost by now.
+      try await client.eventLoop.submit {}.get()
+      #expect(life.losses.isEmpty)
+      #expect(await client.isConnected)
+      await client.networkChanged(addresses: ["192.0.2.1"], jitter: .zero)
+      guard case .addressLost("127.0.0.1") = try await life.loss() else {
+        Issue.record("\(life.losses)")
+        return
+      }
+    }
+    try await server.close()
+  }
+
   @Test("aborted in the very turn in which its back-off ends: nothing follows")
   func abortedAtTheEndOfAWait() async throws {
     var configuration = Client.Configuration(servers: [
@@ -134,7 +199,7 @@ private final class LateOwner: ClientDelegate {
 
   var told: [String] { events.withLock(\.self) }
 
-  func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+  func connectPacket(for server: ServerAddress, version: MQTTCore.ProtocolVersion) async -> Connect {
     Connect(clientIdentifier: "late", cleanStart: true, keepAlive: 60)
   }
 

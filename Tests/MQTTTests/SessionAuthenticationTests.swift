@@ -1,7 +1,8 @@
+import Instants
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 @Suite("Enhanced authentication")
 struct SessionAuthenticationTests {

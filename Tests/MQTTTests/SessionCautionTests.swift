@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// What is done about a server that closes the connection on a message.
 @Suite struct SessionCautionTests {
@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test("the oldest message can be set aside, and those after it go on", arguments: ProtocolVersion.allCases)
-  func setAside(version: MQTT.ProtocolVersion) throws {
+  func setAside(version: ProtocolVersion) throws {
     var harness = SessionHarness.connected(version)
     _ = try harness.publish(1, .atLeastOnce, transient: true)
     for number in 2...3 as ClosedRange<UInt64> { _ = try harness.publish(number, .atLeastOnce) }

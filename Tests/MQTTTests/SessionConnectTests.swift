@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// The beginning and the end of a connection, MQTT 5.0 §3.1, §3.2, §3.14.
 @Suite struct SessionConnectTests {

@@ -1,7 +1,8 @@
+import Instants
 import NIOCore
-import Time
+import Platform
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// A session with a server that says what the test lets it say. Each call returns what the session wants done for it.
 struct SessionHarness {

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Messages to the server on one connection: the sender's half of MQTT 5.0 §4.3, and flow control, §4.9.
 @Suite struct SessionPublishingTests {

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// What is sent again after a reconnect, MQTT 5.0 §4.4; behaviours 47 to 52.
 @Suite struct SessionResumingTests {

@@ -1,14 +1,15 @@
+import Instants
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// What a session keeps beyond its process, and what waits for it.
 @Suite struct SessionStoringTests {
   typealias Answers = SessionPublishingTests
 
   private static func stored(
-    _ version: MQTT.ProtocolVersion = .v5, restoring state: SessionState = SessionState(), sessionPresent: Bool = false
+    _ version: ProtocolVersion = .v5, restoring state: SessionState = SessionState(), sessionPresent: Bool = false
   ) -> SessionHarness {
     var harness = SessionHarness(version, restoring: state)
     _ = harness.connect(sessionPresent: sessionPresent)
@@ -31,8 +32,8 @@ import Testing
 
   // MARK: What waits
 
-  @Test("QoS 1: PUBLISH does not wait for the store", arguments: MQTT.ProtocolVersion.allCases)
-  func atLeastOnce(version: MQTT.ProtocolVersion) throws {
+  @Test("QoS 1: PUBLISH does not wait for the store", arguments: ProtocolVersion.allCases)
+  func atLeastOnce(version: ProtocolVersion) throws {
     var harness = Self.stored(version)
     let actions = try harness.publish(1, .atLeastOnce)
     #expect(actions.sent == [.numbered(1, .atLeastOnce, 1)])

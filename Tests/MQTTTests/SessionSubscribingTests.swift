@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// SUBSCRIBE and UNSUBSCRIBE with their answers, MQTT 5.0 §3.8 to §3.11.
 @Suite struct SessionSubscribingTests {

@@ -1,7 +1,7 @@
+import Instants
 import NIOCore
-import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// What a walk chooses by: numbers from a seed, or bytes that a fuzzer has thought of.
 struct WalkGenerator: RandomNumberGenerator {

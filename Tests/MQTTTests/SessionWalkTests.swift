@@ -1,7 +1,5 @@
 import Testing
 
-@testable import MQTT
-
 /// Long random walks of a session against `ModelServer`, over connections that are lost at any moment.
 @Suite struct SessionWalkTests {
   @Test(

@@ -1,7 +1,9 @@
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 @Suite struct StoreQueueTests {
   private let start = BootClock.now

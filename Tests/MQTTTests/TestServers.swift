@@ -4,9 +4,11 @@ import NIOPosix
 import Synchronization
 import TestScene
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 /// A mosquitto of a test's own, with every way to reach it, under names that only the test knows.
 struct WayBroker {
@@ -41,7 +43,7 @@ final class Life: ClientDelegate {
   private let past = Mutex<[(event: Client.Event, time: BootClock.Instant)]>([])
   private let name = "life-" + UUID().uuidString.prefix(8)
 
-  func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+  func connectPacket(for server: ServerAddress, version: MQTTCore.ProtocolVersion) async -> Connect {
     Connect(clientIdentifier: name, cleanStart: true, keepAlive: 60)
   }
 

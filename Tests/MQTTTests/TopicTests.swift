@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Topic names and filters, MQTT 5.0 §4.7 and §4.8.2.
 @Suite struct TopicTests {

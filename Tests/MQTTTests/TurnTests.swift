@@ -2,6 +2,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// Messages that end the turn of the event loop in which they are published.
 @Suite("Turns", .timed, .timeLimit(.minutes(2 * Patience.factor)))

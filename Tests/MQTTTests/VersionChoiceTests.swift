@@ -1,7 +1,9 @@
 import Testing
-import Time
 
+@testable import Instants
 @testable import MQTT
+@testable import MQTTCore
+@testable import Platform
 
 /// `version: auto`, DESIGN section 1, "Presence, in order", 9.
 @Suite struct VersionChoiceTests {

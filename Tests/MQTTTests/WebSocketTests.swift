@@ -4,6 +4,7 @@ import TestScene
 import Testing
 
 @testable import MQTT
+@testable import MQTTCore
 
 /// MQTT over WebSocket, MQTT 5.0 §6, against a server in this process.
 @Suite("WebSocket", .timed, .timeLimit(.minutes(1 * Patience.factor)))

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// The data representations, MQTT 5.0 §1.5.
 @Suite struct WireTests {

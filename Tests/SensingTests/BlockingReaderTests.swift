@@ -1,32 +1,35 @@
 import Synchronization
 import Testing
 
+@testable import Instants
+@testable import Measuring
+@testable import Platform
 @testable import Sensing
 
 @Suite(.timeLimit(.minutes(1))) struct BlockingReaderTests {
   /// Blocks like a driver until it is opened.
   final class Gate: SensorSource {
     let bus: Bus
-    private let monitor = Monitor(false)
+    private let lock = ConditionLock(false)
 
     init(_ bus: String = "gate", isSerial: Bool = false) {
       self.bus = Bus(bus, isSerial: isSerial)
     }
 
     func read() throws(SensorError) -> Measurement {
-      monitor.wait(for: .work) { $0 ? .ready(()) : .wait }
-      return Measurement(value: .flag(true))
+      lock.wait { $0 ? .ready(()) : .wait }
+      return Measurement(value: .flag(true), time: .now)
     }
 
     func open() {
-      monitor.withLock { $0 = true }
-      monitor.broadcast(.work)
+      lock.withLock { $0 = true }
+      lock.broadcast()
     }
   }
 
   struct Instant: SensorSource {
     var bus: Bus { Bus("instant") }
-    func read() throws(SensorError) -> Measurement { Measurement(value: .integer(1)) }
+    func read() throws(SensorError) -> Measurement { Measurement(value: .integer(1), time: .now) }
   }
 
   /// What a reader reports, as streams to await.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sensing
+@testable import Measuring
 
 @Suite struct BoardIdentityTests {
   static let machineID = "0123456789abcdef0123456789abcdef"

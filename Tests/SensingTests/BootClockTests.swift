@@ -1,6 +1,7 @@
 import Foundation
+import Instants
+import Platform
 import Testing
-import Time
 
 @Suite("BootClock")
 struct BootClockTests {

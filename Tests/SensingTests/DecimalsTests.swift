@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sensing
+@testable import Text
 
 @Suite struct DecimalsTests {
   @Test(

@@ -1,7 +1,8 @@
 import Glibc
 import Testing
 
-@testable import Sensing
+@testable import Platform
+@testable import Text
 
 @Suite struct FileRootTests {
   let tree: TemporaryTree

@@ -1,6 +1,8 @@
 import Testing
 
+@testable import Measuring
 @testable import Sensing
+@testable import Text
 
 @Suite struct FileSourceTests {
   let tree: TemporaryTree

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sensing
+@testable import Text
 
 @Suite struct PatternTests {
   @Test("a pattern that could take long or much memory is refused")

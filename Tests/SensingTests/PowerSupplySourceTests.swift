@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Measuring
 @testable import Sensing
 
 @Suite struct PowerSupplySourceTests {

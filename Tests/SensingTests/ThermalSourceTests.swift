@@ -1,6 +1,8 @@
 import Testing
-import Time
 
+@testable import Instants
+@testable import Measuring
+@testable import Platform
 @testable import Sensing
 
 @Suite struct ThermalSourceTests {

@@ -6,6 +6,8 @@ import Testing
 import enum TestScene.Selection
 import struct TestScene.SplitMix64
 
+@testable import MQTTCore
+@testable import Records
 @testable import Storage
 
 /// What the store says is stored is stored, whatever the disk does: each call of SQLite's fails once, and the power goes

@@ -2,6 +2,8 @@ import MQTT
 import NIOCore
 import Testing
 
+@testable import MQTTCore
+@testable import Records
 @testable import Storage
 
 @Suite("StateStore: the outbox")
@@ -46,6 +48,29 @@ struct OutboxStoreTests {
     #expect(try await again.readings(of: b, in: [5...7, 500...600], limit: 3).map(\.token) == [5, 7, 500])
   }
 
+  @Test("rows with numbers that cannot be are removed and counted, and the others are there")
+  func impossible() async throws {
+    let folder = try ScratchFolder()
+    let store = try await StateStore.open(folder: folder.path)
+    let stream = try #require(try await open(store).streams.first { $0.value == "a" }?.key)
+    try await store.apply(batch([(20, stream)]))
+    try await store.perform { database throws(StorageError) in
+      for sql in [
+        "INSERT INTO reading_stream VALUES (-1, 'c'), (9223372036854775807, 'd')",
+        "INSERT INTO reading_boot VALUES (-7, 'p', -9223372036854775808), (9223372036854775807, 'q', 9223372036854775807)",
+        "INSERT INTO reading VALUES (-1, \(stream), x'00'), (0, \(stream), x'00')",
+        "INSERT INTO reading VALUES (9223372036854775807, \(stream), x'00'), (-9223372036854775808, \(stream), x'00')",
+        "INSERT INTO reading VALUES (21, -1, x'00'), (22, 9223372036854775807, x'00'), (23, 9999, x'00')",
+      ] { try database.execute(sql) }
+    }
+    let outbox = try await open(store, boot: "y")
+    #expect(outbox.unreadable == 7)
+    #expect(try await tokens(outbox, store, stream) == [20])
+    #expect(outbox.streams.values.sorted() == Self.names && outbox.boot == 2)
+    #expect(try await open(store, boot: "y").unreadable == 0)
+    await store.close()
+  }
+
   @Test("a message that the session has stored is no waiting reading any more: in its transaction, or at the start")
   func session() async throws {
     let folder = try ScratchFolder()
@@ -87,6 +112,19 @@ struct OutboxStoreTests {
     let third = try await open(store, device: "three")
     #expect(third.setAside == 2 && third.sections.isEmpty)
     #expect(try await open(store, device: "three").setAside == 0)
+  }
+
+  @Test("what the broker is to forget is kept until it is removed, and is of one device only")
+  func clearings() async throws {
+    let folder = try ScratchFolder()
+    let store = try await StateStore.open(folder: folder.path)
+    #expect(try await open(store).clearings == [])
+    try await store.setClearings(added: ["b", "a", "c"], removed: [])
+    try await store.setClearings(added: ["a"], removed: ["b"])
+    await store.close()
+    let again = try await StateStore.open(folder: folder.path)
+    #expect(try await open(again).clearings == ["a", "c"])
+    #expect(try await open(again, device: "two").clearings == [])
   }
 
   @Test("numbers and the beginning of a boot are stored with the readings")

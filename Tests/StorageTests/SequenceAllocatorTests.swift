@@ -1,11 +1,14 @@
-import Storage
+import Instants
+import Readings
 import Testing
 
 @Suite("SequenceAllocator")
 struct SequenceAllocatorTests {
+  private let start = BootClock.Instant(nanoseconds: 0)
+
   /// What an owner with a working store does after each number.
   private func store(_ allocator: inout SequenceAllocator) {
-    let requests = allocator.requests()
+    let requests = allocator.requests(at: start)
     if !requests.isEmpty { allocator.reserved(requests) }
   }
 
@@ -22,7 +25,7 @@ struct SequenceAllocatorTests {
   func nothingUnstored() {
     var allocator = SequenceAllocator(stored: [:])
     #expect(allocator.next("door") == nil)
-    #expect(allocator.requests() == ["door": 1001])
+    #expect(allocator.requests(at: start) == ["door": 1001])
     #expect(allocator.next("door") == nil)
     allocator.reserved(["door": 1001])
     #expect(allocator.next("door")?.sequence == 1)
@@ -32,7 +35,7 @@ struct SequenceAllocatorTests {
   func cleanStop() {
     var allocator = SequenceAllocator(stored: ["door": .init(next: 43, exact: true)])
     #expect(allocator.next("door") == nil)
-    #expect(allocator.requests() == ["door": 1043])
+    #expect(allocator.requests(at: start) == ["door": 1043])
     allocator.reserved(["door": 1043])
     #expect(allocator.next("door") == .init(sequence: 43, restarted: false))
   }
@@ -62,11 +65,11 @@ struct SequenceAllocatorTests {
     store(&allocator)
     for _ in 1..<blockSize / 2 {
       _ = allocator.next("door")
-      #expect(allocator.requests().isEmpty)
+      #expect(allocator.requests(at: start).isEmpty)
     }
     _ = allocator.next("door")
-    #expect(allocator.requests() == ["door": 1 + 2 * blockSize])
-    #expect(allocator.requests().isEmpty)
+    #expect(allocator.requests(at: start) == ["door": 1 + 2 * blockSize])
+    #expect(allocator.requests(at: start).isEmpty)
   }
 
   @Test("the half that is left is used while the next block is being stored; then numbers wait")
@@ -76,7 +79,7 @@ struct SequenceAllocatorTests {
     store(&allocator)
     for expected in 1...10 as ClosedRange<UInt64> {
       #expect(allocator.next("door")?.sequence == expected)
-      _ = allocator.requests()
+      _ = allocator.requests(at: start)
     }
     #expect(allocator.next("door") == nil)
     allocator.reserved(["door": 21])
@@ -87,7 +90,7 @@ struct SequenceAllocatorTests {
   func names() {
     var allocator = SequenceAllocator(stored: ["a": .init(next: 7, exact: true)])
     allocator.register(["a", "b"])
-    #expect(allocator.requests() == ["a": 1007, "b": 1001])
+    #expect(allocator.requests(at: start) == ["a": 1007, "b": 1001])
     allocator.reserved(["b": 1001])
     #expect(allocator.next("a") == nil)
     #expect(allocator.next("b")?.sequence == 1)
@@ -109,26 +112,77 @@ struct SequenceAllocatorTests {
     var allocator = SequenceAllocator(stored: [:], blockSize: 4)
     allocator.storageIsUnavailable()
     for _ in 1...9 { _ = allocator.next("door") }
-    #expect(allocator.requests() == ["door": 14])
+    #expect(allocator.requests(at: start) == ["door": 14])
     allocator.reserved(["door": 14])
     #expect(!allocator.runsInMemory)
     #expect(allocator.next("door")?.sequence == 10)
   }
 
-  @Test("a request that failed is made again")
-  func askAgain() {
+  @Test("a request that failed is made again after 1 s, then after twice as long each time, up to a minute")
+  func backOff() {
     var allocator = SequenceAllocator(stored: [:])
     allocator.register(["door"])
-    #expect(allocator.requests() == ["door": 1001])
+    var now = start
+    for wait in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+      #expect(allocator.requests(at: now) == ["door": 1001])
+      allocator.reservationFailed(at: now)
+      let deadline = now + .seconds(wait)
+      #expect(allocator.retryDeadline == deadline)
+      #expect(allocator.requests(at: now).isEmpty)
+      #expect(allocator.requests(at: deadline - .nanoseconds(1)).isEmpty)
+      now = deadline
+    }
+    #expect(!allocator.requests(at: now).isEmpty)
+    allocator.reserved(["door": 1001])
+    #expect(allocator.retryDeadline == nil)
+    for _ in 1...500 { _ = allocator.next("door") }
+    #expect(allocator.requests(at: now) == ["door": 2001])
+    allocator.reservationFailed(at: now)
+    #expect(allocator.retryDeadline == now + .seconds(1), "a success begins the row anew")
+  }
+
+  @Test("numbers that are used while a request waits do not make it earlier")
+  func usedMeanwhile() {
+    var allocator = SequenceAllocator(stored: [:], blockSize: 4)
+    allocator.register(["door"])
+    _ = allocator.requests(at: start)
+    allocator.reservationFailed(at: start)
+    for number in 1...20 {
+      #expect(allocator.next("door")?.sequence == UInt64(number))
+      allocator.register(["window\(number)"])
+      #expect(allocator.requests(at: start).isEmpty)
+    }
+    #expect(allocator.requests(at: start + .seconds(1))["door"] == 25)
+  }
+
+  @Test("one reservation is under way at a time: the next asks for all that came up meanwhile")
+  func oneAtATime() {
+    var allocator = SequenceAllocator(stored: [:])
+    allocator.register(["door"])
+    let first = allocator.requests(at: start)
+    #expect(first == ["door": 1001])
+    allocator.register(["window"])
+    #expect(allocator.requests(at: start + .seconds(100)).isEmpty)
+    allocator.reserved(first)
+    #expect(allocator.requests(at: start) == ["window": 1001])
+  }
+
+  @Test("another store is asked at once")
+  func anotherStore() {
+    var allocator = SequenceAllocator(stored: [:])
+    allocator.register(["door"])
+    _ = allocator.requests(at: start)
+    allocator.reservationFailed(at: start)
+    allocator.adopt([:])
     allocator.storageIsUnavailable()
-    #expect(allocator.requests() == ["door": 1001])
+    #expect(allocator.requests(at: start) == ["door": 1001])
   }
 
   @Test("a confirmation that numbers given meanwhile have overtaken does not let them be given twice")
   func overtaken() {
     var allocator = SequenceAllocator(stored: [:], blockSize: 2)
     allocator.register(["door"])
-    let requests = allocator.requests()
+    let requests = allocator.requests(at: start)
     allocator.storageIsUnavailable()
     for _ in 1...5 { _ = allocator.next("door") }
     allocator.reserved(requests)
@@ -170,7 +224,7 @@ struct SequenceAllocatorTests {
   @Test("a name this run does not use is not asked for")
   func unusedName() {
     var allocator = SequenceAllocator(stored: ["gone": .init(next: 5, exact: false)])
-    #expect(allocator.requests().isEmpty)
+    #expect(allocator.requests(at: start).isEmpty)
     #expect(allocator.exact.isEmpty)
   }
 }

@@ -1,7 +1,10 @@
+import Instants
 import MQTT
 import NIOCore
 import Testing
 
+@testable import MQTTCore
+@testable import Records
 @testable import Storage
 
 @Suite("StateStore as SessionStore")
@@ -112,19 +115,38 @@ struct SessionStoreTests {
     await store.close()
   }
 
-  @Test("a message that is no packet is reported, with the file")
-  func damaged() async throws {
-    let store = try await StateStore.open(folder: folder.path)
+  @Test("a row that says nothing harms no other: it is counted once, and a message is kept beside the session")
+  func unreadable() async throws {
+    var store = try await StateStore.open(folder: folder.path)
+    try await store.apply([
+      .owner(SessionOwner(server: "mqtt://a", clientIdentifier: "board")),
+      .message(message(7, .published(identifier(2))), next: identifier(3)),
+    ])
     try await store.perform { database throws(StorageError) in
-      try database.execute("INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0)")
-    }
-    do {
-      _ = try await store.loadSession()
-      Issue.record("it was read")
-    } catch {
-      #expect(error.kind == .corrupt)
-      #expect(error.description.contains(folder.path))
+      try database.execute(
+        """
+        INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0);
+        INSERT INTO message SELECT -5, 9, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO message SELECT 9223372036854775807, 10, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO message SELECT 8, 2, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO subscription VALUES (3, x'00');
+        UPDATE message SET stored = -9223372036854775808;
+        """)
     }
     await store.close()
+    let held = try identifier(2)
+    for expected in [4, 0] {
+      store = try await StateStore.open(folder: folder.path)
+      let state = try await store.load()
+      #expect(state.unreadable == expected && state.keptAside == nil && state.writeError == nil)
+      #expect(state.session.messages.map(\.token) == [7, 8])
+      #expect(state.session.messages.map(\.state) == [.queued, .published(held)], "the newest has it")
+      #expect(state.session.owner?.clientIdentifier == "board")
+      let aside = try await store.perform { database throws(StorageError) in
+        try database.query("SELECT client_identifier FROM message_aside") { $0.text(0) }
+      }
+      #expect(aside == Array(repeating: "board", count: 3))
+      await store.close()
+    }
   }
 }

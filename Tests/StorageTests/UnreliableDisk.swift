@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import Instants
 import Synchronization
 
 /// SQLite's input and output [sqlite.org/vfs.html] around the system's own: it fails when it is told to, counts what it is

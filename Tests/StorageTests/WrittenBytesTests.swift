@@ -2,6 +2,9 @@ import MQTT
 import NIOCore
 import Testing
 
+@testable import Platform
+@testable import Readings
+@testable import Records
 @testable import Storage
 
 /// What reaches the file, counted under SQLite: a card lasts for so many bytes.
@@ -21,7 +24,7 @@ struct WrittenBytesTests {
     var numbers = SequenceAllocator(stored: [:])
     numbers.register(names)
     func reserve() async throws {
-      let ends = numbers.requests()
+      let ends = numbers.requests(at: .now)
       guard !ends.isEmpty else { return }
       try await store.reserve(ends)
       numbers.reserved(ends)

@@ -1,6 +1,9 @@
+import Instants
 import MQTT
+import MQTTCore
 import NIOCore
 import NIOPosix
+import Platform
 import Synchronization
 import Testing
 
@@ -77,7 +80,7 @@ package final class FakeConnection: Sendable {
   private let channel: any Channel
   private struct Past {
     var arrivals: [Arrival] = []
-    var version = MQTT.ProtocolVersion.v5
+    var version = MQTTCore.ProtocolVersion.v5
     var closed: ContinuousClock.Instant?
   }
   private let past = Mutex(Past())
@@ -91,7 +94,7 @@ package final class FakeConnection: Sendable {
   package var packets: [Packet] { arrivals.map(\.packet) }
   /// When the client closed it, or the broker.
   package var closed: ContinuousClock.Instant? { past.withLock(\.closed) }
-  package var version: MQTT.ProtocolVersion { past.withLock(\.version) }
+  package var version: MQTTCore.ProtocolVersion { past.withLock(\.version) }
 
   package var connect: Connect? {
     packets.lazy.compactMap { if case .connect(let connect) = $0 { connect } else { nil } }.first
@@ -141,7 +144,7 @@ package final class FakeConnection: Sendable {
     try await eventually("connection \(number) ends", within: limit, sourceLocation: sourceLocation) { closed }
   }
 
-  fileprivate func arrived(_ packet: Packet, _ version: MQTT.ProtocolVersion) {
+  fileprivate func arrived(_ packet: Packet, _ version: MQTTCore.ProtocolVersion) {
     past.withLock { past in
       past.version = version
       past.arrivals.append(Arrival(packet: packet, time: .now))

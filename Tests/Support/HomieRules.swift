@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import MQTTCore
 
 /// The rules of the Homie convention 5.0 (homieiot.github.io/specification/spec-core-v5_0_0) for what one device
 /// publishes, in the order that a subscriber hears it.

@@ -1,4 +1,5 @@
 import Foundation
+import Instants
 import Synchronization
 import Testing
 
@@ -85,6 +86,9 @@ package final class Mosquitto: Sendable {
     child.signal(signal)
     try await child.end()
   }
+
+  /// SIGSTOP and SIGCONT: it hangs for a while, and its sockets stay open.
+  package func signal(_ number: Int32) { running.withLock { $0 }?.signal(number) }
 
   /// Writes what it knows to its file now; returns when it has.
   package func save() async throws {

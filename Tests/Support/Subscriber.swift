@@ -1,7 +1,10 @@
 import Foundation
+import Instants
 import Logging
 import MQTT
+import MQTTCore
 import NIOCore
+import Platform
 import Synchronization
 import Testing
 
@@ -43,7 +46,7 @@ package final class Subscriber: ClientDelegate {
   }
 
   /// Begins to connect.
-  package func start(port: Int, version: MQTT.ProtocolVersion = .v5) async {
+  package func start(port: Int, version: MQTTCore.ProtocolVersion = .v5) async {
     var configuration = Client.Configuration(
       servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: port)])
     configuration.version = version
@@ -88,7 +91,7 @@ package final class Subscriber: ClientDelegate {
 
   // MARK: ClientDelegate
 
-  package func connectPacket(for server: ServerAddress, version: MQTT.ProtocolVersion) async -> Connect {
+  package func connectPacket(for server: ServerAddress, version: MQTTCore.ProtocolVersion) async -> Connect {
     var properties = Properties()
     if isDurable { properties.sessionExpiryInterval = .max }
     return Connect(

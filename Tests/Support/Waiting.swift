@@ -1,4 +1,5 @@
 import Foundation
+import Instants
 import NIOCore
 import NIOPosix
 import Testing

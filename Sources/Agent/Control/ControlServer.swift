@@ -1,9 +1,10 @@
+import Control
 import DequeModule
 internal import Glibc
 import Logging
 import NIOCore
 import NIOPosix
-import Threads
+import Platform
 
 /// Answers on the control socket, on the agent's event loop (`ControlRequest` has the protocol).
 ///
@@ -11,21 +12,28 @@ import Threads
 /// get; so are lines, the requests that are carried out in a second, and the connections that are taken in a second.
 /// A client has one request under way, and is not read meanwhile; who says nothing, or does not read its answer, is cut
 /// off.
-actor ControlServer {
-  nonisolated let eventLoop: any EventLoop
-  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+package actor ControlServer {
+  package nonisolated let eventLoop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   /// One line, without its end. Isolated: another one would begin on the global executor.
-  typealias Answer = @Sendable (isolated ControlServer, ControlRequest) async -> ByteBuffer
+  package typealias Answer = @Sendable (isolated ControlServer, ControlRequest) async -> ByteBuffer
 
   /// What there is to count.
-  struct Counts: Sendable, Equatable {
-    var connections = 0
-    var requests: UInt64 = 0
+  package struct Counts: Sendable, Equatable {
+    package var connections = 0
+    package var requests: UInt64 = 0
     /// Connections that found no place, and requests that were wrong or not allowed.
-    var refusals: UInt64 = 0
+    package var refusals: UInt64 = 0
     /// Connections that were cut off for saying nothing, or for not reading.
     var stalls: UInt64 = 0
+
+    package init(connections: Int = 0, requests: UInt64 = 0, refusals: UInt64 = 0, stalls: UInt64 = 0) {
+      self.connections = connections
+      self.requests = requests
+      self.refusals = refusals
+      self.stalls = stalls
+    }
   }
 
   private struct Peer {
@@ -45,7 +53,7 @@ actor ControlServer {
   }
 
   /// Connections, and how many of them may be anybody's.
-  static let limit = 16
+  package static let limit = 16
   static let strangerLimit = 12
   /// How long a client may take for a request, or for reading an answer.
   private let patience: Duration
@@ -67,10 +75,10 @@ actor ControlServer {
   private var trusted: Deque<UInt64> = []
   private var strangers: Deque<UInt64> = []
   private var pauseTimer: Scheduled<Void>?
-  private(set) var counts = Counts()
+  package private(set) var counts = Counts()
 
   /// - Parameter trusts: whether a user may do everything.
-  init(
+  package init(
     eventLoop: any EventLoop, logger: Logger, patience: Duration = .seconds(10),
     trusts: @escaping @Sendable (uid_t) -> Bool = { $0 == 0 || $0 == geteuid() }, answer: @escaping Answer
   ) {
@@ -82,7 +90,7 @@ actor ControlServer {
   }
 
   /// Listens at a path; where that cannot be, it says so and the agent does without.
-  func start(_ path: String) async {
+  package func start(_ path: String) async {
     do {
       let socket = try await BlockingWork.run(Self.thread) { try ControlSocket.bind(path) }
       self.socket = socket
@@ -128,7 +136,7 @@ actor ControlServer {
   }
 
   /// Cuts everybody off and takes the socket away.
-  func stop() async {
+  package func stop() async {
     hasStopped = true
     // As long as it is open its inode is no other file's.
     if let socket {

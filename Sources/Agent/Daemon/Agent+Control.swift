@@ -1,3 +1,4 @@
+import Control
 import Logging
 import NIOCore
 
@@ -54,7 +55,8 @@ extension Agent {
 
   private func abort() -> ByteBuffer {
     guard let daemon else { return ControlReply.failure(ControlError.notRunning) }
-    logger.warning("told to abort over the control socket")
+    logger.warning("told to abort over the control socket; the exit status is 0, so that systemd starts nothing again")
+    isAbortWanted = true
     // After the answer, which would be lost with the process.
     eventLoop.scheduleTask(in: .milliseconds(20)) { daemon.assumeIsolated { $0.abort() } }
     return ControlReply.success()

@@ -1,7 +1,10 @@
+import Configuration
+import Control
 import Logging
 import NIOCore
-import Storage
-import Threads
+import Planning
+import Platform
+import Records
 
 /// Why the configuration that runs stays.
 enum ReloadFailure: Error, CustomStringConvertible {
@@ -12,8 +15,6 @@ enum ReloadFailure: Error, CustomStringConvertible {
   /// These keys.
   case needsRestart([String])
   case plan(PlanError)
-  /// New names have to be in the store before their readings are.
-  case storage(StorageError)
   /// The files could not even be opened, for this reason.
   case unread(String)
 
@@ -27,7 +28,6 @@ enum ReloadFailure: Error, CustomStringConvertible {
       "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which takes a restart; "
         + "the configuration that runs stays"
     case .plan(let error): "\(error); the configuration that runs stays"
-    case .storage(let error): "\(error); the configuration that runs stays"
     case .unread(let reason): "the configuration cannot be read: \(reason); try again"
     }
   }
@@ -105,11 +105,10 @@ extension Agent {
     do throws(PlanError) {
       plan = try new.daemonPlan(
         device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+        memory: memory,
         thermometers: thermometers)
     } catch { throw .plan(error) }
-    let applied: [String]?
-    do throws(StorageError) { applied = try await daemon.apply(plan, change) } catch { throw .storage(error) }
-    guard let changes = applied else { throw .notRunning }
+    guard let changes = await daemon.apply(plan, change) else { throw .notRunning }
     configuration = new
     return Reloaded(changes: changes, warnings: result.diagnostics.map(\.description))
   }

@@ -1,21 +1,26 @@
+import Configuration
 internal import Glibc
+import Instants
 import Logging
-import MQTT
+import MQTTCore
+import Measuring
 import NIOCore
 import NIOPosix
+import Outbox
+import Planning
+import Platform
+import Readings
+import Records
 import Sensing
 import Storage
 import Synchronization
-import Time
-
-/// This program's version.
-public let limpetVersion = "0.1.0"
+import Text
 
 /// The agent: opens its store, finds out which device it is, and runs until it is told to stop.
 ///
 /// It lives on the one event loop, with everything that it starts there.
 public actor Agent {
-  nonisolated let eventLoop: any EventLoop
+  package nonisolated let eventLoop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   /// Where an agent runs, and what is around it.
@@ -44,22 +49,27 @@ public actor Agent {
     }
   }
 
-  var configuration: Configuration
-  let surroundings: Surroundings
-  let logger: Logger
-  let started = BootClock.now
-  var daemon: Daemon?
-  var control: ControlServer?
+  package var configuration: Configuration
+  package let surroundings: Surroundings
+  package let logger: Logger
+  package let started = BootClock.now
+  package var daemon: Daemon?
+  package var control: ControlServer?
   /// Known once the store is open.
-  var device: String?
+  package var device: String?
   /// Random, new in each process.
-  let instance: String
-  let thermometers = W1Conversions()
+  package let instance: String
+  package let memory: MemoryLimit?
+  package let thermometers = W1Conversions()
+  /// Where nothing is stored.
+  private var hold: StoreHold?
   var isReloading = false
   /// A signal asked for it meanwhile.
   var isReloadWanted = false
   var reloads: UInt64 = 0
   var failedReloads: UInt64 = 0
+  /// `limpet abort` was asked for.
+  var isAbortWanted = false
   /// Signals to end that came so far.
   private var terminations = 0
 
@@ -72,12 +82,14 @@ public actor Agent {
     instance = String(generator.next() as UInt64, radix: 16)
     self.logger = logger
     self.eventLoop = eventLoop
+    memory = MemoryLimit.read(in: surroundings.root)
   }
 
   /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
   ///
   /// - Parameter events: made before any thread.
-  /// - Returns: false when the end was not clean, so that the broker may have to say offline by the will.
+  /// - Returns: false when the end failed: it was not clean, so that the broker may have to say offline by the will, and
+  ///   nobody asked for that with `limpet abort`.
   /// - Throws: when the configuration cannot be run.
   public static func run(
     _ configuration: Configuration, _ surroundings: Surroundings, events: ProcessEvents, logger: Logger
@@ -89,7 +101,9 @@ public actor Agent {
       Task {
         do throws(PlanError) {
           let isClean = try await agent.run()
-          result.withLock { $0 = .success(isClean) }
+          // Whoever starts the process again when it has failed must not undo an abort that was asked for.
+          let isWanted = isClean || agent.isAbortWanted
+          result.withLock { $0 = .success(isWanted) }
         } catch {
           result.withLock { $0 = .failure(error) }
         }
@@ -117,7 +131,7 @@ public actor Agent {
     daemon?.assumeIsolated { isFirst ? $0.stop() : $0.abort() }
   }
 
-  private func networkChanged(_ addresses: Set<String>) {
+  private func networkChanged(_ addresses: Set<String>?) {
     daemon?.assumeIsolated { $0.networkChanged(addresses) }
   }
 
@@ -125,15 +139,16 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
-    let (anyStore, state, storeError) = await openStore()
+    guard let (anyStore, state, storeError) = await openStore() else { return false }
     let store = storeError == nil ? anyStore : nil
     let (device, identity) = await identify(store, state)
     self.device = device
-    for guarantee in ConfigurationSummary(configuration, root: surroundings.root, device: device).guarantees {
+    for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
       logger.notice("\(guarantee)")
     }
     var plan = try configuration.daemonPlan(
       device: device, instance: instance, root: surroundings.root, runtimeFolder: surroundings.runtimeFolder,
+      memory: memory,
       thermometers: thermometers)
     plan.identity = identity
     await startControl()
@@ -141,10 +156,11 @@ public actor Agent {
       do { try await store.addInstance(instance) } catch { logger.error("\(error)") }
     }
     await plan.keepSession(in: store, state.session, sync: configuration.storage.sync, logger: logger)
-    let (outbox, setAside) = await openOutbox(store, device: device, &plan)
+    let opened = await openOutbox(store, device: device, &plan)
     let daemon = Daemon(
-      plan: plan, store: anyStore, storeError: storeError, state: state, outbox: outbox, setAside: setAside,
-      numbers: await firstNumbers(store, state, plan),
+      plan: plan, store: anyStore, storeError: storeError, outboxError: opened.error, state: state,
+      outbox: opened.outbox, setAside: opened.setAside,
+      clearings: opened.clearings, numbers: await firstNumbers(store, state, plan),
       start: start(after: state), service: surroundings.service,
       facts: facts(ofDevice: device), eventLoop: eventLoop, logger: logger)
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
@@ -166,11 +182,20 @@ public actor Agent {
 
   // MARK: The store
 
-  private func openStore() async -> (StateStore?, StoredState, StorageError?) {
-    guard configuration.storage.sync != .never else { return (nil, StoredState(), nil) }
+  /// nil: another agent uses the folder, and this one is not to run.
+  private func openStore() async -> (StateStore?, StoredState, StorageError?)? {
+    let folder = configuration.storage.path
     do throws(StorageError) {
-      let store = try await StateStore.open(folder: configuration.storage.path)
-      let state = try await store.load()
+      guard configuration.storage.sync != .never else {
+        try await holdFolder()
+        return (nil, StoredState(), nil)
+      }
+      let store = try await whenFree { () throws(StorageError) in try await StateStore.open(folder: folder) }
+      let state = try await load(store)
+      if state.unreadable > 0 {
+        logger.error(
+          "\(state.unreadable) rows of the stored session said nothing; they are set aside, and all else goes on")
+      }
       if let aside = state.keptAside {
         logger.error(
           "the storage was damaged and begins anew; the damaged file is kept as \(aside.path): \(aside.reason)")
@@ -178,18 +203,65 @@ public actor Agent {
       if let error = state.writeError { logger.error("\(error)") }
       return (store, state, nil)
     } catch {
+      guard !error.kind.isHeld else {
+        logger.critical("\(error)")
+        return nil
+      }
       logger.error(
         "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
-      return (StateStore.unopened(folder: configuration.storage.path), StoredState(), error)
+      return (await StateStore.unopened(folder: folder), StoredState(), error)
     }
   }
+
+  /// A file that proves to be damaged when it is read is kept aside like one that cannot be opened.
+  private func load(_ store: StateStore) async throws(StorageError) -> StoredState {
+    do throws(StorageError) { return try await store.load() } catch {
+      guard error.isDamage else { throw error }
+      return try await store.reopen(replacing: error)
+    }
+  }
+
+  /// Two agents of one configuration would throw each other off the broker, also where neither stores anything.
+  private func holdFolder() async throws(StorageError) {
+    let folder = configuration.storage.path
+    hold = try await whenFree { () throws(StorageError) in
+      let result = try? await BlockingWork.run("limpet-storage") {
+        Result { () throws(StorageError) in try StoreHold(existing: folder) }
+      }
+      switch result {
+      case .success(let hold): return hold
+      case .failure(let error) where error.kind.isHeld: throw error
+      // No folder, no service that uses it.
+      case .failure, nil: return nil
+      }
+    }
+  }
+
+  /// Tries for a while: at a restart, or an upgrade, whoever holds the folder may be about to end.
+  private func whenFree<Value: Sendable>(
+    _ open: () async throws(StorageError) -> Value
+  ) async throws(StorageError) -> Value {
+    let deadline = BootClock.now + Self.holderPatience
+    var hasSaidSo = false
+    while true {
+      do throws(StorageError) { return try await open() } catch {
+        guard error.kind.isHeld, BootClock.now < deadline, terminations == 0 else { throw error }
+        if !hasSaidSo { logger.notice("\(error.message); waiting \(Self.holderPatience.inWords) for it to end") }
+        hasSaidSo = true
+        try? await eventLoop.scheduleTask(in: .milliseconds(100)) {}.futureResult.get()
+      }
+    }
+  }
+
+  /// How long another agent may take to end.
+  private static let holderPatience = Duration.seconds(5)
 
   private func start(after state: StoredState) -> Daemon.Start {
     guard state.epoch > 0, state.lastStop == nil else { return Daemon.Start(reason: "start") }
     let now = WallClock.now().time(of: .now).milliseconds / 1000
     // A clock that has not been set yet knows no distance.
     let last = AliveMark(runtimeFolder: surroundings.runtimeFolder).time ?? state.lastWrite
-    let goneFor = last.flatMap { $0 <= now ? UInt64(now - $0) : nil }
+    let goneFor = last.flatMap { (0...max(0, now)).contains($0) ? UInt64(now - $0) : nil }
     return Daemon.Start(reason: "recovered", goneFor: goneFor)
   }
 
@@ -217,7 +289,7 @@ public actor Agent {
       stored: state.sequences, reservesBlocks: configuration.storage.sync != .always,
       historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
     numbers.register(plan.streams.map(\.name))
-    let ends = numbers.requests()
+    let ends = numbers.requests(at: .now)
     guard let store else {
       numbers.storageIsUnavailable()
       return numbers
@@ -228,33 +300,45 @@ public actor Agent {
       numbers.reserved(ends)
     } catch {
       logger.error("\(error); sequence numbers are not reserved: a restart may repeat them")
-      numbers.storageIsUnavailable()
+      numbers.reservationFailed(at: .now)
     }
     return numbers
   }
 
+  private struct OpenedOutbox {
+    var outbox: Outbox
+    var setAside = 0
+    /// Topics whose retained reading the broker is to forget.
+    var clearings: [String] = []
+    /// Why it is not open; the daemon tries again.
+    var error: StorageError?
+  }
+
   /// What waits on the disk, with the names that it belongs to.
-  private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> (
-    Outbox, setAside: Int
-  ) {
-    guard let store else { return (Outbox(plan.outbox), 0) }
+  private func openOutbox(_ store: StateStore?, device: String, _ plan: inout Daemon.Plan) async -> OpenedOutbox {
+    guard let store else { return OpenedOutbox(outbox: Outbox(plan.outbox, at: .now)) }
     let boot = BootIdentity.read(in: surroundings.root)
-    do {
+    do throws(StorageError) {
       let stored = try await store.openOutbox(device: device, boot: boot, names: plan.streams.map(\.name))
       if stored.setAside > 0 {
         logger.warning("\(stored.setAside) readings of another identity waited here; they are set aside, not sent")
       }
+      if stored.unreadable > 0 {
+        logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
+      }
       for name in stored.formerNames(beside: plan.streams.map(\.name)) {
-        plan.streams.append(try configuration.formerStream(name, device: device))
+        // A name that makes no topic stays where it is: nobody could send it.
+        guard let stream = try? configuration.formerStream(name, device: device) else { continue }
+        plan.streams.append(stream)
         plan.outbox.keepsLatest.append(false)
       }
-      var outbox = Outbox(plan.outbox)
+      var outbox = Outbox(plan.outbox, at: .now)
       outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
       if outbox.count > 0 { logger.notice("\(outbox.count) readings wait in the storage") }
-      return (outbox, stored.setAside)
+      return OpenedOutbox(outbox: outbox, setAside: stored.setAside, clearings: stored.clearings)
     } catch {
-      logger.error("\(error); readings that wait are in memory only")
-      return (Outbox(plan.outbox), 0)
+      logger.error("\(error); readings that wait are in memory only until it can be opened")
+      return OpenedOutbox(outbox: Outbox(plan.outbox, at: .now), error: error)
     }
   }
 
@@ -278,6 +362,10 @@ public actor Agent {
   }
 }
 
+extension StorageError.Kind {
+  fileprivate var isHeld: Bool { if case .held = self { true } else { false } }
+}
+
 extension StoredIdentity.Source {
   fileprivate var words: String {
     switch self {
@@ -289,12 +377,13 @@ extension StoredIdentity.Source {
 }
 
 extension Daemon.Plan {
-  /// The session goes on where the last process left off, and is kept for the next one. That of another client, which
-  /// this device was before, is set aside: a new identity does not send what an old one measured.
-  mutating func keepSession(
+  /// The session goes on where the last process left off, and is kept for the next one; with `clean_start` the server
+  /// forgets it, and what was under way is sent as new. That of another client, which this device was before, is set
+  /// aside: a new identity does not send what an old one measured.
+  package mutating func keepSession(
     in store: StateStore?, _ state: SessionState, sync: Configuration.Sync, logger: Logger
   ) async {
-    guard let store, !cleanStart else { return }
+    guard let store else { return }
     switch sync {
     case .always: client.storeDelay = .zero
     case .within(let delay): client.storeDelay = delay

@@ -1,14 +1,21 @@
+import Instants
 import MQTT
+import MQTTCore
 import NIOCore
-import Storage
-import Time
+import Platform
+import Presence
+import Records
+import Text
 
 extension Daemon: ClientDelegate {
-  func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
+  package func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
     epoch = await nextEpoch()
     var connect = plan.connect
     connect.cleanStart = plan.cleanStart
-    connect.will = plan.presence.will(epoch: epoch, version)
+    let flags = wills.flags(for: server, full: plan.presence.willFlags, at: .now)
+    askedWill = flags
+    connect.will = plan.presence.will(epoch: epoch, version, flags: flags)
+    connectPresence = plan.presence
     return connect
   }
 
@@ -25,7 +32,7 @@ extension Daemon: ClientDelegate {
     }
   }
 
-  func client(_ client: isolated Client, did event: Client.Event) {
+  package func client(_ client: isolated Client, did event: Client.Event) {
     assumeIsolated { $0.handle(event) }
   }
 
@@ -53,8 +60,14 @@ extension Daemon: ClientDelegate {
     }
   }
 
-  private func connected(_ connected: Session.Connected, to server: ServerAddress) {
+  private func connected(_ granted: Session.Connected, to server: ServerAddress) {
+    wills.accepted(askedWill ?? plan.presence.willFlags, full: plan.presence.willFlags, by: server)
+    let connected = granted.limited(by: wills.reduction(for: server))
     connection = connected
+    if let spoken { owed.add(spoken.presence, on: spoken.server) }
+    spoken = (connectPresence, server)
+    if let lastServer, lastServer != server { forgetRests() }
+    lastServer = server
     transport = server.transport
     let away = record.connected(connected, server, at: .now).map { ", after \($0.inWords) without" } ?? ""
     logger.notice(
@@ -65,11 +78,14 @@ extension Daemon: ClientDelegate {
     warn(of: connected, server)
     watchPresence()
     outbox.connected(at: .now)
+    retained.connected(isNew: !connected.sessionPresent && connected.limits.retainAvailable, at: .now)
     if departure.isLeaving {
       perform(departure.connected(isIdle: isIdle))
     } else {
-      sayOnline(connected, isRenewed: renewal != nil)
-      renewal = nil
+      let isRenewed = farewell.isUnderWay
+      farewell.end()
+      sayOnline(connected, isRenewed: isRenewed)
+      sayOwedOffline()
       tellHealth()
       beginAnnouncing(connected)
     }
@@ -78,7 +94,9 @@ extension Daemon: ClientDelegate {
   /// What this server does not do of what was asked for.
   private func warn(of connected: Session.Connected, _ server: ServerAddress) {
     let limits = connected.limits
-    if !limits.retainAvailable {
+    if let reduction = wills.reduction(for: server) {
+      logger.warning("\(server) does not take the whole will: \(reduction.sentence)")
+    } else if !limits.retainAvailable {
       logger.warning("\(server) keeps no retained messages: who subscribes later does not see the status")
     }
     if connected.version == .v311 && plan.presence.lease > .zero {
@@ -97,17 +115,24 @@ extension Daemon: ClientDelegate {
 
   private func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
     let wasConnected = connection != nil
+    learnWill(from: loss)
     connection = nil
     birth = nil
+    lease.end()
+    leaseTimer?.cancel()
+    birthAnswer = .none
     waitingPresence = []
+    owed.lost()
+    retained.disconnected()
     outbox.disconnected(at: .now)
     unwatchPresence()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0) }
+    if !topics.topics.isEmpty { withdrawResting() }
     record.lost(loss, retryAfter: wait?.delay, at: .now)
-    if renewal != nil, wasConnected, delay != nil {
+    if farewell.isUnderWay, wasConnected, delay != nil {
       // Whatever ended it: the next one is made by the new configuration.
       logger.notice("disconnected, to connect by the new configuration")
-      handOver()
+      perform(farewell.lost())
     } else if case .session(.unknownSession) = loss {
       logger.notice("\(loss); it is begun anew")
     } else if let wait {
@@ -124,17 +149,34 @@ extension Daemon: ClientDelegate {
     perform(departure.lost(willRetry: delay != nil))
   }
 
+  /// What the end of an attempt says about the will that its CONNECT had.
+  private func learnWill(from loss: ConnectionLoss) {
+    guard case .connecting(let server, let version) = record.state, let asked = askedWill else { return }
+    let full = plan.presence.willFlags
+    let isSmaller =
+      switch loss {
+      case .session(.refused(let code, _, _)): wills.refused(code, asked, full: full, by: server, at: .now)
+      case .closed(.connect, received: false, _) where version == .v311:
+        wills.closedSilently(full: full, by: server, at: .now)
+      default: false
+      }
+    guard isSmaller, let reduction = wills.reduction(for: server) else { return }
+    logger.notice("\(server): a will of \(reduction.flags) is tried next")
+  }
+
   // MARK: Readings
 
   /// Sends waiting readings while the session has room, and keeps those that it has none for.
-  func pump() {
+  package func pump() {
     sendReadings()
     keepReadings()
   }
 
   private func sendReadings() {
-    guard renewal == nil, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
-    if !clearings.isEmpty { sendClearings() }
+    guard !farewell.isUnderWay, waitingPresence.isEmpty, !departure.hasSaidFarewell else { return }
+    // Behind what an earlier process has published to the same topics.
+    if clearings.hasNext, leftOver.isEmpty { sendClearing() }
+    if retained.hasNext, leftOver.isEmpty { sendRetained() }
     guard !outbox.isEmpty || !leftOver.isEmpty, let client, let (limits, version) = granted else { return }
     let qos = min(plan.qos, limits.maximumQoS)
     // One reading that nothing waits before is sent without asking for room first: of what a message costs here, each
@@ -159,7 +201,10 @@ extension Daemon: ClientDelegate {
       }
       room -= 1
       let isLast = room == 0 || outbox.isEmpty
+      // Before it goes out: at QoS 0 that is the end of its course.
+      if message.retain { retained.sent(message, of: taken.reading.stream, taken.token, at: now) }
       guard send(message.adapted(to: limits), taken.token, client, endsTurn: isLast) else {
+        retained.settled(taken.token, isDelivered: false)
         return outbox.giveBack(taken)
       }
     }
@@ -179,7 +224,7 @@ extension Daemon: ClientDelegate {
   }
 
   /// False: there is no room for it now.
-  func send(_ message: Message, _ token: Session.Token, _ client: Client, endsTurn: Bool = false) -> Bool {
+  package func send(_ message: Message, _ token: Session.Token, _ client: Client, endsTurn: Bool = false) -> Bool {
     underWay += 1
     do { try client.assumeIsolated { try $0.publish(message, token: token, endsTurn: endsTurn) } } catch {
       underWay -= 1
@@ -188,6 +233,8 @@ extension Daemon: ClientDelegate {
       }
       refused += 1
       outbox.settled(token, at: .now)
+      retained.settled(token, isDelivered: false)
+      if lateMessages.remove(token) != nil { outbox.disk.endMessage(token, at: .now) }
       logger.error("a reading of \(message.topic) cannot be sent and was given up: \(error)")
       if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
     }
@@ -196,22 +243,45 @@ extension Daemon: ClientDelegate {
   }
 
   private func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
+    if token == FirstToken.clearing { return clearingSettled(outcome) }
     if token == FirstToken.birthPresence, case .delivered = outcome { conflict.spoke() }
-    if token == FirstToken.stopStatus, case .delivered = outcome {
-      perform(departure.farewellAcknowledged(at: .now))
+    switch (token, outcome) {
+    case (FirstToken.birthStatus, .delivered):
+      birthAnswer = .acknowledged
+      takes(plan.presence.status)
+    case (FirstToken.birthStatus, .refused(let code)):
+      birthAnswer = .refused(code)
+      refuses(plan.presence.status, code)
+    case (FirstToken.birthPresence, .delivered): takes(plan.presence.presence)
+    case (FirstToken.birthPresence, .refused(let code)): refuses(plan.presence.presence, code)
+    default: break
     }
     if case .refused(let code) = outcome, token < FirstToken.readings {
-      logger.error("the server refused a message about the presence: \(code)")
-      if token == FirstToken.stopStatus { perform(departure.farewellRefused()) }
+      if token > FirstToken.birthPresence {
+        logger.error("the server refused a message about the presence: \(code)")
+      }
     }
-    if token == FirstToken.stopStatus { handOver() }
+    if token == FirstToken.stopStatus { offlineSettled(outcome) }
+    if token == FirstToken.owedStatus, outcome != .abandoned {
+      owed.settled()
+      sayOwedOffline()
+    }
     guard token >= FirstToken.readings else { return }
+    if token >= FirstToken.retained { return retainedSettled(token, outcome) }
     underWay -= 1
+    let stream = outbox.stream(of: token)
+    if let stream, waitsAgain(token, plan.streams[stream].topic, outcome) { return }
     outbox.settled(token, at: .now)
+    retained.settled(token, isDelivered: outcome == .delivered)
+    if lateMessages.remove(token) != nil { outbox.disk.endMessage(token, at: .now) }
     switch outcome {
     case .delivered:
       tally.delivered += 1
       messageTaken()
+      if let stream {
+        workingStreams.insert(stream)
+        takes(plan.streams[stream].topic)
+      }
     case .abandoned: break
     case .refused(let code):
       refused += 1
@@ -223,6 +293,21 @@ extension Daemon: ClientDelegate {
     if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 
-  /// Nothing waits, nothing is under way, nothing is being read.
-  var isIdle: Bool { unsent == 0 && reading.isEmpty && inputs.monitor == nil }
+  /// The broker takes nothing on the reading's topic: it waits in the outbox again. False: its course is over.
+  private func waitsAgain(_ token: Session.Token, _ topic: TopicName, _ outcome: Session.Outcome) -> Bool {
+    switch outcome {
+    case .refused(let code):
+      guard !RestingTopics.concernsMessage(code) else { return false }
+      refuses(topic, code)
+    case .abandoned: break
+    case .delivered, .rejected: return false
+    }
+    guard outbox.putBack(token, .now(), at: .now) else { return false }
+    keepReadings()
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
+    return true
+  }
+
+  /// Nothing waits that may go, nothing is under way, nothing is being read.
+  package var isIdle: Bool { unsent == outbox.restingCount && reading.isEmpty && inputs.monitor == nil }
 }

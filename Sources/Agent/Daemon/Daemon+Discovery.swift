@@ -1,6 +1,10 @@
-import MQTT
+import Discovery
+import MQTTCore
 import NIOCore
-import Storage
+import Outbox
+import Presence
+import Readings
+import Records
 
 /// What home automation is told of this device, beside its readings.
 extension Daemon {
@@ -52,13 +56,18 @@ extension Daemon {
   private static let answerSpread = Duration.seconds(1)
 
   /// Publishes what is next, while there is a connection.
-  func announce() {
+  package func announce() {
     // Asked after each reading, and seldom for something.
     guard announcer.hasNext else { return }
     // The place that is kept free is the presence's.
-    guard let connection, !departure.isLeaving, renewal == nil, let client, client.assumeIsolated({ $0.room }) > 0,
+    guard let connection, !departure.isLeaving, !farewell.isUnderWay, let client,
+      client.assumeIsolated({ $0.room }) > 0,
       let step = announcer.next()
     else { return }
+    guard !topics.isResting(step.topic) else {
+      _ = announcer.settled(isDelivered: false)
+      return announce()
+    }
     let message = Message(
       topic: step.topic, payload: step.payload, qos: .atLeastOnce, retain: step.isRetained)
     do {
@@ -72,7 +81,13 @@ extension Daemon {
   }
 
   func announced(_ outcome: Session.Outcome) {
-    if case .refused(let code) = outcome { logger.error("the server refused a description of this device: \(code)") }
+    if let topic = announcer.current?.topic {
+      switch outcome {
+      case .refused(let code): refuses(topic, code)
+      case .delivered: takes(topic)
+      case .abandoned, .rejected: break
+      }
+    }
     if let change = announcer.settled(isDelivered: outcome == .delivered) { record(change) }
     announce()
   }
@@ -164,7 +179,7 @@ extension Daemon {
   ) async {
     var earlier: Announcement?
     if let homie {
-      await homie.leave(within: Self.farewellLimit)
+      await homie.leave(within: Farewell.limit)
       await homie.waitForEnd()
       // Who waits for the end waits for this one.
       guard !departure.isLeaving else { return }
@@ -182,14 +197,14 @@ extension Daemon {
     await storeAnnouncements()
     guard !departure.isLeaving else { return }
     for value in values { await homie?.take(value.content, of: value.name) }
-    if connection != nil, renewal == nil { await homie?.start() }
+    if connection != nil, !farewell.isUnderWay { await homie?.start() }
   }
 
   /// The last reading of each name that goes on.
   private func lastValues(without change: PlanChange) -> [(name: String, content: Reading.Content)] {
     let others = Set(change.changed)
     let numbered = lastReadings.compactMap { $0 }.map { ($0.stream, $0.content) }
-    return (numbered + unnumbered.map { ($0.stream, $0.content) }).compactMap { stream, content in
+    return (numbered + unnumbered.readings.map { ($0.stream, $0.content) }).compactMap { stream, content in
       let name = plan.streams[stream].name
       return plan.streams[stream].isRemoved || others.contains(name) ? nil : (name, content)
     }
@@ -198,7 +213,7 @@ extension Daemon {
   // MARK: Homie
 
   /// A reading was taken: Homie has it at once, everything else in its turn.
-  func accept(_ reading: UnnumberedReading) {
+  package func accept(_ reading: UnnumberedReading) {
     unnumbered.append(reading)
     guard let homie else { return }
     let name = plan.streams[reading.stream].name

@@ -1,24 +1,29 @@
+import Configuration
+import Instants
+import Measuring
 import NIOCore
+import Outbox
+import Platform
+import Readings
+import Records
 import Sensing
-import Storage
-import Time
 
 /// A GPIO line of the configuration, ready to be watched.
-struct PlannedInput: Sendable {
+package struct PlannedInput: Sendable {
   /// What it was made of: as long as that is the same, it goes on.
-  let origin: InputConfiguration
+  package let origin: InputConfiguration
   /// Index into the plan's streams.
-  var stream: Int
+  package var stream: Int
   /// Its place in the monitor, by which it is known here: it stays the same for as long as the line is watched.
-  var place: Int
-  let gpio: GPIOInput
+  package var place: Int
+  package let gpio: GPIOInput
   /// Of a counter; nil: of another mode.
-  let counter: Counter?
+  package let counter: Counter?
 
-  struct Counter: Sendable {
-    let interval: Duration
-    let scale: Double
-    let unit: String?
+  package struct Counter: Sendable {
+    package let interval: Duration
+    package let scale: Double
+    package let unit: String?
   }
 }
 
@@ -31,7 +36,7 @@ struct Outlet: Sendable {
 }
 
 /// What changes about the inputs while the agent runs.
-struct InputsState {
+package struct InputsState {
   /// nil: there are none, or they are released.
   var monitor: GPIOMonitor?
   /// By place.
@@ -41,28 +46,30 @@ struct InputsState {
   /// Where readings of `planned` go: what each of them needs to know, and no more is copied for it.
   private(set) var outlets: [Int: Outlet] = [:]
   /// Places that no line has.
-  var freePlaces: Set<Int> = []
+  package var freePlaces: Set<Int> = []
   /// Of inputs in mode `counter`, by place.
-  var counters: [Int: PulseCounter] = [:]
+  package var counters: [Int: PulseCounter] = [:]
   /// Why an input cannot be read, by place; an input in mode `counter` that was not looked for yet is neither here nor in
   /// `found`.
-  var failures: [Int: String] = [:]
-  var found: Set<Int> = []
+  package var failures: [Int: String] = [:]
+  package var found: Set<Int> = []
   /// What the disk has of the counters, by name.
   var storedCounts: [String: StoredCount]
   /// What the counters stood at when the lines were released, by name.
   var finalCounts: [String: StoredCount] = [:]
+  /// Counts are on their way to the disk.
+  var isStoringCounts = false
 
-  init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
+  package init(_ plan: Daemon.Plan, _ storedCounts: [String: StoredCount]) {
     self.storedCounts = storedCounts
     adopt(plan.inputs)
     for input in plan.inputs { count(input) }
   }
 
-  mutating func adopt(_ inputs: [PlannedInput]) { planned = Dictionary(inputs.map { ($0.place, $0) }) { $1 } }
+  package mutating func adopt(_ inputs: [PlannedInput]) { planned = Dictionary(inputs.map { ($0.place, $0) }) { $1 } }
 
   /// Goes on where the disk's count of this name stands.
-  mutating func count(_ input: PlannedInput) {
+  package mutating func count(_ input: PlannedInput) {
     guard let counter = input.counter else { return }
     var generator = SystemRandomNumberGenerator()
     counters[input.place] = PulseCounter(
@@ -165,11 +172,14 @@ extension Daemon {
     currentCounts.filter { inputs.storedCounts[$0.key] != $0.value }
   }
 
-  /// Stores the counters that moved.
+  /// Stores the counters that moved. One write is under way at a time: a disk that hangs collects no others behind it,
+  /// and what it misses, or could not do, is done at the next checkpoint.
   func storeCounts() {
     let moved = movedCounts
-    guard !moved.isEmpty, let store else { return }
+    guard !inputs.isStoringCounts, !moved.isEmpty, let store else { return }
+    inputs.isStoringCounts = true
     Task {
+      defer { inputs.isStoringCounts = false }
       do throws(StorageError) {
         try await store.setCounts(moved)
         inputs.storedCounts.merge(moved) { $1 }

@@ -1,6 +1,9 @@
+import Instants
 import NIOCore
+import Outbox
+import Platform
+import Records
 import Storage
-import Time
 
 /// Between the outbox, which knows what to write and to read, and the store, which does it on a thread of its own.
 extension Daemon {
@@ -9,7 +12,8 @@ extension Daemon {
     guard outbox.hasWork, outbox.disk.isOpen, let store else { return }
     let now = BootClock.now
     if let read = outbox.nextRead(at: now) { load(read, store) }
-    guard let deadline = outbox.writeDeadline(at: now) else { return }
+    if let streams = outbox.nextNaming(at: now) { Task { await name(streams, store) } }
+    guard let deadline = outbox.writeDeadline(at: now) ?? outbox.namingDeadline(at: now) else { return }
     guard deadline <= now else { return armKeepTimer(deadline) }
     if let batch = outbox.takeBatch(streamName, .now(), at: now) {
       write(batch, store)
@@ -19,6 +23,20 @@ extension Daemon {
   }
 
   private func streamName(_ stream: Int) -> String { plan.streams[stream].name }
+
+  private func name(_ streams: [Int], _ store: StateStore) async {
+    let names = streams.map(streamName)
+    do throws(StorageError) {
+      let numbers = try await store.numberStreams(names)
+      outbox.named(
+        Dictionary(zip(streams, names).compactMap { stream, name in numbers[name].map { (stream, $0) } }) { $1 })
+      storageWorks()
+    } catch {
+      outbox.namingFailed(at: .now)
+      storageFails(error)
+    }
+    pump()
+  }
 
   private func write(_ batch: OutboxBatch, _ store: StateStore) {
     Task {
@@ -80,6 +98,8 @@ extension Daemon {
       await store.settle()
       numberReadings()
     }
+    if outbox.disk.isNaming { await store.settle() }
+    if let streams = outbox.nextNaming(isLast: true, at: .now) { await name(streams, store) }
     while true {
       if let batch = outbox.takeBatch(all: true, streamName, .now(), at: .now) {
         guard await apply(batch, store) else { return }

@@ -1,14 +1,19 @@
+import Instants
 import MQTT
+import MQTTCore
 import NIOCore
-import Time
+import Platform
+import Presence
+import Text
 
 /// What the agent says about itself, and how it sees to it that this stays true.
 extension Daemon {
   // MARK: Saying
 
   /// - Parameter isRenewed: a new configuration is the reason for this connection.
-  func sayOnline(_ connected: Session.Connected, isRenewed: Bool = false) {
+  package func sayOnline(_ connected: Session.Connected, isRenewed: Bool = false) {
     births += 1
+    birthAnswer = .none
     let isFirst = births == 1
     birth = PresenceMessages.Statement(
       event: .birth, reason: isFirst ? start.reason : isRenewed ? "reload" : "reconnected", epoch: epoch,
@@ -17,23 +22,71 @@ extension Daemon {
     tellBirth()
   }
 
-  /// Tells it again before it expires; a server of 3.1.1 forgets nothing, so once is enough there.
+  /// Publishes it, and sees to it that it never expires; a server of 3.1.1 forgets nothing, so once is enough there.
   func tellBirth() {
-    leaseTimer?.cancel()
-    guard var birth, !departure.isLeaving else { return }
+    // After a farewell nothing may say online again, whatever has changed.
+    guard var birth, !departure.isLeaving, !farewell.isUnderWay else { return }
     birth.conflict = conflict.rival?.description
     birth.storageError = storageError
     birth.dropped = outbox.dropped + outbox.expired
-    publish(plan.presence.status(birth), FirstToken.birthStatus)
-    publish(plan.presence.presence(birth), FirstToken.birthPresence)
-    guard plan.presence.lease > .zero, birth.connection.version == .v5 else { return }
-    leaseTimer = after(plan.presence.lease) { $0.tellBirth() }
+    if !topics.isResting(plan.presence.status) { publish(plan.presence.status(birth), FirstToken.birthStatus) }
+    if !topics.isResting(plan.presence.presence) { publish(plan.presence.presence(birth), FirstToken.birthPresence) }
+    lease.told(every: birth.connection.version == .v5 ? plan.presence.lease : .zero, at: .now)
+    renewLease()
+  }
+
+  /// Publishes the birth again if that is due, and looks again when it will be: timers do not count a suspend, so one
+  /// that is late is put right by `clockJumped`.
+  func renewLease() {
+    leaseTimer?.cancel()
+    leaseTimer = nil
+    guard birth != nil, !departure.isLeaving, let deadline = lease.deadline else { return }
+    let now = BootClock.now
+    guard !lease.isDue(at: now) else { return tellBirth() }
+    leaseTimer = after(now.duration(to: deadline)) { $0.renewLease() }
+  }
+
+  /// The farewell to this connection, by the topics that it was made with.
+  ///
+  /// - Returns: false: the broker will not get it on this connection.
+  func sayOffline(because reason: String, over connected: Session.Connected) -> Bool {
+    let statement = PresenceMessages.Statement(
+      event: .stop, reason: reason, epoch: epoch, since: WallClock.now().time(of: .now), connection: connected,
+      transport: transport)
+    // A birth that waits for a place is not true any more.
+    waitingPresence = []
+    publish(connectPresence.presence(statement), FirstToken.stopPresence)
+    return publish(connectPresence.status(statement), FirstToken.stopStatus)
+  }
+
+  /// The course of an `offline` on this connection is over; one that is abandoned was lost with it.
+  func offlineSettled(_ outcome: Session.Outcome) {
+    switch outcome {
+    case .delivered:
+      spoken = nil
+      perform(departure.farewellAcknowledged(at: .now))
+      perform(farewell.acknowledged())
+    case .refused, .rejected:
+      perform(departure.farewellRefused())
+      perform(farewell.refused())
+    case .abandoned: break
+    }
+  }
+
+  /// Topics that say online though nobody stands for it, and whose will this connection has deleted.
+  func sayOwedOffline() {
+    guard let connection, let server = spoken?.server, !departure.isLeaving, !farewell.isUnderWay,
+      let messages = owed.next(on: server, status: plan.presence.status)
+    else { return }
+    let statement = PresenceMessages.Statement(
+      event: .stop, reason: "reload", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
+    if !publish(messages.status(statement), FirstToken.owedStatus) { owed.settled() }
   }
 
   /// Presence is good for this connection only, and may take the place that is kept free for it. Where that is taken it
   /// waits for the next, in its order and before every reading; false: it cannot be said.
   @discardableResult
-  func publish(_ message: Message, _ token: Session.Token) -> Bool {
+  package func publish(_ message: Message, _ token: Session.Token) -> Bool {
     waitingPresence.removeAll { $0.token == token }
     guard waitingPresence.isEmpty, let isSent = send(presence: message, token) else {
       waitingPresence.append((token, message))
@@ -92,11 +145,11 @@ extension Daemon {
     stabilityTimer?.cancel()
   }
 
-  func subscribed(_ codes: [ReasonCode]) {
+  package func subscribed(_ codes: [ReasonCode]) {
     isSubscribing = false
     closeWatch.subscribed()
     if let code = codes.first(where: \.isError) {
-      perform(healing.failed("the broker does not let this device read its own status: \(code)"))
+      perform(healing.denied("the broker does not let this device read its own status: \(code)"))
     }
     armHealingTimer()
   }
@@ -186,7 +239,15 @@ extension Daemon {
     switch closeWatch.closed(oldest: oldest, isSubscribing: isSubscribing) {
     case .nothing: break
     case .beCautious: client.assumeIsolated { $0.isCautious = true }
-    case .setOldestAside: setOldestAside(client)
+    case .setOldestAside:
+      // Where none of its topic was taken since, it is the topic and not the message.
+      if let token = oldest, let stream = outbox.stream(of: token), workingStreams.remove(stream) == nil,
+        !topics.isResting(plan.streams[stream].topic)
+      {
+        closesOn(plan.streams[stream].topic)
+      } else {
+        setOldestAside(client)
+      }
     }
     guard closesInARow > 1, let last = client.assumeIsolated({ $0.lastSent }) else { return (delay, "") }
     return (delay, "; the broker closes on us again and again, last packet sent: \(last)")

@@ -1,22 +1,18 @@
-import MQTT
+import Instants
+import MQTTCore
 import NIOCore
+import Planning
+import Platform
+import Presence
+import Records
 import Sensing
 import Storage
-
-/// A connection that is taken down and made anew since its own keys have changed.
-struct Renewal {
-  /// For saying offline.
-  var timer: Scheduled<Void>?
-  /// The client knows, and the old connection ends.
-  var isHandedOver = false
-}
 
 extension Daemon {
   /// Takes another plan. Sensors and inputs that are the same go on as they are.
   ///
   /// - Returns: what has changed, for people; nil: the agent is about to end, and takes nothing.
-  func apply(_ next: Plan, _ change: ConfigurationChange) async throws(StorageError) -> [String]? {
-    let streamNumbers = try await store?.numberStreams(next.streams.map(\.name)) ?? [:]
+  package func apply(_ next: Plan, _ change: ConfigurationChange) async -> [String]? {
     guard !departure.isLeaving else { return nil }
     // Whatever is due now is due by the old plan.
     sample()
@@ -26,9 +22,11 @@ extension Daemon {
       from: old, to: next,
       freePlaces: inputs.monitor == nil ? nil : inputs.freePlaces, number: reloads)
     plan = planned.plan
-    outbox.adopt(plan.outbox, streamNumbers: plan.streams.map { streamNumbers[$0.name] })
+    outbox.adopt(plan.outbox)
+    alignStreams()
     labels.adopt(streams: plan.streams.count)
     sentLabels.adopt(streams: plan.streams.count)
+    retained.keep(isRetained)
     plan.client.store = old.client.store
     plan.client.storeDelay = old.client.storeDelay
     takeSensors(planned)
@@ -112,34 +110,6 @@ extension Daemon {
     return ["health"]
   }
 
-  // MARK: What the broker keeps
-
-  /// Has the broker forget what it keeps of readings that are gone; what comes too many of at once is left to it.
-  private func clear(_ topics: [TopicName]) {
-    let room = max(0, Self.clearingLimit - clearings.count)
-    if topics.count > room {
-      logger.warning("\(topics.count - room) retained readings are not cleared: too many wait for the broker")
-    }
-    clearings.append(contentsOf: topics.prefix(room))
-  }
-
-  private static let clearingLimit = 1000
-
-  /// Sends what is to be forgotten, as a message without content (§3.3.1.3), behind what was sent before.
-  func sendClearings() {
-    guard let client, let connection else { return }
-    while let topic = clearings.first, client.assumeIsolated({ $0.room }) > 0 {
-      clearings.removeFirst()
-      // A name that came back meanwhile says by itself what holds.
-      guard !plan.streams.contains(where: { $0.isRetained && $0.topic == topic }) else { continue }
-      let message = Message(topic: topic, payload: ByteBuffer(), qos: .atLeastOnce, retain: true)
-      guard send(message.adapted(to: connection.limits), nextToken, client) else {
-        return clearings.prepend(topic)
-      }
-      nextToken += 1
-    }
-  }
-
   // MARK: The connection
 
   private func takeConnection(_ change: ConfigurationChange, _ old: Plan) -> [String] {
@@ -148,39 +118,44 @@ extension Daemon {
       if plan.presence.lease != old.presence.lease { tellBirth() }
       return change.changesAttempts ? ["broker.reconnect"] : []
     }
-    renewal?.timer?.cancel()
-    renewal = Renewal()
     unwatchPresence()
+    lease.end()
     leaseTimer?.cancel()
-    guard let connection else {
-      handOver()
-      return ["the connection"]
-    }
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: "reload", epoch: epoch, since: WallClock.now().time(of: .now), connection: connection)
-    publish(old.presence.presence(statement), FirstToken.stopPresence)
-    if publish(old.presence.status(statement), FirstToken.stopStatus) {
-      renewal?.timer = after(Self.farewellLimit) { $0.handOver() }
-    } else {
-      handOver()
-    }
+    perform(farewell.begin(at: .now, isConnected: connection != nil))
     return ["the connection"]
   }
 
-  /// Of a connection that is only renewed.
-  static let farewellLimit = Duration.seconds(2)
-
-  /// The old connection has said what it had to.
-  func handOver() {
-    guard let renewal, !renewal.isHandedOver else { return }
-    renewal.timer?.cancel()
-    self.renewal?.isHandedOver = true
-    reconfigure(reconnecting: true)
+  package func perform(_ actions: [Farewell.Action]) {
+    for action in actions {
+      switch action {
+      case .say:
+        guard let connection else { break }
+        if !sayOffline(because: "reload", over: connection) { perform(farewell.refused()) }
+      case .leave(let isAborted):
+        if isAborted {
+          logger.warning("the broker has not acknowledged offline; the connection is cut, so that the will says it")
+        }
+        reconfigure(reconnecting: true, isAborted: isAborted)
+      case .adopt: reconfigure(reconnecting: false)
+      }
+    }
+    armFarewellTimer()
   }
 
-  private func reconfigure(reconnecting: Bool) {
+  private func armFarewellTimer() {
+    farewellTimer?.cancel()
+    farewellTimer = farewell.deadline.map { deadline in
+      after(max(.zero, BootClock.now.duration(to: deadline))) { $0.perform($0.farewell.elapsed(at: .now)) }
+    }
+  }
+
+  private func reconfigure(reconnecting: Bool, isAborted: Bool = false) {
     let settings = plan.client
-    client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting) }
+    if reconnecting {
+      wills = WillFallback()
+      forgetRests()
+    }
+    client?.assumeIsolated { $0.reconfigure(settings, reconnecting: reconnecting, isAborted: isAborted) }
   }
 }
 

@@ -1,28 +1,33 @@
-import MQTT
+import Configuration
+import Instants
+import Measuring
 import NIOCore
+import Outbox
+import Platform
+import Readings
+import Records
 import Sensing
-import Storage
-import Time
+import Text
 
 /// A sensor of the configuration, ready to be read.
-struct PlannedSensor: Sendable {
+package struct PlannedSensor: Sendable {
   /// What it was made of: as long as that is the same, it goes on.
-  let origin: SensorConfiguration
+  package let origin: SensorConfiguration
   /// Index into the plan's streams.
-  var stream: Int
-  var job: ReadJob
-  let interval: Duration
-  let change: SensorConfiguration.Change?
-  let maxAge: Duration?
-  let unit: String?
-  let conditioning: Conditioning
-  let average: SensorConfiguration.Average?
-  let decimals: Int?
+  package var stream: Int
+  package var job: ReadJob
+  package let interval: Duration
+  package let change: ChangeThreshold?
+  package let maxAge: Duration?
+  package let unit: String?
+  package let conditioning: Conditioning
+  package let average: Average?
+  package let decimals: Int?
 }
 
 /// What is to be done each time an interval is over.
-struct ScheduledWork: Sendable {
-  enum Action: Sendable {
+package struct ScheduledWork: Sendable {
+  package enum Action: Sendable {
     /// A sensor, by index.
     case read(sensor: Int)
     /// An input in mode `counter`, by place.
@@ -32,35 +37,26 @@ struct ScheduledWork: Sendable {
     case writeMetrics
   }
 
-  let interval: Duration
-  let action: Action
+  package let interval: Duration
+  package let action: Action
 }
 
 /// What changes about a sensor while the agent runs.
-struct SensorState {
+package struct SensorState {
   var averaging: Averaging?
   var policy: ReadingPolicy
   /// Why it could not be read the last time; nil: it could.
-  var failure: String?
+  package var failure: String?
 
-  init(_ sensor: PlannedSensor) {
+  package init(_ sensor: PlannedSensor) {
     averaging = sensor.average.map { Averaging($0, interval: sensor.interval) }
     policy = ReadingPolicy(change: sensor.change, maxAge: sensor.maxAge)
   }
 }
 
-/// A reading whose number is not reserved yet.
-struct UnnumberedReading {
-  /// Index into the plan's streams.
-  let stream: Int
-  let content: Reading.Content
-  let unit: String?
-  let time: BootClock.Instant
-}
-
 extension Daemon {
   /// Does what is due, and sleeps until something is again.
-  func sample() {
+  package func sample() {
     guard !departure.isLeaving else { return }
     aliveMark.make(at: .now)
     var due: [Int] = []
@@ -154,37 +150,50 @@ extension Daemon {
     let clock = wallClock(at: now)
     outbox.disk.notice(clock, at: now)
     while let reading = unnumbered.first, let number = numbers.next(plan.streams[reading.stream].name) {
+      // Counted when they were given up.
+      let isCounted = unnumbered.firstIsGap
       unnumbered.removeFirst()
       let numbered = Reading(
         stream: reading.stream, content: reading.content, unit: reading.unit, time: reading.time,
         sequence: number.sequence, restarted: number.restarted,
         label: labels.label(of: reading.time, stream: reading.stream, clock))
-      note(numbered)
+      note(numbered, isLossCounted: isCounted)
       outbox.append(numbered, token: nextToken, at: now)
       nextToken += 1
     }
     // A disk that does not answer must not fill the memory.
-    while unnumbered.count * MemoryLayout<Reading>.stride > plan.outbox.limit, let gone = unnumbered.popFirst() {
-      outbox.refuse(gone.stream)
+    let limit = plan.outbox.memoryLimit ?? plan.outbox.limit
+    for gone in unnumbered.giveUp(beyond: limit) {
+      if case .gap(let lost) = gone.content { tally.lostEdges += lost } else { outbox.refuse(gone.stream) }
     }
     reserveNumbers()
     reportDrops()
   }
 
   private func reserveNumbers() {
-    let ends = numbers.requests()
+    let ends = numbers.requests(at: .now)
     guard !ends.isEmpty, let store else { return }
+    reserveTimer?.cancel()
     Task {
       do throws(StorageError) {
         try await store.reserve(ends)
         numbers.reserved(ends)
         storageWorks()
       } catch {
-        numbers.storageIsUnavailable()
+        numbers.reservationFailed(at: .now)
         storageFails(error)
+        armReserveTimer()
       }
       numberReadings()
       pump()
+    }
+  }
+
+  /// Whether or not there is a reading by then.
+  private func armReserveTimer() {
+    reserveTimer?.cancel()
+    reserveTimer = numbers.retryDeadline.map { deadline in
+      after(max(.zero, BootClock.now.duration(to: deadline))) { $0.numberReadings() }
     }
   }
 
@@ -193,6 +202,7 @@ extension Daemon {
     guard outbox.dropped >= max(1, reportedDrops * 2) else { return }
     reportedDrops = outbox.dropped
     logger.error(
-      "the buffer is full (storage.max_size): \(outbox.dropped) of the oldest readings were given up since the start")
+      "the buffer is full (\(outbox.isMemoryBound ? "memory" : "storage.max_size")): \(outbox.dropped) of the oldest readings were given up since the start"
+    )
   }
 }

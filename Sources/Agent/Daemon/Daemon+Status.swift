@@ -1,8 +1,10 @@
 internal import Glibc
+import Instants
 import Logging
-import MQTT
-import Sensing
-import Time
+import Platform
+import Presence
+import Readings
+import Status
 
 /// What is counted nowhere else.
 struct Tally: Sendable {
@@ -17,24 +19,24 @@ struct Tally: Sendable {
 }
 
 /// What there is to say of an agent that the daemon itself does not know.
-struct AgentFacts: Sendable {
-  let device: String
-  let displayName: String?
-  let started: BootClock.Instant
-  let logLevel: Logger.Level
-  let log: LogWriter.Counts
-  let control: ControlServer.Counts
+package struct AgentFacts: Sendable {
+  package let device: String
+  package let displayName: String?
+  package let started: BootClock.Instant
+  package let logLevel: Logger.Level
+  package let log: LogWriter.Counts
+  package let control: ControlServer.Counts
   let reloads: UInt64
   let failedReloads: UInt64
 }
 
 extension Daemon {
   /// A reading has its number.
-  func note(_ reading: Reading) {
+  package func note(_ reading: Reading, isLossCounted: Bool = false) {
     tally.readings += 1
     switch reading.content {
     case .bad: tally.badReadings += 1
-    case .gap(let lost): tally.lostEdges += lost
+    case .gap(let lost): if !isLossCounted { tally.lostEdges += lost }
     case .good, .doubtful, .edge, .total: break
     }
     // The value from before a gap is the last there is.
@@ -42,7 +44,7 @@ extension Daemon {
     lastReadings[reading.stream] = reading
   }
 
-  var report: StatusReport {
+  package var report: StatusReport {
     let facts = facts()
     let waiting = outboxStatistics
     let detectWithin = connection.flatMap {
@@ -56,11 +58,14 @@ extension Daemon {
       isStopping: departure.isLeaving, connection: record,
       presence: StatusReport.Presence(
         topic: plan.presence.status.description, epoch: epoch, instance: plan.presence.instance,
-        healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin),
+        healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin,
+        reduction: currentReduction, birth: birthState),
       buffer: StatusReport.Buffer(
         readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
         dropped: waiting.droppedByName, storageError: storageError),
+      resting: topics.topics.map { StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value) }
+        .sorted { $0.topic < $1.topic },
       figures: figures,
       rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
         let stream = plan.streams[index]
@@ -68,12 +73,26 @@ extension Daemon {
       })
   }
 
+  /// What the server of the connection does not take of the will.
+  private var currentReduction: WillFallback.Reduction? {
+    if case .connected(let server, _) = record.state { wills.reduction(for: server) } else { nil }
+  }
+
+  /// A topic that rests is not told: what the broker said of it before holds.
+  private var birthState: BirthAnswer {
+    guard birthAnswer == .none, connection != nil, let rest = topics.topics[plan.presence.status] else {
+      return birthAnswer
+    }
+    return rest.code.map { .refused($0) } ?? .none
+  }
+
   /// Every number that the agent tells about itself, under the name it has everywhere.
-  var figures: [Figure] {
+  package var figures: [Figure] {
     let facts = facts()
     let now = BootClock.now
     let reads = reader?.status
     let waiting = outboxStatistics
+    let held = client?.assumeIsolated { $0.held }
     return [
       .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now))),
       .gauge("memory_resident_bytes", "Memory of the process that is not swapped or given back", Self.residentBytes),
@@ -91,6 +110,12 @@ extension Daemon {
       .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", tally.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", refused),
+      .counter(
+        "refused_messages", "Messages that the broker refused or closed on, and whose topics rest", topics.refusals),
+      .gauge("resting_topics", "Topics that the broker takes nothing on, and that rest", topics.topics.count),
+      .gauge("held_messages", "Messages that the broker has no place for now, and that are sent again", held?.now ?? 0),
+      .counter(
+        "retried_messages", "Times that a message was kept because the broker had no place for it", held?.retries ?? 0),
       .counter("dropped_readings", "Readings that were given up because the buffer was full", waiting.dropped),
       .counter("superseded_readings", "Readings that a newer one took the place of (keep: latest)", waiting.superseded),
       .counter("expired_readings", "Readings that were given up for their age (expiry)", waiting.expired),
@@ -111,7 +136,13 @@ extension Daemon {
       .gauge("waiting_reads", "Reads that no thread has begun", reads?.waiting ?? 0),
       .counter("read_timeouts", "Reads that took longer than their time", UInt64(reads?.timeouts ?? 0)),
       .counter("refused_reads", "Reads that were not begun since others hang", UInt64(reads?.refusals ?? 0)),
+      .gauge("owed_offlines", "Topics of before on which a broker is still to be told offline", owed.count),
       .gauge("waiting_clearings", "Retained readings that the broker is to forget", clearings.count),
+      .gauge("waiting_retained", "Retained readings that a broker gets again, since it has lost them", retained.count),
+      .counter("restored_retained", "Retained readings that a broker got again", retained.restored),
+      .counter("failed_retained", "Retained readings that it did not get again", retained.failed),
+      .counter("cleared_readings", "Retained readings that the broker has forgotten", clearings.cleared),
+      .counter("failed_clearings", "Retained readings that the broker keeps all the same", clearings.failed),
       .counter("reloads", "Configurations that took the place of another", facts.reloads),
       .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),
       .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.log.lost),

@@ -1,12 +1,15 @@
-import MQTT
-import Time
+import Instants
+import Platform
+import Presence
 
 extension Daemon {
   /// The clean shutdown: readings that wait, then `offline`, then DISCONNECT, all within `shutdown_timeout`.
-  func stop() {
+  package func stop() {
     guard !departure.isLeaving, !isAskingWhy else { return }
     isAskingWhy = true
     reportStopping()
+    // Who is asked may hang in the kernel, where SIGKILL does not reach it: that thread is left behind.
+    _ = after(StopReason.limit) { $0.stop(because: .shutdown) }
     StopReason.find(runtimeFolder: plan.runtimeFolder) { [eventLoop] reason in
       eventLoop.execute { self.assumeIsolated { $0.stop(because: reason) } }
     }
@@ -17,20 +20,21 @@ extension Daemon {
     stopReason = reason
     logger.notice("stopping (\(reason.rawValue))")
     sampleTimer?.cancel()
-    renewal?.timer?.cancel()
-    renewal = nil
+    let isConnected = connection != nil && !farewell.isLeaving
+    farewellTimer?.cancel()
+    farewell.end()
     inputs.monitor?.stop()
     let limit = plan.shutdownTimeout
     homie?.assumeIsolated { $0.leave(within: limit) }
     perform(
       departure.begin(
-        within: plan.shutdownTimeout, at: .now, isConnected: connection != nil,
+        within: plan.shutdownTimeout, at: .now, isConnected: isConnected,
         // Who takes a connection to say offline would say it of the other device too.
         mayConnect: conflict.rival == nil, isIdle: isIdle))
   }
 
   /// At once: the connection is cut, so that the broker publishes the will.
-  func abort() {
+  package func abort() {
     logger.warning("aborted: the broker will say offline by the will")
     departure.abandon()
     homie?.assumeIsolated { $0.abort() }
@@ -38,7 +42,7 @@ extension Daemon {
     finish(clean: false)
   }
 
-  func perform(_ actions: [Departure.Action]) {
+  package func perform(_ actions: [Departure.Action]) {
     for action in actions { perform(action) }
     armDepartureTimer()
   }
@@ -46,7 +50,9 @@ extension Daemon {
   private func perform(_ action: Departure.Action) {
     switch action {
     case .connect: client?.assumeIsolated { $0.retryNow() }
-    case .sayFarewell: sayOffline()
+    case .sayFarewell:
+      guard let connection else { break }
+      if !sayOffline(because: stopReason.rawValue, over: connection) { perform(departure.farewellRefused()) }
     case .disconnect(let limit):
       guard let client else { return finish(clean: false) }
       Task {
@@ -62,15 +68,6 @@ extension Daemon {
       client?.assumeIsolated { $0.abort() }
       finish(clean: true)
     }
-  }
-
-  private func sayOffline() {
-    guard let connection else { return }
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: stopReason.rawValue, epoch: epoch, since: WallClock.now().time(of: .now),
-      connection: connection, transport: transport)
-    publish(plan.presence.presence(statement), FirstToken.stopPresence)
-    if !publish(plan.presence.status(statement), FirstToken.stopStatus) { perform(departure.farewellRefused()) }
   }
 
   private func armDepartureTimer() {

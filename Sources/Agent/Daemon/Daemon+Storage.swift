@@ -1,3 +1,6 @@
+import Planning
+import Platform
+import Records
 import Storage
 
 /// A store that fails: the agent goes on in memory, says so, and returns to the disk when it can.
@@ -9,30 +12,35 @@ extension Daemon {
       tellBirth()
     }
     guard outbox.disk.isOpen, !isReopening else { return }
-    switch error.kind {
-    case .corrupt, .notADatabase:
-      damage = error
-      reopenStore()
-    case .fileIsGone: reopenStore()
-    default: break
-    }
+    if error.isDamage { damage = error }
+    if error.isDamage || error.kind == .fileIsGone { reopenStore() }
   }
 
   func storageWorks() {
     // A file that is given up, or not open yet, says nothing about the next.
     guard storageError != nil, !isReopening else { return }
     storageError = nil
+    storeClearings()
     tellBirth()
     logger.notice("the storage can be written again")
+    storeInstance()
   }
 
-  /// Tries until it is open: at once where a file was given up, else after a while.
+  /// At the start it could not be, perhaps: the next run would take what this one said for a rival's.
+  private func storeInstance() {
+    guard let store else { return }
+    let instance = plan.presence.instance
+    Task {
+      do throws(StorageError) { try await store.addInstance(instance) } catch { storageFails(error) }
+    }
+  }
+
+  /// Tries until it is open.
   func reopenStore() {
     guard let store, !departure.isLeaving else { return }
     isReopening = true
-    let wait = outbox.disk.isOpen ? .zero : reopenDelay
+    let wait = reopening.wait(hadFile: outbox.disk.isOpen, at: .now)
     outbox.lostDisk(at: .now)
-    reopenDelay = min(reopenDelay * 2, .seconds(60))
     _ = after(wait) { daemon in Task { await daemon.reopen(store) } }
   }
 
@@ -43,15 +51,32 @@ extension Daemon {
         logger.error("the storage was damaged and begins anew; the damaged file is kept as \(aside.path)")
       }
       damage = nil
+      if let identity = plan.identity, let stored = state.identity, !DeviceIdentity.holds(identity, beside: stored) {
+        return await leaveAlone(store, of: stored)
+      }
       try await store.raiseEpoch(to: epoch)
-      if let identity = plan.identity, state.identity == nil { try await store.setIdentity(identity) }
+      try await store.addInstance(plan.presence.instance)
+      if let identity = plan.identity, state.identity != identity { try await store.setIdentity(identity) }
       let stored = try await store.openOutbox(
         device: plan.device, boot: BootIdentity.read(in: plan.root), names: plan.streams.map(\.name))
       adopt(stored, state)
     } catch {
       logger.debug("\(error)")
+      // Opened, and found damaged behind that: that file is kept aside first, too.
+      if error.isDamage { damage = error }
       reopenStore()
     }
+  }
+
+  /// The storage belongs to a device that this one is, and could not know: it began as another, since the board has no
+  /// name of its own. What waits there is the other's, and is sent by it.
+  private func leaveAlone(_ store: StateStore, of identity: StoredIdentity) async {
+    await store.letGo()
+    let reason =
+      "the storage can be opened now, and says that this device is \(identity.id); it began as \(plan.device) and goes "
+      + "on so, in memory: restart limpet, and it is \(identity.id) again"
+    storageError = reason
+    logger.error("\(reason)")
   }
 
   private func adopt(_ stored: StoredOutbox, _ state: StoredState) {
@@ -59,17 +84,23 @@ extension Daemon {
     // Asks for all blocks anew.
     numbers.storageIsUnavailable()
     nextToken = max(nextToken, (stored.sections.last?.last ?? 0) + 1)
+    if stored.unreadable > 0 {
+      logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
+    }
     outbox.open(stored, names: plan.streams.map(\.name), booted: BootIdentity.booted, at: .now)
     if !hasOpenedStore {
       // The session of an earlier process, which this one began without: what it had under way is sent as new.
       leftOver.append(contentsOf: state.session.messages)
+      lateMessages.formUnion(state.session.messages.map(\.token))
       hasOpenedStore = true
     }
+    clearings.found(stored.clearings)
     client?.assumeIsolated { $0.storeBeginsAnew() }
     isReopening = false
-    reopenDelay = Self.shortestReopening
+    reopening.opened(at: .now)
     inputs.storedCounts = [:]
     storageWorks()
+    storeClearings()
     storeCounts()
     let found = state.announcements
     Task { await storeAnnouncements(besides: found) }

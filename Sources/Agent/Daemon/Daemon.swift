@@ -1,10 +1,19 @@
 import DequeModule
+import Discovery
+import Instants
 import Logging
 import MQTT
+import MQTTCore
 import NIOCore
+import Outbox
+import Planning
+import Platform
+import Presence
+import Readings
+import Records
 import Sensing
+import Status
 import Storage
-import Time
 
 /// The agent while it runs: takes samples when they are due, numbers them, hands them to the session as it has room,
 /// and says `online` and `offline` around them.
@@ -12,117 +21,135 @@ import Time
 /// It lives on the client's event loop; reading sensors and writing to the disk happen on threads of their own, whose
 /// results come back as one hop a batch. How it acts on the connection is in `Daemon+Connection`, how it reads in
 /// `Daemon+Sampling`, how it ends in `Daemon+Stopping`.
-actor Daemon {
-  nonisolated let eventLoop: any EventLoop
-  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+package actor Daemon {
+  package nonisolated let eventLoop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   /// Why the agent started, for the first birth.
-  struct Start: Sendable {
-    let reason: String
+  package struct Start: Sendable {
+    package let reason: String
     /// Seconds since it was last known to run, after an end that was not clean.
-    var goneFor: UInt64?
+    package var goneFor: UInt64?
+
+    package init(reason: String, goneFor: UInt64? = nil) {
+      self.reason = reason
+      self.goneFor = goneFor
+    }
   }
 
   /// What the agent does: all that follows from its configuration.
-  struct Plan: Sendable {
-    var client: Client.Configuration
-    let connect: Connect
-    let presence: PresenceMessages
+  package struct Plan: Sendable {
+    package var client: Client.Configuration
+    package let connect: Connect
+    package let presence: PresenceMessages
     /// Of every name that has readings, and of those that had some: a reading names its stream by index, so an index
     /// stays a name's for as long as there are readings of it.
-    var streams: [Stream]
-    var sensors: [PlannedSensor]
-    var inputs: [PlannedInput]
+    package var streams: [Stream]
+    package var sensors: [PlannedSensor]
+    package var inputs: [PlannedInput]
     /// Places that the monitor of inputs has, free ones included.
-    var places = 0
+    package var places = 0
     /// nil: Home Assistant is told nothing.
-    var homeAssistant: HomeAssistantDevice?
+    package var homeAssistant: HomeAssistantDevice?
     /// nil: it is no Homie device.
-    var homie: HomieLink.Plan?
+    package var homie: HomieLink.Plan?
     /// Where GPIO chips are looked for.
-    let root: FileRoot
+    package let root: FileRoot
     /// How often counters that moved are stored; nil: never.
-    let countCheckpoint: Duration?
-    let health: HealthPlan
-    var outbox: Outbox.Rules
+    package let countCheckpoint: Duration?
+    package let health: HealthPlan
+    package var outbox: Outbox.Rules
     /// Of readings, as configured.
-    let qos: QoS
-    let shutdownTimeout: Duration
+    package let qos: QoS
+    package let shutdownTimeout: Duration
     /// The service's folder in memory; nil: there is none.
-    let runtimeFolder: String?
-    let cleanStart: Bool
+    package let runtimeFolder: String?
+    package let cleanStart: Bool
     /// The id of the device, and what it was made from, where it was.
-    let device: String
-    var identity: StoredIdentity?
+    package let device: String
+    package var identity: StoredIdentity?
   }
 
-  var plan: Plan
+  package var plan: Plan
   /// What the daemon does not know of the agent.
   var facts: @Sendable () -> AgentFacts
-  let logger: Logger
-  let store: StateStore?
-  let service: ServiceManager
-  var client: Client?
+  package let logger: Logger
+  package let store: StateStore?
+  package let service: ServiceManager
+  package var client: Client?
 
   // Connection
-  var record = ConnectionRecord(at: .now)
-  var epoch: UInt64
-  var connection: Session.Connected? {
+  package var record = ConnectionRecord(at: .now)
+  package var epoch: UInt64
+  package var connection: Session.Connected? {
     didSet { granted = connection.map { (PublishLimits($0.limits), $0.version) } }
   }
   /// Of `connection`.
-  private(set) var granted: (limits: PublishLimits, version: ProtocolVersion)?
+  package private(set) var granted: (limits: PublishLimits, version: ProtocolVersion)?
   /// Of the last connection.
-  var transport = ServerAddress.Transport.tcp
+  package var transport = ServerAddress.Transport.tcp
   var births = 0
   /// What the last birth said, for as long as it holds.
-  var birth: PresenceMessages.Statement?
+  package var birth: PresenceMessages.Statement?
+  package var lease = Lease()
+  /// What the broker said of the last online on this connection.
+  var birthAnswer = BirthAnswer.none
   var leaseTimer: Scheduled<Void>?
-  let start: Start
+  package let start: Start
   var networkTimer: Scheduled<Void>?
   /// What is to be said as soon as the server takes another message: of each kind the latest.
   var waitingPresence: [(token: Session.Token, message: Message)] = []
-  var healing = SelfHealing()
+  package var healing = SelfHealing()
   var healingTimer: Scheduled<Void>?
-  var conflict: ConflictWatch
+  package var conflict: ConflictWatch
   var stabilityTimer: Scheduled<Void>?
   var closeWatch = CloseWatch()
+  package var topics = RestingTopics()
+  var restTimer: Scheduled<Void>?
+  /// Streams of which the broker has taken a reading since it closed on one.
+  var workingStreams: Set<Int> = []
+  /// Of the last connection.
+  var lastServer: ServerAddress?
+  var wills = WillFallback()
+  /// Of the last CONNECT.
+  var askedWill: WillFlags?
   /// SUBSCRIBE has been sent, and not been answered.
-  var isSubscribing = false
+  package var isSubscribing = false
   /// Connections that the server closed without a word about why, since one that lasted.
   var closesInARow = 0
   /// Why nothing can be stored at the moment.
-  var storageError: String?
+  package var storageError: String?
   /// The store has been read once; else it could not be opened yet.
   var hasOpenedStore: Bool
   /// The store is being opened again, or will be.
   var isReopening = false
   /// What was wrong with the file, which is to be kept aside first.
-  var damage: StorageError?
-  var reopenDelay = shortestReopening
+  package var damage: StorageError?
+  var reopening = ReopenSchedule()
   var announcer: Announcer
-  var homie: HomieLink?
+  package var homie: HomieLink?
 
   // Readings
-  var sensors: [SensorState]
+  package var sensors: [SensorState]
   /// By the id of their jobs.
   var sensorIndex: [String: Int]
   /// What happens when, again and again.
   var scheduled: [ScheduledWork]
-  var schedule: SampleSchedule
+  package var schedule: SampleSchedule
   var sampleTimer: Scheduled<Void>?
-  var reader: BlockingReader?
+  package var reader: BlockingReader?
   /// Sensors whose read is under way, and since when; one that takes too long is reported by the reader and leaves.
-  var reading: [Int: SuspendingClock.Instant] = [:]
-  var inputs: InputsState
-  var numbers: SequenceAllocator
+  package var reading: [Int: SuspendingClock.Instant] = [:]
+  package var inputs: InputsState
+  package var numbers: SequenceAllocator
+  var reserveTimer: Scheduled<Void>?
   /// Readings whose numbers are still being reserved on the disk.
-  var unnumbered: Deque<UnnumberedReading> = []
-  var outbox: Outbox
+  var unnumbered = UnnumberedReadings()
+  package var outbox: Outbox
   /// Readings of another identity that were set aside at the start.
-  let setAside: Int
+  package let setAside: Int
   /// The times that readings are stored with, and those that they are sent with.
-  var labels: TimeLabels
+  package var labels: TimeLabels
   var sentLabels: TimeLabels
   /// What `wallClock` was told last.
   var lastClock: WallClock?
@@ -131,21 +158,30 @@ actor Daemon {
   var reportedDrops: UInt64 = 0
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
-  var underWay: Int
-  var refused: UInt64 = 0
+  /// Those of them, and of what is under way, that a storage has which was opened late: the session does not know it.
+  var lateMessages: Set<Session.Token> = []
+  package var underWay: Int
+  package var refused: UInt64 = 0
   var tally = Tally()
   /// The last of each stream.
   var lastReadings: [Reading?]
-  var nextToken: Session.Token
+  package var nextToken: Session.Token
 
   var aliveMark: AliveMark
   var serviceState = ServiceState()
-  var metricsFile: MetricsFile?
+  package var metricsFile: MetricsFile?
 
   // Another configuration
-  var renewal: Renewal?
-  /// Topics whose retained readings nobody stands for any more.
-  var clearings: Deque<TopicName> = []
+  var farewell = Farewell()
+  var farewellTimer: Scheduled<Void>?
+  /// What the CONNECT under way, or the last one, was made with.
+  var connectPresence: PresenceMessages
+  /// What the last connection was made with and where to, until the broker has acknowledged its `offline`.
+  var spoken: (presence: PresenceMessages, server: ServerAddress)?
+  package var owed = OwedFarewells()
+  package var clearings = Clearings()
+  /// Readings that the broker retains, for one that has lost them.
+  var retained: RetainedReadings
   var reloads: UInt64 = 0
 
   // The end
@@ -154,18 +190,22 @@ actor Daemon {
   var departure = Departure()
   var departureTimer: Scheduled<Void>?
   private var finished: Bool?
-  private var waiter: CheckedContinuation<Bool, Never>?
+  private let end = Awaited<Bool>()
 
-  init(
-    plan: Plan, store: StateStore?, storeError: StorageError?, state: StoredState, outbox: Outbox, setAside: Int,
-    numbers: SequenceAllocator, start: Start, service: ServiceManager, facts: @escaping @Sendable () -> AgentFacts,
+  package init(
+    plan: Plan, store: StateStore?, storeError: StorageError?, outboxError: StorageError?, state: StoredState,
+    outbox: Outbox, setAside: Int,
+    clearings: [String], numbers: SequenceAllocator, start: Start, service: ServiceManager,
+    facts: @escaping @Sendable () -> AgentFacts,
     eventLoop: any EventLoop, logger: Logger
   ) {
     self.plan = plan
+    connectPresence = plan.presence
     self.facts = facts
     self.store = store
     self.service = service
-    storageError = storeError?.description
+    storageError = (storeError ?? outboxError)?.description
+    damage = outboxError.flatMap { $0.isDamage ? $0 : nil }
     hasOpenedStore = storeError == nil
     self.numbers = numbers
     self.start = start
@@ -183,9 +223,12 @@ actor Daemon {
     let session = plan.client.session
     leftOver = Deque(session.waiting)
     underWay = session.underWay.count
+    // Tokens that are stored are bounded: there is one behind them.
     nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1, (outbox.lastToken ?? 0) + 1)
     // Past every number that the store may have, should it be opened later.
-    if storeError != nil { nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds)) }
+    if storeError != nil || outboxError != nil {
+      nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds))
+    }
     sensors = plan.sensors.map(SensorState.init)
     lastReadings = Array(repeating: nil, count: plan.streams.count)
     sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
@@ -193,6 +236,8 @@ actor Daemon {
     schedule = SampleSchedule(intervals: scheduled.map(\.interval), start: .now)
     self.outbox = outbox
     self.setAside = setAside
+    self.clearings.found(clearings)
+    retained = RetainedReadings(rate: plan.outbox.drainRate, at: .now)
     labels = TimeLabels(streams: plan.streams.count)
     sentLabels = labels
     inputs = InputsState(plan, state.counts)
@@ -200,13 +245,8 @@ actor Daemon {
     metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
   }
 
-  static let shortestReopening = Duration.seconds(5)
-
-  /// How long after the start the code of the start is no longer needed.
-  private static let settlingTime = Duration.seconds(5)
-
   /// Runs until `stop` or `abort` has done its work; false: the shutdown was not clean.
-  func run() async -> Bool {
+  package func run() async -> Bool {
     let client = Client(plan.client, delegate: self, eventLoop: eventLoop, logger: logger)
     self.client = client
     reader = BlockingReader(
@@ -226,15 +266,12 @@ actor Daemon {
     startInputs()
     sample()
     startService()
-    _ = after(Self.settlingTime) { _ in StartupPages.release() }
-    let isClean = await withCheckedContinuation { continuation in
-      if let finished { continuation.resume(returning: finished) } else { waiter = continuation }
-    }
+    let isClean = await end.value
     await endHomie()
     return isClean
   }
 
-  func finish(clean: Bool) {
+  package func finish(clean: Bool) {
     guard finished == nil else { return }
     finished = clean
     departureTimer?.cancel()
@@ -243,26 +280,33 @@ actor Daemon {
     healingTimer?.cancel()
     networkTimer?.cancel()
     stabilityTimer?.cancel()
+    restTimer?.cancel()
     serviceState.cancelTimers()
     keepTimer?.task.cancel()
     drainTimer?.cancel()
-    renewal?.timer?.cancel()
+    farewellTimer?.cancel()
+    reserveTimer?.cancel()
     reader?.shutdown()
     inputs.monitor?.stop()
-    waiter?.resume(returning: clean)
-    waiter = nil
+    end.give(clean)
   }
 
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
-  func clockJumped() {
+  package func clockJumped() {
     lastClock = nil
-    client?.assumeIsolated { $0.tick() }
-    homie?.assumeIsolated { $0.clockJumped() }
+    let jitter = Duration.seconds(1) * Double.random(in: 0...1)
+    client?.assumeIsolated { $0.clockChanged(jitter: jitter) }
+    homie?.assumeIsolated { $0.clockJumped(jitter: jitter) }
+    lease.clockJumped(at: .now)
+    renewLease()
     sample()
   }
 
   /// One change of the network is many messages: they are looked at together, when it has become quiet.
-  func networkChanged(_ addresses: Set<String>) {
+  package func networkChanged(_ addresses: Set<String>?) {
+    if addresses == nil {
+      logger.warning("the network changed, and its addresses cannot be listed: the connection is kept")
+    }
     networkTimer?.cancel()
     networkTimer = after(Self.networkRest) { daemon in
       guard !daemon.departure.isLeaving else { return }
@@ -274,7 +318,7 @@ actor Daemon {
 
   private static let networkRest = Duration.milliseconds(300)
 
-  func after(_ delay: Duration, _ body: @escaping @Sendable (isolated Daemon) -> Void) -> Scheduled<Void> {
+  package func after(_ delay: Duration, _ body: @escaping @Sendable (isolated Daemon) -> Void) -> Scheduled<Void> {
     eventLoop.scheduleTask(in: TimeAmount(delay)) { self.assumeIsolated { body($0) } }
   }
 }
@@ -290,7 +334,11 @@ enum FirstToken {
   static let announcement: Session.Token = 7
   static let homeAssistant: Session.Token = 8
   static let unwatching: Session.Token = 9
+  static let owedStatus: Session.Token = 10
+  static let clearing: Session.Token = 11
   static let readings: Session.Token = 16
+  /// Of retained readings that are sent again, and the stream's index behind it: above every token that a store can have.
+  static let retained: Session.Token = 1 << 63
 }
 
 /// What is left of a clean stop for the next start.
@@ -304,12 +352,14 @@ extension Daemon {
   /// Those of them that end with the process.
   var inMemory: Int {
     (outbox.disk.isOpen ? outbox.disk.unwritten : outbox.count) + unnumbered.count
-      + (plan.client.store == nil && !outbox.disk.isOpen ? underWay : 0)
+      + (plan.client.store == nil ? max(0, underWay - outbox.underWay.count - lateUnderWay) : 0)
   }
+
+  private var lateUnderWay: Int { lateMessages.count - leftOver.count { lateMessages.contains($0.token) } }
 
   /// Those of them that the next start sends.
   var onDisk: Int { unsent - inMemory }
 
   /// What is under way is kept.
-  func flush() async { await client?.flushStore() }
+  package func flush() async { await client?.flushStore() }
 }

@@ -15,8 +15,8 @@ public final class ProcessEvents: Sendable {
     /// SIGHUP: the configuration is to be read again.
     case reload
     case clockJumped
-    /// Addresses or routes changed: these are the addresses now.
-    case networkChanged(addresses: Set<String>)
+    /// Addresses or routes changed: these are the addresses now; nil: they could not be listed.
+    case networkChanged(addresses: Set<String>?)
     /// `finish` was called.
     case finished
   }
@@ -106,9 +106,9 @@ public final class ProcessEvents: Sendable {
     _ = write(end, &one, MemoryLayout<UInt64>.size)
   }
 
-  /// Of all interfaces that are up.
-  private static func addresses() -> Set<String> {
-    let devices = (try? System.enumerateDevices()) ?? []
+  /// Of all interfaces that are up; nil where the process has no descriptor or the kernel no memory left to say so.
+  private static func addresses() -> Set<String>? {
+    guard let devices = try? System.enumerateDevices() else { return nil }
     return Set(devices.compactMap { $0.address?.ipAddress })
   }
 

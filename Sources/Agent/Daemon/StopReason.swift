@@ -1,16 +1,16 @@
 internal import Glibc
-import Sensing
-import Threads
-import Time
+import Instants
+import Platform
 
 /// Why the agent is told to stop, as far as anybody says so: the `reason` of its farewell.
 enum StopReason: String, Sendable, CaseIterable {
   case shutdown, reboot, upgrade
 
-  /// How long the answer may take: it is asked for while the clean shutdown's time is running.
+  /// How long the answer may take: the clean shutdown begins with it.
   static let limit = Duration.milliseconds(500)
 
-  /// Finds out, on a thread of its own; `shutdown` where nobody knows better.
+  /// Finds out, on a thread of its own; `shutdown` where nobody knows better. The answer may never come: a file or a
+  /// program may hang in the kernel, past any limit.
   ///
   /// - Parameter runtimeFolder: the service's; `stop-reason` in it is what who stops the service has written there.
   static func find(runtimeFolder: String?, deliver: @escaping @Sendable (StopReason) -> Void) {

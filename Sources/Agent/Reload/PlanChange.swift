@@ -1,4 +1,5 @@
-import MQTT
+import Configuration
+import MQTTCore
 
 /// A new plan in the place of the one that runs: who stays keeps its index, its place and its state.
 struct PlanChange {
@@ -25,6 +26,8 @@ struct PlanChange {
     from old: Daemon.Plan, to new: Daemon.Plan, freePlaces: Set<Int>?, number: UInt64
   ) {
     plan = new
+    // Not of the configuration: what the device's id was made from, for a store that begins anew.
+    plan.identity = old.identity
     let indices = placeStreams(old, new)
     for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
     for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }

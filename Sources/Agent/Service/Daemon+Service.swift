@@ -1,7 +1,8 @@
+import Instants
 import MQTT
 import NIOCore
+import Platform
 import Sensing
-import Time
 
 /// What the agent knows of itself as a service.
 struct ServiceState {
@@ -29,7 +30,7 @@ extension Daemon {
   func tellReload(_ notice: ServiceNotice) { if serviceState.isReady { tell(notice) } }
 
   /// Tells systemd. A reload is `.reloadingNow` before it, and `.ready` when it is done.
-  func tell(_ notice: ServiceNotice) {
+  package func tell(_ notice: ServiceNotice) {
     guard !service.tell(notice), serviceState.retryTimer == nil else { return }
     retryTelling()
   }

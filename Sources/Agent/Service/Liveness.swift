@@ -1,3 +1,5 @@
+import Instants
+
 /// Whether all that has to move moves: what `WATCHDOG=1` stands for.
 ///
 /// The watchdog restarts the whole agent, so only what a restart would heal counts: a lost wake-up, a dead thread, a
@@ -14,13 +16,13 @@
 ///
 /// The disk is not here: an fsync that hangs comes back the same after a restart. Times do not count a suspend, and
 /// neither does systemd's watchdog.
-struct Liveness {
-  typealias Instant = SuspendingClock.Instant
+package struct Liveness {
+  package typealias Instant = SuspendingClock.Instant
 
-  enum Stall: Equatable, CustomStringConvertible {
+  package enum Stall: Equatable, CustomStringConvertible {
     case gpio, sensors, sending, connecting
 
-    var description: String {
+    package var description: String {
       switch self {
       case .gpio: "the GPIO thread"
       case .sensors: "reading sensors"
@@ -31,7 +33,7 @@ struct Liveness {
   }
 
   /// What there is to see at one moment.
-  struct Look {
+  package struct Look {
     /// Turns of the GPIO thread; nil: there is none.
     var gpioTurns: Int?
     /// Since when the read that has waited longest is without an answer.
@@ -39,7 +41,7 @@ struct Liveness {
     /// The timeouts of all sensors together.
     var readLimit = Duration.zero
     /// Messages handed to the session; nil: nothing waits, or it has no room.
-    var sent: UInt64?
+    package var sent: UInt64?
     /// When the next thing has to have happened to the connection; nil: there is one.
     var connectionDue: Instant?
   }
@@ -50,7 +52,7 @@ struct Liveness {
   /// Far above what a busy machine makes of any of these.
   static let grace = Duration.seconds(30)
 
-  mutating func look(_ look: Look, at now: Instant) -> Stall? {
+  package mutating func look(_ look: Look, at now: Instant) -> Stall? {
     let gpioRests = gpio.rests(look.gpioTurns.map(UInt64.init), at: now)
     let sendingRests = sending.rests(look.sent, at: now)
     if let since = look.oldestRead, since.duration(to: now) > look.readLimit + Self.grace { return .sensors }

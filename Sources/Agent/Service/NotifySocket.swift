@@ -2,12 +2,12 @@ internal import Glibc
 
 /// systemd's notification socket, which `$NOTIFY_SOCKET` names (sd_notify(3)): datagrams to a path, or to an abstract
 /// name where that begins with `@` (unix(7)).
-struct NotifySocket: ~Copyable {
+package struct NotifySocket: ~Copyable {
   private let descriptor: CInt
   private let address: [UInt8]
 
   /// - Returns: nil where the name is none, or the process has no descriptor left.
-  init?(_ name: String) {
+  package init?(_ name: String) {
     guard let address = Self.address(name) else { return nil }
     let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     let descriptor = socket(AF_UNIX, type, 0)
@@ -18,7 +18,7 @@ struct NotifySocket: ~Copyable {
 
   deinit { close(descriptor) }
 
-  enum Outcome {
+  package enum Outcome {
     case sent
     /// The receiver's queue is full.
     case busy
@@ -27,7 +27,7 @@ struct NotifySocket: ~Copyable {
   }
 
   /// Sends one datagram; never blocks.
-  func send(_ text: String) -> Outcome {
+  package func send(_ text: String) -> Outcome {
     let bytes = Array(text.utf8)
     let count = address.withUnsafeBytes { address in
       sendto(
@@ -39,7 +39,7 @@ struct NotifySocket: ~Copyable {
   }
 
   /// The bytes of a `sockaddr_un`; nil where the name is neither a whole path nor an abstract name, or is too long.
-  static func address(_ name: String) -> [UInt8]? {
+  package static func address(_ name: String) -> [UInt8]? {
     var path = Array(name.utf8)
     guard path.count > 1, path.count < 108, !path.contains(0) else { return nil }
     switch path[0] {

@@ -52,7 +52,7 @@ public final class ServiceManager: Sendable {
 
   /// - Returns: false when it waits, and `retry` is to be called in a moment.
   @discardableResult
-  func tell(_ notice: ServiceNotice) -> Bool {
+  package func tell(_ notice: ServiceNotice) -> Bool {
     state.withLock { state in
       if case .status(let text) = notice {
         guard text != state.status else { return state.waiting.isEmpty }

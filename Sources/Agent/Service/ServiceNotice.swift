@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What a service tells systemd about itself (sd_notify(3)).
-enum ServiceNotice: Sendable, Equatable {
+package enum ServiceNotice: Sendable, Equatable {
   /// The start, or a reload, is done.
   case ready
   /// A reload begins; `ready` follows when it is done.
@@ -19,7 +19,7 @@ enum ServiceNotice: Sendable, Equatable {
   static var reloadingNow: ServiceNotice { .reloading(at: monotonic()) }
 
   /// The datagram: `NAME=VALUE`, one a line.
-  var text: String {
+  package var text: String {
     switch self {
     case .ready: "READY=1"
     case .reloading(let time): "RELOADING=1\nMONOTONIC_USEC=\(time.microseconds)"

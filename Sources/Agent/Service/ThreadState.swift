@@ -1,4 +1,4 @@
-import Sensing
+import Platform
 
 /// What the kernel says of this process's threads (proc_pid_stat(5)).
 enum ThreadState {

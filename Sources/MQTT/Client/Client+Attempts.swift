@@ -1,6 +1,7 @@
+import Instants
+import MQTTCore
 import NIOCore
-import Threads
-import Time
+import Platform
 
 /// Attempts at a connection: how they begin, how they end, and when the next one follows.
 extension Client {
@@ -172,20 +173,20 @@ extension Client {
     if case .aborted = loss { return stop(loss) }
     let delay = retryDelay(after: loss, attempt, at: now)
     guard !isStopping, configuration.reconnects || delay == .zero else { return stop(loss) }
-    waitToTryAgain(delay, isFixed: loss.failure == .refused)
+    waitToTryAgain(delay, after: loss.failure)
     logger.debug("\(loss); the next attempt begins after \(delay)")
     delegate?.client(self, did: .lost(loss, retryAfter: delay))
   }
 
   /// Nothing happens until the next attempt but that time passes.
-  func waitToTryAgain(_ delay: Duration, isFixed: Bool) {
+  func waitToTryAgain(_ delay: Duration, after failure: ReconnectSchedule.Failure) {
     waits += 1
     let number = waits
     // A task that is cancelled in the turn in which it is due runs all the same.
-    let task = after(delay) { client in
+    let task = self.after(delay) { client in
       if case .waiting(let wait) = client.state, wait.number == number { client.prepare() }
     }
-    state = .waiting(Wait(number: number, task: task, isFixed: isFixed))
+    state = .waiting(Wait(number: number, task: task, failure: failure))
   }
 
   private func retryDelay(after loss: ConnectionLoss, _ attempt: Attempt, at now: BootClock.Instant) -> Duration {
@@ -238,8 +239,16 @@ extension Client {
     state = .stopped
     preparation?.cancel()
     delegate?.client(self, did: .lost(loss, retryAfter: nil))
-    for waiter in closeWaiters { waiter.resume() }
+    for waiter in closeWaiters { waiter.give(()) }
     closeWaiters = []
+  }
+
+  /// Waits until it has stopped.
+  func ended() async {
+    if case .stopped = state { return }
+    let end = Awaited<Void>()
+    closeWaiters.append(end)
+    await end.value
   }
 
   func after(

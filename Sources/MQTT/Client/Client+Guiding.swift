@@ -1,3 +1,4 @@
+import MQTTCore
 import NIOCore
 
 /// For an owner that knows more than the connection: when to try again, and what a server may have closed on.
@@ -15,27 +16,42 @@ extension Client {
   public func wait(_ delay: Duration) {
     guard case .waiting(let wait) = state else { return }
     wait.task.cancel()
-    waitToTryAgain(delay, isFixed: true)
+    waitToTryAgain(delay, after: .refused)
   }
 
   /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
   /// address that is gone is cut, since nothing will ever come back to it.
-  public func networkChanged(addresses: Set<String>, jitter: Duration) {
+  ///
+  /// - Parameter addresses: All that the machine has now; nil: they are not known, and no connection is cut.
+  public func networkChanged(addresses: Set<String>?, jitter: Duration) {
     switch state {
-    case .waiting(let wait) where !wait.isFixed:
-      wait.task.cancel()
-      waitToTryAgain(jitter, isFixed: false)
+    case .waiting: endWait(on: .network, jitter)
     case .open(let connection):
-      guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
+      guard let addresses, let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address)
+      else { return }
       connection.ending = connection.ending ?? .addressLost(address)
       Transport.abort(connection.channel)
-    case .idle, .preparing, .opening, .waiting, .stopped: break
+    case .idle, .preparing, .opening, .stopped: break
     }
   }
 
-  /// Somebody else has used the session: the next connection begins it anew.
+  /// The wall clock was set, or the system woke up from a suspend: looks at the clock as `tick` does, and a back-off after
+  /// a failure of TLS ends `jitter` from now, for the certificate may be valid now.
+  public func clockChanged(jitter: Duration) {
+    tick()
+    endWait(on: .clock, jitter)
+  }
+
+  private func endWait(on change: ReconnectSchedule.Change, _ jitter: Duration) {
+    guard case .waiting(let wait) = state, wait.failure.ends(on: change) else { return }
+    wait.task.cancel()
+    waitToTryAgain(jitter, after: wait.failure)
+  }
+
+  /// Somebody else has used the session: the next connection begins it anew, also that of another process, which learns
+  /// so from the store.
   public func distrustSession() {
-    owner = nil
+    if let owner { own(.nobody(clientIdentifier: owner.clientIdentifier)) }
     session.distrust()
   }
 
@@ -50,6 +66,15 @@ extension Client {
     get { session.isCautious }
     set { session.isCautious = newValue }
   }
+
+  /// Gives every message to a topic up for now: see `Session.withdraw`. Call it while there is no connection.
+  public func withdraw(_ topic: TopicName, where condition: (Session.Token) -> Bool) {
+    session.withdraw(topic, where: condition, into: &actions)
+    perform()
+  }
+
+  /// Messages that the server had no place for and that are sent again, and how often that was so.
+  public var held: (now: Int, retries: UInt64) { (session.heldCount, session.retries) }
 
   /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
   @discardableResult

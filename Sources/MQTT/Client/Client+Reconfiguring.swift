@@ -1,11 +1,16 @@
+import MQTTCore
 import NIOCore
+import Platform
 
 extension Client {
   /// Goes on with other settings; the session, its store and what is under way stay.
   ///
-  /// - Parameter reconnecting: a connection is closed with a DISCONNECT, and an attempt at one given up; the next one
-  ///   follows at once. Otherwise the settings hold for whatever attempt comes next.
-  public func reconfigure(_ settings: Configuration, reconnecting: Bool) {
+  /// - Parameters:
+  ///   - reconnecting: a connection is closed with a DISCONNECT, and an attempt at one given up; the next one follows at
+  ///     once. Otherwise the settings hold for whatever attempt comes next.
+  ///   - isAborted: the connection is closed without a DISCONNECT, so that the server publishes the will
+  ///     ([MQTT-3.1.2-8]).
+  public func reconfigure(_ settings: Configuration, reconnecting: Bool, isAborted: Bool = false) {
     precondition(!settings.servers.isEmpty, "a client needs a server")
     var settings = settings
     // These belong to the session.
@@ -20,10 +25,10 @@ extension Client {
     serverIndex = 0
     referredServer = nil
     versions = VersionChoice()
-    beginAnew()
+    beginAnew(isAborted)
   }
 
-  private func beginAnew() {
+  private func beginAnew(_ isAborted: Bool) {
     switch state {
     case .idle, .stopped: break
     case .waiting(let wait):
@@ -39,7 +44,7 @@ extension Client {
       prepare()
       for channel in channels { Transport.abort(channel) }
     case .open(let connection):
-      guard session.isConnected else {
+      guard session.isConnected, !isAborted else {
         connection.ending = connection.ending ?? .session(.requested)
         return Transport.abort(connection.channel)
       }

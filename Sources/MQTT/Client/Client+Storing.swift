@@ -1,5 +1,7 @@
+import Instants
+import MQTTCore
 import NIOCore
-import Time
+import Platform
 
 /// Carries the session's changes to its store: one write at a time, on the store's own thread.
 extension Client {
@@ -58,10 +60,10 @@ extension Client {
   public func flushStore() async -> (any Error)? {
     collectChanges()
     guard !storeQueue.isIdle else { return nil }
-    return await withCheckedContinuation { waiter in
-      storeWaiters.append(waiter)
-      if let changes = storeQueue.takeAll() { write(changes) }
-    }
+    let waiter = Awaited<(any Error)?>()
+    storeWaiters.append(waiter)
+    if let changes = storeQueue.takeAll() { write(changes) }
+    return await waiter.value
   }
 
   private func write(_ changes: [SessionChange]) {
@@ -92,7 +94,7 @@ extension Client {
       if let changes = storeQueue.takeAll() { return write(changes) }
       if !storeQueue.isIdle { return }
     }
-    for waiter in storeWaiters { waiter.resume(returning: error) }
+    for waiter in storeWaiters { waiter.give(error) }
     storeWaiters = []
   }
 

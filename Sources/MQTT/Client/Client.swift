@@ -1,6 +1,8 @@
+import Instants
 import Logging
+import MQTTCore
 import NIOCore
-import Time
+import Platform
 
 /// Keeps a session connected: opens transports, carries bytes between them and the `Session`, waits and tries again.
 ///
@@ -23,8 +25,8 @@ public actor Client {
   struct Wait {
     let number: UInt64
     let task: Scheduled<Void>
-    /// The server would have none of us sooner: a network that comes back changes nothing about that.
-    var isFixed: Bool
+    /// Why there is one: it says what ends it early.
+    var failure: ReconnectSchedule.Failure
   }
 
   /// What a connection is for.
@@ -87,7 +89,7 @@ public actor Client {
   /// When there was something to wait for the last time, and whether the time before was shortly before.
   var lastChange: Session.Instant?
   var changesQuickly = false
-  var storeWaiters: [CheckedContinuation<(any Error)?, Never>] = []
+  var storeWaiters: [Awaited<(any Error)?>] = []
 
   var lastPacket: String?
   var actions: [Session.Action] = []
@@ -96,7 +98,7 @@ public actor Client {
   private var isTurnOpen = false
   private var isEndingTurn = false
   var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
-  var closeWaiters: [CheckedContinuation<Void, Never>] = []
+  var closeWaiters: [Awaited<Void>] = []
 
   /// - Parameter delegate: not kept; without it there is nobody to ask for a CONNECT, and the client ends.
   public init(
@@ -110,7 +112,7 @@ public actor Client {
     let state = configuration.session
     session = Session(
       restoring: state, inFlightLimit: configuration.inFlightLimit,
-      isResumable: state.owner != nil || configuration.believesAnySession, isStored: configuration.store != nil)
+      isResumable: state.owner?.isTrusted ?? configuration.believesAnySession, isStored: configuration.store != nil)
     storeQueue = StoreQueue(delay: configuration.storeDelay, state: state)
     owner = state.owner
     schedule = ReconnectSchedule(configuration.reconnect, servers: configuration.servers.count)
@@ -185,7 +187,7 @@ public actor Client {
     let deadline = after(limit) { client in
       if client.isCurrent(number) { client.abort() }
     }
-    if case .stopped = state {} else { await withCheckedContinuation { closeWaiters.append($0) } }
+    await ended()
     deadline.cancel()
   }
 

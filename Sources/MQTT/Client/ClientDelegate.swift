@@ -1,3 +1,4 @@
+import MQTTCore
 import NIOCore
 
 /// What stands above a client: says who it is on each connection, and hears what happens.

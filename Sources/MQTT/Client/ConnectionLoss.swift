@@ -1,3 +1,4 @@
+import MQTTCore
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -129,6 +130,8 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
 
   /// What the loss says about the next attempt.
   var failure: ReconnectSchedule.Failure {
+    // Whether it is about time the error of the handshake does not say.
+    if case .tls = self { return .tls }
     guard case .session(.refused(let code, _, _)) = self else { return .ordinary }
     let lasting: Set<ReasonCode> = [
       .badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned, .badAuthenticationMethod,

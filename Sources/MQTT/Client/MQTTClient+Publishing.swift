@@ -1,5 +1,7 @@
+import Instants
+import MQTTCore
 import NIOCore
-import Time
+import Platform
 
 /// Messages on their way to the server.
 extension MQTTClient {

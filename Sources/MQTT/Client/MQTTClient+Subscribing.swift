@@ -1,3 +1,5 @@
+import MQTTCore
+
 /// What the server sends, and who it is for.
 extension MQTTClient {
   /// Subscribes, and returns once the server has agreed to at least one of the filters; it waits for a connection

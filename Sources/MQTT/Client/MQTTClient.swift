@@ -1,8 +1,10 @@
+import Instants
 import Logging
+import MQTTCore
 import NIOCore
 import NIOPosix
+import Platform
 import ServiceLifecycle
-import Time
 
 /// An MQTT client for Swift concurrency: keeps a session connected while it runs, and publishes and receives over it.
 ///

@@ -1,3 +1,5 @@
+import MQTTCore
+
 extension MQTTClient {
   /// How a client connects, and how much it holds.
   public struct Configuration: Sendable {

@@ -1,3 +1,5 @@
+import MQTTCore
+
 /// How a message came to be safe.
 public enum PublishResult: Sendable, Hashable {
   /// QoS 0: the transport has it, and nobody will ever say more.

@@ -1,5 +1,6 @@
 import DequeModule
-import Time
+import Instants
+import MQTTCore
 
 /// The messages that callers of `MQTTClient.publish` wait for, with the rules of the waiting; it knows no sockets or
 /// tasks, and is told the time.

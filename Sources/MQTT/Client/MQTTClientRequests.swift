@@ -1,3 +1,6 @@
+import MQTTCore
+import Platform
+
 /// What `MQTTClient` asks of a `Client`. The answers are values, since `assumeIsolated` loses the types of errors.
 extension Client {
   /// - Returns: why it was not sent.

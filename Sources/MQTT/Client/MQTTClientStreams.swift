@@ -1,3 +1,4 @@
+import MQTTCore
 import Synchronization
 
 /// The messages of one subscription, as they arrive, with the failure that ended it, if one did.

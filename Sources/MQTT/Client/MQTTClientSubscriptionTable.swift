@@ -1,3 +1,5 @@
+import MQTTCore
+
 /// A client's subscriptions: what has been asked for, what the server agreed to, which messages belong to which. It
 /// knows no sockets or tasks.
 ///

@@ -1,4 +1,5 @@
 import Glibc
+import MQTTCore
 import NIOCore
 import NIOPosix
 import NIOTLS

@@ -1,3 +1,4 @@
+import MQTTCore
 import NIOCore
 import NIOHTTP1
 import NIOTLS

@@ -1,5 +1,6 @@
 import Glibc
-import Time
+import Instants
+import Platform
 
 /// Turns the kernel's times of edges (CLOCK_MONOTONIC) into times that count suspend (`BootClock`).
 ///

@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// Tells when GPIO chips come and go in /dev, or become accessible (inotify(7)).
 struct DeviceFolder: ~Copyable {

@@ -1,4 +1,6 @@
 internal import CGPIO
+import Platform
+import Text
 
 /// A GPIO chip as the kernel lists it.
 public struct GPIOChip: Sendable, Hashable {
@@ -53,7 +55,7 @@ public struct GPIOInventory: Sendable {
     }
   }
 
-  init(chips: [GPIOChip], failures: [ReadError] = []) {
+  package init(chips: [GPIOChip], failures: [ReadError] = []) {
     self.chips = chips
     self.failures = failures
   }

@@ -1,7 +1,8 @@
 internal import CLinux
 import Glibc
+import Measuring
+import Platform
 import Synchronization
-import Threads
 
 /// Watches GPIO lines on one thread of its own, and keeps what there is to tell until it is taken.
 ///
@@ -14,6 +15,11 @@ public final class GPIOMonitor: Sendable {
     public var reports: [GPIOReport]
     /// The lines are released, and nothing follows.
     public var isFinished: Bool
+
+    package init(reports: [GPIOReport], isFinished: Bool) {
+      self.reports = reports
+      self.isFinished = isFinished
+    }
   }
 
   /// As `ps -L` shows it.

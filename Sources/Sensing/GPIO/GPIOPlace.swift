@@ -1,3 +1,6 @@
+import Measuring
+import Text
+
 /// A line that an input means, found.
 public struct GPIOPlace: Sendable, Hashable, CustomStringConvertible {
   /// Of the chip's device file, inside the root.
@@ -8,7 +11,7 @@ public struct GPIOPlace: Sendable, Hashable, CustomStringConvertible {
   /// nil: it has none.
   public let lineName: String?
 
-  init(_ line: GPIOLine, of chip: GPIOChip) {
+  package init(_ line: GPIOLine, of chip: GPIOChip) {
     path = chip.path
     chipName = chip.name
     chipLabel = chip.label

@@ -1,4 +1,4 @@
-import Time
+import Instants
 
 /// What is to be told of one input.
 public struct GPIOReport: Sendable, Equatable {

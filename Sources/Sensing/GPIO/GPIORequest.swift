@@ -1,6 +1,8 @@
 internal import CGPIO
 import Glibc
-import Time
+import Instants
+import Measuring
+import Platform
 
 /// A line that this process holds, until this is let go of.
 final class GPIORequest {

@@ -1,4 +1,7 @@
 import Glibc
+import Instants
+import Measuring
+import Platform
 
 /// The thread that watches GPIO lines: it sleeps in poll(2) until one has events, and never looks at a level but once
 /// after a line was requested.

@@ -1,3 +1,5 @@
+import Measuring
+
 /// What the events of one line are worth, in the order of time: levels, edges or pulses, and gaps.
 ///
 /// It does no I/O: events and the time come in, findings go out.

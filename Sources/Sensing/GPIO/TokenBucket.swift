@@ -1,3 +1,5 @@
+import Instants
+
 /// Lets so many through a second on average, and more at once after a quiet time.
 struct TokenBucket {
   private let rate: Int64

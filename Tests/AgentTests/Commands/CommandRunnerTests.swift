@@ -3,7 +3,7 @@ import Synchronization
 import TestScene
 import Testing
 
-@testable import Agent
+@testable import Fleet
 
 @Suite("Commands that run on changes", .showsLogs, .timed)
 struct CommandRunnerTests {

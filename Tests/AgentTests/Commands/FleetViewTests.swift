@@ -1,8 +1,10 @@
 import MQTT
 import Testing
-import Time
 
-@testable import Agent
+@testable import Fleet
+@testable import Instants
+@testable import Platform
+@testable import Text
 
 /// A fleet under watch, and the clock that the test moves.
 struct WatchedFleet {
@@ -254,6 +256,47 @@ struct FleetViewTests {
     #expect(Set(named.view.devices.keys) == ["a", "b"])
   }
 
+  @Test("after a reconnection a status that the broker does not keep any more is unknown, all others stay as they are")
+  func vanished() throws {
+    var fleet = try WatchedFleet(devices: ["a", "b", "c", "d", "e"])
+    fleet.view.connected()
+    for device in ["a", "b", "e"] { _ = fleet.status("online", of: device, isRetained: true) }
+    _ = fleet.status("offline", of: "c", isRetained: true)
+    _ = fleet.presence("birth", of: "a", isRetained: true)
+    _ = fleet.status("online", of: "d", isRetained: true, expiry: .seconds(5))
+    _ = fleet.settle()
+    #expect(fleet.pass(6).map(\.device.state) == [.expired])
+
+    fleet.view.connected()
+    #expect(fleet.status("online", of: "b", isRetained: true).isEmpty)
+    #expect(fleet.status("offline", of: "e").map(\.device.state) == [.offline], "live news is as good")
+    let told = fleet.settle()
+    #expect(told.map(\.device.name) == ["a", "c"])
+    #expect(told.map(\.device.state) == [.unknown, .unknown])
+    #expect(told.map(\.previous) == [.online, .offline])
+    #expect(told.allSatisfy { !$0.isInitial })
+    #expect(try fleet.device("b").state == .online)
+    #expect(try fleet.device("d").state == .expired, "that it was lost is known")
+    #expect(fleet.settle().isEmpty)
+  }
+
+  @Test("a device without a name of its own in the filter is gone with its status, also when it was never told of")
+  func vanishedUnnamed() throws {
+    var fleet = try WatchedFleet()
+    fleet.view.connected()
+    _ = fleet.status("online", isRetained: true)
+    fleet.view.connected()
+    #expect(fleet.settle().isEmpty)
+    #expect(fleet.view.devices.isEmpty)
+    _ = fleet.status("online", isRetained: true)
+    #expect(fleet.settle().map(\.device.state) == [.online])
+    // The connection is lost again before all was there.
+    fleet.view.connected()
+    fleet.view.connected()
+    #expect(fleet.settle().map(\.device.state) == [.unknown])
+    #expect(fleet.view.devices.isEmpty)
+  }
+
   @Test("nothing from the network is kept without a bound")
   func bounds() throws {
     var fleet = try WatchedFleet()
@@ -368,39 +411,6 @@ struct FleetTextTests {
 
 @Suite("What a presence message says")
 struct PresenceReportTests {
-  private func fields(_ text: String) -> JSONFields? { JSONFields(Array(text.utf8)) }
-
-  @Test("texts are read, all else stays as it is written")
-  func values() throws {
-    let read = try #require(
-      fields(
-        #" { "a" : "x\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é" , "n": -1.5e3 ,"t":true,"o":{"x":[1,"}"]},"e":"", "z":null } "#
-      ))
-    #expect(read["a"] == .text("x\"\\/\u{8}\u{C}\n\r\té😀é"))
-    #expect(read["n"] == .other("-1.5e3"))
-    #expect(read["t"] == .other("true"))
-    #expect(read["o"] == .other(#"{"x":[1,"}"]}"#))
-    #expect(read["e"] == .text(""))
-    #expect(read["z"] == .other("null"))
-    #expect(read["x"] == nil)
-    #expect(fields("{}") != nil)
-  }
-
-  @Test(
-    "what is no object is nothing",
-    arguments: [
-      "", "{", "[]", "\"a\"", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":\"x}", "{\"a\":\"\\", "{}x",
-      "{\"a\":\"\\u12\"}", "{\"a\":\"\\uzzzz\"}", "{\"a\":{}", "{\"a\":\"\n\"}", "{\"a\":[}",
-    ])
-  func broken(_ text: String) { #expect(fields(text) == nil) }
-
-  @Test("bytes that are no UTF-8 are nothing, and no nesting is too deep")
-  func hostile() {
-    #expect(JSONFields([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D]) == nil)
-    let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
-    #expect(fields("{\"a\":\(deep)}")?["a"] == .other(deep))
-  }
-
   @Test("times of RFC 3339 in UTC, and nothing else")
   func times() {
     for text in [

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import Agent
+@testable import Diagnosis
 @testable import Sensing
 
 struct GPIOScanTests {

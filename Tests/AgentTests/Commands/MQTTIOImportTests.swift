@@ -1,6 +1,8 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
+@testable import Diagnosis
+@testable import Readings
 
 struct MQTTIOImportTests {
   private func imported(_ text: String) throws -> [String] {

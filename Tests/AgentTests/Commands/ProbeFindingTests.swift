@@ -1,7 +1,9 @@
 import MQTT
 import Testing
 
-@testable import Agent
+@testable import Diagnosis
+@testable import Instants
+@testable import MQTTCore
 
 @Suite("What a probe finds")
 struct ProbeFindingTests {
@@ -37,13 +39,13 @@ struct ProbeFindingTests {
   func rights() throws {
     let topic = try TopicName("limpet/a/status")
     func verdict(
-      _ outcome: Session.Outcome?, _ subscription: ReasonCode?, _ cameBack: Bool, _ version: MQTT.ProtocolVersion
+      _ outcome: Session.Outcome?, _ subscription: ReasonCode?, _ cameBack: Bool, _ version: MQTTCore.ProtocolVersion
     ) -> ProbeFinding.Verdict {
       ProbeFinding.right(
         to: topic, outcome: outcome, subscription: subscription, cameBack: cameBack, version, use: "status"
       ).verdict
     }
-    for version in [MQTT.ProtocolVersion.v5, .v311] {
+    for version in [MQTTCore.ProtocolVersion.v5, .v311] {
       #expect(verdict(.delivered, .grantedQoS1, true, version) == .ok)
       #expect(verdict(.refused(.notAuthorized), .grantedQoS1, false, version) == .failed)
       #expect(verdict(nil, .grantedQoS1, false, version) == .failed)

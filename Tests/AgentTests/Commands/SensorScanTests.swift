@@ -1,8 +1,6 @@
 import Testing
 import YAML
 
-@testable import Agent
-
 struct SensorScanTests {
   @Test("text is plain where YAML takes it for nothing else, and in quotes otherwise")
   func scalars() {

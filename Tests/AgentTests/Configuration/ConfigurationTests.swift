@@ -1,7 +1,9 @@
-import Sensing
 import Testing
 
-@testable import Agent
+@testable import Configuration
+@testable import Measuring
+@testable import Readings
+@testable import Text
 
 struct ConfigurationTests {
   @Test("a broker's URL is all that must be written; the rest has DESIGN's defaults")
@@ -237,8 +239,8 @@ struct ConfigurationTests {
   @Test(
     "a change is a number or a percentage",
     arguments: [("0.5", .absolute(0.5)), ("5%", .percent(5)), ("'1e1%'", .percent(10))]
-      as [(String, SensorConfiguration.Change)])
-  func change(text: String, expected: SensorConfiguration.Change) {
+      as [(String, ChangeThreshold)])
+  func change(text: String, expected: ChangeThreshold) {
     let result = loadConfiguration(
       minimalConfiguration + "sensors: [{name: a, type: thermal, zone: z, change: \(text)}]\n")
     #expect(result.configuration?.sensors.first?.change == expected)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 /// A declared key by its path, and how to write a value for it into a file.
 struct DeclaredKey: CustomTestStringConvertible, Sendable {

@@ -1,7 +1,5 @@
 import Testing
 
-@testable import Agent
-
 struct DiscoverySectionTests {
   private let start = "device: {id: Shed}\nbroker: {url: mqtt://h}\n"
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 struct InclusionTests {
   @Test("files that a pattern names add their entries and keys, in the order of their names")

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 /// Files that exist for the tests, beside /etc/limpet/limpet.yaml.
 let testFiles = ConfigurationFiles(

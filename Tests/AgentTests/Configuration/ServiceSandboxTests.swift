@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 @Suite("What the service does not see")
 struct ServiceSandboxTests {

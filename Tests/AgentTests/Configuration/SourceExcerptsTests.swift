@@ -1,7 +1,5 @@
 import Testing
 
-@testable import Agent
-
 struct SourceExcerptsTests {
   private func excerpts(_ text: String) -> [[String]] {
     let result = loadConfiguration(text)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 struct SubstitutionTests {
   private func load(_ text: String, mode: UInt32 = 0o600) -> LoadResult {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
+@testable import Text
 
 struct ValueKindTests {
   @Test(

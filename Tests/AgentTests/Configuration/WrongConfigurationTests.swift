@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Agent
+@testable import Configuration
 
 /// Configurations as files, in Tests/Configurations: wrong ones with all that is printed for them, and right ones. The
 /// schema is held against the same files, and fuzzing begins with them.

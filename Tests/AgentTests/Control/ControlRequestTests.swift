@@ -2,7 +2,7 @@ import Logging
 import NIOCore
 import Testing
 
-@testable import Agent
+@testable import Control
 
 struct ControlRequestTests {
   @Test(

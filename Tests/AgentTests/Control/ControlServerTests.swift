@@ -6,9 +6,12 @@ import NIOPosix
 import Synchronization
 import TestScene
 import Testing
-import Time
 
 @testable import Agent
+@testable import Control
+@testable import Instants
+@testable import Measuring
+@testable import Platform
 
 /// On a thread of its own, since it blocks.
 private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {

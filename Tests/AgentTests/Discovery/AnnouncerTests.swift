@@ -1,10 +1,10 @@
 import NIOCore
-import Storage
 import Testing
 
 import enum TestScene.HomeAssistantSchema
 
-@testable import Agent
+@testable import Discovery
+@testable import Records
 
 struct AnnouncerTests {
   private static let short = "device: {id: d}\nbroker: {url: mqtt://h}\n"

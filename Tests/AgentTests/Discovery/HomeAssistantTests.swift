@@ -4,7 +4,9 @@ import Testing
 
 import enum TestScene.HomeAssistantSchema
 
-@testable import Agent
+@testable import Discovery
+@testable import Planning
+@testable import Text
 
 /// A configuration with a reading of every kind.
 let everyKindOfReading = """

@@ -1,13 +1,13 @@
 import Foundation
 import MQTT
 import NIOCore
-import Sensing
-import Storage
 import Testing
 
 import struct TestScene.HomieRules
 
-@testable import Agent
+@testable import Discovery
+@testable import Measuring
+@testable import Readings
 
 struct HomieTests {
   private func device(_ text: String = everyKindOfReading) throws -> HomieDevice {

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-@testable import Agent
+@testable import Configuration
+@testable import Documents
 
 struct ReferenceFileTests {
   @Test("etc/limpet.yaml is what the declarations say; write it anew with packaging/documents")

@@ -1,10 +1,11 @@
-import Storage
+import Instants
 import Testing
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
-@testable import Sensing
+@testable import Measuring
+@testable import Planning
+@testable import Records
 
 struct DeviceIdentityTests {
   private static let board = BoardIdentity(source: .deviceTree, text: "10000000abcdef01")
@@ -16,6 +17,19 @@ struct DeviceIdentityTests {
   ) -> (identity: StoredIdentity, origin: DeviceIdentity.Origin) {
     var generator = SplitMix64(seed: seed)
     return DeviceIdentity.decide(stored: stored, board: board, using: &generator)
+  }
+
+  @Test("an identity decided without the storage holds beside that of another board, not beside one of another kind")
+  func late() {
+    let (serial, other) = (
+      decide(stored: nil, board: Self.board).identity, decide(stored: nil, board: Self.otherBoard).identity
+    )
+    let machine = decide(stored: nil, board: Self.installation).identity
+    let (first, second) = (decide(stored: nil, board: nil).identity, decide(stored: nil, board: nil, seed: 2).identity)
+    for identity in [serial, machine, first] { #expect(DeviceIdentity.holds(identity, beside: identity)) }
+    #expect(DeviceIdentity.holds(serial, beside: other))
+    #expect(!DeviceIdentity.holds(serial, beside: first) && !DeviceIdentity.holds(first, beside: serial))
+    #expect(!DeviceIdentity.holds(machine, beside: serial) && !DeviceIdentity.holds(second, beside: first))
   }
 
   // MARK: The identifier

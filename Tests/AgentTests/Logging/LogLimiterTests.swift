@@ -1,8 +1,9 @@
 import Logging
 import Testing
-import Time
 
 @testable import Agent
+@testable import Instants
+@testable import Platform
 
 struct LogLimiterTests {
   private let start = BootClock.now
@@ -47,13 +48,55 @@ struct LogLimiterTests {
     #expect(limiter.takeRests(at: at(200)) == [])
   }
 
-  @Test("however many kinds there are, memory is bounded and new ones are written")
-  func bound() {
+  /// A text without digits that is no other number's.
+  private func text(_ number: Int) -> String { String(number).map { "abcdefghij"[$0] }.joined() }
+
+  @Test("texts of one place that never repeat: so many at once, then one in a while, and all others counted")
+  func neverTheSame() {
     var limiter = LogLimiter()
     for number in 0..<10_000 {
-      let name = String(number).map { "abcdefghij"[$0] }.joined()
-      #expect(limiter.take(.warning, name, place: "a:1:", at: at(0)) == .write(leftOut: 0))
+      let verdict = limiter.take(.warning, text(number), place: "a:1:", at: at(0))
+      #expect(
+        verdict
+          == (number < LogLimiter.limit ? .write(leftOut: 0) : .leaveOut(isFirst: number == LogLimiter.limit)))
     }
+    #expect(limiter.suppressed == UInt64(10_000 - LogLimiter.limit))
+    #expect(limiter.take(.warning, "something else", place: "a:1:", at: at(7)) == .write(leftOut: 9744))
+    // An hour of a hundred a second.
+    var written = 0
+    for second in 0..<3600 {
+      for number in 0..<100 {
+        let verdict = limiter.take(.warning, text(second * 100 + number), place: "a:1:", at: at(8 + Double(second)))
+        if case .write = verdict { written += 1 }
+      }
+    }
+    // What was known at the start goes by its own budget.
+    #expect(written < LogLimiter.limit * LogLimiter.burst + 3600 / 6 + 1)
+    #expect(limiter.take(.warning, "new", place: "b:1:", at: at(3608)) == .write(leftOut: 0), "another place is free")
+  }
+
+  @Test("what is left out of a place is told after a while, by its last text")
+  func restsOfAPlace() {
+    var limiter = LogLimiter()
+    for number in 0..<LogLimiter.limit + 3 { _ = limiter.take(.error, text(number), place: "a:1:", at: at(1)) }
+    #expect(limiter.deadline == at(61))
+    #expect(
+      limiter.takeRests(at: at(61)) == [
+        LogLimiter.Rest(level: .error, text: text(LogLimiter.limit + 2), count: 3)
+      ])
+    #expect(limiter.deadline == nil)
+  }
+
+  @Test("however many places there are, memory is bounded, and those beyond it share a budget")
+  func bound() {
+    var limiter = LogLimiter()
+    var written = 0
+    for number in 0..<10_000 {
+      let verdict = limiter.take(.warning, "lost", place: "file:\(number):", at: at(0))
+      if case .write = verdict { written += 1 }
+    }
+    #expect(written == 2 * LogLimiter.limit)
+    #expect(limiter.suppressed == UInt64(10_000 - written))
   }
 }
 

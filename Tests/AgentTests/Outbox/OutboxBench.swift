@@ -1,15 +1,15 @@
-import Sensing
-import Storage
-import Time
-
-@testable import Agent
+@testable import Instants
+@testable import Outbox
+@testable import Platform
+@testable import Readings
+@testable import Records
 
 /// An outbox with a disk that a test can see through: rows by their tokens, and a clock that stands still until it is told.
 struct OutboxBench {
   static let base = BootClock.now
 
   var outbox: Outbox
-  let names: [String]
+  private(set) var names: [String]
   var rows: [UInt64: StoredReading] = [:]
   /// What each name goes on with, as batches said.
   var numbers: [String: UInt64] = [:]
@@ -23,13 +23,15 @@ struct OutboxBench {
 
   init(
     _ writing: Outbox.Writing = .after(.seconds(1), outage: .seconds(30)), streams: Int = 3, limit: Int = 1_000_000_000,
-    drainRate: Int = 1_000_000, latest: Set<Int> = [], expiry: Duration? = nil, isOpen: Bool = true
+    drainRate: Int = 1_000_000, latest: Set<Int> = [], expiry: Duration? = nil, isOpen: Bool = true,
+    memory: Int? = nil
   ) {
     names = (0..<streams).map { "name\($0)" }
     sequences = Array(repeating: 0, count: streams)
     outbox = Outbox(
       Outbox.Rules(
-        limit: limit, writing: writing, drainRate: drainRate, keepsLatest: (0..<streams).map { latest.contains($0) },
+        limit: limit, memoryLimit: memory, writing: writing, drainRate: drainRate,
+        keepsLatest: (0..<streams).map { latest.contains($0) },
         expiry: expiry), at: now)
     if isOpen { open() }
   }
@@ -56,6 +58,17 @@ struct OutboxBench {
         row.token, stream: row.stream, bytes: StoredReading.size(ofData: row.data.count))
     }
     outbox.open(stored, names: names, booted: Self.base - .seconds(1000), at: now)
+  }
+
+  /// More streams, which the store does not know.
+  mutating func reload(adding count: Int) {
+    var rules = outbox.rules
+    for _ in 0..<count {
+      names.append("name\(names.count)")
+      sequences.append(0)
+      rules.keepsLatest.append(false)
+    }
+    outbox.adopt(rules)
   }
 
   @discardableResult

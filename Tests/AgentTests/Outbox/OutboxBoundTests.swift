@@ -1,9 +1,8 @@
-import Sensing
-import Storage
+import Instants
 import Testing
-import Time
 
-@testable import Agent
+@testable import Outbox
+@testable import Records
 
 @Suite("Outbox: its bound")
 struct OutboxBoundTests {
@@ -20,6 +19,44 @@ struct OutboxBoundTests {
     let drained = bench.drain()
     #expect(drained.filter { $0.stream == 0 }.map(\.sequence) == [2, 3])
     #expect(drained.filter { $0.stream == 1 }.map(\.sequence) == [2])
+  }
+
+  @Test("while the disk fails, what is in memory only keeps to its bound: the oldest of it go, and are counted")
+  func memoryWhileFailing() {
+    let cost = OutboxBench(.never, isOpen: false).cost
+    var bench = OutboxBench(memory: 10 * cost)
+    for _ in 1...100 { bench.append() }
+    #expect(bench.outbox.dropped == 0, "a disk that works takes them")
+    bench.work(all: true)
+    #expect(bench.outbox.count == 100 && bench.outbox.disk.unwrittenBytes == 0)
+    for round in 1...50 {
+      bench.append(round % 2)
+      bench.pass(.seconds(2))
+      bench.work(succeeds: false)
+      #expect(bench.outbox.disk.unwrittenBytes <= 10 * cost || !bench.outbox.disk.isFailing)
+    }
+    #expect(bench.outbox.disk.unwritten == 10 && bench.outbox.disk.unwrittenBytes == 10 * cost)
+    #expect(bench.outbox.dropped == 40 && bench.outbox.count == 110)
+    bench.pass(.seconds(100))
+    bench.work(all: true)
+    #expect(bench.outbox.disk.unwrittenBytes == 0 && bench.rows.count == 110)
+    bench.outbox.connected(at: bench.now)
+    let drained = bench.drain()
+    #expect(drained.filter { $0.stream == 0 }.map(\.sequence) == Array(1...100) + Array(121...125))
+    #expect(drained.filter { $0.stream == 1 }.map(\.sequence) == Array(21...25))
+  }
+
+  @Test("where there is no disk the memory's bound holds too, and a file that is lost brings no more than that back")
+  func memoryWithoutDisk() {
+    let cost = OutboxBench(.never, isOpen: false).cost
+    var bench = OutboxBench(.never, isOpen: false, memory: 10 * cost)
+    for _ in 1...25 { bench.append() }
+    #expect(bench.outbox.count == 10 && bench.outbox.dropped == 15 && bench.outbox.isMemoryBound)
+    bench = OutboxBench(streams: 1, memory: 10 * cost)
+    for _ in 1...60 { bench.append() }
+    bench.work(all: true)
+    bench.outbox.lostDisk(at: bench.now)
+    #expect(bench.outbox.count == 10 && bench.outbox.dropped == 50)
   }
 
   @Test("a reading larger than the bound is kept while it is alone")

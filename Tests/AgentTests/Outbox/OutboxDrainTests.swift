@@ -1,9 +1,8 @@
-import Sensing
-import Storage
+import Instants
 import Testing
-import Time
 
-@testable import Agent
+@testable import Outbox
+@testable import Readings
 
 @Suite("Outbox: draining")
 struct OutboxDrainTests {

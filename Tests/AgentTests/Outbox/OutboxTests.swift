@@ -1,9 +1,7 @@
-import Sensing
-import Storage
+import Instants
 import Testing
-import Time
 
-@testable import Agent
+@testable import Outbox
 
 @Suite("Outbox")
 struct OutboxTests {

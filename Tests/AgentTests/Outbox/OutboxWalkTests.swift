@@ -1,11 +1,9 @@
-import Sensing
-import Storage
+import Instants
 import Testing
-import Time
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
+@testable import Outbox
 
 /// An outbox through whatever can happen to it, at random, beside a list of what should come out.
 @Suite("Outbox: random walks")

@@ -1,10 +1,12 @@
-import Sensing
 import Testing
-import Time
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
+@testable import Instants
+@testable import Measuring
+@testable import Outbox
+@testable import Platform
+@testable import Readings
 
 @Suite("ReadingCodec")
 struct ReadingCodecTests {
@@ -59,6 +61,51 @@ struct ReadingCodecTests {
       .decode(row, stream: 2, Self.clock, at: Self.base)?.label
     #expect(unknown?.isCertain == false && unknown?.isOfEarlierBoot == true)
     #expect(unknown?.time == Self.clock.time(of: Self.base - .seconds(60)), "a guess")
+  }
+
+  private static let extremes: [Int64] = [
+    .min, .min + 1, -62_167_219_200_000_001, -62_167_219_200_000_000, -1, 0, 1, 253_402_300_799_999_999,
+    253_402_300_800_000_000, .max / 1000, .max - 1, .max,
+  ]
+
+  @Test("whatever times a row says: it is a reading that can be sent, or none", arguments: extremes)
+  func times(_ microseconds: Int64) {
+    for nanoseconds in [0, 1, UInt64(Int64.max), .max] {
+      for boot in [0, 3, 7, 8, UInt64.max] {
+        for isCertain in [false, true] {
+          for start in Self.extremes {
+            let codec = ReadingCodec(boot: 7, booted: Self.base - .seconds(5000), boots: [3: start, 7: start])
+            var row = RowWriter()
+            row.write(byte: isCertain ? 0x44 : 0x04)
+            for number in [1, boot, nanoseconds] { row.write(varint: number) }
+            row.write(signed: microseconds)
+            row.write(varint: 1)
+            for clock in [Self.clock, WallClock(instant: Self.base, sinceEpoch: .zero, isSynchronized: false)] {
+              guard let reading = codec.decode(row.bytes, stream: 0, clock, at: Self.base) else { continue }
+              var labels = TimeLabels(streams: 1)
+              for _ in 1...2 {
+                let label = labels.label(of: reading) { clock }
+                #expect(label.time.text(.microseconds).utf8.count <= Timestamp.longestText)
+                #expect(!label.isCertain || label.time.isWritable)
+                _ = labels.label(of: Self.base, stream: 0, Self.clock)
+              }
+              _ = reading.age(at: Self.base)
+              _ = codec.encode(reading, clock)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test("a number that no reading can have is none", arguments: [1 << 53, 1 << 63, UInt64.max])
+  func sequence(_ number: UInt64) {
+    var row = RowWriter()
+    row.write(byte: 0x04)
+    for number in [number, 7, 0] { row.write(varint: number) }
+    row.write(signed: 0)
+    row.write(varint: 1)
+    #expect(codec.decode(row.bytes, stream: 0, Self.clock, at: Self.base) == nil)
   }
 
   @Test("bytes that are no reading are none, and do no harm")

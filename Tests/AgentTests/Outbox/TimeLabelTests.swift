@@ -1,7 +1,9 @@
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import Outbox
+@testable import Platform
+@testable import Readings
 
 @Suite("TimeLabels")
 struct TimeLabelTests {

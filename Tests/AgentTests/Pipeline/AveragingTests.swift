@@ -1,15 +1,16 @@
-import Sensing
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import Measuring
+@testable import Platform
+@testable import Readings
 
 struct AveragingTests {
   private static let base = BootClock.now
 
   /// What samples that are a second apart come to.
   private func averages(
-    _ samples: [Reading.Content], _ statistic: SensorConfiguration.Average.Statistic = .mean, window: Duration,
+    _ samples: [Reading.Content], _ statistic: Average.Statistic = .mean, window: Duration,
     jitter: [Duration] = []
   ) -> [Reading.Content] {
     var averaging = Averaging(.init(statistic: statistic, window: window), interval: .seconds(1))
@@ -25,8 +26,8 @@ struct AveragingTests {
     "a window gives one value, then the next begins",
     arguments: [
       (.mean, [2.25, 6]), (.median, [2, 6]), (.min, [1, 5]), (.max, [4, 7]),
-    ] as [(SensorConfiguration.Average.Statistic, [Double])])
-  func statistics(statistic: SensorConfiguration.Average.Statistic, expected: [Double]) {
+    ] as [(Average.Statistic, [Double])])
+  func statistics(statistic: Average.Statistic, expected: [Double]) {
     let samples = numbers(1, 4, 2, 2, 5, 7, 6, 6, 100)
     #expect(averages(samples, statistic, window: .seconds(4)) == expected.map { .good(.number($0)) })
   }

@@ -1,11 +1,14 @@
-import Sensing
+import Instants
 import Testing
 
-@testable import Agent
+@testable import Measuring
+@testable import Platform
+@testable import Readings
+@testable import Text
 
 struct ConditioningTests {
   private func content(_ value: Value, _ conditioning: Conditioning, doubt: Doubt? = nil) -> Reading.Content {
-    conditioning.content(of: Measurement(value: value, doubt: doubt))
+    conditioning.content(of: Measurement(value: value, doubt: doubt, time: .now))
   }
 
   @Test("without keys a value stays what it is")

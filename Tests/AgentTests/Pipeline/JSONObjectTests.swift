@@ -1,9 +1,11 @@
+import Instants
 import NIOCore
 import Testing
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
+@testable import JSON
+@testable import Text
 
 struct JSONObjectTests {
   private func written(_ fill: (inout JSONObject) -> Void) -> ByteBuffer {

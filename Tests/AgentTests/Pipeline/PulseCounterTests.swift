@@ -1,10 +1,11 @@
-import Storage
 import Testing
-import Time
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
+@testable import Instants
+@testable import Platform
+@testable import Readings
+@testable import Records
 
 struct PulseCounterTests {
   private static let base = BootClock.now

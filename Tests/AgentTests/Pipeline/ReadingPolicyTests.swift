@@ -1,15 +1,17 @@
-import Sensing
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import Measuring
+@testable import Platform
+@testable import Readings
+@testable import Text
 
 struct ReadingPolicyTests {
   private static let base = BootClock.now
 
   /// What a policy makes of samples that are `interval` apart.
   private func published(
-    _ samples: [Reading.Content], change: SensorConfiguration.Change?, maxAge: Duration? = nil,
+    _ samples: [Reading.Content], change: ChangeThreshold?, maxAge: Duration? = nil,
     interval: Duration = .seconds(10)
   ) -> [Bool] {
     var policy = ReadingPolicy(change: change, maxAge: maxAge)
@@ -17,7 +19,7 @@ struct ReadingPolicyTests {
   }
 
   private func published(
-    numbers: [Double], change: SensorConfiguration.Change?, maxAge: Duration? = nil
+    numbers: [Double], change: ChangeThreshold?, maxAge: Duration? = nil
   ) -> [Double] {
     let decisions = published(numbers.map { .good(.number($0)) }, change: change, maxAge: maxAge)
     return zip(numbers, decisions).filter(\.1).map(\.0)
@@ -132,7 +134,7 @@ struct ReadingPolicyTests {
 
   @Test("texts and flags change when they differ")
   func texts() {
-    let change = SensorConfiguration.Change.absolute(1000)
+    let change = ChangeThreshold.absolute(1000)
     #expect(
       published(["Full", "Full", "Charging", "Full"].map { .good(.text($0)) }, change: change)
         == [true, false, true, true])

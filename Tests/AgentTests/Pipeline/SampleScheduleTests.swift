@@ -1,7 +1,9 @@
 import Testing
-import Time
 
-@testable import Agent
+@testable import Configuration
+@testable import Instants
+@testable import Platform
+@testable import Readings
 
 struct SampleScheduleTests {
   private static let start = BootClock.now

@@ -1,6 +1,8 @@
 import MQTT
 
-@testable import Agent
+@testable import Instants
+@testable import MQTTCore
+@testable import Readings
 
 extension Stream {
   /// As it is labelled by what `clock` says.

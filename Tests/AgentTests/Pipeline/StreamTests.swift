@@ -1,10 +1,12 @@
 import MQTT
 import NIOCore
-import Sensing
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import MQTTCore
+@testable import Measuring
+@testable import Platform
+@testable import Readings
 
 struct StreamTests {
   private static let base = BootClock.now
@@ -13,7 +15,7 @@ struct StreamTests {
   private static let unsynchronized = WallClock(instant: base, sinceEpoch: .seconds(20), isSynchronized: false)
 
   private func stream(
-    _ format: Configuration.PayloadFormat, qos: QoS = .atLeastOnce, isRetained: Bool = false
+    _ format: PayloadFormat, qos: QoS = .atLeastOnce, isRetained: Bool = false
   ) throws -> Stream {
     Stream(
       name: "cpu_temperature", topic: try TopicName("limpet/d1/cpu_temperature"), qos: qos, isRetained: isRetained,
@@ -182,8 +184,10 @@ struct StreamTests {
     }
   }
 
-  private func userProperties(_ reading: Reading, _ version: ProtocolVersion) throws -> [String] {
-    let message = try stream(.plain).message(reading, Self.synchronized, version)
+  private func userProperties(
+    _ reading: Reading, _ version: ProtocolVersion, _ clock: WallClock = synchronized
+  ) throws -> [String] {
+    let message = try stream(.plain).message(reading, clock, version)
     #expect(message.properties.all.count == message.properties.userProperties.count)
     return message.properties.userProperties.map { "\($0.name)=\($0.value)" }
   }
@@ -196,6 +200,19 @@ struct StreamTests {
     #expect(
       try userProperties(reading(.good(.integer(3)), unit: nil), .v5)
         == ["time=2026-11-20T12:00:00.123Z", "seq=1042", "quality=good"])
+  }
+
+  @Test("a plain reading says restarted and time_uncertain too, under the names that JSON has")
+  func plainMarks() throws {
+    #expect(
+      try userProperties(reading(.good(.number(21.5)), unit: nil, restarted: true), .v5)
+        == ["time=2026-11-20T12:00:00.123Z", "seq=1042", "quality=good", "restarted=true"])
+    #expect(
+      try userProperties(reading(.good(.number(21.5)), unit: nil), .v5, Self.unsynchronized)
+        == ["time=1970-01-01T00:00:20.000Z", "seq=1042", "quality=good", "time_uncertain=true"])
+    #expect(
+      try userProperties(reading(.bad("hangs"), unit: nil, restarted: true), .v5, Self.unsynchronized).suffix(2)
+        == ["restarted=true", "time_uncertain=true"])
   }
 
   @Test("a plain reading that failed is empty, and MQTT 5 says why")
@@ -231,7 +248,7 @@ struct StreamTests {
 
   @Test("a gap does not take the place of the value that the broker keeps")
   func gapIsNotRetained() throws {
-    for format in Configuration.PayloadFormat.allCases {
+    for format in PayloadFormat.allCases {
       let stream = try stream(format, isRetained: true)
       #expect(!stream.message(reading(.gap(lost: 1)), Self.synchronized, .v5).retain)
       #expect(stream.message(reading(.bad("gone")), Self.synchronized, .v5).retain)
@@ -249,7 +266,7 @@ struct StreamTests {
   @Test("a message goes to the stream's topic, with its quality of service and retain flag", arguments: QoS.allCases)
   func delivery(qos: QoS) throws {
     for isRetained in [false, true] {
-      for format in Configuration.PayloadFormat.allCases {
+      for format in PayloadFormat.allCases {
         let stream = try stream(format, qos: qos, isRetained: isRetained)
         let message = stream.message(reading(.good(.flag(true))), Self.synchronized, .v5)
         #expect(message.topic.description == "limpet/d1/cpu_temperature")

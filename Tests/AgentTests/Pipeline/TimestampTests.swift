@@ -1,10 +1,10 @@
 import Glibc
 import Testing
-import Time
 
 import struct TestScene.SplitMix64
 
-@testable import Agent
+@testable import Instants
+@testable import Platform
 
 struct TimestampTests {
   @Test(

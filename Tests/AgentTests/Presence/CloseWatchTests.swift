@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Presence
 
 struct CloseWatchTests {
   @Test("the message that is the oldest unanswered at three ends is set aside, after care was taken")

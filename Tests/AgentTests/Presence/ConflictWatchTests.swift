@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Agent
+@testable import Presence
 
 struct ConflictWatchTests {
   private func watch(spoken: Bool = true) -> ConflictWatch {

@@ -1,7 +1,8 @@
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import Platform
+@testable import Presence
 
 /// All shutdowns here have 10 s, so that readings are flushed for 5.
 struct DepartureTests {

@@ -2,7 +2,8 @@ import MQTT
 import NIOCore
 import Testing
 
-@testable import Agent
+@testable import MQTTCore
+@testable import Presence
 
 struct OwnMessageTests {
   private func message(_ payload: String, _ properties: Properties = Properties()) throws -> Message {

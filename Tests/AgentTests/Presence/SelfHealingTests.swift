@@ -1,9 +1,26 @@
 import Testing
-import Time
 
-@testable import Agent
+@testable import Instants
+@testable import Platform
+@testable import Presence
 
 struct SelfHealingTests {
+  @Test("where SUBACK refused the status, the echo of the presence arms nothing before the next connection")
+  func denied() {
+    var healing = SelfHealing()
+    let now = BootClock.Instant.now
+    healing.connected(at: now)
+    let actions = healing.denied("no right")
+    #expect(actions == [.reportUnavailable("no right")])
+    let afterEcho = healing.echoed(at: now, delay: .zero)
+    #expect(afterEcho == [])
+    #expect(healing.state == .unavailable("no right"))
+    healing.disconnected()
+    healing.connected(at: now)
+    _ = healing.echoed(at: now, delay: .zero)
+    #expect(healing.state == .armed)
+  }
+
   private let base = BootClock.now
 
   private func armed() -> SelfHealing {

@@ -1,6 +1,7 @@
 import Testing
 
-@testable import Agent
+@testable import Configuration
+@testable import Planning
 
 struct ConfigurationChangeTests {
   private func configuration(_ text: String) throws -> Configuration {

@@ -1,9 +1,12 @@
 import Sensing
+import Storage
 import Testing
 
 import struct TestScene.SplitMix64
 
 @testable import Agent
+@testable import Platform
+@testable import Records
 
 /// Plans of a few names, and what becomes of them.
 private struct World {
@@ -14,7 +17,8 @@ private struct World {
 
   static func plan(_ text: String) throws -> Daemon.Plan {
     let configuration = try #require(loadConfiguration(minimalConfiguration + text).configuration)
-    return try configuration.daemonPlan(device: "board", instance: "i", root: FileRoot(), runtimeFolder: nil)
+    return try configuration.daemonPlan(
+      device: "board", instance: "i", root: FileRoot(), runtimeFolder: nil, memory: nil)
   }
 
   @discardableResult
@@ -108,6 +112,14 @@ struct PlanChangeTests {
       to: "inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n", freePlaces: [0, 2])
     #expect(world.plan.inputs.map(\.place) == [2, 1])
     #expect(world.plan.places == 4)
+  }
+
+  @Test("what the device's id was made from goes on: a storage that is begun anew gets it")
+  func identity() throws {
+    var world = try World("sensors: []\n")
+    world.plan.identity = StoredIdentity(id: "board", source: .random, serial: "1-2")
+    try world.change(to: "sensors:\n" + Self.sensor("a"))
+    #expect(world.plan.identity == StoredIdentity(id: "board", source: .random, serial: "1-2"))
   }
 
   @Test("without a monitor places begin at 0")

@@ -1,6 +1,8 @@
 import Testing
 
 @testable import Agent
+@testable import Instants
+@testable import Platform
 
 @Suite("What WATCHDOG=1 stands for")
 struct LivenessTests {

@@ -3,6 +3,7 @@ import NIOCore
 import Testing
 
 @testable import Agent
+@testable import Status
 
 struct PrometheusTests {
   private let figures: [Figure] = [

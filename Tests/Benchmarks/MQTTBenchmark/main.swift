@@ -1,8 +1,11 @@
 import Glibc
+import Instants
 import Logging
 import MQTT
+import MQTTCore
 import NIOCore
 import NIOPosix
+import Platform
 
 // How fast the client publishes and receives; `mosquitto.c` beside it does the same with libmosquitto.
 //

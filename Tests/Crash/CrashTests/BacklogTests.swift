@@ -1,5 +1,8 @@
 import Foundation
+import Instants
 import MQTT
+import Platform
+import Records
 import Storage
 import TestScene
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import Readings
 import TestScene
 import Testing
 

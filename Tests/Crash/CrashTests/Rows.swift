@@ -1,7 +1,6 @@
-import Sensing
-import Time
-
-@testable import Agent
+@testable import Instants
+@testable import Platform
+@testable import Readings
 
 /// A row of the outbox as the agent writes it: a number with a unit and its time.
 func row(sequence: Int) -> [UInt8] {

@@ -1,6 +1,6 @@
 import YAML
 
-@testable import Agent
+@testable import Configuration
 
 /// A YAML file from anywhere. Whatever it holds, it is read within the limits, and what is wrong lies inside of it.
 enum YAMLFuzz {

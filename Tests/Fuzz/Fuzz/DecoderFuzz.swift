@@ -1,6 +1,6 @@
 import NIOCore
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Bytes from anywhere, cut anywhere. Input: a byte for version and cuts, a byte that the cuts depend on, the stream.
 enum DecoderFuzz {

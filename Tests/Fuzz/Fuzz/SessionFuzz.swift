@@ -1,7 +1,7 @@
+import Instants
 import NIOCore
-import Time
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// Drives a session with whatever the input says: requests, packets of a server that may break every rule, time, lost
 /// connections. What must hold all the same: nothing crashes, what is sent can be read, nothing is sent after the end of

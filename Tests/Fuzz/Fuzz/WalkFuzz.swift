@@ -1,6 +1,6 @@
 import NIOCore
 
-@testable import MQTT
+@testable import MQTTCore
 
 /// A session and a server as the specification has it, over connections, processes and writes to the disk that end
 /// whenever the input says so. What must hold: QoS 1 arrives at least once, QoS 2 exactly once unless the server lost its

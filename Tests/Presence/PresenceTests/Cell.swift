@@ -1,11 +1,12 @@
 import MQTT
+import MQTTCore
 import TestScene
 
 /// One fault on one way to one broker.
 struct Cell: Sendable, CustomStringConvertible {
   let fault: Fault
   let broker: BrokerKind
-  let version: MQTT.ProtocolVersion
+  let version: MQTTCore.ProtocolVersion
   let transport: ServerAddress.Transport
 
   var description: String { "\(fault.rawValue): \(broker.rawValue), \(versionText), \(transport.scheme)" }
@@ -13,7 +14,7 @@ struct Cell: Sendable, CustomStringConvertible {
   var versionText: String { version == .v5 ? "5" : "3.1.1" }
 
   static let transports: [ServerAddress.Transport] = [.tcp, .tls, .webSocket, .secureWebSocket]
-  static let versions: [MQTT.ProtocolVersion] = [.v5, .v311]
+  static let versions: [MQTTCore.ProtocolVersion] = [.v5, .v311]
 
   /// The whole matrix of a broker.
   static func all(_ broker: BrokerKind) -> [Cell] {

@@ -1,6 +1,8 @@
 import Foundation
+import Instants
 import MQTT
 import NIOCore
+import Platform
 import TestScene
 import Testing
 

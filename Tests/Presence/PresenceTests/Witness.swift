@@ -1,3 +1,4 @@
+import Instants
 import MQTT
 import TestScene
 import Testing
@@ -6,7 +7,7 @@ import Testing
 final class Witness: Sendable {
   private let topic: String
   private let port: Int
-  private let version: MQTT.ProtocolVersion
+  private let version: MQTTCore.ProtocolVersion
   private let username: String?
   private let watcher: Subscriber
 

@@ -1,6 +1,7 @@
 import Synchronization
 import Testing
 
+@testable import Platform
 @testable import Sensing
 
 /// What the thread that watches lines leaves for who takes it.

@@ -1,7 +1,9 @@
 import Glibc
 import Testing
 
+@testable import Measuring
 @testable import Sensing
+@testable import Text
 
 @Suite struct GPIOPlaceTests {
   private static func chip(

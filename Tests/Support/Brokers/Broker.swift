@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import MQTTCore
 import Synchronization
 import Testing
 

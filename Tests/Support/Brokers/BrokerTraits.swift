@@ -1,4 +1,5 @@
 import MQTT
+import MQTTCore
 
 /// Everything in which the brokers differ; the scenarios ask nothing else.
 package struct BrokerTraits: Sendable {
@@ -26,7 +27,7 @@ package struct BrokerTraits: Sendable {
     case disconnected(ReasonCode)
   }
 
-  package var versions: [MQTT.ProtocolVersion] = [.v5, .v311]
+  package var versions: [MQTTCore.ProtocolVersion] = [.v5, .v311]
   /// Where 5 is not spoken.
   package var refusal: Refusal?
   package var transports: [ServerAddress.Transport] = [.tcp, .tls, .webSocket, .secureWebSocket]
@@ -37,9 +38,9 @@ package struct BrokerTraits: Sendable {
   /// A retained message also reaches a subscription whose filter has wildcards.
   package var retainedMatchWildcards = true
   /// The versions in which `$share/...` is one. Where 5 is missing, CONNACK of 5 says so.
-  package var sharedSubscriptions: [MQTT.ProtocolVersion] = []
+  package var sharedSubscriptions: [MQTTCore.ProtocolVersion] = []
 
-  package var takeover: [MQTT.ProtocolVersion: Takeover]
+  package var takeover: [MQTTCore.ProtocolVersion: Takeover]
   /// Where DISCONNECT does not take the will away.
   package var willAfterDisconnect: [ServerAddress.Transport] = []
   /// A session that ends with its connection is taken over: its will is published.

@@ -1,5 +1,6 @@
 import Foundation
 import MQTT
+import MQTTCore
 import Testing
 
 /// What a RabbitMQ node is called, and who its neighbours are.

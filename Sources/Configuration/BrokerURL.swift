@@ -1,0 +1,199 @@
+internal import Glibc
+import Measuring
+import Text
+
+/// Where a broker listens.
+public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
+  public enum Scheme: String, Sendable, CaseIterable {
+    case mqtt, mqtts, ws, wss, unix
+
+    /// The port where none is written; nil for unix.
+    public var standardPort: Int? {
+      switch self {
+      case .mqtt: 1883
+      case .mqtts: 8883
+      case .ws: 80
+      case .wss: 443
+      case .unix: nil
+      }
+    }
+
+    public var usesTLS: Bool { self == .mqtts || self == .wss }
+    public var isWebSocket: Bool { self == .ws || self == .wss }
+  }
+
+  public var scheme: Scheme
+  /// A name or an address, IPv6 without brackets (with its zone); empty for unix.
+  public var host: String
+  /// 1 to 65535; 0 for unix.
+  public var port: Int
+  /// The socket of unix, the resource of WebSockets (query included); else empty.
+  public var path: String
+
+  /// As a URL that may be shown: user information is refused, and a query, which may be a token, is left out.
+  public var description: String {
+    guard scheme != .unix else { return "unix://\(path)" }
+    let shown = host.contains(":") ? "[\(host)]" : host
+    return "\(scheme.rawValue)://\(shown):\(port)\(Self.withoutQuery(path))"
+  }
+
+  /// Reads `scheme://host[:port][/path]` or `unix:///path`.
+  package init(_ text: String) throws(Mismatch) {
+    // Checked first, so that no message repeats a password.
+    if text.prefix(while: { $0 != "?" }).contains("@"), !text.lowercased().hasPrefix("unix:") {
+      throw Mismatch(message: "holds user information; put it in \"username\" and \"password\", and leave it out here")
+    }
+    let shown = Self.withoutQuery(text)
+    guard !text.isEmpty else { throw Mismatch(message: "empty; write a URL such as mqtt://mqtt.example.com") }
+    guard text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F }) else {
+      throw Mismatch(
+        message: text.unicodeScalars.contains { $0.value <= 0x20 }
+          ? "\(quoted(shown)) holds a space; remove it"
+          : "\(quoted(shown)) holds letters beyond ASCII; write the name in its xn-- form")
+    }
+    guard let mark = text.range(ofSeparator: "://") else {
+      let scheme = text.contains(":8883") ? "mqtts" : "mqtt"
+      throw Mismatch(message: "\(quoted(shown)) has no scheme; write \(scheme)://\(shown.prefix(60))")
+    }
+    scheme = try Self.scheme(String(text[..<mark.lowerBound]))
+    let rest = text[mark.upperBound...]
+    guard !rest.contains("#") else {
+      throw Mismatch(message: "\(quoted(shown)) holds a fragment; remove \"#\" and what follows")
+    }
+    if scheme == .unix {
+      (host, port) = ("", 0)
+      path = String(rest)
+      guard path.hasPrefix("/"), path.utf8.count > 1 else {
+        throw Mismatch(
+          message: "\(quoted(shown)) names no socket; write unix:///run/mosquitto.sock, with three slashes")
+      }
+      _ = try ValueKind<String>.socketPath.parse(path)
+      return
+    }
+    let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+    (host, port) = try Self.authority(rest[..<end], scheme, shown)
+    path = try Self.resource(rest[end...], scheme, shown)
+  }
+
+  private static func withoutQuery(_ text: String) -> String {
+    text.firstIndex(of: "?").map { "\(text[..<$0])?..." } ?? text
+  }
+
+  private static func scheme(_ word: String) throws(Mismatch) -> Scheme {
+    let lowered = word.lowercased()
+    if let scheme = Scheme(rawValue: lowered) { return scheme }
+    let others = [
+      "tcp": "mqtt", "ssl": "mqtts", "tls": "mqtts", "mqtt+ssl": "mqtts", "mqttssl": "mqtts", "http": "ws",
+      "https": "wss",
+    ]
+    let words = Scheme.allCases.map(\.rawValue)
+    let advice =
+      others[lowered].map { "; did you mean \($0)?" } ?? Suggestion(candidates: words).unquotedAdvice(for: lowered)
+    throw Mismatch(message: "the scheme \(quoted(word)) is not known\(advice)")
+  }
+
+  private static func authority(
+    _ authority: Substring, _ scheme: Scheme, _ shown: String
+  ) throws(Mismatch) -> (String, Int) {
+    var host = authority
+    var port: Substring?
+    if authority.hasPrefix("[") {
+      guard let close = authority.firstIndex(of: "]") else {
+        throw Mismatch(message: "\(quoted(shown)) has a \"[\" without \"]\"; write [address]:port")
+      }
+      host = authority[authority.index(after: authority.startIndex)..<close]
+      let behind = authority[authority.index(after: close)...]
+      guard behind.isEmpty || behind.hasPrefix(":") else {
+        throw Mismatch(message: "\(quoted(shown)) has text behind \"]\"; write [address]:port")
+      }
+      port = behind.isEmpty ? nil : behind.dropFirst()
+      guard isIPv6(host) else {
+        throw Mismatch(message: "\(quoted(host)) is not an IPv6 address; write one such as [2001:db8::1]")
+      }
+    } else {
+      let colons = authority.filter { $0 == ":" }.count
+      guard colons <= 1 else {
+        throw Mismatch(
+          message: "\(quoted(shown)) has several colons; put an IPv6 address in brackets: [2001:db8::1]:1883")
+      }
+      if let colon = authority.firstIndex(of: ":") {
+        host = authority[..<colon]
+        port = authority[authority.index(after: colon)...]
+      }
+      guard !host.isEmpty else {
+        throw Mismatch(message: "\(quoted(shown)) has no host; write one such as mqtt.example.com")
+      }
+      guard isHost(host) else {
+        throw Mismatch(message: "\(quoted(host)) is not a host name or address; write one such as mqtt.example.com")
+      }
+    }
+    let standard = scheme.standardPort ?? 0
+    guard let port else { return (String(host), standard) }
+    guard let number = Int(strict: String(port)), (1...65535).contains(number) else {
+      throw Mismatch(message: "the port \(quoted(port)) is none; write 1 to 65535, usually \(standard)")
+    }
+    return (String(host), number)
+  }
+
+  private static func resource(_ rest: Substring, _ scheme: Scheme, _ shown: String) throws(Mismatch) -> String {
+    if scheme.isWebSocket {
+      // RFC 6455, 3: the resource name has the query, and the path is "/" where it is empty; brokers serve "/mqtt".
+      if rest.isEmpty { return "/mqtt" }
+      return rest.hasPrefix("?") ? "/\(rest)" : String(rest)
+    }
+    guard rest.isEmpty || rest == "/" else {
+      let part = rest.contains("?") ? "query" : "path"
+      throw Mismatch(message: "\(quoted(shown)) has a \(part), which \(scheme.rawValue) does not use; remove it")
+    }
+    return ""
+  }
+
+  private static func isHost(_ host: Substring) -> Bool {
+    if host.unicodeScalars.allSatisfy({ $0.isDigit || $0 == "." }) {
+      var address = in_addr()
+      return inet_pton(AF_INET, String(host), &address) == 1
+    }
+    var name = host
+    if name.hasSuffix(".") { name = name.dropLast() }
+    return name.utf8.count <= 253
+      && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+        (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
+          && label.unicodeScalars.allSatisfy(\.isNameCharacter)
+      }
+  }
+
+  private static func isIPv6(_ text: Substring) -> Bool {
+    let parts = text.split(separator: "%", omittingEmptySubsequences: false)
+    guard let first = parts.first, parts.count <= 2 else { return false }
+    if parts.count == 2 {
+      // The zone of a link-local address (RFC 4007): an interface.
+      guard let zone = parts.last, (1...15).contains(zone.utf8.count),
+        zone.unicodeScalars.allSatisfy(\.isNameCharacter)
+      else { return false }
+    }
+    var address = in6_addr()
+    return inet_pton(AF_INET6, String(first), &address) == 1
+  }
+}
+
+extension String {
+  fileprivate func range(ofSeparator separator: String) -> Range<Index>? {
+    indices.first { self[$0...].hasPrefix(separator) }
+      .map { $0..<index($0, offsetBy: separator.count) }
+  }
+}
+
+extension Suggestion {
+  fileprivate func unquotedAdvice(for word: String) -> String {
+    nearest(to: word).map { "; did you mean \($0)?" } ?? "; write \(Self.list(candidates))"
+  }
+}
+
+extension ValueKind where Value == BrokerURL {
+  package static let brokerURL = ValueKind(.url(schemes: BrokerURL.Scheme.allCases.map(\.rawValue))) {
+    text throws(Mismatch) in
+    try BrokerURL(text)
+  }.matching(
+    #"[A-Za-z]+://(\[[^\]@]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?|[Ww][Ss]{1,2}://[^/?@]+[/?][^@]*|[Uu][Nn][Ii][Xx]:///.+"#
+  )
+}

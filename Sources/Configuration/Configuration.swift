@@ -1,0 +1,307 @@
+import Measuring
+import Readings
+import Text
+
+/// What the agent was told to do: the configuration file, checked, with every default in place.
+///
+/// Bounds are held by the declarations (`ConfigurationKeys` and below); a value that exists is within them.
+public struct Configuration: Sendable, Equatable {
+  public var device: Device
+  public var broker: Broker
+  public var presence: Presence
+  public var storage: Storage
+  /// Where readings go; `{device}` and `{name}` are filled in.
+  public var topic: TopicTemplate
+  public var format: PayloadFormat
+  /// Of readings: 0, 1 or 2.
+  public var qos: Int
+  /// After this long a reading is worth nothing; nil: it never is.
+  public var expiry: Duration?
+  /// GPIO lines, in the order of the file.
+  public var inputs: [InputConfiguration]
+  /// sysfs and system values, in the order of the file.
+  public var sensors: [SensorConfiguration]
+  public var health: Health
+  /// Where numbers for Prometheus are written; nil: nowhere.
+  public var metricsFile: String?
+  public var homeAssistant: HomeAssistant
+  public var homie: Homie
+  /// The control socket's path.
+  public var control: String
+
+  package init(
+    device: Device, broker: Broker, presence: Presence, storage: Storage, topic: TopicTemplate, format: PayloadFormat,
+    qos: Int, expiry: Duration? = nil, inputs: [InputConfiguration], sensors: [SensorConfiguration], health: Health,
+    metricsFile: String? = nil, homeAssistant: HomeAssistant, homie: Homie, control: String
+  ) {
+    self.device = device
+    self.broker = broker
+    self.presence = presence
+    self.storage = storage
+    self.topic = topic
+    self.format = format
+    self.qos = qos
+    self.expiry = expiry
+    self.inputs = inputs
+    self.sensors = sensors
+    self.health = health
+    self.metricsFile = metricsFile
+    self.homeAssistant = homeAssistant
+    self.homie = homie
+    self.control = control
+  }
+
+  public struct Device: Sendable, Equatable {
+    public var id: Identifier
+    /// For people.
+    public var name: String?
+
+    package init(id: Identifier, name: String? = nil) {
+      self.id = id
+      self.name = name
+    }
+  }
+
+  /// An identifier that is given or made by the agent.
+  public enum Identifier: Sendable, Equatable {
+    case automatic
+    case given(String)
+  }
+
+  public struct Broker: Sendable, Equatable {
+    /// At least one, tried in turn.
+    public var urls: [BrokerURL]
+    public var version: ProtocolVersion
+    /// `automatic` is the device id.
+    public var clientID: Identifier
+    public var username: String?
+    public var password: Secret?
+    public var cleanStart: Bool
+    public var sessionExpiry: SessionExpiry
+    /// Whole seconds, 0 to 65535; 0 switches it off.
+    public var keepalive: Duration
+    public var connectTimeout: Duration
+    /// For the clean shutdown; past it, abort. More than zero.
+    public var shutdownTimeout: Duration
+    public var reconnect: Reconnect
+    public var tls: TLS
+  }
+
+  public enum ProtocolVersion: String, Sendable, CaseIterable {
+    /// 5, and 3.1.1 where a server cannot.
+    case automatic = "auto"
+    case v5 = "5"
+    case v311 = "3.1.1"
+  }
+
+  /// How long a server keeps the session of a lost client [MQTT-5 3.1.2.11.2].
+  public enum SessionExpiry: Sendable, Equatable {
+    /// Whole seconds, 0 to 4294967294.
+    case after(Duration)
+    /// 0xFFFFFFFF on the wire.
+    case never
+  }
+
+  public struct Reconnect: Sendable, Equatable {
+    /// The back-off's bounds, before jitter.
+    public var min: Duration
+    public var max: Duration
+    /// How long a connection must live before the back-off begins at `min` again.
+    public var stableAfter: Duration
+
+    package init(min: Duration, max: Duration, stableAfter: Duration) {
+      self.min = min
+      self.max = max
+      self.stableAfter = stableAfter
+    }
+  }
+
+  public struct TLS: Sendable, Equatable {
+    /// A PEM file or a folder of them; nil: the system's.
+    public var ca: String?
+    /// The client's own certificate (PEM); both or neither of these two.
+    public var certificate: String?
+    public var key: String?
+    /// The name to ask for and to verify, where it is not the URL's host.
+    public var serverName: String?
+    /// The server's certificate is not verified.
+    public var insecure: Bool
+
+    package init(
+      ca: String? = nil, certificate: String? = nil, key: String? = nil, serverName: String? = nil, insecure: Bool
+    ) {
+      self.ca = ca
+      self.certificate = certificate
+      self.key = key
+      self.serverName = serverName
+      self.insecure = insecure
+    }
+  }
+
+  public struct Presence: Sendable, Equatable {
+    /// `{device}` is filled in.
+    public var topic: TopicTemplate
+    public var online: String
+    public var offline: String
+    /// 0, 1 or 2.
+    public var qos: Int
+    /// Whole seconds; MQTT 5 only.
+    public var willDelay: Duration
+    /// How often `online` is published again; zero: never. MQTT 5 only.
+    public var lease: Duration
+    /// The lease was written down, not taken as the default.
+    public var isLeaseWritten: Bool
+
+    package init(
+      topic: TopicTemplate, online: String, offline: String, qos: Int, willDelay: Duration, lease: Duration,
+      isLeaseWritten: Bool
+    ) {
+      self.topic = topic
+      self.online = online
+      self.offline = offline
+      self.qos = qos
+      self.willDelay = willDelay
+      self.lease = lease
+      self.isLeaseWritten = isLeaseWritten
+    }
+  }
+
+  public struct Storage: Sendable, Equatable {
+    /// The folder of session.db, absolute.
+    public var path: String
+    /// Bytes.
+    public var maxSize: Int
+    public var sync: Sync
+    /// The same after an outage of a minute.
+    public var syncOutage: Duration
+    /// Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.
+    public var drainRate: Int
+
+    package init(path: String, maxSize: Int, sync: Sync, syncOutage: Duration, drainRate: Int) {
+      self.path = path
+      self.maxSize = maxSize
+      self.sync = sync
+      self.syncOutage = syncOutage
+      self.drainRate = drainRate
+    }
+  }
+
+  public struct Health: Sendable, Equatable {
+    /// Zero: never.
+    public var interval: Duration
+  }
+
+  /// What Home Assistant is told (home-assistant.io, "MQTT", "MQTT Discovery").
+  public struct HomeAssistant: Sendable, Equatable {
+    public var isEnabled: Bool
+    /// What its discovery topics begin with; no slash at its ends.
+    public var prefix: String
+
+    package init(isEnabled: Bool, prefix: String) {
+      self.isEnabled = isEnabled
+      self.prefix = prefix
+    }
+  }
+
+  /// Whether this device is one of the Homie convention 5 too.
+  public struct Homie: Sendable, Equatable {
+    public var isEnabled: Bool
+    /// The first level of its topics.
+    public var domain: String
+
+    package init(isEnabled: Bool, domain: String) {
+      self.isEnabled = isEnabled
+      self.domain = domain
+    }
+  }
+
+  /// When readings reach the disk.
+  public enum Sync: Sendable, Equatable {
+    case always
+    case never
+    /// An unsent reading is in memory only for this long at most.
+    case within(Duration)
+  }
+}
+
+/// A GPIO line that is published.
+public struct InputConfiguration: Sendable, Equatable {
+  public var name: String
+  public var gpio: GPIOInput
+  /// What stands for true and false in the format `plain`.
+  public var levels: LevelTexts
+  public var isRetained: Bool
+  /// Units per pulse (counters).
+  public var scale: Double
+  public var unit: String?
+  /// How often a counter's total is published.
+  public var interval: Duration
+  public var keep = Keep.all
+
+  package init(
+    name: String, gpio: GPIOInput, levels: LevelTexts, isRetained: Bool, scale: Double, unit: String? = nil,
+    interval: Duration, keep: Keep = Keep.all
+  ) {
+    self.name = name
+    self.gpio = gpio
+    self.levels = levels
+    self.isRetained = isRetained
+    self.scale = scale
+    self.unit = unit
+    self.interval = interval
+    self.keep = keep
+  }
+}
+
+/// A sensor that is read and published.
+///
+/// What was read goes through `map`, `scale` and `offset`, `range`, `average` and `decimals`, in this order, and what
+/// comes out is held against `change` and `maxAge`.
+public struct SensorConfiguration: Sendable, Equatable {
+  public var name: String
+  public var source: SensorKind
+  public var interval: Duration
+  /// How long one read may take.
+  public var timeout: Duration
+  /// How far the value must move to be published; nil: every sample is.
+  public var change: ChangeThreshold?
+  /// Published after this long even without a change; at least `interval`.
+  public var maxAge: Duration?
+  /// nil: the unit of what is read.
+  public var unit: String?
+  /// What texts stand for; empty: themselves.
+  public var map: [String: Value] = [:]
+  /// value = read × scale + offset.
+  public var scale: Double
+  public var offset: Double
+  /// A value outside is none.
+  public var range: ValueRange?
+  /// One value for the samples of a window; nil: each sample is one.
+  public var average: Average?
+  /// Digits behind the point; nil: as many as it has.
+  public var decimals: Int?
+  public var isRetained: Bool
+  public var keep = Keep.all
+
+  package init(
+    name: String, source: SensorKind, interval: Duration, timeout: Duration, change: ChangeThreshold? = nil,
+    maxAge: Duration? = nil, unit: String? = nil, map: [String: Value] = [:], scale: Double, offset: Double,
+    range: ValueRange? = nil, average: Average? = nil, decimals: Int? = nil, isRetained: Bool, keep: Keep = Keep.all
+  ) {
+    self.name = name
+    self.source = source
+    self.interval = interval
+    self.timeout = timeout
+    self.change = change
+    self.maxAge = maxAge
+    self.unit = unit
+    self.map = map
+    self.scale = scale
+    self.offset = offset
+    self.range = range
+    self.average = average
+    self.decimals = decimals
+    self.isRetained = isRetained
+    self.keep = keep
+  }
+}

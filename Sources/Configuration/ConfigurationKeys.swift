@@ -1,0 +1,112 @@
+import Readings
+
+/// The top of the configuration file.
+enum ConfigurationKeys {
+  static let include = Key(
+    optionalList: "include", .path,
+    help: "Further files, by paths from this file's folder, * and ? in the last part; their keys are added to these.",
+    example: "conf.d/*.yaml")
+  static let topic = Key(
+    "topic", .topic(.device, .name), default: "limpet/{device}/{name}",
+    help: "Where readings go; {device} and {name} are filled in.")
+  static let format = Key(
+    "format", ValueKind<PayloadFormat>.choice, default: "json",
+    help: "json carries time, unit, quality and a sequence number; plain is the value alone.")
+  static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
+  static let expiry = Key(
+    optional: "expiry", .duration(.seconds(1)...(.days(365))),
+    help: "After this long a reading is worth nothing: it is dropped, here or by the server; without it, never.",
+    example: "1d")
+  static let control = Key(
+    optional: "control", .socketPath,
+    help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
+    example: "/run/limpet/limpet.sock")
+
+  static let metricsFile = Key(
+    optional: "metrics_file", .absolutePath,
+    help: "Numbers about the agent for Prometheus, as a textfile that node_exporter collects; written every "
+      + "health.interval, or every minute.",
+    example: "/var/lib/prometheus/node-exporter/limpet.prom")
+
+  static let all: [Declaration] = [
+    include.declaration,
+    .section("device", DeviceKeys.all, help: "What the device is called."),
+    .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
+    .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
+    .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
+    topic.declaration, format.declaration, qos.declaration, expiry.declaration,
+    .section(
+      "homeassistant", HomeAssistantKeys.all, help: "What Home Assistant is told, to show this device by itself."),
+    .section("homie", HomieKeys.all, help: "A device of the Homie convention 5, over a connection of its own."),
+    Declaration(
+      name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
+      content: .entries(common: InputKeys.all, selector: nil, variants: []), examples: InputKeys.examples),
+    Declaration(
+      name: "sensors", help: "Values of sysfs and of the system; `limpet scan --yaml` prints those of this board.",
+      need: .optional,
+      content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants),
+      examples: SensorKeys.examples, samples: SensorKeys.samples),
+    .section("health", HealthKeys.all, help: "How the agent tells how it fares."),
+    metricsFile.declaration, control.declaration,
+  ]
+}
+
+enum HealthKeys {
+  static let interval = Key(
+    "interval", .duration(.seconds(1)...(.days(7)), orZero: true), default: "0s",
+    help:
+      "How often uptime, lost connections, what waits and what was dropped go to limpet/{device}/health; 0s: never.",
+    example: "1m")
+
+  static let all = [interval.declaration]
+}
+
+enum DeviceKeys {
+  static let id = Key(
+    "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
+    help: "The {device} of topics; auto is made from the board's serial number, 22 letters and digits.")
+  static let displayName = Key(
+    optional: "name", .text(bytes: 1...256), help: "The device's name for people.", example: "Greenhouse 3")
+
+  static let all = [id.declaration, displayName.declaration]
+}
+
+enum StorageKeys {
+  static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
+  static let maxSize = Key(
+    "max_size", .size(1_000_000...1_000_000_000_000), default: "64MB",
+    help: "How much may wait; past it the oldest readings go first, and are counted.")
+  static let sync = Key(
+    "sync",
+    ValueKind<Duration>.duration(.milliseconds(10)...(.hours(1)), words: ["always", "never"])
+      .map { .within($0) }.or("always", Configuration.Sync.always).or("never", .never),
+    default: "1s", help: "always, never, or how long an unsent reading may be in memory only.")
+  static let syncOutage = Key(
+    "sync_outage", .duration(.milliseconds(10)...(.hours(1))), default: "30s",
+    help: "The same after an outage of a minute, for fewer and larger writes; sync where that is longer.")
+  static let drainRate = Key(
+    "drain_rate", .integer(1...100_000), default: "500",
+    help: "Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.")
+
+  static let all = [
+    path.declaration, maxSize.declaration, sync.declaration, syncOutage.declaration, drainRate.declaration,
+  ]
+}
+
+extension Configuration {
+  /// Every key there is, as a tree.
+  public static var declarations: [Declaration] { ConfigurationKeys.all }
+
+  /// The path of a key that is known in some section, such as `broker.keepalive`; nil where it is in none or several.
+  static func home(of name: String) -> String? {
+    var homes: [String] = []
+    func search(_ declarations: [Declaration], _ prefix: String) {
+      for declaration in declarations {
+        if declaration.name == name { homes.append(prefix + name) }
+        if case .section(let inner) = declaration.content { search(inner, "\(prefix)\(declaration.name).") }
+      }
+    }
+    search(ConfigurationKeys.all, "")
+    return homes.count == 1 ? homes.first : nil
+  }
+}

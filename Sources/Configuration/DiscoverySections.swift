@@ -1,0 +1,127 @@
+import Measuring
+import Text
+
+enum HomeAssistantKeys {
+  static let enabled = Key("enabled", .boolean, default: "false", help: "Describe this device and its readings.")
+  static let prefix = Key(
+    "prefix", .discoveryPrefix, default: "homeassistant",
+    help: "What Home Assistant's discovery topics begin with, as it is set there.")
+
+  static let all = [enabled.declaration, prefix.declaration]
+}
+
+enum HomieKeys {
+  static let enabled = Key("enabled", .boolean, default: "false", help: "Be a device of the Homie convention too.")
+  static let domain = Key(
+    "domain", .topicLevel, default: "homie", help: "The first level of its topics; 5 and the device follow.")
+
+  static let all = [enabled.declaration, domain.declaration]
+}
+
+extension ValueKind where Value == String {
+  /// Levels of a topic that others follow.
+  static let discoveryPrefix = plainTopic.map { text throws(Mismatch) in
+    guard !text.hasPrefix("/"), !text.hasSuffix("/") else {
+      throw Mismatch(message: "\(quoted(text)) has a slash at an end; write it without")
+    }
+    return text
+  }.matching("[^/](.*[^/])?")
+
+  static let topicLevel = plainTopic.map { text throws(Mismatch) in
+    guard !text.contains("/") else {
+      throw Mismatch(message: "\(quoted(text)) is several levels of a topic; write one, without a slash")
+    }
+    return text
+  }.matching("[^/]*")
+
+  private static let plainTopic = ValueKind<TopicTemplate>.topic().map { $0.description }
+}
+
+/// Reads `homeassistant` and `homie`.
+struct DiscoverySections {
+  let homeAssistant: Configuration.HomeAssistant
+  let homie: Configuration.Homie
+  /// The keys that decide on topics, for rules with others.
+  let prefix: Field<String>
+  let domain: Field<String>
+
+  init(_ reader: MappingReader) {
+    let homeAssistant = reader.section("homeassistant")
+    prefix = homeAssistant.read(HomeAssistantKeys.prefix)
+    self.homeAssistant = Configuration.HomeAssistant(
+      isEnabled: homeAssistant.read(HomeAssistantKeys.enabled).value, prefix: prefix.value)
+    homeAssistant.reject(unknownTo: HomeAssistantKeys.all)
+    let homie = reader.section("homie")
+    domain = homie.read(HomieKeys.domain)
+    self.homie = Configuration.Homie(isEnabled: homie.read(HomieKeys.enabled).value, domain: domain.value)
+    homie.reject(unknownTo: HomieKeys.all)
+  }
+}
+
+/// What descriptions for home automation need of the rest: no topic of theirs is another's, and in Homie, whose names
+/// have lower-case letters, digits and hyphens only, every reading still has a name of its own.
+struct DiscoveryRules {
+  let sections: DiscoverySections
+  let device: Configuration.Identifier
+  let topic: Field<TopicTemplate>
+  let presence: Field<TopicTemplate>
+  let log: DiagnosticLog
+
+  func check(_ readings: [NamedReading], _ sensors: [SensorConfiguration]) {
+    let device = if case .given(let id) = device { id } else { "{device}" }
+    let homeAssistant = sections.homeAssistant
+    let homie = sections.homie
+    var taken: [(topic: String, what: String)] = []
+    if homeAssistant.isEnabled, !sections.prefix.isWrong {
+      taken = [
+        (homeAssistant.topic(device: device), "what Home Assistant is told"),
+        (homeAssistant.birthTopic, "where Home Assistant says that it has started"),
+      ]
+    }
+    let base = homie.isEnabled && !sections.domain.isWrong ? homie.base(device: device) + "/" : nil
+    func owner(_ topic: String) -> String? {
+      if let base, topic.hasPrefix(base) { return "where this device is one of Homie" }
+      return taken.first { $0.topic == topic }?.what
+    }
+    let status = presence.value.expanded(device: device)
+    if !presence.isWrong, let owner = owner(status) {
+      let written = [presence.written, sections.prefix.written, sections.domain.written].compactMap { $0 }
+        .max { $0.key < $1.key }
+      if let written {
+        log.error(written.key, written.path, "the status topic \(quoted(status)) is \(owner); write another")
+      }
+    }
+    for reading in readings where !topic.isWrong {
+      let topic = topic.value.expanded(device: device, name: reading.name)
+      if let owner = owner(topic) {
+        log.error(
+          reading.written.key, reading.written.path,
+          "\(quoted(reading.name)) would be published to \(quoted(topic)), \(owner); write another topic")
+      }
+    }
+    if base != nil { checkNames(readings, sensors) }
+  }
+
+  private func checkNames(_ readings: [NamedReading], _ sensors: [SensorConfiguration]) {
+    var names: [String: String] = [:]
+    for reading in readings.sorted(by: { $0.written.key < $1.written.key }) {
+      let id = HomieID.of(reading.name)
+      if let other = names[id], other != reading.name {
+        log.error(
+          reading.written.key, reading.written.path,
+          "in Homie \(quoted(reading.name)) and \(quoted(other)) are both \(quoted(id)); write another name")
+      }
+      names[id] = names[id] ?? reading.name
+    }
+    for sensor in sensors {
+      guard case .channels(let members) = sensor.source, let reading = readings.first(where: { $0.name == sensor.name })
+      else { continue }
+      let ids = members.map { HomieID.of($0.name) }
+      if let index = ids.indices.first(where: { ids[..<$0].contains(ids[$0]) }) {
+        log.error(
+          reading.written.key, reading.written.path,
+          "in Homie two channels of \(quoted(sensor.name)) are \(quoted(ids[index])); give them entries of their own")
+      }
+    }
+  }
+}

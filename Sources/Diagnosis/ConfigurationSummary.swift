@@ -1,0 +1,193 @@
+import Configuration
+import Measuring
+import Planning
+import Platform
+import Sensing
+import Text
+
+/// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
+/// seen, how long the buffer lasts.
+public struct ConfigurationSummary: CustomStringConvertible {
+  private let configuration: Configuration
+  private let device: String
+  private let deviceNote: String
+  private let root: FileRoot
+
+  private var guarantees: Guarantees { Guarantees(configuration, device: device, memoryShare: memoryShare) }
+
+  public init(_ configuration: Configuration, root: FileRoot) {
+    self.configuration = configuration
+    self.root = root
+    if case .given(let id) = configuration.device.id {
+      (device, deviceNote) = (id, "as configured")
+    } else if let board = BoardIdentity.read(in: root) {
+      device = DeviceIdentity.identifier(for: board.text)
+      deviceNote = board.source == .deviceTree ? "from the board's serial number" : "from /etc/machine-id"
+    } else {
+      (device, deviceNote) = ("{device}", "random, made and stored at the first start")
+    }
+  }
+
+  public var description: String {
+    let rows =
+      [
+        ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", guarantees.session),
+        ("status", status),
+        ("presence", guarantees.presence), ("buffer", guarantees.buffer), ("storage", guarantees.storage),
+        ("control", configuration.control),
+      ] + health + discovery
+    return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
+  }
+
+  private static func row(_ name: String, _ text: String) -> String {
+    name + String(repeating: " ", count: max(1, 10 - name.count)) + text
+  }
+
+  private var health: [(String, String)] {
+    var rows: [(String, String)] = []
+    let interval = configuration.health.interval
+    if interval > .zero {
+      let topic = TopicTemplate.health.expanded(device: device)
+      rows.append(("health", "\(topic): how the agent fares, every \(interval.inWords)"))
+    }
+    if let file = configuration.metricsFile {
+      let often = (interval > .zero ? interval : HealthPlan.standardInterval).inWords
+      rows.append(("metrics", "\(file): the same numbers for Prometheus, every \(often)"))
+    }
+    return rows
+  }
+
+  private var broker: String {
+    let version =
+      switch configuration.broker.version {
+      case .automatic: "MQTT 5, and 3.1.1 where a server cannot"
+      case .v5: "MQTT 5"
+      case .v311: "MQTT 3.1.1"
+      }
+    return configuration.broker.urls.map(\.description).joined(separator: ", ") + "; " + version
+  }
+
+  private var status: String {
+    let presence = configuration.presence
+    return
+      "\(presence.topic.expanded(device: device)): \(presence.online) or \(presence.offline), retained, QoS \(presence.qos)"
+  }
+
+  /// What may wait in memory where the disk cannot be written, here or in the package's service.
+  private var memoryShare: Int? {
+    MemoryLimit.read(in: root, besides: ["/system.slice/limpet.service"])?.outboxShare
+  }
+
+  /// What is not as the configuration has it on this board; empty: nothing.
+  public var warnings: [String] {
+    guard let share = memoryShare, configuration.storage.maxSize > share else { return [] }
+    return [
+      """
+      storage.max_size is \(Guarantees.megabytes(configuration.storage.maxSize)) MB, and a quarter of the memory that limpet \
+      may take (MemoryMax= of its service, or all there is) is \(Guarantees.megabytes(share)) MB: while the disk cannot be \
+      written, the oldest readings go beyond \(Guarantees.megabytes(share)) MB
+      """
+    ]
+  }
+
+  /// What home automation is told.
+  private var discovery: [(String, String)] {
+    var rows: [(String, String)] = []
+    if configuration.homeAssistant.isEnabled {
+      let count = HomeAssistantComponents(configuration: configuration, device: device).all.count
+      rows.append(
+        (
+          "discovery",
+          "Home Assistant: \(configuration.homeAssistant.topic(device: device)), \(count == 1 ? "1 entity" : "\(count) entities"), retained; again when "
+            + "\(configuration.homeAssistant.birthTopic) says online"
+        ))
+    }
+    if configuration.homie.isEnabled {
+      let nodes = configuration.sensors.count + configuration.inputs.count
+      rows.append(
+        (
+          "discovery",
+          "Homie 5: \(configuration.homie.base(device: device)), \(nodes == 1 ? "1 node" : "\(nodes) nodes"), over a second connection with the client "
+            + "id \(configuration.homieClientIdentifier(device: device))"
+        ))
+    }
+    return rows
+  }
+
+  private var readings: [String] {
+    let sensors = configuration.sensors.map { sensor in
+      let topic = configuration.topic.expanded(device: device, name: sensor.name)
+      let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
+      return "  \(topic): \(sensor.source)\(trips(sensor.source))\(unit), every \(sensor.interval.inWords)"
+        + conditioning(sensor) + average(sensor) + condition(sensor)
+    }
+    let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
+    let inputs = configuration.inputs.map { input in
+      let place = inventory.map { "; " + Self.place(of: input.gpio, in: $0) } ?? ""
+      return "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input))\(place)"
+    }
+    return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
+  }
+
+  private func what(_ input: InputConfiguration) -> String {
+    let kind =
+      switch input.gpio.mode {
+      case .state: "its level when that changes"
+      case .event: "every edge"
+      case .counter: counter(input)
+      }
+    let pull = input.gpio.bias == .asIs ? "" : ", pull \(input.gpio.bias.rawValue)"
+    let active = input.gpio.isActiveLow ? ", low is true" : ""
+    let debounce = input.gpio.debounce > .zero ? ", debounced \(input.gpio.debounce.inWords)" : ""
+    return kind + pull + active + debounce
+  }
+
+  private func counter(_ input: InputConfiguration) -> String {
+    let total = "total and rate every \(input.interval.inWords)"
+    guard let checkpoint = configuration.countCheckpoint else { return total + ", from zero after each start" }
+    return total + ", stored every \(checkpoint.inWords)"
+  }
+
+  /// The line as it is on this machine now.
+  private static func place(of input: GPIOInput, in inventory: GPIOInventory) -> String {
+    do throws(GPIOError) {
+      return "\(try input.place(in: inventory))"
+    } catch {
+      return "not to be read now: \(error)"
+    }
+  }
+
+  /// What the kernel does at which temperature.
+  private func trips(_ source: SensorKind) -> String {
+    guard case .thermal(let name) = source,
+      let zone = try? ThermalZone.all(in: root).first(where: { $0.type == name })
+    else { return "" }
+    let points = zone.tripPoints(in: root).map { "\($0.type) \($0.temperature.shortestDecimal) °C" }
+    return points.isEmpty ? "" : " (\(points.joined(separator: ", ")))"
+  }
+
+  /// What is done with each value that was read, in the order in which it is done.
+  private func conditioning(_ sensor: SensorConfiguration) -> String {
+    var words = sensor.map.isEmpty ? "" : ", by map"
+    if sensor.scale != 1 || sensor.offset != 0 {
+      let offset = "\(sensor.offset < 0 ? "-" : "+") \(abs(sensor.offset).shortestDecimal)"
+      words += ", × \(sensor.scale.shortestDecimal)" + (sensor.offset == 0 ? "" : " \(offset)")
+    }
+    return words + (sensor.range.map { ", range \($0)" } ?? "")
+  }
+
+  private func average(_ sensor: SensorConfiguration) -> String {
+    sensor.average.map { ", the \($0.statistic.rawValue) of \($0.window.inWords)" } ?? ""
+  }
+
+  private func condition(_ sensor: SensorConfiguration) -> String {
+    let step: String
+    switch sensor.change {
+    case nil: return ""
+    case .absolute(let change):
+      step = change.shortestDecimal + ((sensor.unit ?? sensor.source.unit).map { " \($0)" } ?? "")
+    case .percent(let change): step = change.shortestDecimal + " %"
+    }
+    return ", if it moved by \(step)" + (sensor.maxAge.map { " or is \($0.inWords) old" } ?? "")
+  }
+}

@@ -1,0 +1,61 @@
+import Control
+import JSON
+import Text
+
+/// What a daemon that runs says of its connection: a probe under its client id would take that over.
+public struct DaemonConnection: Sendable {
+  private let process: String
+  private let state: String
+  private let server: String?
+  private let version: String?
+  private let isSessionPresent: Bool
+  private let keepAlive: String?
+  private let lastError: String?
+  private let nextTry: String?
+
+  /// nil: the status has no such thing.
+  package init?(status: JSONValue) {
+    guard let process = status["pid"]?.integer, let connection = status["connection"],
+      let state = connection["state"]?.text.map(TerminalText.escaped)
+    else { return nil }
+    self.process = String(process)
+    self.state = state
+    server = connection["server"]?.text.map(TerminalText.escaped)
+    version = connection["version"]?.text.map(TerminalText.escaped)
+    isSessionPresent = connection["session_present"]?.flag == true
+    keepAlive = connection["keepalive"]?.integer.map(String.init)
+    lastError = connection["last_error"]?["error"]?.text.map(TerminalText.escaped)
+    nextTry = connection["next_try"]?.text.map(TerminalText.escaped)
+  }
+
+  public var isWell: Bool { state == "connected" }
+
+  /// As a probe has it.
+  public var reports: [Probe.Report] {
+    guard isWell, let server, let version else {
+      let reason = lastError.map { ": \($0)" } ?? ""
+      let next = nextTry.map { "; it tries again at \($0)" } ?? ""
+      return [.failure("the daemon (process \(process)) is not connected\(reason)\(next)")]
+    }
+    let keepalive = keepAlive.map { ", keepalive \($0) s" } ?? ""
+    return [
+      .answer("reason code: 0, session present: \(isSessionPresent)"),
+      .finding(.ok("CONNECT: the daemon (process \(process)) is connected to \(server), MQTT \(version)\(keepalive)")),
+      .finding(
+        .skipped(
+          "rights, retained messages and the will: that would take the daemon's connection over; "
+            + "--client-id ID connects beside it")),
+    ]
+  }
+}
+
+extension ControlClient {
+  /// The daemon's connection.
+  public func connection() throws(Failure) -> DaemonConnection {
+    var request = JSONObject()
+    request.add("command", "status")
+    guard let status = try ask(request.finish())["status"], let connection = DaemonConnection(status: status)
+    else { throw .broken(path: path, "tells no status; it may be of another version") }
+    return connection
+  }
+}

@@ -1,0 +1,147 @@
+import Configuration
+import JSON
+import Measuring
+import NIOCore
+import Platform
+import Readings
+import Sensing
+import Text
+import YAML
+
+/// The sensors of a board with their values now, as `limpet scan` shows them.
+public struct SensorScan {
+  fileprivate struct Row {
+    let sensor: FoundSensor
+    let outcome: Result<Measurement, SensorError>
+  }
+
+  fileprivate let rows: [Row]
+
+  /// Lists what there is and reads each sensor once; blocks for as long as that takes.
+  public init(root: FileRoot) {
+    let sensors = FoundSensor.all(in: root)
+    rows = zip(sensors, FoundSensor.read(sensors, in: root)).map { Row(sensor: $0, outcome: $1) }
+  }
+
+  /// A sensor a line.
+  public var text: String {
+    guard !rows.isEmpty else { return "no sensors" }
+    let width = rows.map { $0.sensor.name.count }.max() ?? 0
+    let cells = rows.map { ($0.sensor.name, $0.shown, "\($0.sensor.kind)") }
+    let valueWidth = cells.map(\.1.count).filter { $0 <= 24 }.max() ?? 0
+    let lines = cells.map { name, value, what in
+      "  \(name.padded(to: width))  \(value.padded(to: valueWidth))  \(what)"
+    }
+    return (["sensors"] + lines).joined(separator: "\n")
+  }
+
+  /// The value of `sensors` in the JSON of `limpet scan --json`.
+  package var json: [ByteBuffer] { rows.map(\.json) }
+
+  /// `sensors:` for a configuration. What cannot be read now is a comment: as an entry it would only be bad readings.
+  public var yaml: String {
+    guard rows.contains(where: { $0.measurement != nil }) else { return "# sensors: none that can be read was found" }
+    let entries = rows.map { row in
+      let keys = [("name", row.sensor.name)] + row.sensor.keys
+      let entry = "- {" + keys.map { "\($0): \(yamlScalar($1))" }.joined(separator: ", ") + "}"
+      return "  \(row.measurement == nil ? "# " : "")\(entry)  # \(row.shown)"
+    }
+    return (["sensors:"] + entries).joined(separator: "\n")
+  }
+}
+
+extension SensorScan.Row {
+  fileprivate var measurement: Measurement? { try? outcome.get() }
+
+  /// The reading that this entry gives: as the daemon conditions it.
+  private var content: Reading.Content {
+    switch outcome {
+    case .success(let measurement): Conditioning(scale: sensor.scale).content(of: measurement)
+    case .failure(let error): .bad("\(error)")
+    }
+  }
+
+  private var unit: String? { sensor.unit ?? measurement?.unit }
+
+  /// On one line, whatever a driver says.
+  fileprivate var shown: String {
+    let text =
+      switch content {
+      case .good(let value): value.text(unit)
+      case .doubtful(let value, let doubt): "\(value.text(unit)) (\(doubt.grade.rawValue): \(doubt.reason))"
+      case .bad(let reason): reason
+      case .edge, .total, .gap: ""
+      }
+    return String(
+      String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+  }
+
+  fileprivate var json: ByteBuffer {
+    var object = JSONObject()
+    object.add("name", sensor.name)
+    switch content {
+    case .good(let value), .doubtful(let value, _): object.add("value", value)
+    case .bad, .edge, .total, .gap: object.addNull("value")
+    }
+    if let unit { object.add("unit", unit) }
+    object.addQuality(of: content)
+    object.add("configuration", sensor.keys.map { ($0.0, .text($0.1)) })
+    return object.finish()
+  }
+}
+
+extension Value {
+  /// For people: `48.312 °C`.
+  fileprivate func text(_ unit: String?) -> String {
+    (number.map(\.shortestDecimal) ?? description) + (unit.map { " \($0)" } ?? "")
+  }
+}
+
+extension FoundSensor {
+  /// What stands in the configuration beside the name.
+  fileprivate var keys: [(String, String)] {
+    kind.keys + (scale == 1 ? [] : [("scale", scale.shortestDecimal)]) + (unit.map { [("unit", $0)] } ?? [])
+  }
+}
+
+extension SensorKind {
+  /// The type and the keys that it brings, as the configuration has them.
+  fileprivate var keys: [(String, String)] {
+    switch self {
+    case .thermal(let zone): [("type", "thermal"), ("zone", zone)]
+    case .hwmon(let chip, let device, let selector):
+      [("type", "hwmon"), ("chip", chip)] + (device.map { [("device", $0)] } ?? [])
+        + [selector.key]
+    case .iio(let device, let channel): [("type", "iio"), ("device", device), ("channel", channel)]
+    case .w1(let id): [("type", "w1"), ("id", id)]
+    case .powerSupply(let supply, let property):
+      [("type", "power_supply"), ("supply", supply), ("property", property)]
+    case .system(let value):
+      // The word, and what it is of.
+      [("type", "system")]
+        + zip(["value", value.subjectKey], "\(value)".split(separator: " ", maxSplits: 1))
+        .map { ($0, String($1)) }
+    case .file(let path, let content):
+      [("type", "file"), ("path", path)] + (content.match.map { [("match", $0.text)] } ?? [])
+        + (content.isText ? [("text", "true")] : [])
+    // None is found by itself: its channels are.
+    case .channels(let members): members.first?.kind.keys ?? []
+    }
+  }
+}
+
+extension HwmonSelector {
+  fileprivate var key: (String, String) {
+    switch self {
+    case .channel(let channel): ("channel", channel)
+    case .label(let label): ("label", label)
+    }
+  }
+}
+
+extension SystemValue {
+  fileprivate var subjectKey: String {
+    let word = "\(self)".split(separator: " ").first.flatMap { SystemWord(rawValue: String($0)) }
+    return word?.subject?.rawValue ?? ""
+  }
+}

@@ -1,0 +1,60 @@
+import Records
+
+/// What a broker keeps of this device's descriptions under one topic: stored, so that what leaves the configuration can
+/// be taken away there too.
+package struct Announcement: Equatable, Sendable {
+  package struct Entry: Hashable, Sendable {
+    /// The platform of an entity.
+    package var kind: String
+    package var name: String
+
+    package init(kind: String, name: String) {
+      self.kind = kind
+      self.name = name
+    }
+  }
+
+  package let topic: String
+  /// Of the message that the broker has acknowledged; empty: it may be any.
+  var digest: String
+  package var entries: Set<Entry>
+
+  /// Also with what may still be there of an earlier one.
+  package func joined(with other: Announcement?) -> Announcement {
+    guard let other, other.entries.subtracting(entries).isEmpty, other.digest == digest else {
+      return Announcement(topic: topic, digest: "", entries: entries.union(other?.entries ?? []))
+    }
+    return self
+  }
+
+  /// Names that an earlier one has and this one has not.
+  package func missing(of earlier: Announcement?) -> [String] {
+    (earlier?.entries ?? []).subtracting(entries).map(\.name).sorted()
+  }
+
+  // MARK: As it is stored
+
+  /// A line with the digest, then one for each entry: neither kinds nor names have spaces.
+  package var text: String {
+    ([digest] + entries.map { "\($0.kind) \($0.name)" }.sorted()).joined(separator: "\n")
+  }
+
+  package init(topic: String, digest: String, entries: Set<Entry>) {
+    self.topic = topic
+    self.digest = digest
+    self.entries = entries
+  }
+
+  package init(_ stored: StoredAnnouncement) {
+    let lines = stored.content.split(separator: "\n", omittingEmptySubsequences: false)
+    let entries = lines.dropFirst().compactMap { line -> Entry? in
+      let words = line.split(separator: " ", maxSplits: 1)
+      return words.count == 2 ? Entry(kind: String(words[0]), name: String(words[1])) : nil
+    }
+    self.init(topic: stored.topic, digest: lines.first.map(String.init) ?? "", entries: Set(entries))
+  }
+
+  package func stored(_ kind: StoredAnnouncement.Kind) -> StoredAnnouncement {
+    StoredAnnouncement(kind: kind, topic: topic, content: text)
+  }
+}

@@ -1,0 +1,172 @@
+import DequeModule
+import MQTTCore
+import NIOCore
+import Records
+
+/// Sees to it that the broker keeps the description for Home Assistant that holds now, and nothing of what no longer
+/// does: one message at a time, on the connection that readings use.
+///
+/// A value: it is told what happens and says what to publish. A description is published by every process once, and again
+/// where the broker may not have it: the session is new there, what was acknowledged last was another, or Home Assistant
+/// has just started.
+package struct Announcer {
+  package struct Step: Equatable {
+    package let topic: TopicName
+    package let payload: ByteBuffer
+    package let isRetained: Bool
+    package var change: Change?
+  }
+
+  /// What the store is told once the broker has a message.
+  package enum Change: Equatable {
+    case keeps(StoredAnnouncement)
+    case forgot(StoredAnnouncement.Kind, topic: String)
+  }
+
+  /// nil: Home Assistant is told nothing.
+  package private(set) var wanted: HomeAssistantDevice?
+  /// What brokers may keep, by topic.
+  private var kept: [String: Announcement]
+  /// Topics of Homie devices that are no longer there, by what they begin with.
+  private var gone: [String: Announcement]
+  private var steps: Deque<Step> = []
+  /// What is under way to the broker.
+  package private(set) var current: Step?
+  /// This process has described the device, and the broker has acknowledged it.
+  private var hasDescribed = false
+
+  /// - Parameters:
+  ///   - stored: what earlier configurations left.
+  ///   - homie: what the topics of the Homie device begin with, where there is one: it looks after itself.
+  package init(wanted: HomeAssistantDevice?, stored: [StoredAnnouncement], homie: String?) {
+    self.wanted = wanted
+    func announcements(_ kind: StoredAnnouncement.Kind) -> [String: Announcement] {
+      Dictionary(stored.filter { $0.kind == kind }.map { ($0.topic, Announcement($0)) }) { first, _ in first }
+    }
+    kept = announcements(.homeAssistant)
+    gone = announcements(.homie).filter { $0.key != homie }
+  }
+
+  /// - Parameter isSessionPresent: what the broker kept of this session it has kept of the topics too.
+  package mutating func connected(isSessionPresent: Bool) {
+    current = nil
+    plan(describes: !isSessionPresent || !hasDescribed)
+  }
+
+  /// The broker may take now what it refused before.
+  package mutating func tryAgain() {
+    guard current == nil, steps.isEmpty else { return }
+    plan(describes: !hasDescribed)
+  }
+
+  /// All that brokers may keep, as it has to be on the disk before anything is published.
+  ///
+  /// - Parameter next: what will be wanted.
+  package func everything(next: HomeAssistantDevice? = nil) -> [StoredAnnouncement] {
+    var kept = kept
+    for announcement in [wanted, next].compactMap({ $0?.announcement }) {
+      kept[announcement.topic] = announcement.joined(with: kept[announcement.topic])
+    }
+    return kept.values.map { $0.stored(.homeAssistant) } + gone.values.map { $0.stored(.homie) }
+  }
+
+  // MARK: Another configuration
+
+  /// Home Assistant is to have another description, or none.
+  package mutating func adopt(_ next: HomeAssistantDevice?) {
+    // The broker may have the one that held until now, though it has not said so.
+    if let old = wanted?.announcement { kept[old.topic] = old.joined(with: kept[old.topic]) }
+    wanted = next
+    replan()
+  }
+
+  /// A Homie device of these topics has gone for good.
+  package mutating func clear(homie: Announcement) {
+    gone[homie.topic] = homie.joined(with: gone[homie.topic])
+    replan()
+  }
+
+  /// There is a Homie device whose topics begin with `base` again: what an earlier one may have left is its affair now.
+  package mutating func release(homie base: String) -> Announcement? {
+    guard let announcement = gone.removeValue(forKey: base) else { return nil }
+    replan()
+    return announcement
+  }
+
+  /// What was under way goes on, and what was to be said still is.
+  private mutating func replan() {
+    plan(describes: steps.contains { if case .keeps = $0.change { true } else { false } })
+  }
+
+  private mutating func plan(describes: Bool) {
+    steps = []
+    for topic in kept.keys.sorted() where topic != wanted.map({ "\($0.topic)" }) {
+      clear([topic], then: .forgot(.homeAssistant, topic: topic))
+    }
+    for (base, announcement) in gone.sorted(by: { $0.key < $1.key }) {
+      // The convention: the state first, "the device will cease to exist", then the rest.
+      let rest = announcement.entries.map { "\(base)/\($0.name)" }.sorted()
+      clear(["\(base)/$state", "\(base)/$description"] + rest, then: .forgot(.homie, topic: base))
+    }
+    guard let wanted else { return }
+    let announcement = wanted.announcement
+    let earlier = kept[announcement.topic]
+    let removed = earlier?.entries.subtracting(announcement.entries) ?? []
+    if !removed.isEmpty {
+      let entries = removed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
+      steps.append(Step(topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false))
+    }
+    if describes || !removed.isEmpty || earlier?.digest != announcement.digest { describe() }
+  }
+
+  /// Home Assistant has started.
+  package mutating func homeAssistantStarted() {
+    guard steps.isEmpty else { return }
+    describe()
+  }
+
+  private mutating func describe() {
+    guard let wanted else { return }
+    steps.append(
+      Step(
+        topic: wanted.topic, payload: wanted.message, isRetained: true,
+        change: .keeps(wanted.announcement.stored(.homeAssistant))))
+  }
+
+  private mutating func clear(_ topics: [String], then change: Change) {
+    for (index, topic) in topics.enumerated() {
+      guard let name = try? TopicName(topic) else { continue }
+      steps.append(
+        Step(
+          topic: name, payload: ByteBuffer(), isRetained: true, change: index == topics.count - 1 ? change : nil))
+    }
+  }
+
+  /// `next` has something.
+  package var hasNext: Bool { current == nil && !steps.isEmpty }
+
+  /// What to publish now; nil: nothing, or the answer to the last one is not there yet.
+  package mutating func next() -> Step? {
+    guard current == nil, let step = steps.popFirst() else { return nil }
+    current = step
+    return step
+  }
+
+  /// The course of the last one is over; what the store is to be told.
+  package mutating func settled(isDelivered: Bool) -> Change? {
+    let step = current
+    current = nil
+    guard isDelivered, let change = step?.change else { return nil }
+    switch change {
+    case .keeps(let stored):
+      let announcement = Announcement(stored)
+      // One that another has followed says nothing about what the broker will have.
+      guard announcement == wanted?.announcement else { return nil }
+      kept[stored.topic] = announcement
+      hasDescribed = true
+    case .forgot(.homeAssistant, let topic): kept[topic] = nil
+    case .forgot(.homie, let topic): gone[topic] = nil
+    }
+    return change
+  }
+}

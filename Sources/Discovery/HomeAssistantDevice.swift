@@ -1,0 +1,47 @@
+import JSON
+import MQTTCore
+import NIOCore
+import Text
+
+/// Home Assistant's picture of this device: one retained message that describes all of its entities (home-assistant.io,
+/// "MQTT", "Device discovery payload").
+package struct HomeAssistantDevice: Sendable {
+  package let topic: TopicName
+  /// Where Home Assistant says that it has started.
+  package let birth: TopicName
+  package let message: ByteBuffer
+  package let components: [HomeAssistantComponent]
+  /// `dev` and `o`, which every message has.
+  private let head: [(name: String, value: JSONValue)]
+
+  package static let online = ByteBuffer(string: "online")
+
+  /// - Parameters:
+  ///   - head: `dev` and `o`, which every message has.
+  ///   - shared: what holds for all components; those follow as `cmps`.
+  package init(
+    topic: TopicName, birth: TopicName, head: [(name: String, value: JSONValue)],
+    shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent]
+  ) {
+    self.topic = topic
+    self.birth = birth
+    self.head = head
+    self.components = components
+    let all = head + shared + [("cmps", .object(components.map { ($0.id, $0.content) }))]
+    message = ByteBuffer(string: JSONValue.object(all).compact)
+  }
+
+  /// What takes entities away: their platform alone.
+  package func removal(of entries: [Announcement.Entry]) -> ByteBuffer {
+    let components = entries.map { (name: $0.name, value: JSONValue.object([("p", .text($0.kind))])) }
+    return ByteBuffer(string: JSONValue.object(head + [("cmps", .object(components))]).compact)
+  }
+
+  package var announcement: Announcement {
+    let digest = SHA256.hash(Array(message.readableBytesView)).prefix(8)
+      .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    return Announcement(
+      topic: "\(topic)", digest: digest,
+      entries: Set(components.map { Announcement.Entry(kind: $0.platform, name: $0.id) }))
+  }
+}

@@ -1,0 +1,302 @@
+internal import CLinux
+import Configuration
+internal import Glibc
+import Instants
+import MQTT
+import Platform
+import Text
+
+/// Follows the presence of a fleet until a signal or `q`, or looks at it once.
+///
+/// The main thread does everything but the connection, and waits in one place, poll(2): for messages (`WatchFeed`),
+/// signals, keys, and a reader that has room. So a reader that stalls stops neither the connection nor the end.
+public struct Watch: ~Copyable {
+  public enum Format: Sendable {
+    /// A table on a terminal, else lines.
+    case text
+    /// One object a line.
+    case json
+  }
+
+  public struct Settings: Sendable {
+    public var topics: WatchedTopics
+    public var online: String
+    public var offline: String
+    public var format = Format.text
+    /// Prints what the broker keeps, and ends.
+    public var isOnce = false
+    /// With `isOnce`: so many devices have to be online at least.
+    public var expected: Int?
+    /// For `/bin/sh`, on each change.
+    public var command: String?
+
+    public init(topics: WatchedTopics, online: String, offline: String) {
+      self.topics = topics
+      self.online = online
+      self.offline = offline
+    }
+  }
+
+  /// How it ended.
+  public enum Ending: Sendable {
+    case done
+    /// Fewer devices are online than were expected.
+    case tooFew(online: Int)
+    case failed(String)
+  }
+
+  /// A subscription's retained messages are all here when none has come for so long: a broker does not say which is
+  /// the last, and 3.1.1 not even that there is none.
+  private static let quiet = Duration.milliseconds(500)
+
+  private let settings: Settings
+  private let feed: WatchFeed
+  private let log: LogWriter
+  private let runner: CommandRunner?
+  private let signals: Int32
+  private var view: FleetView
+  private var screen: WatchScreen?
+  private var output: WatchOutput
+  private var isLogShown = true
+
+  private var connection = "connecting"
+  private var isConnected = false
+  private var hasSaidIgnored = false
+  /// When the last retained message came of a subscription that is not settled.
+  private var lastRetained: BootClock.Instant?
+  private var nextFrame: BootClock.Instant?
+  /// Between two frames at the least: a table of a large fleet takes its time.
+  private var frameInterval = Duration.milliseconds(100)
+  private var ending: Ending?
+
+  /// - Parameter term: the environment's TERM.
+  public init(_ configuration: Configuration, _ settings: Settings, term: String?) {
+    // Before any thread is made: all of them must leave signals to the main one.
+    signals = Self.takeSignals()
+    self.settings = settings
+    view = FleetView(settings.topics, FleetView.Payloads(online: settings.online, offline: settings.offline))
+    if settings.format == .text, !settings.isOnce {
+      screen = WatchScreen(output: STDOUT_FILENO, input: STDIN_FILENO, term: term)
+    }
+    output = WatchOutput(descriptor: STDOUT_FILENO)
+    let log = LogWriter(journalStream: nil)
+    self.log = log
+    // Over a table nothing else is written.
+    let isShown = screen == nil || isatty(STDERR_FILENO) == 0
+    isLogShown = isShown
+    runner = settings.command.map { command in
+      CommandRunner(command, isQuiet: !isShown) { if isShown { log.write("limpet watch: \($0)\n") } }
+    }
+    let payloadLimit = max(FleetView.payloadLimit, settings.online.utf8.count, settings.offline.utf8.count) + 1
+    feed = WatchFeed(
+      configuration, filters: settings.topics.filters, payloadLimit: payloadLimit, reconnects: !settings.isOnce)
+  }
+
+  deinit { close(signals) }
+
+  private static func takeSignals() -> Int32 {
+    // A reader that is gone is an error of the call, not a signal.
+    signal(SIGPIPE, SIG_IGN)
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP] { sigaddset(&set, number) }
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+    return signalfd(-1, &set, Int32(SFD_CLOEXEC | SFD_NONBLOCK))
+  }
+
+  /// Blocks its thread until the end.
+  public mutating func run() -> Ending {
+    feed.start()
+    if let text = screen?.enter() { show(text) }
+    while ending == nil { step() }
+    if let text = screen?.leave() { show(text) }
+    feed.stop()
+    output.drain(within: .seconds(screen == nil && settings.isOnce ? 60 : 1))
+    log.flush()
+    return ending ?? .done
+  }
+
+  private var now: FleetView.Moment {
+    let clock = WallClock.now()
+    return (clock.instant, clock.time(of: clock.instant))
+  }
+
+  /// Waits for whatever comes next, and does it.
+  private mutating func step() {
+    if let screen, output.isEmpty, nextFrame.map({ $0 <= .now }) ?? true { draw(screen) }
+    output.drain()
+    if output.isClosed { ending = .done }
+    let lost = output.takeLost()
+    if lost > 0 { say("\(lost) changes were not written, since nobody reads them") }
+
+    var waiting = [
+      pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: feed.bell, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: screen?.input ?? -1, events: Int16(POLLIN), revents: 0),
+      // Without an event it is the error that is waited for: a reader that is gone.
+      pollfd(fd: output.descriptor, events: output.isEmpty ? 0 : Int16(POLLOUT), revents: 0),
+    ]
+    guard poll(&waiting, nfds_t(waiting.count), timeout) >= 0 || errno == EINTR else {
+      ending = .failed("the system cannot wait for events: \(String(cString: strerror(errno)))")
+      return
+    }
+    if waiting[3].revents & Int16(POLLERR) != 0 { ending = .done }
+    if waiting[2].revents != 0 { readKeys(waiting[2].fd) }
+    takeSignals()
+    takeEvents()
+    tell(view.tick(at: now))
+    settleIfQuiet()
+  }
+
+  /// Milliseconds until something is due; -1: never.
+  private var timeout: Int32 {
+    let frame = screen == nil || !output.isEmpty ? nil : nextFrame
+    let due = [view.deadline, lastRetained.map { $0 + Self.quiet }, frame].compactMap { $0 }.min()
+    guard let due else { return -1 }
+    return Int32(clamping: Int((max(BootClock.now.duration(to: due), .zero) / .milliseconds(1)).rounded(.up)))
+  }
+
+  // MARK: What happens
+
+  private mutating func takeSignals() {
+    var information = signalfd_siginfo()
+    let size = MemoryLayout<signalfd_siginfo>.size
+    while read(signals, &information, size) == size {
+      switch Int32(information.ssi_signo) {
+      case SIGWINCH: nextFrame = .now
+      case SIGTSTP: suspend()
+      default: ending = ending ?? (settings.isOnce ? .failed("ended before the broker had told all") : .done)
+      }
+    }
+  }
+
+  /// ^Z: the terminal as it was, until the shell goes on with this.
+  private mutating func suspend() {
+    if let text = screen?.leave() { show(text) }
+    output.drain(within: .seconds(1))
+    kill(getpid(), SIGSTOP)
+    if let text = screen?.enter() { show(text) }
+    nextFrame = .now
+  }
+
+  private mutating func readKeys(_ input: Int32) {
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = read(input, &bytes, bytes.count)
+    // The terminal is gone where nothing can be read.
+    if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { ending = .done }
+    if bytes.prefix(max(count, 0)).contains(where: { $0 == UInt8(ascii: "q") || $0 == UInt8(ascii: "Q") }) {
+      ending = .done
+    }
+  }
+
+  private mutating func takeEvents() {
+    let (events, lost) = feed.take()
+    guard !events.isEmpty else { return }
+    for event in events {
+      switch event {
+      case .connected(let server):
+        if !isConnected && connection != "connecting" { say("connected to \(server)") }
+        connection = "\(server)"
+        isConnected = true
+        view.connected()
+      case .subscribed(let refusals): subscribed(refusals)
+      case .message(let report):
+        if report.isRetained, lastRetained != nil { lastRetained = .now }
+        tell(view.receive(report, at: now))
+      case .lost(let loss, let delay): self.lost(loss, retryAfter: delay)
+      }
+    }
+    if lost > 0 { say("\(lost) messages came faster than they could be taken") }
+    if view.ignored > 0, !hasSaidIgnored {
+      hasSaidIgnored = true
+      say("some devices are not followed: there are too many, or their names are too long")
+    }
+    nextFrame = min(nextFrame ?? .now, .now + frameInterval)
+  }
+
+  private mutating func subscribed(_ refusals: [WatchFeed.Refusal]) {
+    for refusal in refusals {
+      say("no subscription to \(printable("\(refusal.filter)", limit: 120)): \(printable(refusal.reason, limit: 120))")
+    }
+    guard refusals.count < settings.topics.filters.count else {
+      ending = .failed("there is nothing to watch")
+      return
+    }
+    lastRetained = .now
+  }
+
+  private mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
+    let text = printable("\(loss)", limit: 300)
+    guard let delay else {
+      ending = .failed(text)
+      return
+    }
+    // The next attempt is made in another version at once: nothing is wrong yet.
+    guard isConnected || delay > .zero else { return }
+    let what = isConnected ? "connection lost" : "not connected"
+    isConnected = false
+    lastRetained = nil
+    connection = "\(what): \(text); next try in \(delay.inWords)"
+    say(connection)
+  }
+
+  private mutating func settleIfQuiet() {
+    guard let last = lastRetained, .now >= last + Self.quiet else { return }
+    lastRetained = nil
+    guard !settings.isOnce else {
+      let online = view.onlineCount
+      ending = settings.expected.map { online >= $0 ? .done : .tooFew(online: online) } ?? .done
+      if view.devices.isEmpty {
+        say("the broker keeps nothing here; to wildcards RabbitMQ sends nothing it keeps: name the devices (--devices)")
+      }
+      return printOnce()
+    }
+    tell(view.settle(at: now))
+  }
+
+  // MARK: What is told
+
+  private mutating func tell(_ changes: [FleetChange]) {
+    guard !settings.isOnce else { return }
+    for change in changes {
+      if screen == nil { show(change) }
+      guard let runner, !change.isInitial else { continue }
+      runner.run(CommandRunner.Job(device: change.device.name, variables: change.variables))
+    }
+  }
+
+  private mutating func printOnce() {
+    for change in view.all(at: now) {
+      if settings.format == .json {
+        show(change)
+      } else {
+        show("\(printable(change.device.name, limit: 120)) \(change.device.summary(isFlapping: false))\n")
+      }
+    }
+  }
+
+  private mutating func show(_ change: FleetChange) {
+    switch settings.format {
+    case .text: show(change.line + "\n")
+    case .json:
+      var line = change.json
+      line.writeInteger(UInt8(ascii: "\n"))
+      output.add(line.readableBytesView)
+    }
+  }
+
+  private mutating func show(_ text: String) { output.add(text.utf8) }
+
+  private func say(_ text: String) {
+    if isLogShown { log.write("limpet watch: \(text)\n") }
+  }
+
+  private mutating func draw(_ screen: borrowing WatchScreen) {
+    let started = BootClock.now
+    defer { frameInterval = max(.milliseconds(100), started.duration(to: .now) * 5) }
+    let (columns, rows) = screen.size
+    let table = FleetTable(columns: columns, rows: rows)
+    show(WatchScreen.frame(table.lines(of: view, connection: connection, at: now)))
+    // Ages go on by themselves.
+    nextFrame = .now + .seconds(1)
+  }
+}

@@ -1,0 +1,51 @@
+/// The clock that measures: monotonic, suspend included (CLOCK_BOOTTIME of clock_gettime(2)).
+///
+/// Swift's `ContinuousClock` reads the same one, but keeps the layout of its moments to itself: whatever holds one is
+/// copied, moved and looked into through the runtime, field by field. Sessions, readings and reports all hold some, and
+/// that was most of the work on a message. A moment here is eight bytes, and everybody knows it.
+public enum BootClock {
+  /// A moment since the system was started, to the nanosecond.
+  public struct Instant: Sendable, Hashable, Comparable {
+    public let nanoseconds: Int64
+
+    @inlinable
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    /// A moment too far away is the last or the first one there is.
+    @inlinable
+    public static func + (instant: Instant, duration: Duration) -> Instant {
+      let (sum, overflows) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
+      return Instant(nanoseconds: overflows ? (duration < .zero ? .min : .max) : sum)
+    }
+
+    @inlinable
+    public static func - (instant: Instant, duration: Duration) -> Instant { instant + (.zero - duration) }
+
+    @inlinable
+    public static func += (instant: inout Instant, duration: Duration) { instant = instant + duration }
+
+    @inlinable
+    public static func - (left: Instant, right: Instant) -> Duration { right.duration(to: left) }
+
+    @inlinable
+    public func duration(to other: Instant) -> Duration {
+      let (difference, overflows) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
+      return .nanoseconds(overflows ? (other < self ? .min : .max) : difference)
+    }
+
+    @inlinable
+    public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+  }
+}
+
+extension Duration {
+  /// Whole nanoseconds, as far as 64 bits reach.
+  @inlinable
+  public var wholeNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    guard !overflows else { return seconds < 0 ? .min : .max }
+    let (sum, exceeds) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return exceeds ? (seconds < 0 ? .min : .max) : sum
+  }
+}

@@ -1,0 +1,92 @@
+import Instants
+
+/// When to try again: exponential back-off with full jitter.
+///
+/// A failure makes the next delay longer, drawn evenly from zero to the bound of its round, so that a fleet spreads out.
+/// Only a connection that lasted `stableAfter` starts the count anew; a CONNACK alone is no reason, since a broker may
+/// agree and close right after, for ever.
+public struct ReconnectSchedule: Sendable {
+  public typealias Instant = BootClock.Instant
+
+  public struct Settings: Sendable, Hashable {
+    /// Bound of the first round.
+    public var minimum = Duration.seconds(1)
+    /// Bound that the rounds grow to, each twice the one before.
+    public var maximum = Duration.seconds(120)
+    public var stableAfter = Duration.seconds(60)
+
+    public init() {}
+  }
+
+  /// What a failure says about trying again.
+  public enum Failure: Sendable, Hashable {
+    case ordinary
+    /// TLS could not be made, perhaps because a certificate is not yet, or no longer, valid by a clock that is wrong.
+    case tls
+    /// The server knows us and said no: nothing changes soon, so the longest delay and no less than half of it.
+    case refused
+
+    /// What happened is a reason to try again before the delay is over.
+    package func ends(on change: Change) -> Bool {
+      switch (self, change) {
+      // A server that will have none of us sooner: nothing that happens here changes that.
+      case (.refused, _): false
+      case (.ordinary, .network), (.tls, .network), (.tls, .clock): true
+      case (.ordinary, .clock): false
+      }
+    }
+  }
+
+  /// What may end a delay early.
+  package enum Change: Sendable, Hashable, CaseIterable {
+    /// Addresses or routes of this machine.
+    case network
+    /// The wall clock was set.
+    case clock
+  }
+
+  private let settings: Settings
+  /// Servers that are tried in turn; they share a round.
+  private let servers: Int
+  private(set) var failures = 0
+  private var connectedSince: Instant?
+
+  public init(_ settings: Settings, servers: Int = 1) {
+    self.settings = settings
+    self.servers = max(servers, 1)
+  }
+
+  public mutating func connected(at now: Instant) { connectedSince = now }
+
+  /// The network came back or the clock was set: what failed before says nothing about now.
+  public mutating func reset() { failures = 0 }
+
+  /// A connection or an attempt ended; the delay before the next one.
+  public mutating func failed(
+    _ failure: Failure, at now: Instant, using generator: inout some RandomNumberGenerator
+  ) -> Duration {
+    if let since = connectedSince, since.duration(to: now) >= settings.stableAfter { failures = 0 }
+    connectedSince = nil
+    let round = failures / servers
+    failures += 1
+    switch failure {
+    case .ordinary, .tls: return .zero.jittered(upTo: bound(round), using: &generator)
+    case .refused:
+      let half = settings.maximum / 2
+      return half.jittered(upTo: half, using: &generator)
+    }
+  }
+
+  private func bound(_ round: Int) -> Duration {
+    var bound = settings.minimum
+    for _ in 0..<round where bound < settings.maximum { bound = bound * 2 }
+    return min(bound, settings.maximum)
+  }
+}
+
+extension Duration {
+  /// This plus a random part of `span`, evenly drawn.
+  func jittered(upTo span: Duration, using generator: inout some RandomNumberGenerator) -> Duration {
+    self + span * Double.random(in: 0...1, using: &generator)
+  }
+}

@@ -1,0 +1,147 @@
+/// A reason code of MQTT 5.0 (§2.4). The CONNACK return codes of 3.1.1 are turned into these on receipt.
+public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+  public let rawValue: UInt8
+
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  private init(_ rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// What a SUBACK says of a filter that is granted this (§3.9.3).
+  package init(granted qos: QoS) { rawValue = qos.rawValue }
+
+  /// 0x80 and above say that something failed.
+  public var isError: Bool { rawValue >= 0x80 }
+
+  /// Success; in DISCONNECT "normal disconnection"; in SUBACK "granted QoS 0".
+  public static let success = ReasonCode(0x00)
+  public static let grantedQoS1 = ReasonCode(0x01)
+  public static let grantedQoS2 = ReasonCode(0x02)
+  public static let disconnectWithWill = ReasonCode(0x04)
+  public static let noMatchingSubscribers = ReasonCode(0x10)
+  public static let noSubscriptionExisted = ReasonCode(0x11)
+  public static let continueAuthentication = ReasonCode(0x18)
+  public static let reauthenticate = ReasonCode(0x19)
+  public static let unspecifiedError = ReasonCode(0x80)
+  public static let malformedPacket = ReasonCode(0x81)
+  public static let protocolError = ReasonCode(0x82)
+  public static let implementationSpecificError = ReasonCode(0x83)
+  public static let unsupportedProtocolVersion = ReasonCode(0x84)
+  public static let clientIdentifierNotValid = ReasonCode(0x85)
+  public static let badUserNameOrPassword = ReasonCode(0x86)
+  public static let notAuthorized = ReasonCode(0x87)
+  public static let serverUnavailable = ReasonCode(0x88)
+  public static let serverBusy = ReasonCode(0x89)
+  public static let banned = ReasonCode(0x8A)
+  public static let serverShuttingDown = ReasonCode(0x8B)
+  public static let badAuthenticationMethod = ReasonCode(0x8C)
+  public static let keepAliveTimeout = ReasonCode(0x8D)
+  public static let sessionTakenOver = ReasonCode(0x8E)
+  public static let topicFilterInvalid = ReasonCode(0x8F)
+  public static let topicNameInvalid = ReasonCode(0x90)
+  public static let packetIdentifierInUse = ReasonCode(0x91)
+  public static let packetIdentifierNotFound = ReasonCode(0x92)
+  public static let receiveMaximumExceeded = ReasonCode(0x93)
+  public static let topicAliasInvalid = ReasonCode(0x94)
+  public static let packetTooLarge = ReasonCode(0x95)
+  public static let messageRateTooHigh = ReasonCode(0x96)
+  public static let quotaExceeded = ReasonCode(0x97)
+  public static let administrativeAction = ReasonCode(0x98)
+  public static let payloadFormatInvalid = ReasonCode(0x99)
+  public static let retainNotSupported = ReasonCode(0x9A)
+  public static let qosNotSupported = ReasonCode(0x9B)
+  public static let useAnotherServer = ReasonCode(0x9C)
+  public static let serverMoved = ReasonCode(0x9D)
+  public static let sharedSubscriptionsNotSupported = ReasonCode(0x9E)
+  public static let connectionRateExceeded = ReasonCode(0x9F)
+  public static let maximumConnectTime = ReasonCode(0xA0)
+  public static let subscriptionIdentifiersNotSupported = ReasonCode(0xA1)
+  public static let wildcardSubscriptionsNotSupported = ReasonCode(0xA2)
+
+  /// The specification's words for each code, and the packets that may carry it (§2.4, table 2-6).
+  private static let table: [UInt8: (text: String, packets: Set<PacketType>)] = [
+    0x00: (
+      "success",
+      [.connack, .puback, .pubrec, .pubrel, .pubcomp, .suback, .unsuback, .disconnect, .auth]
+    ),
+    0x01: ("granted QoS 1", [.suback]),
+    0x02: ("granted QoS 2", [.suback]),
+    0x04: ("disconnect with will message", [.disconnect]),
+    0x10: ("no matching subscribers", [.puback, .pubrec]),
+    0x11: ("no subscription existed", [.unsuback]),
+    0x18: ("continue authentication", [.auth]),
+    0x19: ("re-authenticate", [.auth]),
+    0x80: ("unspecified error", [.connack, .puback, .pubrec, .suback, .unsuback, .disconnect]),
+    0x81: ("malformed packet", [.connack, .disconnect]),
+    0x82: ("protocol error", [.connack, .disconnect]),
+    0x83: ("implementation specific error", [.connack, .puback, .pubrec, .suback, .unsuback, .disconnect]),
+    0x84: ("unsupported protocol version", [.connack]),
+    0x85: ("client identifier not valid", [.connack]),
+    0x86: ("bad user name or password", [.connack]),
+    0x87: ("not authorized", [.connack, .puback, .pubrec, .suback, .unsuback, .disconnect]),
+    0x88: ("server unavailable", [.connack]),
+    0x89: ("server busy", [.connack, .disconnect]),
+    0x8A: ("banned", [.connack]),
+    0x8B: ("server shutting down", [.disconnect]),
+    0x8C: ("bad authentication method", [.connack, .disconnect]),
+    0x8D: ("keep alive timeout", [.disconnect]),
+    0x8E: ("session taken over", [.disconnect]),
+    0x8F: ("topic filter invalid", [.suback, .unsuback, .disconnect]),
+    0x90: ("topic name invalid", [.connack, .puback, .pubrec, .disconnect]),
+    0x91: ("packet identifier in use", [.puback, .pubrec, .suback, .unsuback]),
+    0x92: ("packet identifier not found", [.pubrel, .pubcomp]),
+    0x93: ("receive maximum exceeded", [.disconnect]),
+    0x94: ("topic alias invalid", [.disconnect]),
+    0x95: ("packet too large", [.connack, .disconnect]),
+    0x96: ("message rate too high", [.disconnect]),
+    0x97: ("quota exceeded", [.connack, .puback, .pubrec, .suback, .disconnect]),
+    0x98: ("administrative action", [.disconnect]),
+    0x99: ("payload format invalid", [.connack, .puback, .pubrec, .disconnect]),
+    0x9A: ("retain not supported", [.connack, .disconnect]),
+    0x9B: ("QoS not supported", [.connack, .disconnect]),
+    0x9C: ("use another server", [.connack, .disconnect]),
+    0x9D: ("server moved", [.connack, .disconnect]),
+    0x9E: ("shared subscriptions not supported", [.suback, .disconnect]),
+    0x9F: ("connection rate exceeded", [.connack, .disconnect]),
+    0xA0: ("maximum connect time", [.disconnect]),
+    0xA1: ("subscription identifiers not supported", [.suback, .disconnect]),
+    0xA2: ("wildcard subscriptions not supported", [.suback, .disconnect]),
+  ]
+
+  /// Whether the specification lets a packet of this type carry the code.
+  func isAllowed(in packet: PacketType) -> Bool {
+    rawValue == 0 && packet != .connect || Self.table[rawValue]?.packets.contains(packet) == true
+  }
+
+  /// The code as it is written, with the specification's words: `0x87 not authorized`.
+  public var description: String {
+    let digits = String(rawValue, radix: 16, uppercase: true)
+    let hex = "0x" + (digits.count < 2 ? "0" : "") + digits
+    return Self.table[rawValue].map { "\(hex) \($0.text)" } ?? hex
+  }
+}
+
+/// The CONNACK return codes of MQTT 3.1.1 (§3.2.2.3), as the codes of 5.0 that mean the same.
+enum ConnectReturnCode {
+  static func reasonCode(_ returnCode: UInt8) -> ReasonCode? {
+    switch returnCode {
+    case 0: .success
+    case 1: .unsupportedProtocolVersion
+    case 2: .clientIdentifierNotValid
+    case 3: .serverUnavailable
+    case 4: .badUserNameOrPassword
+    case 5: .notAuthorized
+    default: nil
+    }
+  }
+
+  static func returnCode(_ reasonCode: ReasonCode) -> UInt8 {
+    switch reasonCode {
+    case .success: 0
+    case .unsupportedProtocolVersion: 1
+    case .clientIdentifierNotValid: 2
+    case .badUserNameOrPassword: 4
+    case .notAuthorized: 5
+    default: 3
+    }
+  }
+}

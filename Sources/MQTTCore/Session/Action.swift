@@ -1,0 +1,120 @@
+import NIOCore
+
+extension Session {
+  /// What the shell around a session has to do, in this order.
+  public enum Action: Sendable, Hashable {
+    case send(Packet)
+    /// CONNACK agreed: from now on messages can be published.
+    case connected(Connected)
+    /// A message for the application; `Session.accept` answers it once the application has it.
+    case deliver(Delivery)
+    /// The course of a published message is over.
+    case settled(Token, Outcome)
+    /// SUBACK or UNSUBACK, one code for each filter.
+    case answered(Token, [ReasonCode])
+    /// The server asks the authentication method something; `Session.authenticate` answers.
+    case challenge(ByteBuffer?)
+    /// An enhanced authentication succeeded, with what the server sent along.
+    case authenticated(ByteBuffer?)
+    /// For a session that is stored: keep this change; with a ticket at once, and say so with `Session.stored(through:)`.
+    /// Without one it may wait, as long as the store keeps the order of what it is given.
+    case store(SessionChange, StoreTicket?)
+    /// Close the transport: properly after what was sent has left, or at once (`Ending.isAbort`). The last action of a connection.
+    case close(Ending)
+  }
+
+  /// The caller's own name for a request, unique among those that are open.
+  public typealias Token = UInt64
+
+  /// A connection that the server has agreed to.
+  public struct Connected: Sendable, Hashable {
+    public let version: ProtocolVersion
+    public let sessionPresent: Bool
+    public let limits: ServerLimits
+
+    public init(version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits) {
+      self.version = version
+      self.sessionPresent = sessionPresent
+      self.limits = limits
+    }
+  }
+
+  /// A message from the server, and what it takes to answer it.
+  public struct Delivery: Sendable, Hashable {
+    public let message: Message
+    /// The server sent it before (DUP).
+    public let duplicate: Bool
+    let packetIdentifier: PacketIdentifier?
+    /// The one it came on: on another it is not answered any more.
+    let connection: UInt64
+  }
+
+  /// How the course of a message ended.
+  public enum Outcome: Sendable, Hashable {
+    /// QoS 0: handed to the transport. QoS 1 and 2: the server has it.
+    case delivered
+    /// The server refused it with this code of 0x80 or above.
+    case refused(ReasonCode)
+    /// It was only good for this connection, which ended.
+    case abandoned
+    /// It no longer fits what the server allows.
+    case rejected(Rejection)
+  }
+
+  /// Why a message cannot be sent as it is. Nothing was sent.
+  public enum Rejection: Error, Hashable, CustomStringConvertible {
+    case notConnected
+    /// As many messages are under way as the server or the session allows; ask again after a `settled`.
+    case noRoom
+    case tooLarge(bytes: Int, maximum: UInt32)
+    case qosNotSupported(maximum: QoS)
+    case retainNotSupported
+    case featureNotSupported(ReasonCode)
+    case notEncodable
+    /// The server closed the connection on it each time: see `Session.setOldestAside`.
+    case setAside
+
+    public var description: String {
+      switch self {
+      case .notConnected: "not connected"
+      case .noRoom: "as many messages are under way as the server allows"
+      case .tooLarge(let bytes, let maximum): "the packet has \(bytes) bytes; the server takes \(maximum)"
+      case .qosNotSupported(let maximum): "the server takes QoS \(maximum.rawValue) at most"
+      case .retainNotSupported: "the server keeps no retained messages"
+      case .featureNotSupported(let code): "the server says: \(code)"
+      case .notEncodable: "a text or a property of it is none that this packet can carry"
+      case .setAside: "the server closed the connection each time it was sent"
+      }
+    }
+  }
+
+  /// Why a connection ends.
+  public enum Ending: Error, Hashable, CustomStringConvertible {
+    /// This side asked for it, with a DISCONNECT.
+    case requested
+    case refused(ReasonCode, reason: String?, serverReference: String?)
+    /// The server sent DISCONNECT.
+    case disconnectedByServer(ReasonCode, reason: String?, serverReference: String?)
+    /// The server broke the specification; on 5.0 it has been told.
+    case violation(PacketError)
+    /// No answer to PINGREQ.
+    case keepAliveTimeout
+    /// The server has a session that this side knows nothing of: connect again with a clean start.
+    case unknownSession
+
+    /// No use in saying good-bye: the transport is closed at once.
+    public var isAbort: Bool { self == .keepAliveTimeout }
+
+    public var description: String {
+      switch self {
+      case .requested: "disconnected on request"
+      case .refused(let code, let reason, _): "refused: \(code)" + (reason.map { " (\($0))" } ?? "")
+      case .disconnectedByServer(let code, let reason, _):
+        "the server disconnected: \(code)" + (reason.map { " (\($0))" } ?? "")
+      case .violation(let error): "the server broke the protocol: \(error)"
+      case .keepAliveTimeout: "no answer to PINGREQ"
+      case .unknownSession: "the server has a session that is not known here"
+      }
+    }
+  }
+}

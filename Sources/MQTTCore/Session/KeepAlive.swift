@@ -1,0 +1,48 @@
+import Instants
+
+/// When a PINGREQ is due and when its answer is overdue (MQTT 5.0 §3.1.2.10).
+///
+/// States: quiet (no PINGREQ is out) until `interval` has passed since the last packet sent or since the last one
+/// received, whichever is longer ago; then waiting for an answer, which anything received is. An answer that is not
+/// there after half an interval is a loss, so a dead connection is found within one and a half.
+struct KeepAlive: Sendable, Hashable {
+  typealias Instant = BootClock.Instant
+
+  /// In nanoseconds: what is asked at the end of each turn is no matter for 128 bits.
+  private let interval: Int64
+  private var lastSent: Instant
+  private var lastReceived: Instant
+  private var pingSent: Instant?
+
+  enum Verdict: Hashable {
+    case fine
+    case sendPing
+    case lost
+  }
+
+  init(interval: Duration, now: Instant) {
+    self.interval = interval.wholeNanoseconds
+    lastSent = now
+    lastReceived = now
+  }
+
+  /// When `verdict` has to be asked for next.
+  var deadline: Instant {
+    guard let pingSent else { return Instant(nanoseconds: min(lastSent, lastReceived).nanoseconds + interval) }
+    return Instant(nanoseconds: pingSent.nanoseconds + interval / 2)
+  }
+
+  mutating func sent(at now: Instant) { lastSent = now }
+
+  mutating func received(at now: Instant) {
+    lastReceived = now
+    pingSent = nil
+  }
+
+  mutating func verdict(at now: Instant) -> Verdict {
+    guard now >= deadline else { return .fine }
+    guard pingSent == nil else { return .lost }
+    pingSent = now
+    return .sendPing
+  }
+}

@@ -1,0 +1,129 @@
+/// Where a session is kept beyond its process (MQTT 5.0 §4.1: "the Session State").
+///
+/// `Session` says what changes, `StoreQueue` what of it is worth writing and when; a store only does it.
+public protocol SessionStore: Sendable {
+  /// What was kept; an empty state where there was nothing.
+  func loadSession() async throws -> SessionState
+
+  /// Makes these changes, in this order: all of them or, where it throws, none. They have to survive a power cut when
+  /// it returns.
+  func apply(_ changes: [SessionChange]) async throws
+}
+
+/// Whose session it is: a "session present" from another server, or for another client, is about another session.
+public struct SessionOwner: Sendable, Hashable {
+  /// The server as it was configured, without what may be secret; empty: no server's session is believed.
+  public var server: String
+  public var clientIdentifier: String
+
+  public init(server: String, clientIdentifier: String) {
+    self.server = server
+    self.clientIdentifier = clientIdentifier
+  }
+
+  /// Messages under way are this client's, and no server has the session that they belong to: another client of the
+  /// same identifier has used it.
+  public static func nobody(clientIdentifier: String) -> SessionOwner {
+    SessionOwner(server: "", clientIdentifier: clientIdentifier)
+  }
+
+  /// Whether a "session present" may be believed at all.
+  public var isTrusted: Bool { !server.isEmpty }
+}
+
+/// A message of QoS 1 or 2 whose course is not over.
+public struct StoredMessage: Sendable, Hashable {
+  public enum State: Sendable, Hashable {
+    /// The server's session knows nothing of it.
+    case queued
+    /// PUBLISH may have been sent.
+    case published(PacketIdentifier)
+    /// PUBREC came. The message is kept to the end: a server that loses its session gets it again as a new one.
+    case released(PacketIdentifier)
+
+    public var identifier: PacketIdentifier? {
+      switch self {
+      case .queued: nil
+      case .published(let identifier), .released(let identifier): identifier
+      }
+    }
+  }
+
+  /// Its caller's name for it. In a session that is stored tokens rise from message to message, over restarts too: they
+  /// are the order of the messages.
+  public var token: Session.Token
+  public var state: State
+  public var message: Message
+
+  public init(token: Session.Token, state: State, message: Message) {
+    self.token = token
+    self.state = state
+    self.message = message
+  }
+}
+
+/// A session as it is kept.
+public struct SessionState: Sendable, Hashable {
+  /// nil: it has never been on a server.
+  public var owner: SessionOwner?
+  /// By their tokens, the oldest first.
+  public var messages: [StoredMessage] = []
+  /// Identifiers that the server may hold for QoS 2 messages that are not kept: PUBREL frees them.
+  public var held: Set<PacketIdentifier> = []
+  /// QoS 2 messages from the server that were delivered and not released.
+  public var received: Set<PacketIdentifier> = []
+  public var nextIdentifier = PacketIdentifier.first
+  /// By Subscription Identifier.
+  public var subscriptions: [UInt32: [Subscription]] = [:]
+
+  public init() {}
+
+  /// The messages up to the last that a server may have seen: the session's own, sent again and settled by it.
+  public var underWay: ArraySlice<StoredMessage> {
+    messages.prefix((messages.lastIndex { $0.state != .queued }).map { $0 + 1 } ?? 0)
+  }
+
+  /// Those behind them, which no server has seen: published again by whoever takes the session over.
+  public var waiting: ArraySlice<StoredMessage> { messages.dropFirst(underWay.count) }
+
+  /// The changes one after the other, for stores that keep the state as a whole.
+  public mutating func apply(_ change: SessionChange) {
+    switch change {
+    case .owner(let owner): self.owner = owner
+    case .message(let message, let next):
+      nextIdentifier = next
+      if let index = messages.firstIndex(where: { $0.token == message.token }) {
+        messages[index] = message
+      } else {
+        messages.insert(message, at: messages.firstIndex { $0.token > message.token } ?? messages.endIndex)
+      }
+    case .ended(let token): messages.removeAll { $0.token == token }
+    case .held(let identifier, let isHeld):
+      if isHeld { held.insert(identifier) } else { held.remove(identifier) }
+    case .received(let identifier, let isUnreleased):
+      if isUnreleased { received.insert(identifier) } else { received.remove(identifier) }
+    case .subscribed(let identifier, let subscriptions): self.subscriptions[identifier] = subscriptions
+    case .unsubscribed(let identifier): subscriptions[identifier] = nil
+    case .begunAnew:
+      held.removeAll()
+      received.removeAll()
+    }
+  }
+}
+
+/// A step of a session that a store keeps.
+public enum SessionChange: Sendable, Hashable {
+  case owner(SessionOwner)
+  /// A message that is new, or further on its course than before; with the identifier that the next one tries first.
+  case message(StoredMessage, next: PacketIdentifier)
+  case ended(Session.Token)
+  /// See `SessionState.held`.
+  case held(PacketIdentifier, Bool)
+  /// See `SessionState.received`.
+  case received(PacketIdentifier, Bool)
+  /// A subscription that the server has agreed to, under its Subscription Identifier.
+  case subscribed(UInt32, [Subscription])
+  case unsubscribed(UInt32)
+  /// The server has no session: nothing is held and nothing was received in the one that begins.
+  case begunAnew
+}

@@ -1,0 +1,24 @@
+/// What a text that should be one decimal number is instead.
+public enum NumberFlaw: Error, Sendable, Hashable {
+  case empty
+  case severalWords
+  case notANumber
+  case infinite
+  case text
+  /// Past the range of a Double, or digits past 64 bits, which no kernel prints.
+  case tooLarge
+  /// A fraction where the kernel ABI has an integer.
+  case notAnInteger
+
+  package func sentence(about content: String) -> String {
+    switch self {
+    case .empty: "is empty, one number was expected"
+    case .severalWords: "holds \"\(content)\": more than one word, one number was expected"
+    case .notANumber: "holds \"\(content)\": not a number, as the driver says itself"
+    case .infinite: "holds \"\(content)\": infinity is no measurement"
+    case .text: "holds \"\(content)\": text, one decimal number was expected"
+    case .tooLarge: "holds \"\(content)\": a number too large to represent"
+    case .notAnInteger: "holds \"\(content)\": an integer was expected"
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Text
+
+/// Why a sensor gave no value. The description is for the person at a terminal: what was tried, on what, what happened,
+/// what to do.
+public enum SensorError: Error, Sendable, Hashable {
+  /// A file of the sensor could not be read.
+  case unreadable(ReadError)
+  /// A file that should hold one number holds something else.
+  case notOneNumber(path: String, content: String, flaw: NumberFlaw)
+  /// Nothing in a file is what a pattern looks for.
+  case noMatch(pattern: String, path: String, content: String)
+  /// A text that should be a value is longer than one may be.
+  case textTooLong(path: String, bytes: Int)
+  /// The sensor answered and has no value; the text says what it is about.
+  case noValue(String, path: String)
+  /// A file of the kernel lacks a field, for example `MemAvailable`.
+  case missingField(String, path: String)
+  /// Nothing has the configured name; `existing` are the names there are, and `what` says of what: `hwmon chip`.
+  case noSuchName(String, what: String, place: String, existing: [String])
+  /// The configured name stands for several things; `candidates` tell them apart, `instead` says how to name one.
+  case ambiguous(String, what: String, candidates: [String], instead: String)
+  /// What was found by its name has another name now; the next read looks for it again.
+  case moved(String, path: String)
+  /// The driver says that the sensor itself is broken or not connected (`<channel>_fault` is 1).
+  case fault(path: String)
+
+  /// The read takes longer than its job allows. Should the kernel return after all, the job gives its value then.
+  case timedOut(after: Duration)
+  /// An earlier read of the same sensor waits or has not returned yet, so no further one was started.
+  case stillRunning(for: Duration)
+  /// Reads of this bus hang and have used up the threads; nothing of it is read until one of them returns.
+  case busSuspended(Bus)
+  /// Reads of these buses hang on every thread, so nothing else can be read either.
+  case noThreadLeft(hanging: [Bus])
+  /// The kernel gave no thread to read on (pthread_create(3)).
+  case noThread(errno: CInt)
+  /// The reader was shut down.
+  case stopped
+
+  /// The place where the sensor was found before is empty now or holds another device: search again.
+  package var meansGone: Bool {
+    switch self {
+    case .unreadable(let error): error.isAbsence
+    case .moved: true
+    default: false
+    }
+  }
+}
+
+extension SensorError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unreadable(let error):
+      "\(error)"
+    case .notOneNumber(let path, let content, let flaw):
+      "\(printable(path, limit: 256)) \(flaw.sentence(about: printable(content)))"
+    case .noMatch(let pattern, let path, let content):
+      "\(printable(path, limit: 256)) holds \"\(printable(content))\", and nothing there matches "
+        + "\"\(printable(pattern, limit: 256))\""
+    case .textTooLong(let path, let bytes):
+      "\(printable(path, limit: 256)) holds \(bytes) bytes of text; pick a part of it with match:"
+    case .noValue(let reason, let path):
+      "\(printable(path, limit: 256)): \(reason)"
+    case .missingField(let field, let path):
+      "\(path) has no \(field); this kernel does not offer it"
+    case .noSuchName(let name, let what, let place, let existing):
+      existing.isEmpty
+        ? "no \(what) is named \"\(printable(name))\": there is none at all in \(place); is the driver loaded?"
+        : "no \(what) is named \"\(printable(name))\" in \(place); there are: \(Self.list(existing))"
+    case .ambiguous(let name, let what, let candidates, let instead):
+      "more than one \(what) is named \"\(printable(name))\": \(Self.list(candidates)); "
+        + instead
+    case .moved(let name, let path):
+      "\(path) was of \"\(printable(name))\" and belongs to something else now"
+    case .fault(let path):
+      "fault reported by the sensor (\(path)); check its wiring"
+    case .timedOut(let duration):
+      "the read did not return within \(duration); its thread waits for the kernel"
+    // Without the duration: the same fault has the same words each time, so it is logged once.
+    case .stillRunning:
+      "not read again: the last read has not returned"
+    case .busSuspended(let bus):
+      "not read: reads of \(bus) hang in the kernel, it is suspended until one returns; check the device"
+    case .noThreadLeft(let buses):
+      "not read: every thread for blocking reads hangs in the kernel, in \(Self.list(buses.map(\.name)))"
+    case .noThread(let code):
+      "not read: \(ReadError.text(of: code)) on starting a thread; raise TasksMax= or free memory"
+    case .stopped:
+      "not read: the reader was shut down"
+    }
+  }
+
+  /// Long lists help nobody at a terminal.
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(12).map { printable($0, limit: 120) }.joined(separator: ", ")
+    return names.count > 12 ? "\(shown) and \(names.count - 12) more" : shown
+  }
+}
+
+/// Runs what reads files on behalf of a sensor.
+package func reading<R>(_ body: () throws(ReadError) -> R) throws(SensorError) -> R {
+  do {
+    return try body()
+  } catch {
+    throw .unreadable(error)
+  }
+}

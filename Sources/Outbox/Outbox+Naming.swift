@@ -1,0 +1,36 @@
+import Instants
+import Records
+
+/// Streams that a reload has brought, and that the store has no number for yet: they get one as soon as the store works,
+/// and until then nothing is written, since a row without a stream would be nobody's. The reload itself does not wait.
+extension Outbox {
+  /// The streams to be numbered now, by their index; `named` or `namingFailed` follows. nil: none, or not yet.
+  ///
+  /// - Parameter isLast: there will be no later.
+  package mutating func nextNaming(isLast: Bool = false, at now: Instant) -> [Int]? {
+    guard let deadline = namingDeadline(at: now), isLast || deadline <= now else { return nil }
+    disk.isNaming = true
+    return disk.unnamed.sorted()
+  }
+
+  /// When `nextNaming` has something.
+  package func namingDeadline(at now: Instant) -> Instant? {
+    disk.isOpen && !disk.isNaming && !disk.unnamed.isEmpty ? max(now, disk.nameAgainAt ?? now) : nil
+  }
+
+  /// The store has these numbers, by the streams' index.
+  package mutating func named(_ numbers: [Int: Int]) {
+    guard disk.isNaming else { return }
+    disk.isNaming = false
+    disk.nameAgainAt = nil
+    for (stream, number) in numbers { disk.name(stream, number) }
+  }
+
+  /// It cannot be written: what `sync: always` holds back until it is stored goes out all the same.
+  package mutating func namingFailed(at now: Instant) {
+    guard disk.isNaming else { return }
+    disk.isNaming = false
+    disk.failed(at: now)
+    disk.nameAgainAt = disk.retryAt
+  }
+}

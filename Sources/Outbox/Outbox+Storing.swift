@@ -1,0 +1,258 @@
+import Instants
+import Records
+
+/// What is written of an outbox and what is read, and when.
+extension Outbox {
+  /// A page of a stream that is to be read.
+  package struct Read: Sendable {
+    package let stream: Int
+    /// The stream's number in the store.
+    package let number: Int
+    package let ranges: [ClosedRange<Token>]
+    package let limit: Int
+
+    package init(stream: Int, number: Int, ranges: [ClosedRange<Token>], limit: Int) {
+      self.stream = stream
+      self.number = number
+      self.ranges = ranges
+      self.limit = limit
+    }
+  }
+
+  /// Readings of one transaction at the most.
+  private static let batchLimit = 4096
+  /// Rows to delete that do not wait for others.
+  private static let finishedLimit = 1000
+  private static let finishedDelay = Duration.seconds(1)
+  /// An outage after which fewer, larger batches are written.
+  package static let longOutage = Duration.seconds(60)
+
+  /// Takes over what the store has.
+  package mutating func open(
+    _ stored: StoredOutbox, names: [String], booted: BootClock.Instant, at now: Instant
+  ) {
+    disk.open(stored, names: names, booted: booted)
+    loseUnknown(stored.unreadable)
+    var rows: [Int: Int] = [:]
+    for section in stored.sections {
+      bytes += section.bytes
+      for (number, count) in section.streams { rows[number, default: 0] += count }
+    }
+    for (number, found) in rows {
+      guard let stream = disk.stream(number) else { continue }
+      count += found
+      queues[stream].found(found)
+      wantRead(stream)
+      list(stream)
+    }
+    if outageSince == nil { reconnect(at: now) }
+  }
+
+  /// What waits from before is a backlog, though there was no outage.
+  private mutating func reconnect(at now: Instant) {
+    disconnected(at: now)
+    connected(at: now)
+  }
+
+  /// Something may have to be written or read, now or later.
+  package var hasWork: Bool {
+    disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty || !disk.unnamed.isEmpty
+      || !disk.restored.isEmpty
+  }
+
+  // MARK: Writing
+
+  /// When `takeBatch` has something, unless it comes to nothing by then.
+  package func writeDeadline(at now: Instant) -> Instant? {
+    guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty else { return nil }
+    var deadline = disk.finishedSince.map {
+      disk.finished.count >= Self.finishedLimit ? now : $0 + Self.finishedDelay
+    }
+    if disk.unwritten > 0, let since = disk.unwrittenSince, let delay = delay(at: now) {
+      deadline = min(deadline ?? since + delay, since + delay)
+    }
+    if !disk.restored.isEmpty { deadline = now }
+    return deadline.map { max($0, disk.retryAt ?? $0) }
+  }
+
+  /// How long a reading may be in memory only; nil: for ever.
+  private func delay(at now: Instant) -> Duration? {
+    switch rules.writing {
+    case .never: return nil
+    case .always: return .zero
+    case .after(let usual, let outage):
+      let isLong = outageSince.map { $0.duration(to: now) >= Self.longOutage } ?? false
+      return isLong ? max(usual, outage) : usual
+    }
+  }
+
+  /// What to write now; `wrote` or `writingFailed` follows. nil: nothing is due.
+  ///
+  /// - Parameters:
+  ///   - all: due or not.
+  ///   - names: of the streams, by their index.
+  package mutating func takeBatch(
+    all: Bool = false, _ names: (Int) -> String, _ clock: WallClock, at now: Instant
+  ) -> OutboxBatch? {
+    disk.notice(clock, at: now)
+    guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty,
+      all || writeDeadline(at: now).map({ $0 <= now }) ?? false
+    else { return nil }
+    var batch = OutboxBatch()
+    var streams: Set<Int> = []
+    let restored = disk.restored
+    batch.readings = restored.values.sorted { $0.token < $1.token }
+    disk.restored = [:]
+    if disk.unwritten > 0, let delay = delay(at: now) {
+      // Those that it was set for may have gone meanwhile.
+      disk.unwrittenSince = queues.lazy.compactMap { $0.firstUnwritten?.arrived }.min()
+      if all || (disk.unwrittenSince.map { $0 + delay <= now } ?? false) {
+        collect(into: &batch, &streams, names, clock)
+        disk.unwrittenSince = disk.unwritten > 0 ? now - delay : nil
+      }
+    }
+    batch.finished = disk.finished
+    batch.dropped = disk.dropped
+    batch.endedMessages = disk.endedMessages
+    batch.spared = underWay.keys.filter { token in disk.dropped.contains { $0.contains(token) } }
+    batch.bootStart = disk.bootStart
+    (disk.finished, disk.dropped, disk.endedMessages, disk.finishedSince) = ([], [], [], nil)
+    guard !batch.isEmpty else { return nil }
+    disk.write = OutboxDisk.Write(batch: batch, streams: streams, restored: restored)
+    return batch
+  }
+
+  /// In the order of arrival, as many as one batch takes.
+  private mutating func collect(
+    into batch: inout OutboxBatch, _ streams: inout Set<Int>, _ names: (Int) -> String, _ clock: WallClock
+  ) {
+    var firsts = queues.indices.compactMap { stream in
+      queues[stream].firstUnwritten.map { (stream: stream, entry: $0) }
+    }
+    while batch.readings.count < Self.batchLimit,
+      let place = firsts.indices.min(by: { firsts[$0].entry.token < firsts[$1].entry.token })
+    {
+      let (stream, entry) = firsts[place]
+      let number = disk.number(of: stream)
+      let data = disk.codec.encode(entry.reading, clock)
+      let size = StoredReading.size(ofData: data.count)
+      batch.readings.append(StoredReading(token: entry.token, stream: number, data: data))
+      disk.index.append(entry.token, stream: number, bytes: size)
+      disk.hasUntimed = disk.hasUntimed || entry.reading.label == nil
+      bytes += size - entry.bytes
+      disk.unwritten -= 1
+      disk.unwrittenBytes -= entry.bytes
+      queues[stream].beginWriting(bytes: size)
+      streams.insert(stream)
+      if rules.writing == .always { batch.numbers[names(stream)] = entry.reading.sequence + 1 }
+      if let next = queues[stream].firstUnwritten { firsts[place].entry = next } else { firsts.remove(at: place) }
+    }
+  }
+
+  /// The batch is on the disk.
+  package mutating func wrote() {
+    guard let write = disk.write else { return }
+    for stream in write.streams {
+      queues[stream].wrote()
+      wantRead(stream)
+    }
+    disk.wrote()
+  }
+
+  /// It is not: all of it is to be written again, after a while.
+  package mutating func writingFailed(at now: Instant) {
+    guard let write = disk.write else { return }
+    for stream in write.streams { takeBack(queues[stream].writingFailed(), of: stream, at: now) }
+    disk.writingFailed(at: now)
+    boundMemory()
+  }
+
+  private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: Int, at now: Instant) {
+    for entry in entries {
+      disk.index.remove(entry.token, stream: disk.number(of: stream), bytes: entry.bytes)
+      bytes += entry.reading.cost - entry.bytes
+    }
+    disk.unwritten += entries.count
+    disk.unwrittenBytes += entries.reduce(0) { $0 + $1.reading.cost }
+    if !entries.isEmpty { disk.unwrittenSince = min(disk.unwrittenSince ?? now, entries[0].arrived) }
+  }
+
+  /// The file is damaged, and another one begun: rows that are not in memory are lost, the others are written again.
+  package mutating func lostDisk(at now: Instant) {
+    disk.isOpen = false
+    disk.isNaming = false
+    for stream in queues.indices {
+      let (back, lost) = queues[stream].lostDisk()
+      takeBack(back, of: stream, at: now)
+      lose(lost, of: stream)
+    }
+    // Those under way have left the sum already.
+    for (token, row) in underWay { disk.index.remove(token, stream: disk.number(of: row.stream), bytes: row.bytes) }
+    underWay.removeAll()
+    disk.restored = [:]
+    bytes -= disk.index.bytes
+    disk.index = OutboxIndex()
+    disk.write = nil
+    boundMemory()
+  }
+
+  package mutating func finish(_ token: Token, _ row: Row, at now: Instant) { disk.finish(token, row, at: now) }
+
+  // MARK: Reading
+
+  /// A stream whose head becomes short gets more, before it is empty.
+  mutating func wantRead(_ stream: Int) {
+    guard queues[stream].isLow else { return }
+    queues[stream].isReading = true
+    disk.wanted.append(stream)
+  }
+
+  /// What to read now; `loaded` or `loadingFailed` follows.
+  package mutating func nextRead(at now: Instant) -> Read? {
+    guard disk.isOpen, !disk.isReading, disk.readAgainAt.map({ $0 <= now }) ?? true else { return nil }
+    while let stream = disk.wanted.popFirst() {
+      let number = disk.number(of: stream)
+      let ranges = disk.index.ranges(of: number, after: queues[stream].cursor)
+      guard !ranges.isEmpty else {
+        lose(queues[stream].loseUnread(), of: stream)
+        continue
+      }
+      disk.isReading = true
+      return Read(stream: stream, number: number, ranges: ranges, limit: window)
+    }
+    return nil
+  }
+
+  package mutating func loaded(_ rows: [StoredReading], _ read: Read, _ clock: WallClock, at now: Instant) {
+    guard disk.isReading else { return }
+    disk.isReading = false
+    disk.readAgainAt = nil
+    // Rows that were given up meanwhile have been counted, and those of the tail are in memory.
+    let tail = queues[read.stream].tailToken ?? .max
+    let known = max(disk.droppedThrough, queues[read.stream].cursor)
+    let valid = rows.filter { $0.token > known && $0.token < tail }
+    var entries: [OutboxQueue.Entry] = []
+    for row in valid {
+      if let reading = disk.codec.decode(row.data, stream: read.stream, clock, at: now) {
+        entries.append(OutboxQueue.Entry(row: row, reading: reading, at: now))
+      } else {
+        let size = StoredReading.size(ofData: row.data.count)
+        bytes -= size
+        lose(1, of: read.stream)
+        finish(row.token, Row(stream: read.stream, bytes: size), at: now)
+      }
+    }
+    let end = rows.count < read.limit ? read.ranges.last?.upperBound : rows.last?.token
+    queues[read.stream].loaded(entries, outOf: valid.count, through: min(end ?? 0, tail - 1))
+    if rules.keepsLatest[read.stream] { keepLatest(read.stream, at: now) }
+    list(read.stream)
+    wantRead(read.stream)
+  }
+
+  package mutating func loadingFailed(_ read: Read, at now: Instant) {
+    guard disk.isReading else { return }
+    disk.isReading = false
+    disk.wanted.append(read.stream)
+    disk.readAgainAt = now + .seconds(10)
+  }
+}

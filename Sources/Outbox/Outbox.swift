@@ -1,0 +1,448 @@
+import DequeModule
+import Instants
+import MQTTCore
+import Readings
+import Records
+
+/// Readings that wait to be sent: in memory for as long as the broker takes them quickly, on the disk when it does not.
+///
+/// A pure state machine. It says what to send (`take`), what to write (`takeBatch`, then `wrote`) and what to read
+/// (`nextRead`, then `loaded`); who owns it does that. Memory holds a window of each stream: the head, which is sent
+/// next, and the tail, which is not written yet. What lies between is on the disk only, known by `OutboxIndex`.
+///
+/// A reading's token is the order of its arrival, and the session's name for it: a message that the session has stored
+/// and a row of the same token are one thing, and the session's transaction that takes the message in deletes the row.
+/// So what QoS 2 must not send twice is never in both. Rows of what was settled otherwise are deleted with the next batch.
+///
+/// In a stream everything goes in order. Streams without a backlog come first, then the others in turn, as `DrainBudget`
+/// allows. When the bound is reached the oldest rows go, a section at a time, then the oldest in memory.
+package struct Outbox {
+  package typealias Instant = BootClock.Instant
+  package typealias Token = Session.Token
+
+  /// When readings are written.
+  package enum Writing: Sendable, Equatable {
+    case never
+    /// Before they are sent.
+    case always
+    /// When they have waited so long; after a minute without a connection, `outage`.
+    case after(Duration, outage: Duration)
+  }
+
+  /// What does not change.
+  package struct Rules: Sendable {
+    /// Bytes that may wait, more than zero.
+    package var limit: Int
+    /// Bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
+    package var memoryLimit: Int?
+    package var writing = Writing.never
+    /// Readings a second of a backlog, beside what is measured meanwhile.
+    package var drainRate = 500
+    /// Of each stream, by its index, whether only its newest reading is kept.
+    package var keepsLatest: [Bool]
+    /// After this long a reading is worth nothing; nil: it never is.
+    package var expiry: Duration?
+
+    package init(
+      limit: Int, memoryLimit: Int? = nil, writing: Writing = .never, drainRate: Int = 500, keepsLatest: [Bool],
+      expiry: Duration? = nil
+    ) {
+      self.limit = limit
+      self.memoryLimit = memoryLimit
+      self.writing = writing
+      self.drainRate = drainRate
+      self.keepsLatest = keepsLatest
+      self.expiry = expiry
+    }
+  }
+
+  /// A reading that is to be sent now.
+  package struct Taken {
+    package let token: Token
+    package let reading: Reading
+    /// None of its stream waits behind it.
+    package let isNewest: Bool
+    fileprivate let entry: OutboxQueue.Entry
+  }
+
+  /// The row of a reading that the session has taken over and not settled.
+  package struct Row {
+    package let stream: Int
+    package let bytes: Int
+
+    package init(stream: Int, bytes: Int) {
+      self.stream = stream
+      self.bytes = bytes
+    }
+  }
+
+  /// How a stream is passed over, since the broker takes nothing of it.
+  private enum Rest {
+    case complete
+    /// One reading may go, to find out.
+    case onTrial
+  }
+
+  private(set) var rules: Rules
+  /// Readings of one stream that are held in memory, beside those not written yet.
+  package let window: Int
+  var queues: [OutboxQueue]
+  /// Streams that have something to send, each in one of the two, in turn.
+  private var fresh: Deque<Int> = []
+  private var backlog: Deque<Int> = []
+  var budget: DrainBudget
+  /// Since when there is no connection; nil: there is one.
+  private(set) var outageSince: Instant?
+  package var underWay: [Token: Row] = [:]
+  /// Everything that was taken and is not settled: a refused one comes back.
+  private var taken: [Token: OutboxQueue.Entry] = [:]
+  /// Streams that are passed over, with what waits of them.
+  private var resting: [Int: Rest] = [:]
+
+  /// Readings that wait, in memory and on the disk, and their bytes.
+  package var count = 0
+  package var bytes = 0
+  /// Given up because there was no room, because a newer one took its place, because they were too old.
+  package private(set) var dropped: UInt64 = 0
+  package private(set) var superseded: UInt64 = 0
+  package private(set) var expired: UInt64 = 0
+
+  // What is on the disk, and on its way there: `Outbox+Storing`.
+  package var disk = OutboxDisk()
+
+  package init(_ rules: Rules, at now: Instant) {
+    self.rules = rules
+    // A few megabytes at the most, however many streams there are.
+    let window = max(8, min(128, 16_384 / max(1, rules.keepsLatest.count)))
+    self.window = window
+    queues = rules.keepsLatest.map { _ in OutboxQueue(window: window) }
+    budget = DrainBudget(rate: rules.drainRate, at: now)
+    outageSince = now
+  }
+
+  package var isEmpty: Bool { count == 0 }
+
+  /// Goes on with other rules, and with more streams behind those that there are; `nextNaming` asks for their numbers.
+  package mutating func adopt(_ rules: Rules) {
+    self.rules = rules
+    for stream in queues.count..<max(queues.count, rules.keepsLatest.count) {
+      queues.append(OutboxQueue(window: window))
+      disk.adopt(stream)
+    }
+  }
+
+  /// Of the newest row.
+  package var lastToken: Token? { disk.index.last }
+
+  package func hasWaiting(of stream: Int) -> Bool { !queues[stream].isEmpty }
+
+  /// Readings of a stream that were given up for want of room.
+  package func dropped(of stream: Int) -> UInt64 { queues[stream].dropped }
+
+  // MARK: In
+
+  package mutating func append(_ reading: consuming Reading, token: Token, at now: Instant) {
+    let stream = reading.stream
+    // That numbers were skipped is still to be told.
+    if rules.keepsLatest[stream], supersede(stream, downTo: 0, at: now) { reading.restarted = true }
+    let cost = reading.cost
+    count += 1
+    bytes += cost
+    queues[stream].append(OutboxQueue.Entry(token: token, reading: reading, arrived: now))
+    if disk.unwritten == 0 { disk.unwrittenSince = now }
+    disk.unwritten += 1
+    disk.unwrittenBytes += cost
+    list(stream)
+    if queues[stream].isBacklog && outageSince == nil { budget.owe() }
+    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+    boundMemory()
+  }
+
+  /// Counts a reading that was given up before it came here.
+  package mutating func refuse(_ stream: Int) {
+    dropped += 1
+    queues[stream].dropped += 1
+  }
+
+  /// Enters a stream that has something to send into its list.
+  package mutating func list(_ stream: Int) {
+    guard !queues[stream].isListed, !queues[stream].isEmpty, !isComplete(resting[stream]) else { return }
+    queues[stream].isListed = true
+    if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
+  }
+
+  // MARK: Out
+
+  /// What waits from before is a backlog: it goes at the drain rate.
+  package mutating func connected(at now: Instant) {
+    guard outageSince != nil else { return }
+    outageSince = nil
+    budget.restart(at: now)
+    fresh.removeAll(keepingCapacity: true)
+    backlog.removeAll(keepingCapacity: true)
+    for stream in queues.indices {
+      queues[stream].isListed = false
+      queues[stream].isBacklog = !queues[stream].isEmpty
+      list(stream)
+    }
+  }
+
+  package mutating func disconnected(at now: Instant) { outageSince = outageSince ?? now }
+
+  /// The next reading to send; nil: none, or none yet.
+  package mutating func take(at now: Instant) -> Taken? {
+    if let taken = takeFresh(at: now) { return taken }
+    guard !backlog.isEmpty, budget.allows(at: now), let taken = takeBacklog(at: now) else { return nil }
+    budget.spend()
+    return taken
+  }
+
+  /// When `take` has more of a backlog, though nothing else happens; nil: it does not wait for that.
+  package mutating func drainDeadline(at now: Instant) -> Instant? {
+    guard outageSince == nil, !backlog.isEmpty, !budget.allows(at: now) else { return nil }
+    return budget.next(at: now)
+  }
+
+  private mutating func takeFresh(at now: Instant) -> Taken? {
+    for _ in 0..<fresh.count {
+      guard let stream = fresh.popFirst() else { break }
+      if passOver(stream) { continue }
+      let taken = take(from: stream, at: now)
+      if queues[stream].isListed { fresh.append(stream) }
+      if let taken { return taken }
+    }
+    return nil
+  }
+
+  private mutating func takeBacklog(at now: Instant) -> Taken? {
+    for _ in 0..<backlog.count {
+      guard let stream = backlog.popFirst() else { break }
+      if passOver(stream) { continue }
+      let taken = take(from: stream, at: now)
+      if queues[stream].isListed { backlog.append(stream) }
+      if let taken { return taken }
+    }
+    return nil
+  }
+
+  /// A stream that is empty leaves its list.
+  private mutating func take(from stream: Int, at now: Instant) -> Taken? {
+    defer {
+      if queues[stream].isEmpty { queues[stream].leaveList() }
+      wantRead(stream)
+    }
+    while let entry = queues[stream].first, isStored(entry) {
+      queues[stream].removeFirst()
+      remove(entry)
+      if let expiry = rules.expiry, entry.reading.age(at: now) >= expiry {
+        expired += 1
+        queues[stream].dropped += 1
+        forget(entry, at: now)
+        continue
+      }
+      if entry.place != .memory { underWay[entry.token] = Row(stream: stream, bytes: entry.bytes) }
+      taken[entry.token] = entry
+      if resting[stream] != nil { rest(stream) }
+      return Taken(
+        token: entry.token, reading: entry.reading, isNewest: queues[stream].isEmpty, entry: entry)
+    }
+    return nil
+  }
+
+  /// As far as it must be, and can be.
+  private func isStored(_ entry: OutboxQueue.Entry) -> Bool {
+    rules.writing != .always || entry.place == .disk || disk.isFailing || !disk.isOpen
+  }
+
+  private mutating func remove(_ entry: OutboxQueue.Entry) {
+    count -= 1
+    bytes -= entry.bytes
+    if entry.place == .memory {
+      disk.unwritten -= 1
+      disk.unwrittenBytes -= entry.bytes
+    }
+  }
+
+  /// The session had no room for it after all.
+  package mutating func giveBack(_ taken: Taken) {
+    let entry = taken.entry
+    self.taken[taken.token] = nil
+    if resting[entry.reading.stream] != nil { resting[entry.reading.stream] = .onTrial }
+    underWay[taken.token] = nil
+    queues[entry.reading.stream].prepend(entry)
+    count += 1
+    bytes += entry.bytes
+    if entry.place == .memory {
+      disk.unwritten += 1
+      disk.unwrittenBytes += entry.bytes
+    }
+    list(entry.reading.stream)
+  }
+
+  /// The session is done with it, one way or the other.
+  package mutating func settled(_ token: Token, at now: @autoclosure () -> Instant) {
+    taken[token] = nil
+    guard let row = underWay.removeValue(forKey: token) else { return }
+    finish(token, row, at: now())
+  }
+
+  // MARK: Resting
+
+  /// The stream of a reading that was taken and is not settled.
+  package func stream(of token: Token) -> Int? { taken[token]?.reading.stream }
+
+  /// Readings that wait in streams that rest.
+  package var restingCount: Int { resting.keys.reduce(0) { $0 + queues[$1].count } }
+
+  /// The stream is passed over from now on; nothing else waits for it.
+  package mutating func rest(_ stream: Int) { resting[stream] = .complete }
+
+  /// Of a stream that rests one reading may go; `wake` or `rest` follows.
+  package mutating func tryOut(_ stream: Int) {
+    guard resting[stream] != nil else { return }
+    resting[stream] = .onTrial
+    list(stream)
+  }
+
+  /// The stream is one like others again.
+  package mutating func wake(_ stream: Int) {
+    guard resting.removeValue(forKey: stream) != nil else { return }
+    list(stream)
+  }
+
+  private func isComplete(_ rest: Rest?) -> Bool { if case .complete = rest { true } else { false } }
+
+  /// A stream that rests leaves its list.
+  private mutating func passOver(_ stream: Int) -> Bool {
+    guard isComplete(resting[stream]) else { return false }
+    queues[stream].isListed = false
+    return true
+  }
+
+  /// The session is done with a reading that the broker did not take: it waits again, in its place, as `keep` says. Where
+  /// there is a disk it is written at once: the session may have taken its row over, and what is behind it may be there.
+  ///
+  /// - Returns: false: there is no such reading; it was the session's from an earlier process.
+  package mutating func putBack(_ token: Token, _ clock: WallClock, at now: Instant) -> Bool {
+    guard var entry = taken.removeValue(forKey: token) else { return false }
+    let stream = entry.reading.stream
+    let row = underWay.removeValue(forKey: token)
+    if rules.keepsLatest[stream], !queues[stream].isEmpty {
+      if let row { finish(token, row, at: now) }
+      superseded += 1
+      queues[stream].dropped += 1
+      return true
+    }
+    if let row { disk.index.remove(token, stream: disk.number(of: stream), bytes: row.bytes) }
+    if disk.isOpen {
+      let data = disk.codec.encode(entry.reading, clock)
+      let stored = StoredReading(token: token, stream: disk.number(of: stream), data: data)
+      entry.place = .disk
+      entry.bytes = StoredReading.size(ofData: data.count)
+      disk.index.append(token, stream: stored.stream, bytes: entry.bytes)
+      disk.hasUntimed = disk.hasUntimed || entry.reading.label == nil
+      disk.restored[token] = stored
+    } else {
+      entry.place = .memory
+      entry.bytes = entry.reading.cost
+      if disk.unwritten == 0 { disk.unwrittenSince = now }
+      disk.unwritten += 1
+    }
+    queues[stream].putBack(entry)
+    count += 1
+    bytes += entry.bytes
+    list(stream)
+    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+    return true
+  }
+
+  // MARK: Giving up
+
+  /// True: the first after a restart is among what was given up.
+  @discardableResult
+  private mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) -> Bool {
+    var restarted = false
+    while queues[stream].held > limit, let entry = queues[stream].first {
+      queues[stream].removeFirst()
+      remove(entry)
+      forget(entry, at: now)
+      superseded += 1
+      queues[stream].dropped += 1
+      restarted = restarted || entry.reading.restarted
+    }
+    return restarted
+  }
+
+  /// It will not be sent.
+  private mutating func forget(_ entry: OutboxQueue.Entry, at now: Instant) {
+    guard entry.place != .memory else { return }
+    finish(entry.token, Row(stream: entry.reading.stream, bytes: entry.bytes), at: now)
+  }
+
+  /// False: there is nothing that may go.
+  private mutating func dropOldest(at now: Instant) -> Bool {
+    if let section = disk.takeOldestSection(at: now) {
+      drop(section)
+      return true
+    }
+    var oldest: (stream: Int, token: Token)?
+    for (stream, queue) in queues.enumerated() {
+      guard let entry = queue.first, entry.place == .memory, entry.token < oldest?.token ?? .max else { continue }
+      oldest = (stream, entry.token)
+    }
+    guard let stream = oldest?.stream, let entry = queues[stream].first else { return false }
+    queues[stream].removeFirst()
+    remove(entry)
+    countDrops(1, of: stream)
+    return true
+  }
+
+  /// What waits is bounded by the memory, not by `limit`.
+  package var isMemoryBound: Bool { (rules.memoryLimit ?? .max) < rules.limit && (!disk.isOpen || disk.isFailing) }
+
+  /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
+  mutating func boundMemory() {
+    guard let limit = rules.memoryLimit, !disk.isOpen || disk.isFailing else { return }
+    while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten() {}
+  }
+
+  private mutating func dropOldestUnwritten() -> Bool {
+    let oldest = queues.indices.compactMap { stream in
+      queues[stream].firstUnwritten.map { (stream: stream, token: $0.token) }
+    }.min { $0.token < $1.token }
+    guard let stream = oldest?.stream, let entry = queues[stream].removeFirstUnwritten() else { return false }
+    remove(entry)
+    countDrops(1, of: stream)
+    return true
+  }
+
+  /// All of a section, but for what is under way.
+  private mutating func drop(_ section: OutboxSection) {
+    let spared = underWay.filter { section.first...section.last ~= $0.key }
+    bytes -= section.bytes - spared.values.reduce(0) { $0 + $1.bytes }
+    for (number, rows) in section.streams {
+      guard let stream = disk.stream(number) else { continue }
+      let gone = max(0, rows - spared.values.count { $0.stream == stream })
+      queues[stream].drop(gone, through: section.last)
+      count -= gone
+      countDrops(UInt64(gone), of: stream)
+    }
+  }
+
+  private mutating func countDrops(_ number: UInt64, of stream: Int) {
+    dropped += number
+    queues[stream].dropped += number
+  }
+
+  /// Rows that nobody knows the stream of.
+  mutating func loseUnknown(_ number: Int) { dropped += UInt64(max(0, number)) }
+
+  /// Rows that should be there are not, or say nothing.
+  package mutating func lose(_ number: Int, of stream: Int) {
+    count -= number
+    countDrops(UInt64(number), of: stream)
+  }
+
+  /// Those of which only the newest is kept, after older ones were read.
+  mutating func keepLatest(_ stream: Int, at now: Instant) { supersede(stream, downTo: 1, at: now) }
+}

@@ -1,0 +1,165 @@
+import DequeModule
+import Instants
+import MQTTCore
+import Readings
+import Records
+
+/// What an outbox has on the disk, and what is on its way there and back: one write and one read at a time.
+package struct OutboxDisk {
+  package typealias Instant = BootClock.Instant
+  package typealias Token = Session.Token
+
+  package struct Write {
+    package let batch: OutboxBatch
+    /// Streams that have readings in it.
+    package let streams: Set<Int>
+    /// Those of its rows that came back.
+    package var restored: [Token: StoredReading] = [:]
+
+    package init(batch: OutboxBatch, streams: Set<Int>, restored: [Token: StoredReading] = [:]) {
+      self.batch = batch
+      self.streams = streams
+      self.restored = restored
+    }
+  }
+
+  /// There is a store.
+  package var isOpen = false
+  package var index = OutboxIndex()
+  private var numbers: [Int] = []
+  private var streams: [Int: Int] = [:]
+  package var codec = ReadingCodec(boot: 0, booted: Instant(nanoseconds: 0), boots: [:])
+
+  /// Streams that have no number yet, by their index; that they get one is asked for, or is to be after this.
+  package private(set) var unnamed: Set<Int> = []
+  package var isNaming = false
+  var nameAgainAt: Instant?
+
+  // Writing
+  /// Readings that are in memory only, and since when there are some, at the latest.
+  package var unwritten = 0
+  var unwrittenBytes = 0
+  var unwrittenSince: Instant?
+  /// Rows of readings that came back from the session, which may have taken them over: to be written again at once.
+  package var restored: [Token: StoredReading] = [:]
+  /// Rows to delete.
+  package var finished: [Token] = []
+  package var dropped: [ClosedRange<Token>] = []
+  /// Messages of an earlier process, in the store's session, that are over.
+  package var endedMessages: [Token] = []
+  var finishedSince: Instant?
+  package var write: Write?
+  package var isFailing = false
+  var retryAt: Instant?
+  private var retryDelay = shortestRetry
+
+  // Reading
+  package var wanted: Deque<Int> = []
+  package var isReading = false
+  package var readAgainAt: Instant?
+  /// Rows up to here that were there once are not any more.
+  private(set) var droppedThrough: Token = 0
+
+  // Time
+  /// There are rows of this boot without a time of their own.
+  var hasUntimed = false
+  /// When this boot began, to be written.
+  package var bootStart: Int64?
+  private var isBootStartKnown = false
+
+  private static let shortestRetry = Duration.seconds(1)
+  private static let longestRetry = Duration.seconds(60)
+
+  package func stream(_ number: Int) -> Int? { streams[number] }
+  package func number(of stream: Int) -> Int { stream < numbers.count ? numbers[stream] : 0 }
+
+  /// - Parameter names: of the streams, by their index.
+  package mutating func open(_ stored: StoredOutbox, names: [String], booted: Instant) {
+    let byName = Dictionary(stored.streams.map { ($1, $0) }) { first, _ in first }
+    numbers = names.map { byName[$0] ?? 0 }
+    unnamed = Set(numbers.indices.filter { numbers[$0] == 0 })
+    streams = Dictionary(numbers.enumerated().filter { $1 != 0 }.map { ($1, $0) }) { first, _ in first }
+    (isNaming, nameAgainAt) = (false, nil)
+    index = OutboxIndex(stored.sections)
+    codec = ReadingCodec(boot: stored.boot, booted: booted, boots: stored.boots)
+    isBootStartKnown = stored.boots[stored.boot] != nil
+    hasUntimed = !isBootStartKnown && !stored.sections.isEmpty
+    isOpen = true
+    (isFailing, retryAt, retryDelay) = (false, nil, Self.shortestRetry)
+    (isReading, readAgainAt, write) = (false, nil, nil)
+    (finished, dropped, endedMessages, finishedSince, droppedThrough) = ([], [], [], nil, 0)
+    restored = [:]
+    wanted.removeAll()
+  }
+
+  /// One more stream.
+  package mutating func adopt(_ stream: Int) {
+    while numbers.count <= stream {
+      unnamed.insert(numbers.count)
+      numbers.append(0)
+    }
+  }
+
+  /// The store has a number for it.
+  package mutating func name(_ stream: Int, _ number: Int) {
+    guard unnamed.remove(stream) != nil else { return }
+    numbers[stream] = number
+    streams[number] = stream
+  }
+
+  package mutating func finish(_ token: Token, _ row: Outbox.Row, at now: Instant) {
+    index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
+    restored[token] = nil
+    finished.append(token)
+    finishedSince = finishedSince ?? now
+  }
+
+  package mutating func endMessage(_ token: Token, at now: Instant) {
+    endedMessages.append(token)
+    finishedSince = finishedSince ?? now
+  }
+
+  /// The oldest rows, to be given up; none of what is being written.
+  mutating func takeOldestSection(at now: Instant) -> OutboxSection? {
+    guard let section = index.first, section.last < write?.batch.readings.first?.token ?? .max else { return nil }
+    index.removeFirst()
+    dropped.append(section.first...section.last)
+    droppedThrough = section.last
+    restored = restored.filter { $0.key > section.last }
+    finishedSince = finishedSince ?? now
+    return section
+  }
+
+  package mutating func wrote() {
+    if write?.batch.bootStart != nil { (isBootStartKnown, bootStart) = (true, nil) }
+    (isFailing, retryAt, retryDelay) = (false, nil, Self.shortestRetry)
+    write = nil
+  }
+
+  package mutating func writingFailed(at now: Instant) {
+    guard let batch = write?.batch else { return }
+    restored.merge(write?.restored ?? [:]) { newer, _ in newer }
+    write = nil
+    finished = batch.finished + finished
+    dropped = batch.dropped + dropped
+    endedMessages = batch.endedMessages + endedMessages
+    if !finished.isEmpty || !dropped.isEmpty || !endedMessages.isEmpty || bootStart != nil {
+      finishedSince = finishedSince ?? now
+    }
+    failed(at: now)
+  }
+
+  /// The store cannot be written: again after a while that doubles.
+  package mutating func failed(at now: Instant) {
+    isFailing = true
+    retryAt = now + retryDelay
+    retryDelay = min(retryDelay * 2, Self.longestRetry)
+  }
+
+  /// The clock tells when this boot began, which rows without a time are in need of.
+  package mutating func notice(_ clock: WallClock, at now: Instant) {
+    guard hasUntimed, !isBootStartKnown, bootStart == nil, isOpen, clock.isSynchronized else { return }
+    bootStart = clock.time(of: codec.booted).microseconds
+    finishedSince = finishedSince ?? now
+  }
+}

@@ -1,0 +1,106 @@
+import Configuration
+import MQTT
+import MQTTCore
+import NIOCore
+import Presence
+import Text
+
+/// Why a configuration that is right by itself cannot be run here.
+public enum PlanError: Error, CustomStringConvertible {
+  case topic(String, TopicError)
+
+  public var description: String {
+    switch self {
+    case .topic(let topic, let error): "topic \"\(topic)\": \(error)"
+    }
+  }
+}
+
+extension Configuration {
+  /// The client identifier of a device.
+  package func clientIdentifier(device: String) -> String {
+    if case .given(let given) = broker.clientID { given } else { device }
+  }
+
+  package func clientConfiguration() -> Client.Configuration {
+    var client = Client.Configuration(servers: broker.urls.map(\.server))
+    switch broker.version {
+    case .automatic: client.version = nil
+    case .v5: client.version = .v5
+    case .v311: client.version = .v311
+    }
+    client.tls.authorities = broker.tls.ca
+    client.tls.certificate = broker.tls.certificate
+    client.tls.privateKey = broker.tls.key
+    client.tls.serverName = broker.tls.serverName
+    client.tls.isInsecure = broker.tls.insecure
+    client.connectTimeout = broker.connectTimeout
+    client.reconnect.minimum = broker.reconnect.min
+    client.reconnect.maximum = broker.reconnect.max
+    client.reconnect.stableAfter = broker.reconnect.stableAfter
+    return client
+  }
+
+  /// CONNECT without its will.
+  package func connectPacket(device: String) -> Connect {
+    var properties = Properties()
+    // A session that is never asked for again need not be kept.
+    properties.sessionExpiryInterval =
+      switch broker.sessionExpiry {
+      case _ where broker.cleanStart: 0
+      case .after(let duration): UInt32(clamping: duration.components.seconds)
+      case .never: .max
+      }
+    return Connect(
+      clientIdentifier: clientIdentifier(device: device), cleanStart: broker.cleanStart,
+      keepAlive: UInt16(clamping: broker.keepalive.components.seconds), username: broker.username,
+      password: broker.password.map { ByteBuffer(bytes: $0.exposed) }, properties: properties)
+  }
+
+  package func presenceMessages(device: String, instance: String) throws(PlanError) -> PresenceMessages {
+    PresenceMessages(
+      status: try Self.topicName(presence.topic.expanded(device: device)),
+      presence: try Self.topicName("limpet/\(device)/presence"),
+      online: presence.online, offline: presence.offline,
+      qos: QoS(rawValue: UInt8(clamping: presence.qos)) ?? .atLeastOnce, willDelay: presence.willDelay,
+      lease: presence.lease,
+      instance: instance, version: limpetVersion)
+  }
+
+  /// How often counters that moved are stored; nil: never.
+  package var countCheckpoint: Duration? {
+    switch storage.sync {
+    case .always: .seconds(1)
+    case .within: .seconds(60)
+    case .never: nil
+    }
+  }
+
+  /// The client identifier of the Homie device's connection. One that the agent made has 22 letters and digits: with
+  /// another it is still one that every server of 3.1.1 must take ([MQTT-3.1.3-5]).
+  package func homieClientIdentifier(device: String) -> String {
+    let own = clientIdentifier(device: device)
+    guard !own.isEmpty else { return own }
+    let isMade = own.utf8.count == 22 && own.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
+    return isMade ? "h" + own : own + "-homie"
+  }
+
+  package static func topicName(_ text: String) throws(PlanError) -> TopicName {
+    do { return try TopicName(text) } catch { throw .topic(text, error) }
+  }
+}
+
+extension BrokerURL {
+  /// The same for the client.
+  package var server: ServerAddress {
+    let transport: ServerAddress.Transport =
+      switch scheme {
+      case .mqtt: .tcp
+      case .mqtts: .tls
+      case .ws: .webSocket
+      case .wss: .secureWebSocket
+      case .unix: .unix
+      }
+    return ServerAddress(transport: transport, host: host, port: port, path: path)
+  }
+}

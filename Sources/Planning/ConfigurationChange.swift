@@ -1,0 +1,43 @@
+import Configuration
+
+/// What of a new configuration can take the place of the one that runs.
+package struct ConfigurationChange: Equatable {
+  /// Keys that are another agent's altogether: it takes a restart.
+  package let needsRestart: [String]
+  /// CONNECT, its will or the way to the broker is another one.
+  package let renewsConnection: Bool
+  /// When attempts are made and given up.
+  package let changesAttempts: Bool
+
+  package init(from old: Configuration, to new: Configuration) {
+    let fixed: [(String, Bool)] = [
+      ("device.id", old.device.id == new.device.id),
+      ("broker.client_id", old.broker.clientID == new.broker.clientID),
+      ("broker.clean_start", old.broker.cleanStart == new.broker.cleanStart),
+      ("storage", old.storage == new.storage),
+      ("control", old.control == new.control),
+    ]
+    needsRestart = fixed.filter { !$0.1 }.map { $0.0 }
+    renewsConnection =
+      Self.connecting(old.broker) != Self.connecting(new.broker)
+      || Self.connecting(old.presence) != Self.connecting(new.presence)
+    changesAttempts =
+      old.broker.reconnect != new.broker.reconnect || old.broker.connectTimeout != new.broker.connectTimeout
+  }
+
+  /// What a connection is made of; the rest is put to one value.
+  private static func connecting(_ broker: Configuration.Broker) -> Configuration.Broker {
+    var broker = broker
+    broker.reconnect = Configuration.Reconnect(min: .zero, max: .zero, stableAfter: .zero)
+    broker.connectTimeout = .zero
+    broker.shutdownTimeout = .zero
+    return broker
+  }
+
+  private static func connecting(_ presence: Configuration.Presence) -> Configuration.Presence {
+    var presence = presence
+    presence.lease = .zero
+    presence.isLeaseWritten = false
+    return presence
+  }
+}

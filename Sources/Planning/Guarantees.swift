@@ -1,0 +1,105 @@
+import Configuration
+import Instants
+import Outbox
+import Presence
+import Readings
+import Records
+import Text
+
+/// What a configuration promises, in plain words.
+package struct Guarantees {
+  private let configuration: Configuration
+  private let device: String
+  /// Bytes that may wait in memory where the disk cannot be written; nil: nobody knows how much memory there is.
+  private let memoryShare: Int?
+
+  package init(_ configuration: Configuration, device: String, memoryShare: Int?) {
+    self.configuration = configuration
+    self.device = device
+    self.memoryShare = memoryShare
+  }
+
+  /// A line each, for the log.
+  package var lines: [String] {
+    [presence, "the buffer: " + buffer, "the storage: " + storage, "the session: " + session]
+  }
+
+  package var session: String {
+    let client = "client id \(configuration.clientIdentifier(device: device))"
+    guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" + kept }
+    switch configuration.broker.sessionExpiry {
+    case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)" + kept
+    case .never: return client + "; the broker keeps it for ever" + kept
+    }
+  }
+
+  /// What the next process knows of it.
+  private var kept: String {
+    switch configuration.storage.sync {
+    case .always: "; here it is stored at once"
+    case .within(let delay): "; here it is stored: QoS 1 after \(delay.inWords) without an answer, QoS 2 at once"
+    case .never: "; here it ends with the process"
+    }
+  }
+
+  /// How fast a lost device is seen.
+  package var presence: String {
+    let keepAlive = configuration.broker.keepalive
+    // The slowest of the servers that may be connected to.
+    let transports = configuration.broker.urls.map(\.server.transport)
+    let transport = transports.contains(.secureWebSocket) ? .secureWebSocket : transports.first ?? .tcp
+    guard
+      let seconds = PresenceMessages.detectWithin(
+        keepAlive: UInt16(clamping: keepAlive.components.seconds), willDelay: configuration.presence.willDelay, .v5,
+        over: transport)
+    else { return "a device that is lost without a word is never noticed: the keepalive is off" }
+    let delay = configuration.presence.willDelay
+    let more = delay > .zero ? " + \(delay.inWords) will delay" : ""
+    return
+      "a lost device is seen within \(seconds.shortestDecimal) s (keepalive \(keepAlive.inWords) × 1.5 + "
+      + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), a clean stop at once"
+  }
+
+  /// How long the buffer lasts, and how long it takes to be empty again.
+  package var buffer: String {
+    let rate = configuration.sensors.reduce(0) { $0 + .seconds(1) / ($1.average?.window ?? $1.interval) }
+    let storage = configuration.storage
+    let isMemory = storage.sync == .never
+    let size = isMemory ? min(storage.maxSize, memoryShare ?? .max) : storage.maxSize
+    let megabytes = "\(Self.megabytes(size)) MB \(isMemory ? "in memory" : "on disk")"
+    let room = size / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
+    let holds = "\(megabytes), about \(room) readings"
+    let drain = "; a full one drains in \(Self.words(Double(room) / Double(storage.drainRate)))"
+    guard rate > 0 else { return holds + drain }
+    return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker, then the oldest readings go"
+      + drain + ", what an hour leaves in \(Self.words(rate * 3600 / Double(storage.drainRate)))"
+  }
+
+  package static func megabytes(_ bytes: Int) -> String { (Double(bytes / 100_000) / 10).shortestDecimal }
+
+  /// What a number with a unit takes as a row.
+  private static var typicalRow: Int {
+    let now = BootClock.Instant(nanoseconds: 1_000_000_000_000_000)
+    let reading = Reading(
+      stream: 0, content: .good(.number(21.5)), unit: "°C", time: now, sequence: 100_000, restarted: false)
+    let codec = ReadingCodec(boot: 1, booted: now - .seconds(1_000_000), boots: [:])
+    let clock = WallClock(instant: now, sinceEpoch: .seconds(1_795_176_000), isSynchronized: true)
+    return StoredReading.size(ofData: codec.encode(reading, clock).count)
+  }
+
+  private static func words(_ seconds: Double) -> String {
+    Duration.seconds(min(max(1, seconds.rounded(.up)), 3.15e9)).inWords
+  }
+
+  /// What a power cut costs.
+  package var storage: String {
+    switch configuration.storage.sync {
+    case .always: return "a reading is on disk before it is sent; a power cut loses none that was"
+    case .within(let delay):
+      let outage = max(delay, configuration.storage.syncOutage)
+      return "a reading is on disk when it has waited for \(delay.inWords), in an outage of more than "
+        + "\(Outbox.longOutage.inWords) for \(outage.inWords); a power cut loses what has waited less than that"
+    case .never: return "memory only: a power cut or the end of the process loses all that waits"
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/// How Home Assistant classes a number: `device_class` with the `state_class` and the unit that it allows for it
+/// (home-assistant.io, "Sensor"; developers.home-assistant.io, "Sensor entity"). A class that is wrong for its unit is an
+/// error there, so where nothing is known for sure there is none.
+struct HomeAssistantClass: Equatable {
+  var deviceClass: String?
+  var stateClass: String?
+  var unit: String?
+
+  /// Of a sensor's value that is a number.
+  init(of value: DescribedValue) {
+    stateClass = "measurement"
+    unit = value.unit == "%RH" ? "%" : value.unit
+    deviceClass = value.unit.flatMap { Self.measured[$0] }
+    switch value.kind {
+    case .powerSupply(_, "capacity") where unit == "%": deviceClass = "battery"
+    case .powerSupply where Self.energies.contains(unit ?? ""): deviceClass = "energy_storage"
+    case .hwmon(_, _, .channel(let channel)) where channel.hasPrefix("energy"): take(total: unit)
+    case .iio(_, let channel): refine(iio: channel)
+    // An offset in time, not a span of it.
+    case .system(.bootTime): deviceClass = nil
+    case .system(.network): take(total: unit)
+    default: break
+    }
+  }
+
+  /// Of a counter's total.
+  init(totalIn unit: String?, isRising: Bool) {
+    self.unit = unit == "" ? nil : unit
+    stateClass = "total"
+    if isRising { take(total: self.unit) }
+  }
+
+  private mutating func take(total unit: String?) {
+    stateClass = "total_increasing"
+    deviceClass = unit.flatMap { Self.totals[$0] }
+  }
+
+  private mutating func refine(iio channel: String) {
+    let words = channel.split(separator: "_")
+    let type = (words.count > 1 ? words[1] : "").prefix { $0.isLetter }
+    switch (type, words.count > 2 ? words[2] : "") {
+    case ("energy", _): take(total: unit)
+    // The colour of light.
+    case ("colortemp", _): deviceClass = nil
+    case ("concentration", "co2") where unit == "ppm": deviceClass = "carbon_dioxide"
+    case ("concentration", "voc") where unit == "ppm": deviceClass = "volatile_organic_compounds_parts"
+    case ("massconcentration", let size) where unit == "µg/m³":
+      deviceClass = Self.particles[size]
+    default: break
+    }
+  }
+
+  private static let particles: [Substring: String] = ["pm1": "pm1", "pm2p5": "pm25", "pm10": "pm10"]
+  private static let energies: Set = ["J", "kJ", "MJ", "mWh", "Wh", "kWh", "MWh"]
+
+  /// By the unit of something that goes up and down.
+  static let measured = table([
+    ("temperature", ["°C", "°F", "K"]),
+    ("voltage", ["V", "mV", "µV"]),
+    ("current", ["A", "mA"]),
+    ("power", ["W", "mW", "kW"]),
+    ("apparent_power", ["VA"]),
+    ("frequency", ["Hz", "kHz", "MHz", "GHz"]),
+    ("pressure", ["Pa", "hPa", "kPa", "bar", "mbar", "cbar", "psi"]),
+    ("humidity", ["%RH"]),
+    ("illuminance", ["lx"]),
+    ("irradiance", ["W/m²"]),
+    ("signal_strength", ["dBm"]),
+    ("duration", ["ms", "s", "min", "h", "d"]),
+    ("data_size", ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]),
+    ("data_rate", ["B/s", "kB/s", "MB/s", "bit/s", "kbit/s", "Mbit/s"]),
+    ("distance", ["mm", "cm", "m", "km"]),
+    ("speed", ["mm/s", "m/s", "km/h"]),
+    ("weight", ["mg", "g", "kg"]),
+    ("volume_storage", ["mL", "L", "m³"]),
+    ("volume_flow_rate", ["L/min", "m³/h"]),
+  ])
+
+  /// By the unit of something that only goes up.
+  static let totals = table([
+    ("energy", ["J", "kJ", "MJ", "mWh", "Wh", "kWh", "MWh"]),
+    ("volume", ["mL", "L", "m³"]),
+    ("duration", ["ms", "s", "min", "h", "d"]),
+    ("data_size", ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]),
+    ("distance", ["mm", "cm", "m", "km"]),
+    ("weight", ["mg", "g", "kg"]),
+  ])
+
+  private static func table(_ classes: [(String, [String])]) -> [String: String] {
+    Dictionary(classes.flatMap { name, units in units.map { ($0, name) } }) { first, _ in first }
+  }
+}

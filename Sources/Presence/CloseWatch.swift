@@ -1,0 +1,45 @@
+import MQTTCore
+
+/// Finds out what a server closes connections on, and what to leave out (DESIGN, "Presence, in order", point 6).
+///
+/// A connection that ends with messages unanswered says nothing about which one it was: so they go one at a time after
+/// that. The message that is the oldest unanswered one at three ends in a row is set aside; after two ends with a
+/// SUBSCRIBE unanswered there is no other.
+package struct CloseWatch {
+  package enum Verdict: Equatable {
+    case nothing
+    /// Send messages one at a time.
+    case beCautious
+    case setOldestAside
+  }
+
+  private var suspect: (token: Session.Token, closes: Int)?
+  private var closesOnSubscribe = 0
+
+  package init() {}
+
+  /// The server does not close on SUBSCRIBE, as far as it is known.
+  package var maySubscribe: Bool { closesOnSubscribe < 2 }
+
+  /// The server has closed the connection.
+  ///
+  /// - Parameters:
+  ///   - oldest: the oldest message that was unanswered; nil: there was none.
+  ///   - isSubscribing: a SUBSCRIBE was unanswered.
+  package mutating func closed(oldest: Session.Token?, isSubscribing: Bool) -> Verdict {
+    if isSubscribing { closesOnSubscribe += 1 }
+    guard let oldest else {
+      suspect = nil
+      return .nothing
+    }
+    let closes = suspect?.token == oldest ? (suspect?.closes ?? 0) + 1 : 1
+    guard closes < 3 else {
+      suspect = nil
+      return .setOldestAside
+    }
+    suspect = (oldest, closes)
+    return .beCautious
+  }
+
+  package mutating func subscribed() { closesOnSubscribe = 0 }
+}

@@ -1,0 +1,134 @@
+import Instants
+import MQTTCore
+
+/// The farewell to a connection that another configuration replaces: what a reload may not leave behind is an `online`
+/// that nobody stands for (DESIGN, "Presence, in order").
+///
+/// `idle` –begin→ `saying` (presence, then status) –the broker acknowledges `offline`→ `leaving` by a DISCONNECT. Where
+/// the broker refuses it, or does not acknowledge it in time, `leaving` is an abort: the broker publishes the will, which
+/// a DISCONNECT would delete. The connection that the new configuration makes ends it. From `begin` on nothing else is
+/// published on the old connection, neither readings nor another birth.
+package struct Farewell {
+  package typealias Instant = BootClock.Instant
+
+  package enum State: Equatable {
+    case idle
+    case saying(until: Instant)
+    /// The old connection ends, or has ended; the next one is made by the new configuration.
+    case leaving
+  }
+
+  package enum Action: Equatable {
+    case say
+    /// The new configuration makes the next attempt at once. A connection that is there ends with a DISCONNECT, or by an
+    /// abort.
+    case leave(isAborted: Bool)
+    /// A still newer configuration makes the next attempt, which follows by itself.
+    case adopt
+  }
+
+  /// How long an acknowledgement is waited for.
+  package static let limit = Duration.seconds(2)
+
+  package private(set) var state = State.idle
+
+  package init(state: State = State.idle) {
+    self.state = state
+  }
+
+  package var isUnderWay: Bool { state != .idle }
+  package var isLeaving: Bool { state == .leaving }
+
+  /// When `elapsed` has to be called.
+  package var deadline: Instant? { if case .saying(let until) = state { until } else { nil } }
+
+  /// Another configuration wants another connection.
+  package mutating func begin(at now: Instant, isConnected: Bool) -> [Action] {
+    switch state {
+    // What is being said already goes on, in its time.
+    case .saying: return []
+    case .leaving where isConnected: return [.adopt]
+    case .idle where isConnected:
+      state = .saying(until: now + Self.limit)
+      return [.say]
+    case .idle, .leaving: return leave(isAborted: false)
+    }
+  }
+
+  /// The broker has `offline`.
+  package mutating func acknowledged() -> [Action] { deadline == nil ? [] : leave(isAborted: false) }
+
+  /// The broker does not take `offline`, or it cannot be sent.
+  package mutating func refused() -> [Action] { deadline == nil ? [] : leave(isAborted: true) }
+
+  package mutating func elapsed(at now: Instant) -> [Action] {
+    guard let deadline, now >= deadline else { return [] }
+    return leave(isAborted: true)
+  }
+
+  /// The connection ended before the broker had acknowledged anything: the will says the rest.
+  package mutating func lost() -> [Action] { deadline == nil ? [] : leave(isAborted: false) }
+
+  /// The new configuration has its connection, or the agent stops and has a farewell of its own (`Departure`).
+  package mutating func end() { state = .idle }
+
+  private mutating func leave(isAborted: Bool) -> [Action] {
+    state = .leaving
+    return [.leave(isAborted: isAborted)]
+  }
+}
+
+/// Topics that a farewell could not say `offline` on, and on which the broker may not say it either: a will with a delay
+/// is deleted by the next connection of its session ([MQTT-3.1.3-9]). That connection owes them an `offline`.
+package struct OwedFarewells {
+  package struct Debt {
+    /// What that connection was made with.
+    package let messages: PresenceMessages
+    package let server: ServerAddress
+    /// Connections that ended before the broker acknowledged it.
+    package var attempts = 0
+  }
+
+  /// The oldest goes first.
+  package static let limit = 8
+  /// A broker that closes the connection on it each time is left alone.
+  package static let attempts = 3
+
+  private(set) var debts: [Debt] = []
+  package private(set) var underWay: Debt?
+
+  package init(debts: [Debt] = [], underWay: Debt? = nil) {
+    self.debts = debts
+    self.underWay = underWay
+  }
+
+  package var count: Int { debts.count + (underWay == nil ? 0 : 1) }
+
+  /// A connection ended without an acknowledged `offline`.
+  package mutating func add(_ messages: PresenceMessages, on server: ServerAddress) {
+    guard messages.willDelay > .zero else { return }
+    debts.removeAll { $0.server == server && $0.messages.status == messages.status }
+    debts.append(Debt(messages: messages, server: server))
+    if debts.count > Self.limit { debts.removeFirst() }
+  }
+
+  /// The next to be said on a connection to this server, whose own status is this one.
+  package mutating func next(on server: ServerAddress, status: TopicName) -> PresenceMessages? {
+    guard underWay == nil else { return nil }
+    debts.removeAll { $0.server == server && $0.messages.status == status }
+    guard let index = debts.firstIndex(where: { $0.server == server }) else { return nil }
+    underWay = debts.remove(at: index)
+    return underWay?.messages
+  }
+
+  /// The broker has acknowledged it, or refuses it for good.
+  package mutating func settled() { underWay = nil }
+
+  /// The connection ended: what was under way is said on the next one.
+  package mutating func lost() {
+    guard var debt = underWay else { return }
+    underWay = nil
+    debt.attempts += 1
+    if debt.attempts < Self.attempts { debts.append(debt) }
+  }
+}

@@ -1,0 +1,37 @@
+import Instants
+
+/// When `online` is to be published again, so that what the broker keeps never expires while the device is connected.
+///
+/// `presence.lease` counts on the clock that measures, suspend included. A broker counts the Message Expiry Interval on a
+/// clock of its own, which may be this machine's wall clock: a step of it, or a suspend, may have used the lease up.
+package struct Lease {
+  package typealias Instant = BootClock.Instant
+
+  /// Between two publications that steps of the clock are the reason of: who sets the clock all the time floods nobody.
+  package static let shortest = Duration.seconds(1)
+
+  /// nil: nothing has to be published again.
+  package private(set) var deadline: Instant?
+  private var lastTold: Instant?
+
+  package init() {}
+
+  /// `online` has been published.
+  ///
+  /// - Parameter interval: until it has to be again; zero: never.
+  package mutating func told(every interval: Duration, at now: Instant) {
+    lastTold = now
+    deadline = interval > .zero ? now + interval : nil
+  }
+
+  /// The wall clock was set, or the system was suspended.
+  package mutating func clockJumped(at now: Instant) {
+    guard let deadline, let lastTold else { return }
+    self.deadline = min(deadline, max(now, lastTold + Self.shortest))
+  }
+
+  /// There is no connection, or no `online` to be said.
+  package mutating func end() { deadline = nil }
+
+  package func isDue(at now: Instant) -> Bool { deadline.map { $0 <= now } ?? false }
+}

@@ -1,0 +1,117 @@
+import Instants
+
+/// Keeps the status right while the device is online (DESIGN, "Presence, in order", point 5).
+///
+/// `idle` –connected→ `listening` (the own topics are subscribed to; what comes may be this device's own old will, queued
+/// by the session and looking live) –the presence of this connection comes back→ `armed` (a status that is not online is
+/// answered) –disconnected→ `idle`. Without that echo it is `unavailable` until it comes after all.
+///
+/// A value that is told what happens and when, and says what to do; a wrong status is answered after a jitter, so that
+/// two who are wrong about each other do not chase each other in step, and not twice within `rest`: then it is looked
+/// at again.
+package struct SelfHealing {
+  package typealias Instant = BootClock.Instant
+
+  package enum State: Equatable {
+    case idle
+    case listening(until: Instant)
+    case armed
+    case unavailable(String)
+  }
+
+  package enum Action: Equatable {
+    case sayOnline
+    /// The status cannot be watched, for this reason.
+    case reportUnavailable(String)
+    case reportAvailable
+  }
+
+  package static let jitter = Duration.seconds(1)
+  package static let rest = Duration.seconds(10)
+  package static let echoLimit = Duration.seconds(10)
+
+  package private(set) var state = State.idle
+  /// What the broker's status says, as far as it is known.
+  private var isWrong = false
+  /// The broker does not let this device read its status on this connection: an echo changes nothing about that.
+  private var isDenied = false
+  private var last: Instant?
+  private var due: Instant?
+
+  package init() {}
+
+  package mutating func connected(at now: Instant) {
+    state = .listening(until: now + Self.echoLimit)
+    isWrong = false
+    isDenied = false
+    due = nil
+  }
+
+  package mutating func disconnected() {
+    state = .idle
+    due = nil
+  }
+
+  /// There will be no echo.
+  package mutating func failed(_ reason: String) -> [Action] {
+    switch state {
+    case .listening, .armed:
+      state = .unavailable(reason)
+      due = nil
+      return [.reportUnavailable(reason)]
+    case .idle, .unavailable: return []
+    }
+  }
+
+  /// SUBACK refused the status: it cannot be watched on this connection, whatever comes back of the presence.
+  package mutating func denied(_ reason: String) -> [Action] {
+    isDenied = true
+    return failed(reason)
+  }
+
+  /// The presence that was published on this connection has come back.
+  ///
+  /// - Parameter delay: at most `jitter`.
+  package mutating func echoed(at now: Instant, delay: Duration) -> [Action] {
+    guard !isDenied else { return [] }
+    switch state {
+    case .idle, .armed: return []
+    case .listening: state = .armed
+    case .unavailable:
+      state = .armed
+      schedule(at: now, delay)
+      return [.reportAvailable]
+    }
+    schedule(at: now, delay)
+    return []
+  }
+
+  /// The status topic says this now.
+  package mutating func saw(isOnline: Bool, at now: Instant, delay: Duration) {
+    isWrong = !isOnline
+    schedule(at: now, delay)
+  }
+
+  private mutating func schedule(at now: Instant, _ delay: Duration) {
+    guard isWrong else {
+      due = nil
+      return
+    }
+    guard state == .armed, due == nil else { return }
+    due = max(now + delay, last.map { $0 + Self.rest } ?? now)
+  }
+
+  /// When `elapsed` has something to do.
+  package var deadline: Instant? { if case .listening(let until) = state { until } else { due } }
+
+  package mutating func elapsed(at now: Instant) -> [Action] {
+    if case .listening(let until) = state, now >= until {
+      return failed("the broker does not bring back what is published")
+    }
+    guard let due, now >= due else { return [] }
+    last = now
+    // Until the answer has come back the status is as wrong as it was seen last.
+    self.due = now + Self.rest
+    return [.sayOnline]
+  }
+}

@@ -1,0 +1,165 @@
+import Instants
+import JSON
+import MQTTCore
+import Measuring
+import NIOCore
+import Text
+
+/// Where the readings of one name go and how they look there.
+package struct Stream: Sendable {
+  package let name: String
+  package let topic: TopicName
+  package let qos: QoS
+  package var isRetained: Bool
+  package let format: PayloadFormat
+  /// How a level reads in the format `plain`.
+  package var levels = LevelTexts()
+  /// No reading is taken any more; those that wait still go out.
+  package var isRemoved = false
+  /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
+  package var timePrecision = Timestamp.Precision.milliseconds
+
+  package init(
+    name: String, topic: TopicName, qos: QoS, isRetained: Bool, format: PayloadFormat,
+    levels: LevelTexts = LevelTexts(), isRemoved: Bool = false,
+    timePrecision: Timestamp.Precision = Timestamp.Precision.milliseconds
+  ) {
+    self.name = name
+    self.topic = topic
+    self.qos = qos
+    self.isRetained = isRetained
+    self.format = format
+    self.levels = levels
+    self.isRemoved = isRemoved
+    self.timePrecision = timePrecision
+  }
+
+  /// The message of a reading.
+  ///
+  /// - Parameter isNewest: no other reading of this name waits behind it; only such a one takes the place of the value
+  ///   that the server keeps.
+  package func message(
+    _ reading: Reading, _ label: TimeLabel, isNewest: Bool = true, _ version: ProtocolVersion
+  ) -> Message {
+    var properties = Properties()
+    let payload: ByteBuffer
+    switch format {
+    case .json: payload = json(reading, label)
+    case .plain:
+      payload = plain(reading.content)
+      if version == .v5 { properties = Self.userProperties(reading, label, timePrecision) }
+    }
+    // A gap is about the past: it must not take the place of the last value.
+    let isKept = if case .gap = reading.content { false } else { isRetained && isNewest }
+    return Message(topic: topic, payload: payload, qos: qos, retain: isKept, properties: properties)
+  }
+
+  private func json(_ reading: Reading, _ label: TimeLabel) -> ByteBuffer {
+    var object = JSONObject()
+    object.add("time", label.time, timePrecision)
+    object.addValue(of: reading)
+    object.addQuality(of: reading.content)
+    object.add("seq", reading.sequence)
+    if reading.restarted { object.add("restarted", true) }
+    if !label.isCertain { object.add("time_uncertain", true) }
+    return object.finish()
+  }
+
+  /// The value alone, several as a JSON object; empty where there is none.
+  private func plain(_ content: Reading.Content) -> ByteBuffer {
+    switch content {
+    case .good(let value), .doubtful(let value, _): plain(value)
+    case .edge(let edge): ByteBuffer(string: levels.text(of: edge.isRising))
+    case .total(let total): ByteBuffer(string: total.value.shortestDecimal)
+    case .gap, .bad: ByteBuffer()
+    }
+  }
+
+  private func plain(_ value: Value) -> ByteBuffer {
+    switch value {
+    case .number(let number): ByteBuffer(string: number.shortestDecimal)
+    case .flag(let level): ByteBuffer(string: levels.text(of: level))
+    case .channels(let channels): JSONObject.of(channels.map { ($0.name, $0.value) })
+    case .integer, .text: ByteBuffer(string: value.description)
+    }
+  }
+
+  /// What JSON says beside the value, under the same names.
+  private static func userProperties(
+    _ reading: Reading, _ label: TimeLabel, _ precision: Timestamp.Precision
+  ) -> Properties {
+    var properties = Properties()
+    properties.addUserProperty("time", label.time.text(precision))
+    if let unit = reading.unit { properties.addUserProperty("unit", unit) }
+    if case .channels(let channels)? = reading.content.measured?.value {
+      let units = channels.compactMap { channel in channel.unit.map { (channel.name, Value?.some(.text($0))) } }
+      properties.addUserProperty("units", String(buffer: JSONObject.of(units)))
+    }
+    properties.addUserProperty("seq", String(reading.sequence))
+    switch reading.content {
+    case .good: properties.addUserProperty("quality", "good")
+    case .edge(let edge):
+      properties.addUserProperty("quality", "good")
+      properties.addUserProperty("edge", edge.name)
+      if edge.isSuspect { properties.addUserProperty("suspect", "true") }
+    case .total(let total):
+      properties.addUserProperty("quality", "good")
+      properties.addUserProperty("rate", total.rate.shortestDecimal)
+      properties.addUserProperty("generation", String(total.generation))
+    case .gap(let lost):
+      properties.addUserProperty("quality", "gap")
+      properties.addUserProperty("lost", String(lost))
+    case .doubtful(_, let doubt):
+      properties.addUserProperty("quality", doubt.grade.rawValue)
+      properties.addUserProperty("error", doubt.reason)
+    case .bad(let reason):
+      properties.addUserProperty("quality", "bad")
+      properties.addUserProperty("error", reason)
+    }
+    if reading.restarted { properties.addUserProperty("restarted", "true") }
+    if !label.isCertain { properties.addUserProperty("time_uncertain", "true") }
+    return properties
+  }
+}
+
+extension JSONObject {
+  /// What was measured, with its unit.
+  package mutating func addValue(of reading: Reading) {
+    switch reading.content {
+    case .good(.channels(let channels)), .doubtful(.channels(let channels), _):
+      add("values", channels.map { ($0.name, $0.value) })
+      add("units", channels.compactMap { channel in channel.unit.map { (channel.name, .text($0)) } })
+    case .good(let value), .doubtful(let value, _): add("value", value)
+    case .edge(let edge):
+      add("value", edge.isRising)
+      add("edge", edge.name)
+      if edge.isSuspect { add("suspect", true) }
+    case .total(let total):
+      add("value", total.value)
+      add("rate", total.rate)
+    case .gap, .bad: addNull("value")
+    }
+    if let unit = reading.unit { add("unit", unit) }
+    if case .total(let total) = reading.content { add("generation", UInt64(total.generation)) }
+  }
+
+  /// What there is to say against a value; nothing of one that is good.
+  package mutating func addQuality(of content: Reading.Content) {
+    switch content {
+    case .good, .edge, .total: break
+    case .gap(let lost):
+      add("quality", "gap")
+      add("lost", lost)
+    case .doubtful(_, let doubt):
+      add("quality", doubt.grade.rawValue)
+      add("error", doubt.reason)
+    case .bad(let reason):
+      add("quality", "bad")
+      add("error", reason)
+    }
+  }
+}
+
+extension Reading.Edge {
+  fileprivate var name: String { isRising ? "rising" : "falling" }
+}

@@ -1,0 +1,53 @@
+import Instants
+
+/// What the wall clock says of a reading.
+package struct TimeLabel: Sendable, Equatable {
+  package let time: Timestamp
+  /// The clock was synchronised when it said so; else `time` is a guess.
+  let isCertain: Bool
+  /// It was measured before the device was switched off last.
+  var isOfEarlierBoot = false
+}
+
+/// Gives readings their times, so that among those that are certain time never goes backwards: a clock that is set back
+/// a little stands still for as long, one that is set back by more leaves doubt.
+package struct TimeLabels {
+  /// By stream, in microseconds since 1970.
+  private var latest: [Int64]
+  private static let smallStep: Int64 = 60_000_000
+
+  package init(streams: Int) { latest = Array(repeating: .min, count: streams) }
+
+  /// With more streams behind those that there are.
+  package mutating func adopt(streams: Int) {
+    while latest.count < streams { latest.append(.min) }
+  }
+
+  /// The label that a reading is stored with; nil: the clock cannot tell yet.
+  package mutating func label(of time: BootClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
+    guard clock.isSynchronized else { return nil }
+    return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)
+  }
+
+  /// The label that a reading is sent with.
+  package mutating func label(of reading: Reading, _ clock: () -> WallClock) -> TimeLabel {
+    if let label = reading.label { return ordered(label, reading.stream) }
+    let clock = clock()
+    return ordered(
+      TimeLabel(time: clock.time(of: reading.time), isCertain: clock.isSynchronized), reading.stream)
+  }
+
+  private mutating func ordered(_ label: TimeLabel, _ stream: Int) -> TimeLabel {
+    guard label.isCertain else { return label }
+    let (time, latest) = (label.time.microseconds, latest[stream])
+    guard time < latest else {
+      self.latest[stream] = time
+      return label
+    }
+    let (step, overflows) = latest.subtractingReportingOverflow(time)
+    let isSmall = !overflows && step <= Self.smallStep
+    return TimeLabel(
+      time: isSmall ? Timestamp(microseconds: latest) : label.time, isCertain: isSmall,
+      isOfEarlierBoot: label.isOfEarlierBoot)
+  }
+}

@@ -1,0 +1,205 @@
+import Measuring
+import Readings
+import Text
+
+/// The status for people, in lines of so many characters.
+extension StatusReport {
+  package func text(columns: Int) -> String {
+    var lines = ["limpet \(limpetVersion) on \(device)\(displayName.map { " (\($0))" } ?? "")"]
+    lines[0] += isStopping ? ", stopping" : ", up \(age(started).inWords), process \(process)"
+    lines.append("")
+    for (title, text) in sections {
+      let room = columns - Self.indent
+      for (index, part) in wrapped(printable(text, limit: 2000), to: room).enumerated() {
+        lines.append((index == 0 ? title : "").padded(to: Self.indent) + part)
+      }
+    }
+    lines.append("")
+    return (lines + table(columns: columns)).joined(separator: "\n")
+  }
+
+  private static let indent = 12
+
+  private var sections: [(String, String)] {
+    var sections = [("connection", connectionText)]
+    if let failure = connection.lastFailure {
+      sections.append(("last error", "\(time(failure.time)) (\(age(failure.time).inWords) ago): \(failure.text)"))
+    }
+    sections.append(("presence", presenceText))
+    if let reduction = presence.reduction { sections.append(("WILL", reduction.sentence)) }
+    if let conflict = presence.conflict { sections.append(("CONFLICT", conflict)) }
+    for topic in resting.prefix(Self.restingLimit) { sections.append(("REFUSED", text(topic))) }
+    if resting.count > Self.restingLimit {
+      sections.append(("REFUSED", "and \(resting.count - Self.restingLimit) topics more"))
+    }
+    sections.append(("buffer", bufferText))
+    sections.append(("counters", counterText))
+    return sections
+  }
+
+  private var connectionText: String {
+    let age = age(connection.since).inWords
+    switch connection.state {
+    case .connected(let server, let connected):
+      let session = connected.sessionPresent ? "session resumed" : "new session"
+      return "connected to \(server) for \(age), MQTT \(connected.version), \(session), keepalive "
+        + "\(connected.limits.keepAlive) s"
+    case .connecting(let server, let version): return "connecting to \(server), MQTT \(version), for \(age)"
+    case .waiting(let until):
+      let left = max(.zero, clock.instant.duration(to: until))
+      let away = connection.awaySince.map { " for \(self.age($0).inWords)" } ?? ""
+      return "NOT CONNECTED\(away); next try in \(left.inWords)"
+    case .idle: return "starting"
+    case .ended: return "disconnected"
+    }
+  }
+
+  private var presenceText: String {
+    let state: String
+    switch connection.state {
+    case .connected:
+      switch presence.birth {
+      case _ where isStopping: state = "saying offline"
+      case .acknowledged: state = "online"
+      case .refused(let code): state = "NOT ONLINE: the broker refuses it (\(code))"
+      case .none: state = "online is not acknowledged yet"
+      }
+    case .idle, .connecting, .waiting, .ended:
+      state = connection.connections == 0 ? "not told yet" : "offline (by the will)"
+    }
+    let healing: String
+    switch presence.healing {
+    case .armed: healing = "a wrong status is put right"
+    case .listening: healing = "waiting for the broker to bring the presence back"
+    case .idle: healing = "nothing to watch without a connection"
+    case .unavailable(let reason): healing = "self-heal unavailable: \(reason)"
+    }
+    return "\(state) on \(presence.topic); epoch \(presence.epoch); \(healing)"
+  }
+
+  private static let restingLimit = 8
+
+  private func text(_ topic: RestingTopic) -> String {
+    let left = clock.instant.duration(to: topic.rest.until)
+    let next = topic.rest.isOnTrial || left <= .zero ? "the next message tries again" : "next try in \(left.inWords)"
+    let times = topic.rest.times == 1 ? "once" : "\(topic.rest.times) times"
+    return "the broker takes nothing on \(topic.topic): \(topic.rest.reason); it rests (\(times) so far), \(next)"
+  }
+
+  private var bufferText: String {
+    let full = Double(buffer.bytes) / Double(max(buffer.limit, 1)) * 100
+    let share =
+      buffer.bytes == 0 ? "" : " (\(full < 1 ? "under 1" : String(Int(full))) % of \(Self.size(buffer.limit)))"
+    let failing = buffer.storageError.map { "; THE STORAGE CANNOT BE WRITTEN: \($0)" } ?? ""
+    let oldest = buffer.oldestAge.map { ", the oldest for \(max(.seconds(1), $0).inWords)" } ?? ""
+    return
+      "\(buffer.readings) readings wait\(share)\(oldest), \(buffer.stored) of them on disk, "
+      + "\(buffer.underWay) under way to the broker\(failing)"
+  }
+
+  /// Everything that was lost, refused or suppressed anywhere, and nothing that is 0.
+  private var counterText: String {
+    let parts = figures.filter { $0.kind == .counter }.compactMap { figure -> String? in
+      let name = "\(figure.name)".spaced
+      switch figure.value {
+      case .count(0): return nil
+      case .count(let count): return "\(name) \(count)"
+      case .amount(let amount): return amount == 0 ? nil : "\(name) \(amount.shortestDecimal)"
+      case .counts(_, let counts):
+        guard !counts.isEmpty else { return nil }
+        let words = counts.sorted { $0.key < $1.key }.map { "\($0.key.spaced) \($0.value)" }
+        return "\(name) \(counts.values.reduce(0, +)) (\(words.joined(separator: ", ")))"
+      }
+    }
+    return parts.isEmpty ? "all 0" : parts.joined(separator: "; ")
+  }
+
+  package static func size(_ bytes: Int) -> String {
+    let amount = Double(bytes)
+    switch bytes {
+    case ..<10_000: return "\(bytes) B"
+    case ..<10_000_000: return "\((amount / 1000).rounded().shortestDecimal) kB"
+    default: return "\((amount / 1_000_000).rounded().shortestDecimal) MB"
+    }
+  }
+
+  // MARK: Readings
+
+  private func table(columns: Int) -> [String] {
+    guard !rows.isEmpty else { return ["no readings are configured"] }
+    let cells = rows.map { row -> [String] in
+      guard let reading = row.reading else { return [row.name, "-", "none yet", "-", "-"] }
+      return [
+        row.name, reading.valueText, reading.content.quality, age(reading.time).inWords, "\(reading.sequence)",
+      ].map { printable($0, limit: 200) }
+    }
+    let titles = ["READING", "VALUE", "QUALITY", "AGE", "SEQ"]
+    var widths = titles.indices.map { column in ([titles] + cells).map { $0[column].count }.max() ?? 0 }
+    // Names and values give way; what is cut is in --json.
+    let free = columns - widths[2...].reduce(0, +) - 2 * (titles.count - 1)
+    widths[1] = min(widths[1], max(10, free - widths[0]))
+    widths[0] = min(widths[0], max(10, free - widths[1]))
+    let lines = ([titles] + cells).map { row in
+      var line = ""
+      for (column, cell) in row.enumerated() {
+        let text = cell.cut(to: widths[column])
+        line += column == row.count - 1 ? text : text.padded(to: widths[column] + 2)
+      }
+      return line
+    }
+    let remarks = rows.flatMap { row -> [String] in
+      guard let remark = row.reading?.content.remark else { return [] }
+      return wrapped("\(row.name): \(printable(remark, limit: 500))", to: columns)
+    }
+    return lines + (remarks.isEmpty ? [] : [""] + remarks)
+  }
+}
+
+extension Reading {
+  /// With its unit: `47.2 °C`.
+  fileprivate var valueText: String {
+    let unit = unit.map { $0.isEmpty ? "" : " " + $0 } ?? ""
+    switch content {
+    case .good(let value), .doubtful(let value, _): return value.text + unit
+    case .edge(let edge): return edge.isRising ? "rising" : "falling"
+    case .total(let total): return total.value.shortestDecimal + unit
+    case .gap, .bad: return "-"
+    }
+  }
+}
+
+extension Value {
+  fileprivate var text: String {
+    switch self {
+    case .number(let number): number.shortestDecimal
+    case .channels(let channels):
+      channels.map { "\($0.name) \($0.value?.text ?? "-")\($0.unit.map { " " + $0 } ?? "")" }.joined(separator: ", ")
+    case .integer, .text, .flag: description
+    }
+  }
+}
+
+extension String {
+  /// With spaces for underscores.
+  fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
+
+  fileprivate func cut(to width: Int) -> String { count <= width ? self : prefix(Swift.max(0, width - 1)) + "…" }
+}
+
+/// Lines of at most `width` characters, broken at spaces where there are any.
+private func wrapped(_ text: String, to width: Int) -> [String] {
+  var lines: [String] = []
+  var line = ""
+  for word in text.split(separator: " ") {
+    if !line.isEmpty, line.count + 1 + word.count > width {
+      lines.append(line)
+      line = ""
+    }
+    line += line.isEmpty ? String(word) : " \(word)"
+    while line.count > width {
+      lines.append(String(line.prefix(width)))
+      line.removeFirst(width)
+    }
+  }
+  return line.isEmpty && !lines.isEmpty ? lines : lines + [line]
+}

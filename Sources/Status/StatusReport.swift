@@ -1,0 +1,189 @@
+import Instants
+import MQTT
+import MQTTCore
+import NIOCore
+import Presence
+import Readings
+
+/// What the agent is doing at one moment, for `limpet status`.
+package struct StatusReport: Sendable {
+  package struct Presence: Sendable {
+    package let topic: String
+    package let epoch: UInt64
+    package let instance: String
+    /// `armed`, `listening`, `idle`, or why it is unavailable.
+    package let healing: SelfHealing.State
+    package let conflict: String?
+    package let lastsToNotice: Double?
+    /// What the server does not take of the will; nil: it takes all, or there is no connection.
+    package let reduction: WillFallback.Reduction?
+    /// What the broker said of `online` on this connection.
+    package let birth: BirthAnswer
+
+    package init(
+      topic: String, epoch: UInt64, instance: String, healing: SelfHealing.State, conflict: String?,
+      lastsToNotice: Double?, reduction: WillFallback.Reduction?, birth: BirthAnswer
+    ) {
+      self.topic = topic
+      self.epoch = epoch
+      self.instance = instance
+      self.healing = healing
+      self.conflict = conflict
+      self.lastsToNotice = lastsToNotice
+      self.reduction = reduction
+      self.birth = birth
+    }
+  }
+
+  package struct Buffer: Sendable {
+    package let readings: Int
+    package let bytes: Int
+    package let limit: Int
+    package let underWay: Int
+    /// Of `readings`, those on the disk.
+    package let stored: Int
+    package let oldestAge: Duration?
+    /// Given up, by stream and for whatever reason, where some were.
+    package let dropped: [String: UInt64]
+    /// Why nothing can be stored at the moment.
+    package let storageError: String?
+
+    package init(
+      readings: Int, bytes: Int, limit: Int, underWay: Int, stored: Int, oldestAge: Duration?,
+      dropped: [String: UInt64], storageError: String?
+    ) {
+      self.readings = readings
+      self.bytes = bytes
+      self.limit = limit
+      self.underWay = underWay
+      self.stored = stored
+      self.oldestAge = oldestAge
+      self.dropped = dropped
+      self.storageError = storageError
+    }
+  }
+
+  /// A topic that the broker takes nothing on.
+  package struct RestingTopic: Sendable {
+    package let topic: String
+    package let rest: RestingTopics.Rest
+
+    package init(topic: String, rest: RestingTopics.Rest) {
+      self.topic = topic
+      self.rest = rest
+    }
+  }
+
+  package struct Row: Sendable {
+    package let name: String
+    package let topic: String
+    /// nil: there was none yet.
+    package let reading: Reading?
+
+    package init(name: String, topic: String, reading: Reading?) {
+      self.name = name
+      self.topic = topic
+      self.reading = reading
+    }
+  }
+
+  package let clock: WallClock
+  package let process: Int32
+  package let device: String
+  package let displayName: String?
+  package let clientIdentifier: String
+  package let started: BootClock.Instant
+  package let logLevel: String
+  package let isStopping: Bool
+  package let connection: ConnectionRecord
+  package let presence: Presence
+  package let buffer: Buffer
+  package let resting: [RestingTopic]
+  package let figures: [Figure]
+  package let rows: [Row]
+
+  package init(
+    clock: WallClock, process: Int32, device: String, displayName: String?, clientIdentifier: String,
+    started: BootClock.Instant, logLevel: String, isStopping: Bool, connection: ConnectionRecord, presence: Presence,
+    buffer: Buffer, resting: [RestingTopic], figures: [Figure], rows: [Row]
+  ) {
+    self.clock = clock
+    self.process = process
+    self.device = device
+    self.displayName = displayName
+    self.clientIdentifier = clientIdentifier
+    self.started = started
+    self.logLevel = logLevel
+    self.isStopping = isStopping
+    self.connection = connection
+    self.presence = presence
+    self.buffer = buffer
+    self.resting = resting
+    self.figures = figures
+    self.rows = rows
+  }
+
+  /// The wall time of a moment.
+  package func time(_ instant: BootClock.Instant) -> String { clock.time(of: instant).description }
+
+  /// How long ago it was.
+  package func age(_ instant: BootClock.Instant) -> Duration { max(.zero, instant.duration(to: clock.instant)) }
+
+  /// `connected`, `connecting`, `waiting`, `stopped`.
+  var connectionWord: String {
+    switch connection.state {
+    case .idle, .connecting: "connecting"
+    case .connected: "connected"
+    case .waiting: "waiting"
+    case .ended: "stopped"
+    }
+  }
+
+  /// What the status topic says, as far as the agent knows: `online` exactly when the broker has acknowledged it on the
+  /// connection that is there; `refused`; `unconfirmed`; `stopping`; `offline` without a connection; `none` before one.
+  package var presenceWord: String {
+    switch connection.state {
+    case .connected:
+      guard !isStopping else { return "stopping" }
+      switch presence.birth {
+      case .acknowledged: return "online"
+      case .refused: return "refused"
+      case .none: return "unconfirmed"
+      }
+    case .idle, .connecting, .waiting, .ended: return connection.connections == 0 ? "none" : "offline"
+    }
+  }
+}
+
+extension SelfHealing.State {
+  package var word: String {
+    switch self {
+    case .idle: "idle"
+    case .listening: "listening"
+    case .armed: "armed"
+    case .unavailable: "unavailable"
+    }
+  }
+}
+
+extension Reading.Content {
+  /// `good`, `alarm`, `uncertain`, `bad` or `gap`.
+  var quality: String {
+    switch self {
+    case .good, .edge, .total: "good"
+    case .doubtful(_, let doubt): doubt.grade.rawValue
+    case .gap: "gap"
+    case .bad: "bad"
+    }
+  }
+
+  /// What speaks against the value, or why there is none.
+  package var remark: String? {
+    switch self {
+    case .good, .edge, .total: nil
+    case .doubtful(_, let doubt): doubt.reason
+    case .gap(let lost): "\(lost) lost"
+    case .bad(let reason): reason
+    }
+  }
+}

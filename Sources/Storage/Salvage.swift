@@ -1,0 +1,48 @@
+import Records
+
+/// What can still be read of a damaged file, each table for itself: who the device is, and how far it had counted, so
+/// that the new file goes on there. Messages and readings stay in the file that is kept aside.
+struct Salvage {
+  private var identity: StoredIdentity?
+  private var epoch: UInt64 = 0
+  private var sequences: [String: StoredSequence] = [:]
+  private var counts: [String: StoredCount] = [:]
+  private var instances: [String] = []
+  private var announcements: [StoredAnnouncement] = []
+
+  init(of database: Database) {
+    identity = (try? StateStore.readIdentity(database)).flatMap { $0 }
+    epoch = (try? StateStore.readEpoch(database)) ?? 0
+    sequences = (try? StateStore.readSequences(database)) ?? [:]
+    counts = (try? StateStore.readCounts(database)) ?? [:]
+    instances = (try? StateStore.readInstances(database)) ?? []
+    announcements = (try? StateStore.readAnnouncements(database)) ?? []
+  }
+
+  /// Of a file that nobody has open; nil: nothing can be read of it. Nothing on the disk changes but what opening it does
+  /// to its log.
+  init?(path: String, system: String?) {
+    guard let database = try? Database(path: path, system: system) else { return nil }
+    self.init(of: database)
+  }
+
+  /// As one transaction. Nobody knows how many of the numbers behind those that were found had been used.
+  func write(to database: Database) throws(StorageError) {
+    try database.write("keep what could be read") { () throws(StorageError) in
+      if let identity { try StateStore.write(identity, to: database) }
+      if epoch > 0 {
+        try database.run("INSERT OR REPLACE INTO epoch (one, value) VALUES (1, ?)", .integer(Int64(clamping: epoch)))
+      }
+      for (name, sequence) in sequences {
+        try database.run(
+          "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 0)", .text(name),
+          .integer(Int64(clamping: sequence.next)))
+      }
+      for (name, count) in counts { try StateStore.write(count, of: name, to: database) }
+      for instance in instances {
+        try database.run("INSERT OR IGNORE INTO instance (value) VALUES (?)", .text(instance))
+      }
+      for announcement in announcements { try StateStore.write(announcement, to: database) }
+    }
+  }
+}

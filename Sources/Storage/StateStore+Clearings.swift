@@ -1,0 +1,17 @@
+import Records
+
+/// Topics whose retained reading the broker is to forget. `StoredOutbox.clearings` has those that there are.
+extension StateStore {
+  /// Keeps these topics and forgets those, in one transaction.
+  public func setClearings(added: [String], removed: [String]) throws(StorageError) {
+    try write("store what the broker is to forget") { database throws(StorageError) in
+      for topic in removed { try database.run("DELETE FROM clearing WHERE topic = ?", .text(topic)) }
+      for topic in added { try database.run("INSERT OR IGNORE INTO clearing (topic) VALUES (?)", .text(topic)) }
+    }
+  }
+
+  /// In the order of their names.
+  static func readClearings(_ database: Database) throws(StorageError) -> [String] {
+    try database.query("SELECT topic FROM clearing ORDER BY topic") { $0.text(0) }
+  }
+}

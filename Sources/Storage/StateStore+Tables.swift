@@ -1,0 +1,61 @@
+import Records
+
+// What the small tables hold, read and written.
+extension StateStore {
+  /// A source that this program does not know is no identity: the board says it again.
+  static func readIdentity(_ database: Database) throws(StorageError) -> StoredIdentity? {
+    try database.query("SELECT id, source, serial FROM identity") { row in
+      StoredIdentity.Source(rawValue: row.text(1)).map {
+        StoredIdentity(id: row.text(0), source: $0, serial: row.text(2))
+      }
+    }.first.flatMap { $0 }
+  }
+
+  package static func write(_ identity: StoredIdentity, to database: Database) throws(StorageError) {
+    try database.run(
+      "INSERT OR REPLACE INTO identity (one, id, source, serial) VALUES (1, ?, ?, ?)",
+      .text(identity.id), .text(identity.source.rawValue), .text(identity.serial))
+  }
+
+  static func readEpoch(_ database: Database) throws(StorageError) -> UInt64 {
+    let epoch = try database.query("SELECT value FROM epoch") { $0.integer(0) }.first ?? 0
+    return StoredBounds.counts.contains(epoch) ? UInt64(epoch) : 0
+  }
+
+  static func readInstances(_ database: Database) throws(StorageError) -> [String] {
+    try database.query("SELECT value FROM instance ORDER BY number") { $0.text(0) }
+  }
+
+  /// A name whose number cannot be one begins anew, and says so.
+  static func readSequences(_ database: Database) throws(StorageError) -> [String: StoredSequence] {
+    let rows = try database.query("SELECT name, next, exact FROM sequence") { row in
+      let next = row.integer(1)
+      let sequence =
+        StoredBounds.counts.contains(next)
+        ? StoredSequence(next: UInt64(next), exact: row.integer(2) != 0) : StoredSequence(next: 1, exact: false)
+      return (row.text(0), sequence)
+    }
+    return Dictionary(rows) { first, _ in first }
+  }
+
+  static func readCounts(_ database: Database) throws(StorageError) -> [String: StoredCount] {
+    let rows = try database.query("SELECT name, pulses, generation FROM counter") { row in
+      let count = StoredCount(
+        pulses: UInt64(clamping: row.integer(1)), generation: UInt32(truncatingIfNeeded: row.integer(2)))
+      return (row.text(0), count)
+    }
+    return Dictionary(rows) { first, _ in first }
+  }
+
+  package static func write(_ count: StoredCount, of name: String, to database: Database) throws(StorageError) {
+    try database.run(
+      "INSERT OR REPLACE INTO counter (name, pulses, generation) VALUES (?, ?, ?)",
+      .text(name), .integer(Int64(clamping: count.pulses)), .integer(Int64(count.generation)))
+  }
+
+  static func readLastStop(_ database: Database) throws(StorageError) -> LastStop? {
+    try database.query("SELECT reason, time FROM last_stop") { row in
+      LastStop(reason: row.text(0), time: row.integer(1))
+    }.first
+  }
+}

@@ -1,0 +1,39 @@
+/// Text from the control socket, for a terminal. Whoever may bind the socket's path decides what comes from there, and
+/// root may be who asks: nothing of it may move the cursor, set a title or turn the direction of writing.
+package enum TerminalText {
+  /// Lines stay; every other scalar that is not seen becomes `\u{1b}`.
+  package static func escaped(_ text: String) -> String {
+    escaped(text, but: ["\n"]) { "\\u{\(String($0.value, radix: 16))}" }
+  }
+
+  /// As JSON writes it (RFC 8259, 7), so that an object of JSON stays one.
+  package static func escapedJSON(_ text: String) -> String {
+    escaped(text, but: []) { scalar in
+      String(scalar).utf16.map { unit in
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }.joined()
+    }
+  }
+
+  private static func escaped(
+    _ text: String, but kept: Set<Unicode.Scalar>, _ escape: (Unicode.Scalar) -> String
+  ) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      if kept.contains(scalar) || isSeen(scalar) {
+        result.unicodeScalars.append(scalar)
+      } else {
+        result += escape(scalar)
+      }
+    }
+    return result
+  }
+
+  private static func isSeen(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .surrogate, .lineSeparator, .paragraphSeparator: false
+    default: true
+    }
+  }
+}

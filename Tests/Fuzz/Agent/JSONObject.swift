@@ -1,1 +1,0 @@
-../../../Sources/Agent/Pipeline/JSONObject.swift

@@ -1,1 +1,0 @@
-../../../Sources/Agent/Documents/JSONValue.swift

@@ -1,1 +1,0 @@
-../../../Sources/Agent/Pipeline/Timestamp.swift

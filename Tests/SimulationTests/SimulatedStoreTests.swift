@@ -1,0 +1,99 @@
+import Instants
+import Simulation
+import Testing
+
+@Suite struct SimulatedStoreTests {
+  private typealias Store = SimulatedStore<[Int], Int, Int>
+
+  private static func store(_ seed: UInt64 = 1) -> Store {
+    Store(Seed(seed), contents: [], latency: .milliseconds(5)...(.milliseconds(5))) { contents, number in
+      guard number >= 0 else { return .failure(.full) }
+      contents.append(number)
+      return .success(contents.count)
+    }
+  }
+
+  private func time(_ milliseconds: Int64) -> WorldTime { WorldTime(nanoseconds: milliseconds * 1_000_000) }
+
+  /// The answers until a moment, each as its ticket and what it says.
+  private func answers(_ store: inout Store, until now: WorldTime) -> [UInt64: Result<Int, StoreFault>] {
+    var effects: [StoreEffect<[Int], Int>] = []
+    while let deadline = store.deadline, deadline <= now { store.tick(at: deadline, into: &effects) }
+    var answers: [UInt64: Result<Int, StoreFault>] = [:]
+    for case .done(let ticket, let result) in effects { answers[ticket.rawValue] = result }
+    return answers
+  }
+
+  @Test("requests are done one after the other, and each takes its time")
+  func order() {
+    var store = Self.store()
+    for number in 0..<3 { store.submit(StoreTicket(UInt64(number)), number, at: time(0)) }
+    #expect(answers(&store, until: time(4)).isEmpty)
+    #expect(answers(&store, until: time(10)) == [0: .success(1), 1: .success(2)])
+    #expect(answers(&store, until: time(15)) == [2: .success(3)])
+    #expect(store.contents == [0, 1, 2])
+  }
+
+  @Test("a store that fails changes nothing; one that hangs answers late, and its contents are those of a success")
+  func faults() {
+    var store = Self.store()
+    store.setMood(.failing(.full), at: time(0))
+    store.submit(StoreTicket(1), 1, at: time(0))
+    #expect(answers(&store, until: time(10)) == [1: .failure(.full)])
+    store.setMood(.hanging, at: time(10))
+    store.submit(StoreTicket(2), 2, at: time(10))
+    #expect(store.deadline == nil && store.contents.isEmpty)
+    store.setMood(.fine, at: time(9000))
+    #expect(answers(&store, until: time(9100)) == [2: .success(1)])
+    store.setMood(.hangingThenFailing, at: time(9100))
+    store.submit(StoreTicket(3), 3, at: time(9100))
+    store.setMood(.fine, at: time(9200))
+    #expect(answers(&store, until: time(9300)) == [3: .failure(.failed)])
+    #expect(store.contents == [2])
+  }
+
+  @Test("a crash leaves a request done or not, as the commit had it, and answers none")
+  func crashes() {
+    for (isCommitted, contents) in [(true, [7]), (false, [])] {
+      var store = Self.store()
+      store.submit(StoreTicket(1), 7, at: time(0))
+      store.submit(StoreTicket(2), 8, at: time(0))
+      store.crash(at: time(0), isCommitted: isCommitted)
+      #expect(store.contents == contents)
+      #expect(store.deadline == nil && store.pendingCount == 0)
+    }
+    // Left to chance, the commit lies anywhere in the time of the request.
+    var count = 0
+    for seed in 0..<200 {
+      var store = Self.store(UInt64(seed))
+      store.submit(StoreTicket(1), 7, at: time(0))
+      store.crash(at: WorldTime(nanoseconds: 2_500_000))
+      count += store.contents.count
+    }
+    #expect((60...140).contains(count))
+  }
+
+  @Test("a corrupt store says so when it is opened; an emptied one and a copy are stores like others")
+  func contents() {
+    var store = Self.store()
+    store.isCorrupt = true
+    store.open(at: time(0))
+    var effects: [StoreEffect<[Int], Int>] = []
+    store.tick(at: time(10), into: &effects)
+    guard case .opened(.failure(.corrupt))? = effects.first else {
+      Issue.record("\(effects)")
+      return
+    }
+    store.replaceContents(with: [4])
+    let twin = store.cloned(Seed(9))
+    store.replaceContents(with: [])
+    store.open(at: time(20))
+    effects = []
+    store.tick(at: time(30), into: &effects)
+    guard case .opened(.success([]))? = effects.first else {
+      Issue.record("\(effects)")
+      return
+    }
+    #expect(twin.contents == [4])
+  }
+}
