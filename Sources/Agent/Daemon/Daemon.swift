@@ -256,7 +256,7 @@ actor Daemon {
   /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
   func clockJumped() {
     lastClock = nil
-    client?.assumeIsolated { $0.tick() }
+    client?.assumeIsolated { $0.clockChanged() }
     homie?.assumeIsolated { $0.clockJumped() }
     sample()
   }

@@ -95,7 +95,7 @@ actor HomieLink {
     client?.assumeIsolated { $0.networkChanged(addresses: addresses, jitter: jitter) }
   }
 
-  func clockJumped() { client?.assumeIsolated { $0.tick() } }
+  func clockJumped() { client?.assumeIsolated { $0.clockChanged() } }
 
   /// Says `disconnected` and ends; past `limit`, or without a connection, at once.
   func leave(within limit: Duration) {

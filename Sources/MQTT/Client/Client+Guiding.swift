@@ -1,61 +1,82 @@
+import MQTTCore
 import NIOCore
 
 /// For an owner that knows more than the connection: when to try again, and what a server may have closed on.
 extension Client {
   /// Ends a back-off: what made the last attempt fail may be over.
-  public func retryNow() {
-    guard case .waiting(let wait) = state else { return }
-    wait.task.cancel()
-    schedule.reset()
-    prepare()
-  }
+  public func retryNow() { handle(.retryNow) }
 
   /// The next attempt begins no sooner than this: for when the connection ended since another client has taken it over,
   /// or the server will have none of us. Call it while `Event.lost` is handled.
-  public func wait(_ delay: Duration) {
-    guard case .waiting(let wait) = state else { return }
-    wait.task.cancel()
-    waitToTryAgain(delay, isFixed: true)
-  }
+  public func wait(_ delay: Duration) { handle(.wait(delay)) }
 
   /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
   /// address that is gone is cut, since nothing will ever come back to it.
   public func networkChanged(addresses: Set<String>, jitter: Duration) {
-    switch state {
-    case .waiting(let wait) where !wait.isFixed:
-      wait.task.cancel()
-      waitToTryAgain(jitter, isFixed: false)
-    case .open(let connection):
-      guard let address = connection.channel.localAddress?.ipAddress, !addresses.contains(address) else { return }
-      connection.ending = connection.ending ?? .addressLost(address)
-      Transport.abort(connection.channel)
-    case .idle, .preparing, .opening, .waiting, .stopped: break
-    }
+    handle(.networkChanged(addresses: addresses, jitter: jitter))
+  }
+
+  /// The wall clock was set, or the system woke up: everything is looked at, and a certificate that was not valid yet
+  /// is tried again.
+  public func clockChanged() {
+    handle(.clockChanged)
+    tick()
   }
 
   /// Somebody else has used the session: the next connection begins it anew.
-  public func distrustSession() {
-    owner = nil
-    session.distrust()
-  }
+  public func distrustSession() { handle(.distrust) }
+
+  /// Whose session it is, as far as it is known here.
+  var owner: SessionOwner? { link.owner }
 
   /// What was sent last on this connection, or on the one that has just ended, for messages.
-  public var lastSent: String? { lastPacket }
+  public var lastSent: String? { link.lastSent }
 
   /// The oldest message under way, beside those that are good for one connection only.
-  public var oldestUnderWay: Session.Token? { session.oldestUnderWay }
+  public var oldestUnderWay: Session.Token? { link.oldestUnderWay }
 
   /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
   public var isCautious: Bool {
-    get { session.isCautious }
-    set { session.isCautious = newValue }
+    get { link.isCautious }
+    set { link.isCautious = newValue }
   }
 
   /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
   @discardableResult
   public func setOldestAside() -> Message? {
-    let message = session.setOldestAside(into: &actions)
+    let message = link.setOldestAside(at: .now, into: &effects)
     perform()
     return message
+  }
+
+  /// Goes on with other settings; the session, its store and what is under way stay.
+  ///
+  /// - Parameter reconnecting: a connection is closed with a DISCONNECT, and an attempt at one given up; the next one
+  ///   follows at once. Otherwise the settings hold for whatever attempt comes next.
+  public func reconfigure(_ settings: Configuration, reconnecting: Bool) {
+    var settings = settings
+    settings.store = configuration.store
+    settings.session = SessionState()
+    configuration = settings
+    handle(.reconfigure(settings.link, reconnecting: reconnecting))
+  }
+}
+
+extension Client.Configuration {
+  /// What of it the link decides by.
+  var link: Link.Settings {
+    var link = Link.Settings(servers: servers)
+    link.version = version
+    link.connectTimeout = connectTimeout
+    link.reconnect = reconnect
+    link.reconnects = reconnects
+    link.followsServerReferences = followsServerReferences
+    link.maximumPacketSize = maximumPacketSize
+    link.inFlightLimit = inFlightLimit
+    link.acceptsAtOnce = acceptsAtOnce
+    link.believesAnySession = believesAnySession
+    link.isStored = store != nil
+    link.storeDelay = storeDelay
+    return link
   }
 }

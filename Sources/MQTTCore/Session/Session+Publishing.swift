@@ -26,10 +26,6 @@ extension Session {
     return max(0, freePlaces(qos, transient: false))
   }
 
-  /// The same for a session that somebody holds: the compiler copies all of it to ask it a question, and does not to
-  /// change it.
-  package mutating func roomInPlace(for qos: QoS) -> Int { room(for: qos) }
-
   /// The same for QoS 1.
   public var room: Int { room(for: .atLeastOnce) }
 
