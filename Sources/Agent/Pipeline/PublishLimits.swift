@@ -12,13 +12,9 @@ struct PublishLimits {
 }
 
 extension Message {
-  /// With what this server cannot do left out: a state that is told once beats none.
   func adapted(to limits: ServerLimits) -> Message { adapted(to: PublishLimits(limits)) }
 
   func adapted(to limits: PublishLimits) -> Message {
-    var message = self
-    message.qos = min(qos, limits.maximumQoS)
-    message.retain = retain && limits.retainAvailable
-    return message
+    adapted(maximumQoS: limits.maximumQoS, retainAvailable: limits.retainAvailable)
   }
 }

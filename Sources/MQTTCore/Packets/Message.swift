@@ -20,4 +20,12 @@ public struct Message: Sendable, Hashable {
     self.retain = retain
     self.properties = properties
   }
+
+  /// With what a server cannot do left out: a state that is told once beats none.
+  public func adapted(maximumQoS: QoS, retainAvailable: Bool) -> Message {
+    var message = self
+    message.qos = min(qos, maximumQoS)
+    message.retain = retain && retainAvailable
+    return message
+  }
 }
