@@ -122,17 +122,11 @@ public actor Client {
   func perform() {
     guard !isPerforming else { return }
     isPerforming = true
-    var (action, order) = (0, 0)
     while true {
-      if action < effects.actions.count {
-        // Taken out and not copied: a packet has several references.
-        var next = Session.Action.send(.pingreq)
-        swap(&next, &effects.actions[action])
-        action += 1
-        perform(consume next)
-      } else if order < effects.orders.count {
-        order += 1
-        perform(effects.orders[order - 1])
+      if let action = effects.nextAction() {
+        perform(consume action)
+      } else if let order = effects.nextOrder() {
+        perform(order)
       } else {
         break
       }

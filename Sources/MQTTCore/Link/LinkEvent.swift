@@ -64,24 +64,48 @@ extension Link {
   }
 
   /// What the shell around a link has to do: the actions first, then one order after the other, with the actions that
-  /// it brings up in between. Empty it then; the arrays are used again.
+  /// it brings up in between. Taken to the end by `nextAction` and `nextOrder`, it is to be emptied and used again.
   public struct Effects: Sendable {
     /// What the session wants, in its order. `connected`, `store` and `close` are the link's to see to, which it has
     /// done: they are passed over.
     public var actions: [Session.Action] = []
     public var orders: [Order] = []
     /// The actions up to here the link has looked at.
-    var seen = 0
+    @usableFromInline var seen = 0
+    @usableFromInline var actionsTaken = 0
+    @usableFromInline var ordersTaken = 0
 
     public init() {}
 
     public var isEmpty: Bool { actions.isEmpty && orders.isEmpty }
 
+    /// Taken out and not copied: a packet has several references.
+    @inlinable
+    public mutating func nextAction() -> Session.Action? {
+      guard actionsTaken < actions.count else { return nil }
+      guard actionsTaken + 1 < actions.count else {
+        seen = min(seen, actionsTaken)
+        return actions.removeLast()
+      }
+      var action = Session.Action.send(.pingreq)
+      swap(&action, &actions[actionsTaken])
+      actionsTaken += 1
+      return action
+    }
+
+    @inlinable
+    public mutating func nextOrder() -> Order? {
+      guard ordersTaken < orders.count else { return nil }
+      ordersTaken += 1
+      return orders[ordersTaken - 1]
+    }
+
+    /// Emptying an array costs the same however little there is in it: most turns bring one action or two, and no order.
     public mutating func removeAll() {
-      // Emptying an array that is empty costs as much as another, and most turns bring no order.
-      if !actions.isEmpty { actions.removeAll(keepingCapacity: true) }
+      if actions.count > 2 { actions.removeAll(keepingCapacity: true) }
+      while !actions.isEmpty { actions.removeLast() }
       if !orders.isEmpty { orders.removeAll(keepingCapacity: true) }
-      seen = 0
+      (seen, actionsTaken, ordersTaken) = (0, 0, 0)
     }
   }
 
