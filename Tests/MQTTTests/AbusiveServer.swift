@@ -333,7 +333,7 @@ extension Client {
   }
 
   /// Bytes that the buffer takes whose packets are not whole yet.
-  var inboundCapacity: Int? { if case .open(let connection) = state { connection.inbound.capacity } else { nil } }
+  var inboundCapacity: Int? { connection?.inbound.capacity }
 }
 
 extension ConnectionLoss {

@@ -392,9 +392,9 @@ private final class Agreeing: ChannelInboundHandler {
 extension Client {
   /// As soon as there is a socket.
   func abortWhenOpening() {
-    if case .opening(_, let channels) = state, !channels.isEmpty { return abort() }
+    if let opening, !opening.channels.isEmpty { return abort() }
     eventLoop.execute { self.assumeIsolated { $0.abortWhenOpening() } }
   }
 
-  var openChannel: (any Channel)? { if case .open(let connection) = state { connection.channel } else { nil } }
+  var openChannel: (any Channel)? { connection?.channel }
 }

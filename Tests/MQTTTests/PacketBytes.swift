@@ -1,3 +1,4 @@
+import Instants
 import NIOCore
 
 @testable import MQTTCore

@@ -1,10 +1,10 @@
 import CSQLite
+import Instants
 import MQTT
 import NIOCore
 import Testing
 
 import enum TestScene.Selection
-import struct TestScene.SplitMix64
 
 @testable import MQTTCore
 @testable import Records

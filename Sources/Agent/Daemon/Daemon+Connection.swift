@@ -51,7 +51,8 @@ extension Daemon: ClientDelegate {
       publishWaitingPresence()
       settled(token, outcome)
     case .storing(let error as StorageError): storageFails(error)
-    case .storing: storageWorks()
+    case .storing(let error?): storageIsLate(error)
+    case .storing(nil): storageWorks()
     case .stored: break
     case .ready:
       announce()

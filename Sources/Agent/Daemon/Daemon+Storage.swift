@@ -16,6 +16,14 @@ extension Daemon {
     if error.isDamage || error.kind == .fileIsGone { reopenStore() }
   }
 
+  /// It has not answered: nobody waits for it, and it may have written all the same.
+  func storageIsLate(_ error: any Error) {
+    guard storageError == nil else { return }
+    storageError = "\(error)"
+    logger.error("\(error): a restart before that may repeat or skip sequence numbers")
+    tellBirth()
+  }
+
   func storageWorks() {
     // A file that is given up, or not open yet, says nothing about the next.
     guard storageError != nil, !isReopening else { return }

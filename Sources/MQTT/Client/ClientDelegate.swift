@@ -19,7 +19,8 @@ extension Client {
     case message(Session.Delivery)
     case settled(Session.Token, Session.Outcome)
     case answered(Session.Token, [ReasonCode])
-    /// The store cannot be written: the session goes on in memory, and the write is tried again; nil: it could be again.
+    /// The store cannot be written, or does not answer (`StoreIsLate`): the session goes on in memory, and the write is
+    /// tried again or waited for; nil: it could be again.
     case storing((any Error)?)
     /// These messages are in the store: they are not lost with the process.
     case stored([Session.Token])

@@ -4,28 +4,30 @@ import NIOSSL
 
 /// One transport that is open, with the bytes that wait on either side of it. Stays on the client's event loop.
 final class Connection {
-  /// How long a server has to close its side after a DISCONNECT.
-  static let lingerLimit = Duration.seconds(1)
-
-  let attempt: Client.Attempt
+  let number: UInt64
+  let endpoint: Client.Endpoint
+  let proxy: Proxy?
+  /// What the name was looked up to: the proxy's, where there is one.
+  let addresses: [SocketAddress]
   let channel: any Channel
+  private let version: ProtocolVersion
   /// Where bytes go, once every layer below MQTT is up.
   var writer: NIOLoopBound<ConnectionHandler>?
-  var stage: ConnectionStage
-  /// Why it is being closed, once that is decided.
-  var ending: ConnectionLoss?
+  /// What a layer has found to be wrong, which is going to fail for it.
+  var refusal: ConnectionLoss?
   private(set) var hasReceived = false
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
-  /// The last packet that was written but for PINGREQ: its type, and the topic of a PUBLISH.
-  private var last: (type: PacketType, topic: TopicName?)?
 
-  init(attempt: Client.Attempt, channel: any Channel, maximumPacketSize: Int) {
-    self.attempt = attempt
+  init(_ opening: Client.Opening, channel: any Channel, maximumPacketSize: Int) {
+    number = opening.number
+    endpoint = opening.endpoint
+    proxy = opening.proxy
+    addresses = opening.addresses
     self.channel = channel
-    stage = attempt.proxy == nil ? attempt.endpoint.address.transport.firstStage : .proxy
-    decoder = PacketDecoder(version: attempt.version, maximumPacketSize: maximumPacketSize)
+    version = opening.version
+    decoder = PacketDecoder(version: version, maximumPacketSize: maximumPacketSize)
   }
 
   func append(_ bytes: ByteBuffer) {
@@ -43,21 +45,7 @@ final class Connection {
 
   func write(_ packet: Packet) {
     if outbound.capacity == 0 { outbound = channel.allocator.buffer(capacity: 1024) }
-    packet.encode(into: &outbound, attempt.version)
-    switch packet {
-    case .publish(let publish): last = (.publish, publish.message.topic)
-    case .pingreq: break
-    default: last = (packet.type, nil)
-    }
-  }
-
-  /// The last packet in words, for messages.
-  var lastSent: String? {
-    last.map { last in
-      // A topic that went as a number is not known here.
-      guard let topic = last.topic?.description, !topic.isEmpty else { return "\(last.type)" }
-      return "\(last.type) to \(topic)"
-    }
+    packet.encode(into: &outbound, version)
   }
 
   /// Everything that was written since the last time, in one piece.
@@ -69,10 +57,17 @@ final class Connection {
     writer?.value.write(bytes)
   }
 
+  /// The server has agreed: a network that swallows what is sent is noticed by the kernel, too.
+  func connected(_ limits: ServerLimits) {
+    guard limits.keepAlive > 0 else { return }
+    Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: channel)
+  }
+
   /// What an error of the transport means at this stage.
-  func loss(from error: any Error) -> ConnectionLoss {
+  func loss(from error: any Error, at stage: ConnectionStage) -> ConnectionLoss {
+    if let refusal { return refusal }
     let detail = ConnectionLoss.detail(error)
-    let server = attempt.endpoint.address
+    let server = endpoint.address
     return switch error {
     case _ where stage == .proxy: lossByProxy(detail)
     case is NIOSSLError, is BoringSSLError: .tls(server, detail)
@@ -82,15 +77,14 @@ final class Connection {
     }
   }
 
-  /// What the end of the transport means at this stage, when nothing else was heard.
-  var lossByClosing: ConnectionLoss {
-    stage == .proxy
-      ? lossByProxy("\(ProxyTunnel.Refusal.closed)") : .closed(stage, received: hasReceived, detail: nil)
+  /// What the end of the transport means at this stage, when nothing else was heard; nil: no more than that.
+  func lossByClosing(at stage: ConnectionStage) -> ConnectionLoss? {
+    refusal ?? (stage == .proxy ? lossByProxy("\(ProxyTunnel.Refusal.closed)") : nil)
   }
 
   private func lossByProxy(_ detail: String) -> ConnectionLoss {
-    guard let proxy = attempt.proxy else { return .unreachable(attempt.endpoint.address, detail) }
-    return .proxy(proxy, attempt.endpoint.address, detail)
+    guard let proxy else { return .unreachable(endpoint.address, detail) }
+    return .proxy(proxy, endpoint.address, detail)
   }
 }
 

@@ -48,7 +48,8 @@ extension MQTTClient {
   /// While the store fails only an acknowledgement makes a message safe.
   func storing(_ error: (any Error)?) {
     broadcast.send(.storing(error.map { "\($0)" }))
-    guard error != nil, !isConnected else { return }
+    // What is late may have been written.
+    guard let error, !(error is StoreIsLate), !isConnected else { return }
     for token in publishers.keys.sorted() {
       if let completion = pending.storeFailed(token) { end(completion) }
     }

@@ -11,19 +11,18 @@ extension Client {
 
   /// Into the store, while it waits.
   func keep(_ message: Message, token: Session.Token) {
-    session.keep(message, token: token, into: &actions)
+    link.keep(message, token: token, at: .now, into: &effects)
     perform()
   }
 
   func forget(_ token: Session.Token) {
-    session.forget(token, into: &actions)
+    link.forget(token, at: .now, into: &effects)
     perform()
   }
 
   func keep(_ identifier: SubscriptionTable.Identifier, _ subscriptions: [Subscription]?) {
-    guard configuration.store != nil else { return }
-    store(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier), nil)
-    writeIfDue()
+    link.keep(identifier, subscriptions, at: .now, into: &effects)
+    perform()
   }
 
   /// - Parameter identifies: the subscription's number goes along as Subscription Identifier.
@@ -34,8 +33,8 @@ extension Client {
       case .subscribe(let identifier, let subscriptions):
         var properties = Properties()
         if identifies { properties.subscriptionIdentifier = identifier }
-        try session.subscribe(subscriptions, properties: properties, token: token, at: .now, into: &actions)
-      case .unsubscribe(_, let filters): try session.unsubscribe(filters, token: token, at: .now, into: &actions)
+        try link.subscribe(subscriptions, properties: properties, token: token, at: .now, into: &effects)
+      case .unsubscribe(_, let filters): try link.unsubscribe(filters, token: token, at: .now, into: &effects)
       }
     } catch { return error }
     perform()
@@ -44,7 +43,6 @@ extension Client {
 
   /// Messages of QoS 1 and 2 that are taken now, and whether the transport takes more bytes without piling them up.
   var capacity: (room: Int, exactlyOnceRoom: Int, isWritable: Bool) {
-    guard case .open(let connection) = state else { return (0, 0, false) }
-    return (room, room(for: .exactlyOnce), connection.channel.isWritable)
+    (room, room(for: .exactlyOnce), link.takesBytes)
   }
 }

@@ -35,7 +35,7 @@ struct Transport: Sendable {
 
   private func prepare(_ channel: any Channel, _ client: Client, _ attempt: UInt64) throws {
     // An attempt that is over takes none of the addresses that are left.
-    guard client.assumeIsolated({ $0.isOpening(attempt) }) else { throw ChannelError.ioOnClosedChannel }
+    guard client.assumeIsolated({ $0.link.isOpening(attempt) }) else { throw ChannelError.ioOnClosedChannel }
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(SocketHandler(client: client, attempt: attempt), name: Self.socketHandler)
     guard let proxy else { return try addLayers(channel, client, attempt, beginsAt: .active) }
@@ -113,8 +113,9 @@ private final class SocketHandler: ChannelInboundHandler, Sendable {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    let channel = context.channel
     context.fireChannelInactive()
-    client.assumeIsolated { $0.transportClosed(attempt) }
+    client.assumeIsolated { $0.transportClosed(channel, attempt) }
   }
 }
 
@@ -172,7 +173,10 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   func channelReadComplete(context: ChannelHandlerContext) { endTurn() }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) { endTurn() }
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    let isWritable = context.channel.isWritable
+    client.assumeIsolated { [attempt] in $0.writabilityChanged(isWritable, attempt) }
+  }
 
   func channelInactive(context: ChannelHandlerContext) {
     if unread != nil { endTurn() }

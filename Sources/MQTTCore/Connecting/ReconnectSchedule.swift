@@ -85,8 +85,8 @@ public struct ReconnectSchedule: Sendable {
 }
 
 extension Duration {
-  /// This plus a random part of `span`, evenly drawn.
+  /// This plus a random part of `span`, evenly drawn to the nanosecond: whole numbers are the same on every machine.
   func jittered(upTo span: Duration, using generator: inout some RandomNumberGenerator) -> Duration {
-    self + span * Double.random(in: 0...1, using: &generator)
+    self + .nanoseconds(Int64.random(in: 0...max(0, span.wholeNanoseconds), using: &generator))
   }
 }

@@ -1,8 +1,8 @@
 /// Another server, as a Server Reference names it (MQTT 5.0 §4.13.2): `host` or `host:port`, several of them separated
 /// by spaces. The way to reach it stays that of the server that named it.
-package enum ServerReference {
+enum ServerReference {
   /// The first of them that can be read; nil: none.
-  package static func first(in reference: String, like server: ServerAddress) -> ServerAddress? {
+  static func first(in reference: String, like server: ServerAddress) -> ServerAddress? {
     reference.split(separator: " ").lazy.compactMap { address(String($0), like: server) }.first
   }
 

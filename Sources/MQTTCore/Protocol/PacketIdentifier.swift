@@ -1,5 +1,5 @@
 /// The identifier of a packet that waits for an answer: 1 to 65,535, never 0 ([MQTT-2.2.1-3]).
-public struct PacketIdentifier: Sendable, Hashable, RawRepresentable, CustomStringConvertible {
+public struct PacketIdentifier: Sendable, Hashable, Comparable, RawRepresentable, CustomStringConvertible {
   public let rawValue: UInt16
 
   public init?(rawValue: UInt16) {
@@ -15,6 +15,8 @@ public struct PacketIdentifier: Sendable, Hashable, RawRepresentable, CustomStri
   public var next: PacketIdentifier {
     PacketIdentifier(unchecked: rawValue == .max ? 1 : rawValue + 1)
   }
+
+  public static func < (left: PacketIdentifier, right: PacketIdentifier) -> Bool { left.rawValue < right.rawValue }
 
   public var description: String { "\(rawValue)" }
 }

@@ -38,7 +38,9 @@ struct OutboundAliases: Sendable {
     if candidates.count >= Int(maximum) * 4 { candidates.removeAll() }
     let uses = candidates[topic, default: 0] + 1
     candidates[topic] = uses
-    guard let idlest = entries.min(by: { $0.value.uses < $1.value.uses }), uses > idlest.value.uses else { return nil }
+    // By their numbers where several are as idle: the order of a dictionary follows from nothing.
+    let idlest = entries.min { ($0.value.uses, $0.value.alias) < ($1.value.uses, $1.value.alias) }
+    guard let idlest, uses > idlest.value.uses else { return nil }
     entries[idlest.key] = nil
     candidates[topic] = nil
     entries[topic] = Entry(alias: idlest.value.alias, uses: uses)

@@ -5,7 +5,7 @@ struct OutgoingMessages: Sendable {
     /// PUBREL follows. The message is kept to the end, since a server that lost its session gets it again as a new one.
     enum State: Sendable, Hashable { case waiting, published, released }
 
-    let message: Message
+    fileprivate(set) var message: Message
     /// nil: the message was given up, and only its identifier is still to be freed at the server.
     fileprivate(set) var token: Session.Token?
     /// Good for this connection only.
@@ -40,8 +40,34 @@ struct OutgoingMessages: Sendable {
   mutating func insert(_ entry: consuming Entry, _ identifier: PacketIdentifier) {
     lastOrder += 1
     entry.order = lastOrder
+    place(entry, identifier)
+  }
+
+  private mutating func place(_ entry: consuming Entry, _ identifier: PacketIdentifier) {
     if entry.message.qos == .exactlyOnce { exactlyOnceCount += 1 }
     entries[identifier] = consume entry
+  }
+
+  /// The message is sent on with other words, on the same course and with the same QoS.
+  mutating func replace(_ identifier: PacketIdentifier, _ message: Message) {
+    if let index = entries.index(forKey: identifier) { entries.values[index].message = message }
+  }
+
+  /// The message's course begins anew as another message, in its place of the order, under an identifier that is free
+  /// or its own. The old identifier of one of QoS 2 that was sent stays, to be released.
+  ///
+  /// - Returns: what was inserted.
+  mutating func renew(_ identifier: PacketIdentifier, as message: Message, _ fresh: PacketIdentifier) -> Entry? {
+    guard var old = remove(identifier) else { return nil }
+    var renewed = Entry(message, token: old.token, transient: old.transient)
+    renewed.order = old.order
+    place(renewed, fresh)
+    if old.message.qos == .exactlyOnce, old.state == .published, fresh != identifier {
+      old.token = nil
+      old.state = .released
+      insert(old, identifier)
+    }
+    return renewed
   }
 
   mutating func remove(_ identifier: PacketIdentifier) -> Entry? {
@@ -109,6 +135,11 @@ struct OutgoingMessages: Sendable {
     private mutating func insert(_ place: Place, at index: Int) {
       places.insert(place, at: index)
       if place.qos == .exactlyOnce { exactlyOnceCount += 1 }
+    }
+
+    func contains(_ entry: Entry) -> Bool {
+      let index = index(of: entry.order)
+      return index < places.endIndex && places[index].order == entry.order
     }
 
     mutating func popOldest() {

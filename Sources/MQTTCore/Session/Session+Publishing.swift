@@ -28,10 +28,6 @@ extension Session {
     return max(0, freePlaces(qos, transient: false))
   }
 
-  /// The same for a session that somebody holds: the compiler copies all of it to ask it a question, and does not to
-  /// change it.
-  package mutating func roomInPlace(for qos: QoS) -> Int { room(for: qos) }
-
   /// The same for QoS 1.
   public var room: Int { room(for: .atLeastOnce) }
 
@@ -183,11 +179,34 @@ extension Session {
       link.resends.popOldest()
       let identifier = oldest.identifier
       guard let entry = outgoing[identifier] else { continue }
-      if entry.state != .released, let rejection = rejection(of: entry.message) {
-        giveUp(identifier, .rejected(rejection), into: &actions)
-      }
+      if entry.state != .released { adapt(entry, identifier, at: now, into: &actions) }
+      // What begins its course anew has a turn of its own.
+      if outgoing[identifier].map({ link.resends.contains($0) }) ?? false { continue }
       transmit(identifier, at: now, into: &actions)
     }
+  }
+
+  /// A message that this server takes no more as it is becomes what it takes. One of a lower QoS is another message,
+  /// whose course begins anew in the old one's place; of the old course only its identifier is left, where the server
+  /// may hold that for QoS 2. It may have had the message, too: then it has it twice, which is better than never.
+  private mutating func adapt(
+    _ entry: OutgoingMessages.Entry, _ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]
+  ) {
+    let message = entry.message.adapted(to: link.limits)
+    if let rejection = rejection(of: message) { return giveUp(identifier, .rejected(rejection), into: &actions) }
+    guard message.qos != entry.message.qos else {
+      if message.retain != entry.message.retain { outgoing.replace(identifier, message) }
+      return
+    }
+    guard message.qos != .atMostOnce else {
+      send(Publish(message), at: now, into: &actions)
+      return giveUp(identifier, .delivered, into: &actions)
+    }
+    // Where all 65,535 are in use the old one has to do.
+    let fresh = entry.state == .waiting ? identifier : takeIdentifier() ?? identifier
+    guard let renewed = outgoing.renew(identifier, as: message, fresh) else { return }
+    if outgoing[identifier] != nil, fresh != identifier { store(.held(identifier, true), into: &actions) }
+    link.resends.insert(renewed, fresh)
   }
 
   mutating func giveUp(_ identifier: PacketIdentifier, _ outcome: Outcome, into actions: inout [Action]) {

@@ -68,7 +68,7 @@ extension Session {
         store(.held(identifier, true), into: &actions)
       }
     }
-    for identifier in receivedIdentifiers { store(.received(identifier, true), into: &actions) }
+    for identifier in receivedIdentifiers.sorted() { store(.received(identifier, true), into: &actions) }
   }
 
   /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over.

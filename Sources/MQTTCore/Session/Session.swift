@@ -4,7 +4,7 @@ import NIOCore
 /// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).
 ///
 /// A value that takes packets, requests and the time, and appends what has to be done to `actions`; it owns no clock,
-/// socket, task or lock. Everything that lasts between connections is here and not in `Link`: messages under way,
+/// socket, task or lock. Everything that lasts between connections is here and not in `Connection`: messages under way,
 /// received QoS 2 identifiers, the next packet identifier.
 ///
 /// Phases: `disconnected` –connect→ `connecting` –CONNACK→ `connected` –(any end)→ `closing` –transportClosed→
@@ -20,9 +20,9 @@ public struct Session: Sendable {
   }
 
   /// What holds for one connection only.
-  struct Link: Sendable {
+  struct Connection: Sendable {
     /// On a server that allows nothing.
-    static let none = Link(version: .v5, limits: .nothing, receiveMaximum: 0, topicAliasMaximum: 0)
+    static let none = Connection(version: .v5, limits: .nothing, receiveMaximum: 0, topicAliasMaximum: 0)
 
     let version: ProtocolVersion
     let limits: ServerLimits
@@ -74,7 +74,7 @@ public struct Session: Sendable {
   private(set) var phase = Phase.disconnected
   /// Beside the phase and neither its payload nor optional: each packet touches some of it, and either way all of it
   /// would be copied each time. While there is no connection it allows nothing.
-  var link = Link.none
+  var link = Connection.none
   /// There while connected, unless the server granted none.
   private var keepAlive: KeepAlive?
   private(set) var connections: UInt64 = 0
@@ -268,7 +268,7 @@ public struct Session: Sendable {
     }
     isResumable = true
     clientIdentifier = limits.clientIdentifier
-    link = Link(
+    link = Connection(
       version: version, limits: limits,
       receiveMaximum: version == .v5 ? connect.properties.receiveMaximum ?? .max : .max,
       topicAliasMaximum: connect.properties.topicAliasMaximum ?? 0,

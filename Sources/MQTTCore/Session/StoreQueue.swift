@@ -4,9 +4,10 @@ import Instants
 /// under way at a time, with everything that has come up since in the next.
 ///
 /// States: idle –change→ due at some time –take→ writing –finished→ idle, or due again. A write that failed is due again
-/// after a while, as one piece with what has changed since; nobody waits for it meanwhile.
-package struct StoreQueue: Sendable {
-  package typealias Instant = BootClock.Instant
+/// after a while, as one piece with what has changed since; nobody waits for it meanwhile. Nor does anybody for one that
+/// has not been answered in `patience`: it may have happened, its answer tells, and no other follows before.
+struct StoreQueue: Sendable {
+  typealias Instant = BootClock.Instant
 
   private struct Changes {
     struct Message {
@@ -45,9 +46,11 @@ package struct StoreQueue: Sendable {
   }
 
   static let retryInterval = Duration.seconds(10)
+  /// How long anything waits for an answer.
+  static let patience = Duration.seconds(2)
 
   /// How long a change that nothing waits for may be in memory only.
-  package let delay: Duration
+  let delay: Duration
   private var changes = Changes()
   private var writing: Writing?
   /// Messages, identifiers and subscriptions that the store has: only these are worth deleting there.
@@ -60,10 +63,14 @@ package struct StoreQueue: Sendable {
   private var isUrgent = false
   /// The latest that was asked for.
   private var ticket: Session.StoreTicket = 0
-  package private(set) var isFailing = false
+  private(set) var isFailing = false
+  /// The write under way has not been answered in time.
+  private(set) var isLate = false
+  /// When the write under way becomes late; nil: it is, or there is none.
+  private(set) var answerDue: Instant?
 
   /// - Parameter state: what the store has.
-  package init(delay: Duration, state: SessionState) {
+  init(delay: Duration, state: SessionState) {
     self.delay = delay
     storedMessages = Set(state.messages.map(\.token))
     storedHeld = state.held
@@ -72,10 +79,22 @@ package struct StoreQueue: Sendable {
   }
 
   /// When `take` has something to write; nil: not before another change, or the end of the write that is under way.
-  package var deadline: Instant? { writing == nil ? due : nil }
+  var deadline: Instant? { writing == nil ? due : nil }
+
+  var isWriting: Bool { writing != nil }
+
+  /// Messages that the write under way keeps, the oldest first.
+  var writtenTokens: [Session.Token] {
+    writing.map { $0.changes.messages.filter { $0.value.stored != nil }.keys.sorted() } ?? []
+  }
+
+  mutating func giveUpWaiting() {
+    isLate = writing != nil
+    answerDue = nil
+  }
 
   /// - Parameter ticket: there: to be written at once.
-  package mutating func add(_ change: SessionChange, ticket: Session.StoreTicket?, at now: Instant) {
+  mutating func add(_ change: SessionChange, ticket: Session.StoreTicket?, at now: Instant) {
     switch change {
     case .owner(let owner): changes.owner = owner
     case .message(let message, let next):
@@ -111,7 +130,7 @@ package struct StoreQueue: Sendable {
 
   /// The store begins anew and knows nothing. What has changed of messages and identifiers is forgotten with it: the
   /// session says all of it again (`Session.storeAll`), and that is written at once.
-  package mutating func storeHasNothing(at now: Instant) {
+  mutating func storeHasNothing(at now: Instant) {
     (storedMessages, storedHeld, storedReceived, storedSubscriptions) = ([], [], [], [])
     changes.messages.removeAll()
     changes.held.removeAll()
@@ -152,11 +171,11 @@ package struct StoreQueue: Sendable {
     stored.contains(identifier) || writing?[identifier] != nil
   }
 
-  /// Up to here nobody waits for the store: it fails at the moment.
-  package var skippedTicket: Session.StoreTicket? { isFailing ? ticket : nil }
+  /// Up to here nobody waits for the store: it fails at the moment, or is late.
+  var skippedTicket: Session.StoreTicket? { isFailing || isLate ? ticket : nil }
 
   /// What to write now; nil: nothing is due. `finished` follows.
-  package mutating func take(at now: Instant) -> [SessionChange]? {
+  mutating func take(at now: Instant) -> [SessionChange]? {
     guard writing == nil, let due, due <= now else { return nil }
     // It has come to nothing, also what could not be written before.
     guard isUrgent || !changes.isEmpty else {
@@ -167,27 +186,30 @@ package struct StoreQueue: Sendable {
       self.due = oldest + delay
       return nil
     }
-    return takeAll()
+    return takeAll(at: now)
   }
 
   /// Everything, due or not; nil: nothing has changed, or a write is under way.
-  package mutating func takeAll() -> [SessionChange]? {
+  mutating func takeAll(at now: Instant) -> [SessionChange]? {
     guard writing == nil, isUrgent || !changes.isEmpty else { return nil }
     let taken = changes
     changes = Changes()
     due = nil
     isUrgent = false
     writing = Writing(changes: taken, ticket: ticket)
+    answerDue = now + Self.patience
     return Self.list(taken)
   }
 
   /// Nothing is to be written, and nothing is being written.
-  package var isIdle: Bool { writing == nil && !isUrgent && changes.isEmpty }
+  var isIdle: Bool { writing == nil && !isUrgent && changes.isEmpty }
 
   /// The write is over; the ticket up to which nothing has to wait any more.
-  package mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
+  mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
     guard let written = writing else { return ticket }
     writing = nil
+    isLate = false
+    answerDue = nil
     guard !written.isStale else { return written.ticket }
     isFailing = !isDone
     guard isDone else {
@@ -232,6 +254,7 @@ package struct StoreQueue: Sendable {
     changes.since = older.since ?? changes.since
   }
 
+  /// In an order that follows from the changes alone, which that of a dictionary does not.
   private static func list(_ changes: Changes) -> [SessionChange] {
     var list: [SessionChange] = []
     if let owner = changes.owner { list.append(.owner(owner)) }
@@ -239,9 +262,13 @@ package struct StoreQueue: Sendable {
     for (token, message) in changes.messages.sorted(by: { $0.key < $1.key }) {
       list.append(message.stored.map { .message($0, next: changes.next ?? .first) } ?? .ended(token))
     }
-    for (identifier, isHeld) in changes.held { list.append(.held(identifier, isHeld)) }
-    for (identifier, isUnreleased) in changes.received { list.append(.received(identifier, isUnreleased)) }
-    for (identifier, subscriptions) in changes.subscriptions {
+    for (identifier, isHeld) in changes.held.sorted(by: { $0.key < $1.key }) {
+      list.append(.held(identifier, isHeld))
+    }
+    for (identifier, isUnreleased) in changes.received.sorted(by: { $0.key < $1.key }) {
+      list.append(.received(identifier, isUnreleased))
+    }
+    for (identifier, subscriptions) in changes.subscriptions.sorted(by: { $0.key < $1.key }) {
       list.append(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier))
     }
     return list

@@ -1,8 +1,6 @@
 import Instants
 import Testing
 
-import struct TestScene.SplitMix64
-
 @testable import Measuring
 @testable import Planning
 @testable import Records

@@ -1,8 +1,6 @@
 import Instants
 import Testing
 
-import struct TestScene.SplitMix64
-
 @testable import Outbox
 
 /// An outbox through whatever can happen to it, at random, beside a list of what should come out.

@@ -1,6 +1,5 @@
+import Instants
 import Testing
-
-import struct TestScene.SplitMix64
 
 @testable import Instants
 @testable import Measuring

@@ -2,8 +2,6 @@ import Instants
 import NIOCore
 import Testing
 
-import struct TestScene.SplitMix64
-
 @testable import JSON
 @testable import Text
 

@@ -1,7 +1,6 @@
 import Glibc
+import Instants
 import Testing
-
-import struct TestScene.SplitMix64
 
 @testable import Instants
 @testable import Platform

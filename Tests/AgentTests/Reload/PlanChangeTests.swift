@@ -1,8 +1,7 @@
+import Instants
 import Sensing
 import Storage
 import Testing
-
-import struct TestScene.SplitMix64
 
 @testable import Agent
 @testable import Platform

@@ -1,11 +1,8 @@
-import MQTTCore
 import NIOCore
-import NIOPosix
-import NIOSSL
 
 /// How far a connection had come.
 public enum ConnectionStage: String, Sendable, Hashable {
-  /// `Client.Configuration.prepareEndpoint` runs.
+  /// The owner says where exactly it goes.
   case endpoint = "preparing the endpoint"
   case name = "looking up the name"
   case transport = "connecting"
@@ -18,9 +15,9 @@ public enum ConnectionStage: String, Sendable, Hashable {
 }
 
 /// Why a connection could not be made, or ended. Addresses are those that were dialled.
-public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
+public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
   case nameNotFound(host: String, String)
-  /// `Client.Configuration.prepareEndpoint` threw, for this server.
+  /// The owner could not say where exactly to go, for this server.
   case endpoint(ServerAddress, String)
   /// The proxy cannot be reached, or did not open the way to the server.
   case proxy(Proxy, ServerAddress, String)
@@ -29,7 +26,7 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
   /// The server is there, and does not speak MQTT over WebSocket at this path.
   case upgrade(ServerAddress, String)
   /// A file that the TLS settings name.
-  case settings(TLSSettingsError)
+  case settings(String)
   case timeout(ServerAddress, ConnectionStage, after: Duration)
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
@@ -53,7 +50,7 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
     case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
     case .upgrade(let server, let detail):
       "no WebSocket with \(server): \(detail); check the path in broker.url"
-    case .settings(let error): "\(error)"
+    case .settings(let detail): detail
     case .timeout(let server, .endpoint, let limit): "the endpoint of \(server) was not prepared within \(limit)"
     case .timeout(let server, .proxy, let limit):
       "the proxy did not open the way to \(server) within \(limit)"
@@ -67,36 +64,6 @@ public enum ConnectionLoss: Error, Sendable, CustomStringConvertible {
     case .authentication(let detail): "the authentication failed: \(detail)"
     case .notEncodable: "CONNECT has a text of over 65,535 bytes or with U+0000, a wrong property, or no client id"
     case .aborted: "aborted"
-    }
-  }
-
-  /// What opening a transport failed with.
-  static func opening(_ attempt: Client.Attempt, _ error: any Error) -> ConnectionLoss {
-    let server = attempt.endpoint.address
-    switch error {
-    case let error as TLSSettingsError: return .settings(error)
-    case let error as Client.EndpointFailure: return .endpoint(server, error.description)
-    case let error as NameLookup.Failure:
-      guard let proxy = attempt.proxy else { return .nameNotFound(host: error.host, error.description) }
-      return .proxy(proxy, server, "its name cannot be resolved (\(error.description))")
-    default:
-      if let refusal = error as? ProxyTunnel.Refusal, let proxy = attempt.proxy {
-        return .proxy(proxy, server, refusal.description)
-      }
-      let detail =
-        (error as? NIOConnectionError).map {
-          Set($0.connectionErrors.map { self.detail($0.error) }).sorted().joined(separator: ", ")
-        } ?? detail(error)
-      guard let proxy = attempt.proxy else { return .unreachable(server, detail) }
-      return .proxy(proxy, server, "it cannot be reached (\(detail))")
-    }
-  }
-
-  static func detail(_ error: any Error) -> String {
-    switch error {
-    case let error as IOError: String(cString: strerror(error.errnoCode))
-    case ChannelError.connectTimeout: "no answer"
-    default: "\(error)"
     }
   }
 

@@ -16,8 +16,8 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
   public struct Credentials: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
   {
-    let userName: String
-    let password: String
+    package let userName: String
+    package let password: String
 
     public init(userName: String, password: String) {
       self.userName = userName
@@ -33,7 +33,7 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
   /// A name or an address; IPv6 without brackets.
   public let host: String
   public let port: Int
-  let credentials: Credentials?
+  package let credentials: Credentials?
 
   public static func httpConnect(host: String, port: Int, credentials: Credentials? = nil) -> Proxy {
     Proxy(kind: .httpConnect, host: host, port: port, credentials: credentials)

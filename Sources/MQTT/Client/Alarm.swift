@@ -1,0 +1,43 @@
+import Instants
+import NIOCore
+
+/// One timer for a deadline that moves all the time.
+///
+/// Moved forward at once. Moved back only by a second or more, since what fires early just asks again; and not while it
+/// goes back and forth quickly, or taking it back and setting it again would be the most of what each message costs. On
+/// a quiet device each message would wake it up twice if it never moved back.
+struct Alarm {
+  private static let worthMoving = Duration.seconds(1)
+
+  private var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
+  /// When it was moved forward last, and whether the time before was shortly before.
+  private var lastForward: BootClock.Instant?
+  private var isBusy = false
+
+  /// `Client.tick` is called at the deadline or before it.
+  mutating func set(_ deadline: BootClock.Instant?, at now: BootClock.Instant, of client: Client) {
+    // What is past has fired, or does so in a moment; after a suspend it does not.
+    if let timer, timer.at > now {
+      if deadline.map({ $0 >= timer.at }) ?? true {
+        if isBusy { return }
+        if let deadline, deadline.nanoseconds - timer.at.nanoseconds < Self.worthMoving.wholeNanoseconds { return }
+      } else {
+        movesForward(at: now)
+      }
+    } else if deadline != nil {
+      movesForward(at: now)
+    }
+    timer?.task.cancel()
+    timer = nil
+    guard let deadline else { return }
+    let task = client.eventLoop.scheduleTask(in: TimeAmount(max(.zero, now.duration(to: deadline)))) {
+      client.assumeIsolated { $0.tick() }
+    }
+    timer = (deadline, task)
+  }
+
+  private mutating func movesForward(at now: BootClock.Instant) {
+    isBusy = lastForward.map { now < $0 + Self.worthMoving } ?? false
+    lastForward = now
+  }
+}

@@ -1,0 +1,78 @@
+import NIOCore
+
+/// What an owner asks for on a connection; what cannot be done now is refused and leaves nothing behind.
+extension Link {
+  /// How many more messages of this QoS can be published now; 0 while the transport is full. On a server of 3.1.1 fewer
+  /// of QoS 2 than of QoS 1.
+  ///
+  /// It changes nothing, but is asked for each message, and the compiler copies all of a value to ask it a question.
+  public mutating func room(for qos: QoS) -> Int { isWritable ? session.room(for: qos) : 0 }
+
+  /// Whether the transport takes more bytes without piling them up.
+  public var takesBytes: Bool { isWritable }
+
+  /// Sends a message now; `Notice.settled` says how it went. See `Session.publish`.
+  public mutating func publish(
+    _ message: Message, token: Session.Token, transient: Bool = false, at now: Instant, into effects: inout Effects
+  ) throws(Session.Rejection) {
+    try session.publish(message, token: token, transient: transient, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// Asks for messages; `Notice.answered` brings a code for each filter.
+  public mutating func subscribe(
+    _ subscriptions: [Subscription], properties: Properties = Properties(), token: Session.Token, at now: Instant,
+    into effects: inout Effects
+  ) throws(Session.Rejection) {
+    try session.subscribe(subscriptions, properties: properties, token: token, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  public mutating func unsubscribe(
+    _ filters: [TopicFilter], token: Session.Token, at now: Instant, into effects: inout Effects
+  ) throws(Session.Rejection) {
+    try session.unsubscribe(filters, token: token, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// Authenticates again on a connection that is up (§4.12.1).
+  public mutating func reauthenticate(
+    _ data: ByteBuffer?, at now: Instant, into effects: inout Effects
+  ) throws(Session.Rejection) {
+    try session.reauthenticate(data, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// The application has a message (`Settings.acceptsAtOnce`): see `Session.accept`.
+  public mutating func accept(_ delivery: Session.Delivery, at now: Instant, into effects: inout Effects) {
+    session.accept(delivery, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// The application could not take a message: see `Session.leave`.
+  public mutating func leave(_ delivery: Session.Delivery, at now: Instant, into effects: inout Effects) {
+    session.leave(delivery, at: now, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// Into the store, while it waits outside of the session: see `Session.keep`.
+  public mutating func keep(
+    _ message: Message, token: Session.Token, at now: Instant, into effects: inout Effects
+  ) {
+    session.keep(message, token: token, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// A message that was kept and not published is over.
+  public mutating func forget(_ token: Session.Token, at now: Instant, into effects: inout Effects) {
+    session.forget(token, into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// A subscription that the server has agreed to is stored under its Subscription Identifier; nil: no longer.
+  public mutating func keep(
+    _ identifier: UInt32, _ subscriptions: [Subscription]?, at now: Instant, into effects: inout Effects
+  ) {
+    store(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier), nil, at: now, into: &effects)
+  }
+}

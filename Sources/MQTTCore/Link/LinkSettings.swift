@@ -1,0 +1,31 @@
+extension Link {
+  /// What an owner decides about connections.
+  public struct Settings: Sendable, Hashable {
+    /// Tried in turn; at least one.
+    public var servers: [ServerAddress]
+    /// nil: 5, and 3.1.1 where a server cannot.
+    public var version: ProtocolVersion?
+    /// For all of a connection's beginning, from `Order.open` to CONNACK.
+    public var connectTimeout = Duration.seconds(10)
+    public var reconnect = ReconnectSchedule.Settings()
+    /// false: one attempt, and the end of the connection is the end of the link.
+    public var reconnects = true
+    /// Goes where a server says "use another server" (0x9C) or "server moved" (0x9D), until that one fails.
+    public var followsServerReferences = false
+    /// Bytes of a packet from the server that are taken at the most; announced in CONNECT on 5.
+    public var maximumPacketSize = 1 << 20
+    /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
+    public var inFlightLimit = 100
+    /// Messages are accepted as they come; false: when `Link.accept` says so.
+    public var acceptsAtOnce = true
+    /// "Session present" is believed whoever's session it is; otherwise only of the owner that the state names, and of
+    /// this link's own.
+    public var believesAnySession = false
+    /// There is a store that keeps the session beyond the process.
+    public var isStored = false
+    /// How long a message of QoS 1 may be under way in memory only. What QoS 2 cannot do without is stored at once.
+    public var storeDelay = Duration.seconds(1)
+
+    public init(servers: [ServerAddress]) { self.servers = servers }
+  }
+}
