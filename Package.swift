@@ -77,7 +77,7 @@ let package = Package(
     room(
       "Planning",
       [
-        "Configuration", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTT", "MQTTCore",
+        "Configuration", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
         "JSON",
         "Text",
         "Instants", nio("NIOCore"),
@@ -88,7 +88,7 @@ let package = Package(
       ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore"), deque]),
     room(
       "Status",
-      ["Presence", "Readings", "Measuring", "MQTT", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+      ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
     room("Control", ["JSON", "Text", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // Values that hold the rules.

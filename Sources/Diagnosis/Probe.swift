@@ -45,7 +45,7 @@ public struct Probe: Sendable {
 
   /// - Parameter clientIdentifier: in place of the configuration's, beside a daemon that runs.
   public init(_ configuration: Configuration, clientIdentifier: String?) {
-    var client = configuration.clientConfiguration()
+    var client = Client.Configuration(configuration.link, tls: configuration.tls)
     client.servers = Array(client.servers.prefix(1))
     client.reconnects = false
     // It only looks: whatever state the server has is as it should be.

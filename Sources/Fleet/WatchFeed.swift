@@ -59,7 +59,7 @@ final class WatchFeed: ClientDelegate {
 
   /// - Parameter payloadLimit: bytes of a payload that are kept.
   init(_ configuration: Configuration, filters: [TopicFilter], payloadLimit: Int, reconnects: Bool) {
-    var client = configuration.clientConfiguration()
+    var client = Client.Configuration(configuration.link, tls: configuration.tls)
     client.reconnects = reconnects
     self.configuration = client
     var generator = SystemRandomNumberGenerator()

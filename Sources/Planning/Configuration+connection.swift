@@ -1,5 +1,4 @@
 import Configuration
-import MQTT
 import MQTTCore
 import NIOCore
 import Presence
@@ -22,23 +21,29 @@ extension Configuration {
     if case .given(let given) = broker.clientID { given } else { device }
   }
 
-  package func clientConfiguration() -> Client.Configuration {
-    var client = Client.Configuration(servers: broker.urls.map(\.server))
+  /// How connections are made, and made again.
+  package var link: Link.Settings {
+    var link = Link.Settings(servers: broker.urls.map(\.server))
     switch broker.version {
-    case .automatic: client.version = nil
-    case .v5: client.version = .v5
-    case .v311: client.version = .v311
+    case .automatic: link.version = nil
+    case .v5: link.version = .v5
+    case .v311: link.version = .v311
     }
-    client.tls.authorities = broker.tls.ca
-    client.tls.certificate = broker.tls.certificate
-    client.tls.privateKey = broker.tls.key
-    client.tls.serverName = broker.tls.serverName
-    client.tls.isInsecure = broker.tls.insecure
-    client.connectTimeout = broker.connectTimeout
-    client.reconnect.minimum = broker.reconnect.min
-    client.reconnect.maximum = broker.reconnect.max
-    client.reconnect.stableAfter = broker.reconnect.stableAfter
-    return client
+    link.connectTimeout = broker.connectTimeout
+    link.reconnect.minimum = broker.reconnect.min
+    link.reconnect.maximum = broker.reconnect.max
+    link.reconnect.stableAfter = broker.reconnect.stableAfter
+    return link
+  }
+
+  package var tls: TLSSettings {
+    var tls = TLSSettings()
+    tls.authorities = broker.tls.ca
+    tls.certificate = broker.tls.certificate
+    tls.privateKey = broker.tls.key
+    tls.serverName = broker.tls.serverName
+    tls.isInsecure = broker.tls.insecure
+    return tls
   }
 
   /// CONNECT without its will.

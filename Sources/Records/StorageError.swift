@@ -24,6 +24,8 @@ public struct StorageError: Error, Equatable, Sendable {
     case inputOutput
     /// The file was removed or replaced while it was used.
     case fileIsGone
+    /// It has not answered in time, and may yet.
+    case late
     /// The store was closed before.
     case closed
     /// Anything else: out of memory, or a mistake in limpet itself.
@@ -86,6 +88,7 @@ extension StorageError: CustomStringConvertible {
     case .foreign: "It belongs to another program: set another storage.path."
     case .inputOutput: "The disk fails: see the kernel's log (dmesg); an SD card that does this should be replaced."
     case .fileIsGone: "Another one is begun."
+    case .late: "limpet goes on in memory until it does; see the kernel's log (dmesg) for the disk."
     case .closed: "limpet is shutting down."
     case .other: "Please report this."
     }

@@ -1,5 +1,4 @@
 import Instants
-import MQTT
 import MQTTCore
 
 /// What there is to say of the connection and of those before it.

@@ -1,5 +1,4 @@
 import Instants
-import MQTT
 import MQTTCore
 import NIOCore
 import Presence

@@ -83,10 +83,12 @@ public actor StateStore {
 
   /// A store for `reopen` alone: its database could not be used. The folder is held all the same, as far as it can be.
   /// nil: the system has no thread left.
-  public static func unopened(folder: String) async -> StateStore? {
+  ///
+  /// - Parameter isHeld: false: the folder is not touched, for it may not answer.
+  public static func unopened(folder: String, isHeld: Bool = true) async -> StateStore? {
     guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
     let store = StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
-    await store.hold()
+    if isHeld { await store.hold() }
     return store
   }
 

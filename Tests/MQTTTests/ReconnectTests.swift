@@ -191,7 +191,9 @@ struct ReconnectTests {
     // What was due with the abort has had its turn.
     try await client.eventLoop.submit {}.get()
     await client.abort()
-    #expect(late.told == ["connecting", "lost", "aborted"])
+    // The wait may end in the turn before: an attempt that begins there ends with the abort.
+    #expect(late.told.prefix(2) == ["connecting", "lost"] && late.told.last == "aborted")
+    #expect(late.told.count { $0 == "aborted" } == 1)
   }
 }
 

@@ -20,16 +20,33 @@ extension Daemon: ClientDelegate {
   }
 
   /// One more than in every CONNECT before, across restarts as long as it can be stored.
+  /// A disk that hangs keeps no device offline: what has not been answered in time goes on unsaved.
   private func nextEpoch() async -> UInt64 {
     guard let store else { return epoch + 1 }
-    do {
-      let next = try await store.nextEpoch()
-      storageWorks()
-      return max(next, epoch + 1)
-    } catch {
-      storageFails(error)
-      return epoch + 1
+    let answer = Awaited<StoreAnswer>()
+    Task {
+      do throws(StorageError) {
+        let next = try await store.nextEpoch()
+        answer.give(.epoch(next))
+        storageWorks()
+      } catch {
+        answer.give(.failed)
+        storageFails(error)
+      }
     }
+    let patience = after(StoreIsLate.patience) { _ in answer.give(.late) }
+    defer { patience.cancel() }
+    switch await answer.value {
+    case .epoch(let next): return max(next, epoch + 1)
+    case .late: storageIsLate(StoreIsLate())
+    case .failed: break
+    }
+    return epoch + 1
+  }
+
+  private enum StoreAnswer {
+    case epoch(UInt64)
+    case failed, late
   }
 
   package func client(_ client: isolated Client, did event: Client.Event) {

@@ -1,5 +1,6 @@
 import Configuration
 import Discovery
+import MQTT
 import MQTTCore
 import NIOCore
 import Outbox
@@ -32,7 +33,7 @@ extension Configuration {
     }
     let told = try homeAssistant.isEnabled ? homeAssistantDevice(device: device, root: root) : nil
     return Daemon.Plan(
-      client: clientConfiguration(), connect: connectPacket(device: device),
+      client: Client.Configuration(link, tls: tls), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
       sensors: plannedSensors, inputs: plannedInputs, places: plannedInputs.count,
       homeAssistant: told, homie: try homiePlan(device: device), root: root,
@@ -81,7 +82,7 @@ extension Configuration {
     // All it says is said anew with each connection.
     connect.cleanStart = true
     connect.properties.sessionExpiryInterval = 0
-    return HomieLink.Plan(device: homieDevice, client: clientConfiguration(), connect: connect)
+    return HomieLink.Plan(device: homieDevice, client: Client.Configuration(link, tls: tls), connect: connect)
   }
 
   private func homeAssistantDevice(device: String, root: FileRoot) throws(PlanError) -> HomeAssistantDevice {

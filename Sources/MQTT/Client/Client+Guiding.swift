@@ -79,6 +79,15 @@ extension Client {
 }
 
 extension Client.Configuration {
+  /// Connections of an owner that leaves all else as it is.
+  package init(_ link: Link.Settings, tls: TLSSettings) {
+    self.init(servers: link.servers)
+    version = link.version
+    connectTimeout = link.connectTimeout
+    reconnect = link.reconnect
+    self.tls = tls
+  }
+
   /// What of it the link decides by.
   var link: Link.Settings {
     var link = Link.Settings(servers: servers)

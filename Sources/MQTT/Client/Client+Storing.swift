@@ -5,6 +5,11 @@ import Platform
 
 /// What `Client.Event.storing` brings while a write is not answered: it may have happened, or may yet.
 public struct StoreIsLate: Error, Hashable, CustomStringConvertible {
+  /// How long a store has to answer.
+  package static let patience = Link.storePatience
+
+  package init() {}
+
   public let description = "the store has not answered for 2 s; the session goes on in memory until it does"
 }
 

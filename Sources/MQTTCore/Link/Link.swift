@@ -57,6 +57,8 @@ public struct Link: Sendable {
 
   /// How long a server has to close its side after a DISCONNECT.
   static let lingerLimit = Duration.seconds(1)
+  /// How long the store has to answer a write before the session goes on without it.
+  package static let storePatience = StoreQueue.patience
 
   var settings: Settings
   var session: Session
