@@ -42,12 +42,19 @@ let package = Package(
     .executableTarget(
       name: "limpet",
       dependencies: [
-        "Agent", "Diagnosis", "Fleet", "Documents", "Control", "Configuration", "Sensing", "Platform", "Text",
+        "Agent", "Diagnosis", "Fleet", "Control", "Configuration", "Sensing", "Platform", "Text",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: strict,
       // Nobody loads the program as a library: the names of its symbols would be 2 MB of it.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]),
+    // Writes manuals and the reference file where limpet is built; no board needs it.
+    .executableTarget(
+      name: "Documents",
+      dependencies: [
+        "Configuration", "YAML", "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
 
     // What people run.
     room(
@@ -64,7 +71,6 @@ let package = Package(
         "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants", nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
-    room("Documents", ["Configuration", "YAML", "JSON", "Text"]),
     room(
       "Agent",
       [

@@ -2,11 +2,11 @@ import Configuration
 import Text
 
 /// limpet.yaml(5), from the declarations.
-public struct ConfigurationManual {
-  public let text: String
+struct ConfigurationManual {
+  let text: String
 
   /// - Parameter date: as mdoc(7) has it, such as `November 21, 2026`.
-  public init(date: String) {
+  init(date: String) {
     var manual = Manual(
       name: "limpet.yaml", section: 5, summary: "configuration of limpet", date: date, version: limpetVersion)
     manual.section("DESCRIPTION")

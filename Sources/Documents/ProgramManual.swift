@@ -2,21 +2,17 @@ import Text
 import YAML
 
 /// limpet(1), from what the argument parser says of the commands.
-public struct ProgramManual {
-  public let text: String
+struct ProgramManual {
+  let text: String
 
-  public struct Flaw: Error, CustomStringConvertible {
-    public let description: String
-
-    package init(description: String) {
-      self.description = description
-    }
+  struct Flaw: Error, CustomStringConvertible {
+    let description: String
   }
 
   /// - Parameters:
   ///   - help: the argument parser's own declarations as JSON (`--experimental-dump-help`).
   ///   - date: as mdoc(7) has it, such as `November 21, 2026`.
-  public init(help: String, date: String) throws(Flaw) {
+  init(help: String, date: String) throws(Flaw) {
     // JSON is YAML.
     guard let root = Document.parse(Array(help.utf8)).root?["command"] else {
       throw Flaw(description: "the argument parser's declarations cannot be read")

@@ -5,17 +5,17 @@ import YAML
 /// The declarations as a configuration file that shows every key: `etc/limpet.yaml`.
 ///
 /// What is in use works on any board with a broker on it; the rest stands as comments, with its default or an example.
-public struct ReferenceFile {
+struct ReferenceFile {
   private static let width = 120
   /// Where comments behind keys stand.
   private static let column = 36
   private var lines: [String] = []
 
-  public init() {
+  init() {
     lines = [
       "# limpet's configuration: every key, with its default or an example; limpet.yaml(5) has it as a manual.",
-      "# Written by `limpet generate reference`. `limpet check` reads it and says what it will do; keys that are commented",
-      "# out show their defaults where they have one. Durations and sizes carry units: 500ms, 10s, 5m, 2h, 1h30m, 7d; 64MB.",
+      "# Written by packaging/documents. `limpet check` reads it and says what it will do; keys that are commented out",
+      "# show their defaults where they have one. Durations and sizes carry units: 500ms, 10s, 5m, 2h, 1h30m, 7d; 64MB.",
       "# Any value may hold ${NAME}, a variable of the environment, and ${file:PATH}, the first line of a file; $${ is ${.",
     ]
     for declaration in Configuration.declarations {
@@ -24,7 +24,7 @@ public struct ReferenceFile {
     }
   }
 
-  public var text: String { lines.joined(separator: "\n") + "\n" }
+  var text: String { lines.joined(separator: "\n") + "\n" }
 
   private mutating func add(_ declaration: Declaration, indentation: String) {
     comment(declaration.help, indentation)

@@ -11,7 +11,6 @@ struct Limpet: ParsableCommand {
     subcommands: [
       RunCommand.self, CheckCommand.self, ScanCommand.self, ProbeCommand.self, StatusCommand.self, ReloadCommand.self,
       LogLevelCommand.self, AbortCommand.self, WatchCommand.self, SchemaCommand.self, ImportCommand.self,
-      GenerateCommand.self,
     ])
 }
 

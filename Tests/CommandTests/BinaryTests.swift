@@ -43,6 +43,15 @@ struct BinaryTests {
     }
   }
 
+  @Test("the manuals and the reference file are no part of limpet: Documents makes them, on the host")
+  func documents() async throws {
+    try await withScene { scene in
+      let symbols = try await scene.run("readelf-s", ["readelf", "--symbols", "--wide", Scene.program])
+      try #require(symbols.outputLines.contains { $0.contains(" $s13Configuration") })
+      #expect(symbols.outputLines.first { $0.contains(" $s9Documents") } == nil)
+    }
+  }
+
   private static let released = ProcessInfo.processInfo.environment["LIMPET_BINARY"]
 
   @Test("nor does the release in LIMPET_BINARY", .enabled(if: released != nil))
