@@ -52,38 +52,32 @@ struct DeclarationTests {
     #expect(written == loadConfiguration(isTLS ? "broker:\n  url: mqtts://h\n" : minimalConfiguration).configuration)
   }
 
-  @Test("every declared key is read: a list in its place is an error at its path", arguments: DeclaredKey.all)
-  func isRead(key: DeclaredKey) {
-    let paths = loadConfiguration(key.file("[x]")).diagnostics.filter { $0.severity == .error }.map(\.path)
-    #expect(paths == [key.path])
-  }
-
-  @Test("every key of entries is read", arguments: InputKeys.all.map(\.name))
-  func inputKeys(name: String) {
-    let others = ["name: a", "line: 4", "mode: counter"].filter { !$0.hasPrefix("\(name):") }
-    let result = loadConfiguration(
-      minimalConfiguration + "inputs: [{\((others + ["\(name): [x]"]).joined(separator: ", "))}]\n")
-    #expect(result.diagnostics.filter { $0.severity == .error }.map(\.path) == ["inputs[0].\(name)"])
-  }
-
-  @Test("every key of every sensor type is read", arguments: SensorType.allCases)
-  func sensorKeys(type: SensorType) {
-    for key in SensorKeys.common + SensorKeys.keys(of: type) {
-      let typed = key.name == "type" ? "" : "type: \(type.rawValue), "
-      let result = loadConfiguration(minimalConfiguration + "sensors: [{\(typed)\(key.name): [x]}]\n")
-      // A list of one word is right where a list may stand.
-      let complaint =
-        switch key.content {
-        case .section: "a list stands where keys are expected"
-        case .texts: "write 1 to 256 texts and what they stand for"
-        case .scalars: ""
-        case .scalar, .entries: "a list stands where a single value is expected"
-        }
-      #expect(
-        complaint.isEmpty
-          || result.diagnostics.contains {
-            $0.path == "sensors[0].\(key.name)" && $0.message.hasPrefix(complaint)
-          })
+  @Test("every declared key is read: what can be no value of it is an error at its path", arguments: KeyPlace.all)
+  func isRead(place: KeyPlace) {
+    let wrong =
+      switch place.declaration.content {
+      case .scalar, .section: "[[x]]"
+      // A list of one word, or a mapping, is right where these may stand.
+      case .scalars, .texts, .entries: "[{x: [x]}]"
+      }
+    for frame in place.frames {
+      let errors = loadConfiguration(place.file(wrong, in: frame)).diagnostics.filter { $0.severity == .error }
+      #expect(errors.contains { $0.path?.hasPrefix(place.path) ?? false }, "\(place.file(wrong, in: frame))")
     }
+  }
+
+  @Test("no declared key is without effect: some of its values make another configuration", arguments: KeyPlace.all)
+  func hasEffect(place: KeyPlace) {
+    // These hold keys, which are looked at themselves; a type is in effect where any key of its own is.
+    switch place.declaration.content {
+    case .section, .entries: return
+    case .scalar, .scalars, .texts: if place.path == "sensors[0].type" { return }
+    }
+    let hasEffect = place.frames.contains { frame in
+      let files = ([nil] + place.candidates.map { $0 }).map { place.file($0, in: frame) }
+      let configurations = files.compactMap { loadConfiguration($0).configuration }
+      return configurations.contains { $0 != configurations.first }
+    }
+    #expect(hasEffect, "tried \(place.candidates) in \(place.frames.map { place.file("…", in: $0) })")
   }
 }
