@@ -17,7 +17,7 @@ enum BrokerKeys {
     example: "${file:/etc/limpet/password}")
   static let passwordFile = Key(
     optional: "password_file", .path,
-    help: "A file whose first line is the password; without both, the systemd credential limpet.password.",
+    help: "A file whose first line is the password; without both, the systemd credential \(PasswordSource.credential).",
     example: "/etc/limpet/password")
   static let cleanStart = Key(
     "clean_start", .boolean, default: "false", help: "Begin a new session with every connection.")

@@ -6,6 +6,9 @@ import Text
 ///
 /// Bounds are held by the declarations (`ConfigurationKeys` and below); a value that exists is within them.
 public struct Configuration: Sendable, Equatable {
+  /// The file that is read where no other is named.
+  public static let standardPath = "/etc/limpet/limpet.yaml"
+
   public var device: Device
   public var broker: Broker
   public var presence: Presence
@@ -236,11 +239,11 @@ public struct InputConfiguration: Sendable, Equatable {
   public var unit: String?
   /// How often a counter's total is published.
   public var interval: Duration
-  public var keep = Keep.all
+  public var keep: Keep
 
   package init(
     name: String, gpio: GPIOInput, levels: LevelTexts, isRetained: Bool, scale: Double, unit: String? = nil,
-    interval: Duration, keep: Keep = Keep.all
+    interval: Duration, keep: Keep
   ) {
     self.name = name
     self.gpio = gpio
@@ -281,12 +284,12 @@ public struct SensorConfiguration: Sendable, Equatable {
   /// Digits behind the point; nil: as many as it has.
   public var decimals: Int?
   public var isRetained: Bool
-  public var keep = Keep.all
+  public var keep: Keep
 
   package init(
     name: String, source: SensorKind, interval: Duration, timeout: Duration, change: ChangeThreshold? = nil,
     maxAge: Duration? = nil, unit: String? = nil, map: [String: Value] = [:], scale: Double, offset: Double,
-    range: ValueRange? = nil, average: Average? = nil, decimals: Int? = nil, isRetained: Bool, keep: Keep = Keep.all
+    range: ValueRange? = nil, average: Average? = nil, decimals: Int? = nil, isRetained: Bool, keep: Keep
   ) {
     self.name = name
     self.source = source

@@ -25,7 +25,7 @@ enum ConfigurationKeys {
   static let metricsFile = Key(
     optional: "metrics_file", .absolutePath,
     help: "Numbers about the agent for Prometheus, as a textfile that node_exporter collects; written every "
-      + "health.interval, or every minute.",
+      + "health.interval, or every \(WrittenDuration.text(HealthKeys.metricsInterval)).",
     example: "/var/lib/prometheus/node-exporter/limpet.prom")
 
   static let all: [Declaration] = [
@@ -51,12 +51,15 @@ enum ConfigurationKeys {
   ]
 }
 
-enum HealthKeys {
+package enum HealthKeys {
   static let interval = Key(
     "interval", .duration(.seconds(1)...(.days(7)), orZero: true), default: "0s",
     help:
-      "How often uptime, lost connections, what waits and what was dropped go to limpet/{device}/health; 0s: never.",
+      "How often uptime, lost connections, what waits and what was dropped go to \(TopicTemplate.health); 0s: never.",
     example: "1m")
+
+  /// How often metrics_file is written where `interval` is zero.
+  package static let metricsInterval = Duration.seconds(60)
 
   static let all = [interval.declaration]
 }
@@ -71,8 +74,8 @@ enum DeviceKeys {
   static let all = [id.declaration, displayName.declaration]
 }
 
-enum StorageKeys {
-  static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
+package enum StorageKeys {
+  package static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
   static let maxSize = Key(
     "max_size", .size(1_000_000...1_000_000_000_000), default: "64MB",
     help: "How much may wait; past it the oldest readings go first, and are counted.")

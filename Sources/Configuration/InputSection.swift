@@ -24,9 +24,11 @@ package enum InputKeys {
     "mode", ValueKind<GPIOInput.Mode>.choice, default: "state",
     help: "state publishes the level, event each edge, counter the total of pulses.")
   package static let on = Key(
-    "on", .text(bytes: 1...64), default: "true", help: "What stands for true in the format plain; not mode counter.")
+    "on", .text(bytes: 1...64), default: LevelTexts().on,
+    help: "What stands for true in the format plain; not mode counter.")
   package static let off = Key(
-    "off", .text(bytes: 1...64), default: "false", help: "What stands for false in the format plain; not mode counter.")
+    "off", .text(bytes: 1...64), default: LevelTexts().off,
+    help: "What stands for false in the format plain; not mode counter.")
   static let force = Key(
     "force", .boolean, default: "false", help: "A line that is an output, and held by nobody, is made an input.")
   package static let maxRate = Key(

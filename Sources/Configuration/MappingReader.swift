@@ -12,6 +12,8 @@ package final class MappingReader {
   package let start: Position
   private let entries: [String: Entry]
   private let order: [String]
+  /// Keys that were looked for.
+  private var asked: Set<String> = []
   /// Nothing can be said about what is missing from a mapping that is a list or a text.
   private var isMapping: Bool
 
@@ -49,13 +51,18 @@ package final class MappingReader {
   /// Where a key was written, whatever its value.
   package func position(of key: String) -> Position? { entries[key]?.keyPosition }
 
+  private func entry(_ name: String) -> Entry? {
+    asked.insert(name)
+    return entries[name]
+  }
+
   /// Entries of a list: more than any board has lines and sensors.
   private static let listLimit = 4096
 
   // MARK: Values
 
   package func read<Value>(_ key: Key<Value>) -> Field<Value> {
-    guard let entry = entries[key.name] else {
+    guard let entry = entry(key.name) else {
       if case .required(let advice) = key.declaration.need { missing(key.name, advice) }
       return Field(value: key.standard, written: nil)
     }
@@ -69,7 +76,7 @@ package final class MappingReader {
 
   /// One value, or a list of 1 to `limit`.
   func readList<Value>(_ key: Key<Value?>, limit: Int) -> [Field<Value>] {
-    guard let entry = entries[key.name], case .sequence(let items) = entry.value.value else {
+    guard let entry = entry(key.name), case .sequence(let items) = entry.value.value else {
       let field = read(key)
       return field.value.map { [Field(value: $0, written: field.written)] } ?? []
     }
@@ -120,7 +127,7 @@ package final class MappingReader {
 
   /// A mapping of texts to what they stand for: at least one, `limit` at most.
   func readTexts(_ declaration: Declaration, limit: Int) -> Field<[String: Value]> {
-    guard let entry = entries[declaration.name] else { return Field(value: [:], written: nil) }
+    guard let entry = entry(declaration.name) else { return Field(value: [:], written: nil) }
     let path = path(to: declaration.name)
     guard case .mapping(let items) = entry.value.value, (1...limit).contains(items.count) else {
       log.error(
@@ -146,7 +153,7 @@ package final class MappingReader {
 
   /// The keys below `name`. Without them, what is missing is reported here.
   package func section(_ name: String) -> MappingReader {
-    let entry = entries[name]
+    let entry = entry(name)
     let section = MappingReader(
       entry?.value, path: path(to: name), start: entry?.keyPosition ?? start, log: log,
       substitution: substitution)
@@ -156,7 +163,7 @@ package final class MappingReader {
 
   /// The mappings of a list.
   package func list(_ name: String) -> [MappingReader] {
-    guard let entry = entries[name] else { return [] }
+    guard let entry = entry(name) else { return [] }
     let path = path(to: name)
     switch entry.value.value {
     case .sequence(let items):
@@ -202,6 +209,8 @@ package final class MappingReader {
   ///   - elsewhere: explains a key that is known in another place; nil where it is not.
   func reject(unknownTo keys: [Declaration], elsewhere: (String) -> String? = { _ in nil }) {
     let names = keys.map(\.name)
+    // Or nobody could write it, and no schema or manual would have it.
+    assert(asked.isSubset(of: names), "\(asked.subtracting(names)) of \(path) are read and not declared")
     for name in order where !names.contains(name) && !log.isFull {
       guard let position = entries[name]?.keyPosition else { continue }
       // `{password:x}` is a key without a value, and may hold a secret.

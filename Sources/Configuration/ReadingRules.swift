@@ -20,7 +20,8 @@ struct ReadingRules {
   func check(_ readings: [NamedReading]) {
     if !presence.isWrong, expand(presence.value, nil) == expand(.description, nil), let written = presence.written {
       log.error(
-        written.value, written.path, "limpet/{device}/presence describes the last birth or stop; write another topic")
+        written.value, written.path,
+        "\(TopicTemplate.description) describes the last birth or stop; write another topic")
     }
     var places: [String: Position] = [:]
     var topics: [String: NamedReading] = [:]

@@ -51,7 +51,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       rows.append(("health", "\(topic): how the agent fares, every \(interval.inWords)"))
     }
     if let file = configuration.metricsFile {
-      let often = (interval > .zero ? interval : HealthPlan.standardInterval).inWords
+      let often = (interval > .zero ? interval : HealthKeys.metricsInterval).inWords
       rows.append(("metrics", "\(file): the same numbers for Prometheus, every \(often)"))
     }
     return rows

@@ -20,7 +20,7 @@ struct ConfigurationManual {
     for declaration in Configuration.declarations { Self.add(declaration, to: &manual) }
     manual.section("FILES")
     manual.list([
-      ("/etc/limpet/limpet.yaml", "The configuration, where no other is named with --config."),
+      (Configuration.standardPath, "The configuration, where no other is named with --config."),
       ("$CREDENTIALS_DIRECTORY/\(PasswordSource.credential)", "The password as a systemd credential."),
     ])
     manual.section("EXAMPLES")
@@ -102,7 +102,7 @@ struct ConfigurationManual {
     Write $${ where ${ itself is meant.
     Keys cannot hold them.
 
-    The password of the broker can also be a systemd credential, limpet.password.
+    The password of the broker can also be a systemd credential, \(PasswordSource.credential).
     """
 
   private static let inclusion = """

@@ -1,3 +1,4 @@
+import Configuration
 import Text
 import YAML
 
@@ -113,7 +114,9 @@ struct ProgramManual {
     ])
     manual.paragraphs("Further variables where the configuration names them.")
     manual.section("FILES")
-    manual.list([("/etc/limpet/limpet.yaml", "The configuration."), ("/var/lib/limpet", "What is stored.")])
+    manual.list([
+      (Configuration.standardPath, "The configuration."), (StorageKeys.path.standard, "What is stored."),
+    ])
     manual.section("EXIT STATUS")
     manual.list([
       ("0", "Done."), ("1", "Failed."), ("64", "The command line is wrong."), ("78", "The configuration is wrong."),

@@ -1,3 +1,4 @@
+import Configuration
 import Instants
 
 /// What is known of a fleet from its status and presence topics: a value that takes messages and the time, and tells
@@ -13,8 +14,8 @@ struct FleetView {
 
   /// The two payloads that a status topic has.
   struct Payloads {
-    var online = "online"
-    var offline = "offline"
+    var online = PresenceKeys.online.standard
+    var offline = PresenceKeys.offline.standard
   }
 
   /// A message of a watched topic.

@@ -1,3 +1,4 @@
+import Configuration
 import MQTTCore
 import Text
 
@@ -12,8 +13,8 @@ public struct WatchedTopics: Sendable {
     let levels: [Substring]
   }
 
-  public static let standardStatus = "limpet/+/status"
-  static let standardPresence = "limpet/+/presence"
+  public static let standardStatus = PresenceKeys.topic.standard.expanded(device: "+")
+  static let standardPresence = TopicTemplate.description.expanded(device: "+")
 
   /// Devices that were named; empty: every device that is heard of.
   package let devices: [String]

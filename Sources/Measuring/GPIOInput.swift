@@ -37,8 +37,8 @@ public struct GPIOInput: Sendable, Hashable {
   public var maxRate: Int
 
   public init(
-    chip: String? = nil, line: Line, bias: Bias = .asIs, isActiveLow: Bool = false, debounce: Duration = .zero,
-    mode: Mode = .state, isForced: Bool = false, maxRate: Int = GPIOInput.standardMaxRate
+    chip: String?, line: Line, bias: Bias, isActiveLow: Bool, debounce: Duration, mode: Mode, isForced: Bool,
+    maxRate: Int
   ) {
     self.chip = chip
     self.line = line
@@ -49,6 +49,4 @@ public struct GPIOInput: Sendable, Hashable {
     self.isForced = isForced
     self.maxRate = maxRate
   }
-
-  public static let standardMaxRate = 2000
 }

@@ -1,3 +1,4 @@
+import Configuration
 import MQTTCore
 
 /// Where the agent tells how it fares.
@@ -18,7 +19,5 @@ package struct HealthPlan: Sendable, Equatable {
   }
 
   /// How often the file is written.
-  package var metricsInterval: Duration { interval > .zero ? interval : Self.standardInterval }
-
-  package static let standardInterval = Duration.seconds(60)
+  package var metricsInterval: Duration { interval > .zero ? interval : HealthKeys.metricsInterval }
 }

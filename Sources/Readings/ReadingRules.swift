@@ -52,8 +52,8 @@ public enum PayloadFormat: String, Sendable, CaseIterable {
 
 /// What stands for true and for false where a level is text.
 public struct LevelTexts: Sendable, Equatable {
-  public var on = "true"
-  public var off = "false"
+  public var on: String
+  public var off: String
 
   public init(on: String = "true", off: String = "false") {
     self.on = on

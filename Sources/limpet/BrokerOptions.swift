@@ -17,7 +17,7 @@ struct BrokerOptions: ParsableArguments {
   /// With `--url` a machine without a configuration will do.
   func configuration() throws -> Configuration {
     let url = try brokerURL()
-    if let url, options.config == ConfigurationOptions.standardPath,
+    if let url, options.config == Configuration.standardPath,
       let bare = Configuration.bare(unlessExists: options.config, url: url)
     {
       return bare

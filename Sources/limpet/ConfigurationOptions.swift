@@ -5,10 +5,8 @@ import Platform
 
 /// `--config`, as several commands take it.
 struct ConfigurationOptions: ParsableArguments {
-  static let standardPath = "/etc/limpet/limpet.yaml"
-
   @Option(name: .long, help: "The configuration file.")
-  var config = standardPath
+  var config = Configuration.standardPath
 
   /// What the file says.
   var result: LoadResult { Self.result(of: config) }

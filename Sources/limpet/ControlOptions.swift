@@ -9,7 +9,7 @@ struct ControlOptions: ParsableArguments {
   private static let serviceSocket = "/run/limpet/limpet.sock"
 
   @Option(name: .long, help: "The configuration file of the daemon; where its socket is follows from it.")
-  var config = ConfigurationOptions.standardPath
+  var config = Configuration.standardPath
 
   @Option(name: .long, help: ArgumentHelp("The daemon's control socket.", valueName: "path"))
   var socket: String?
@@ -37,7 +37,7 @@ struct ControlOptions: ParsableArguments {
     if let socket { return [socket] }
     let result = Configuration.load(path: config, environment: Environment.all)
     if let path = result.control { return Self.paths(path, at: config) }
-    guard config == ConfigurationOptions.standardPath else {
+    guard config == Configuration.standardPath else {
       for diagnostic in result.diagnostics { StandardError.write("\(diagnostic)") }
       throw ExitCode.configurationError
     }
@@ -46,7 +46,7 @@ struct ControlOptions: ParsableArguments {
 
   /// Where the daemon of a configuration may listen: the service has a runtime folder, which its environment alone says.
   static func paths(_ path: String, at file: String) -> [String] {
-    file == ConfigurationOptions.standardPath && path != serviceSocket ? [path, serviceSocket] : [path]
+    file == Configuration.standardPath && path != serviceSocket ? [path, serviceSocket] : [path]
   }
 }
 

@@ -68,8 +68,9 @@ struct WatchCommand: ParsableCommand {
   func run() throws {
     let configuration = try broker.configuration()
     var settings = Watch.Settings(
-      topics: try topics(configuration), online: online ?? standard(configuration.presence.online, "online"),
-      offline: offline ?? standard(configuration.presence.offline, "offline"))
+      topics: try topics(configuration),
+      online: online ?? standard(configuration.presence.online, PresenceKeys.online.standard),
+      offline: offline ?? standard(configuration.presence.offline, PresenceKeys.offline.standard))
     settings.format = json ? .json : .text
     settings.isOnce = once || expect != nil
     settings.expected = expect

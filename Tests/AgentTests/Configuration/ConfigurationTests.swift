@@ -130,11 +130,18 @@ struct ConfigurationTests {
       configuration.inputs == [
         InputConfiguration(
           name: "door",
-          gpio: GPIOInput(line: .name("GPIO17"), bias: .up, isActiveLow: true, debounce: .milliseconds(20)),
-          levels: LevelTexts(), isRetained: true, scale: 1, unit: nil, interval: .seconds(10)),
+          gpio: GPIOInput(
+            chip: nil, line: .name("GPIO17"), bias: .up, isActiveLow: true, debounce: .milliseconds(20), mode: .state,
+            isForced: false, maxRate: 2000),
+          levels: LevelTexts(on: "true", off: "false"), isRetained: true, scale: 1, unit: nil, interval: .seconds(10),
+          keep: .all),
         InputConfiguration(
-          name: "water", gpio: GPIOInput(line: .name("GPIO4"), mode: .counter), levels: LevelTexts(),
-          isRetained: false, scale: 0.5, unit: "L", interval: .seconds(10)),
+          name: "water",
+          gpio: GPIOInput(
+            chip: nil, line: .name("GPIO4"), bias: .asIs, isActiveLow: false, debounce: .zero, mode: .counter,
+            isForced: false, maxRate: 2000),
+          levels: LevelTexts(on: "true", off: "false"), isRetained: false, scale: 0.5, unit: "L",
+          interval: .seconds(10), keep: .all),
       ])
     #expect(
       configuration.sensors.map(\.source) == [
@@ -151,7 +158,7 @@ struct ConfigurationTests {
         == SensorConfiguration(
           name: "cpu_temperature", source: .thermal(zone: "cpu-thermal"), interval: .seconds(10),
           timeout: .seconds(5), change: .absolute(0.5), maxAge: .seconds(300), unit: "°C", scale: 1, offset: 0,
-          isRetained: false))
+          isRetained: false, keep: .all))
   }
 
   @Test(
@@ -195,7 +202,8 @@ struct ConfigurationTests {
     #expect(
       input.gpio
         == GPIOInput(
-          chip: "/dev/gpiochip0", line: .offset(4), bias: .down, mode: .event, isForced: true, maxRate: 50))
+          chip: "/dev/gpiochip0", line: .offset(4), bias: .down, isActiveLow: false, debounce: .zero, mode: .event,
+          isForced: true, maxRate: 50))
   }
 
   @Test(

@@ -5,6 +5,13 @@ import Testing
 @testable import Sensing
 @testable import Text
 
+/// What decides on the line; the rest does not matter here.
+private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = false) -> GPIOInput {
+  GPIOInput(
+    chip: chip, line: line, bias: .asIs, isActiveLow: false, debounce: .zero, mode: .state, isForced: isForced,
+    maxRate: 1)
+}
+
 @Suite struct GPIOPlaceTests {
   private static func chip(
     _ number: Int, _ label: String, _ names: [String?], used: [Int: String] = [:], outputs: Set<Int> = []
@@ -32,13 +39,13 @@ import Testing
   @Test(
     "a chip is named by its label, its name or its path; a line by its name or its offset",
     arguments: [
-      (GPIOInput(chip: "pinctrl-bcm2711", line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
-      (GPIOInput(chip: "gpiochip2", line: .offset(0)), "line 0 of mcp23017 (gpiochip2)"),
-      (GPIOInput(chip: "/dev/gpiochip3", line: .offset(0)), "line 0 of mcp23017 (gpiochip3)"),
-      (GPIOInput(chip: "gpiochip1", line: .name("GPIO2")), "GPIO2, line 1 of raspberrypi-exp-gpio (gpiochip1)"),
-      (GPIOInput(line: .name("PUMP")), "PUMP, line 1 of mcp23017 (gpiochip2)"),
-      (GPIOInput(line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
-      (GPIOInput(line: .offset(3), isForced: true), "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0)"),
+      (input(chip: "pinctrl-bcm2711", line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
+      (input(chip: "gpiochip2", line: .offset(0)), "line 0 of mcp23017 (gpiochip2)"),
+      (input(chip: "/dev/gpiochip3", line: .offset(0)), "line 0 of mcp23017 (gpiochip3)"),
+      (input(chip: "gpiochip1", line: .name("GPIO2")), "GPIO2, line 1 of raspberrypi-exp-gpio (gpiochip1)"),
+      (input(line: .name("PUMP")), "PUMP, line 1 of mcp23017 (gpiochip2)"),
+      (input(line: .offset(2)), "GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0)"),
+      (input(line: .offset(3), isForced: true), "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0)"),
     ])
   func found(input: GPIOInput, text: String) { #expect(found(input) == text) }
 
@@ -46,34 +53,34 @@ import Testing
     "what is wrong is said with what there is instead",
     arguments: [
       (
-        GPIOInput(chip: "pinctrl-rp1", line: .offset(2)),
+        input(chip: "pinctrl-rp1", line: .offset(2)),
         "no GPIO chip has the label, name or path \"pinctrl-rp1\"; there are: pinctrl-bcm2711, raspberrypi-exp-gpio, "
           + "mcp23017, mcp23017"
       ),
       (
-        GPIOInput(chip: "mcp23017", line: .offset(0)),
+        input(chip: "mcp23017", line: .offset(0)),
         "more than one GPIO chip has the label \"mcp23017\": gpiochip2, gpiochip3; name one by its path"
       ),
       (
-        GPIOInput(line: .name("GPIO2")),
+        input(line: .name("GPIO2")),
         "more than one line is named \"GPIO2\": GPIO2, line 2 of pinctrl-bcm2711 (gpiochip0); GPIO2, line 1 of "
           + "raspberrypi-exp-gpio (gpiochip1); write chip: too, or the offset instead"
       ),
       (
-        GPIOInput(chip: "gpiochip1", line: .name("PUMP")),
+        input(chip: "gpiochip1", line: .name("PUMP")),
         "no line of raspberrypi-exp-gpio is named \"PUMP\"; there are: BT_ON, GPIO2"
       ),
       (
-        GPIOInput(chip: "gpiochip3", line: .name("PUMP")),
+        input(chip: "gpiochip3", line: .name("PUMP")),
         "no line of mcp23017 is named \"PUMP\"; none has a name, write an offset"
       ),
-      (GPIOInput(line: .offset(54)), "pinctrl-bcm2711 has no line 54: it has 4, from 0 on"),
+      (input(line: .offset(54)), "pinctrl-bcm2711 has no line 54: it has 4, from 0 on"),
       (
-        GPIOInput(line: .name("ID_SCL")),
+        input(line: .name("ID_SCL")),
         "ID_SCL, line 1 of pinctrl-bcm2711 (gpiochip0) is held by \"i2c\"; end that, or use another line"
       ),
       (
-        GPIOInput(line: .offset(3)),
+        input(line: .offset(3)),
         "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0) is an output, and reading it would make it an input; write "
           + "force: true if that is meant"
       ),
@@ -84,12 +91,12 @@ import Testing
   func header() {
     let other = GPIOInventory(chips: [Self.chip(0, "sunxi", ["A"])])
     #expect(
-      found(GPIOInput(line: .offset(0)), in: other)
+      found(input(line: .offset(0)), in: other)
         == "an offset alone means the header of a Raspberry Pi (pinctrl-bcm2835, pinctrl-bcm2711, pinctrl-rp1), which "
         + "this board does not have; write chip: with one of sunxi")
     for label in GPIOChip.headerLabels {
       let board = GPIOInventory(chips: [Self.chip(0, "x", [nil]), Self.chip(4, label, [nil])])
-      #expect(found(GPIOInput(line: .offset(0)), in: board) == "line 0 of \(label) (gpiochip4)")
+      #expect(found(input(line: .offset(0)), in: board) == "line 0 of \(label) (gpiochip4)")
     }
   }
 
@@ -98,13 +105,13 @@ import Testing
     let line = GPIOLine(offset: 0, name: nil, consumer: nil, isUsed: true, isOutput: true, isActiveLow: false)
     let chip = GPIOChip(path: "/dev/gpiochip0", name: "gpiochip0", label: "c", lines: [line])
     #expect(
-      found(GPIOInput(chip: "c", line: .offset(0), isForced: true), in: GPIOInventory(chips: [chip]))
+      found(input(chip: "c", line: .offset(0), isForced: true), in: GPIOInventory(chips: [chip]))
         == "line 0 of c (gpiochip0) is held by another program or a driver; end that, or use another line")
   }
 
   @Test("without chips: there are none, or they cannot be opened")
   func nothing() {
-    let input = GPIOInput(line: .name("GPIO17"))
+    let input = input(line: .name("GPIO17"))
     #expect(
       found(input, in: GPIOInventory(chips: []))
         == "there is no GPIO chip: no /dev/gpiochip*; does this board have GPIO, and is its driver loaded?")
@@ -119,8 +126,8 @@ import Testing
     let inventory = GPIOInventory(
       chips: [Self.chip(1, "c", ["A"])], failures: [ReadError(.open, "/dev/gpiochip0", .errno(EACCES))])
     #expect(
-      found(GPIOInput(line: .name("B")), in: inventory).contains("; cannot open /dev/gpiochip0: Permission denied"))
-    #expect(found(GPIOInput(line: .name("A")), in: inventory) == "A, line 0 of c (gpiochip1)")
+      found(input(line: .name("B")), in: inventory).contains("; cannot open /dev/gpiochip0: Permission denied"))
+    #expect(found(input(line: .name("A")), in: inventory) == "A, line 0 of c (gpiochip1)")
   }
 
   @Test("a tree without /dev has no chips, and files that only look like chips are said to be none")
