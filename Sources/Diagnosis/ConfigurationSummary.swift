@@ -40,7 +40,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   private static func row(_ name: String, _ text: String) -> String {
-    name + String(repeating: " ", count: max(1, 10 - name.count)) + text
+    name.padded(to: 9) + " " + text
   }
 
   private var health: [(String, String)] {

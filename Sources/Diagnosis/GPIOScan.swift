@@ -21,23 +21,22 @@ public struct GPIOScan {
   public var text: String {
     guard !inventory.chips.isEmpty else { return "no GPIO chips" }
     return inventory.chips.map { chip in
-      let names = chip.lines.map { $0.name.map { printable($0) } ?? "-" }
-      let width = names.map(\.count).max() ?? 0
-      let rows = zip(chip.lines, names).map { Self.row($0, $1.padded(to: width)) }
+      let rows = TextTable(chip.lines.map(Self.cells)).lines().map { "  " + $0 }
       return (["\(printable(chip.label)) (\(chip.name)), \(chip.lines.count) lines"] + rows).joined(separator: "\n")
     }.joined(separator: "\n")
   }
 
-  private static func row(_ line: GPIOLine, _ name: String) -> String {
-    let offset = String(line.offset)
+  private static func cells(_ line: GPIOLine) -> [String] {
     let use =
       switch (line.isUsed, line.consumer) {
       case (false, _): "free"
       case (true, nil): "used"
       case (true, let consumer?): "used by \(printable(consumer))"
       }
-    return "  " + String(repeating: " ", count: max(0, 3 - offset.count)) + offset + "  \(name)  "
-      + "\(line.isOutput ? "output" : "input ")  \(use)\(line.isActiveLow ? ", active low" : "")"
+    return [
+      String(line.offset).aligned(to: 3), line.name.map { printable($0) } ?? "-",
+      (line.isOutput ? "output" : "input").padded(to: 6), use + (line.isActiveLow ? ", active low" : ""),
+    ]
   }
 
   /// The value of `gpio` in the JSON of `limpet scan --json`: a list of chips with their lines.

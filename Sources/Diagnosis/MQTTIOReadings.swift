@@ -115,7 +115,7 @@ struct MQTTIOReadings {
         return nil
       }
       let digits = String(address, radix: 16)
-      let place = "\(bus)-" + String(repeating: "0", count: 4 - digits.count) + digits
+      let place = "\(bus)-" + digits.aligned(to: 4, filling: "0")
       file.comment(
         "\(name): read by the kernel's driver; dtoverlay=i2c-sensor,lm75,addr=0x\(digits), or: echo lm75 0x\(digits) > /sys/bus/i2c/devices/i2c-\(bus)/new_device",
         indentation: "  ")

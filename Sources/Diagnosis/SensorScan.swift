@@ -26,13 +26,11 @@ public struct SensorScan {
   /// A sensor a line.
   public var text: String {
     guard !rows.isEmpty else { return "no sensors" }
-    let width = rows.map { $0.sensor.name.count }.max() ?? 0
-    let cells = rows.map { ($0.sensor.name, $0.shown, "\($0.sensor.kind)") }
-    let valueWidth = cells.map(\.1.count).filter { $0 <= 24 }.max() ?? 0
-    let lines = cells.map { name, value, what in
-      "  \(name.padded(to: width))  \(value.padded(to: valueWidth))  \(what)"
-    }
-    return (["sensors"] + lines).joined(separator: "\n")
+    let table = TextTable(rows.map { [$0.sensor.name, $0.shown, "\($0.sensor.kind)"] })
+    var widths = table.widths
+    // Why one cannot be read is long, and stands for itself.
+    widths[1] = rows.map(\.shown.count).filter { $0 <= 24 }.max() ?? 0
+    return (["sensors"] + table.lines(widths, cutting: false).map { "  " + $0 }).joined(separator: "\n")
   }
 
   /// The value of `sensors` in the JSON of `limpet scan --json`.

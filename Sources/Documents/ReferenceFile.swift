@@ -61,7 +61,7 @@ struct ReferenceFile {
       if case .section(let keys) = declaration.content {
         shown = "{" + keys.map { "\($0.name): \(Self.shown($0))" }.joined(separator: ", ") + "}"
       }
-      let help = Self.wrapped(Self.described(declaration), width: Self.width - Self.column - 2)
+      let help = Wrapping.lines(filledWith: Self.described(declaration), width: Self.width - Self.column - 2)
       lines.append(Self.line("\(indentation)\(declaration.name): \(shown)", help.first))
       for rest in help.dropFirst() {
         lines.append(Self.line(String(indentation.prefix { $0 == " " }) + "#", rest))
@@ -86,19 +86,6 @@ struct ReferenceFile {
   }
 
   private mutating func comment(_ text: String, _ indentation: String) {
-    lines += Self.wrapped(text, width: Self.width - indentation.count - 2).map { "\(indentation)# \($0)" }
-  }
-
-  private static func wrapped(_ text: String, width: Int) -> [String] {
-    var lines: [String] = []
-    var line = ""
-    for word in text.split(separator: " ") {
-      if !line.isEmpty, line.count + 1 + word.count > width {
-        lines.append(line)
-        line = ""
-      }
-      line += (line.isEmpty ? "" : " ") + word
-    }
-    return line.isEmpty ? lines : lines + [line]
+    lines += Wrapping.lines(filledWith: text, width: Self.width - indentation.count - 2).map { "\(indentation)# \($0)" }
   }
 }

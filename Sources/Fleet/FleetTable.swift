@@ -31,13 +31,11 @@ struct FleetTable {
     // Two lines above, one below.
     let room = max(rows - 3, 1)
     let shown = devices.prefix(devices.count > room ? room - 1 : room)
-    let cells = shown.map { self.cells(of: $0, at: now) }
-    let widths = Column.allCases.map { column in
-      min(cells.reduce(column.title.count) { max($0, $1[column.rawValue].count) }, column.widest)
-    }
+    let table = TextTable([Column.allCases.map(\.title)] + shown.map { cells(of: $0, at: now) })
+    let drawn = table.lines(zip(table.widths, Column.allCases).map { min($0, $1.widest) }).map(cut)
     var lines = [cut("limpet watch: \(connection)  \(summary(devices, ignored: view.ignored))")]
-    lines.append(line(Column.allCases.map(\.title), widths))
-    for (device, cells) in zip(shown, cells) { lines.append(coloured(line(cells, widths), device.state)) }
+    lines.append(drawn[0])
+    for (device, row) in zip(shown, drawn.dropFirst()) { lines.append(coloured(row, device.state)) }
     if shown.count < devices.count { lines.append(cut("... and \(devices.count - shown.count) more")) }
     if devices.isEmpty { lines.append(cut("no device has been heard of")) }
     return Array(lines.prefix(max(rows - 1, 1))) + (rows > 1 ? [cut("q quits")] : [])
@@ -63,16 +61,6 @@ struct FleetTable {
       printable(device.name, limit: 40), device.state.text, age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
       device.reason ?? "", notes.joined(separator: ", "),
     ]
-  }
-
-  private func line(_ cells: [String], _ widths: [Int]) -> String {
-    var line = ""
-    for (cell, width) in zip(cells, widths) {
-      let text = cell.count > width ? "\(cell.prefix(max(width - 1, 0)))…" : cell
-      line += text + String(repeating: " ", count: width - min(text.count, width) + 2)
-    }
-    while line.last == " " { line.removeLast() }
-    return cut(line)
   }
 
   private func cut(_ line: String) -> String { line.count > columns ? String(line.prefix(columns)) : line }

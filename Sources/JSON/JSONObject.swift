@@ -128,8 +128,7 @@ extension [UInt8] {
       case UInt8(ascii: "\""): appendLiteral("\\\"")
       case UInt8(ascii: "\\"): appendLiteral("\\\\")
       case 0..<0x20:
-        let digits = String(byte, radix: 16)
-        append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+        append("\\u" + String(byte, radix: 16).aligned(to: 4, filling: "0"))
       default: append(byte)
       }
     }

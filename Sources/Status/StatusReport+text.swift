@@ -10,7 +10,8 @@ extension StatusReport {
     lines.append("")
     for (title, text) in sections {
       let room = columns - Self.indent
-      for (index, part) in wrapped(printable(text, limit: 2000), to: room).enumerated() {
+      let parts = Wrapping.lines(filledWith: printable(text, limit: 2000), width: room, breaksWords: true)
+      for (index, part) in parts.enumerated() {
         lines.append((index == 0 ? title : "").padded(to: Self.indent) + part)
       }
     }
@@ -133,25 +134,18 @@ extension StatusReport {
         row.name, reading.valueText, reading.content.quality, age(reading.time).inWords, "\(reading.sequence)",
       ].map { printable($0, limit: 200) }
     }
-    let titles = ["READING", "VALUE", "QUALITY", "AGE", "SEQ"]
-    var widths = titles.indices.map { column in ([titles] + cells).map { $0[column].count }.max() ?? 0 }
+    let table = TextTable([["READING", "VALUE", "QUALITY", "AGE", "SEQ"]] + cells)
+    var widths = table.widths
     // Names and values give way; what is cut is in --json.
-    let free = columns - widths[2...].reduce(0, +) - 2 * (titles.count - 1)
+    let free = columns - TextTable.width(of: [0, 0] + widths[2...])
     widths[1] = min(widths[1], max(10, free - widths[0]))
     widths[0] = min(widths[0], max(10, free - widths[1]))
-    let lines = ([titles] + cells).map { row in
-      var line = ""
-      for (column, cell) in row.enumerated() {
-        let text = cell.cut(to: widths[column])
-        line += column == row.count - 1 ? text : text.padded(to: widths[column] + 2)
-      }
-      return line
-    }
     let remarks = rows.flatMap { row -> [String] in
       guard let remark = row.reading?.content.remark else { return [] }
-      return wrapped("\(row.name): \(printable(remark, limit: 500))", to: columns)
+      let text = "\(row.name): \(printable(remark, limit: 500))"
+      return Wrapping.lines(filledWith: text, width: columns, breaksWords: true)
     }
-    return lines + (remarks.isEmpty ? [] : [""] + remarks)
+    return table.lines(widths) + (remarks.isEmpty ? [] : [""] + remarks)
   }
 }
 
@@ -182,24 +176,4 @@ extension Value {
 extension String {
   /// With spaces for underscores.
   fileprivate var spaced: String { String(map { $0 == "_" ? " " : $0 }) }
-
-  fileprivate func cut(to width: Int) -> String { count <= width ? self : prefix(Swift.max(0, width - 1)) + "…" }
-}
-
-/// Lines of at most `width` characters, broken at spaces where there are any.
-private func wrapped(_ text: String, to width: Int) -> [String] {
-  var lines: [String] = []
-  var line = ""
-  for word in text.split(separator: " ") {
-    if !line.isEmpty, line.count + 1 + word.count > width {
-      lines.append(line)
-      line = ""
-    }
-    line += line.isEmpty ? String(word) : " \(word)"
-    while line.count > width {
-      lines.append(String(line.prefix(width)))
-      line.removeFirst(width)
-    }
-  }
-  return line.isEmpty && !lines.isEmpty ? lines : lines + [line]
 }

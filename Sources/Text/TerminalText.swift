@@ -10,8 +10,7 @@ package enum TerminalText {
   package static func escapedJSON(_ text: String) -> String {
     escaped(text, but: []) { scalar in
       String(scalar).utf16.map { unit in
-        let digits = String(unit, radix: 16)
-        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        "\\u" + String(unit, radix: 16).aligned(to: 4, filling: "0")
       }.joined()
     }
   }

@@ -1,5 +1,7 @@
-/// Breaks a line between words where a terminal would break it within one.
+/// Breaks text between words where a terminal would break it within one.
 public enum Wrapping {
+  /// A line of a terminal, as it is where it fits.
+  ///
   /// - Parameters:
   ///   - width: columns, at least 20.
   ///   - Returns: the lines. What follows the first stands below its text: behind a label such as `broker    `, else
@@ -7,17 +9,37 @@ public enum Wrapping {
   public static func lines(_ line: String, width: Int) -> [String] {
     guard line.count > width, width >= 20 else { return [line] }
     let indentation = String(repeating: " ", count: min(labelWidth(line) ?? 4, width / 2))
+    let text = line.drop { $0 == " " }
+    return fill(
+      text.split(separator: " ", omittingEmptySubsequences: false), width: width,
+      first: String(line.prefix(line.count - text.count)), next: indentation)
+  }
+
+  /// Text whose words stand one space apart, from the first column on; at least one line.
+  ///
+  /// - Parameter breaksWords: a word that is longer than a line goes on in the next one, or else stays whole.
+  package static func lines(filledWith text: String, width: Int, breaksWords: Bool = false) -> [String] {
+    fill(text.split(separator: " "), width: max(width, 1), breaksWords: breaksWords)
+  }
+
+  private static func fill(
+    _ words: [Substring], width: Int, first: String = "", next: String = "", breaksWords: Bool = false
+  ) -> [String] {
     var lines: [String] = []
-    var current = String(line.prefix { $0 == " " })
+    var current = first
     var isBegun = false
-    for word in line.drop(while: { $0 == " " }).split(separator: " ", omittingEmptySubsequences: false) {
+    for word in words {
       if isBegun, current.count + 1 + word.count > width {
         lines.append(current)
-        current = indentation
+        current = next
         isBegun = false
       }
       current += (isBegun ? " " : "") + word
       isBegun = true
+      while breaksWords, current.count > width {
+        lines.append(String(current.prefix(width)))
+        current.removeFirst(width)
+      }
     }
     return lines + [current]
   }

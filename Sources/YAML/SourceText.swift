@@ -1,3 +1,5 @@
+import Text
+
 /// Bytes that were found to be text YAML allows. libyaml looks at its input in blocks far ahead of where it parses and
 /// reports bad bytes by offset, so they are looked for here first, by line and column.
 struct SourceText {
@@ -51,8 +53,7 @@ struct SourceText {
       case .valid(let encoded):
         let scalar = Unicode.UTF8.decode(encoded)
         guard Self.isAllowed(scalar) else {
-          let code = String(scalar.value, radix: 16, uppercase: true)
-          let name = String(repeating: "0", count: max(0, 4 - code.count)) + code
+          let name = String(scalar.value, radix: 16, uppercase: true).aligned(to: 4, filling: "0")
           throw Problem(
             position: place.position,
             message:

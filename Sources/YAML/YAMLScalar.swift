@@ -14,8 +14,7 @@ package func yamlScalar(_ text: String) -> String {
       quoted += "\\"
       quoted.unicodeScalars.append(scalar)
     case _ where scalar.properties.generalCategory == .control:
-      let digits = String(scalar.value, radix: 16)
-      quoted += "\\x" + String(repeating: "0", count: 2 - digits.count) + digits
+      quoted += "\\x" + String(scalar.value, radix: 16).aligned(to: 2, filling: "0")
     default: quoted.unicodeScalars.append(scalar)
     }
   }

@@ -1,4 +1,5 @@
 import Instants
+import Text
 
 /// What a run is made of: the seed of its delays, its settings, and what happens in it, by time. A seed expands into a
 /// script first, so that a finding can be shrunk and outlives the commit whose chances it was.
@@ -105,8 +106,7 @@ extension Duration {
   /// Seconds with as many decimals as they need, one at least.
   var decimalSeconds: String {
     let (seconds, rest) = wholeNanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    var decimals = String(rest.magnitude)
-    decimals = String(repeating: "0", count: 9 - decimals.count) + decimals
+    var decimals = String(rest.magnitude).aligned(to: 9, filling: "0")
     while decimals.count > 1 && decimals.last == "0" { decimals.removeLast() }
     return "\(seconds).\(decimals)"
   }

@@ -1,5 +1,6 @@
 import MQTTCore
 import NIOCore
+import Text
 
 /// Everything that happens, as one running number (FNV-1a over 64 bits), so that two processes can say whether they
 /// lived the same life; and as lines to read, where they are asked for.
@@ -68,9 +69,8 @@ extension WorldTime {
   /// Seconds with nine decimals, for a trace.
   package var inSeconds: String {
     let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-    let digits = String(rest.magnitude)
-    let zeros = String(repeating: "0", count: max(0, 9 - digits.count))
-    return "\(nanoseconds < 0 && seconds == 0 ? "-" : "")\(seconds).\(zeros)\(digits)"
+    let decimals = String(rest.magnitude).aligned(to: 9, filling: "0")
+    return "\(nanoseconds < 0 && seconds == 0 ? "-" : "")\(seconds).\(decimals)"
   }
 }
 
