@@ -121,10 +121,24 @@ extension ValueKind where Value: CaseIterable & RawRepresentable, Value.RawValue
   package static var choice: Self {
     let words = Value.allCases.map(\.rawValue)
     return ValueKind(.choice(words)) { text throws(Mismatch) in
-      guard let value = Value(rawValue: text) else {
-        throw Mismatch(message: "\(quoted(text)) is not known\(Suggestion(candidates: words).advice(for: text))")
-      }
+      guard let value = Value(rawValue: text) else { throw .unknown(text, words) }
       return value
     }
+  }
+}
+
+extension ValueKind where Value == String {
+  /// One of some words.
+  static func word(of words: [String]) -> Self {
+    ValueKind(.choice(words)) { text throws(Mismatch) in
+      guard words.contains(text) else { throw .unknown(text, words) }
+      return text
+    }
+  }
+}
+
+extension Mismatch {
+  fileprivate static func unknown(_ word: String, _ words: [String]) -> Mismatch {
+    Mismatch(message: "\(quoted(word)) is not known\(Suggestion(candidates: words).advice(for: word))")
   }
 }

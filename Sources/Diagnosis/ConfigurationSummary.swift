@@ -118,7 +118,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let sensors = configuration.sensors.map { sensor in
       let topic = configuration.topic.expanded(device: device, name: sensor.name)
       let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
-      return "  \(topic): \(sensor.source)\(trips(sensor.source))\(unit), every \(sensor.interval.inWords)"
+      return "  \(topic): \(sensor.source)\(details(of: sensor.source))\(unit), every \(sensor.interval.inWords)"
         + conditioning(sensor) + average(sensor) + condition(sensor)
     }
     let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
@@ -157,13 +157,10 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
-  /// What the kernel does at which temperature.
-  private func trips(_ source: SensorKind) -> String {
-    guard case .thermal(let name) = source,
-      let zone = try? ThermalZone.all(in: root).first(where: { $0.type == name })
-    else { return "" }
-    let points = zone.tripPoints(in: root).map { "\($0.type) \($0.temperature.shortestDecimal) °C" }
-    return points.isEmpty ? "" : " (\(points.joined(separator: ", ")))"
+  /// What this machine says of the source besides.
+  private func details(of source: SensorKind) -> String {
+    let details = source.details(in: root)
+    return details.isEmpty ? "" : " (\(details.joined(separator: ", ")))"
   }
 
   /// What is done with each value that was read, in the order in which it is done.

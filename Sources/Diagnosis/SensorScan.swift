@@ -1,4 +1,3 @@
-import Configuration
 import JSON
 import Measuring
 import NIOCore
@@ -98,48 +97,7 @@ extension Value {
 extension FoundSensor {
   /// What stands in the configuration beside the name.
   fileprivate var keys: [(String, String)] {
-    kind.keys + (scale == 1 ? [] : [("scale", scale.shortestDecimal)]) + (unit.map { [("unit", $0)] } ?? [])
-  }
-}
-
-extension SensorKind {
-  /// The type and the keys that it brings, as the configuration has them.
-  fileprivate var keys: [(String, String)] {
-    switch self {
-    case .thermal(let zone): [("type", "thermal"), ("zone", zone)]
-    case .hwmon(let chip, let device, let selector):
-      [("type", "hwmon"), ("chip", chip)] + (device.map { [("device", $0)] } ?? [])
-        + [selector.key]
-    case .iio(let device, let channel): [("type", "iio"), ("device", device), ("channel", channel)]
-    case .w1(let id): [("type", "w1"), ("id", id)]
-    case .powerSupply(let supply, let property):
-      [("type", "power_supply"), ("supply", supply), ("property", property)]
-    case .system(let value):
-      // The word, and what it is of.
-      [("type", "system")]
-        + zip(["value", value.subjectKey], "\(value)".split(separator: " ", maxSplits: 1))
-        .map { ($0, String($1)) }
-    case .file(let path, let content):
-      [("type", "file"), ("path", path)] + (content.match.map { [("match", $0.text)] } ?? [])
-        + (content.isText ? [("text", "true")] : [])
-    // None is found by itself: its channels are.
-    case .channels(let members): members.first?.kind.keys ?? []
-    }
-  }
-}
-
-extension HwmonSelector {
-  fileprivate var key: (String, String) {
-    switch self {
-    case .channel(let channel): ("channel", channel)
-    case .label(let label): ("label", label)
-    }
-  }
-}
-
-extension SystemValue {
-  fileprivate var subjectKey: String {
-    let word = "\(self)".split(separator: " ").first.flatMap { SystemWord(rawValue: String($0)) }
-    return word?.subject?.rawValue ?? ""
+    kind.written.map { ($0.key, $0.value) } + (scale == 1 ? [] : [("scale", scale.shortestDecimal)])
+      + (unit.map { [("unit", $0)] } ?? [])
   }
 }

@@ -3,15 +3,19 @@ package struct IIOQuantity: Sendable, Hashable {
   package var factor = 1.0
   package var divisor = 1.0
   package var unit: String?
+  package var meaning = ValueMeaning.level
 
   package static let none = IIOQuantity()
 
   private init() {}
 
-  private init(_ unit: String, times factor: Double = 1, dividedBy divisor: Double = 1) {
+  private init(
+    _ unit: String, times factor: Double = 1, dividedBy divisor: Double = 1, meaning: ValueMeaning = .level
+  ) {
     self.factor = factor
     self.divisor = divisor
     self.unit = unit
+    self.meaning = meaning
   }
 
   /// By the type of a channel: `in_voltage0-voltage1` is a voltage. Types without a unit are counts and indexes.
@@ -24,17 +28,17 @@ package struct IIOQuantity: Sendable, Hashable {
       case "voltage", "altvoltage": IIOQuantity("V", dividedBy: 1000)
       case "current": IIOQuantity("A", dividedBy: 1000)
       case "power": IIOQuantity("W", dividedBy: 1000)
-      case "energy": IIOQuantity("J")
+      case "energy": IIOQuantity("J", meaning: .total)
       case "resistance": IIOQuantity("Ω")
       case "capacitance": IIOQuantity("nF")
       case "electricalconductivity": IIOQuantity("S/m")
       case "temp": IIOQuantity("°C", dividedBy: 1000)
       case "humidityrelative": IIOQuantity("%RH", dividedBy: 1000)
       case "pressure": IIOQuantity("hPa", times: 10)
-      case "concentration": IIOQuantity("ppm", times: 10_000)
-      case "massconcentration": IIOQuantity("µg/m³")
+      case "concentration": IIOQuantity("ppm", times: 10_000, meaning: Self.gases[modifier] ?? .level)
+      case "massconcentration": IIOQuantity("µg/m³", meaning: Self.particles[modifier] ?? .level)
       case "illuminance": IIOQuantity("lx")
-      case "colortemp": IIOQuantity("K")
+      case "colortemp": IIOQuantity("K", meaning: .colour)
       case "magn": IIOQuantity("µT", times: 100)
       case "accel", "gravity": IIOQuantity("m/s²")
       case "anglvel": IIOQuantity("rad/s")
@@ -48,4 +52,9 @@ package struct IIOQuantity: Sendable, Hashable {
       default: .none
       }
   }
+
+  private static let gases: [Substring: ValueMeaning] = ["co2": .carbonDioxide, "voc": .volatileOrganicCompounds]
+  private static let particles: [Substring: ValueMeaning] = [
+    "pm1": .particles(upTo: "1"), "pm2p5": .particles(upTo: "2.5"), "pm10": .particles(upTo: "10"),
+  ]
 }

@@ -4,23 +4,12 @@ import Text
 
 /// One value of a sensor's readings, as far as it is known before anything is read: what home automation is told of it.
 struct DescribedValue: Sendable, Equatable {
-  /// What a value can be.
-  enum Shape: Sendable, Equatable {
-    case number
-    case flag
-    /// One of these texts.
-    case choice([String])
-    case text
-    /// A number or a text: the kernel's driver decides.
-    case any
-  }
-
   /// The reading's name.
   let name: String
   /// Which of several; nil: there is one.
   let channel: String?
-  let kind: SensorKind
-  let shape: Shape
+  let meaning: ValueMeaning
+  let shape: ValueShape
   /// Of a number; nil: none is known.
   let unit: String?
 
@@ -32,17 +21,18 @@ extension SensorConfiguration {
   var describedValues: [DescribedValue] {
     guard case .channels(let members) = source else {
       return [
-        DescribedValue(name: name, channel: nil, kind: source, shape: shape, unit: shape.unit(unit ?? source.unit))
+        DescribedValue(
+          name: name, channel: nil, meaning: source.meaning, shape: shape, unit: shape.unit(unit ?? source.unit))
       ]
     }
     return members.map {
       let shape = $0.kind.shape
       return DescribedValue(
-        name: name, channel: $0.name, kind: $0.kind, shape: shape, unit: shape.unit($0.kind.unit))
+        name: name, channel: $0.name, meaning: $0.kind.meaning, shape: shape, unit: shape.unit($0.kind.unit))
     }
   }
 
-  private var shape: DescribedValue.Shape {
+  private var shape: ValueShape {
     let meanings = Array(map.values)
     guard !meanings.isEmpty else { return source.shape }
     if meanings.allSatisfy({ if case .flag = $0 { true } else { false } }) { return .flag }
@@ -52,20 +42,6 @@ extension SensorConfiguration {
   }
 }
 
-extension DescribedValue.Shape {
+extension ValueShape {
   fileprivate func unit(_ unit: String?) -> String? { self == .number && unit != "" ? unit : nil }
-}
-
-extension SensorKind {
-  fileprivate var shape: DescribedValue.Shape {
-    switch self {
-    case .thermal, .hwmon, .iio, .w1: .number
-    case .powerSupply: unit == nil ? .any : .number
-    case .system(.clockSynchronized), .system(.underVoltage), .system(.throttled): .flag
-    case .system(.operationalState): .text
-    case .system: .number
-    case .file(_, let content): content.isText ? .text : .number
-    case .channels: .any
-    }
-  }
 }

@@ -1,3 +1,5 @@
+import Measuring
+
 /// How Home Assistant classes a number: `device_class` with the `state_class` and the unit that it allows for it
 /// (home-assistant.io, "Sensor"; developers.home-assistant.io, "Sensor entity"). A class that is wrong for its unit is an
 /// error there, so where nothing is known for sure there is none.
@@ -11,15 +13,16 @@ struct HomeAssistantClass: Equatable {
     stateClass = "measurement"
     unit = value.unit == "%RH" ? "%" : value.unit
     deviceClass = value.unit.flatMap { Self.measured[$0] }
-    switch value.kind {
-    case .powerSupply(_, "capacity") where unit == "%": deviceClass = "battery"
-    case .powerSupply where Self.energies.contains(unit ?? ""): deviceClass = "energy_storage"
-    case .hwmon(_, _, .channel(let channel)) where channel.hasPrefix("energy"): take(total: unit)
-    case .iio(_, let channel): refine(iio: channel)
-    // An offset in time, not a span of it.
-    case .system(.bootTime): deviceClass = nil
-    case .system(.network): take(total: unit)
-    default: break
+    switch value.meaning {
+    case .total: take(total: unit)
+    case .charge where unit == "%": deviceClass = "battery"
+    case .charge, .store: if Self.energies.contains(unit ?? "") { deviceClass = "energy_storage" }
+    // Neither a span of time nor a temperature, whose units they have.
+    case .moment, .colour: deviceClass = nil
+    case .carbonDioxide: if unit == "ppm" { deviceClass = "carbon_dioxide" }
+    case .volatileOrganicCompounds: if unit == "ppm" { deviceClass = "volatile_organic_compounds_parts" }
+    case .particles(let size): if unit == "µg/m³" { deviceClass = Self.particles[size] }
+    case .level, .problem: break
     }
   }
 
@@ -35,22 +38,7 @@ struct HomeAssistantClass: Equatable {
     deviceClass = unit.flatMap { Self.totals[$0] }
   }
 
-  private mutating func refine(iio channel: String) {
-    let words = channel.split(separator: "_")
-    let type = (words.count > 1 ? words[1] : "").prefix { $0.isLetter }
-    switch (type, words.count > 2 ? words[2] : "") {
-    case ("energy", _): take(total: unit)
-    // The colour of light.
-    case ("colortemp", _): deviceClass = nil
-    case ("concentration", "co2") where unit == "ppm": deviceClass = "carbon_dioxide"
-    case ("concentration", "voc") where unit == "ppm": deviceClass = "volatile_organic_compounds_parts"
-    case ("massconcentration", let size) where unit == "µg/m³":
-      deviceClass = Self.particles[size]
-    default: break
-    }
-  }
-
-  private static let particles: [Substring: String] = ["pm1": "pm1", "pm2p5": "pm25", "pm10": "pm10"]
+  private static let particles = ["1": "pm1", "2.5": "pm25", "10": "pm10"]
   private static let energies: Set = ["J", "kJ", "MJ", "mWh", "Wh", "kWh", "MWh"]
 
   /// By the unit of something that goes up and down.

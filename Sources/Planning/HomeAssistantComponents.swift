@@ -47,10 +47,9 @@ package struct HomeAssistantComponents {
     let text = expression(of: value)
     switch value.shape {
     case .flag:
-      let problems: [SensorKind] = [.system(.underVoltage), .system(.throttled)]
-      if problems.contains(value.kind) { fields.add("dev_cla", "problem") }
+      if value.meaning == .problem { fields.add("dev_cla", "problem") }
       return binarySensor(id, fields, text.value, isJSON ? ("True", "False") : ("true", "false"))
-    case .number where value.kind == .system(.bootTime) && sensor.isAsRead:
+    case .number where value.meaning == .moment && sensor.isAsRead:
       fields.add("dev_cla", "timestamp")
       fields.add("val_tpl", guarded(text.or("(\(text.value) | int) | timestamp_utc")))
     case .number:

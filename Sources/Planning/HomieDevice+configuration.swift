@@ -1,5 +1,6 @@
 import Configuration
 import Discovery
+import Measuring
 import Readings
 import Text
 
@@ -25,7 +26,7 @@ extension SensorConfiguration {
       })
   }
 
-  private func homieType(_ shape: DescribedValue.Shape) -> (HomieDevice.Property.Datatype, format: String?) {
+  private func homieType(_ shape: ValueShape) -> (HomieDevice.Property.Datatype, format: String?) {
     switch shape {
     case .number: (.float, homieRange)
     case .flag: (.boolean, nil)

@@ -36,3 +36,10 @@ struct FileSource: SensorSource {
   /// Bytes of a text that is a value.
   static let textLimit = 1024
 }
+
+extension SensorDriver {
+  /// Files are not looked for: there would be no end of them.
+  static let file = SensorDriver(source: { settings, root, _ in
+    FileSource(path: settings.text("path"), content: FileContent(settings), root: root)
+  })
+}

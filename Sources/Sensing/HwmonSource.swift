@@ -103,3 +103,33 @@ final class HwmonSource: SensorSource {
     }
   }
 }
+
+extension SensorDriver {
+  static let hwmon = SensorDriver(
+    source: { settings, root, _ in
+      HwmonSource(
+        chip: settings.text("chip"), device: settings["device"], selector: HwmonSelector(settings), root: root)
+    },
+    sensors: { channels($0) })
+
+  private static func channels(_ root: FileRoot) -> [FoundSensor] {
+    let chips = ((try? HwmonChip.all(in: root)) ?? []).map { (chip: $0, device: $0.device(in: root)) }
+    return chips.flatMap { chip, device -> [FoundSensor] in
+      // The same values as those of the thermal zone, the power supply or the 1-Wire sensor it belongs to.
+      let isMirror =
+        device.contains("/thermal_zone") || device.contains("/power_supply/") || chip.name == "w1_slave_temp"
+      guard !isMirror else { return [] }
+      let namesakes = chips.filter { $0.chip.name == chip.name }.map(\.device)
+      let end = FoundSensor.shortEnd(of: device, components: 1, among: namesakes)
+      return ((try? chip.channels(in: root)) ?? []).map { input in
+        let channel = "\(input.channel)"
+        let label = input.label ?? channel
+        return FoundSensor(
+          .hwmon(chip: chip.name, device: namesakes.count > 1 ? end : nil, selector: .channel(channel)),
+          named: [
+            [chip.name, label], [chip.name, label, channel], [chip.name, end, channel], [chip.name, device, channel],
+          ])
+      }
+    }
+  }
+}

@@ -86,3 +86,32 @@ final class IIOSource: SensorSource {
     return Place(device: place, channel: channel)
   }
 }
+
+extension SensorDriver {
+  static let iio = SensorDriver(
+    source: { settings, root, _ in
+      IIOSource(device: settings.text("device"), channel: settings.text("channel"), root: root)
+    },
+    sensors: { channels($0) })
+
+  private static func channels(_ root: FileRoot) -> [FoundSensor] {
+    let devices = (try? IIODevice.all(in: root)) ?? []
+    return devices.flatMap { device -> [FoundSensor] in
+      let namesakes = devices.filter { $0.name == device.name }
+      let path = device.device(in: root)
+      var wanted = device.name
+      if namesakes.count > 1 {
+        wanted = FoundSensor.shortEnd(of: path, components: 2, among: namesakes.map { $0.device(in: root) })
+        if let label = device.label, namesakes.count(where: { $0.label == label }) == 1 { wanted = label }
+      }
+      return ((try? device.channels(in: root)) ?? [])
+        .filter { !$0.isMeanOfAnother && $0.name.hasPrefix("in_") && !$0.name.hasPrefix("in_timestamp") }
+        .map { channel in
+          let short = String(channel.name.dropFirst("in_".count))
+          return FoundSensor(
+            .iio(device: wanted, channel: channel.name),
+            named: [[device.name, short], [wanted, short], [device.name, path, short]])
+        }
+    }
+  }
+}

@@ -60,3 +60,22 @@ extension PowerSupplySource {
     return names.contains(property) || property.hasPrefix("manufacture_")
   }
 }
+
+extension SensorDriver {
+  static let powerSupply = SensorDriver(
+    source: { settings, root, _ in
+      PowerSupplySource(supply: settings.text("supply"), property: settings.text("property"), root: root)
+    },
+    sensors: { properties($0) })
+
+  private static func properties(_ root: FileRoot) -> [FoundSensor] {
+    let folder = PowerSupplySource.classFolder
+    return ((try? root.entries(of: folder)) ?? []).flatMap { supply in
+      PowerSupplySource.properties(in: "\(folder)/\(supply)", root: root)
+        .filter { !PowerSupplySource.isIdentity($0) }
+        .map {
+          FoundSensor(.powerSupply(supply: supply, property: $0), named: [[supply, $0], [supply, "supply", $0]])
+        }
+    }
+  }
+}

@@ -3,14 +3,38 @@ import Platform
 
 /// Something that is read now and then and gives one value.
 ///
-/// A source finds its device by a stable name and keeps finding it when the kernel numbers its devices anew. Adding a
-/// type of sensor is one file with its source, a case of ``SensorKind`` and a line in ``SensorKind/source(in:)``.
+/// A source finds its device by a stable name and keeps finding it when the kernel numbers its devices anew.
+/// ``SensorType`` says how to add one.
 public protocol SensorSource: Sendable {
   /// What this source shares with others: when its reads hang, theirs are likely to hang too.
   var bus: Bus { get }
 
   /// Reads once. Blocks for as long as the driver does, so call it on a thread that may (see ``BlockingReader``).
   func read() throws(SensorError) -> Measurement
+}
+
+/// How a type of sensor is read and found on a board; the file of its source has it.
+struct SensorDriver: Sendable {
+  /// The source of what the settings name. Nothing is opened before the first read.
+  let source: @Sendable (SensorSettings, FileRoot, W1Conversions) -> any SensorSource
+  /// Every sensor of the type below a root; what cannot be listed is left out.
+  var sensors: @Sendable (FileRoot) -> [FoundSensor] = { _ in [] }
+  /// What a board says of the sensor that the settings name, for `limpet check`: each in a few words.
+  var details: @Sendable (SensorSettings, FileRoot) -> [String] = { _, _ in [] }
+}
+
+extension SensorType {
+  var driver: SensorDriver {
+    switch self {
+    case .thermal: .thermal
+    case .hwmon: .hwmon
+    case .iio: .iio
+    case .w1: .w1
+    case .powerSupply: .powerSupply
+    case .system: .system
+    case .file: .file
+    }
+  }
 }
 
 extension SensorKind {
@@ -20,17 +44,14 @@ extension SensorKind {
   public func source(in root: FileRoot = FileRoot(), thermometers: W1Conversions = W1Conversions()) -> any SensorSource
   {
     switch self {
-    case .thermal(let zone): ThermalSource(zone: zone, root: root)
-    case .hwmon(let chip, let device, let selector):
-      HwmonSource(chip: chip, device: device, selector: selector, root: root)
-    case .iio(let device, let channel): IIOSource(device: device, channel: channel, root: root)
-    case .w1(let id): W1Source(id: id, root: root, conversions: thermometers)
-    case .powerSupply(let supply, let property): PowerSupplySource(supply: supply, property: property, root: root)
-    case .system(.cpu): ProcessorSource(root: root)
-    case .system(let value): SystemSource(value: value, root: root)
-    case .file(let path, let content): FileSource(path: path, content: content, root: root)
+    case .one(let type, let settings): type.driver.source(settings, root, thermometers)
     case .channels(let members):
       ChannelsSource(members: members.map { ($0.name, $0.kind.source(in: root, thermometers: thermometers)) })
     }
+  }
+
+  /// What the board below a root says of it, each in a few words: the trip points of a thermal zone.
+  package func details(in root: FileRoot) -> [String] {
+    if case .one(let type, let settings) = self { type.driver.details(settings, root) } else { [] }
   }
 }

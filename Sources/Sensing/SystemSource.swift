@@ -13,16 +13,19 @@ struct SystemSource: SensorSource {
 
   /// A file system may hang, as a network mount does; the rest is in memory.
   var bus: Bus {
-    switch value {
-    case .diskFree(let path), .diskUsed(let path): Bus("disk \(path)")
+    switch value.word {
+    case .diskFree, .diskUsed: Bus("disk \(subject)")
     default: Bus("system")
     }
   }
 
+  /// The path, interface or device, where the word has one.
+  private var subject: String { value.subject ?? "" }
+
   func read() throws(SensorError) -> Measurement { try Measurement(value: current(), unit: value.unit, time: .now) }
 
   private func current() throws(SensorError) -> Value {
-    switch value {
+    switch value.word {
     case .load1: try word(0, of: "/proc/loadavg", name: "load1")
     case .load5: try word(1, of: "/proc/loadavg", name: "load5")
     case .load15: try word(2, of: "/proc/loadavg", name: "load15")
@@ -33,18 +36,19 @@ struct SystemSource: SensorSource {
     case .memoryTotal: .integer(try memory("MemTotal"))
     case .memoryUsed: .number(try memoryUsed())
     case .clockSynchronized: .flag(ClockState.isSynchronized)
-    case .diskFree(let path): .integer(try disk(path).free)
-    case .diskUsed(let path): .number(try disk(path).used)
-    case .network(let counter, let interface):
-      try ofInterface(interface) { folder throws(SensorError) in
-        .integer(try root.integer(of: "\(folder)/statistics/\(counter.rawValue)"))
+    case .diskFree: .integer(try disk(subject).free)
+    case .diskUsed: .number(try disk(subject).used)
+    case .receivedBytes, .sentBytes, .receivedPackets, .sentPackets, .receiveErrors, .sendErrors, .receiveDrops,
+      .sendDrops:
+      try ofInterface(subject) { folder throws(SensorError) in
+        .integer(try root.integer(of: "\(folder)/statistics/\(value.word.rawValue)"))
       }
-    case .operationalState(let interface):
-      try ofInterface(interface) { folder throws(SensorError) in .text(try text(of: folder + "/operstate")) }
-    case .wifiSignal(let interface): try wifiSignal(interface)
+    case .operationalState:
+      try ofInterface(subject) { folder throws(SensorError) in .text(try text(of: folder + "/operstate")) }
+    case .wifiSignal: try wifiSignal(subject)
     case .underVoltage: .flag(try RaspberryPi(root: root).isUnderVoltage())
     case .throttled: .flag(try RaspberryPi(root: root).isThrottled())
-    case .lifeTime(let device): .integer(try lifeTime(device))
+    case .lifeTime: .integer(try lifeTime(subject))
     }
   }
 
@@ -145,5 +149,52 @@ struct SystemSource: SensorSource {
 
   private func text(of path: String) throws(SensorError) -> String {
     try reading { () throws(ReadError) in try root.text(of: path) }
+  }
+}
+
+extension SensorDriver {
+  static let system = SensorDriver(
+    source: { settings, root, _ in
+      let value = SystemValue(settings)
+      return value == .cpu ? ProcessorSource(root: root) : SystemSource(value: value, root: root)
+    },
+    sensors: { values($0) })
+
+  private static func values(_ root: FileRoot) -> [FoundSensor] {
+    var values: [SystemValue] = [
+      .load1, .load5, .load15, .cpu, .memoryAvailable, .memoryTotal, .memoryUsed, .uptime, .bootTime,
+      .clockSynchronized, .diskFree(path: "/"), .diskUsed(path: "/"),
+    ]
+    for interface in interfaces(root) {
+      let counters: [SystemWord] = [.receivedBytes, .sentBytes, .receiveErrors, .sendErrors]
+      values += counters.map { .network($0, interface: interface) }
+      values.append(.operationalState(interface: interface))
+      if root.exists("\(SystemSource.networkFolder)/\(interface)/wireless") {
+        values.append(.wifiSignal(interface: interface))
+      }
+    }
+    let raspberryPi = RaspberryPi(root: root)
+    if raspberryPi.flagsPath != nil { values.append(.throttled) }
+    let chips = (try? HwmonChip.all(in: root)) ?? []
+    if raspberryPi.flagsPath != nil || chips.contains(where: { $0.name == RaspberryPi.voltageChip }) {
+      values.append(.underVoltage)
+    }
+    for device in (try? root.entries(of: SystemSource.blockFolder)) ?? []
+    where root.exists("\(SystemSource.blockFolder)/\(device)/device/life_time") {
+      values.append(.lifeTime(device: device))
+    }
+    return values.map { value in
+      // Of one path only, so that the name need not say of which.
+      let name = value.word.subject == .path ? value.word.rawValue : "\(value)"
+      return FoundSensor(.system(value), named: [[name], ["system", name]])
+    }
+  }
+
+  /// Interfaces that a device is behind; where there is none, all but the loopback.
+  private static func interfaces(_ root: FileRoot) -> [String] {
+    let all = ((try? root.entries(of: SystemSource.networkFolder)) ?? [])
+      .filter { root.exists("\(SystemSource.networkFolder)/\($0)/operstate") && $0 != "lo" }
+    let real = all.filter { root.exists("\(SystemSource.networkFolder)/\($0)/device") }
+    return real.isEmpty ? all : real
   }
 }

@@ -94,3 +94,29 @@ extension FileRoot {
     }
   }
 }
+
+extension SensorDriver {
+  static let thermal = SensorDriver(
+    source: { settings, root, _ in ThermalSource(zone: settings.text("zone"), root: root) },
+    sensors: { zones($0) },
+    details: { tripPoints(of: $0.text("zone"), $1) })
+
+  private static func zones(_ root: FileRoot) -> [FoundSensor] {
+    let zones = (try? ThermalZone.all(in: root)) ?? []
+    return zones.map { zone in
+      guard zones.count(where: { $0.type == zone.type }) > 1 else {
+        return FoundSensor(.thermal(zone: zone.type), named: [[zone.type], [zone.type, "zone"]])
+      }
+      // Nothing but their numbers tells them apart.
+      let number = String(zone.folder.drop { !$0.isNumber })
+      return FoundSensor(
+        .file(path: zone.temperaturePath), named: [[zone.type, number]], scale: 0.001, unit: "°C")
+    }
+  }
+
+  /// What the kernel does at which temperature.
+  private static func tripPoints(of zone: String, _ root: FileRoot) -> [String] {
+    guard let zone = try? ThermalZone.all(in: root).first(where: { $0.type == zone }) else { return [] }
+    return zone.tripPoints(in: root).map { "\($0.type) \($0.temperature.shortestDecimal) °C" }
+  }
+}

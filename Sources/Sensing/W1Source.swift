@@ -107,3 +107,18 @@ struct W1Slave {
     }
   }
 }
+
+extension SensorDriver {
+  static let w1 = SensorDriver(
+    source: { settings, root, conversions in
+      W1Source(id: settings.text("id"), root: root, conversions: conversions)
+    },
+    sensors: { root in W1Source.ids(in: root).map { FoundSensor(.w1(id: $0), named: [["w1", $0]]) } })
+}
+
+extension SensorKind {
+  /// The id of a 1-Wire thermometer, whose conversions ``W1Conversions`` starts; nil of all others.
+  package var thermometer: String? {
+    if case .one(.w1, let settings) = self { settings.text("id") } else { nil }
+  }
+}

@@ -20,7 +20,7 @@ import Testing
 
   /// What was found besides the values of every system.
   private var found: [FoundSensor] {
-    FoundSensor.all(in: tree.root).filter { if case .system = $0.kind { false } else { true } }
+    FoundSensor.all(in: tree.root).filter { if case .one(.system, _) = $0.kind { false } else { true } }
   }
 
   @Test("names are made of labels where there are any, with the channel where two would be the same")
@@ -108,7 +108,9 @@ import Testing
     func listed() -> Set<String> {
       Set(
         FoundSensor.all(in: tree.root).compactMap {
-          if case .system(.operationalState(let interface)) = $0.kind { interface } else { nil }
+          guard case .one(.system, let settings) = $0.kind else { return nil }
+          let value = SystemValue(settings)
+          return value.word == .operationalState ? value.subject : nil
         })
     }
     for name in ["lo", "eth0", "veth1"] { try tree.write("/sys/class/net/\(name)/operstate", "up\n") }

@@ -20,7 +20,7 @@ import Testing
        wlan0: 0000   58.  -52.  -256        0      0      0      0     12        0
        wlan1: 0000   70   -40   -256        0      0      0      0      0        0
       """)
-    for counter in NetworkCounter.allCases {
+    for counter in SystemWord.networkCounters {
       try tree.write("/sys/class/net/eth0/statistics/\(counter.rawValue)", "18446744073\n")
     }
     try tree.write("/sys/class/net/eth0/operstate", "up\n")

@@ -22,7 +22,7 @@ extension Configuration {
       plannedSensors.append(sensor.planned(stream: streams.count, root: root, thermometers: thermometers))
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
-    thermometers.keep(only: sensors.compactMap { if case .w1(let id) = $0.source { id } else { nil } })
+    thermometers.keep(only: sensors.compactMap(\.source.thermometer))
     var plannedInputs: [PlannedInput] = []
     for (place, input) in inputs.enumerated() {
       plannedInputs.append(input.planned(stream: streams.count, place: place))

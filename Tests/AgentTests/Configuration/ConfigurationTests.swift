@@ -260,11 +260,11 @@ struct ConfigurationTests {
     let path = word.subject == .path ? subject : subject.replacing("/", with: "")
     let result = loadConfiguration(
       minimalConfiguration + "sensors: [{name: a, type: system, value: \(word.rawValue)\(path)}]\n")
-    guard case .system(let value)? = result.configuration?.sensors.first?.source else {
+    guard case .one(.system, let settings)? = result.configuration?.sensors.first?.source else {
       Issue.record("\(printed(result))")
       return
     }
-    #expect(value.description.split(separator: " ").first.map(String.init) == word.rawValue)
+    #expect("\(SystemValue(settings))".split(separator: " ").first.map(String.init) == word.rawValue)
   }
 
   @Test("what becomes of a value between its source and the broker")

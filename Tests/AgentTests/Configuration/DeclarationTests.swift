@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Configuration
+@testable import Measuring
 
 /// A declared key by its path, and how to write a value for it into a file.
 struct DeclaredKey: CustomTestStringConvertible, Sendable {
