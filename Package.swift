@@ -74,10 +74,13 @@ let package = Package(
     room(
       "Agent",
       [
-        "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings", "Records",
-        "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Platform", "Instants", "CLinux",
-        nio("NIOCore"), nio("NIOPosix"), deque, logging,
+        "Core", "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings",
+        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Platform", "Instants",
+        "CLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
       ]),
+
+    // The agent as values: what happens in, what is to be done out.
+    room("Core", ["Outbox", "Readings", "Records", "Measuring", "MQTTCore", "Instants"]),
 
     // What is to be done, and what is said of it.
     room(
@@ -151,6 +154,7 @@ let package = Package(
     tests(
       "SimulationTests",
       ["Simulation", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix")]),
+    tests("CoreTests", ["Core", "Outbox", "Readings", "Records", "Measuring", "MQTTCore", "Instants", "TestScene"]),
     tests("JSONTests", ["JSON"]),
     tests("YAMLTests", ["YAML", "Text"]),
     tests("SensingTests", ["Sensing", "Measuring", "Platform", "Instants", "Text", "TestScene"]),
@@ -163,9 +167,9 @@ let package = Package(
     tests(
       "AgentTests",
       [
-        "Agent", "Diagnosis", "Fleet", "Documents", "Planning", "Configuration", "Discovery", "Status", "Control",
-        "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "YAML",
-        "JSON", "Text", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOPosix"), logging,
+        "Agent", "Core", "Diagnosis", "Fleet", "Documents", "Planning", "Configuration", "Discovery", "Status",
+        "Control", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore",
+        "YAML", "JSON", "Text", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(
       "CommandTests",

@@ -327,5 +327,5 @@ extension Daemon: ClientDelegate {
   }
 
   /// Nothing waits that may go, nothing is under way, nothing is being read.
-  package var isIdle: Bool { unsent == outbox.restingCount && reading.isEmpty && inputs.monitor == nil }
+  package var isIdle: Bool { unsent == outbox.restingCount && !sampling.isReading && monitor == nil }
 }

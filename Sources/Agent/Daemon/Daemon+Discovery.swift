@@ -203,8 +203,7 @@ extension Daemon {
   /// The last reading of each name that goes on.
   private func lastValues(without change: PlanChange) -> [(name: String, content: Reading.Content)] {
     let others = Set(change.changed)
-    let numbered = lastReadings.compactMap { $0 }.map { ($0.stream, $0.content) }
-    return (numbered + unnumbered.readings.map { ($0.stream, $0.content) }).compactMap { stream, content in
+    return numbering.contents.compactMap { stream, content in
       let name = plan.streams[stream].name
       return plan.streams[stream].isRemoved || others.contains(name) ? nil : (name, content)
     }
@@ -214,7 +213,7 @@ extension Daemon {
 
   /// A reading was taken: Homie has it at once, everything else in its turn.
   package func accept(_ reading: UnnumberedReading) {
-    unnumbered.append(reading)
+    numbering.add(reading)
     guard let homie else { return }
     let name = plan.streams[reading.stream].name
     homie.assumeIsolated { $0.take(reading.content, of: name) }

@@ -93,7 +93,7 @@ extension Daemon {
   /// At the end: everything that waits is written, or cannot be.
   func storeReadings() async {
     guard let store, outbox.disk.isOpen else { return }
-    if !unnumbered.isEmpty {
+    if numbering.hasWaiting {
       // Their numbers are being reserved: the store is behind that when it answers.
       await store.settle()
       numberReadings()

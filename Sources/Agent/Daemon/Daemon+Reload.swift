@@ -1,3 +1,4 @@
+import Core
 import Instants
 import MQTTCore
 import NIOCore
@@ -18,88 +19,43 @@ extension Daemon {
     sample()
     reloads += 1
     let old = plan
-    let planned = PlanChange(
-      from: old, to: next,
-      freePlaces: inputs.monitor == nil ? nil : inputs.freePlaces, number: reloads)
+    let planned = PlanChange(from: old, to: next, number: reloads)
     plan = planned.plan
     outbox.adopt(plan.outbox)
     alignStreams()
-    labels.adopt(streams: plan.streams.count)
+    numbering.adopt(plan.streams)
     sentLabels.adopt(streams: plan.streams.count)
     retained.keep(isRetained)
     plan.client.store = old.client.store
     plan.client.storeDelay = old.client.storeDelay
-    takeSensors(planned)
-    takeInputs(planned, old)
+    takeInputs()
+    takeSensors()
     clear(planned.cleared)
-    takeSchedule(planned, old)
     var words = planned.words
     words += takeHealth(old)
     words += takeConnection(change, old)
     words += discoveryWords(old, isExplained: !words.isEmpty)
-    numbers.register(plan.streams.filter { !$0.isRemoved }.map(\.name))
     numberReadings()
     sample()
     await takeDiscovery(old, planned, renewsConnection: change.renewsConnection)
     return words
   }
 
-  private func takeSensors(_ change: PlanChange) {
-    let before = sensors
-    sensors = plan.sensors.enumerated().map { index, sensor in
-      change.keptSensors[index].map { before[$0] } ?? SensorState(sensor)
-    }
-    let underWay = reading
-    reading = [:]
-    for (index, before) in change.keptSensors { reading[index] = underWay[before] }
-    sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
-    let last = lastReadings
-    lastReadings = plan.streams.indices.map { index in
-      // Of a stream that has taken another's index there is none yet.
-      last.indices.contains(index) && last[index] != nil && !plan.streams[index].isRemoved
-        && !change.added.contains(plan.streams[index].name) ? last[index] : nil
-    }
+  private func takeSensors() {
+    sampling.adopt(plan.sensors.map(\.plan), plan.chores(lines), at: .now)
+    jobs = plan.jobs
   }
 
-  private func takeInputs(_ change: PlanChange, _ old: Plan) {
-    // Totals go on by name, also of a counter that moves to another line or comes back later.
-    let counts = currentCounts
-    storeCounts()
-    inputs.storedCounts.merge(counts) { $1 }
-    let kept = inputs.counters
-    inputs.adopt(plan.inputs)
-    inputs.counters = [:]
-    for input in plan.inputs {
-      if change.keptPlaces.contains(input.place), var counter = kept[input.place], let plan = input.counter {
-        let before = old.inputs.first { $0.place == input.place }?.counter
-        if before?.scale != plan.scale { counter.rescale(plan.scale) }
-        inputs.counters[input.place] = counter
-      } else {
-        inputs.count(input)
-      }
-    }
-    inputs.failures = inputs.failures.filter { change.keptPlaces.contains($0.key) }
-    inputs.found = inputs.found.intersection(change.keptPlaces)
-    guard let monitor = inputs.monitor else { return startInputs() }
-    for input in change.addedInputs { inputs.freePlaces.remove(input.place) }
+  private func takeInputs() {
+    takePulses()
+    var generator = SystemRandomNumberGenerator()
+    let change = lines.adopt(plan.inputs.map(\.plan), isWatched: monitor != nil, using: &generator)
+    guard let monitor else { return startInputs() }
     monitor.change(
-      releasing: change.releasedPlaces, adding: change.addedInputs.map { (place: $0.place, input: $0.gpio) })
-  }
-
-  private func takeSchedule(_ change: PlanChange, _ old: Plan) {
-    let before = scheduled
-    scheduled = plan.scheduled
-    let intervals = scheduled.map { work in
-      let isNew: Bool
-      switch work.action {
-      case .read(let sensor): isNew = change.keptSensors[sensor] == nil
-      case .publishTotal(let place): isNew = !change.keptPlaces.contains(place)
-      case .storeCounts, .tellHealth, .writeMetrics:
-        isNew = !before.contains { $0.interval == work.interval && $0.action.isLike(work.action) }
-      }
-      return (interval: work.interval, isNew: isNew)
-    }
-    schedule = schedule.continued(intervals, at: .now)
+      releasing: change.released.map(\.place),
+      adding: change.added.compactMap { line in lines.request(of: line).map { (place: line.place, input: $0) } })
+    // What was left behind, and what is known from now on.
+    storeCounts()
   }
 
   private func takeHealth(_ old: Plan) -> [String] {
@@ -164,15 +120,6 @@ extension PlanChange {
   var words: [String] {
     [("new", added), ("changed", changed), ("removed", removed)].filter { !$0.1.isEmpty }.map {
       "\($0.0): \($0.1.joined(separator: ", "))"
-    }
-  }
-}
-
-extension ScheduledWork.Action {
-  fileprivate func isLike(_ other: ScheduledWork.Action) -> Bool {
-    switch (self, other) {
-    case (.storeCounts, .storeCounts), (.tellHealth, .tellHealth), (.writeMetrics, .writeMetrics): true
-    default: false
     }
   }
 }

@@ -8,10 +8,6 @@ import Status
 
 /// What is counted nowhere else.
 struct Tally: Sendable {
-  var readings: UInt64 = 0
-  var badReadings: UInt64 = 0
-  /// What GPIO lines could not tell, as their gaps say.
-  var lostEdges: UInt64 = 0
   var delivered: UInt64 = 0
   var corrections: UInt64 = 0
   var takeOvers: UInt64 = 0
@@ -31,19 +27,6 @@ package struct AgentFacts: Sendable {
 }
 
 extension Daemon {
-  /// A reading has its number.
-  package func note(_ reading: Reading, isLossCounted: Bool = false) {
-    tally.readings += 1
-    switch reading.content {
-    case .bad: tally.badReadings += 1
-    case .gap(let lost): if !isLossCounted { tally.lostEdges += lost }
-    case .good, .doubtful, .edge, .total: break
-    }
-    // The value from before a gap is the last there is.
-    if case .gap = reading.content, lastReadings[reading.stream] != nil { return }
-    lastReadings[reading.stream] = reading
-  }
-
   package var report: StatusReport {
     let facts = facts()
     let waiting = outboxStatistics
@@ -61,15 +44,15 @@ extension Daemon {
         healing: healing.state, conflict: conflict.rival?.description, lastsToNotice: detectWithin,
         reduction: currentReduction, birth: birthState),
       buffer: StatusReport.Buffer(
-        readings: outbox.count + unnumbered.count + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
+        readings: outbox.count + numbering.waitingCount + leftOver.count, bytes: outbox.bytes, limit: plan.outbox.limit,
         underWay: underWay, stored: waiting.stored, oldestAge: waiting.oldestAge,
         dropped: waiting.droppedByName, storageError: storageError),
       resting: topics.topics.map { StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value) }
         .sorted { $0.topic < $1.topic },
       figures: figures,
-      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
+      rows: (plan.sensors.map(\.plan.stream) + plan.inputs.map(\.plan.stream)).map { index in
         let stream = plan.streams[index]
-        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: lastReadings[index])
+        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index))
       })
   }
 
@@ -105,9 +88,9 @@ extension Daemon {
       .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
       .counter("conflicts", "Connections that were lost to another client of the same id", tally.takeOvers),
       .counter("status_corrections", "Wrong statuses that were put right", tally.corrections),
-      .counter("readings", "Readings that were taken and numbered", tally.readings),
-      .counter("bad_readings", "Readings that say that a value could not be read", tally.badReadings),
-      .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", tally.lostEdges),
+      .counter("readings", "Readings that were taken and numbered", numbering.counts.readings),
+      .counter("bad_readings", "Readings that say that a value could not be read", numbering.counts.badReadings),
+      .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", numbering.counts.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", refused),
       .counter(
@@ -128,7 +111,7 @@ extension Daemon {
       .gauge("oldest_reading_seconds", "How long the oldest reading has waited", whole(waiting.oldestAge ?? .zero)),
       .counter("storage_writes", "Transactions that were written to the disk", waiting.writes),
       .counter("storage_written_bytes", "What they wrote", waiting.bytesWritten),
-      .gauge("unnumbered_readings", "Readings that wait for a number from the storage", unnumbered.count),
+      .gauge("unnumbered_readings", "Readings that wait for a number from the storage", numbering.waitingCount),
       .gauge("under_way_messages", "Readings that are sent and not acknowledged", underWay),
       .gauge("storage_failing", "Whether the storage cannot be written", storageError == nil ? 0 : 1),
       .gauge("failing_readings", "Sensors and inputs that cannot be read now", failingReadings),
@@ -154,9 +137,7 @@ extension Daemon {
     ]
   }
 
-  private var failingReadings: Int {
-    sensors.count { $0.failure != nil } + inputs.failures.count
-  }
+  private var failingReadings: Int { sampling.failing + lines.failing }
 
   private func whole(_ duration: Duration) -> Double { Double(duration.components.seconds) }
 

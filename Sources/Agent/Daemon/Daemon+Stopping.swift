@@ -23,7 +23,7 @@ extension Daemon {
     let isConnected = connection != nil && !farewell.isLeaving
     farewellTimer?.cancel()
     farewell.end()
-    inputs.monitor?.stop()
+    monitor?.stop()
     let limit = plan.shutdownTimeout
     homie?.assumeIsolated { $0.leave(within: limit) }
     perform(

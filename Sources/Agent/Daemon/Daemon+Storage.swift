@@ -88,10 +88,7 @@ extension Daemon {
   }
 
   private func adopt(_ stored: StoredOutbox, _ state: StoredState) {
-    numbers.adopt(state.sequences)
-    // Asks for all blocks anew.
-    numbers.storageIsUnavailable()
-    nextToken = max(nextToken, (stored.sections.last?.last ?? 0) + 1)
+    numbering.adopt(state.sequences, lastToken: stored.sections.last?.last)
     if stored.unreadable > 0 {
       logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
     }
@@ -106,7 +103,7 @@ extension Daemon {
     client?.assumeIsolated { $0.storeBeginsAnew() }
     isReopening = false
     reopening.opened(at: .now)
-    inputs.storedCounts = [:]
+    lines.storeBeginsAnew()
     storageWorks()
     storeClearings()
     storeCounts()

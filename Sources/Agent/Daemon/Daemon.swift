@@ -1,3 +1,4 @@
+import Core
 import DequeModule
 import Discovery
 import Instants
@@ -47,8 +48,6 @@ package actor Daemon {
     package var streams: [Stream]
     package var sensors: [PlannedSensor]
     package var inputs: [PlannedInput]
-    /// Places that the monitor of inputs has, free ones included.
-    package var places = 0
     /// nil: Home Assistant is told nothing.
     package var homeAssistant: HomeAssistantDevice?
     /// nil: it is no Homie device.
@@ -130,26 +129,20 @@ package actor Daemon {
   package var homie: HomieLink?
 
   // Readings
-  package var sensors: [SensorState]
-  /// By the id of their jobs.
-  var sensorIndex: [String: Int]
-  /// What happens when, again and again.
-  var scheduled: [ScheduledWork]
-  package var schedule: SampleSchedule
+  package var sampling: Sampling
+  /// Of the sensors that `sampling` has.
+  var jobs: [SensorID: ReadJob]
   var sampleTimer: Scheduled<Void>?
   package var reader: BlockingReader?
-  /// Sensors whose read is under way, and since when; one that takes too long is reported by the reader and leaves.
-  package var reading: [Int: SuspendingClock.Instant] = [:]
-  package var inputs: InputsState
-  package var numbers: SequenceAllocator
+  package var lines: Lines
+  /// nil: there are no lines, or they are released.
+  package var monitor: GPIOMonitor?
+  package var numbering: Numbering
   var reserveTimer: Scheduled<Void>?
-  /// Readings whose numbers are still being reserved on the disk.
-  var unnumbered = UnnumberedReadings()
   package var outbox: Outbox
   /// Readings of another identity that were set aside at the start.
   package let setAside: Int
-  /// The times that readings are stored with, and those that they are sent with.
-  package var labels: TimeLabels
+  /// The times that readings are sent with.
   var sentLabels: TimeLabels
   /// What `wallClock` was told last.
   var lastClock: WallClock?
@@ -163,9 +156,6 @@ package actor Daemon {
   package var underWay: Int
   package var refused: UInt64 = 0
   var tally = Tally()
-  /// The last of each stream.
-  var lastReadings: [Reading?]
-  package var nextToken: Session.Token
 
   var aliveMark: AliveMark
   var serviceState = ServiceState()
@@ -207,7 +197,6 @@ package actor Daemon {
     storageError = (storeError ?? outboxError)?.description
     damage = outboxError.flatMap { $0.isDamage ? $0 : nil }
     hasOpenedStore = storeError == nil
-    self.numbers = numbers
     self.start = start
     conflict = ConflictWatch(instances: state.instances.union([plan.presence.instance]))
     self.eventLoop = eventLoop
@@ -224,23 +213,21 @@ package actor Daemon {
     leftOver = Deque(session.waiting)
     underWay = session.underWay.count
     // Tokens that are stored are bounded: there is one behind them.
-    nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1, (outbox.lastToken ?? 0) + 1)
+    var nextToken = max(FirstToken.readings, (session.messages.last?.token ?? 0) + 1, (outbox.lastToken ?? 0) + 1)
     // Past every number that the store may have, should it be opened later.
     if storeError != nil || outboxError != nil {
       nextToken = 1 << 52 + Session.Token(max(0, WallClock.now().time(of: .now).milliseconds))
     }
-    sensors = plan.sensors.map(SensorState.init)
-    lastReadings = Array(repeating: nil, count: plan.streams.count)
-    sensorIndex = Dictionary(plan.sensors.enumerated().map { ($1.job.id, $0) }) { first, _ in first }
-    scheduled = plan.scheduled
-    schedule = SampleSchedule(intervals: scheduled.map(\.interval), start: .now)
+    numbering = Numbering(plan.streams, numbers, firstToken: nextToken)
+    var generator = SystemRandomNumberGenerator()
+    lines = Lines(plan.inputs.map(\.plan), stored: state.counts, using: &generator)
+    sampling = Sampling(plan.sensors.map(\.plan), plan.chores(lines), start: .now)
+    jobs = plan.jobs
     self.outbox = outbox
     self.setAside = setAside
     self.clearings.found(clearings)
     retained = RetainedReadings(rate: plan.outbox.drainRate, at: .now)
-    labels = TimeLabels(streams: plan.streams.count)
-    sentLabels = labels
-    inputs = InputsState(plan, state.counts)
+    sentLabels = TimeLabels(streams: plan.streams.count)
     aliveMark = AliveMark(runtimeFolder: plan.runtimeFolder)
     metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
   }
@@ -287,7 +274,7 @@ package actor Daemon {
     farewellTimer?.cancel()
     reserveTimer?.cancel()
     reader?.shutdown()
-    inputs.monitor?.stop()
+    monitor?.stop()
     end.give(clean)
   }
 
@@ -344,14 +331,14 @@ enum FirstToken {
 /// What is left of a clean stop for the next start.
 extension Daemon {
   /// Numbers as they are, so that the next start goes on without a gap.
-  var exactNumbers: [String: UInt64] { numbers.exact }
+  var exactNumbers: [String: UInt64] { numbering.exact }
 
   /// Readings that were taken and that the broker does not have.
-  var unsent: Int { outbox.count + unnumbered.count + leftOver.count + underWay }
+  var unsent: Int { outbox.count + numbering.waitingCount + leftOver.count + underWay }
 
   /// Those of them that end with the process.
   var inMemory: Int {
-    (outbox.disk.isOpen ? outbox.disk.unwritten : outbox.count) + unnumbered.count
+    (outbox.disk.isOpen ? outbox.disk.unwritten : outbox.count) + numbering.waitingCount
       + (plan.client.store == nil ? max(0, underWay - outbox.underWay.count - lateUnderWay) : 0)
   }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Core
 import Discovery
 import MQTT
 import MQTTCore
@@ -24,8 +25,8 @@ extension Configuration {
     }
     thermometers.keep(only: sensors.compactMap(\.source.thermometer))
     var plannedInputs: [PlannedInput] = []
-    for (place, input) in inputs.enumerated() {
-      plannedInputs.append(input.planned(stream: streams.count, place: place))
+    for input in inputs {
+      plannedInputs.append(input.planned(stream: streams.count))
       var stream = try stream(input.name, isRetained: input.isRetained, device: device)
       stream.levels = input.levels
       stream.timePrecision = .microseconds
@@ -35,7 +36,7 @@ extension Configuration {
     return Daemon.Plan(
       client: Client.Configuration(link, tls: tls), connect: connectPacket(device: device),
       presence: try presenceMessages(device: device, instance: instance), streams: streams,
-      sensors: plannedSensors, inputs: plannedInputs, places: plannedInputs.count,
+      sensors: plannedSensors, inputs: plannedInputs,
       homeAssistant: told, homie: try homiePlan(device: device), root: root,
       countCheckpoint: countCheckpoint,
       health: HealthPlan(
@@ -94,39 +95,72 @@ extension Configuration {
 }
 
 extension Daemon.Plan {
-  /// What is to be done again and again.
-  var scheduled: [ScheduledWork] {
-    var work = sensors.enumerated().map { ScheduledWork(interval: $1.interval, action: .read(sensor: $0)) }
-    var counts = false
-    for input in inputs {
-      guard let counter = input.counter else { continue }
-      counts = true
-      work.append(ScheduledWork(interval: counter.interval, action: .publishTotal(input: input.place)))
-    }
-    if counts, let countCheckpoint { work.append(ScheduledWork(interval: countCheckpoint, action: .storeCounts)) }
-    if health.interval > .zero { work.append(ScheduledWork(interval: health.interval, action: .tellHealth)) }
-    if health.metricsFile != nil {
-      work.append(ScheduledWork(interval: health.metricsInterval, action: .writeMetrics))
-    }
-    return work
+  /// What is to be done again and again, besides reading sensors.
+  func chores(_ lines: Lines) -> [Chore] {
+    let counters = lines.counters
+    var chores = counters.map { Chore(interval: $0.interval, action: .publishTotal($0.line)) }
+    if !counters.isEmpty, let countCheckpoint { chores.append(Chore(interval: countCheckpoint, action: .storeCounts)) }
+    if health.interval > .zero { chores.append(Chore(interval: health.interval, action: .tellHealth)) }
+    if health.metricsFile != nil { chores.append(Chore(interval: health.metricsInterval, action: .writeMetrics)) }
+    return chores
   }
+
+  /// How each sensor is read.
+  var jobs: [SensorID: ReadJob] { Dictionary(sensors.map { ($0.plan.id, $0.job) }) { first, _ in first } }
+}
+
+/// A sensor of the configuration, ready to be read.
+package struct PlannedSensor: Sendable {
+  /// What it was made of: as long as that is the same, it goes on.
+  package let origin: SensorConfiguration
+  package var plan: SensorPlan
+  /// Under the id of the plan.
+  package private(set) var job: ReadJob
+
+  fileprivate init(origin: SensorConfiguration, plan: SensorPlan, job: ReadJob) {
+    self.origin = origin
+    self.plan = plan
+    self.job = job
+  }
+
+  /// Another sensor under the same name: what an earlier source still reads is none of this one's.
+  mutating func becomeAnother(_ number: UInt64) {
+    job.id += "#\(number)"
+    plan.id = SensorID(job.id)
+  }
+
+  /// The same sensor as before: its source may know something from its last read, or be in the middle of one.
+  mutating func goOn(as before: PlannedSensor) {
+    job = before.job
+    plan.id = before.plan.id
+  }
+}
+
+/// A GPIO line of the configuration, ready to be watched.
+package struct PlannedInput: Sendable {
+  /// What it was made of.
+  package let origin: InputConfiguration
+  package var plan: LinePlan
 }
 
 extension SensorConfiguration {
   fileprivate func planned(stream: Int, root: FileRoot, thermometers: W1Conversions) -> PlannedSensor {
     PlannedSensor(
-      origin: self, stream: stream,
-      job: ReadJob(id: name, source: source.source(in: root, thermometers: thermometers), timeout: timeout),
-      interval: interval, change: change, maxAge: maxAge, unit: unit,
-      conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
-      decimals: decimals)
+      origin: self,
+      plan: SensorPlan(
+        id: SensorID(name), name: name, stream: stream, interval: interval, change: change, maxAge: maxAge, unit: unit,
+        conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
+        decimals: decimals),
+      job: ReadJob(id: name, source: source.source(in: root, thermometers: thermometers), timeout: timeout))
   }
 }
 
 extension InputConfiguration {
-  fileprivate func planned(stream: Int, place: Int) -> PlannedInput {
+  fileprivate func planned(stream: Int) -> PlannedInput {
     PlannedInput(
-      origin: self, stream: stream, place: place, gpio: gpio,
-      counter: gpio.mode == .counter ? PlannedInput.Counter(interval: interval, scale: scale, unit: unit) : nil)
+      origin: self,
+      plan: LinePlan(
+        name: name, stream: stream, request: gpio,
+        counter: gpio.mode == .counter ? LinePlan.Counter(interval: interval, scale: scale, unit: unit) : nil))
   }
 }

@@ -1,38 +1,25 @@
 import Configuration
 import MQTTCore
 
-/// A new plan in the place of the one that runs: who stays keeps its index, its place and its state.
+/// A new plan in the place of the one that runs: who stays keeps its index and its id.
 struct PlanChange {
   /// The new plan with the indices of the old one.
   private(set) var plan: Daemon.Plan
-  /// Indices of sensors that go on, by the new index: the old one.
-  private(set) var keptSensors: [Int: Int] = [:]
-  /// Places of inputs that go on.
-  private(set) var keptPlaces: Set<Int> = []
-  /// Places to let go of.
-  private(set) var releasedPlaces: [Int] = []
-  /// Lines to watch, at places that were free.
-  private(set) var addedInputs: [PlannedInput] = []
   /// Topics that keep a reading which nobody stands for any more.
   private(set) var cleared: [TopicName] = []
   private(set) var added: [String] = []
   private(set) var changed: [String] = []
   private(set) var removed: [String] = []
 
-  /// - Parameters:
-  ///   - freePlaces: places of the monitor that no line has; nil: there is no monitor.
-  ///   - number: of this change, for the names of jobs.
-  init(
-    from old: Daemon.Plan, to new: Daemon.Plan, freePlaces: Set<Int>?, number: UInt64
-  ) {
+  /// - Parameter number: of this change, for the ids of sensors.
+  init(from old: Daemon.Plan, to new: Daemon.Plan, number: UInt64) {
     plan = new
     // Not of the configuration: what the device's id was made from, for a store that begins anew.
     plan.identity = old.identity
     let indices = placeStreams(old, new)
-    for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
-    for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }
+    for index in plan.sensors.indices { plan.sensors[index].plan.stream = indices[new.sensors[index].plan.stream] }
+    for index in plan.inputs.indices { plan.inputs[index].plan.stream = indices[new.inputs[index].plan.stream] }
     placeSensors(old, number)
-    placeInputs(old, freePlaces)
     tellDifferences(old, new)
   }
 
@@ -78,48 +65,14 @@ struct PlanChange {
   // MARK: Sensors
 
   private mutating func placeSensors(_ old: Daemon.Plan, _ number: UInt64) {
-    let known = Dictionary(old.sensors.enumerated().map { ($1.origin.name, $0) }) { first, _ in first }
+    let known = Dictionary(old.sensors.map { ($0.origin.name, $0) }) { first, _ in first }
     for index in plan.sensors.indices {
-      if let before = known[plan.sensors[index].origin.name], old.sensors[before].origin == plan.sensors[index].origin {
-        keptSensors[index] = before
-        // The source may know something from its last read, or be in the middle of one.
-        plan.sensors[index].job = old.sensors[before].job
+      if let before = known[plan.sensors[index].origin.name], before.origin == plan.sensors[index].origin {
+        plan.sensors[index].goOn(as: before)
       } else {
-        // What an earlier source of this name still reads is none of the new one's.
-        plan.sensors[index].job.id += "#\(number)"
+        plan.sensors[index].becomeAnother(number)
       }
     }
-  }
-
-  // MARK: Inputs
-
-  private mutating func placeInputs(_ old: Daemon.Plan, _ freePlaces: Set<Int>?) {
-    guard let freePlaces else {
-      // The monitor is a new one, and counts from 0.
-      for index in plan.inputs.indices { plan.inputs[index].place = index }
-      addedInputs = plan.inputs
-      plan.places = plan.inputs.count
-      return
-    }
-    let known = Dictionary(old.inputs.map { ($0.origin.name, $0) }) { first, _ in first }
-    var free = freePlaces.sorted()
-    var next = old.places
-    for index in plan.inputs.indices {
-      if let before = known[plan.inputs[index].origin.name], before.gpio == plan.inputs[index].gpio {
-        plan.inputs[index].place = before.place
-        keptPlaces.insert(before.place)
-        continue
-      }
-      if let unused = free.popLast() {
-        plan.inputs[index].place = unused
-      } else {
-        plan.inputs[index].place = next
-        next += 1
-      }
-      addedInputs.append(plan.inputs[index])
-    }
-    releasedPlaces = old.inputs.map(\.place).filter { !keptPlaces.contains($0) }
-    plan.places = next
   }
 
   // MARK: For people

@@ -57,8 +57,8 @@ extension Daemon {
   /// Once every sensor and every line has answered, be it that it cannot be read. The broker has no say: a board starts
   /// without its network as well.
   func readyIfSensing() {
-    guard !serviceState.isReady, reading.isEmpty else { return }
-    if inputs.found.union(inputs.failures.keys).count == plan.inputs.count { becomeReady() }
+    guard !serviceState.isReady, !sampling.isReading, lines.haveAnswered else { return }
+    becomeReady()
   }
 
   private func becomeReady() {
@@ -73,7 +73,7 @@ extension Daemon {
   private func lookAfterMoving() {
     guard let interval = service.watchdogInterval else { return }
     let look = Liveness.Look(
-      gpioTurns: inputs.monitor?.turns, oldestRead: reading.values.min(),
+      gpioTurns: monitor?.turns, oldestRead: sampling.oldestRead,
       readLimit: plan.sensors.reduce(.zero) { $0 + $1.job.timeout }, sent: isSending ? serviceState.handedOver : nil,
       connectionDue: departure.isLeaving ? nil : serviceState.connectionDue)
     var stall = serviceState.liveness.look(look, at: .now)

@@ -21,10 +21,9 @@ private struct World {
   }
 
   @discardableResult
-  mutating func change(to text: String, freePlaces: Set<Int>? = []) throws -> PlanChange {
+  mutating func change(to text: String) throws -> PlanChange {
     number += 1
-    let change = PlanChange(
-      from: plan, to: try Self.plan(text), freePlaces: freePlaces, number: number)
+    let change = PlanChange(from: plan, to: try Self.plan(text), number: number)
     plan = change.plan
     return change
   }
@@ -37,7 +36,7 @@ struct PlanChangeTests {
     "  - {name: \(name), type: system, value: load1\(more)}\n"
   }
 
-  @Test("what stays keeps its index, its job and its place, wherever it stands in the file")
+  @Test("what stays keeps its index and its job, wherever it stands in the file")
   func kept() throws {
     var world = try World(
       "sensors:\n" + Self.sensor("a") + Self.sensor("b") + "inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n")
@@ -48,14 +47,10 @@ struct PlanChangeTests {
     #expect(change.added == ["new"])
     #expect(change.removed == [])
     #expect(change.changed == ["y"])
-    #expect(change.keptSensors == [1: 1, 2: 0])
-    #expect(change.keptPlaces == [0, 1])
-    #expect(change.addedInputs.isEmpty)
-    #expect(change.releasedPlaces.isEmpty)
-    #expect(world.plan.sensors.map(\.stream) == [4, 1, 0])
+    #expect(world.plan.sensors.map(\.plan.stream) == [4, 1, 0])
     #expect(world.plan.sensors.map(\.job.id) == ["new#1", "b", "a"])
-    #expect(world.plan.inputs.map(\.place) == [1, 0])
-    #expect(world.plan.inputs.map(\.stream) == [3, 2])
+    #expect(world.plan.sensors.map(\.plan.id.text) == ["new#1", "b", "a"])
+    #expect(world.plan.inputs.map(\.plan.stream) == [3, 2])
     #expect(world.plan.streams.prefix(4).map(\.name) == before.streams.map(\.name))
     #expect(change.cleared.map(\.description) == ["limpet/board/y"], "the broker keeps it no more")
   }
@@ -65,9 +60,9 @@ struct PlanChangeTests {
     var world = try World("sensors:\n" + Self.sensor("a"))
     let change = try world.change(to: "sensors:\n" + Self.sensor("a", ", interval: 3s"))
     #expect(change.changed == ["a"])
-    #expect(change.keptSensors.isEmpty)
-    #expect(world.plan.sensors[0].stream == 0)
+    #expect(world.plan.sensors[0].plan.stream == 0)
     #expect(world.plan.sensors[0].job.id == "a#1")
+    #expect(world.plan.sensors[0].plan.id.text == "a#1")
     #expect(change.cleared.isEmpty)
   }
 
@@ -83,7 +78,7 @@ struct PlanChangeTests {
     // It comes back under its own index.
     try world.change(to: "sensors:\n" + Self.sensor("d", ", keep: latest") + Self.sensor("a"))
     #expect(world.plan.streams.map(\.name) == ["a", "b", "c", "d"])
-    #expect(world.plan.sensors.map(\.stream) == [3, 0])
+    #expect(world.plan.sensors.map(\.plan.stream) == [3, 0])
     #expect(world.plan.outbox.keepsLatest == [false, false, false, true])
   }
 
@@ -92,25 +87,8 @@ struct PlanChangeTests {
     var world = try World("inputs:\n  - {name: x, line: A}\n")
     let moved = try world.change(to: "inputs:\n  - {name: x, line: A}\ntopic: new/{name}\n")
     #expect(moved.cleared.map(\.description) == ["limpet/board/x"])
-    #expect(moved.keptPlaces == [0])
     let taken = try world.change(to: "inputs:\n  - {name: y, line: A}\ntopic: \"new/x\"\n")
     #expect(taken.cleared.isEmpty)
-  }
-
-  @Test("a line whose request is another one gets a place of its own; one that was let go of is free when it says so")
-  func places() throws {
-    var world = try World("inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n")
-    let other = try world.change(to: "inputs:\n  - {name: x, line: A, pull: up}\n  - {name: y, line: B}\n")
-    #expect(other.releasedPlaces == [0])
-    #expect(other.addedInputs.map(\.place) == [2])
-    #expect(world.plan.inputs.map(\.place) == [2, 1])
-    // Place 0 has not been let go of yet.
-    try world.change(to: "inputs:\n  - {name: x, line: A, pull: down}\n  - {name: y, line: B}\n")
-    #expect(world.plan.inputs.map(\.place) == [3, 1])
-    try world.change(
-      to: "inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n", freePlaces: [0, 2])
-    #expect(world.plan.inputs.map(\.place) == [2, 1])
-    #expect(world.plan.places == 4)
   }
 
   @Test("what the device's id was made from goes on: a storage that is begun anew gets it")
@@ -121,21 +99,11 @@ struct PlanChangeTests {
     #expect(world.plan.identity == StoredIdentity(id: "board", source: .random, serial: "1-2"))
   }
 
-  @Test("without a monitor places begin at 0")
-  func noMonitor() throws {
-    var world = try World("sensors: []\n")
-    let change = try world.change(to: "inputs:\n  - {name: x, line: A}\n  - {name: y, line: B}\n", freePlaces: nil)
-    #expect(change.addedInputs.map(\.place) == [0, 1])
-    #expect(world.plan.places == 2)
-  }
-
-  @Test("1,000 random changes: no two share an index or a place, names keep theirs, nothing grows")
+  @Test("1,000 random changes: no two share an index or an id, names keep theirs, nothing grows")
   func random() throws {
     var generator = SplitMix64(seed: 8)
     var world = try World("sensors: []\ninputs: []\n")
     var indices: [String: Int] = [:]
-    var free: Set<Int> = []
-    var pending: [Int] = []
     for _ in 0..<1000 {
       let names = (0..<12).filter { _ in Bool.random(using: &generator) }
       let sensors = names.filter { $0 % 2 == 0 }.map {
@@ -144,26 +112,20 @@ struct PlanChangeTests {
       let inputs = names.filter { $0 % 2 == 1 }.map {
         "  - {name: i\($0), line: L\($0), active_low: \(Bool.random(using: &generator))}\n"
       }
-      let change = try world.change(
+      try world.change(
         to: "sensors:\(sensors.isEmpty ? " []" : "")\n" + sensors.joined() + "inputs:\(inputs.isEmpty ? " []" : "")\n"
-          + inputs.joined(), freePlaces: free)
-      free.subtract(change.addedInputs.map(\.place))
-      free.formUnion(pending)
-      pending = change.releasedPlaces
+          + inputs.joined())
       let plan = world.plan
-      let streams = plan.sensors.map(\.stream) + plan.inputs.map(\.stream)
+      let streams = plan.sensors.map(\.plan.stream) + plan.inputs.map(\.plan.stream)
       #expect(Set(streams).count == streams.count)
       #expect(Set(streams) == Set(plan.streams.indices.filter { !plan.streams[$0].isRemoved }))
-      for sensor in plan.sensors { #expect(plan.streams[sensor.stream].name == sensor.origin.name) }
-      for input in plan.inputs { #expect(plan.streams[input.stream].name == input.origin.name) }
+      for sensor in plan.sensors { #expect(plan.streams[sensor.plan.stream].name == sensor.origin.name) }
+      for input in plan.inputs { #expect(plan.streams[input.plan.stream].name == input.origin.name) }
       for (name, index) in indices { #expect(plan.streams[index].name == name) }
       for stream in streams { indices[plan.streams[stream].name] = stream }
-      let places = plan.inputs.map(\.place)
-      #expect(Set(places).count == places.count)
-      #expect(Set(places).isDisjoint(with: free))
-      #expect(places.allSatisfy { $0 < plan.places })
+      #expect(Set(plan.sensors.map(\.plan.id)).count == plan.sensors.count)
+      #expect(plan.sensors.allSatisfy { $0.plan.id.text == $0.job.id })
     }
     #expect(world.plan.streams.count <= 12)
-    #expect(world.plan.places <= 24)
   }
 }

@@ -1,0 +1,192 @@
+import Instants
+import Measuring
+import Outbox
+import Readings
+
+/// What is done when an interval is over, besides reading sensors.
+package struct Chore: Sendable, Equatable {
+  package enum Action: Sendable, Equatable {
+    case publishTotal(LineID)
+    case storeCounts
+    case tellHealth
+    case writeMetrics
+  }
+
+  package let interval: Duration
+  package let action: Action
+
+  package init(interval: Duration, action: Action) {
+    self.interval = interval
+    self.action = action
+  }
+}
+
+/// When which sensor is read, and which of its samples are worth a reading.
+///
+/// It is told of time at its deadline, and of the samples that reads gave. A read that takes too long is somebody else's
+/// to end: it comes back as a sample that failed.
+package struct Sampling: Sendable {
+  package enum Effect: Sendable, Equatable {
+    /// None of these is being read now.
+    case read([SensorID])
+    case perform(Chore.Action)
+  }
+
+  /// All that belongs to one sensor.
+  fileprivate struct Sensor {
+    var plan: SensorPlan
+    var averaging: Averaging?
+    var policy: ReadingPolicy
+    /// Why it could not be read the last time; nil: it could.
+    var failure: String?
+    /// A read is under way.
+    var readSince: SuspendingClock.Instant?
+
+    init(_ plan: SensorPlan) {
+      self.plan = plan
+      averaging = plan.average.map { Averaging($0, interval: plan.interval) }
+      policy = ReadingPolicy(change: plan.change, maxAge: plan.maxAge)
+    }
+  }
+
+  private var sensors: [Sensor]
+  private var indices: [SensorID: Int]
+  private var chores: [Chore]
+  /// Of the sensors, and of the chores behind them.
+  private var schedule: SampleSchedule
+
+  /// Everything is due at `start`.
+  package init(_ sensors: [SensorPlan], _ chores: [Chore], start: BootClock.Instant) {
+    self.sensors = sensors.map(Sensor.init)
+    indices = Self.indices(of: sensors)
+    self.chores = chores
+    schedule = SampleSchedule(intervals: sensors.map(\.interval) + chores.map(\.interval), start: start)
+  }
+
+  /// Goes on with others: a sensor whose id is known keeps its state and its times, whatever its place in the list; one
+  /// that is new is due now.
+  package mutating func adopt(_ sensors: [SensorPlan], _ chores: [Chore], at now: BootClock.Instant) {
+    let (before, known) = (self.sensors, indices)
+    var intervals = sensors.map { (interval: $0.interval, isNew: known[$0.id] == nil) }
+    intervals += chores.map { chore in
+      (interval: chore.interval, isNew: !self.chores.contains { $0.isContinued(by: chore) })
+    }
+    self.sensors = sensors.map { plan in
+      guard let index = known[plan.id] else { return Sensor(plan) }
+      var sensor = before[index]
+      sensor.plan = plan
+      return sensor
+    }
+    indices = Self.indices(of: sensors)
+    self.chores = chores
+    schedule = schedule.continued(intervals, at: now)
+  }
+
+  private static func indices(of sensors: [SensorPlan]) -> [SensorID: Int] {
+    Dictionary(sensors.enumerated().map { ($1.id, $0) }) { first, _ in first }
+  }
+
+  // MARK: Time
+
+  /// When something is due; nil: there is nothing to do, ever.
+  package var deadline: BootClock.Instant? { schedule.next }
+
+  /// What is due. A read that is a moment late is not begun again, and is no failure either.
+  ///
+  /// - Parameter awake: the same moment on the clock that stands still in a suspend: a read the machine slept through has
+  ///   not hung.
+  package mutating func tick(
+    at now: BootClock.Instant, awake: SuspendingClock.Instant, into effects: inout [Effect]
+  ) {
+    var due: [SensorID] = []
+    for index in schedule.take(at: now) {
+      guard index < sensors.count else {
+        effects.append(.perform(chores[index - sensors.count].action))
+        continue
+      }
+      guard sensors[index].readSince == nil else { continue }
+      sensors[index].readSince = awake
+      due.append(sensors[index].plan.id)
+    }
+    if !due.isEmpty { effects.append(.read(due)) }
+  }
+
+  // MARK: Samples
+
+  /// A read is over.
+  ///
+  /// - Parameters:
+  ///   - isWanted: false: the device has said its farewell. A reading that came behind it would get a number that the next
+  ///     start has as a gap.
+  ///   - now: the time of what could not be read.
+  /// - Returns: the reading that the sample is worth, if it is worth one.
+  package mutating func take(
+    _ sample: Sample, isWanted: Bool, at now: BootClock.Instant, into notes: inout [ReadingNote]
+  ) -> UnnumberedReading? {
+    // Of a sensor that is not the same any more.
+    guard let index = indices[sample.sensor] else { return nil }
+    sensors[index].readSince = nil
+    return isWanted ? sensors[index].take(sample.outcome, at: now, into: &notes) : nil
+  }
+
+  // MARK: How it stands
+
+  /// A read is under way.
+  package var isReading: Bool { sensors.contains { $0.readSince != nil } }
+
+  /// When the oldest read began that is under way.
+  package var oldestRead: SuspendingClock.Instant? { sensors.lazy.compactMap(\.readSince).min() }
+
+  /// Sensors that could not be read the last time.
+  package var failing: Int { sensors.count { $0.failure != nil } }
+}
+
+extension Sampling.Sensor {
+  fileprivate mutating func take(
+    _ outcome: Result<Measurement, SensorError>, at now: BootClock.Instant, into notes: inout [ReadingNote]
+  ) -> UnnumberedReading? {
+    var content: Reading.Content
+    let time: BootClock.Instant
+    var unit = plan.unit
+    switch outcome {
+    case .success(let measurement):
+      content = plan.conditioning.content(of: measurement)
+      time = measurement.time
+      unit = unit ?? measurement.unit
+    case .failure(let error):
+      content = .bad("\(error)")
+      time = now
+    }
+    note(content, into: &notes)
+    if averaging != nil {
+      guard let average = averaging?.take(content, at: time) else { return nil }
+      content = average
+    }
+    if let decimals = plan.decimals { content = content.rounded(decimals: decimals) }
+    guard policy.publishes(content, at: time) else { return nil }
+    return UnnumberedReading(stream: plan.stream, content: content, unit: unit, time: time)
+  }
+
+  /// Says once that the sensor fails, and once that it works again.
+  private mutating func note(_ content: Reading.Content, into notes: inout [ReadingNote]) {
+    switch content {
+    case .good, .doubtful, .edge, .total, .gap:
+      guard failure != nil else { return }
+      failure = nil
+      notes.append(.canBeReadAgain(name: plan.name))
+    case .bad(let reason):
+      guard failure != reason else { return }
+      failure = reason
+      notes.append(.fails(name: plan.name, reason: reason))
+    }
+  }
+}
+
+extension Chore {
+  /// A total keeps its times as long as its line is the same, everything else as long as its interval is.
+  fileprivate func isContinued(by other: Chore) -> Bool {
+    guard action == other.action else { return false }
+    if case .publishTotal = action { return true }
+    return interval == other.interval
+  }
+}
