@@ -62,6 +62,10 @@ extension Daemon {
       case .reads(let name, let line): logger.notice("\(name): reads \(line)")
       case .fails(let name, let reason): logger.warning("\(name): \(reason)")
       case .canBeReadAgain(let name): logger.notice("\(name): can be read again")
+      case .bufferIsFull(let dropped, let isMemoryBound):
+        let limit = isMemoryBound ? "memory" : "storage.max_size"
+        logger.error(
+          "the buffer is full (\(limit)): \(dropped) of the oldest readings were given up since the start")
       }
     }
   }
@@ -79,10 +83,11 @@ extension Daemon {
   func numberReadings() {
     guard numbering.hasWaiting else { return reserveNumbers() }
     let now = BootClock.now
+    var notes: [ReadingNote] = []
     numbering.number(
-      into: &outbox, wallClock(at: now), limit: plan.outbox.memoryLimit ?? plan.outbox.limit, at: now)
+      into: &outbox, wallClock(at: now), limit: plan.outbox.memoryLimit ?? plan.outbox.limit, at: now, notes: &notes)
     reserveNumbers()
-    reportDrops()
+    log(notes)
   }
 
   private func reserveNumbers() {
@@ -110,14 +115,5 @@ extension Daemon {
     reserveTimer = numbering.deadline.map { deadline in
       after(max(.zero, BootClock.now.duration(to: deadline))) { $0.numberReadings() }
     }
-  }
-
-  /// At the first reading that is lost, and then at each doubling.
-  private func reportDrops() {
-    guard outbox.dropped >= max(1, reportedDrops * 2) else { return }
-    reportedDrops = outbox.dropped
-    logger.error(
-      "the buffer is full (\(outbox.isMemoryBound ? "memory" : "storage.max_size")): \(outbox.dropped) of the oldest readings were given up since the start"
-    )
   }
 }

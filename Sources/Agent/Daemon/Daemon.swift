@@ -148,7 +148,6 @@ package actor Daemon {
   var lastClock: WallClock?
   var keepTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
   var drainTimer: Scheduled<Void>?
-  var reportedDrops: UInt64 = 0
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
   /// Those of them, and of what is under way, that a storage has which was opened late: the session does not know it.

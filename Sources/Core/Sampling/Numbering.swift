@@ -32,6 +32,8 @@ package struct Numbering: Sendable {
   private var labels: TimeLabels
   private var nextToken: Session.Token
   package private(set) var counts = Counts()
+  /// Readings that the outbox had given up when that was last said.
+  private var notedDrops: UInt64 = 0
 
   /// - Parameter firstToken: tokens are the order of readings, over restarts.
   package init(_ streams: [Stream], _ numbers: SequenceAllocator, firstToken: Session.Token) {
@@ -67,7 +69,8 @@ package struct Numbering: Sendable {
   ///
   /// - Parameter limit: bytes that may wait; a disk that does not answer must not fill the memory.
   package mutating func number(
-    into outbox: inout Outbox, _ clock: WallClock, limit: Int, at now: BootClock.Instant
+    into outbox: inout Outbox, _ clock: WallClock, limit: Int, at now: BootClock.Instant,
+    notes: inout [ReadingNote]
   ) {
     outbox.disk.notice(clock, at: now)
     while let reading = waiting.first, let number = numbers.next(names[reading.stream].text) {
@@ -84,6 +87,10 @@ package struct Numbering: Sendable {
     }
     for gone in waiting.giveUp(beyond: limit) {
       if case .gap(let lost) = gone.content { counts.lostEdges += lost } else { outbox.refuse(gone.stream) }
+    }
+    if outbox.dropped >= max(1, notedDrops * 2) {
+      notedDrops = outbox.dropped
+      notes.append(.bufferIsFull(dropped: notedDrops, isMemoryBound: outbox.isMemoryBound))
     }
   }
 

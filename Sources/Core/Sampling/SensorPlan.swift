@@ -63,4 +63,6 @@ package enum ReadingNote: Sendable, Equatable {
   case fails(name: String, reason: String)
   /// Said once.
   case canBeReadAgain(name: String)
+  /// Readings were given up for want of room, so many since the start. Said at the first, and then at each doubling.
+  case bufferIsFull(dropped: UInt64, isMemoryBound: Bool)
 }

@@ -15,6 +15,7 @@ private struct Bench {
   var outbox: Outbox
   let clock = WallClock(instant: at(0), sinceEpoch: .seconds(1_000_000), isSynchronized: true)
   var limit = 1_000_000
+  var notes: [ReadingNote] = []
 
   init(
     _ names: [String], stored: [String: StoredSequence] = [:], blockSize: UInt64 = 10, firstToken: Session.Token = 16
@@ -32,7 +33,7 @@ private struct Bench {
   }
 
   mutating func number(at seconds: Int = 1) {
-    numbering.number(into: &outbox, clock, limit: limit, at: at(seconds))
+    numbering.number(into: &outbox, clock, limit: limit, at: at(seconds), notes: &notes)
   }
 
   mutating func adopt(_ streams: [Stream]) {
@@ -113,6 +114,9 @@ struct NumberingTests {
     }
     #expect(bench.numbering.waitingCount == 3)
     #expect(bench.outbox.dropped == 7)
+    #expect(
+      bench.notes == [1, 2, 4].map { .bufferIsFull(dropped: $0, isMemoryBound: false) },
+      "at the first and each doubling")
     bench.reserve()
     bench.number()
     #expect(bench.taken().count == 4)
