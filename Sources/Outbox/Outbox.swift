@@ -20,42 +20,6 @@ package struct Outbox {
   package typealias Instant = BootClock.Instant
   package typealias Token = Session.Token
 
-  /// When readings are written.
-  package enum Writing: Sendable, Equatable {
-    case never
-    /// Before they are sent.
-    case always
-    /// When they have waited so long; after a minute without a connection, `outage`.
-    case after(Duration, outage: Duration)
-  }
-
-  /// What does not change.
-  package struct Rules: Sendable {
-    /// Bytes that may wait, more than zero.
-    package var limit: Int
-    /// Bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
-    package var memoryLimit: Int?
-    package var writing = Writing.never
-    /// Readings a second of a backlog, beside what is measured meanwhile.
-    package var drainRate = 500
-    /// Of each stream, by its index, whether only its newest reading is kept.
-    package var keepsLatest: [Bool]
-    /// After this long a reading is worth nothing; nil: it never is.
-    package var expiry: Duration?
-
-    package init(
-      limit: Int, memoryLimit: Int? = nil, writing: Writing = .never, drainRate: Int = 500, keepsLatest: [Bool],
-      expiry: Duration? = nil
-    ) {
-      self.limit = limit
-      self.memoryLimit = memoryLimit
-      self.writing = writing
-      self.drainRate = drainRate
-      self.keepsLatest = keepsLatest
-      self.expiry = expiry
-    }
-  }
-
   /// A reading that is to be sent now.
   package struct Taken {
     package let token: Token
@@ -63,17 +27,6 @@ package struct Outbox {
     /// None of its stream waits behind it.
     package let isNewest: Bool
     fileprivate let entry: OutboxQueue.Entry
-  }
-
-  /// The row of a reading that the session has taken over and not settled.
-  package struct Row {
-    package let stream: Int
-    package let bytes: Int
-
-    package init(stream: Int, bytes: Int) {
-      self.stream = stream
-      self.bytes = bytes
-    }
   }
 
   /// How a stream is passed over, since the broker takes nothing of it.
@@ -107,7 +60,7 @@ package struct Outbox {
   package private(set) var superseded: UInt64 = 0
   package private(set) var expired: UInt64 = 0
 
-  // What is on the disk, and on its way there: `Outbox+Storing`.
+  /// What is on the disk, and on its way there: `Outbox+Storing`.
   package var disk = OutboxDisk()
 
   package init(_ rules: Rules, at now: Instant) {
@@ -121,7 +74,6 @@ package struct Outbox {
   }
 
   package var isEmpty: Bool { count == 0 }
-
   /// Goes on with other rules, and with more streams behind those that there are; `nextNaming` asks for their numbers.
   package mutating func adopt(_ rules: Rules) {
     self.rules = rules

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Configuration
+@testable import Measuring
 
 /// A key of the whole tree of declarations, in lists too, with files that have a place for it.
 struct KeyPlace: CustomTestStringConvertible, Sendable {

@@ -1,7 +1,5 @@
 import Testing
 
-import struct TestScene.SplitMix64
-
 @testable import Core
 @testable import Instants
 @testable import Measuring
@@ -11,13 +9,19 @@ import struct TestScene.SplitMix64
 
 private func at(_ seconds: Int) -> BootClock.Instant { BootClock.Instant(nanoseconds: Int64(seconds) * 1_000_000_000) }
 
+private func gpio(_ line: String, bias: GPIOInput.Bias = .asIs, mode: GPIOInput.Mode = .state) -> GPIOInput {
+  GPIOInput(
+    chip: nil, line: .name(line), bias: bias, isActiveLow: false, debounce: .zero, mode: mode, isForced: false,
+    maxRate: 1000)
+}
+
 private func plan(_ name: String, _ line: String, stream: Int = 0, bias: GPIOInput.Bias = .asIs) -> LinePlan {
-  LinePlan(name: name, stream: stream, request: GPIOInput(line: .name(line), bias: bias))
+  LinePlan(name: name, stream: stream, request: gpio(line, bias: bias))
 }
 
 private func counter(_ name: String, _ line: String, stream: Int = 0, scale: Double = 1) -> LinePlan {
   LinePlan(
-    name: name, stream: stream, request: GPIOInput(line: .name(line), mode: .counter),
+    name: name, stream: stream, request: gpio(line, mode: .counter),
     counter: LinePlan.Counter(interval: .seconds(10), scale: scale, unit: "L"))
 }
 

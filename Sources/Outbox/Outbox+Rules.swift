@@ -1,0 +1,49 @@
+/// What an outbox is told of how readings wait, and what it tells of its rows.
+extension Outbox {
+  /// When readings are written.
+  package enum Writing: Sendable, Equatable {
+    case never
+    /// Before they are sent.
+    case always
+    /// When they have waited so long; after a minute without a connection, `outage`.
+    case after(Duration, outage: Duration)
+  }
+
+  /// What does not change.
+  package struct Rules: Sendable {
+    /// Bytes that may wait, more than zero.
+    package var limit: Int
+    /// Bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
+    package var memoryLimit: Int?
+    package var writing = Writing.never
+    /// Readings a second of a backlog, beside what is measured meanwhile.
+    package var drainRate = 500
+    /// Of each stream, by its index, whether only its newest reading is kept.
+    package var keepsLatest: [Bool]
+    /// After this long a reading is worth nothing; nil: it never is.
+    package var expiry: Duration?
+
+    package init(
+      limit: Int, memoryLimit: Int? = nil, writing: Writing = .never, drainRate: Int = 500, keepsLatest: [Bool],
+      expiry: Duration? = nil
+    ) {
+      self.limit = limit
+      self.memoryLimit = memoryLimit
+      self.writing = writing
+      self.drainRate = drainRate
+      self.keepsLatest = keepsLatest
+      self.expiry = expiry
+    }
+  }
+
+  /// The row of a reading that the session has taken over and not settled.
+  package struct Row {
+    package let stream: Int
+    package let bytes: Int
+
+    package init(stream: Int, bytes: Int) {
+      self.stream = stream
+      self.bytes = bytes
+    }
+  }
+}
