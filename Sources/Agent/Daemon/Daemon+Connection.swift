@@ -326,6 +326,8 @@ extension Daemon: ClientDelegate {
     return true
   }
 
-  /// Nothing waits that may go, nothing is under way, nothing is being read.
-  package var isIdle: Bool { unsent == outbox.restingCount && !sampling.isReading && monitor == nil }
+  /// Nothing waits that may go, nothing is under way, nothing is being read, and the broker has forgotten what it should.
+  package var isIdle: Bool {
+    unsent == outbox.restingCount && !sampling.isReading && monitor == nil && clearings.count == 0
+  }
 }

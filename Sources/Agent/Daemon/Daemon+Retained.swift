@@ -100,6 +100,7 @@ extension Daemon {
         """)
     }
     storeClearings()
+    if departure.isLeaving { perform(departure.settled(isIdle: isIdle)) }
   }
 
   /// Writes what has changed, as far as there is a store.
