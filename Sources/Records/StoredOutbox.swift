@@ -69,7 +69,7 @@ public struct OutboxSection: Sendable, Equatable {
 }
 
 /// What an outbox has on the disk when it is opened.
-public struct StoredOutbox: Sendable {
+public struct StoredOutbox: Sendable, Equatable {
   /// Names by their numbers: those that were asked for, and all others that have rows.
   public var streams: [Int: String] = [:]
   /// When the boots that rows speak of began, in microseconds since 1970, by their number; not there: nobody knows.
