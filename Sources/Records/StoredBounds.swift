@@ -1,12 +1,19 @@
 /// What a stored number can be. A file that lost bits says anything, and arithmetic on it would end the process at each
 /// start: what is outside is taken for a row that says nothing.
-enum StoredBounds {
+package enum StoredBounds {
   /// Of readings and messages: rows are counted from 1, and no agent comes near the end.
-  static let tokens: ClosedRange<Int64> = 1...1 << 62
+  package static let tokens: ClosedRange<Int64> = 1...1 << 62
   /// Of sequence numbers and epochs: the integers that every JSON reader has exactly.
-  static let counts: ClosedRange<Int64> = 1...(1 << 53) - 1
+  package static let counts: ClosedRange<Int64> = 1...(1 << 53) - 1
   /// Of streams: each section of the outbox counts by them.
-  static let streams: ClosedRange<Int64> = 1...65_535
+  package static let streams: ClosedRange<Int64> = 1...65_535
   /// Of boots.
-  static let boots: ClosedRange<Int64> = 1...1 << 31
+  package static let boots: ClosedRange<Int64> = 1...1 << 31
+
+  /// How many of them are kept, the newest: names of runs,
+  package static let instances = 64
+  /// messages beside the session,
+  package static let messagesAside = 1000
+  /// and boots. Readings of one before those keep the time that they were given then.
+  package static let keptBoots = 1000
 }

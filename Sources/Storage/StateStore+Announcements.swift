@@ -17,9 +17,14 @@ extension StateStore {
   /// The broker keeps nothing of it any more.
   public func removeAnnouncement(_ kind: StoredAnnouncement.Kind, topic: String) throws(StorageError) {
     try write("forget what home automation was told") { database throws(StorageError) in
-      try database.run(
-        "DELETE FROM announcement WHERE kind = ? AND topic = ?", .text(kind.rawValue), .text(topic))
+      try Self.forget(kind, topic: topic, in: database)
     }
+  }
+
+  static func forget(
+    _ kind: StoredAnnouncement.Kind, topic: String, in database: Database
+  ) throws(StorageError) {
+    try database.run("DELETE FROM announcement WHERE kind = ? AND topic = ?", .text(kind.rawValue), .text(topic))
   }
 
   /// By kind and topic.

@@ -5,9 +5,13 @@ extension StateStore {
   /// Keeps these topics and forgets those, in one transaction.
   public func setClearings(added: [String], removed: [String]) throws(StorageError) {
     try write("store what the broker is to forget") { database throws(StorageError) in
-      for topic in removed { try database.run("DELETE FROM clearing WHERE topic = ?", .text(topic)) }
-      for topic in added { try database.run("INSERT OR IGNORE INTO clearing (topic) VALUES (?)", .text(topic)) }
+      try Self.setClearings(added: added, removed: removed, in: database)
     }
+  }
+
+  static func setClearings(added: [String], removed: [String], in database: Database) throws(StorageError) {
+    for topic in removed { try database.run("DELETE FROM clearing WHERE topic = ?", .text(topic)) }
+    for topic in added { try database.run("INSERT OR IGNORE INTO clearing (topic) VALUES (?)", .text(topic)) }
   }
 
   /// In the order of their names.

@@ -49,31 +49,29 @@ extension StateStore {
 
   /// Makes these changes: all of them or, where it throws, none. They are on the disk when this returns.
   public func apply(_ batch: OutboxBatch) throws(StorageError) {
-    try verifyFile()
-    try write("store the outbox") { database throws(StorageError) in
-      for reading in batch.readings {
-        try database.run(
-          "INSERT OR REPLACE INTO reading (token, stream, data) VALUES (?, ?, ?)",
-          .integer(Int64(clamping: reading.token)),
-          .integer(Int64(reading.stream)), .blob(reading.data))
-      }
-      for range in batch.dropped { try Self.drop(range, batch.spared, database) }
-      for token in batch.finished {
-        try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: token)))
-      }
-      for token in batch.endedMessages {
-        try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
-      }
-      for (name, next) in batch.numbers {
-        try database.run(
-          "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)", .text(name),
-          .integer(Int64(clamping: next)))
-      }
-      if let start = batch.bootStart {
-        try database.run(
-          "UPDATE reading_boot SET start = ? WHERE number = (SELECT max(number) FROM reading_boot)", .integer(start))
-      }
+    try verifyFile("store the outbox")
+    try write("store the outbox") { database throws(StorageError) in try Self.apply(batch, to: database) }
+  }
+
+  static func apply(_ batch: OutboxBatch, to database: Database) throws(StorageError) {
+    for reading in batch.readings {
+      try database.run(
+        "INSERT OR REPLACE INTO reading (token, stream, data) VALUES (?, ?, ?)",
+        .integer(Int64(clamping: reading.token)),
+        .integer(Int64(reading.stream)), .blob(reading.data))
     }
+    for range in batch.dropped { try drop(range, batch.spared, database) }
+    for token in batch.finished { try endReading(token, in: database) }
+    for token in batch.endedMessages { try endMessage(token, in: database) }
+    try goOnExactly(at: batch.numbers, in: database)
+    if let start = batch.bootStart {
+      try database.run(
+        "UPDATE reading_boot SET start = ? WHERE number = (SELECT max(number) FROM reading_boot)", .integer(start))
+    }
+  }
+
+  static func endReading(_ token: UInt64, in database: Database) throws(StorageError) {
+    try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: token)))
   }
 
   /// The oldest rows of a stream, at most `limit`.
@@ -148,8 +146,9 @@ extension StateStore {
       try database.run(
         "INSERT INTO reading_boot (number, id) VALUES ((SELECT ifnull(max(number), 0) + 1 FROM reading_boot), ?)",
         .text(boot))
-      // Readings of so long ago keep the time that they were given then.
-      try database.run("DELETE FROM reading_boot WHERE number <= (SELECT max(number) FROM reading_boot) - 1000")
+      try database.run(
+        "DELETE FROM reading_boot WHERE number <= (SELECT max(number) FROM reading_boot) - ?",
+        .integer(Int64(StoredBounds.keptBoots)))
     }
   }
 

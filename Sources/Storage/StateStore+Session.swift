@@ -40,19 +40,35 @@ extension StateStore: SessionStore {
   public func setAside(_ message: Message, of clientIdentifier: String) throws(StorageError) {
     let now = now()
     try write("set a message aside") { database throws(StorageError) in
-      try database.run(
-        """
-        INSERT INTO message_aside (token, client_identifier, packet, stored)
-        VALUES ((SELECT ifnull(max(token), 0) + 1 FROM message_aside), ?, ?, ?)
-        """, .text(clientIdentifier),
-        .blob(Packet.publish(Publish(message, packetIdentifier: .first)).stored), .integer(now))
-      try database.run("DELETE FROM message_aside WHERE token <= (SELECT max(token) FROM message_aside) - 1000")
+      try Self.setAside(SetAsideMessage(message: message, owner: clientIdentifier), in: database, now: now)
     }
   }
 
   // MARK: Writing
 
-  private static func apply(_ change: SessionChange, to database: Database, now: Int64) throws(StorageError) {
+  static func setAside(_ message: SetAsideMessage, in database: Database, now: Int64) throws(StorageError) {
+    let packet = Packet.publish(Publish(message.message, packetIdentifier: .first)).stored
+    try keepAside(packet, of: message.owner, stored: now, in: database)
+    try boundAside(in: database)
+  }
+
+  private static func keepAside(
+    _ packet: [UInt8], of owner: String, stored time: Int64, in database: Database
+  ) throws(StorageError) {
+    try database.run(
+      """
+      INSERT INTO message_aside (token, client_identifier, packet, stored)
+      VALUES ((SELECT ifnull(max(token), 0) + 1 FROM message_aside), ?, ?, ?)
+      """, .text(owner), .blob(packet), .integer(time))
+  }
+
+  private static func boundAside(in database: Database) throws(StorageError) {
+    try database.run(
+      "DELETE FROM message_aside WHERE token <= (SELECT max(token) FROM message_aside) - ?",
+      .integer(Int64(StoredBounds.messagesAside)))
+  }
+
+  static func apply(_ change: SessionChange, to database: Database, now: Int64) throws(StorageError) {
     switch change {
     case .owner(let owner):
       try database.run(
@@ -61,11 +77,10 @@ extension StateStore: SessionStore {
     case .message(let message, let next):
       try put(message, in: database, now: now)
       // It is the session's from here on: sent a second time as a waiting reading it would be there twice.
-      try database.run("DELETE FROM reading WHERE token = ?", .integer(Int64(clamping: message.token)))
+      try endReading(message.token, in: database)
       try database.run(
         "INSERT OR REPLACE INTO packet_identifier (one, next) VALUES (1, ?)", .integer(Int64(next.rawValue)))
-    case .ended(let token):
-      try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
+    case .ended(let token): try endMessage(token, in: database)
     case .held(let identifier, let isHeld): try set(identifier, isHeld, in: "held_identifier", of: database)
     case .received(let identifier, let isUnreleased):
       try set(identifier, isUnreleased, in: "received_identifier", of: database)
@@ -80,6 +95,10 @@ extension StateStore: SessionStore {
       try database.run("DELETE FROM held_identifier")
       try database.run("DELETE FROM received_identifier")
     }
+  }
+
+  static func endMessage(_ token: UInt64, in database: Database) throws(StorageError) {
+    try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
   }
 
   private static func put(_ message: StoredMessage, in database: Database, now: Int64) throws(StorageError) {
@@ -114,20 +133,15 @@ extension StateStore: SessionStore {
     var state = SessionState()
     state.owner = try readOwner(database)
     var unreadable = 0
-    var holders: [PacketIdentifier: Int] = [:]
+    var messages = StoredMessages(now: now)
     try database.each("SELECT token, identifier, released, packet, stored FROM message ORDER BY token") { row in
-      guard let message = readMessage(row) else {
+      if let message = readMessage(row) {
+        messages.append(message, stored: row.integer(4))
+      } else {
         unreadable += 1
-        return
       }
-      guard let current = current(message, stored: row.integer(4), now: now) else { return }
-      if let identifier = current.state.identifier {
-        // An identifier is one message's: the newest has it, and an older one is sent as new.
-        if let earlier = holders[identifier] { state.messages[earlier].state = .queued }
-        holders[identifier] = state.messages.count
-      }
-      state.messages.append(current)
     }
+    state.messages = messages.messages
     state.held = try readIdentifiers("held_identifier", database)
     state.received = try readIdentifiers("received_identifier", database)
     state.nextIdentifier = try readNext(database)
@@ -150,14 +164,10 @@ extension StateStore: SessionStore {
         if Self.readMessage(row) == nil { messages.append((row.integer(0), row.blob(3), row.integer(4))) }
       }
       for message in messages {
-        try database.run(
-          """
-          INSERT INTO message_aside (token, client_identifier, packet, stored)
-          VALUES ((SELECT ifnull(max(token), 0) + 1 FROM message_aside), ?, ?, ?)
-          """, .text(owner), .blob(message.packet), .integer(message.stored))
+        try Self.keepAside(message.packet, of: owner, stored: message.stored, in: database)
         try database.run("DELETE FROM message WHERE token = ?", .integer(message.token))
       }
-      try database.run("DELETE FROM message_aside WHERE token <= (SELECT max(token) FROM message_aside) - 1000")
+      try Self.boundAside(in: database)
       var subscriptions: [Int64] = []
       try database.each("SELECT identifier, packet FROM subscription") { row in
         if Self.readSubscriptions(row.blob(1)) == nil { subscriptions.append(row.integer(0)) }
@@ -191,18 +201,6 @@ extension StateStore: SessionStore {
       case let identifier?: row.integer(2) == 0 ? .published(identifier) : .released(identifier)
       }
     return StoredMessage(token: UInt64(row.integer(0)), state: state, message: publish.message)
-  }
-
-  /// The message as it is now; nil: it has expired.
-  private static func current(_ stored: StoredMessage, stored time: Int64, now: Int64) -> StoredMessage? {
-    guard let interval = stored.message.properties.messageExpiryInterval else { return stored }
-    var message = stored.message
-    // A clock that was set back says nothing about the message.
-    let (difference, overflows) = now.subtractingReportingOverflow(time)
-    let waited = overflows ? 0 : max(0, difference)
-    if waited >= Int64(interval) && stored.state == .queued { return nil }
-    message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
-    return StoredMessage(token: stored.token, state: stored.state, message: message)
   }
 
   private static func readIdentifiers(

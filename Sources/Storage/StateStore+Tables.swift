@@ -22,6 +22,19 @@ extension StateStore {
     return StoredBounds.counts.contains(epoch) ? UInt64(epoch) : 0
   }
 
+  static func raiseEpoch(to epoch: UInt64, in database: Database) throws(StorageError) {
+    try database.run(
+      "INSERT INTO epoch (one, value) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET value = max(value, excluded.value)",
+      .integer(Int64(clamping: epoch)))
+  }
+
+  static func add(_ instance: String, to database: Database) throws(StorageError) {
+    try database.run("INSERT OR IGNORE INTO instance (value) VALUES (?)", .text(instance))
+    try database.run(
+      "DELETE FROM instance WHERE number <= (SELECT max(number) FROM instance) - ?",
+      .integer(Int64(StoredBounds.instances)))
+  }
+
   static func readInstances(_ database: Database) throws(StorageError) -> [String] {
     try database.query("SELECT value FROM instance ORDER BY number") { $0.text(0) }
   }
@@ -36,6 +49,24 @@ extension StateStore {
       return (row.text(0), sequence)
     }
     return Dictionary(rows) { first, _ in first }
+  }
+
+  static func reserve(_ ends: [String: UInt64], in database: Database) throws(StorageError) {
+    for (name, end) in ends {
+      try database.run(
+        """
+        INSERT INTO sequence (name, next, exact) VALUES (?, ?, 0)
+        ON CONFLICT (name) DO UPDATE SET next = max(next, excluded.next), exact = 0
+        """, .text(name), .integer(Int64(clamping: end)))
+    }
+  }
+
+  static func goOnExactly(at next: [String: UInt64], in database: Database) throws(StorageError) {
+    for (name, number) in next {
+      try database.run(
+        "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)",
+        .text(name), .integer(Int64(clamping: number)))
+    }
   }
 
   static func readCounts(_ database: Database) throws(StorageError) -> [String: StoredCount] {
@@ -57,5 +88,10 @@ extension StateStore {
     try database.query("SELECT reason, time FROM last_stop") { row in
       LastStop(reason: row.text(0), time: row.integer(1))
     }.first
+  }
+
+  static func write(_ stop: LastStop, to database: Database) throws(StorageError) {
+    try database.run(
+      "INSERT OR REPLACE INTO last_stop (one, reason, time) VALUES (1, ?, ?)", .text(stop.reason), .integer(stop.time))
   }
 }

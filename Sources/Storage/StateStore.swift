@@ -117,18 +117,14 @@ public actor StateStore {
 
   /// The epoch is not below this one.
   public func raiseEpoch(to epoch: UInt64) throws(StorageError) {
-    try write("store the epoch") { database throws(StorageError) in
-      try database.run(
-        "INSERT INTO epoch (one, value) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET value = max(value, excluded.value)",
-        .integer(Int64(clamping: epoch)))
-    }
+    try write("store the epoch") { database throws(StorageError) in try Self.raiseEpoch(to: epoch, in: database) }
   }
 
   /// What is written to a file that was removed is nowhere.
-  func verifyFile() throws(StorageError) {
+  func verifyFile(_ attempt: String) throws(StorageError) {
     guard let database, access(database.path, F_OK) != 0 else { return }
     throw StorageError(
-      .fileIsGone, attempt: "store the outbox", file: database.path, systemError: ENOENT, message: "it was removed")
+      .fileIsGone, attempt: attempt, file: database.path, systemError: ENOENT, message: "it was removed")
   }
 
   /// Closes the file and lets another agent have it. Every later call throws `closed`. A store that is let go of without
@@ -196,10 +192,7 @@ public actor StateStore {
 
   /// Adds the name of this run, and forgets those of long ago.
   public func addInstance(_ instance: String) throws(StorageError) {
-    try write("store the instance") { database throws(StorageError) in
-      try database.run("INSERT OR IGNORE INTO instance (value) VALUES (?)", .text(instance))
-      try database.run("DELETE FROM instance WHERE number <= (SELECT max(number) FROM instance) - 64")
-    }
+    try write("store the instance") { database throws(StorageError) in try Self.add(instance, to: database) }
   }
 
   /// Where the sequence numbers of every name go on.
@@ -214,13 +207,7 @@ public actor StateStore {
   public func reserve(_ ends: [String: UInt64]) throws(StorageError) {
     guard !ends.isEmpty else { return }
     try write("reserve sequence numbers") { database throws(StorageError) in
-      for (name, end) in ends {
-        try database.run(
-          """
-          INSERT INTO sequence (name, next, exact) VALUES (?, ?, 0)
-          ON CONFLICT (name) DO UPDATE SET next = max(next, excluded.next), exact = 0
-          """, .text(name), .integer(Int64(clamping: end)))
-      }
+      try Self.reserve(ends, in: database)
     }
   }
 
@@ -228,11 +215,7 @@ public actor StateStore {
   public func storeExact(_ next: [String: UInt64]) throws(StorageError) {
     guard !next.isEmpty else { return }
     try write("store the sequence numbers") { database throws(StorageError) in
-      for (name, number) in next {
-        try database.run(
-          "INSERT OR REPLACE INTO sequence (name, next, exact) VALUES (?, ?, 1)",
-          .text(name), .integer(Int64(clamping: number)))
-      }
+      try Self.goOnExactly(at: next, in: database)
     }
   }
 
@@ -246,11 +229,7 @@ public actor StateStore {
 
   /// Stores, at the very end of a clean stop, that it was one.
   public func setLastStop(_ stop: LastStop) throws(StorageError) {
-    try write("store the clean stop") { database throws(StorageError) in
-      try database.run(
-        "INSERT OR REPLACE INTO last_stop (one, reason, time) VALUES (1, ?, ?)",
-        .text(stop.reason), .integer(stop.time))
-    }
+    try write("store the clean stop") { database throws(StorageError) in try Self.write(stop, to: database) }
   }
 
   /// The clean stop of the last run, once: it is cleared. nil when that run did not end cleanly. `load` does this too.

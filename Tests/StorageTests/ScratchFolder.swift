@@ -11,6 +11,12 @@ final class ScratchFolder: Sendable {
     isMounted = false
   }
 
+  /// In memory where the system has such a place: for tests that write much and pull no plug.
+  init(inMemory: Bool) throws {
+    path = try Self.make(under: inMemory && access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp")
+    isMounted = false
+  }
+
   /// A file system of its own that holds `bytes`; nil where the test may not mount one.
   init?(tmpfsOf bytes: Int) throws {
     path = try Self.make()
@@ -62,6 +68,8 @@ final class ScratchFolder: Sendable {
 
   func makeRoom() { unlink(path + "/filler") }
 
+  func remove(_ name: String) { unlink("\(path)/\(name)") }
+
   /// The permission bits of `name`; of the folder itself for "".
   func mode(_ name: String) -> mode_t {
     var status = stat()
@@ -75,8 +83,8 @@ final class ScratchFolder: Sendable {
     return result
   }
 
-  private static func make() throws -> String {
-    var template = Array("/tmp/limpet-test-XXXXXX".utf8CString)
+  private static func make(under parent: String = "/tmp") throws -> String {
+    var template = Array("\(parent)/limpet-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw CannotPrepare(errno: errno) }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

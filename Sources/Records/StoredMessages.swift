@@ -1,0 +1,36 @@
+import MQTTCore
+
+/// The messages of a session as they come out of a store, row by row, made into those that it goes on with.
+package struct StoredMessages {
+  /// By their tokens, the oldest first.
+  package private(set) var messages: [StoredMessage] = []
+  private var holders: [PacketIdentifier: Int] = [:]
+  private let now: Int64
+
+  /// - Parameter now: in seconds since 1970.
+  package init(now: Int64) { self.now = now }
+
+  /// The next row, in the order of tokens. One that was only queued and has expired is left out.
+  /// - Parameter time: when the message was stored first, in seconds since 1970.
+  package mutating func append(_ row: StoredMessage, stored time: Int64) {
+    guard let current = current(row, stored: time) else { return }
+    if let identifier = current.state.identifier {
+      // An identifier is one message's: the newest has it, and an older one is sent as new.
+      if let earlier = holders[identifier] { messages[earlier].state = .queued }
+      holders[identifier] = messages.count
+    }
+    messages.append(current)
+  }
+
+  /// The message as it is now; nil: it has expired.
+  private func current(_ stored: StoredMessage, stored time: Int64) -> StoredMessage? {
+    guard let interval = stored.message.properties.messageExpiryInterval else { return stored }
+    var message = stored.message
+    // A clock that was set back says nothing about the message.
+    let (difference, overflows) = now.subtractingReportingOverflow(time)
+    let waited = overflows ? 0 : max(0, difference)
+    if waited >= Int64(interval) && stored.state == .queued { return nil }
+    message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
+    return StoredMessage(token: stored.token, state: stored.state, message: message)
+  }
+}

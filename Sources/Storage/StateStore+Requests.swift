@@ -1,0 +1,43 @@
+import Records
+
+extension StateStore {
+  /// Does one request of an agent that has one under way at a time; what throws has changed nothing.
+  package func perform(_ request: StoreRequest) throws(StorageError) -> StoreAnswer {
+    switch request {
+    case .write(let changes):
+      try write(changes)
+      return .done
+    case .number(let names): return .numbered(try numberStreams(names))
+    case .read(let number, let ranges, let limit):
+      return .rows(try readings(of: number, in: ranges, limit: limit))
+    case .reopen(let damage): return .state(try reopen(replacing: damage))
+    case .openOutbox(let device, let boot, let names):
+      return .outbox(try openOutbox(device: device, boot: boot, names: names))
+    case .letGo:
+      letGo()
+      return .done
+    }
+  }
+
+  /// All of it is on the disk when this returns. `StoreChanges` says what the order is for.
+  private func write(_ changes: StoreChanges) throws(StorageError) {
+    let attempt = "store what has changed"
+    try verifyFile(attempt)
+    let now = now()
+    try write(attempt) { database throws(StorageError) in
+      if let epoch = changes.epoch { try Self.raiseEpoch(to: epoch, in: database) }
+      if let instance = changes.instance { try Self.add(instance, to: database) }
+      if let identity = changes.identity { try Self.write(identity, to: database) }
+      for (name, count) in changes.counts { try Self.write(count, of: name, to: database) }
+      for gone in changes.forgotten { try Self.forget(gone.kind, topic: gone.topic, in: database) }
+      for announcement in changes.announcements { try Self.write(announcement, to: database) }
+      try Self.setClearings(added: changes.clearingsAdded, removed: changes.clearingsRemoved, in: database)
+      if let batch = changes.readings { try Self.apply(batch, to: database) }
+      for message in changes.setAside { try Self.setAside(message, in: database, now: now) }
+      for change in changes.session { try Self.apply(change, to: database, now: now) }
+      try Self.reserve(changes.reserved, in: database)
+      if let exact = changes.exact { try Self.goOnExactly(at: exact, in: database) }
+      if let stop = changes.lastStop { try Self.write(stop, to: database) }
+    }
+  }
+}
