@@ -110,7 +110,7 @@ let package = Package(
     room("MQTTCore", ["Instants", nio("NIOCore")]),
 
     // A world in virtual time, for tests: brokers, networks, stores and clocks.
-    room("Simulation", ["MQTTCore", "Instants", "Text", nio("NIOCore"), deque]),
+    room("Simulation", ["Records", "MQTTCore", "Instants", "Text", nio("NIOCore"), deque]),
 
     // What touches the world.
     room("Storage", ["Records", "MQTTCore", "Platform", "Instants", "CSQLite", nio("NIOCore")]),
@@ -153,7 +153,10 @@ let package = Package(
     tests("ExampleTests", ["MQTT"]),
     tests(
       "SimulationTests",
-      ["Simulation", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix")]),
+      [
+        "Simulation", "Records", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"),
+        nio("NIOPosix"),
+      ]),
     tests("CoreTests", ["Core", "Outbox", "Readings", "Records", "Measuring", "MQTTCore", "Instants", "TestScene"]),
     tests("JSONTests", ["JSON"]),
     tests("YAMLTests", ["YAML", "Text"]),
@@ -161,8 +164,8 @@ let package = Package(
     tests(
       "StorageTests",
       [
-        "Storage", "Records", "Readings", "CSQLite", "MQTT", "MQTTCore", "Platform", "Instants", "TestScene",
-        nio("NIOCore"),
+        "Storage", "Simulation", "Records", "Readings", "CSQLite", "MQTT", "MQTTCore", "Platform", "Instants",
+        "TestScene", nio("NIOCore"),
       ]),
     tests(
       "AgentTests",

@@ -1,4 +1,5 @@
 import Instants
+import Records
 import Simulation
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 
   private static func store(_ seed: UInt64 = 1) -> Store {
     Store(Seed(seed), contents: [], latency: .milliseconds(5)...(.milliseconds(5))) { contents, number in
-      guard number >= 0 else { return .failure(.full) }
+      guard number >= 0 else { return .failure(StoreFault.full.error) }
       contents.append(number)
       return .success(contents.count)
     }
@@ -16,10 +17,10 @@ import Testing
   private func time(_ milliseconds: Int64) -> WorldTime { WorldTime(nanoseconds: milliseconds * 1_000_000) }
 
   /// The answers until a moment, each as its ticket and what it says.
-  private func answers(_ store: inout Store, until now: WorldTime) -> [UInt64: Result<Int, StoreFault>] {
+  private func answers(_ store: inout Store, until now: WorldTime) -> [UInt64: Result<Int, StorageError>] {
     var effects: [StoreEffect<[Int], Int>] = []
     while let deadline = store.deadline, deadline <= now { store.tick(at: deadline, into: &effects) }
-    var answers: [UInt64: Result<Int, StoreFault>] = [:]
+    var answers: [UInt64: Result<Int, StorageError>] = [:]
     for case .done(let ticket, let result) in effects { answers[ticket.rawValue] = result }
     return answers
   }
@@ -39,7 +40,7 @@ import Testing
     var store = Self.store()
     store.setMood(.failing(.full), at: time(0))
     store.submit(StoreTicket(1), 1, at: time(0))
-    #expect(answers(&store, until: time(10)) == [1: .failure(.full)])
+    #expect(answers(&store, until: time(10)) == [1: .failure(StoreFault.full.error)])
     store.setMood(.hanging, at: time(10))
     store.submit(StoreTicket(2), 2, at: time(10))
     #expect(store.deadline == nil && store.contents.isEmpty)
@@ -48,7 +49,7 @@ import Testing
     store.setMood(.hangingThenFailing, at: time(9100))
     store.submit(StoreTicket(3), 3, at: time(9100))
     store.setMood(.fine, at: time(9200))
-    #expect(answers(&store, until: time(9300)) == [3: .failure(.failed)])
+    #expect(answers(&store, until: time(9300)) == [3: .failure(StoreFault.failed.error)])
     #expect(store.contents == [2])
   }
 
@@ -80,7 +81,7 @@ import Testing
     store.open(at: time(0))
     var effects: [StoreEffect<[Int], Int>] = []
     store.tick(at: time(10), into: &effects)
-    guard case .opened(.failure(.corrupt))? = effects.first else {
+    guard case .opened(.failure(StoreFault.corrupt.error))? = effects.first else {
       Issue.record("\(effects)")
       return
     }

@@ -1,21 +1,28 @@
 import Instants
+import Records
 
-/// One request to a store; the one who asks numbers them.
-package struct StoreTicket: Sendable, Hashable, Comparable {
-  package let rawValue: UInt64
-
-  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
-
-  package static func < (left: StoreTicket, right: StoreTicket) -> Bool { left.rawValue < right.rawValue }
-}
-
-/// Why a modelled store did not do what it was asked.
-package enum StoreFault: Error, Sendable, Hashable {
-  /// An error of the disk's.
+/// What goes wrong with a modelled disk.
+package enum StoreFault: Sendable, Hashable {
+  /// It can neither be read nor written.
   case failed
   case full
-  /// What is on the disk cannot be read.
+  /// What is on it cannot be read.
   case corrupt
+
+  /// As a store says it.
+  package var error: StorageError {
+    switch self {
+    case .failed: .modelled(.inputOutput)
+    case .full: .modelled(.full)
+    case .corrupt: .modelled(.corrupt)
+    }
+  }
+}
+
+extension StorageError {
+  static func modelled(_ kind: Kind) -> StorageError {
+    StorageError(kind, attempt: "do what was asked", file: "session.db", message: "it is modelled")
+  }
 }
 
 /// What a modelled store does with a request that it takes now.
@@ -30,8 +37,8 @@ package enum StoreMood: Sendable, Hashable {
 
 /// The one who asks hears this.
 package enum StoreEffect<Contents: Sendable, Answer: Sendable>: Sendable {
-  case opened(Result<Contents, StoreFault>)
-  case done(StoreTicket, Result<Answer, StoreFault>)
+  case opened(Result<Contents, StorageError>)
+  case done(StoreTicket, Result<Answer, StorageError>)
 }
 
 /// The agent's store as a model: contents, requests that change them, and everything that goes wrong with disks.
@@ -45,8 +52,8 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
   }
 
   private enum Outcome: Sendable {
-    case opened(Result<Contents, StoreFault>)
-    case done(StoreTicket, Result<Answer, StoreFault>)
+    case opened(Result<Contents, StorageError>)
+    case done(StoreTicket, Result<Answer, StorageError>)
   }
 
   private struct Running: Sendable {
@@ -59,7 +66,7 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
 
   private let seed: Seed
   private let latency: ClosedRange<Duration>
-  private let apply: @Sendable (inout Contents, Request) -> Result<Answer, StoreFault>
+  private let apply: @Sendable (inout Contents, Request) -> Result<Answer, StorageError>
   /// What is on the disk.
   package private(set) var contents: Contents
   /// What is on the disk cannot be read when it is opened next.
@@ -74,7 +81,7 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
   ///   - apply: does a request; what it answers as a failure must have changed nothing.
   package init(
     _ seed: Seed, contents: Contents, latency: ClosedRange<Duration> = .milliseconds(1)...(.milliseconds(20)),
-    apply: @escaping @Sendable (inout Contents, Request) -> Result<Answer, StoreFault>
+    apply: @escaping @Sendable (inout Contents, Request) -> Result<Answer, StorageError>
   ) {
     self.seed = seed
     self.contents = contents
@@ -141,6 +148,9 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
     isCorrupt = false
   }
 
+  /// What happens to the contents other than by requests: the time of their clock, the end of the program.
+  package mutating func withContents(_ body: (inout Contents) -> Void) { body(&contents) }
+
   /// A card was copied: the same contents in another board.
   package func cloned(_ seed: Seed) -> SimulatedStore {
     SimulatedStore(seed, contents: contents, latency: latency, apply: apply)
@@ -164,8 +174,8 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
   private mutating func commit(_ current: Running) {
     var outcome: Outcome
     switch current.job {
-    case .open: outcome = .opened(isCorrupt ? .failure(.corrupt) : .success(contents))
-    case .request(let ticket, _): outcome = .done(ticket, .failure(.failed))
+    case .open: outcome = .opened(isCorrupt ? .failure(StoreFault.corrupt.error) : .success(contents))
+    case .request(let ticket, _): outcome = .done(ticket, .failure(StoreFault.failed.error))
     }
     if case .failing(let fault) = mood {
       outcome = failure(of: current.job, fault)
@@ -177,8 +187,8 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
 
   private func failure(of job: Job, _ fault: StoreFault) -> Outcome {
     switch job {
-    case .open: .opened(.failure(fault))
-    case .request(let ticket, _): .done(ticket, .failure(fault))
+    case .open: .opened(.failure(fault.error))
+    case .request(let ticket, _): .done(ticket, .failure(fault.error))
     }
   }
 
