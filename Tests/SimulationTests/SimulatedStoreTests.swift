@@ -97,4 +97,38 @@ import Testing
     }
     #expect(twin.contents == [4])
   }
+
+  @Test("the agent's store as contents: a request that a crash overtakes is done or not, and a new process opens it")
+  func model() throws {
+    for (isCommitted, epoch) in [(true, 4), (false, 3)] as [(Bool, UInt64)] {
+      var store = SimulatedStore<StoreModel, StoreRequest, StoreAnswer>(Seed(1), contents: StoreModel()) {
+        $0.perform($1)
+      }
+      func answers(until now: WorldTime) -> [Result<StoreAnswer, StorageError>] {
+        var effects: [StoreEffect<StoreModel, StoreAnswer>] = []
+        while let deadline = store.deadline, deadline <= now { store.tick(at: deadline, into: &effects) }
+        return effects.compactMap { if case .done(_, let result) = $0 { result } else { nil } }
+      }
+      var changes = StoreChanges()
+      changes.epoch = 3
+      store.submit(StoreTicket(1), .reopen(replacing: nil), at: time(0))
+      store.submit(StoreTicket(2), .write(changes), at: time(0))
+      #expect(try answers(until: time(100)).map { try $0.get() } == [.state(StoredState()), .done])
+      changes.epoch = 4
+      store.submit(StoreTicket(3), .write(changes), at: time(100))
+      store.crash(at: time(100), isCommitted: isCommitted)
+      store.withContents {
+        $0.endProcess()
+        $0.now = 50
+      }
+      store.submit(StoreTicket(4), .write(changes), at: time(200))
+      store.submit(StoreTicket(5), .reopen(replacing: nil), at: time(200))
+      let said = answers(until: time(300))
+      guard case .failure(let error)? = said.first, case .success(.state(let state))? = said.last else {
+        Issue.record("\(said)")
+        return
+      }
+      #expect(error.kind == .closed && state.epoch == epoch && state.lastWrite == 0)
+    }
+  }
 }
