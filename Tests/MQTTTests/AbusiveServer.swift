@@ -333,7 +333,7 @@ extension Client {
   }
 
   /// Bytes that the buffer takes whose packets are not whole yet.
-  var inboundCapacity: Int? { connection?.inbound.capacity }
+  var inboundCapacity: Int? { carrier.connection?.inbound.capacity }
 }
 
 extension ConnectionLoss {

@@ -107,7 +107,7 @@ struct ClientConnectingTests {
         try await until("it looks up") { hold.arrivals == 1 }
         await client.abort()
         hold.open()
-        try await until("the look-up has ended") { await client.lookUps == 0 }
+        try await until("the look-up has ended") { await client.carrier.preparation.lookUps == 0 }
         try await expectNoVisit(to: server, by: client)
         #expect(life.losses.count == 1)
       }
@@ -392,9 +392,9 @@ private final class Agreeing: ChannelInboundHandler {
 extension Client {
   /// As soon as there is a socket.
   func abortWhenOpening() {
-    if let opening, !opening.channels.isEmpty { return abort() }
+    if let opening = carrier.opening, !opening.channels.isEmpty { return abort() }
     eventLoop.execute { self.assumeIsolated { $0.abortWhenOpening() } }
   }
 
-  var openChannel: (any Channel)? { connection?.channel }
+  var openChannel: (any Channel)? { carrier.connection?.channel }
 }

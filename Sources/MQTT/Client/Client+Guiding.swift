@@ -74,6 +74,7 @@ extension Client {
     settings.store = configuration.store
     settings.session = SessionState()
     configuration = settings
+    carrier.settings = settings.carrier
     handle(.reconfigure(settings.link, reconnecting: reconnecting, isAborted: isAborted))
   }
 }

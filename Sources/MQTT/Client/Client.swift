@@ -6,8 +6,8 @@ import Platform
 
 /// Keeps a session connected: carries a `Link` out, which holds every rule of that.
 ///
-/// It opens transports, carries bytes between them and the link, writes to the store, asks whoever is to be asked, and
-/// wakes the link up in time. It lives on one event loop, which is its executor.
+/// It has a `Carrier` for the transports, writes to the store, asks whoever is to be asked, and wakes the link up in
+/// time. It lives on one event loop, which is its executor.
 public actor Client {
   public nonisolated let eventLoop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -21,11 +21,7 @@ public actor Client {
   var effects = Link.Effects()
   private var isPerforming = false
 
-  /// The transport of the attempt under way: until there is one, and then.
-  var opening: Opening?
-  var connection: Connection?
-  var lookUps = 0
-  var endpointRequests = 0
+  let carrier: Carrier
 
   /// What the last write failed with.
   var storeError: (any Error)?
@@ -47,6 +43,7 @@ public actor Client {
     self.delegate = delegate
     self.eventLoop = eventLoop
     self.logger = logger
+    carrier = Carrier(configuration.carrier, eventLoop: eventLoop)
     link = Link(configuration.link, state: configuration.session, seed: .random(in: 0 ... .max))
   }
 
@@ -142,7 +139,7 @@ public actor Client {
 
   private func perform(_ action: consuming Session.Action) {
     switch consume action {
-    case .send(let packet): connection?.write(packet)
+    case .send(let packet): carrier.write(packet)
     case .settled(let token, let outcome): delegate?.client(self, did: .settled(token, outcome))
     case .deliver(let delivery): delegate?.client(self, did: .message(delivery))
     case .answered(let token, let codes): delegate?.client(self, did: .answered(token, codes))
@@ -159,10 +156,10 @@ public actor Client {
   private func perform(_ order: Link.Order) {
     switch order {
     case .tell(let notice): tell(notice)
-    case .open(let number, let server, let version): open(number, server, version)
+    case .open(let number, let server, let version): carrier.open(number, server, version, for: self)
     case .askConnect(let number, let server, let version):
       Task { await askConnect(number, server, version) }
-    case .close(let number, let closing): close(number, closing)
+    case .close(let number, let closing): carrier.close(number, closing)
     case .write(let number, let changes): write(changes, number)
     case .flushed(let isDone): flushed(isDone)
     }
@@ -176,7 +173,7 @@ public actor Client {
       logger.debug("connecting to \(server), MQTT \(version)")
       delegate?.client(self, did: .connecting(server, version))
     case .connected(let connected, let server):
-      connection?.connected(connected.limits)
+      carrier.connected(connected.limits)
       logger.debug("connected to \(server), session present: \(connected.sessionPresent)")
       delegate?.client(self, did: .connected(connected, server))
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
@@ -207,10 +204,10 @@ public actor Client {
     isTurnOpen = false
     isEndingTurn = true
     defer { isEndingTurn = false }
-    connection?.flush()
+    carrier.flush()
     if asksForMore, room > 0 {
       delegate?.client(self, did: .ready)
-      connection?.flush()
+      carrier.flush()
     }
     let now = BootClock.now
     var deadline = link.drain(at: now, into: &effects)
@@ -218,7 +215,7 @@ public actor Client {
       perform()
       deadline = link.deadline
     }
-    alarm.set(deadline, at: now, of: self)
+    alarm.set(deadline, at: now, on: eventLoop) { self.assumeIsolated { $0.tick() } }
   }
 
   /// Begins a turn for a caller that has several things to ask for: they go out together when it says `flush`.

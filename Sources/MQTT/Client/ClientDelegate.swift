@@ -80,9 +80,7 @@ extension Client {
     public var storeDelay = Duration.seconds(1)
 
     /// Tests have names of their own.
-    var lookUp: @Sendable (String, Int) async throws -> [SocketAddress] = { host, port in
-      try await NameLookup.addresses(host, port: port)
-    }
+    var lookUp = Carrier.Settings().lookUp
 
     public init(servers: [ServerAddress]) { self.servers = servers }
   }

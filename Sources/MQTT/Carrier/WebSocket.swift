@@ -16,8 +16,8 @@ enum WebSocket {
 
   /// Adds the handlers of the upgrade; those of MQTT follow once the server has agreed.
   static func upgrade(
-    _ channel: any Channel, to server: ServerAddress, headers: [(name: String, value: String)], _ client: Client,
-    _ attempt: UInt64
+    _ channel: any Channel, to server: ServerAddress, headers: [(name: String, value: String)], _ carrier: Carrier,
+    _ attempt: Link.AttemptNumber
   ) throws {
     var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: server.path.isEmpty ? "/" : server.path)
     request.headers.add(name: "Host", value: server.authority)
@@ -30,39 +30,39 @@ enum WebSocket {
         }
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(WebSocketBytes())
-        try pipeline.addHandler(ConnectionHandler(client: client, attempt: attempt, beginsAt: .added))
+        try pipeline.addHandler(ConnectionHandler(carrier: carrier, attempt: attempt, beginsAt: .added))
       }
     }
     let negotiation = try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
       configuration: .init(
         upgradeConfiguration: .init(upgradeRequestHead: request, upgraders: [upgrader]) { channel in
           channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(RefusalHandler(client: client, attempt: attempt))
+            try channel.pipeline.syncOperations.addHandler(RefusalHandler(carrier: carrier, attempt: attempt))
           }
         }))
-    negotiation.whenFailure { error in client.assumeIsolated { $0.transportFailed(error, attempt) } }
+    negotiation.whenFailure { error in carrier.transportFailed(error, attempt) }
   }
 
   /// Reads what the server said in place of the upgrade.
   private final class RefusalHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = HTTPClientResponsePart
 
-    private let client: Client
-    private let attempt: UInt64
+    private let carrier: Carrier
+    private let attempt: Link.AttemptNumber
 
-    init(client: Client, attempt: UInt64) {
-      self.client = client
+    init(carrier: Carrier, attempt: Link.AttemptNumber) {
+      self.carrier = carrier
       self.attempt = attempt
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       guard case .head(let head) = unwrapInboundIn(data) else { return }
       let refusal = Refusal(description: "the server answered \(head.status.code) \(head.status.reasonPhrase)")
-      client.assumeIsolated { $0.transportFailed(refusal, attempt) }
+      carrier.transportFailed(refusal, attempt)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-      client.assumeIsolated { $0.transportFailed(error, attempt) }
+      carrier.transportFailed(error, attempt)
     }
   }
 }

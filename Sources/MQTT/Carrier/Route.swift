@@ -54,14 +54,14 @@ public struct CertificateSummary: Sendable, Equatable {
   }
 }
 
-extension Client {
+extension Carrier {
   /// What the open connection runs over; nil: there is none.
-  public var route: Route? {
+  package var route: Route? {
     guard let connection else { return nil }
     let channel = connection.channel
     var route = Route(
-      addresses: connection.addresses.compactMap(\.ipAddress), address: channel.remoteAddress?.ipAddress)
-    guard connection.endpoint.address.transport.usesTLS else { return route }
+      addresses: connection.attempt.addresses.compactMap(\.ipAddress), address: channel.remoteAddress?.ipAddress)
+    guard connection.attempt.server.transport.usesTLS else { return route }
     let pipeline = channel.pipeline.syncOperations
     let certificate = try? pipeline.nioSSL_peerCertificate()
     let version = try? pipeline.nioSSL_tlsVersion()

@@ -4,67 +4,62 @@ import NIOCore
 import NIOPosix
 import NIOTLS
 
-/// Opens a byte stream to a server. The client hears of its socket first and, once MQTT can begin, of that.
+/// Opens a byte stream to a server. The carrier hears of its socket first and, once MQTT can begin, of that.
 struct Transport: Sendable {
-  let endpoint: Client.Endpoint
-  /// On the way to it; nil: none.
-  let proxy: Proxy?
-  /// Of the proxy or else of the server; empty for a Unix socket.
-  let addresses: [SocketAddress]
+  let attempt: Attempt
   /// There exactly where the server's transport uses TLS.
   let tls: TLSLayer?
   let timeout: Duration
 
-  private var server: ServerAddress { endpoint.address }
+  private var server: ServerAddress { attempt.server }
 
   /// The handler next to the socket; closing from there leaves out the good-byes of TLS and WebSocket.
   private static let socketHandler = "limpet.socket"
 
-  func open(for client: Client, attempt: UInt64) -> EventLoopFuture<any Channel> {
-    let eventLoop = client.eventLoop
+  func open(for carrier: Carrier) -> EventLoopFuture<any Channel> {
+    let eventLoop = carrier.eventLoop
     var bootstrap = ClientBootstrap(group: eventLoop)
-      .resolver(KnownAddresses(addresses: addresses, eventLoop: eventLoop))
+      .resolver(KnownAddresses(addresses: attempt.addresses, eventLoop: eventLoop))
       .connectTimeout(.init(timeout))
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try prepare(channel, client, attempt) }
+        channel.eventLoop.makeCompletedFuture { try prepare(channel, carrier) }
       }
     guard server.transport != .unix else { return bootstrap.connect(unixDomainSocketPath: server.path) }
     bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
-    return bootstrap.connect(host: proxy?.host ?? server.host, port: proxy?.port ?? server.port)
+    return bootstrap.connect(host: attempt.proxy?.host ?? server.host, port: attempt.proxy?.port ?? server.port)
   }
 
-  private func prepare(_ channel: any Channel, _ client: Client, _ attempt: UInt64) throws {
+  private func prepare(_ channel: any Channel, _ carrier: Carrier) throws {
     // An attempt that is over takes none of the addresses that are left.
-    guard client.assumeIsolated({ $0.link.isOpening(attempt) }) else { throw ChannelError.ioOnClosedChannel }
+    guard carrier.isOpening(attempt.number) else { throw ChannelError.ioOnClosedChannel }
     let pipeline = channel.pipeline.syncOperations
-    try pipeline.addHandler(SocketHandler(client: client, attempt: attempt), name: Self.socketHandler)
-    guard let proxy else { return try addLayers(channel, client, attempt, beginsAt: .active) }
+    try pipeline.addHandler(SocketHandler(carrier: carrier, attempt: attempt.number), name: Self.socketHandler)
+    guard let proxy = attempt.proxy else { return try addLayers(channel, carrier, beginsAt: .active) }
     try ProxyTunnel.open(through: proxy, to: server, on: channel, within: timeout).whenComplete { result in
       do {
         try result.get()
-        client.assumeIsolated { $0.tunnelOpened(attempt) }
-        try addLayers(channel, client, attempt, beginsAt: .added)
+        carrier.tunnelOpened(attempt.number)
+        try addLayers(channel, carrier, beginsAt: .added)
         channel.pipeline.syncOperations.removeHandler(name: ProxyTunnel.holder, promise: nil)
       } catch {
-        client.assumeIsolated { $0.transportFailed(error, attempt) }
+        carrier.transportFailed(error, attempt.number)
       }
     }
   }
 
   /// - Parameter beginning: of MQTT, where it is the only layer.
   private func addLayers(
-    _ channel: any Channel, _ client: Client, _ attempt: UInt64, beginsAt beginning: ConnectionHandler.Beginning
+    _ channel: any Channel, _ carrier: Carrier, beginsAt beginning: ConnectionHandler.Beginning
   ) throws {
     let pipeline = channel.pipeline.syncOperations
     if let tls {
-      try pipeline.addHandler(
-        tls.makeHandler { error in client.assumeIsolated { $0.transportIsRefused(error, attempt) } })
+      try pipeline.addHandler(tls.makeHandler { carrier.transportIsRefused($0, attempt.number) })
     }
     if server.transport.isWebSocket {
-      try WebSocket.upgrade(channel, to: server, headers: endpoint.webSocketHeaders, client, attempt)
+      try WebSocket.upgrade(channel, to: server, headers: attempt.endpoint.webSocketHeaders, carrier, attempt.number)
     } else {
       try pipeline.addHandler(
-        ConnectionHandler(client: client, attempt: attempt, beginsAt: tls == nil ? beginning : .tls))
+        ConnectionHandler(carrier: carrier, attempt: attempt.number, beginsAt: tls == nil ? beginning : .tls))
     }
   }
 
@@ -88,38 +83,36 @@ struct Transport: Sendable {
   }
 }
 
-/// The first in the pipeline: tells the client of the socket, before any other layer has anything to say and after all
+/// The first in the pipeline: tells the carrier of the socket, before any other layer has anything to say and after all
 /// of them are through, and is the place to close it from.
 private final class SocketHandler: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer
 
-  private let client: Client
-  private let attempt: UInt64
+  private let carrier: Carrier
+  private let attempt: Link.AttemptNumber
 
-  init(client: Client, attempt: UInt64) {
-    self.client = client
+  init(carrier: Carrier, attempt: Link.AttemptNumber) {
+    self.carrier = carrier
     self.attempt = attempt
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
-    let channel = context.channel
-    client.assumeIsolated { $0.transportCreated(channel, attempt) }
+    carrier.transportCreated(context.channel, attempt)
   }
 
   func channelActive(context: ChannelHandlerContext) {
-    let channel = context.channel
-    client.assumeIsolated { $0.transportOpened(channel, attempt) }
+    carrier.transportOpened(context.channel, attempt)
     context.fireChannelActive()
   }
 
   func channelInactive(context: ChannelHandlerContext) {
     let channel = context.channel
     context.fireChannelInactive()
-    client.assumeIsolated { $0.transportClosed(channel, attempt) }
+    carrier.transportClosed(channel, attempt)
   }
 }
 
-/// The last in the pipeline: hands bytes to the client, on its event loop, and takes the client's.
+/// The last in the pipeline: hands bytes to the carrier and takes the carrier's.
 final class ConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -127,40 +120,37 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// After which event MQTT can begin.
   enum Beginning { case active, tls, added }
 
-  private let client: Client
-  private let attempt: UInt64
+  private let carrier: Carrier
+  private let attempt: Link.AttemptNumber
   private let beginning: Beginning
   private var context: ChannelHandlerContext?
   /// What was read last: it is handed over together with the end of the reading.
   private var unread: ByteBuffer?
 
-  init(client: Client, attempt: UInt64, beginsAt beginning: Beginning) {
-    self.client = client
+  init(carrier: Carrier, attempt: Link.AttemptNumber, beginsAt beginning: Beginning) {
+    self.carrier = carrier
     self.attempt = attempt
     self.beginning = beginning
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    if beginning == .added { begin(context) }
+    if beginning == .added { begin() }
   }
 
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
   func channelActive(context: ChannelHandlerContext) {
-    if beginning == .active { begin(context) }
+    if beginning == .active { begin() }
     context.fireChannelActive()
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin(context) }
+    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin() }
     context.fireUserInboundEventTriggered(event)
   }
 
-  private func begin(_ context: ChannelHandlerContext) {
-    let writer = NIOLoopBound(self, eventLoop: context.eventLoop)
-    client.assumeIsolated { [attempt] in $0.transportReady(writer, attempt) }
-  }
+  private func begin() { carrier.transportReady(self, attempt) }
 
   /// From here and not from the channel: that would ask, for each message, what kind of value it is given.
   func write(_ bytes: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
@@ -168,14 +158,13 @@ final class ConnectionHandler: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let earlier = unread
     unread = unwrapInboundIn(data)
-    if let earlier { client.assumeIsolated { [attempt] in $0.received(earlier, attempt) } }
+    if let earlier { carrier.received(earlier, attempt, endsTurn: false) }
   }
 
   func channelReadComplete(context: ChannelHandlerContext) { endTurn() }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    let isWritable = context.channel.isWritable
-    client.assumeIsolated { [attempt] in $0.writabilityChanged(isWritable, attempt) }
+    carrier.writabilityChanged(context.channel.isWritable, attempt)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -184,24 +173,12 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    let bytes = takeUnread()
-    client.assumeIsolated { [attempt] client in
-      if let bytes { client.received(bytes, attempt) }
-      client.endTurn()
-      client.transportFailed(error, attempt)
-    }
+    endTurn()
+    carrier.transportFailed(error, attempt)
   }
 
   private func endTurn() {
-    let bytes = takeUnread()
-    client.assumeIsolated { [attempt] client in
-      if let bytes { client.received(bytes, attempt) }
-      client.endTurn()
-    }
-  }
-
-  private func takeUnread() -> ByteBuffer? {
-    defer { unread = nil }
-    return unread
+    guard let bytes = unread.take() else { return carrier.turnEnds(attempt) }
+    carrier.received(bytes, attempt, endsTurn: true)
   }
 }

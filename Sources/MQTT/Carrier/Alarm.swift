@@ -6,7 +6,9 @@ import NIOCore
 /// Moved forward at once. Moved back only by a second or more, since what fires early just asks again; and not while it
 /// goes back and forth quickly, or taking it back and setting it again would be the most of what each message costs. On
 /// a quiet device each message would wake it up twice if it never moved back.
-struct Alarm {
+///
+/// The timers of NIO do not count a suspend, as the deadlines do: the owner looks at the clock when it hears of one.
+package struct Alarm {
   private static let worthMoving = Duration.seconds(1)
 
   private var timer: (at: BootClock.Instant, task: Scheduled<Void>)?
@@ -14,8 +16,16 @@ struct Alarm {
   private var lastForward: BootClock.Instant?
   private var isBusy = false
 
-  /// `Client.tick` is called at the deadline or before it.
-  mutating func set(_ deadline: BootClock.Instant?, at now: BootClock.Instant, of client: Client) {
+  package init() {}
+
+  /// `tick`, the same one each time, is called at the deadline or before it.
+  ///
+  /// - Parameter tick: kept until it is called, or the timer taken back. It is made for each call of this, which is each
+  ///   turn: one that captures a single object spares an allocation.
+  package mutating func set(
+    _ deadline: BootClock.Instant?, at now: BootClock.Instant, on eventLoop: any EventLoop,
+    _ tick: @escaping @Sendable () -> Void
+  ) {
     // What is past has fired, or does so in a moment; after a suspend it does not.
     if let timer, timer.at > now {
       if deadline.map({ $0 >= timer.at }) ?? true {
@@ -30,10 +40,7 @@ struct Alarm {
     timer?.task.cancel()
     timer = nil
     guard let deadline else { return }
-    let task = client.eventLoop.scheduleTask(in: TimeAmount(max(.zero, now.duration(to: deadline)))) {
-      client.assumeIsolated { $0.tick() }
-    }
-    timer = (deadline, task)
+    timer = (deadline, eventLoop.scheduleTask(in: TimeAmount(max(.zero, now.duration(to: deadline))), tick))
   }
 
   private mutating func movesForward(at now: BootClock.Instant) {

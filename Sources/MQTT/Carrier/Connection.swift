@@ -2,17 +2,15 @@ import MQTTCore
 import NIOCore
 import NIOSSL
 
-/// One transport that is open, with the bytes that wait on either side of it. Stays on the client's event loop.
+/// One transport that is open, with the bytes that wait on either side of it. Stays on the carrier's event loop.
 final class Connection {
-  let number: UInt64
-  let endpoint: Client.Endpoint
-  let proxy: Proxy?
-  /// What the name was looked up to: the proxy's, where there is one.
-  let addresses: [SocketAddress]
+  let number: Link.AttemptNumber
+  let attempt: Attempt
+  let owner: any CarrierOwner
   let channel: any Channel
   private let version: ProtocolVersion
   /// Where bytes go, once every layer below MQTT is up.
-  var writer: NIOLoopBound<ConnectionHandler>?
+  var writer: ConnectionHandler?
   /// What a layer has found to be wrong, which is going to fail for it.
   var refusal: ConnectionLoss?
   private(set) var hasReceived = false
@@ -20,13 +18,12 @@ final class Connection {
   private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
 
-  init(_ opening: Client.Opening, channel: any Channel, maximumPacketSize: Int) {
-    number = opening.number
-    endpoint = opening.endpoint
-    proxy = opening.proxy
-    addresses = opening.addresses
+  init(_ attempt: Attempt, owner: any CarrierOwner, channel: any Channel, maximumPacketSize: Int) {
+    number = attempt.number
+    self.attempt = attempt
+    self.owner = owner
     self.channel = channel
-    version = opening.version
+    version = attempt.version
     decoder = PacketDecoder(version: version, maximumPacketSize: maximumPacketSize)
   }
 
@@ -54,20 +51,14 @@ final class Connection {
     let bytes = outbound
     // Before the write: that can change whether the channel is writable, and whoever hears so comes here again.
     outbound = ByteBuffer()
-    writer?.value.write(bytes)
-  }
-
-  /// The server has agreed: a network that swallows what is sent is noticed by the kernel, too.
-  func connected(_ limits: ServerLimits) {
-    guard limits.keepAlive > 0 else { return }
-    Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: channel)
+    writer?.write(bytes)
   }
 
   /// What an error of the transport means at this stage.
   func loss(from error: any Error, at stage: ConnectionStage) -> ConnectionLoss {
     if let refusal { return refusal }
     let detail = ConnectionLoss.detail(error)
-    let server = endpoint.address
+    let server = attempt.server
     return switch error {
     case _ where stage == .proxy: lossByProxy(detail)
     case is NIOSSLError, is BoringSSLError: .tls(server, detail)
@@ -83,8 +74,8 @@ final class Connection {
   }
 
   private func lossByProxy(_ detail: String) -> ConnectionLoss {
-    guard let proxy else { return .unreachable(endpoint.address, detail) }
-    return .proxy(proxy, endpoint.address, detail)
+    guard let proxy = attempt.proxy else { return .unreachable(attempt.server, detail) }
+    return .proxy(proxy, attempt.server, detail)
   }
 }
 

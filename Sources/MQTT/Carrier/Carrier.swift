@@ -1,0 +1,191 @@
+import MQTTCore
+import NIOCore
+
+/// Carries a `Link`'s transports out, whoever owns the link: opens and closes them, makes packets of what is read, and
+/// one write of what a turn brings.
+///
+/// It knows no rule: what happens it tells the owner, who decides by the link. It stays on its event loop, where all of
+/// it is called and where it calls its owner, whom it keeps from `open` until there is no transport any more. States:
+/// nothing –open→ `opening` –transportOpened→ `connection` –transportClosed→ nothing; `close` ends both.
+package final class Carrier: @unchecked Sendable {
+  package let eventLoop: any EventLoop
+  /// For whatever comes next.
+  package var settings: Settings
+  /// The transport of the attempt under way: until there is one, and then.
+  var opening: Opening?
+  var connection: Connection?
+  let preparation: Preparation
+
+  package init(_ settings: Settings, eventLoop: any EventLoop) {
+    self.settings = settings
+    self.eventLoop = eventLoop
+    preparation = Preparation(eventLoop: eventLoop)
+  }
+
+  /// The transport of an attempt, until there is one.
+  struct Opening {
+    var attempt: Attempt
+    let owner: any CarrierOwner
+    var task: Task<Void, Never>?
+    /// Sockets that have been made so far: a name may have several addresses.
+    var channels: [any Channel] = []
+  }
+
+  // MARK: What the link orders
+
+  /// `Link.Order.open`.
+  package func open(
+    _ number: Link.AttemptNumber, _ server: ServerAddress, _ version: ProtocolVersion, for owner: any CarrierOwner
+  ) {
+    eventLoop.preconditionInEventLoop()
+    let endpoint = Client.Endpoint(address: server, webSocketHeaders: settings.webSocketHeaders)
+    let attempt = Attempt(number: number, version: version, endpoint: endpoint)
+    opening = Opening(attempt: attempt, owner: owner)
+    let stage = settings.prepareEndpoint == nil ? ConnectionStage.name : .endpoint
+    tell(.progress(number, stage, server), number)
+    // Whoever heard that may have ended it.
+    guard isOpening(number) else { return }
+    opening?.task = preparation.assumeIsolated { $0.begin(attempt, for: self) }
+  }
+
+  /// `Link.Order.close`: the attempt has a transport no more, or never gets one.
+  package func close(_ number: Link.AttemptNumber, _ closing: Link.Closing) {
+    eventLoop.preconditionInEventLoop()
+    if let opening, opening.attempt.number == number {
+      self.opening = nil
+      opening.task?.cancel()
+      for channel in opening.channels { Transport.abort(channel) }
+    }
+    guard let connection, connection.number == number else { return }
+    let channel = connection.channel
+    guard closing == .afterSending else { return Transport.abort(channel) }
+    connection.flush()
+    channel.close(mode: .output).whenFailure { _ in Transport.abort(channel) }
+  }
+
+  /// The server has agreed: a network that swallows what is sent is noticed by the kernel, too.
+  package func connected(_ limits: ServerLimits) {
+    guard limits.keepAlive > 0, let connection else { return }
+    Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: connection.channel)
+  }
+
+  // MARK: Bytes
+
+  /// The packet goes with `flush`.
+  package func write(_ packet: Packet) {
+    eventLoop.assertInEventLoop()
+    connection?.write(packet)
+  }
+
+  /// Everything that was written since the last time, in one piece.
+  package func flush() {
+    eventLoop.assertInEventLoop()
+    connection?.flush()
+  }
+
+  /// The next one of what was read; nil: no more of them is there as a whole.
+  package func nextPacket() throws(PacketError) -> Packet? {
+    eventLoop.assertInEventLoop()
+    return try connection?.nextPacket()
+  }
+
+  // MARK: What the preparation tells
+
+  /// The attempt has no transport yet, and is not over.
+  func isOpening(_ number: Link.AttemptNumber) -> Bool { opening?.attempt.number == number }
+
+  /// The attempt goes where `Settings.prepareEndpoint` has said.
+  func endpointPrepared(_ attempt: Attempt) { tell(.progress(attempt.number, .name, attempt.server), attempt.number) }
+
+  /// There is all that a transport needs.
+  func prepared(_ attempt: Attempt, _ tls: TLSLayer?) {
+    let number = attempt.number
+    guard isOpening(number) else { return }
+    opening?.attempt = attempt
+    tell(.progress(number, attempt.proxy == nil ? .transport : .proxy, attempt.server), number)
+    guard isOpening(number) else { return }
+    let transport = Transport(attempt: attempt, tls: tls, timeout: settings.connectTimeout)
+    transport.open(for: self).whenFailure { self.openingFailed($0, attempt) }
+  }
+
+  func openingFailed(_ error: any Error, _ attempt: Attempt) {
+    tell(.failed(attempt.number, .opening(attempt, error)), attempt.number)
+  }
+
+  private func tell(_ event: Link.Event, _ number: Link.AttemptNumber) {
+    if let opening, opening.attempt.number == number {
+      opening.owner.carrier(self, did: event, endsTurn: false)
+    } else if let connection, connection.number == number {
+      connection.owner.carrier(self, did: event, endsTurn: false)
+    }
+  }
+
+  // MARK: What the transport tells
+
+  /// A socket was made; there may be several before one is connected.
+  func transportCreated(_ channel: any Channel, _ number: Link.AttemptNumber) {
+    if isOpening(number) { opening?.channels.append(channel) }
+  }
+
+  func transportOpened(_ channel: any Channel, _ number: Link.AttemptNumber) {
+    guard let opening, opening.attempt.number == number else { return Transport.abort(channel) }
+    self.opening = nil
+    let attempt = opening.attempt
+    connection = Connection(
+      attempt, owner: opening.owner, channel: channel, maximumPacketSize: settings.maximumPacketSize)
+    tell(.opened(number, from: channel.localAddress?.ipAddress), number)
+    let stage = attempt.proxy == nil ? attempt.server.transport.firstStage : .proxy
+    tell(.progress(number, stage, attempt.server), number)
+  }
+
+  /// The proxy has opened the way to the server.
+  func tunnelOpened(_ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    let server = connection.attempt.server
+    tell(.progress(number, server.transport.firstStage, server), number)
+  }
+
+  /// Every layer below MQTT is up.
+  func transportReady(_ writer: ConnectionHandler, _ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    connection.writer = writer
+    tell(.ready(number), number)
+  }
+
+  func received(_ bytes: ByteBuffer, _ number: Link.AttemptNumber, endsTurn: Bool) {
+    guard let connection, connection.number == number else { return }
+    connection.append(bytes)
+    connection.owner.carrier(self, hasRead: number, endsTurn: endsTurn)
+  }
+
+  func turnEnds(_ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    connection.owner.carrierEndsTurn(self)
+  }
+
+  func writabilityChanged(_ isWritable: Bool, _ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    connection.owner.carrier(self, did: .writable(number, isWritable), endsTurn: true)
+  }
+
+  /// A layer has found what is wrong; the failure that follows says it less well.
+  func transportIsRefused(_ error: any Error, _ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    connection.refusal = connection.refusal ?? .tls(connection.attempt.server, "\(error)")
+  }
+
+  func transportFailed(_ error: any Error, _ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    tell(.failed(number, connection.loss(from: error, at: connection.owner.stage(for: self))), number)
+  }
+
+  func transportClosed(_ channel: any Channel, _ number: Link.AttemptNumber) {
+    guard let connection, connection.channel === channel else { return }
+    self.connection = nil
+    let owner = connection.owner
+    if let loss = connection.lossByClosing(at: owner.stage(for: self)) {
+      owner.carrier(self, did: .failed(number, loss), endsTurn: false)
+    }
+    owner.carrier(self, did: .closed(number, received: connection.hasReceived), endsTurn: false)
+  }
+}
