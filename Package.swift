@@ -74,22 +74,25 @@ let package = Package(
     room(
       "Agent",
       [
-        "Core", "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings",
+        "Core", "Plan", "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings",
         "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Platform", "Instants",
         "CLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
       ]),
 
     // The agent as values: what happens in, what is to be done out.
-    room("Core", ["Outbox", "Readings", "Records", "Measuring", "MQTTCore", "Instants"]),
+    room(
+      "Core",
+      [
+        "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON",
+        "Instants", nio("NIOCore"), deque,
+      ]),
 
     // What is to be done, and what is said of it.
     room(
       "Planning",
       [
-        "Configuration", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
-        "JSON",
-        "Text",
-        "Instants", nio("NIOCore"),
+        "Configuration", "Plan", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
+        "JSON", "Text", "Instants", nio("NIOCore"),
       ]),
     room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text", "Platform"]),
     room(
@@ -99,6 +102,9 @@ let package = Package(
       "Status",
       ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
     room("Control", ["JSON", "Text", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), logging]),
+
+    // What is to be done, as values.
+    room("Plan", ["Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "Instants"]),
 
     // Values that hold the rules.
     room("Outbox", ["Readings", "Records", "MQTTCore", "Instants", deque]),

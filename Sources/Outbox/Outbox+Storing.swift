@@ -54,10 +54,10 @@ extension Outbox {
     connected(at: now)
   }
 
-  /// Something may have to be written or read, now or later.
-  package var hasWork: Bool {
-    disk.unwritten > 0 || disk.finishedSince != nil || !disk.wanted.isEmpty || !disk.unnamed.isEmpty
-      || !disk.restored.isEmpty
+  /// When something has to be written, numbered or read, while nothing is asked of the store.
+  package func storeDeadline(at now: Instant) -> Instant? {
+    let read = disk.isOpen && !disk.isReading && !disk.wanted.isEmpty ? disk.readAgainAt : nil
+    return [writeDeadline(at: now), namingDeadline(at: now), read].compactMap(\.self).min()
   }
 
   // MARK: Writing

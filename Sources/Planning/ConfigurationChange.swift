@@ -9,6 +9,9 @@ package struct ConfigurationChange: Equatable {
   /// When attempts are made and given up.
   package let changesAttempts: Bool
 
+  /// Names of sensors and inputs that are in both, and configured in another way.
+  package let names: Set<String>
+
   package init(from old: Configuration, to new: Configuration) {
     let fixed: [(String, Bool)] = [
       ("device.id", old.device.id == new.device.id),
@@ -21,8 +24,20 @@ package struct ConfigurationChange: Equatable {
     renewsConnection =
       Self.connecting(old.broker) != Self.connecting(new.broker)
       || Self.connecting(old.presence) != Self.connecting(new.presence)
+    let sensors = Dictionary(old.sensors.map { ($0.name, $0) }) { first, _ in first }
+    let inputs = Dictionary(old.inputs.map { ($0.name, $0) }) { first, _ in first }
+    names = Set(
+      new.sensors.filter { (sensors[$0.name].map(Origin.sensor) ?? inputs[$0.name].map(Origin.input)) != .sensor($0) }
+        .map(\.name)
+        + new.inputs.filter { (inputs[$0.name].map(Origin.input) ?? sensors[$0.name].map(Origin.sensor)) != .input($0) }
+        .map(\.name))
     changesAttempts =
       old.broker.reconnect != new.broker.reconnect || old.broker.connectTimeout != new.broker.connectTimeout
+  }
+
+  private enum Origin: Equatable {
+    case sensor(SensorConfiguration)
+    case input(InputConfiguration)
   }
 
   /// What a connection is made of; the rest is put to one value.

@@ -27,6 +27,14 @@ public struct StoredIdentity: Equatable, Sendable {
   }
 }
 
+extension StoredIdentity {
+  /// Whether a store that says it belongs to `other` may be this board's: the ids are one, or what they were made from
+  /// is of one kind, so that the store comes from another board. A number made up says nothing of the board.
+  package func isOfSameBoard(as other: StoredIdentity) -> Bool {
+    other.id == id || other.source == source && other.source != .random
+  }
+}
+
 /// Where the sequence numbers of one name go on.
 public struct StoredSequence: Equatable, Sendable {
   /// The number to go on with.

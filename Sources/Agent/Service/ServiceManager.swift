@@ -1,3 +1,4 @@
+import Core
 internal import Glibc
 import Synchronization
 

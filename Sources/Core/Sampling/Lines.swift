@@ -1,6 +1,7 @@
 import Instants
 import Measuring
 import Outbox
+import Plan
 import Readings
 import Records
 

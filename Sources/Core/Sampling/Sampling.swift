@@ -1,6 +1,7 @@
 import Instants
 import Measuring
 import Outbox
+import Plan
 import Readings
 
 /// What is done when an interval is over, besides reading sensors.
@@ -40,7 +41,7 @@ package struct Sampling: Sendable {
     /// Why it could not be read the last time; nil: it could.
     var failure: String?
     /// A read is under way.
-    var readSince: SuspendingClock.Instant?
+    var readSince: Duration?
 
     init(_ plan: SensorPlan) {
       self.plan = plan
@@ -96,7 +97,7 @@ package struct Sampling: Sendable {
   /// - Parameter awake: the same moment on the clock that stands still in a suspend: a read the machine slept through has
   ///   not hung.
   package mutating func tick(
-    at now: BootClock.Instant, awake: SuspendingClock.Instant, into effects: inout [Effect]
+    at now: BootClock.Instant, awake: Duration, into effects: inout [Effect]
   ) {
     var due: [SensorID] = []
     for index in schedule.take(at: now) {
@@ -135,7 +136,7 @@ package struct Sampling: Sendable {
   package var isReading: Bool { sensors.contains { $0.readSince != nil } }
 
   /// When the oldest read began that is under way.
-  package var oldestRead: SuspendingClock.Instant? { sensors.lazy.compactMap(\.readSince).min() }
+  package var oldestRead: Duration? { sensors.lazy.compactMap(\.readSince).min() }
 
   /// Sensors that could not be read the last time.
   package var failing: Int { sensors.count { $0.failure != nil } }

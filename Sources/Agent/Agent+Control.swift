@@ -1,0 +1,75 @@
+import Control
+import Core
+internal import Glibc
+import Logging
+import NIOCore
+
+/// What is asked over the control socket.
+extension Agent {
+  func startControl() async {
+    let control = ControlServer(eventLoop: eventLoop, logger: logger) { [weak self] _, request in
+      await self?.answer(request) ?? ControlReply.failure(ControlError.notRunning)
+    }
+    self.control = control
+    await control.start(configuration.control)
+  }
+
+  private func answer(_ request: ControlRequest) async -> ByteBuffer {
+    switch request {
+    case .status(let format): status(format)
+    case .logLevel(let level): setLogLevel(level)
+    case .abort: abort()
+    case .reload: await reloadAnswer()
+    }
+  }
+
+  private func status(_ format: ControlRequest.Format) -> ByteBuffer {
+    guard let report = shell?.assumeIsolated({ $0.report }) else {
+      return ControlReply.failure(ControlError.notRunning)
+    }
+    return switch format {
+    case .json: ControlReply.success { $0.add("status", json: report.json) }
+    case .text(let columns): ControlReply.success { $0.add("text", report.text(columns: columns)) }
+    }
+  }
+
+  /// What the shell does not know of the agent.
+  func facts(device: String) -> Facts {
+    var facts = Facts(
+      device: device, displayName: configuration.device.name, process: getpid(), started: started,
+      logLevel: surroundings.logThreshold.level.rawValue)
+    facts.reloads = reloads
+    facts.failedReloads = failedReloads
+    let log = surroundings.log.counts
+    facts.lostLogLines = log.lost
+    facts.suppressedLogLines = log.suppressed
+    let control = control?.assumeIsolated { $0.counts } ?? ControlServer.Counts()
+    facts.controlConnections = control.connections
+    facts.controlRequests = control.requests
+    facts.controlRefusals = control.refusals
+    facts.controlStalls = control.stalls
+    return facts
+  }
+
+  private func setLogLevel(_ level: Logger.Level?) -> ByteBuffer {
+    let before = surroundings.logThreshold.level
+    if let level, level != before {
+      surroundings.logThreshold.level = level
+      // At a level that is seen with either.
+      logger.log(level: max(level, before, .notice), "the log level is \(level) now, it was \(before)")
+    }
+    return ControlReply.success {
+      $0.add("level", (level ?? before).rawValue)
+      $0.add("previous", before.rawValue)
+    }
+  }
+
+  private func abort() -> ByteBuffer {
+    guard let shell else { return ControlReply.failure(ControlError.notRunning) }
+    logger.warning("told to abort over the control socket; the exit status is 0, so that systemd starts nothing again")
+    isAbortWanted = true
+    // After the answer, which would be lost with the process.
+    eventLoop.scheduleTask(in: .milliseconds(20)) { shell.assumeIsolated { $0.happens(.asked(.abort)) } }
+    return ControlReply.success()
+  }
+}

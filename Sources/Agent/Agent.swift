@@ -1,0 +1,197 @@
+import Configuration
+import Core
+internal import Glibc
+import Instants
+import Logging
+import MQTT
+import MQTTCore
+import Measuring
+import NIOCore
+import NIOPosix
+import Outbox
+import Plan
+import Planning
+import Platform
+import Readings
+import Records
+import Sensing
+import Storage
+import Synchronization
+import Text
+
+/// The agent: opens its store, finds out which device it is, and runs until it is told to stop.
+///
+/// It lives on the one event loop, with everything that it starts there.
+public actor Agent {
+  package nonisolated let eventLoop: any EventLoop
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+  /// Where an agent runs, and what is around it.
+  public struct Surroundings: Sendable {
+    /// Where sensors and the board's identity are read.
+    public var root: FileRoot
+    /// The service's folder in memory (systemd.exec(5), RuntimeDirectory=); nil: there is none.
+    public var runtimeFolder: String?
+    public var log: LogWriter
+    public var logThreshold: LogThreshold
+    /// Who started this process and wants to know how it is.
+    public var service: ServiceManager
+    /// Reads the configuration again; it blocks.
+    public var load: @Sendable () -> LoadResult
+
+    public init(
+      root: FileRoot, runtimeFolder: String?, log: LogWriter, logThreshold: LogThreshold, service: ServiceManager,
+      load: @escaping @Sendable () -> LoadResult
+    ) {
+      self.load = load
+      self.root = root
+      self.runtimeFolder = runtimeFolder
+      self.service = service
+      self.log = log
+      self.logThreshold = logThreshold
+    }
+  }
+
+  package var configuration: Configuration
+  package let surroundings: Surroundings
+  package let logger: Logger
+  package let started = BootClock.now
+  package var shell: Shell?
+  package var control: ControlServer?
+  /// Known once the store is open.
+  package var device: String?
+  /// Random, new in each process.
+  package let instance: String
+  package let memory: MemoryLimit?
+  package let thermometers = W1Conversions()
+  /// Where nothing is stored.
+  var hold: StoreHold?
+  var isReloading = false
+  /// A signal asked for it meanwhile.
+  var isReloadWanted = false
+  var reloads: UInt64 = 0
+  var failedReloads: UInt64 = 0
+  /// `limpet abort` was asked for.
+  var isAbortWanted = false
+  /// Signals to end that came so far.
+  var terminations = 0
+
+  private init(
+    _ configuration: Configuration, _ surroundings: Surroundings, logger: Logger, eventLoop: any EventLoop
+  ) {
+    self.configuration = configuration
+    self.surroundings = surroundings
+    var generator = SystemRandomNumberGenerator()
+    instance = String(generator.next() as UInt64, radix: 16)
+    self.logger = logger
+    self.eventLoop = eventLoop
+    memory = MemoryLimit.read(in: surroundings.root)
+  }
+
+  /// Runs until SIGTERM or SIGINT, a second one of which aborts; blocks its thread.
+  ///
+  /// - Parameter events: made before any thread.
+  /// - Returns: false when the end failed: it was not clean, so that the broker may have to say offline by the will, and
+  ///   nobody asked for that with `limpet abort`.
+  /// - Throws: when the configuration cannot be run.
+  public static func run(
+    _ configuration: Configuration, _ surroundings: Surroundings, events: ProcessEvents, logger: Logger
+  ) throws(PlanError) -> Bool {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let agent = Agent(configuration, surroundings, logger: logger, eventLoop: group.next())
+    let result = Mutex<Result<Bool, PlanError>>(.success(false))
+    agent.onLoop { agent in
+      Task {
+        do throws(PlanError) {
+          let isClean = try await agent.run()
+          // Whoever starts the process again when it has failed must not undo an abort that was asked for.
+          let isWanted = isClean || agent.isAbortWanted
+          result.withLock { $0 = .success(isWanted) }
+        } catch {
+          result.withLock { $0 = .failure(error) }
+        }
+        events.finish()
+      }
+    }
+    while true {
+      switch events.next() {
+      case .terminate: agent.onLoop { $0.terminate() }
+      case .reload: agent.onLoop { agent in Task { await agent.reloadForSignal() } }
+      case .clockJumped: agent.onLoop { $0.clockJumped() }
+      case .networkChanged(let addresses): agent.onLoop { $0.networkChanged(addresses) }
+      case .finished: return try result.withLock { $0 }.get()
+      }
+    }
+  }
+
+  private nonisolated func onLoop(_ body: @escaping @Sendable (isolated Agent) -> Void) {
+    eventLoop.execute { self.assumeIsolated { body($0) } }
+  }
+
+  private func terminate() {
+    terminations += 1
+    let isFirst = terminations == 1
+    shell?.assumeIsolated { $0.happens(.asked(isFirst ? .stop : .abort)) }
+  }
+
+  private func networkChanged(_ addresses: Set<String>?) {
+    shell?.assumeIsolated { $0.happens(.networkChanged(addresses)) }
+  }
+
+  private func clockJumped() { shell?.assumeIsolated { $0.clockJumped() } }
+
+  private func run() async throws(PlanError) -> Bool {
+    logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
+    guard let (anyStore, state, storeError) = await openStore() else { return false }
+    let store = storeError == nil ? anyStore : nil
+    let (device, identity) = await identify(store, state)
+    self.device = device
+    for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
+      logger.notice("\(guarantee)")
+    }
+    let plan = try devicePlan(of: configuration, device: device, identity)
+    await startControl()
+    let beginning = await beginning(plan, store: store, opened: anyStore != nil, state, storeError)
+    let shell = Shell(
+      beginning, jobs: configuration.jobs(in: surroundings.root, thermometers),
+      transports: Carrier.Settings(configuration),
+      Shell.Surroundings(
+        root: surroundings.root, runtimeFolder: surroundings.runtimeFolder, service: surroundings.service,
+        store: beginning.isStored ? anyStore : nil, facts: facts(ofDevice: device)),
+      eventLoop: eventLoop, logger: logger)
+    self.shell = shell
+    // Told to stop before it began: nothing was published, so nothing has to be taken back.
+    let isClean = terminations == 0 ? await shell.run() : true
+    await close(anyStore, within: Self.closingLimit)
+    await control?.stop()
+    logger.notice("stopped\(isClean ? "" : ", not cleanly")")
+    return isClean
+  }
+
+  func devicePlan(
+    of configuration: Configuration, device: String, _ identity: StoredIdentity?
+  ) throws(PlanError) -> DevicePlan {
+    var plan = try configuration.devicePlan(
+      device: device, instance: instance, model: try? surroundings.root.text(of: "/proc/device-tree/model"),
+      memoryShare: memory?.outboxShare)
+    plan.identity = identity
+    return plan
+  }
+
+  /// For the shell, on the loop that both live on. (Debian's Swift 6.2.3 crashes on `unowned` here.)
+  private func facts(ofDevice device: String) -> @Sendable () -> Facts {
+    { [weak self] in
+      guard let self else { preconditionFailure("an agent outlives its shell") }
+      return assumeIsolated { $0.facts(device: device) }
+    }
+  }
+}
+
+extension Carrier.Settings {
+  /// How an agent's transports are opened.
+  init(_ configuration: Configuration) {
+    self.init()
+    tls = configuration.tls
+    connectTimeout = configuration.broker.connectTimeout
+  }
+}

@@ -1,0 +1,19 @@
+import Configuration
+import Plan
+import Platform
+import Sensing
+
+extension Configuration {
+  /// How each sensor is read, by name.
+  ///
+  /// - Parameter thermometers: the same for every plan of one agent, since a conversion is of all sensors of a bus, also
+  ///   of those that were there before a reload.
+  func jobs(in root: FileRoot, _ thermometers: W1Conversions) -> [String: ReadJob] {
+    let jobs = sensors.map { sensor in
+      let source = sensor.source.source(in: root, thermometers: thermometers)
+      return (sensor.name, ReadJob(id: sensor.name, source: source, timeout: sensor.timeout))
+    }
+    thermometers.keep(only: sensors.compactMap(\.source.thermometer))
+    return Dictionary(jobs) { first, _ in first }
+  }
+}

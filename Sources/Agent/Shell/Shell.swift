@@ -1,0 +1,371 @@
+import Core
+internal import Glibc
+import Instants
+import Logging
+import MQTT
+import MQTTCore
+import Measuring
+import NIOCore
+import Plan
+import Platform
+import Records
+import Sensing
+import Status
+import Storage
+
+/// Carries the core out: transports, the store's thread, the readers' threads, the lines' thread, systemd, the log. It
+/// knows no rule: what happens goes into the core, and what the core wants is done.
+///
+/// It lives on the event loop. A turn is whatever happens at one time, and its end: then the core has its `drain`, one
+/// write goes out for each connection, and the alarm is set.
+package actor Shell {
+  package nonisolated let eventLoop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+  /// What is around the core.
+  struct Surroundings: Sendable {
+    let root: FileRoot
+    /// The service's folder in memory; nil: there is none.
+    let runtimeFolder: String?
+    let service: ServiceManager
+    /// nil: nothing is stored.
+    let store: StateStore?
+    /// What neither the core nor the shell knows.
+    let facts: @Sendable () -> Facts
+  }
+
+  private(set) var core: Core
+  let surroundings: Surroundings
+  let logger: Logger
+  let carrier: Carrier
+  let homieCarrier: Carrier
+  /// How each sensor is read.
+  private(set) var jobs: [SensorID: ReadJob]
+  private(set) var reader: BlockingReader?
+  /// nil: there are no lines, or they are released.
+  private(set) var monitor: GPIOMonitor?
+  private var metricsFile: MetricsFile?
+  private var aliveMark: AliveMark
+  private var retryTimer: Scheduled<Void>?
+
+  private var alarm = Alarm()
+  /// The end of this turn is yet to come.
+  private var isTurnOpen = false
+  private var isPerforming = false
+  /// Something has happened since the core had its last `drain`.
+  private var hasNews = false
+  private var lastClock: WallClock?
+  private let end = Awaited<Bool>()
+
+  init(
+    _ beginning: Beginning, jobs: [String: ReadJob], transports: Carrier.Settings, _ surroundings: Surroundings,
+    eventLoop: any EventLoop, logger: Logger
+  ) {
+    self.surroundings = surroundings
+    self.eventLoop = eventLoop
+    self.logger = logger
+    carrier = Carrier(transports, eventLoop: eventLoop)
+    homieCarrier = Carrier(transports, eventLoop: eventLoop)
+    let clock = WallClock.now()
+    lastClock = clock
+    let now = Moment(boot: clock.instant, wall: clock, awake: .awake)
+    core = Core(beginning, seed: .random(in: 0 ... .max), at: now)
+    self.jobs = Self.jobs(jobs, for: beginning.plan.sensors, beside: [:])
+    aliveMark = AliveMark(runtimeFolder: surroundings.runtimeFolder)
+    metricsFile = beginning.plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
+  }
+
+  /// Those of sensors that stay are kept: their sources may know something from the last read.
+  private static func jobs(
+    _ jobs: [String: ReadJob], for plans: [SensorPlan], beside known: [SensorID: ReadJob]
+  ) -> [SensorID: ReadJob] {
+    var placed: [SensorID: ReadJob] = [:]
+    for plan in plans {
+      guard var job = known[plan.id] ?? jobs[plan.name] else { continue }
+      job.id = plan.id.text
+      placed[plan.id] = job
+    }
+    return placed
+  }
+
+  /// Runs until everything is over; false: the shutdown was not clean.
+  func run() async -> Bool {
+    reader = BlockingReader(
+      busChanged: { [logger] change in
+        switch change {
+        case .suspended(let bus): logger.error("\(bus): its reads hang; it is not read until one returns")
+        case .resumed(let bus): logger.notice("\(bus): reads return again")
+        }
+      },
+      deliver: { [weak self] results in
+        guard let self else { return }
+        eventLoop.execute { self.assumeIsolated { $0.happens(.samples(results.map(Sample.init))) } }
+      })
+    happens(.start)
+    return await end.value
+  }
+
+  // MARK: Turns
+
+  /// The time, once for what happens now. The wall clock is asked ten times a second at the most: one that is being
+  /// slewed moves by 50 µs in that time, and a step is told.
+  func moment() -> Moment {
+    let now = BootClock.now
+    if let lastClock, now - lastClock.instant < .milliseconds(100) {
+      return Moment(boot: now, wall: lastClock, awake: .awake)
+    }
+    let clock = WallClock.now(after: lastClock)
+    lastClock = clock
+    return Moment(boot: now, wall: clock, awake: .awake)
+  }
+
+  /// Something happens, and nothing else in this turn.
+  func happens(_ event: consuming Event) {
+    isTurnOpen = true
+    handle(event)
+    endTurn()
+  }
+
+  /// Something happens; more may, and the end of the turn follows.
+  func handle(_ event: consuming Event) {
+    hasNews = true
+    core.handle(event, at: moment())
+    perform()
+    scheduleTurn()
+  }
+
+  /// What was read on a connection.
+  func takePackets(from carrier: Carrier, _ id: LinkID, _ attempt: Link.AttemptNumber) {
+    isTurnOpen = true
+    hasNews = true
+    let now = moment()
+    guard core.isListening(id) else {
+      return handle(.link(id, .malformed(attempt, .protocolError("bytes before CONNECT"))))
+    }
+    do throws(PacketError) {
+      while core.isListening(id), let packet = try carrier.nextPacket() {
+        core.receive(packet, on: id, attempt, at: now)
+        perform()
+      }
+    } catch { handle(.link(id, .malformed(attempt, error))) }
+  }
+
+  private func scheduleTurn() {
+    guard !isTurnOpen else { return }
+    isTurnOpen = true
+    eventLoop.execute { self.assumeIsolated { if $0.isTurnOpen { $0.endTurn() } } }
+  }
+
+  /// Everything that the turn brings goes out together.
+  func endTurn() {
+    // What happens meanwhile belongs to it.
+    isTurnOpen = true
+    let now = moment()
+    for _ in 0..<Self.drains {
+      hasNews = false
+      core.drain(at: now)
+      perform()
+      guard hasNews else { break }
+    }
+    carrier.flush()
+    homieCarrier.flush()
+    isTurnOpen = false
+    if hasNews { scheduleTurn() }
+    alarm.set(core.deadline, at: now.boot, on: eventLoop) { [self] in assumeIsolated { $0.happens(.tick) } }
+  }
+
+  /// Of one turn at the most: the sockets have to be looked at in between.
+  private static let drains = 4
+
+  /// Carries out what the core wants. What that brings up queues behind.
+  private func perform() {
+    guard !isPerforming else { return }
+    isPerforming = true
+    while !core.effects.isEmpty {
+      while let wire = core.effects.nextWire() { perform(wire) }
+      if let request = core.effects.takeStore() { ask(request.ticket, request.request) }
+      for note in core.effects.takeNotes() { log(note) }
+      for order in core.effects.takeOrders() { perform(order) }
+    }
+    isPerforming = false
+  }
+
+  // MARK: Effects
+
+  private func carrier(_ id: LinkID) -> Carrier {
+    switch id {
+    case .agent: carrier
+    case .homie: homieCarrier
+    }
+  }
+
+  private func perform(_ wire: consuming Wire) {
+    switch consume wire {
+    case .send(let id, let packet): carrier(id).write(packet)
+    case .open(let id, let attempt, let server, let version): carrier(id).open(attempt, server, version, for: self)
+    case .close(let id, let attempt, let closing): carrier(id).close(attempt, closing)
+    case .agreed(let id, let limits): carrier(id).connected(limits)
+    }
+  }
+
+  /// The store answers from a thread of its own, whenever it does.
+  private func ask(_ ticket: StoreTicket, _ request: StoreRequest) {
+    guard let store = surroundings.store else {
+      let error = StorageError(.closed, attempt: "use the store", file: "", message: "there is none")
+      return handle(.stored(ticket, .failure(error)))
+    }
+    Task {
+      let answer: Result<StoreAnswer, StorageError>
+      do throws(StorageError) { answer = .success(try await store.perform(request)) } catch { answer = .failure(error) }
+      happens(.stored(ticket, answer))
+    }
+  }
+
+  private func perform(_ order: Order) {
+    switch order {
+    case .read(let sensors):
+      let late = reader?.submit(sensors.compactMap { jobs[$0] }) ?? []
+      if !late.isEmpty { handle(.samples(late.map(Sample.init))) }
+    case .count(let lines): handle(.counted(pulses(of: lines)))
+    case .watch(let lines): watch(lines)
+    case .rewatch(let released, let added):
+      monitor?.change(releasing: released.map(\.place), adding: added.map { (place: $0.0.place, input: $0.1) })
+    case .stopWatching: monitor?.stop()
+    case .look:
+      let isStuck = monitor != nil && ThreadState.isUninterruptible(GPIOMonitor.threadName)
+      handle(.looked(gpioTurns: monitor?.turns, isKernelStuck: isStuck))
+    case .findStopReason: findStopReason()
+    case .tell(let notice): tell(notice)
+    case .tellHealth: core.tellHealth(facts, at: moment())
+    case .writeMetrics:
+      let label = ("device", core.plan.health.device)
+      metricsFile?.write(Prometheus.text(core.figures(facts, at: moment()), labels: [label]))
+    case .markAlive: aliveMark.make(at: .now)
+    case .exit(let isClean): exit(isClean: isClean)
+    }
+  }
+
+  private func exit(isClean: Bool) {
+    retryTimer?.cancel()
+    alarm.set(nil, at: .now, on: eventLoop) {}
+    reader?.shutdown()
+    monitor?.stop()
+    end.give(isClean)
+  }
+
+  private func findStopReason() {
+    // Who is asked may hang in the kernel, where SIGKILL does not reach it: that thread is left behind.
+    StopReason.find(runtimeFolder: surroundings.runtimeFolder) { [eventLoop] reason in
+      eventLoop.execute { self.assumeIsolated { $0.happens(.asked(.stopBecause(reason))) } }
+    }
+  }
+
+  // MARK: systemd
+
+  /// Before a start has been told there is no reload to tell of.
+  func tellReload(_ notice: ServiceNotice) { if core.isReady { tell(notice) } }
+
+  private func tell(_ notice: ServiceNotice) {
+    guard !surroundings.service.tell(notice), retryTimer == nil else { return }
+    retryTelling()
+  }
+
+  private func retryTelling() {
+    retryTimer = eventLoop.scheduleTask(in: .seconds(1)) {
+      self.assumeIsolated { shell in
+        shell.retryTimer = nil
+        if !shell.surroundings.service.retry() { shell.retryTelling() }
+      }
+    }
+  }
+
+  // MARK: Lines
+
+  private func watch(_ lines: [GPIOInput]) {
+    let monitor = GPIOMonitor(lines, root: surroundings.root) { [weak self] in
+      guard let self else { return }
+      eventLoop.execute { self.assumeIsolated { $0.takeLines() } }
+    }
+    self.monitor = monitor
+    monitor.start()
+  }
+
+  private func takeLines() {
+    guard let monitor else { return }
+    let taken = monitor.take()
+    let reports = taken.reports.map { LineReport($0, monitor) }
+    if taken.isFinished {
+      // The last that counters have seen.
+      handle(.counted(pulses(of: core.counters)))
+      self.monitor = nil
+    }
+    happens(.lines(reports, isFinished: taken.isFinished))
+  }
+
+  func pulses(of lines: [LineID]) -> [LineID: UInt64] {
+    guard let monitor else { return [:] }
+    return Dictionary(lines.map { ($0, monitor.pulses(of: $0.place)) }) { first, _ in first }
+  }
+
+  // MARK: What is asked
+
+  private var facts: Facts {
+    var facts = surroundings.facts()
+    facts.residentBytes = Self.residentBytes
+    if let reads = reader?.status {
+      facts.hangingReads = reads.hanging.count
+      facts.waitingReads = reads.waiting
+      facts.readTimeouts = UInt64(reads.timeouts)
+      facts.refusedReads = UInt64(reads.refusals)
+    }
+    if let counters = surroundings.store?.lastCounters {
+      facts.storeWrites = counters.transactions
+      facts.storeBytes = counters.bytes
+    }
+    return facts
+  }
+
+  package var report: StatusReport { core.report(facts, at: moment()) }
+
+  /// Takes another plan.
+  ///
+  /// - Returns: what has changed, for people; nil: the agent is about to end, and takes nothing.
+  func reload(
+    _ plan: DevicePlan, _ difference: Difference, jobs: [String: ReadJob], transports: Carrier.Settings
+  ) -> [String]? {
+    let metricsBefore = core.plan.health.metricsFile
+    isTurnOpen = true
+    defer { endTurn() }
+    hasNews = true
+    guard let words = core.reload(plan, difference, pulses: pulses(of: core.counters), at: moment()) else { return nil }
+    self.jobs = Self.jobs(jobs, for: core.plan.sensors, beside: self.jobs)
+    carrier.settings = transports
+    homieCarrier.settings = transports
+    if plan.health.metricsFile != metricsBefore {
+      metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
+    }
+    return words
+  }
+
+  /// The system woke up or the clock was set: timers do not count a suspend, so everything is looked at now.
+  func clockJumped() {
+    lastClock = nil
+    happens(.clockJumped)
+  }
+
+  /// proc_pid_statm(5): the second number, in pages.
+  private static var residentBytes: Int {
+    guard let text = try? FileRoot().text(of: "/proc/self/statm") else { return 0 }
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * sysconf(CInt(_SC_PAGESIZE))
+  }
+}
+
+extension Duration {
+  /// CLOCK_MONOTONIC, of clock_gettime(2).
+  fileprivate static var awake: Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+  }
+}

@@ -1,0 +1,132 @@
+import Discovery
+import Instants
+import MQTTCore
+import Presence
+import Records
+
+/// What Home Assistant is told of this device, beside its readings.
+struct Announcing: Sendable {
+  var announcer: Announcer
+  /// Home Assistant has started, and is answered then.
+  var answerAt: BootClock.Instant?
+  /// What has to be in the store before anything is published, so that a crash forgets nothing that a broker may keep.
+  private var unstored: [StoredAnnouncement] = []
+  /// It is being written.
+  var isStoring = false
+  /// What brokers have acknowledged, to be stored when there is time.
+  var acknowledged: [StoredAnnouncement] = []
+  /// What brokers do not keep any more.
+  var forgotten: [StoredAnnouncement] = []
+  /// A description of a device that is not known to be there helps nobody: it begins with the birth.
+  var hasBegun = false
+
+  /// It subscribes to a home's devices all at once: they do not answer all at once.
+  static let answerSpread = Duration.seconds(1)
+
+  init(_ announcer: Announcer) { self.announcer = announcer }
+
+  var deadline: BootClock.Instant? { answerAt }
+  var hasUnstored: Bool { !unstored.isEmpty || !acknowledged.isEmpty || !forgotten.isEmpty }
+  /// Nothing may be published yet.
+  var waitsForStore: Bool { isStoring || !unstored.isEmpty }
+
+  mutating func mustStore(_ announcements: [StoredAnnouncement]) { unstored = announcements }
+
+  /// Nobody waits for a store that takes nothing.
+  mutating func storeIsOfNoUse() {
+    acknowledged += unstored
+    unstored = []
+    isStoring = false
+  }
+
+  mutating func takeUnstored() -> [StoredAnnouncement] {
+    defer { unstored = [] }
+    isStoring = !unstored.isEmpty
+    return unstored
+  }
+
+  mutating func takeAcknowledged() -> [StoredAnnouncement] {
+    defer { acknowledged = [] }
+    return acknowledged
+  }
+}
+
+extension Conversation {
+  mutating func beginAnnouncing(_ connected: Session.Connected, at now: Moment) {
+    announcing.hasBegun = true
+    announcing.announcer.connected(isSessionPresent: connected.sessionPresent)
+    watchHomeAssistant(at: now)
+  }
+
+  mutating func watchHomeAssistant(at now: Moment) {
+    guard let homeAssistant = plan.homeAssistant, watching.closes.maySubscribe else { return }
+    do {
+      let filter = Subscription(try TopicFilter("\(homeAssistant.birth)"))
+      try link.subscribe([filter], token: Request.homeAssistant.token, at: now.boot, into: &linkEffects)
+    } catch {
+      effects.notes.append(.homeAssistantIsNotWatched(homeAssistant.birth, "\(error)"))
+    }
+  }
+
+  /// A session would go on hearing it; who cannot be told so, hears it.
+  mutating func unwatchHomeAssistant(_ old: HomeAssistantDevice?, at now: Moment) {
+    guard let old, let filter = try? TopicFilter("\(old.birth)") else { return }
+    try? link.unsubscribe([filter], token: Request.unwatching.token, at: now.boot, into: &linkEffects)
+  }
+
+  mutating func watchesHomeAssistant(_ codes: [ReasonCode]) {
+    guard let code = codes.first(where: \.isError), let homeAssistant = plan.homeAssistant else { return }
+    effects.notes.append(.homeAssistantIsDenied(homeAssistant.birth, code))
+  }
+
+  /// One that was kept says nothing of now.
+  mutating func heardHomeAssistant(_ message: Message, at now: Moment) {
+    guard let homeAssistant = plan.homeAssistant, message.topic == homeAssistant.birth, !message.retain,
+      message.payload == HomeAssistantDevice.online, announcing.answerAt == nil
+    else { return }
+    announcing.answerAt = now.boot + Announcing.answerSpread * share()
+  }
+
+  mutating func announcingIsDue(at now: Moment) {
+    guard let answerAt = announcing.answerAt, answerAt <= now.boot else { return }
+    announcing.answerAt = nil
+    announcing.announcer.homeAssistantStarted()
+  }
+
+  /// Publishes what is next: one message at a time.
+  mutating func announce(_ limits: PublishLimits, at now: Moment) {
+    while announcing.announcer.hasNext, announcing.hasBegun, !announcing.waitsForStore, !leaving.isLeaving,
+      link.room(for: .atLeastOnce) > 0, let step = announcing.announcer.next()
+    {
+      guard !resting.topics.isResting(step.topic) else {
+        _ = announcing.announcer.settled(isDelivered: false)
+        continue
+      }
+      let message = Message(topic: step.topic, payload: step.payload, qos: .atLeastOnce, retain: step.isRetained)
+      do throws(Session.Rejection) {
+        try link.publish(
+          message.adapted(to: limits), token: Request.announcement.token, transient: true, at: now.boot,
+          into: &linkEffects)
+      } catch {
+        effects.notes.append(.notPublished(step.topic, error))
+        _ = announcing.announcer.settled(isDelivered: false)
+      }
+    }
+  }
+
+  mutating func announced(_ outcome: Session.Outcome, at now: Moment) {
+    if let topic = announcing.announcer.current?.topic {
+      switch outcome {
+      case .refused(let code): refuses(topic, code, at: now)
+      case .delivered: takes(topic)
+      case .abandoned, .rejected: break
+      }
+    }
+    switch announcing.announcer.settled(isDelivered: outcome == .delivered) {
+    case .keeps(let announcement): announcing.acknowledged.append(announcement)
+    case .forgot(let kind, let topic):
+      announcing.forgotten.append(StoredAnnouncement(kind: kind, topic: topic, content: ""))
+    case nil: break
+    }
+  }
+}

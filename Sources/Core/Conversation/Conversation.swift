@@ -1,0 +1,168 @@
+import Instants
+import MQTTCore
+import Outbox
+import Plan
+import Presence
+import Status
+
+/// What is said to the broker and heard from it, on the agent's own connection.
+///
+/// It contains the link, and the owners of what is said on it: `Telling` (presence), `Watching` (the own topics, other
+/// clients), `Resting` (topics that are refused), `Announcing` (Home Assistant), `Sender` (everything else, in one order)
+/// and `Leaving` (both kinds of farewell). `pull` asks them, in the order of `Conversation+sending`.
+struct Conversation: Sendable {
+  var plan: DevicePlan
+  var link: Link
+  var linkEffects = Link.Effects()
+  var standing: Standing
+  var telling: Telling
+  var watching: Watching
+  var resting = Resting()
+  var announcing: Announcing
+  var sender: Sender
+  var leaving = Leaving()
+  var tally = Tally()
+  /// What is asked of the store, and has not been answered.
+  var wishes = Wishes()
+  /// Why nothing can be stored at the moment.
+  var storageError: String?
+  var generator: SplitMix64
+  var effects = Effects()
+
+  /// What the link wants of the store.
+  struct Wishes: Sendable {
+    /// A CONNECT, which has an epoch that is stored.
+    var connect: (attempt: Link.AttemptNumber, server: ServerAddress, version: ProtocolVersion)?
+    var write: (number: Link.WriteNumber, changes: [SessionChange])?
+    /// Everything of the session has been written, or cannot be.
+    var isFlushed = false
+    /// Messages that were set aside.
+    var setAside: [Message] = []
+    /// The health reading is due.
+    var tellsHealth = false
+  }
+
+  /// What is counted nowhere else.
+  struct Tally: Sendable {
+    var delivered: UInt64 = 0
+    var corrections: UInt64 = 0
+    var takeOvers: UInt64 = 0
+    var setAside: UInt64 = 0
+    var handedOver: UInt64 = 0
+  }
+
+  /// 0...1.
+  mutating func share() -> Double { generator.share() }
+
+  /// Nothing is said any more but the farewell that is under way.
+  var isSayingFarewell: Bool { leaving.isSayingFarewell }
+
+  /// What a turn of the link has brought up, until nothing is left; what the owners ask the link for queues up behind.
+  mutating func carryOut(at now: Moment) {
+    while true {
+      if let action = linkEffects.nextAction() {
+        take(consume action, at: now)
+      } else if let order = linkEffects.nextOrder() {
+        take(order, at: now)
+      } else {
+        break
+      }
+    }
+    linkEffects.removeAll()
+  }
+
+  /// Something has happened to the transport, or the agent wants something of the link.
+  mutating func handle(_ event: consuming Link.Event, at now: Moment) {
+    link.handle(event, at: now.boot, into: &linkEffects)
+    carryOut(at: now)
+  }
+
+  private mutating func take(_ action: consuming Session.Action, at now: Moment) {
+    switch consume action {
+    case .send(let packet): effects.add(.send(.agent, packet))
+    case .settled(let token, let outcome):
+      sayWaiting(at: now)
+      if let request = Request(token) { settled(request, outcome, at: now) }
+    case .deliver(let delivery):
+      heard(delivery.message, at: now)
+      heardHomeAssistant(delivery.message, at: now)
+    case .answered(let token, let codes):
+      switch Request(token) {
+      case .subscription: subscribed(codes)
+      case .homeAssistant: watchesHomeAssistant(codes)
+      default: break
+      }
+    // There is no authentication beyond CONNECT's; the rest is the link's own.
+    case .challenge, .authenticated, .connected, .store, .close: break
+    }
+  }
+
+  private mutating func take(_ order: Link.Order, at now: Moment) {
+    switch order {
+    case .open(let number, let server, let version): effects.add(.open(.agent, number, server, version))
+    case .close(let number, let closing): effects.add(.close(.agent, number, closing))
+    case .askConnect(let number, let server, let version): wishes.connect = (number, server, version)
+    case .write(let number, let changes): wishes.write = (number, changes)
+    case .flushed: wishes.isFlushed = true
+    case .tell(.connecting(let server, let version)): connecting(to: server, version, at: now)
+    case .tell(.connected(let connected, let server)): self.connected(connected, to: server, at: now)
+    case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now)
+    // What the store does is known from its own answers.
+    case .tell(.storing), .tell(.stored): break
+    }
+  }
+
+  /// The CONNECT that was asked for, now that its epoch is on the disk, or cannot be.
+  mutating func connect(epoch: UInt64, at now: Moment) {
+    guard let asked = wishes.connect else { return }
+    wishes.connect = nil
+    telling.epoch = epoch
+    var connect = plan.connect
+    connect.cleanStart = plan.cleanStart
+    let flags = telling.wills.flags(for: asked.server, full: plan.presence.willFlags, at: now.boot)
+    telling.askedWill = flags
+    connect.will = plan.presence.will(epoch: epoch, asked.version, flags: flags)
+    telling.connectPresence = plan.presence
+    handle(.connectPacket(asked.attempt, connect), at: now)
+  }
+
+  /// The end of a turn: what is due is said, as far as there is room.
+  mutating func drain(at now: Moment) {
+    pull(at: now)
+    carryOut(at: now)
+    link.drain(at: now.boot, into: &linkEffects)
+    carryOut(at: now)
+  }
+
+  /// When `tick` has something to do.
+  var deadline: BootClock.Instant? {
+    earliest(
+      link.deadline, telling.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
+      sender.deadline, leaving.deadline)
+  }
+
+  mutating func tick(at now: Moment) {
+    if link.deadline.map({ $0 <= now.boot }) ?? false { handle(.tick, at: now) }
+    renewLease(at: now)
+    watchingIsDue(at: now)
+    endRests(at: now)
+    announcingIsDue(at: now)
+    leavingIsDue(at: now)
+    carryOut(at: now)
+  }
+
+  /// The wall clock was set, or the system was suspended: everything is looked at.
+  mutating func clockJumped(at now: Moment) {
+    handle(.clockChanged(jitter: .seconds(1) * share()), at: now)
+    handle(.tick, at: now)
+    telling.lease.clockJumped(at: now.boot)
+    tick(at: now)
+  }
+}
+
+/// The earliest of some moments.
+func earliest(_ instants: BootClock.Instant?...) -> BootClock.Instant? {
+  var first: BootClock.Instant?
+  for case let instant? in instants { first = min(first ?? instant, instant) }
+  return first
+}

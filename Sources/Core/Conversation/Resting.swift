@@ -1,0 +1,75 @@
+import Instants
+import MQTTCore
+import Presence
+
+/// Topics that the broker takes nothing on: what waits for them waits, and nothing else does.
+struct Resting: Sendable {
+  var topics = RestingTopics()
+  /// Streams of which the broker has taken a reading since it closed on one.
+  var working: Set<Int> = []
+}
+
+extension Conversation {
+  /// The broker has refused a message to this topic.
+  mutating func refuses(_ topic: TopicName, _ code: ReasonCode, at now: Moment) {
+    guard let rest = resting.topics.refused(topic, code, at: now.boot) else { return }
+    begin(rest, of: topic, at: now)
+  }
+
+  /// The broker has closed the connection on messages to this topic.
+  mutating func closesOn(_ topic: TopicName, at now: Moment) {
+    begin(resting.topics.closed(topic, at: now.boot), of: topic, at: now)
+  }
+
+  private mutating func begin(_ rest: RestingTopics.Rest, of topic: TopicName, at now: Moment) {
+    let isPresence = topic == plan.presence.status || topic == plan.presence.presence
+    effects.notes.append(.rests(topic, rest, isPresence: isPresence, for: now.boot.duration(to: rest.until)))
+    alignStreams()
+  }
+
+  /// The broker has taken a message to this topic.
+  mutating func takes(_ topic: TopicName) {
+    guard !resting.topics.topics.isEmpty, resting.topics.accepted(topic) else { return }
+    effects.notes.append(.takesAgain(topic))
+    alignStreams()
+  }
+
+  /// Readings of topics that rest are passed over, others are not.
+  mutating func alignStreams() {
+    for (index, stream) in plan.streams.enumerated() {
+      guard let rest = resting.topics.topics[stream.topic] else {
+        sender.outbox.wake(index)
+        continue
+      }
+      if !rest.isOnTrial { sender.outbox.rest(index) }
+    }
+  }
+
+  mutating func endRests(at now: Moment) {
+    guard resting.topics.deadline.map({ $0 <= now.boot }) ?? false else { return }
+    let due = resting.topics.due(at: now.boot)
+    alignStreams()
+    for (index, stream) in plan.streams.enumerated() where due.contains(stream.topic) { sender.outbox.tryOut(index) }
+    if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { tellBirth(at: now) }
+    if let homeAssistant = plan.homeAssistant, due.contains(homeAssistant.topic) { announcing.announcer.tryAgain() }
+  }
+
+  /// What is under way to a topic that rests would be sent again with the next connection, and refused again.
+  mutating func withdrawResting(at now: Moment) {
+    guard !resting.topics.topics.isEmpty else { return }
+    let known = sender.outbox
+    for topic in resting.topics.topics.keys.sorted(by: { $0.description < $1.description }) {
+      link.withdraw(topic, where: { known.stream(of: $0) != nil }, at: now.boot, into: &linkEffects)
+    }
+    // What was on trial has not been answered.
+    for (index, stream) in plan.streams.enumerated() where resting.topics.topics[stream.topic]?.isOnTrial ?? false {
+      sender.outbox.tryOut(index)
+    }
+  }
+
+  /// Another broker has rights of its own.
+  mutating func forgetRests() {
+    resting.topics.forget()
+    alignStreams()
+  }
+}

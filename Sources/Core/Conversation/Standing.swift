@@ -1,0 +1,145 @@
+import Instants
+import MQTTCore
+import Status
+
+/// How it stands with the connection.
+struct Standing: Sendable {
+  var record: ConnectionRecord
+  /// nil: there is none.
+  var connection: Session.Connected?
+  /// Of the last connection.
+  var transport = ServerAddress.Transport.tcp
+  var lastServer: ServerAddress?
+  /// Connections that the server closed without a word about why, since one that lasted.
+  var closesInARow = 0
+  /// When something else has to have happened to the connection, awake; nil: there is one, or none is wanted.
+  var due: Duration?
+
+  init(at now: Moment) { record = ConnectionRecord(at: now.boot) }
+}
+
+/// Beginnings and ends of connections.
+extension Conversation {
+  mutating func connecting(to server: ServerAddress, _ version: ProtocolVersion, at now: Moment) {
+    standing.record.connecting(server, version, at: now.boot)
+    effects.notes.append(.connecting(server, version))
+    // After a failure its reason says more.
+    if standing.due == nil { effects.orders.append(.tell(.status("connecting to \(server)"))) }
+    standing.due = now.awake + plan.link.connectTimeout
+  }
+
+  mutating func connected(_ granted: Session.Connected, to server: ServerAddress, at now: Moment) {
+    standing.due = nil
+    effects.orders.append(.tell(.status("connected to \(server), MQTT \(granted.version)")))
+    effects.add(.agreed(.agent, granted.limits))
+    let full = plan.presence.willFlags
+    telling.wills.accepted(telling.askedWill ?? full, full: full, by: server)
+    let connected = granted.limited(by: telling.wills.reduction(for: server))
+    standing.connection = connected
+    telling.connected(to: server)
+    if let last = standing.lastServer, last != server { forgetRests() }
+    standing.lastServer = server
+    standing.transport = server.transport
+    let away = standing.record.connected(connected, server, at: now.boot)
+    effects.notes.append(.connected(server, connected, away: away, unsent: sender.unsent))
+    warn(of: connected, server)
+    watchPresence(at: now)
+    sender.connected(
+      isNew: !connected.sessionPresent && connected.limits.retainAvailable, at: now.boot)
+    guard !leaving.isLeaving else {
+      return perform(leaving.departure.connected(isIdle: false), at: now)
+    }
+    let isRenewed = leaving.farewell.isUnderWay
+    leaving.farewell.end()
+    sayOnline(connected, isRenewed: isRenewed, at: now)
+    sayOwedOffline(at: now)
+    wishes.tellsHealth = true
+    beginAnnouncing(connected, at: now)
+  }
+
+  /// What this server does not do of what was asked for.
+  private mutating func warn(of connected: Session.Connected, _ server: ServerAddress) {
+    let limits = connected.limits
+    if let reduction = telling.wills.reduction(for: server) {
+      effects.notes.append(.takesLessOfWill(server, reduction))
+    } else if !limits.retainAvailable {
+      effects.notes.append(.keepsNothing(server))
+    }
+    if connected.version == .v311 && plan.presence.lease > .zero { effects.notes.append(.hasNoExpiry) }
+    if connected.version == .v311 && plan.presence.willDelay > .zero {
+      effects.notes.append(.hasNoWillDelay)
+    } else if plan.presence.effectiveWillDelay(limits) < plan.presence.willDelay {
+      effects.notes.append(.cutsWillDelay(server, limits.sessionExpiry))
+    }
+  }
+
+  mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment) {
+    let wasConnected = standing.connection != nil
+    learnWill(from: loss, at: now)
+    standing.connection = nil
+    wishes.connect = nil
+    telling.lost()
+    sender.disconnected(at: now.boot)
+    watching.disconnected()
+    let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0, at: now) }
+    withdrawResting(at: now)
+    standing.record.lost(loss, retryAfter: wait?.delay, at: now.boot)
+    note(loss, wasConnected: wasConnected, wait, willRetry: delay != nil)
+    if leaving.farewell.isUnderWay, wasConnected, delay != nil { perform(leaving.farewell.lost(), at: now) }
+    if delay == nil && !leaving.isLeaving { return finish(isClean: false) }
+    reportLoss(loss, retryAfter: wait?.delay ?? delay, at: now)
+    if leaving.departure.state == .disconnecting && delay == nil { finish(isClean: true) }
+    perform(leaving.departure.lost(willRetry: delay != nil), at: now)
+  }
+
+  private mutating func note(
+    _ loss: ConnectionLoss, wasConnected: Bool, _ wait: (delay: Duration, remark: Remark?)?, willRetry: Bool
+  ) {
+    if leaving.farewell.isUnderWay, wasConnected, willRetry {
+      // Whatever ended it: the next one is made by the new configuration.
+      effects.notes.append(.disconnectedToRenew)
+    } else if case .session(.unknownSession) = loss {
+      effects.notes.append(.beginsSessionAnew)
+    } else if case .session(.requested) = loss, !wasConnected, willRetry {
+      // On 3.1.1 it takes a connection of its own.
+      effects.notes.append(.clearedSession)
+    } else if let wait {
+      effects.notes.append(.lost(loss, wasConnected: wasConnected, wait.remark, retryAfter: wait.delay))
+    } else if case .session(.requested) = loss {
+      effects.notes.append(.disconnected)
+    } else if !leaving.isLeaving {
+      effects.notes.append(.disconnectedForGood(loss))
+    }
+  }
+
+  private mutating func reportLoss(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment) {
+    guard !leaving.isLeaving else { return }
+    standing.due = delay.map { now.awake + $0 }
+    guard let delay else { return }
+    let next = now.wall.time(of: now.boot + delay).description.dropFirst(11).prefix(8)
+    // Who has never reached a broker has perhaps never said which.
+    let advice = telling.births == 0 ? "; broker.url in the configuration says where the broker is" : ""
+    effects.orders.append(.tell(.status("not connected: \(loss); next try at \(next) UTC\(advice)")))
+  }
+
+  /// What the end of an attempt says about the will that its CONNECT had.
+  private mutating func learnWill(from loss: ConnectionLoss, at now: Moment) {
+    guard case .connecting(let server, let version) = standing.record.state, let asked = telling.askedWill else {
+      return
+    }
+    let full = plan.presence.willFlags
+    let isSmaller =
+      switch loss {
+      case .session(.refused(let code, _, _)):
+        telling.wills.refused(code, asked, full: full, by: server, at: now.boot)
+      case .closed(.connect, received: false, _) where version == .v311:
+        telling.wills.closedSilently(full: full, by: server, at: now.boot)
+      default: false
+      }
+    guard isSmaller, let reduction = telling.wills.reduction(for: server) else { return }
+    effects.notes.append(.triesSmallerWill(server, reduction))
+  }
+
+  /// Everything that has to do with the broker is over; what is left is the store's.
+  mutating func finish(isClean: Bool) { leaving.finish(isClean: isClean) }
+}

@@ -1,0 +1,155 @@
+import Instants
+import MQTTCore
+import NIOCore
+import Presence
+
+/// What is heard on the own topics: a status that is wrong, another client of the same identifier; and what a server
+/// closes connections on.
+struct Watching: Sendable {
+  var healing = SelfHealing()
+  var conflict: ConflictWatch
+  var closes = CloseWatch()
+  /// SUBSCRIBE has been sent, and not been answered.
+  var isSubscribing = false
+  /// When the connection has lasted.
+  var stableAt: BootClock.Instant?
+
+  /// - Parameter instances: this process's and those of earlier ones.
+  init(instances: Set<String>) { conflict = ConflictWatch(instances: instances) }
+
+  var deadline: BootClock.Instant? { earliest(healing.deadline, stableAt) }
+
+  mutating func disconnected() {
+    healing.disconnected()
+    stableAt = nil
+  }
+}
+
+extension Conversation {
+  /// Before the birth, which does not wait for the answer.
+  mutating func watchPresence(at now: Moment) {
+    watching.isSubscribing = false
+    guard !leaving.isLeaving else { return }
+    watching.healing.connected(at: now.boot)
+    watching.stableAt = now.boot + plan.link.reconnect.stableAfter
+    guard watching.closes.maySubscribe else {
+      return perform(watching.healing.failed("the broker closes the connection on SUBSCRIBE"), at: now)
+    }
+    do {
+      let filters = try [plan.presence.status, plan.presence.presence].map {
+        Subscription(try TopicFilter($0.description))
+      }
+      try link.subscribe(filters, token: Request.subscription.token, at: now.boot, into: &linkEffects)
+      watching.isSubscribing = true
+    } catch {
+      perform(watching.healing.failed("\(error)"), at: now)
+    }
+  }
+
+  mutating func subscribed(_ codes: [ReasonCode]) {
+    watching.isSubscribing = false
+    watching.closes.subscribed()
+    guard let code = codes.first(where: \.isError) else { return }
+    note(watching.healing.denied("the broker does not let this device read its own status: \(code)"))
+  }
+
+  /// A message on one of the own topics.
+  mutating func heard(_ message: Message, at now: Moment) {
+    let isStatus = message.topic == plan.presence.status
+    guard isStatus || message.topic == plan.presence.presence else { return }
+    let sender = isStatus ? OwnMessage(status: message) : OwnMessage(presence: message)
+    recognize(sender, isRetained: message.retain, at: now)
+    let jitter = SelfHealing.jitter * share()
+    if isStatus {
+      let isOnline = message.payload == ByteBuffer(string: plan.presence.online)
+      watching.healing.saw(isOnline: isOnline, at: now.boot, delay: jitter)
+    } else if sender.instance == plan.presence.instance, sender.epoch == telling.epoch {
+      perform(watching.healing.echoed(at: now.boot, delay: jitter), at: now)
+    }
+  }
+
+  private mutating func recognize(_ sender: OwnMessage, isRetained: Bool, at now: Moment) {
+    guard let instance = sender.instance,
+      watching.conflict.saw(instance: instance, epoch: sender.epoch ?? 0, isRetained: isRetained)
+    else { return }
+    effects.notes.append(.rival(clientIdentifier: plan.connect.clientIdentifier, instance: instance))
+    handle(.distrust, at: now)
+    tellBirth(at: now)
+  }
+
+  mutating func watchingIsDue(at now: Moment) {
+    if let stableAt = watching.stableAt, stableAt <= now.boot {
+      watching.stableAt = nil
+      standing.closesInARow = 0
+      if watching.conflict.lasted() {
+        effects.notes.append(.conflictIsOver(after: plan.link.reconnect.stableAfter))
+        tellBirth(at: now)
+      }
+    }
+    if watching.healing.deadline.map({ $0 <= now.boot }) ?? false {
+      perform(watching.healing.elapsed(at: now.boot), at: now)
+    }
+  }
+
+  private mutating func perform(_ actions: [SelfHealing.Action], at now: Moment) {
+    note(actions)
+    guard actions.contains(.sayOnline), !leaving.isLeaving else { return }
+    tally.corrections += 1
+    tellBirth(at: now)
+  }
+
+  private mutating func note(_ actions: [SelfHealing.Action]) {
+    for action in actions {
+      switch action {
+      case .sayOnline: if !leaving.isLeaving { effects.notes.append(.correctsStatus(plan.presence.online)) }
+      case .reportUnavailable(let reason): effects.notes.append(.cannotHeal(reason))
+      case .reportAvailable: effects.notes.append(.canHealAgain)
+      }
+    }
+  }
+
+  // MARK: Ends of connections
+
+  /// Why a connection ended, as far as that changes when and how the next one is made.
+  mutating func findReason(
+    _ loss: ConnectionLoss, wasConnected: Bool, delay: Duration, at now: Moment
+  ) -> (delay: Duration, remark: Remark?) {
+    guard wasConnected || loss.isTakeOver else { return (delay, nil) }
+    if let wait = watching.conflict.lost(isTakenOver: loss.isTakeOver, share: share()),
+      let rival = watching.conflict.rival
+    {
+      tally.takeOvers += 1
+      link.handle(.wait(wait), at: now.boot, into: &linkEffects)
+      link.handle(.distrust, at: now.boot, into: &linkEffects)
+      return (wait, .rival(rival))
+    }
+    guard loss.mayBeAboutWhatWasSent else { return (delay, nil) }
+    standing.closesInARow += 1
+    let oldest = link.oldestUnderWay
+    switch watching.closes.closed(oldest: oldest, isSubscribing: watching.isSubscribing) {
+    case .nothing: break
+    case .beCautious: link.isCautious = true
+    case .setOldestAside:
+      // Where none of its topic was taken since, it is the topic and not the message.
+      if let token = oldest, let stream = sender.outbox.stream(of: token),
+        resting.working.remove(stream) == nil, !resting.topics.isResting(plan.streams[stream].topic)
+      {
+        closesOn(plan.streams[stream].topic, at: now)
+      } else {
+        setOldestAside(at: now)
+      }
+    }
+    guard standing.closesInARow > 1, let last = link.lastSent else { return (delay, nil) }
+    return (delay, .closes(lastSent: last))
+  }
+
+  private mutating func setOldestAside(at now: Moment) {
+    guard let message = link.setOldestAside(at: now.boot, into: &linkEffects) else { return }
+    tally.setAside += 1
+    effects.notes.append(.setAside(message.topic))
+    wishes.setAside.append(message)
+  }
+
+  /// The broker takes messages: it closes on none of them.
+  mutating func messageTaken() { if link.isCautious { link.isCautious = false } }
+}

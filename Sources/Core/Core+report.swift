@@ -1,0 +1,206 @@
+import Instants
+import JSON
+import MQTTCore
+import Outbox
+import Presence
+import Readings
+import Status
+
+/// What there is to say of an agent that its core does not know.
+package struct Facts: Sendable {
+  package var device: String
+  package var displayName: String?
+  package var process: Int32
+  package var started: BootClock.Instant
+  package var logLevel: String
+  package var residentBytes = 0
+  package var reloads: UInt64 = 0
+  package var failedReloads: UInt64 = 0
+  package var lostLogLines: UInt64 = 0
+  package var suppressedLogLines: UInt64 = 0
+  package var controlConnections = 0
+  package var controlRequests: UInt64 = 0
+  package var controlRefusals: UInt64 = 0
+  package var controlStalls: UInt64 = 0
+  package var hangingReads = 0
+  package var waitingReads = 0
+  package var readTimeouts: UInt64 = 0
+  package var refusedReads: UInt64 = 0
+  package var storeWrites: UInt64 = 0
+  package var storeBytes: UInt64 = 0
+
+  package init(device: String, displayName: String?, process: Int32, started: BootClock.Instant, logLevel: String) {
+    self.device = device
+    self.displayName = displayName
+    self.process = process
+    self.started = started
+    self.logLevel = logLevel
+  }
+}
+
+extension Core {
+  package func report(_ facts: Facts, at now: Moment) -> StatusReport {
+    let plan = conversation.plan
+    let outbox = conversation.sender.outbox
+    let waiting = outboxStatistics(facts, at: now.boot)
+    let standing = conversation.standing
+    let detectWithin = standing.connection.flatMap {
+      PresenceMessages.detectWithin(
+        keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version,
+        over: standing.transport)
+    }
+    return StatusReport(
+      clock: now.wall, process: facts.process, device: facts.device, displayName: facts.displayName,
+      clientIdentifier: plan.connect.clientIdentifier, started: facts.started, logLevel: facts.logLevel,
+      isStopping: conversation.leaving.isLeaving, connection: standing.record,
+      presence: StatusReport.Presence(
+        topic: plan.presence.status.description, epoch: conversation.telling.epoch, instance: plan.presence.instance,
+        healing: conversation.watching.healing.state, conflict: conversation.watching.conflict.rival?.description,
+        lastsToNotice: detectWithin, reduction: currentReduction, birth: birthState),
+      buffer: StatusReport.Buffer(
+        readings: outbox.count + numbering.waitingCount + conversation.sender.leftOver.count, bytes: outbox.bytes,
+        limit: plan.outbox.limit, underWay: conversation.sender.underWay, stored: waiting.stored,
+        oldestAge: waiting.oldestAge, dropped: waiting.droppedByName, storageError: keeping.error),
+      resting: conversation.resting.topics.topics.map {
+        StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value)
+      }.sorted { $0.topic < $1.topic },
+      figures: figures(facts, at: now),
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
+        let stream = plan.streams[index]
+        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index))
+      })
+  }
+
+  /// What there is to say about the readings that wait.
+  package func outboxStatistics(_ facts: Facts, at now: BootClock.Instant) -> OutboxStatistics {
+    var statistics = conversation.sender.outbox.statistics(conversation.plan.streams.map(\.name), at: now)
+    statistics.underWay = conversation.sender.underWay
+    statistics.setAside = setAside
+    statistics.writes = facts.storeWrites
+    statistics.bytesWritten = facts.storeBytes
+    statistics.storageError = keeping.error
+    return statistics
+  }
+
+  /// What the server of the connection does not take of the will.
+  private var currentReduction: WillFallback.Reduction? {
+    guard case .connected(let server, _) = conversation.standing.record.state else { return nil }
+    return conversation.telling.wills.reduction(for: server)
+  }
+
+  /// A topic that rests is not told: what the broker said of it before holds.
+  private var birthState: BirthAnswer {
+    let answer = conversation.telling.answer
+    guard answer == .none, conversation.standing.connection != nil,
+      let rest = conversation.resting.topics.topics[conversation.plan.presence.status]
+    else { return answer }
+    return rest.code.map { .refused($0) } ?? .none
+  }
+
+  /// Every number that the agent tells about itself, under the name it has everywhere.
+  package func figures(_ facts: Facts, at now: Moment) -> [Figure] {
+    let waiting = outboxStatistics(facts, at: now.boot)
+    let record = conversation.standing.record
+    let sender = conversation.sender
+    let tally = conversation.tally
+    let held = conversation.link.held
+    return [
+      .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now.boot))),
+      .gauge(
+        "memory_resident_bytes", "Memory of the process that is not swapped or given back", facts.residentBytes),
+      .gauge(
+        "connected", "Whether there is a connection to the broker", conversation.standing.connection == nil ? 0 : 1),
+      .gauge(
+        "disconnected_seconds", "How long there has been no connection",
+        whole(record.awaySince?.duration(to: now.boot) ?? .zero)),
+      .counter("connections", "Connections that were made", record.connections),
+      .counter("connection_losses", "Connections that ended, by reason", by: "reason", record.losses),
+      .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
+      .counter("conflicts", "Connections that were lost to another client of the same id", tally.takeOvers),
+      .counter("status_corrections", "Wrong statuses that were put right", tally.corrections),
+      .counter("readings", "Readings that were taken and numbered", numbering.counts.readings),
+      .counter("bad_readings", "Readings that say that a value could not be read", numbering.counts.badReadings),
+      .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", numbering.counts.lostEdges),
+      .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
+      .counter("refused_readings", "Readings that the broker refused, or that could not be sent", sender.refused),
+      .counter(
+        "refused_messages", "Messages that the broker refused or closed on, and whose topics rest",
+        conversation.resting.topics.refusals),
+      .gauge(
+        "resting_topics", "Topics that the broker takes nothing on, and that rest",
+        conversation.resting.topics.topics.count),
+      .gauge("held_messages", "Messages that the broker has no place for now, and that are sent again", held.now),
+      .counter(
+        "retried_messages", "Times that a message was kept because the broker had no place for it", held.retries),
+      .counter("dropped_readings", "Readings that were given up because the buffer was full", waiting.dropped),
+      .counter("superseded_readings", "Readings that a newer one took the place of (keep: latest)", waiting.superseded),
+      .counter("expired_readings", "Readings that were given up for their age (expiry)", waiting.expired),
+      .counter(
+        "set_aside_readings", "Readings on which the broker closed the connection again and again", tally.setAside),
+      .gauge("buffer_readings", "Readings that wait to be sent", sender.outbox.count + sender.leftOver.count),
+      .gauge("stored_readings", "Readings that wait on the disk", waiting.stored),
+      .gauge("buffer_bytes", "What waiting readings take", waiting.bytes),
+      .gauge("buffer_limit_bytes", "What waiting readings may take", waiting.limit),
+      .gauge("oldest_reading_seconds", "How long the oldest reading has waited", whole(waiting.oldestAge ?? .zero)),
+      .counter("storage_writes", "Transactions that were written to the disk", waiting.writes),
+      .counter("storage_written_bytes", "What they wrote", waiting.bytesWritten),
+      .gauge("unnumbered_readings", "Readings that wait for a number from the storage", numbering.waitingCount),
+      .gauge("under_way_messages", "Readings that are sent and not acknowledged", sender.underWay),
+      .gauge("storage_failing", "Whether the storage cannot be written", keeping.error == nil ? 0 : 1),
+      .gauge("failing_readings", "Sensors and inputs that cannot be read now", sampling.failing + lines.failing),
+      .gauge("hanging_reads", "Reads that have not returned in their time", facts.hangingReads),
+      .gauge("waiting_reads", "Reads that no thread has begun", facts.waitingReads),
+      .counter("read_timeouts", "Reads that took longer than their time", facts.readTimeouts),
+      .counter("refused_reads", "Reads that were not begun since others hang", facts.refusedReads),
+      .gauge(
+        "owed_offlines", "Topics of before on which a broker is still to be told offline",
+        conversation.telling.owed.count),
+      .gauge("waiting_clearings", "Retained readings that the broker is to forget", sender.clearings.count),
+      .gauge(
+        "waiting_retained", "Retained readings that a broker gets again, since it has lost them",
+        sender.retained.count),
+      .counter("restored_retained", "Retained readings that a broker got again", sender.retained.restored),
+      .counter("failed_retained", "Retained readings that it did not get again", sender.retained.failed),
+      .counter("cleared_readings", "Retained readings that the broker has forgotten", sender.clearings.cleared),
+      .counter("failed_clearings", "Retained readings that the broker keeps all the same", sender.clearings.failed),
+      .counter("reloads", "Configurations that took the place of another", facts.reloads),
+      .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),
+      .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.lostLogLines),
+      .counter("suppressed_log_lines", "Log lines that came too often", facts.suppressedLogLines),
+      .gauge("control_connections", "Connections to the control socket", facts.controlConnections),
+      .counter("control_requests", "Requests on the control socket", facts.controlRequests),
+      .counter("control_refusals", "Requests and connections that were refused on it", facts.controlRefusals),
+      .counter("control_stalls", "Connections to it that were cut off for being slow", facts.controlStalls),
+    ]
+  }
+
+  private func whole(_ duration: Duration) -> Double { Double(duration.components.seconds) }
+
+  // MARK: Health
+
+  /// Asks for what there is to say, where it is to be said.
+  mutating func tellHealthIfDue() {
+    guard conversation.wishes.tellsHealth else { return }
+    conversation.wishes.tellsHealth = false
+    guard conversation.plan.health.interval > .zero, conversation.standing.connection != nil else { return }
+    effects.orders.append(.tellHealth)
+  }
+
+  /// Publishes the health reading. It tells of now, so one that cannot be sent is left out: the next one tells more.
+  package mutating func tellHealth(_ facts: Facts, at now: Moment) {
+    guard conversation.standing.connection != nil, !conversation.isSayingFarewell, !conversation.leaving.isLeaving
+    else { return }
+    var object = JSONObject(capacity: 2048)
+    object.add("time", now.timestamp.description)
+    Figure.add(figures(facts, at: now), to: &object)
+    let topic = conversation.plan.health.topic
+    let message = Message(topic: topic, payload: object.finish(), qos: .atMostOnce, retain: false)
+    do throws(Session.Rejection) {
+      try conversation.link.publish(
+        message, token: Request.health.token, at: now.boot, into: &conversation.linkEffects)
+    } catch {
+      effects.notes.append(.healthNotSent(error))
+    }
+    conversation.carryOut(at: now)
+  }
+}

@@ -1,0 +1,213 @@
+import Discovery
+import Instants
+import MQTTCore
+import Outbox
+import Plan
+import Readings
+import Records
+
+/// The agent as one value: what happens goes in, what is to be done comes out, with one moment at which it wants to be
+/// called next. It has no clock, no randomness but its seed, no event loop, thread, file or socket.
+///
+/// It routes between its owners, each a value with its own rules: `Conversation` (what is said to the broker), `Sampling`
+/// and `Lines` (what is measured), `Numbering` (numbers and times), `Keeping` (the store), `HomieLink` (the Homie
+/// device's connection), `Serving` (what systemd is told). A turn is any number of `handle` and `receive`, and one
+/// `drain` at its end; then `effects` has what is to be done, and `deadline` is later than now.
+package struct Core: Sendable {
+  var conversation: Conversation
+  var sampling: Sampling
+  var lines: Lines
+  /// Lines are watched, or are being released.
+  var isWatching = false
+  var numbering: Numbering
+  var keeping: Keeping
+  var homie: Homies
+  var serving: Serving
+  var closing = Closing()
+  /// What counters have to be asked for.
+  var counting: [Chore.Action] = []
+  var reloads: UInt64 = 0
+  /// One change of the network is many messages: they are looked at together, when it has become quiet.
+  private var network: (addresses: Set<String>?, quietAt: BootClock.Instant)?
+  let beginning: Start
+  let setAside: Int
+  /// When `handle(.tick)` has to be called at the latest; to be asked after `drain`.
+  package private(set) var deadline: BootClock.Instant?
+
+  /// What does not change.
+  struct Start: Sendable {
+    let boot: String
+    let booted: BootClock.Instant
+    let instances: Set<String>
+  }
+
+  /// - Parameter seed: of all randomness.
+  package init(_ beginning: Beginning, seed: UInt64, at now: Moment) {
+    var generator = SplitMix64(seed: seed)
+    let plan = beginning.plan
+    let state = beginning.state
+    self.beginning = Start(boot: beginning.boot, booted: beginning.booted, instances: state.instances)
+    setAside = beginning.setAside
+    var outbox = Outbox(plan.outbox, at: now.boot)
+    if let stored = beginning.outbox {
+      outbox.open(stored, names: plan.streams.map(\.name), booted: beginning.booted, at: now.boot)
+    }
+    // Tokens that are stored are bounded: there is one behind them.
+    var nextToken = max(Request.firstReading, (beginning.session.messages.last?.token ?? 0) + 1)
+    nextToken = max(nextToken, (outbox.lastToken ?? 0) + 1)
+    // Past every number that the store may have, should it be opened later.
+    if beginning.storeError != nil || beginning.outboxError != nil {
+      nextToken = 1 << 52 + Session.Token(max(0, now.timestamp.milliseconds))
+    }
+    let link = Link(plan.link, state: beginning.session, seed: generator.next())
+    let announcer = Announcer(
+      wanted: plan.homeAssistant, stored: state.announcements, homie: plan.homie?.device.base)
+    conversation = Conversation(
+      plan: plan, link: link, standing: Standing(at: now),
+      telling: Telling(epoch: state.epoch, start: beginning.reason, plan.presence),
+      watching: Watching(instances: state.instances.union([plan.presence.instance])),
+      announcing: Announcing(announcer),
+      sender: Sender(
+        plan, outbox, beginning.session, clearings: beginning.outbox?.clearings ?? [], at: now.boot),
+      generator: SplitMix64(seed: generator.next()))
+    numbering = Numbering(plan.streams, beginning.numbers, firstToken: nextToken)
+    let lines = Lines(plan.inputs, stored: state.counts, using: &generator)
+    self.lines = lines
+    sampling = Sampling(plan.sensors, plan.chores(lines), start: now.boot)
+    keeping = Keeping(beginning, at: now.boot)
+    homie = Homies(plan.homie, stored: state.announcements, seed: generator.next())
+    serving = Serving(watchdogInterval: beginning.watchdogInterval, at: now)
+    conversation.storageError = keeping.error
+  }
+
+  /// What is to be done. Taken to the end after each turn.
+  package var effects: Effects {
+    get { conversation.effects }
+    _modify { yield &conversation.effects }
+  }
+
+  package var plan: DevicePlan { conversation.plan }
+  /// Lines in mode `counter`.
+  package var counters: [LineID] { lines.counters.map(\.line) }
+
+  /// CONNECT was sent and no end is decided: packets from the server count.
+  package func isListening(_ id: LinkID) -> Bool {
+    switch id {
+    case .agent: conversation.link.isListening
+    case .homie: homie.current?.link.isListening ?? false
+    }
+  }
+
+  /// How far an attempt has come.
+  package func stage(_ id: LinkID) -> ConnectionStage {
+    switch id {
+    case .agent: conversation.link.stage
+    case .homie: homie.current?.link.stage ?? .name
+    }
+  }
+
+  // MARK: What happens
+
+  package mutating func handle(_ event: consuming Event, at now: Moment) {
+    switch consume event {
+    case .start: start(at: now)
+    case .tick: tick(at: now)
+    case .link(.agent, let event): conversation.handle(event, at: now)
+    case .link(.homie, let event): homie.handle(event, at: now, into: &conversation.effects)
+    case .stored(let ticket, let result): stored(ticket, result, at: now)
+    case .lines(let reports, let isFinished): take(reports, isFinished: isFinished)
+    case .counted(let pulses): counted(pulses, at: now)
+    case .samples(let samples): take(samples, at: now)
+    case .looked(let turns, let isKernelStuck): looked(gpioTurns: turns, isKernelStuck: isKernelStuck, at: now)
+    case .clockJumped: clockJumped(at: now)
+    case .networkChanged(let addresses): network = (addresses, now.boot + Self.networkRest)
+    case .asked(let wish): asked(wish, at: now)
+    }
+  }
+
+  /// A packet from the broker: the way of an acknowledgement, without an event around it.
+  package mutating func receive(_ packet: Packet, on id: LinkID, _ attempt: Link.AttemptNumber, at now: Moment) {
+    switch id {
+    case .agent:
+      conversation.link.receive(packet, attempt, at: now.boot, into: &conversation.linkEffects)
+      conversation.carryOut(at: now)
+    case .homie: homie.receive(packet, attempt, at: now, into: &conversation.effects)
+    }
+  }
+
+  /// The end of a turn: readings get their numbers, what is due goes out, the store is asked.
+  package mutating func drain(at now: Moment) {
+    numberReadings(at: now)
+    answerConnect(at: now)
+    conversation.drain(at: now)
+    followHomie(at: now)
+    homie.drain(at: now, into: &conversation.effects)
+    leaveIfDone(at: now)
+    tellHealthIfDue()
+    askStore(at: now)
+    // What the store cannot be asked is answered in this turn.
+    conversation.drain(at: now)
+    if conversation.leaving.hasEnded { close(at: now) }
+    deadline = nextDeadline(at: now)
+  }
+
+  private func nextDeadline(at now: Moment) -> BootClock.Instant? {
+    guard !closing.hasExited else { return nil }
+    let isLeaving = conversation.leaving.isLeaving || conversation.leaving.hasEnded
+    return earliest(
+      conversation.deadline, homie.deadline, isLeaving ? nil : sampling.deadline, storeDeadline(at: now.boot),
+      serving.deadline, closing.deadline, network?.quietAt)
+  }
+
+  private mutating func tick(at now: Moment) {
+    conversation.tick(at: now)
+    homie.tick(at: now, into: &conversation.effects)
+    sample(at: now)
+    storeIsDue(at: now)
+    servingIsDue(at: now)
+    networkIsQuiet(at: now)
+  }
+
+  private mutating func start(at now: Moment) {
+    storeAnnouncements()
+    conversation.handle(.start, at: now)
+    watchLines(at: now)
+    sample(at: now)
+    becomeReadyIfSensing()
+    servingIsDue(at: now)
+  }
+
+  private mutating func clockJumped(at now: Moment) {
+    conversation.clockJumped(at: now)
+    homie.clockJumped(jitter: .seconds(1) * conversation.share(), at: now, into: &conversation.effects)
+    sample(at: now)
+  }
+
+  private static let networkRest = Duration.milliseconds(300)
+
+  private mutating func networkIsQuiet(at now: Moment) {
+    guard let (addresses, quietAt) = network, quietAt <= now.boot else { return }
+    network = nil
+    if addresses == nil { effects.notes.append(.addressesAreUnknown) }
+    guard !conversation.leaving.isLeaving else { return }
+    let jitter = Duration.seconds(2) * conversation.share()
+    conversation.handle(.networkChanged(addresses: addresses, jitter: jitter), at: now)
+    homie.networkChanged(addresses, jitter: jitter, at: now, into: &conversation.effects)
+  }
+
+  private mutating func asked(_ wish: Wish, at now: Moment) {
+    switch wish {
+    case .stop: stop(because: nil, at: now)
+    case .stopBecause(let reason): stop(because: reason, at: now)
+    case .abort:
+      homie.abort(at: now, into: &conversation.effects)
+      conversation.abort(at: now)
+    }
+  }
+
+  private mutating func stop(because reason: StopReason?, at now: Moment) {
+    guard !conversation.leaving.isLeaving else { return }
+    if conversation.leaving.askingUntil == nil { serving.stops(at: now, into: &conversation.effects) }
+    conversation.stop(because: reason, isIdle: false, at: now)
+  }
+}

@@ -1,0 +1,154 @@
+import Instants
+import MQTTCore
+import Measuring
+import Plan
+import Readings
+import Records
+
+/// The time, as the shell has seen it once for all that happens in one turn.
+package struct Moment: Sendable {
+  /// CLOCK_BOOTTIME: it measures.
+  package let boot: BootClock.Instant
+  /// CLOCK_REALTIME beside it: it only labels.
+  package let wall: WallClock
+  /// CLOCK_MONOTONIC: it stands still in a suspend.
+  package let awake: Duration
+
+  package init(boot: BootClock.Instant, wall: WallClock, awake: Duration) {
+    self.boot = boot
+    self.wall = wall
+    self.awake = awake
+  }
+
+  package var timestamp: Timestamp { wall.time(of: boot) }
+}
+
+/// Which connection.
+package enum LinkID: Sendable, Hashable {
+  case agent
+  /// The Homie device has one for itself: a connection has one will.
+  case homie
+}
+
+/// What happens to the agent. What the broker sends comes by `Core.receive`, without an event around it.
+package enum Event: Sendable {
+  /// Everything begins.
+  case start
+  /// `Core.deadline` has passed.
+  case tick
+  /// What a transport has done.
+  case link(LinkID, Link.Event)
+  /// The answer to `Effects.store`.
+  case stored(StoreTicket, Result<StoreAnswer, StorageError>)
+  /// What lines have to tell. `isFinished`: they were released, and nothing follows.
+  case lines([LineReport], isFinished: Bool)
+  /// What counters have seen since their lines were requested: the answer to `Order.count`.
+  case counted([LineID: UInt64])
+  /// What became of `Order.read`.
+  case samples([Sample])
+  /// The answer to `Order.look`.
+  case looked(gpioTurns: Int?, isKernelStuck: Bool)
+  /// The wall clock was set, or the system was suspended.
+  case clockJumped
+  /// These are the machine's addresses now; nil: they cannot be listed.
+  case networkChanged(Set<String>?)
+  case asked(Wish)
+}
+
+/// What somebody wants of the agent.
+package enum Wish: Sendable, Hashable {
+  /// The clean shutdown.
+  case stop
+  /// The answer to `Order.findStopReason`.
+  case stopBecause(StopReason)
+  /// The connection is cut, so that the broker publishes the will.
+  case abort
+}
+
+/// What is to be done about it. The lanes are in no order among each other: what needs one waits for an event.
+package struct Effects: Sendable {
+  /// In order for each link.
+  package private(set) var wire: [Wire] = []
+  private var wireTaken = 0
+  /// One request is under way at a time.
+  package var store: (ticket: StoreTicket, request: StoreRequest)?
+  package var orders: [Order] = []
+  package var notes: [Note] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { wire.isEmpty && store == nil && orders.isEmpty && notes.isEmpty }
+
+  package mutating func add(_ wire: consuming Wire) { self.wire.append(wire) }
+
+  /// The next of `wire`: taken out and not copied, since a packet has several references. Taken to the end it is empty,
+  /// and its memory is used again.
+  package mutating func nextWire() -> Wire? {
+    guard wireTaken < wire.count else { return nil }
+    if wireTaken + 1 == wire.count {
+      let last = wire.removeLast()
+      while !wire.isEmpty { wire.removeLast() }
+      wireTaken = 0
+      return last
+    }
+    var next = Wire.send(.agent, .pingreq)
+    swap(&next, &wire[wireTaken])
+    wireTaken += 1
+    return next
+  }
+
+  package mutating func takeOrders() -> [Order] {
+    guard !orders.isEmpty else { return [] }
+    defer { orders = [] }
+    return orders
+  }
+
+  package mutating func takeNotes() -> [Note] {
+    guard !notes.isEmpty else { return [] }
+    defer { notes = [] }
+    return notes
+  }
+
+  package mutating func takeStore() -> (ticket: StoreTicket, request: StoreRequest)? {
+    guard store != nil else { return nil }
+    defer { store = nil }
+    return store
+  }
+}
+
+/// What a transport is to do.
+package enum Wire: Sendable {
+  /// Open one to this server, as far as where MQTT begins.
+  case open(LinkID, Link.AttemptNumber, ServerAddress, ProtocolVersion)
+  case send(LinkID, Packet)
+  case close(LinkID, Link.AttemptNumber, Link.Closing)
+  /// The server has agreed to these.
+  case agreed(LinkID, ServerLimits)
+}
+
+/// What else there is to do.
+package enum Order: Sendable {
+  /// Each of these sensors; `Event.samples` answers, also for one that takes too long.
+  case read([SensorID])
+  /// What counters have seen; `Event.counted` answers at once.
+  case count([LineID])
+  /// Watch these lines, and no others.
+  case watch([GPIOInput])
+  /// Some are let go of first, and others watched beside those that stay.
+  case rewatch(released: [LineID], added: [(LineID, GPIOInput)])
+  /// `Event.lines` with `isFinished` answers, when they are released.
+  case stopWatching
+  /// `Event.looked` answers at once: whether threads move.
+  case look
+  /// `Wish.stopBecause` answers; it may take as long as it likes.
+  case findStopReason
+  case tell(ServiceNotice)
+  /// `Core.tellHealth` answers at once.
+  case tellHealth
+  /// Numbers for Prometheus.
+  case writeMetrics
+  /// The device runs: on a disk in memory.
+  case markAlive
+  /// Everything is over, and the store can be closed.
+  case exit(isClean: Bool)
+}

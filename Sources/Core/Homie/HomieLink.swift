@@ -1,0 +1,238 @@
+import Discovery
+import Instants
+import MQTTCore
+import Plan
+import Presence
+import Readings
+import Records
+
+/// The connection of the Homie device: a connection has one will, and this one's is `$state` = lost.
+///
+/// It begins when the agent's own connection is there for the first time, keeps itself connected from then on, and ends
+/// with the agent: with `disconnected` where there is a connection, at once where there is none.
+struct HomieLink: Sendable {
+  private(set) var plan: HomiePlan
+  /// What the broker may keep of it, as far as that is on the disk.
+  private var stored: Announcement?
+  /// What it keeps now, to be stored.
+  var unstored: Announcement?
+  private var lifecycle: HomieLifecycle
+  /// Of the readings' names.
+  private var nodes: [String: Int]
+  private(set) var link: Link
+  private var linkEffects = Link.Effects()
+  private var hasStarted = false
+  private var limits: ServerLimits?
+  private var conflict = ConflictWatch(instances: [])
+  private var patienceEnds: BootClock.Instant?
+  private var stableAt: BootClock.Instant?
+  private var leaveUntil: BootClock.Instant?
+  private var isLeaving = false
+  private var generator: SplitMix64
+  private(set) var hasEnded = false
+
+  /// - Parameter stored: what earlier configurations left under the same topics.
+  init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
+    self.plan = plan
+    self.stored = stored
+    nodes = plan.device.nodesByName
+    lifecycle = try HomieLifecycle(plan.device, removed: plan.device.announcement.missing(of: stored))
+    generator = SplitMix64(seed: seed)
+    link = Link(plan.link, seed: generator.next())
+  }
+
+  /// What the broker may keep of it.
+  var announcement: Announcement { plan.device.announcement.joined(with: stored) }
+
+  // MARK: What the agent says
+
+  /// The agent's own connection is there: this one's server can be reached too.
+  mutating func start(at now: Moment, into effects: inout Effects) {
+    guard !isLeaving else { return }
+    handle(hasStarted ? .retryNow : .start, at: now, into: &effects)
+    hasStarted = true
+  }
+
+  mutating func take(_ content: Reading.Content, of name: String) {
+    if let node = nodes[name] { lifecycle.take(content, of: node) }
+  }
+
+  /// Whether it can go on with another plan over the connection that it has.
+  func canAdopt(_ next: HomiePlan) -> Bool {
+    !isLeaving && next.device.base == plan.device.base && next.connect.clientIdentifier == plan.connect.clientIdentifier
+  }
+
+  /// Is another device from now on: `init`, what it is now, `ready`.
+  ///
+  /// - Parameter values: the last ones there were.
+  mutating func adopt(
+    _ next: HomiePlan, values: [(name: String, content: Reading.Content)], at now: Moment, into effects: inout Effects
+  ) {
+    let kept = announcement
+    let isSame = next.device.description == plan.device.description && next.device.nodesByName == nodes
+    plan = next
+    handle(.reconfigure(next.link, reconnecting: false), at: now, into: &effects)
+    guard !isSame,
+      let lifecycle = try? HomieLifecycle(
+        next.device, removed: next.device.announcement.missing(of: kept), firstToken: lifecycle.endOfTokens)
+    else { return }
+    stored = kept
+    nodes = next.device.nodesByName
+    self.lifecycle = lifecycle
+    for value in values { take(value.content, of: value.name) }
+    if limits != nil { introduce(at: now) }
+  }
+
+  /// Says `disconnected` and ends; past `limit`, or without a connection, at once.
+  mutating func leave(within limit: Duration, at now: Moment, into effects: inout Effects) {
+    guard !isLeaving else { return }
+    isLeaving = true
+    guard lifecycle.leave() else { return abort(at: now, into: &effects) }
+    leaveUntil = now.boot + limit
+  }
+
+  /// The connection is cut, so that the broker publishes the will.
+  mutating func abort(at now: Moment, into effects: inout Effects) {
+    isLeaving = true
+    end()
+    handle(.abort, at: now, into: &effects)
+  }
+
+  private mutating func end() {
+    hasEnded = true
+    patienceEnds = nil
+    stableAt = nil
+    leaveUntil = nil
+  }
+
+  // MARK: What happens
+
+  mutating func handle(_ event: consuming Link.Event, at now: Moment, into effects: inout Effects) {
+    link.handle(event, at: now.boot, into: &linkEffects)
+    carryOut(at: now, into: &effects)
+  }
+
+  mutating func receive(
+    _ packet: Packet, _ attempt: Link.AttemptNumber, at now: Moment, into effects: inout Effects
+  ) {
+    link.receive(packet, attempt, at: now.boot, into: &linkEffects)
+    carryOut(at: now, into: &effects)
+  }
+
+  var deadline: BootClock.Instant? { earliest(link.deadline, patienceEnds, stableAt, leaveUntil) }
+
+  mutating func tick(at now: Moment, into effects: inout Effects) {
+    if link.deadline.map({ $0 <= now.boot }) ?? false { handle(.tick, at: now, into: &effects) }
+    if patienceEnds.map({ $0 <= now.boot }) ?? false {
+      patienceEnds = nil
+      lifecycle.readingsAreLate()
+    }
+    if stableAt.map({ $0 <= now.boot }) ?? false {
+      stableAt = nil
+      _ = conflict.lasted()
+    }
+    if leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
+  }
+
+  mutating func drain(at now: Moment, into effects: inout Effects) {
+    pull(at: now, into: &effects)
+    carryOut(at: now, into: &effects)
+    link.drain(at: now.boot, into: &linkEffects)
+    carryOut(at: now, into: &effects)
+  }
+
+  private mutating func pull(at now: Moment, into effects: inout Effects) {
+    guard let limits else { return }
+    while link.room(for: .exactlyOnce) > 0, let publication = lifecycle.next() {
+      do throws(Session.Rejection) {
+        try link.publish(
+          publication.message.adapted(to: limits), token: publication.token, transient: true, at: now.boot,
+          into: &linkEffects)
+      } catch {
+        effects.notes.append(.homieNotPublished(publication.message.topic, error))
+        _ = lifecycle.settled(publication.token, isDelivered: false)
+      }
+    }
+  }
+
+  private mutating func carryOut(at now: Moment, into effects: inout Effects) {
+    while true {
+      if let action = linkEffects.nextAction() {
+        switch consume action {
+        case .send(let packet): effects.add(.send(.homie, packet))
+        case .settled(let token, let outcome): settled(token, outcome, at: now, into: &effects)
+        default: break
+        }
+      } else if let order = linkEffects.nextOrder() {
+        take(order, at: now, into: &effects)
+      } else {
+        break
+      }
+    }
+    linkEffects.removeAll()
+  }
+
+  private mutating func take(_ order: Link.Order, at now: Moment, into effects: inout Effects) {
+    switch order {
+    case .open(let number, let server, let version): effects.add(.open(.homie, number, server, version))
+    case .close(let number, let closing): effects.add(.close(.homie, number, closing))
+    case .askConnect(let number, _, _):
+      var connect = plan.connect
+      connect.will = lifecycle.will
+      link.handle(.connectPacket(number, connect), at: now.boot, into: &linkEffects)
+    case .tell(.connected(let connected, let server)):
+      effects.add(.agreed(.homie, connected.limits))
+      effects.notes.append(.homieConnected(server, plan.device.base))
+      limits = connected.limits
+      stableAt = now.boot + plan.link.reconnect.stableAfter
+      introduce(at: now)
+    case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
+    case .tell, .write, .flushed: break
+    }
+  }
+
+  private mutating func introduce(at now: Moment) {
+    lifecycle.connected()
+    patienceEnds = now.boot + HomieLifecycle.patience
+  }
+
+  private mutating func lost(
+    _ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment, into effects: inout Effects
+  ) {
+    limits = nil
+    patienceEnds = nil
+    stableAt = nil
+    lifecycle.lost()
+    guard !isLeaving else {
+      let needsAbort = !link.isStopped
+      end()
+      if needsAbort { link.handle(.abort, at: now.boot, into: &linkEffects) }
+      return
+    }
+    guard var delay else {
+      effects.notes.append(.homieDisconnected(loss))
+      return end()
+    }
+    // Two with one client identifier slow down, as the agent's own connection does.
+    if let wait = conflict.lost(isTakenOver: loss.isTakeOver, share: generator.share()) {
+      link.handle(.wait(wait), at: now.boot, into: &linkEffects)
+      delay = wait
+    }
+    effects.notes.append(.homieLost(loss, retryAfter: delay))
+  }
+
+  private mutating func settled(
+    _ token: Session.Token, _ outcome: Session.Outcome, at now: Moment, into effects: inout Effects
+  ) {
+    if case .refused(let code) = outcome { effects.notes.append(.homieRefused(code)) }
+    switch lifecycle.settled(token, isDelivered: outcome == .delivered) {
+    case .described:
+      let announcement = plan.device.announcement
+      guard stored != announcement else { return }
+      stored = announcement
+      unstored = announcement
+    case .disconnect: link.handle(.disconnect(.success, within: .seconds(1)), at: now.boot, into: &linkEffects)
+    case nil: break
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Discovery
+import Instants
+import MQTTCore
+import Plan
+import Readings
+import Records
+
+/// The Homie device that there is, and the one that follows it once it has said good-bye.
+struct Homies: Sendable {
+  private(set) var current: HomieLink?
+  /// nil: none follows. Where one does, with the last value of each name.
+  private var next: (plan: HomiePlan?, values: [(name: String, content: Reading.Content)])?
+  /// What the one that has ended left under the topics of the one that follows.
+  private var kept: Announcement?
+  /// Births of the agent so far.
+  private var births = 0
+  private var generator: SplitMix64
+
+  init(_ plan: HomiePlan?, stored: [StoredAnnouncement], seed: UInt64) {
+    generator = SplitMix64(seed: seed)
+    current = plan.flatMap { plan in
+      let stored = stored.first { $0.kind == .homie && $0.topic == plan.device.base }
+      return try? HomieLink(plan, stored: stored.map(Announcement.init), seed: generator.next())
+    }
+  }
+
+  var hasEnded: Bool { current?.hasEnded ?? true }
+  var deadline: BootClock.Instant? { current?.hasEnded ?? true ? nil : current?.deadline }
+  /// What brokers may keep of it.
+  var announcement: Announcement? { current?.announcement }
+  var hasUnstored: Bool { current?.unstored != nil }
+
+  mutating func takeUnstored() -> [StoredAnnouncement] {
+    guard let unstored = current?.unstored else { return [] }
+    current?.unstored = nil
+    return [unstored.stored(.homie)]
+  }
+
+  mutating func handle(_ event: consuming Link.Event, at now: Moment, into effects: inout Effects) {
+    current?.handle(event, at: now, into: &effects)
+  }
+
+  mutating func receive(
+    _ packet: Packet, _ attempt: Link.AttemptNumber, at now: Moment, into effects: inout Effects
+  ) {
+    current?.receive(packet, attempt, at: now, into: &effects)
+  }
+
+  mutating func take(_ content: Reading.Content, of name: String) {
+    if current != nil { current?.take(content, of: name) }
+  }
+
+  mutating func start(at now: Moment, into effects: inout Effects) { current?.start(at: now, into: &effects) }
+
+  /// The agent's own connection is there, for the first time or again.
+  mutating func startWithBirth(_ births: Int, at now: Moment, into effects: inout Effects) {
+    guard births != self.births else { return }
+    self.births = births
+    start(at: now, into: &effects)
+  }
+
+  mutating func tick(at now: Moment, into effects: inout Effects) {
+    if current != nil { current?.tick(at: now, into: &effects) }
+  }
+
+  mutating func clockJumped(jitter: Duration, at now: Moment, into effects: inout Effects) {
+    current?.handle(.clockChanged(jitter: jitter), at: now, into: &effects)
+    current?.handle(.tick, at: now, into: &effects)
+    tick(at: now, into: &effects)
+  }
+
+  mutating func networkChanged(
+    _ addresses: Set<String>?, jitter: Duration, at now: Moment, into effects: inout Effects
+  ) {
+    current?.handle(.networkChanged(addresses: addresses, jitter: jitter), at: now, into: &effects)
+  }
+
+  mutating func leave(within limit: Duration, at now: Moment, into effects: inout Effects) {
+    next = nil
+    current?.leave(within: limit, at: now, into: &effects)
+  }
+
+  mutating func abort(at now: Moment, into effects: inout Effects) {
+    next = nil
+    if !hasEnded { current?.abort(at: now, into: &effects) }
+  }
+
+  mutating func drain(at now: Moment, into effects: inout Effects) {
+    if current != nil { current?.drain(at: now, into: &effects) }
+  }
+
+  // MARK: Another configuration
+
+  /// - Parameter renewsConnection: how connections are made is another way from now on.
+  mutating func adopt(
+    _ plan: HomiePlan?, values: [(name: String, content: Reading.Content)], renewsConnection: Bool, limit: Duration,
+    at now: Moment, into effects: inout Effects
+  ) {
+    if let plan, !renewsConnection, current?.canAdopt(plan) ?? false {
+      current?.adopt(plan, values: values, at: now, into: &effects)
+    } else if current != nil || plan != nil {
+      next = (plan, values)
+      current?.leave(within: limit, at: now, into: &effects)
+    }
+  }
+
+  /// The one that was has said good-bye: what is to follow now.
+  ///
+  /// - Returns: nil: nothing has changed. `gone`: what an earlier device has left under other topics.
+  mutating func follow() -> (gone: Announcement?, base: String?)? {
+    guard let next, hasEnded else { return nil }
+    var earlier = current?.announcement
+    current = nil
+    var gone: Announcement?
+    if let left = earlier, left.topic != next.plan?.device.base {
+      gone = left
+      earlier = nil
+    }
+    kept = earlier
+    return (gone, next.plan?.device.base)
+  }
+
+  /// - Parameter released: what was to be cleared of its topics, which is its own affair from now on.
+  mutating func begin(released: Announcement?) {
+    guard let (plan, values) = next else { return }
+    next = nil
+    guard let plan else { return }
+    current = try? HomieLink(plan, stored: released ?? kept, seed: generator.next())
+    for value in values { current?.take(value.content, of: value.name) }
+  }
+}

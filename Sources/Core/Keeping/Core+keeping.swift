@@ -1,0 +1,298 @@
+import Discovery
+import Instants
+import MQTTCore
+import Outbox
+import Records
+
+/// What the store is asked, and what its answers change.
+extension Core {
+  /// When something is due for the store, or its answer.
+  func storeDeadline(at now: BootClock.Instant) -> BootClock.Instant? {
+    guard keeping.isFree else { return keeping.lateAt }
+    switch keeping.phase {
+    case .none, .leftAlone, .opening, .adopting: return nil
+    case .closed(let until): return conversation.leaving.isLeaving ? nil : until
+    case .open:
+      return earliest(
+        conversation.sender.outbox.storeDeadline(at: now), numbering.deadline, hasPutOff ? keeping.retryAt : nil)
+    }
+  }
+
+  /// The time has come for something that `askStore` does not see by itself.
+  mutating func storeIsDue(at now: Moment) {
+    if let lateAt = keeping.lateAt, lateAt <= now.boot {
+      keeping.isLateNow()
+      if keeping.say(Note.storeIsLateText) { note(.storeIsLate, at: now) }
+    }
+    guard case .closed(let until) = keeping.phase, keeping.isFree, until <= now.boot,
+      !conversation.leaving.isLeaving
+    else { return }
+    keeping.phase = .opening
+    ask(.opening, .reopen(replacing: keeping.damage), at: now)
+  }
+
+  /// CONNECT has an epoch that is one more than in every CONNECT before, across restarts as long as it can be stored. A
+  /// disk that fails or hangs keeps no device offline: the epoch goes on unsaved then.
+  mutating func answerConnect(at now: Moment) {
+    if keeping.isOfNoUse || keeping.error != nil { conversation.announcing.storeIsOfNoUse() }
+    guard conversation.wishes.connect != nil, keeping.isOfNoUse else { return }
+    keeping.runIsUnstored = true
+    conversation.connect(epoch: conversation.telling.epoch + 1, at: now)
+  }
+
+  /// One request with all that is due; nothing while another is under way.
+  mutating func askStore(at now: Moment) {
+    guard !conversation.leaving.hasEnded else { return }
+    refuseWhatCannotBeStored(at: now)
+    guard keeping.isOpen, keeping.isFree else { return }
+    if keeping.readsNext, askToRead(at: now) { return }
+    if let streams = conversation.sender.outbox.nextNaming(at: now.boot) { return askToName(streams, at: now) }
+    var parts = Keeping.Parts()
+    var changes = StoreChanges()
+    if gather(into: &changes, &parts, at: now) { return ask(.write(parts), .write(changes), at: now) }
+    _ = askToRead(at: now)
+  }
+
+  mutating func ask(_ subject: Keeping.Subject, _ request: StoreRequest, at now: Moment) {
+    effects.store = (keeping.begin(subject, at: now.boot), request)
+  }
+
+  private mutating func askToRead(at now: Moment) -> Bool {
+    guard let read = conversation.sender.outbox.nextRead(at: now.boot) else { return false }
+    ask(.reading(read), .read(number: read.number, ranges: read.ranges, limit: read.limit), at: now)
+    return true
+  }
+
+  mutating func askToName(_ streams: [Int], at now: Moment) {
+    let names = streams.map { conversation.plan.streams[$0].name }
+    ask(.naming(streams, names: names), .number(names), at: now)
+  }
+
+  // MARK: What is to be written
+
+  /// Something waits until a write that failed may be tried again.
+  private var hasPutOff: Bool {
+    keeping.countsAreDue || conversation.sender.clearings.hasChanges || conversation.announcing.hasUnstored
+      || homie.hasUnstored || !conversation.wishes.setAside.isEmpty
+  }
+
+  /// - Returns: false: nothing is due.
+  private mutating func gather(
+    into changes: inout StoreChanges, _ parts: inout Keeping.Parts, at now: Moment
+  ) -> Bool {
+    if conversation.wishes.connect != nil {
+      parts.epoch = conversation.telling.epoch + 1
+      changes.epoch = parts.epoch
+    }
+    if let write = conversation.wishes.write {
+      conversation.wishes.write = nil
+      parts.session = write.number
+      changes.session = write.changes
+    }
+    parts.reserved = numbering.request(at: now.boot)
+    changes.reserved = parts.reserved
+    let streams = conversation.plan.streams
+    if let batch = conversation.sender.outbox.takeBatch({ streams[$0].name }, now.wall, at: now.boot) {
+      parts.hasBatch = true
+      changes.readings = batch
+    }
+    let isDue = parts.epoch != nil || parts.session != nil || !parts.reserved.isEmpty || parts.hasBatch
+    guard isDue || hasPutOff && keeping.mayRetry(at: now.boot) else { return false }
+    gatherTheRest(into: &changes, &parts)
+    return !changes.isEmpty
+  }
+
+  /// What goes along with something else, or when there has been no failure.
+  mutating func gatherTheRest(into changes: inout StoreChanges, _ parts: inout Keeping.Parts) {
+    if keeping.countsAreDue {
+      keeping.countsAreDue = false
+      parts.counts = lines.takeMovedCounts()
+      changes.counts = parts.counts ?? [:]
+    }
+    parts.clearings = conversation.sender.clearings.takeChanges()
+    changes.clearingsAdded = parts.clearings.added
+    changes.clearingsRemoved = parts.clearings.removed
+    parts.announcements = conversation.announcing.takeUnstored()
+    parts.acknowledged = conversation.announcing.takeAcknowledged() + homie.takeUnstored()
+    changes.announcements = parts.announcements + parts.acknowledged
+    parts.forgotten = conversation.announcing.forgotten
+    conversation.announcing.forgotten = []
+    changes.forgotten = parts.forgotten
+    parts.setAside = conversation.wishes.setAside
+    conversation.wishes.setAside = []
+    let owner = conversation.plan.connect.clientIdentifier
+    changes.setAside = parts.setAside.map { SetAsideMessage(message: $0, owner: owner) }
+    guard keeping.runIsUnstored else { return }
+    parts.isAboutThisRun = true
+    keeping.runIsUnstored = false
+    changes.instance = conversation.plan.presence.instance
+    changes.identity = conversation.plan.identity
+    changes.epoch = changes.epoch ?? conversation.telling.epoch
+  }
+
+  /// Where there is no store that takes anything, nobody waits for one.
+  private mutating func refuseWhatCannotBeStored(at now: Moment) {
+    guard !keeping.isOpen else { return }
+    if let write = conversation.wishes.write {
+      conversation.wishes.write = nil
+      conversation.handle(.stored(write.number, isDone: false), at: now)
+    }
+    if case .none = keeping.phase { return }
+    if !numbering.request(at: now.boot).isEmpty { numbering.reservationFailed(at: now.boot) }
+  }
+
+  // MARK: What it answers
+
+  mutating func stored(_ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>, at now: Moment) {
+    guard let subject = keeping.answered(ticket) else { return }
+    switch (subject, result) {
+    case (.write(let parts), .success): wrote(parts, at: now)
+    case (.write(let parts), .failure(let error)): writingFailed(parts, error, at: now)
+    case (.naming(let streams, let names), .success(.numbered(let numbers))):
+      conversation.sender.outbox.named(
+        Dictionary(zip(streams, names).compactMap { stream, name in numbers[name].map { (stream, $0) } }) { $1 })
+      storeWorks(at: now)
+    case (.naming, .failure(let error)):
+      conversation.sender.outbox.namingFailed(at: now.boot)
+      storeFails(error, at: now)
+    case (.reading(let read), .success(.rows(let rows))):
+      conversation.sender.outbox.loaded(rows, read, now.wall, at: now.boot)
+      if keeping.error == Note.storeIsLateText { storeWorks(at: now) }
+    case (.reading(let read), .failure(let error)):
+      conversation.sender.outbox.loadingFailed(read, at: now.boot)
+      storeFails(error, at: now)
+    case (.opening, .success(.state(let state))): opened(state, at: now)
+    case (.adopting(let state), .success(.outbox(let outbox))): adopt(outbox, state, at: now)
+    case (.opening, .failure(let error)), (.adopting, .failure(let error)):
+      effects.notes.append(.storeStaysClosed(error))
+      // Opened, and found damaged behind that: that file is kept aside first, too.
+      if error.isDamage { keeping.damage = error }
+      closeStore(at: now)
+    default: break
+    }
+  }
+
+  private mutating func wrote(_ parts: Keeping.Parts, at now: Moment) {
+    storeWorks(at: now)
+    if parts.hasBatch { conversation.sender.outbox.wrote() }
+    if !parts.reserved.isEmpty { numbering.reserved(parts.reserved) }
+    if let counts = parts.counts { lines.storedCounts(counts) }
+    conversation.announcing.isStoring = false
+    if let session = parts.session { conversation.handle(.stored(session, isDone: true), at: now) }
+    if let stored = parts.epoch {
+      let epoch = max(stored, conversation.telling.epoch + 1)
+      if epoch > stored { keeping.runIsUnstored = true }
+      conversation.connect(epoch: epoch, at: now)
+    }
+    if parts.isLast { closing.hasSaidLast = true }
+  }
+
+  private mutating func writingFailed(_ parts: Keeping.Parts, _ error: StorageError, at now: Moment) {
+    if parts.hasBatch { conversation.sender.outbox.writingFailed(at: now.boot) }
+    if !parts.reserved.isEmpty { numbering.reservationFailed(at: now.boot) }
+    if parts.counts != nil {
+      lines.storingFailed()
+      keeping.countsAreDue = true
+    }
+    conversation.sender.clearings.storingFailed(parts.clearings)
+    // A description is published all the same: the store would only have known how to take it back.
+    conversation.announcing.isStoring = false
+    conversation.announcing.acknowledged =
+      parts.announcements + parts.acknowledged + conversation.announcing.acknowledged
+    conversation.announcing.forgotten = parts.forgotten + conversation.announcing.forgotten
+    conversation.wishes.setAside = parts.setAside + conversation.wishes.setAside
+    if parts.isAboutThisRun || parts.epoch != nil { keeping.runIsUnstored = true }
+    closing.hasFailed = true
+    if parts.isLast { closing.hasSaidLast = true }
+    storeFails(error, at: now)
+    if let session = parts.session { conversation.handle(.stored(session, isDone: false), at: now) }
+    if parts.epoch != nil { conversation.connect(epoch: conversation.telling.epoch + 1, at: now) }
+  }
+
+  // MARK: How it stands
+
+  private mutating func note(_ note: Note, at now: Moment) {
+    effects.notes.append(note)
+    conversation.storageError = keeping.error
+    conversation.tellBirth(at: now)
+  }
+
+  private mutating func storeWorks(at now: Moment) {
+    guard keeping.works() else { return }
+    note(.storeWorks, at: now)
+  }
+
+  private mutating func storeFails(_ error: StorageError, at now: Moment) {
+    if keeping.fails("\(error)", at: now.boot) { note(.storeFails(error), at: now) }
+    guard keeping.isOpen else { return }
+    if error.isDamage { keeping.damage = error }
+    if error.isDamage || error.kind == .fileIsGone { closeStore(at: now) }
+  }
+
+  /// It is tried until it is open.
+  private mutating func closeStore(at now: Moment) {
+    let wait = keeping.reopening.wait(hadFile: conversation.sender.outbox.disk.isOpen, at: now.boot)
+    conversation.sender.outbox.lostDisk(at: now.boot)
+    keeping.phase = .closed(until: now.boot + wait)
+  }
+
+  private mutating func opened(_ state: StoredState, at now: Moment) {
+    if let aside = state.keptAside, keeping.damage != nil { effects.notes.append(.storeBeginsAnew(aside.path)) }
+    keeping.damage = nil
+    let plan = conversation.plan
+    if let identity = plan.identity, let stored = state.identity, !identity.isOfSameBoard(as: stored) {
+      // It began as another, since the board has no name of its own. What waits there is the other's, and is sent by it.
+      let text = Note.storeIsAnothersText(device: plan.device, stored: stored.id)
+      keeping.leaveAlone(text)
+      note(.storeIsAnothers(text), at: now)
+      return ask(.lettingGo, .letGo, at: now)
+    }
+    keeping.phase = .adopting
+    ask(
+      .adopting(state),
+      .openOutbox(device: plan.device, boot: beginning.boot, names: plan.streams.map(\.name)), at: now)
+  }
+
+  private mutating func adopt(_ stored: StoredOutbox, _ state: StoredState, at now: Moment) {
+    keeping.phase = .open
+    keeping.reopening.opened(at: now.boot)
+    numbering.adopt(state.sequences, lastToken: stored.sections.last?.last)
+    if stored.unreadable > 0 { effects.notes.append(.unreadableReadings(stored.unreadable)) }
+    let names = conversation.plan.streams.map(\.name)
+    conversation.sender.outbox.open(stored, names: names, booted: beginning.booted, at: now.boot)
+    if !keeping.hasOpened {
+      // The session of an earlier process, which this one began without: what it had under way is sent as new.
+      conversation.sender.leftOver.append(contentsOf: state.session.messages)
+      conversation.sender.late.formUnion(state.session.messages.map(\.token))
+      keeping.hasOpened = true
+    }
+    conversation.telling.epoch = max(conversation.telling.epoch, state.epoch)
+    conversation.sender.clearings.found(stored.clearings)
+    lines.storeBeginsAnew()
+    keeping.countsAreDue = true
+    storeAnnouncements(besides: state.announcements)
+    storeWorks(at: now)
+    keeping.runIsUnstored = true
+    conversation.handle(.storeBeginsAnew, at: now)
+  }
+
+  /// What brokers may keep of descriptions, before anything of it is published.
+  ///
+  /// - Parameter found: what a store has that was opened late.
+  mutating func storeAnnouncements(
+    next: HomeAssistantDevice? = nil, homie nextHomie: Announcement? = nil, besides found: [StoredAnnouncement] = []
+  ) {
+    if case .none = keeping.phase { return }
+    var known = conversation.announcing.announcer.everything(next: next)
+    if let now = homie.announcement {
+      let after = nextHomie.flatMap { $0.topic == now.topic ? $0 : nil }
+      known.append((after?.joined(with: now) ?? now).stored(.homie))
+    }
+    conversation.announcing.mustStore(
+      known.map { announcement in
+        let earlier = found.first { $0.kind == announcement.kind && $0.topic == announcement.topic }
+        return earlier.map { Announcement(announcement).joined(with: Announcement($0)).stored(announcement.kind) }
+          ?? announcement
+      })
+  }
+}

@@ -1,0 +1,92 @@
+import MQTTCore
+import Plan
+import Presence
+import Records
+
+/// What there is to say in the log: `Note.line` renders it in the shell.
+package enum Note: Sendable {
+  // The connection.
+  case connecting(ServerAddress, ProtocolVersion)
+  case connected(ServerAddress, Session.Connected, away: Duration?, unsent: Int)
+  case lost(ConnectionLoss, wasConnected: Bool, Remark?, retryAfter: Duration)
+  case disconnected
+  case disconnectedForGood(ConnectionLoss)
+  case disconnectedToRenew
+  case cutsToRenew
+  /// The server's session is not known here.
+  case beginsSessionAnew
+  case clearedSession
+  case takesLessOfWill(ServerAddress, WillFallback.Reduction)
+  case triesSmallerWill(ServerAddress, WillFallback.Reduction)
+  case keepsNothing(ServerAddress)
+  case hasNoExpiry
+  case hasNoWillDelay
+  case cutsWillDelay(ServerAddress, UInt32)
+  case addressesAreUnknown
+
+  // Presence.
+  case notPublished(TopicName, Session.Rejection)
+  case presenceRefused(ReasonCode)
+  case correctsStatus(String)
+  case cannotHeal(String)
+  case canHealAgain
+  case rival(clientIdentifier: String, instance: String)
+  case conflictIsOver(after: Duration)
+
+  // What is refused.
+  case rests(TopicName, RestingTopics.Rest, isPresence: Bool, for: Duration)
+  case takesAgain(TopicName)
+  case setAside(TopicName)
+  case readingRefused(ReasonCode, count: UInt64)
+  case readingGivenUp(Session.Rejection, count: UInt64)
+  case retainedRefused(TopicName, Session.Outcome)
+  case clearingRefused(TopicName, Session.Outcome)
+  case clearingGivenUp(TopicName)
+  case clearingsDropped(Int)
+  case healthNotSent(Session.Rejection)
+
+  // What is measured.
+  case reading(ReadingNote)
+
+  // Home automation.
+  case homeAssistantIsNotWatched(TopicName, String)
+  case homeAssistantIsDenied(TopicName, ReasonCode)
+  case homieConnected(ServerAddress, String)
+  case homieLost(ConnectionLoss, retryAfter: Duration)
+  case homieDisconnected(ConnectionLoss)
+  case homieNotPublished(TopicName, Session.Rejection)
+  case homieRefused(ReasonCode)
+
+  // The store.
+  case storeFails(StorageError)
+  case storeIsLate
+  case storeWorks
+  case storeStaysClosed(StorageError)
+  case storeBeginsAnew(String)
+  case storeIsAnothers(String)
+  case unreadableReadings(Int)
+  case storeDoesNotAnswer(within: Duration)
+  case keptForNextStart(Int)
+  case lostWithProcess(Int)
+
+  // The end.
+  case stops(StopReason)
+  case stopTookTooLong
+  case leavesToWill
+  case aborted
+  case stalls(Liveness.Stall)
+
+  /// What stands in `status` while the store does not answer.
+  package static let storeIsLateText = "the store has not answered for 2 s; the session goes on in memory until it does"
+
+  static func storeIsAnothersText(device: String, stored: String) -> String {
+    "the storage can be opened now, and says that this device is \(stored); it began as \(device) and goes on so, in "
+      + "memory: restart limpet, and it is \(stored) again"
+  }
+}
+
+/// Why a connection ended, beyond what ended it.
+package enum Remark: Sendable {
+  case rival(ConflictWatch.Rival)
+  case closes(lastSent: String)
+}

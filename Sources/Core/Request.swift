@@ -1,0 +1,58 @@
+import MQTTCore
+
+/// What a message or a subscription of this agent is for: the session's 64-bit tokens are made from it and into it here
+/// and nowhere else.
+///
+/// Tokens of readings are the order of their arrival, and the ids of rows in databases that exist: they keep the range
+/// from 16 to 2^63.
+package enum Request: Sendable, Hashable {
+  case birthStatus, birthPresence, stopPresence, stopStatus
+  case subscription
+  case health
+  case announcement
+  /// SUBSCRIBE to where Home Assistant says that it has started, and its end.
+  case homeAssistant, unwatching
+  case owedStatus
+  case clearing
+  /// A reading, or a message of an earlier process.
+  case reading(Session.Token)
+  /// The newest reading of a stream once more.
+  case retained(stream: Int)
+
+  /// The first token of readings.
+  package static let firstReading: Session.Token = 16
+  private static let firstRetained: Session.Token = 1 << 63
+
+  private static let fixed: [Request] = [
+    .birthStatus, .birthPresence, .stopPresence, .stopStatus, .subscription, .health, .announcement, .homeAssistant,
+    .unwatching, .owedStatus, .clearing,
+  ]
+
+  /// nil: a token that no request has.
+  package init?(_ token: Session.Token) {
+    switch token {
+    case Self.firstRetained...: self = .retained(stream: Int(token - Self.firstRetained))
+    case Self.firstReading...: self = .reading(token)
+    case 1...UInt64(Self.fixed.count): self = Self.fixed[Int(token) - 1]
+    default: return nil
+    }
+  }
+
+  package var token: Session.Token {
+    switch self {
+    case .birthStatus: 1
+    case .birthPresence: 2
+    case .stopPresence: 3
+    case .stopStatus: 4
+    case .subscription: 5
+    case .health: 6
+    case .announcement: 7
+    case .homeAssistant: 8
+    case .unwatching: 9
+    case .owedStatus: 10
+    case .clearing: 11
+    case .reading(let token): token
+    case .retained(let stream): Self.firstRetained + Session.Token(stream)
+    }
+  }
+}

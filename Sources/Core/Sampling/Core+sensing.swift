@@ -1,0 +1,132 @@
+import Instants
+import Measuring
+import Outbox
+import Plan
+import Readings
+
+/// From what is measured to a reading that waits.
+extension Core {
+  // MARK: Sensors
+
+  /// What is due now.
+  mutating func sample(at now: Moment) {
+    guard !conversation.leaving.isLeaving, !conversation.leaving.hasEnded else { return }
+    serving.isAlive(at: now, into: &conversation.effects)
+    var due: [Sampling.Effect] = []
+    sampling.tick(at: now.boot, awake: now.awake, into: &due)
+    for effect in due {
+      switch effect {
+      case .read(let sensors): effects.orders.append(.read(sensors))
+      case .perform(.tellHealth): conversation.wishes.tellsHealth = true
+      case .perform(.writeMetrics): effects.orders.append(.writeMetrics)
+      case .perform(let chore): count(for: chore)
+      }
+    }
+  }
+
+  /// Takes results in: those worth a reading get a number and go into the outbox.
+  mutating func take(_ samples: [Sample], at now: Moment) {
+    var notes: [ReadingNote] = []
+    let isWanted = !conversation.leaving.departure.hasSaidFarewell && !conversation.leaving.hasEnded
+    for sample in samples {
+      let reading = sampling.take(sample, isWanted: isWanted, at: now.boot, into: &notes)
+      if let reading { accept(reading) }
+    }
+    for note in notes { effects.notes.append(.reading(note)) }
+    becomeReadyIfSensing()
+  }
+
+  private mutating func accept(_ reading: UnnumberedReading) {
+    homie.take(reading.content, of: conversation.plan.streams[reading.stream].name)
+    numbering.add(reading)
+  }
+
+  func becomesReady() -> Bool { !sampling.isReading && lines.haveAnswered }
+
+  /// Once every sensor and every line has answered, be it that it cannot be read. The broker has no say: a board starts
+  /// without its network as well.
+  mutating func becomeReadyIfSensing() {
+    guard !serving.isReady, becomesReady() else { return }
+    serving.becomeReady(into: &conversation.effects)
+  }
+
+  // MARK: Lines
+
+  /// Begins to watch the lines, where there are some.
+  mutating func watchLines(at now: Moment) {
+    guard !isWatching, !lines.requests.isEmpty else { return }
+    isWatching = true
+    effects.orders.append(.watch(lines.requests))
+    // A counter that is new is known from now on, so that its total goes on after a crash.
+    keeping.countsAreDue = true
+  }
+
+  /// Takes what the lines have to tell; what is worth a reading gets a number and goes into the outbox.
+  mutating func take(_ reports: [LineReport], isFinished: Bool) {
+    if !conversation.leaving.departure.hasSaidFarewell {
+      var notes: [ReadingNote] = []
+      for report in reports { if let reading = lines.take(report, into: &notes) { accept(reading) } }
+      if !notes.isEmpty {
+        for note in notes { effects.notes.append(.reading(note)) }
+        becomeReadyIfSensing()
+      }
+    }
+    if isFinished {
+      isWatching = false
+      keeping.countsAreDue = true
+    }
+  }
+
+  // MARK: Counters
+
+  /// A chore that needs to know what counters have seen.
+  mutating func count(for chore: Chore.Action) {
+    guard isWatching else {
+      if case .storeCounts = chore { keeping.countsAreDue = true }
+      return
+    }
+    if counting.isEmpty { effects.orders.append(.count(lines.counters.map(\.line))) }
+    counting.append(chore)
+  }
+
+  mutating func counted(_ pulses: [LineID: UInt64], at now: Moment) {
+    for (line, _) in lines.counters { if let count = pulses[line] { lines.counted(count, of: line) } }
+    let chores = counting
+    counting = []
+    for chore in chores {
+      switch chore {
+      case .publishTotal(let line):
+        if let count = pulses[line], let reading = lines.total(of: line, pulses: count, at: now.boot) {
+          accept(reading)
+        }
+      case .storeCounts: keeping.countsAreDue = true
+      case .tellHealth, .writeMetrics: break
+      }
+    }
+  }
+
+  // MARK: Numbers
+
+  /// Numbers what has been read, as far as numbers are reserved.
+  mutating func numberReadings(at now: Moment) {
+    guard numbering.hasWaiting else { return }
+    var notes: [ReadingNote] = []
+    let rules = conversation.plan.outbox
+    numbering.number(
+      into: &conversation.sender.outbox, now.wall, limit: rules.memoryLimit ?? rules.limit, at: now.boot,
+      notes: &notes)
+    for note in notes { effects.notes.append(.reading(note)) }
+  }
+}
+
+extension DevicePlan {
+  /// What is to be done again and again, besides reading sensors.
+  func chores(_ lines: Lines) -> [Chore] {
+    let counters = lines.counters
+    var chores = counters.map { Chore(interval: $0.interval, action: .publishTotal($0.line)) }
+    if !counters.isEmpty, let countCheckpoint { chores.append(Chore(interval: countCheckpoint, action: .storeCounts)) }
+    if health.interval > .zero { chores.append(Chore(interval: health.interval, action: .tellHealth)) }
+    if health.metricsFile != nil { chores.append(Chore(interval: health.metricsInterval, action: .writeMetrics)) }
+    return chores
+  }
+}

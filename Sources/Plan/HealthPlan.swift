@@ -1,0 +1,25 @@
+import MQTTCore
+
+/// Where the agent tells how it fares.
+package struct HealthPlan: Sendable, Equatable {
+  package let topic: TopicName
+  /// Zero: never.
+  package let interval: Duration
+  /// For Prometheus; nil: nowhere.
+  package let metricsFile: String?
+  /// A label of every number there.
+  package let device: String
+
+  /// How often the file is written.
+  package let metricsInterval: Duration
+
+  package init(
+    topic: TopicName, interval: Duration, metricsFile: String?, metricsInterval: Duration, device: String
+  ) {
+    self.topic = topic
+    self.interval = interval
+    self.metricsFile = metricsFile
+    self.metricsInterval = metricsInterval
+    self.device = device
+  }
+}

@@ -1,0 +1,48 @@
+import Instants
+import Measuring
+import Readings
+
+/// Names a sensor for as long as it is the same one: a sensor that is read in another way gets another id, also where its
+/// name stays.
+package struct SensorID: Hashable, Sendable {
+  package let text: String
+
+  package init(_ text: String) { self.text = text }
+}
+
+/// What becomes of the samples of one sensor.
+package struct SensorPlan: Sendable {
+  package var id: SensorID
+  /// As it is configured.
+  package let name: String
+  /// Index of the stream that its readings belong to.
+  package var stream: Int
+  package let interval: Duration
+  package let change: ChangeThreshold?
+  package let maxAge: Duration?
+  /// nil: the one that was measured.
+  package let unit: String?
+  package let conditioning: Conditioning
+  package let average: Average?
+  package let decimals: Int?
+  /// What one read may take.
+  package let timeout: Duration
+
+  package init(
+    id: SensorID, name: String, stream: Int, interval: Duration, change: ChangeThreshold? = nil,
+    maxAge: Duration? = nil, unit: String? = nil, conditioning: Conditioning = Conditioning(), average: Average? = nil,
+    decimals: Int? = nil, timeout: Duration = .seconds(10)
+  ) {
+    self.id = id
+    self.name = name
+    self.stream = stream
+    self.interval = interval
+    self.change = change
+    self.maxAge = maxAge
+    self.unit = unit
+    self.conditioning = conditioning
+    self.average = average
+    self.decimals = decimals
+    self.timeout = timeout
+  }
+}
