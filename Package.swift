@@ -163,7 +163,12 @@ let package = Package(
         "Simulation", "Records", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"),
         nio("NIOPosix"),
       ]),
-    tests("CoreTests", ["Core", "Outbox", "Readings", "Records", "Measuring", "MQTTCore", "Instants", "TestScene"]),
+    tests(
+      "CoreTests",
+      [
+        "Core", "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore",
+        "Instants", nio("NIOCore"),
+      ]),
     tests("JSONTests", ["JSON"]),
     tests("YAMLTests", ["YAML", "Text"]),
     tests("SensingTests", ["Sensing", "Measuring", "Platform", "Instants", "Text", "TestScene"]),

@@ -1,0 +1,149 @@
+import Discovery
+import MQTTCore
+import Plan
+import Records
+import Testing
+
+@testable import Core
+
+/// What Home Assistant is told of this device.
+struct AnnouncingTests {
+  private static func plan(_ entities: String...) -> DevicePlan {
+    .bench { $0.homeAssistant = Self.device(entities) }
+  }
+
+  private static func device(_ entities: [String]) -> HomeAssistantDevice {
+    HomeAssistantDevice(
+      topic: "ha/board", birth: "ha/status", head: [], shared: [],
+      components: entities.map { HomeAssistantComponent($0, "sensor", HomeAssistantFields()) })
+  }
+
+  private static func announcement(_ topic: String, _ entities: String...) -> StoredAnnouncement {
+    Announcement(
+      topic: topic, digest: "", entries: Set(entities.map { Announcement.Entry(kind: "sensor", name: $0) })
+    ).stored(.homeAssistant)
+  }
+
+  @Test("the description follows the birth, before every reading, and its acknowledgement is stored")
+  func described() {
+    var bench = CoreBench(plan: Self.plan("a"))
+    bench.server.connack = nil
+    bench.connect()
+    bench.level("a")
+    bench.receive(.connack(ConnAck(sessionPresent: false, reasonCode: .success)))
+    #expect(
+      bench.sent() == [
+        "CONNECT", "SUBSCRIBE status presence", "status online", "presence birth", "SUBSCRIBE ha/status",
+        #"ha/board {"cmps":{"a":{"p":"sensor"}}}"#, "a#1",
+      ])
+    bench.advance(by: .seconds(5))
+    #expect(bench.writes.flatMap(\.announcements).map(\.topic).allSatisfy { $0 == "ha/board" })
+    #expect(bench.writes.flatMap(\.announcements).count == 2, "what may be there, then what is")
+  }
+
+  @Test("nothing is published before the store has what may be there; nobody waits for a store that fails")
+  func waitsForStore() {
+    var bench = CoreBench(plan: Self.plan("a"))
+    bench.store.manner = .held
+    bench.connect()
+    // CONNECT goes on after 2 s, and readings with it.
+    bench.advance(by: .seconds(2))
+    #expect(bench.isConnected)
+    #expect(bench.sent().contains { $0.hasPrefix("ha/board") }, "late is of no use")
+
+    var failing = CoreBench(plan: Self.plan("a"))
+    failing.store.manner = .failing(.bench(.full))
+    failing.connect()
+    #expect(failing.sent().contains { $0.hasPrefix("ha/board") })
+
+    var slow = CoreBench(plan: Self.plan("a"))
+    slow.connect()
+    slow.store.manner = .held
+    slow.forget()
+    slow.reload(Self.plan("a", "b"), names: [])
+    #expect(!slow.sent().contains { $0.hasPrefix("ha/board") })
+    slow.answerStore()
+    #expect(slow.sent().contains { $0.hasPrefix("ha/board") })
+  }
+
+  @Test("Home Assistant's start is answered within a second; what it had said before is not")
+  func homeAssistantStarts() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.publish("ha/status", "online", retain: true)
+    bench.publish("ha/status", "offline")
+    bench.advance(by: .seconds(2))
+    #expect(bench.sent() == [])
+    bench.publish("ha/status", "online")
+    bench.publish("ha/status", "online")
+    bench.advance(by: .seconds(1))
+    #expect(bench.sent().count == 1)
+  }
+
+  @Test("what a description of before had, and this one has not, is taken away first, and forgotten then")
+  func removed() {
+    var bench = CoreBench(plan: Self.plan("a")) {
+      $0.state.announcements = [Self.announcement("ha/board", "a", "gone"), Self.announcement("old/board", "a")]
+    }
+    bench.connect()
+    let lines = bench.sent().filter { $0.hasPrefix("ha/") || $0.hasPrefix("old/") }
+    #expect(
+      lines == [
+        "old/board -", #"ha/board {"cmps":{"gone":{"p":"sensor"}}}"#, #"ha/board {"cmps":{"a":{"p":"sensor"}}}"#,
+      ])
+    bench.advance(by: .seconds(5))
+    #expect(bench.writes.flatMap(\.forgotten).map(\.topic) == ["old/board"])
+  }
+
+  @Test("a session that goes on has the description: it is not said again")
+  func sessionPresent() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.server.sessionPresent = true
+    bench.lose()
+    bench.reconnect()
+    #expect(!bench.sent().contains { $0.hasPrefix("ha/board") })
+    bench.server.sessionPresent = false
+    bench.lose()
+    bench.reconnect()
+    #expect(bench.sent().contains { $0.hasPrefix("ha/board") })
+  }
+
+  @Test("a description that is refused rests, and is tried again when the rest is over")
+  func refused() {
+    var bench = CoreBench(plan: Self.plan("a"))
+    bench.server.refuses = ["ha/board": .notAuthorized]
+    bench.connect()
+    #expect(bench.noted.contains("rests"))
+    bench.server.refuses = [:]
+    bench.forget()
+    bench.advance(by: .seconds(60))
+    #expect(bench.sent().count { $0.hasPrefix("ha/board") } == 1)
+    #expect(bench.noted.contains("takesAgain"))
+  }
+
+  @Test("who stops announces nothing")
+  func stops() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.server.ignores = ["a"]
+    bench.level("a")
+    bench.publish("ha/status", "online")
+    bench.stop()
+    bench.forget()
+    bench.advance(by: .seconds(2))
+    #expect(bench.sent() == [])
+  }
+
+  @Test("a reload that changes where Home Assistant says that it has started moves the subscription")
+  func reload() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.reload(
+      .bench {
+        $0.homeAssistant = HomeAssistantDevice(
+          topic: "other/board", birth: "other/status", head: [], shared: [],
+          components: [HomeAssistantComponent("a", "sensor", HomeAssistantFields())])
+      })
+    let described = #"other/board {"cmps":{"a":{"p":"sensor"}}}"#
+    #expect(bench.sent() == ["UNSUBSCRIBE ha/status", "SUBSCRIBE other/status", "ha/board -", described])
+    bench.reload(.bench())
+    #expect(bench.sent() == ["UNSUBSCRIBE other/status", "other/board -"])
+  }
+}

@@ -1,0 +1,136 @@
+import MQTTCore
+import Plan
+import Records
+import Testing
+
+@testable import Core
+
+/// The Homie device's connection, and the one device after another.
+struct HomieLinkTests {
+  private static func plan(_ homie: HomiePlan? = DevicePlan.homie("a")) -> DevicePlan { .bench { $0.homie = homie } }
+
+  private static func homie(_ lines: [String]) -> [String] {
+    lines.filter { $0.hasPrefix("homie ") }.map {
+      String($0.dropFirst(6)).replacing("homie/5/board/", with: "")
+    }.filter { !$0.hasPrefix("$description") }
+  }
+
+  @Test("it connects when the agent has, with lost as its will, and is ready when every reading has been taken once")
+  func lifecycle() throws {
+    var bench = CoreBench(plan: Self.plan())
+    bench.server.connack = nil
+    bench.connect()
+    #expect(Self.homie(bench.sent()) == [], "the server has not agreed to the agent yet")
+    bench.server.connack = .success
+    bench.receive(.connack(ConnAck(sessionPresent: false, reasonCode: .success)))
+    #expect(Self.homie(bench.sent()) == ["CONNECT", "$state init"])
+    let will = try #require(bench.connects.last?.will)
+    #expect(will.topic == "homie/5/board/$state" && will.payload.readableBytesView.elementsEqual("lost".utf8))
+    #expect(will.retain)
+    bench.level("a")
+    #expect(Self.homie(bench.sent()).suffix(3).contains("$state ready"))
+    #expect(bench.noted.contains("homieConnected"))
+  }
+
+  @Test("readings that do not come are not waited for longer than 5 s")
+  func patience() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.advance(by: .seconds(5))
+    #expect(Self.homie(bench.sent()) == ["$state ready"])
+  }
+
+  @Test("its connection is its own: a loss of one says nothing about the other, and each comes back")
+  func independent() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    bench.forget()
+    bench.lose(.homie)
+    #expect(bench.isConnected && bench.noted == ["homieLost"])
+    bench.advance(by: .seconds(5))
+    #expect(Self.homie(bench.sent()).first == "CONNECT")
+    bench.lose()
+    bench.reconnect()
+    #expect(!Self.homie(bench.sent()).contains("CONNECT"))
+  }
+
+  @Test("two with one client identifier slow down")
+  func takeOver() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.receive(.disconnect(Disconnect(reasonCode: .sessionTakenOver)), on: .homie)
+    bench.forget()
+    bench.advance(by: .seconds(59))
+    #expect(Self.homie(bench.sent()) == [])
+    bench.advance(by: .seconds(62))
+    #expect(Self.homie(bench.sent()).first == "CONNECT")
+  }
+
+  @Test("a stop says disconnected on it, and waits for that")
+  func stop() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    bench.forget()
+    bench.stop()
+    #expect(Self.homie(bench.sent()) == ["$state disconnected", "DISCONNECT"])
+    #expect(bench.exit == true)
+  }
+
+  @Test("an abort cuts it too")
+  func abort() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.handle(.asked(.abort))
+    #expect(bench.sent().sorted() == ["cut", "homie cut"])
+    #expect(bench.exit == false)
+  }
+
+  @Test("other nodes under the same base go on over the same connection: init, what left is taken away, ready")
+  func adopts() {
+    var bench = CoreBench.connected(plan: Self.plan(DevicePlan.homie("a", "b")))
+    bench.level("a")
+    bench.level("b")
+    bench.advance(by: .seconds(5))
+    bench.forget()
+    bench.reload(Self.plan(DevicePlan.homie("a")))
+    let said = Self.homie(bench.sent())
+    #expect(said.first == "$state init" && said.last == "$state ready")
+    #expect(said.contains("b/value -") && !said.contains("DISCONNECT"))
+    #expect(said.contains("a/value true"), "what was read last is there again")
+  }
+
+  @Test("another base: the old device says good-bye, the new one begins, and the old topics are cleared")
+  func replaced() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    bench.forget()
+    bench.reload(Self.plan(DevicePlan.homie("a", base: "homie/5/new")))
+    let said = bench.sent()
+    #expect(said.prefix(2) == ["homie homie/5/board/$state disconnected", "homie DISCONNECT"])
+    #expect(said.contains("homie homie/5/new/$state ready"))
+    let cleared = said.filter { $0.hasPrefix("homie/5/board/") }
+    #expect(cleared.prefix(2) == ["homie/5/board/$state -", "homie/5/board/$description -"])
+    bench.advance(by: .seconds(5))
+    #expect(bench.writes.flatMap(\.forgotten).map(\.topic) == ["homie/5/board"])
+  }
+
+  @Test("a device that is gone for good says good-bye and is cleared; it comes back as its own affair")
+  func removed() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    bench.forget()
+    bench.reload(Self.plan(nil))
+    #expect(bench.sent().contains("homie/5/board/$state -"))
+    bench.forget()
+    bench.reload(Self.plan())
+    #expect(Self.homie(bench.sent()).first == "CONNECT")
+  }
+
+  @Test("a farewell that is not answered at a reload is cut after 2 s, and the next device begins all the same")
+  func replacedWithoutAnswer() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.server.ignores = ["homie/5/board/$state"]
+    bench.reload(Self.plan(DevicePlan.homie("a", base: "homie/5/new")))
+    bench.advance(by: .seconds(2))
+    let said = bench.sent()
+    #expect(said.contains("homie cut"))
+    #expect(said.contains("homie homie/5/new/$state init"))
+  }
+}

@@ -1,0 +1,105 @@
+import MQTTCore
+import Plan
+import Readings
+import Status
+import Testing
+
+@testable import Core
+
+/// What there is to say of the agent.
+struct ReportTests {
+  private static let facts = Facts(
+    device: "board", displayName: "Board", process: 7, started: CoreBench.start, logLevel: "info")
+
+  @Test("online is said only where it was acknowledged on a connection that is there")
+  func connection() {
+    var bench = CoreBench()
+    #expect(bench.figure("connected") == .count(0))
+    bench.connect()
+    #expect(bench.figure("connected") == .count(1))
+    #expect(bench.report.presence.birth == .acknowledged && bench.report.presence.epoch == 5)
+    #expect(bench.report.presence.lastsToNotice == 51)
+    bench.lose()
+    #expect(bench.figure("connected") == .count(0) && bench.report.presence.birth == .none)
+    #expect(bench.report.presence.lastsToNotice == nil)
+  }
+
+  @Test("each reading is counted in one place: waiting, under way, or delivered")
+  func counts() {
+    var bench = CoreBench.connected()
+    bench.level("a", times: 2)
+    bench.server.ignores = ["b"]
+    bench.level("b", times: 3)
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a", times: 4)
+    #expect(bench.figure("readings") == .count(9))
+    #expect(bench.figure("delivered_readings") == .count(2))
+    #expect(bench.figure("under_way_messages") == .count(3))
+    #expect(bench.figure("buffer_readings") == .count(4))
+    #expect(bench.report.buffer.readings == 4 && bench.report.buffer.underWay == 3)
+    #expect(bench.core.unsent == 7)
+  }
+
+  @Test("each name has a row with its last reading, sensors first; names that left have none")
+  func rows() {
+    var bench = CoreBench(plan: .bench(["a", "b"], sensors: ["s"]))
+    bench.connect()
+    bench.level("b")
+    bench.measure("s", 5)
+    #expect(bench.report.rows.map(\.name) == ["s", "a", "b"])
+    #expect(bench.report.rows.map { $0.reading?.sequence } == [1, nil, 1])
+    bench.reload(.bench(["b"]))
+    #expect(bench.report.rows.map(\.name) == ["b"])
+    #expect(bench.report.rows.map { $0.reading?.sequence } == [1])
+  }
+
+  @Test(
+    "health is asked for with each connection and in its interval, and published once, without waiting for anything")
+  func health() {
+    let health = HealthPlan(
+      topic: "health", interval: .seconds(60), metricsFile: nil, metricsInterval: .seconds(15), device: "board")
+    var bench = CoreBench(plan: .bench { $0.health = health })
+    bench.connect()
+    func asked() -> Int { bench.orders.count { if case .tellHealth = $0 { true } else { false } } }
+    #expect(asked() == 1)
+    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    #expect(bench.said.last?.hasPrefix(#"health {"time":"#) == true)
+    #expect(bench.packets.last?.packet.message?.qos == .atMostOnce)
+    bench.advance(by: .seconds(120))
+    #expect(asked() == 3)
+    bench.server.isReachable = false
+    bench.lose()
+    bench.advance(by: .seconds(600))
+    #expect(asked() == 3)
+    bench.forget()
+    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    #expect(bench.sent() == [])
+  }
+
+  @Test("who says farewell tells nothing of its health")
+  func healthAtTheEnd() {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["status"]
+    bench.stop()
+    bench.forget()
+    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    #expect(bench.sent() == [])
+  }
+
+  @Test("numbers for Prometheus are asked for in their interval")
+  func metrics() {
+    let health = HealthPlan(
+      topic: "health", interval: .zero, metricsFile: "/run/metrics", metricsInterval: .seconds(15), device: "board")
+    var bench = CoreBench(plan: .bench { $0.health = health })
+    bench.connect()
+    bench.advance(by: .seconds(60))
+    #expect(bench.orders.count { if case .writeMetrics = $0 { true } else { false } } == 5)
+  }
+
+  @Test("figures have names of their own")
+  func names() {
+    let names = CoreBench().report.figures.map { "\($0.name)" }
+    #expect(Set(names).count == names.count && names.count > 40)
+  }
+}
