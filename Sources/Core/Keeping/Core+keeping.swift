@@ -24,6 +24,10 @@ extension Core {
       keeping.isLateNow()
       if keeping.say(Note.storeIsLateText) { note(.storeIsLate, at: now) }
     }
+  }
+
+  /// A file that was in use is replaced in the turn that gives it up.
+  private mutating func reopenIfDue(at now: Moment) {
     guard case .closed(let until) = keeping.phase, keeping.isFree, until <= now.boot,
       !conversation.leaving.isLeaving
     else { return }
@@ -44,6 +48,7 @@ extension Core {
   mutating func askStore(at now: Moment) {
     guard !conversation.leaving.hasEnded else { return }
     refuseWhatCannotBeStored(at: now)
+    reopenIfDue(at: now)
     guard keeping.isOpen, keeping.isFree else { return }
     if keeping.readsNext, askToRead(at: now) { return }
     if let streams = conversation.sender.outbox.nextNaming(at: now.boot) { return askToName(streams, at: now) }

@@ -165,6 +165,45 @@ struct KeepingTests {
 
   // MARK: A file that is lost
 
+  @Test("a damaged file: what is in memory goes into the one that is begun behind it, at once")
+  func damaged() throws {
+    var bench = CoreBench.connected()
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a", times: 3)
+    bench.store.manner = .failing(.bench(.corrupt))
+    bench.store.state.keptAside = KeptAside(path: "/store/session.db.damaged", reason: .bench(.corrupt))
+    bench.forget()
+    bench.advance(by: .seconds(1))
+    #expect(bench.store.asked.map(\.word) == ["write", "reopen"])
+    #expect(bench.store.asked.last == .reopen(replacing: .bench(.corrupt)))
+    bench.store.manner = .atOnce
+    bench.store.rows = [:]
+    bench.store.asked = []
+    bench.advance(by: .seconds(5))
+    #expect(bench.store.asked.map(\.word).prefix(3) == ["reopen", "openOutbox", "write"])
+    #expect(bench.noted.contains("storeBeginsAnew") && bench.noted.contains("storeWorks"))
+    #expect(bench.store.rows.count == 3)
+    let first = try #require(bench.writes.first)
+    #expect(first.instance == "this" && first.reserved["a"] != nil)
+    #expect(bench.report.buffer.storageError == nil)
+    #expect(bench.report.buffer.readings == 3)
+  }
+
+  @Test("a file that is gone is replaced at once; one that does not last is waited for")
+  func gone() {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["a"]
+    for _ in 0..<4 {
+      bench.store.manner = .failing(.bench(.fileIsGone))
+      bench.level("a")
+      bench.advance(by: .seconds(2))
+      bench.store.manner = .atOnce
+      bench.advance(by: .seconds(70))
+      #expect(bench.report.buffer.storageError == nil)
+    }
+  }
+
   @Test("a store that cannot be opened is tried after 5 s, then later and later, and meanwhile all goes on in memory")
   func cannotOpen() {
     var bench = CoreBench {
