@@ -9,6 +9,8 @@ extension Core {
   /// When something is due for the store, or its answer.
   func storeDeadline(at now: BootClock.Instant) -> BootClock.Instant? {
     guard keeping.isFree else { return keeping.lateAt }
+    // What is left is written by `close`, when the Homie device has taken its leave.
+    guard !conversation.leaving.hasEnded else { return nil }
     switch keeping.phase {
     case .none, .leftAlone, .opening, .adopting: return nil
     case .closed(let until): return conversation.leaving.isLeaving ? nil : until

@@ -74,6 +74,24 @@ struct HomieLinkTests {
     #expect(bench.exit == true)
   }
 
+  @Test("where its farewell is not answered the end comes with the shutdown's time, without a busy loop")
+  func stopHangs() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a", times: 3)
+    bench.server.acknowledges = false
+    bench.server.ignores = ["homie/5/board/$state"]
+    bench.stop()
+    #expect(bench.exit == nil)
+    bench.advance(by: .milliseconds(4999))
+    #expect(bench.exit == nil)
+    bench.advance(by: .milliseconds(1))
+    #expect(bench.exit == true)
+    #expect(bench.said.contains("homie cut"))
+    #expect(bench.store.rows.count == 3)
+  }
+
   @Test("an abort cuts it too")
   func abort() {
     var bench = CoreBench.connected(plan: Self.plan())
