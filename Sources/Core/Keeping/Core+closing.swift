@@ -10,12 +10,15 @@ struct Closing: Sendable {
   static let limit = Duration.seconds(10)
 
   var deadline: BootClock.Instant?
-  /// A write has failed: no other of its kind follows.
-  var hasFailed = false
+  /// One of its own requests has failed: but for the last words none follows.
+  private(set) var hasFailed = false
   var hasFlushed = false
   var saysLast = false
   var hasSaidLast = false
   var hasExited = false
+
+  /// A request has failed: it may be one from before, which says nothing about those that follow.
+  mutating func requestFailed() { hasFailed = hasFailed || hasFlushed }
 }
 
 extension Core {

@@ -161,6 +161,7 @@ extension Core {
       storeWorks(at: now)
     case (.naming, .failure(let error)):
       conversation.sender.outbox.namingFailed(at: now.boot)
+      closing.requestFailed()
       storeFails(error, at: now)
     case (.reading(let read), .success(.rows(let rows))):
       conversation.sender.outbox.loaded(rows, read, now.wall, at: now.boot)
@@ -209,7 +210,7 @@ extension Core {
     conversation.announcing.forgotten = parts.forgotten + conversation.announcing.forgotten
     conversation.wishes.setAside = parts.setAside + conversation.wishes.setAside
     if parts.isAboutThisRun || parts.epoch != nil { keeping.runIsUnstored = true }
-    closing.hasFailed = true
+    closing.requestFailed()
     if parts.isLast { closing.hasSaidLast = true }
     storeFails(error, at: now)
     if let session = parts.session { conversation.handle(.stored(session, isDone: false), at: now) }

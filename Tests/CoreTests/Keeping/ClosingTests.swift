@@ -24,6 +24,22 @@ struct ClosingTests {
     #expect(bench.exit == true)
   }
 
+  @Test("a write that failed long ago does not keep the rest from being written")
+  func failedOnce() {
+    var bench = CoreBench()
+    bench.store.manner = .failing(.bench(.full))
+    bench.connect()
+    bench.store.manner = .atOnce
+    bench.advance(by: .seconds(120))
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a", times: 3)
+    bench.handle(.asked(.abort))
+    #expect(bench.exit == false)
+    #expect(bench.store.rows.count == 3)
+    #expect(!bench.noted.contains("lostWithProcess"))
+  }
+
   @Test("a store that fails is asked once more for each, what is lost is said, and the end is as clean as it was")
   func fails() {
     var bench = CoreBench.connected()
@@ -37,6 +53,37 @@ struct ClosingTests {
     #expect(bench.exit == true)
     #expect(bench.noted.contains("lostWithProcess"))
     #expect(bench.store.asked.count <= 4, "\(bench.store.asked.map(\.word))")
+  }
+
+  @Test("a new name that gets no number at the end does not make it ask again and again")
+  func namingFails() {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["c"]
+    bench.store.manner = .held
+    bench.reload(.bench(["a", "b", "c"]))
+    bench.level("c")
+    bench.forget()
+    bench.handle(.asked(.abort))
+    bench.store.manner = .failing(.bench(.full))
+    bench.answerStore(failing: .bench(.full))
+    #expect(bench.exit != nil)
+    #expect(bench.store.asked.count <= 3, "\(bench.store.asked.map(\.word))")
+  }
+
+  @Test("a request from before that fails does not keep the rest from being written")
+  func earlierRequestFails() {
+    var bench = CoreBench.connected()
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a")
+    bench.store.manner = .held
+    bench.advance(by: .seconds(1))
+    #expect(bench.store.heldRequest != nil)
+    bench.level("a")
+    bench.handle(.asked(.abort))
+    bench.store.manner = .atOnce
+    bench.answerStore(failing: .bench(.busy))
+    #expect(bench.exit == false && bench.store.rows.count == 2)
   }
 
   @Test("a store that does not answer has 10 s at the end")
