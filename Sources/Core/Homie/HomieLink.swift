@@ -134,8 +134,9 @@ struct HomieLink: Sendable {
     if leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
   }
 
-  mutating func drain(at now: Moment, into effects: inout Effects) {
-    pull(at: now, into: &effects)
+  /// - Parameter isStored: it may be published; a farewell leaves nothing behind that is not known.
+  mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
+    if isStored || isLeaving { pull(at: now, into: &effects) }
     carryOut(at: now, into: &effects)
     link.drain(at: now.boot, into: &linkEffects)
     carryOut(at: now, into: &effects)

@@ -14,6 +14,7 @@ struct Homies: Sendable {
   private var kept: Announcement?
   /// Births of the agent so far.
   private var births = 0
+  private var isToStart = false
   private var generator: SplitMix64
 
   init(_ plan: HomiePlan?, stored: [StoredAnnouncement], seed: UInt64) {
@@ -50,13 +51,14 @@ struct Homies: Sendable {
     if current != nil { current?.take(content, of: name) }
   }
 
-  mutating func start(at now: Moment, into effects: inout Effects) { current?.start(at: now, into: &effects) }
+  /// Its connection is to be made, as soon as the store knows of the device: a will is published by the broker.
+  mutating func start() { isToStart = true }
 
   /// The agent's own connection is there, for the first time or again.
-  mutating func startWithBirth(_ births: Int, at now: Moment, into effects: inout Effects) {
+  mutating func startWithBirth(_ births: Int) {
     guard births != self.births else { return }
     self.births = births
-    start(at: now, into: &effects)
+    start()
   }
 
   mutating func tick(at now: Moment, into effects: inout Effects) {
@@ -85,8 +87,14 @@ struct Homies: Sendable {
     if !hasEnded { current?.abort(at: now, into: &effects) }
   }
 
-  mutating func drain(at now: Moment, into effects: inout Effects) {
-    if current != nil { current?.drain(at: now, into: &effects) }
+  /// - Parameter isStored: what brokers may keep of it is on the disk, so that a crash forgets nothing of that, or nobody
+  ///   waits for the disk.
+  mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
+    if isToStart, isStored {
+      isToStart = false
+      current?.start(at: now, into: &effects)
+    }
+    if current != nil { current?.drain(isStored: isStored, at: now, into: &effects) }
   }
 
   // MARK: Another configuration

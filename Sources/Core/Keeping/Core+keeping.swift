@@ -40,10 +40,15 @@ extension Core {
   /// CONNECT has an epoch that is one more than in every CONNECT before, across restarts as long as it can be stored. A
   /// disk that fails or hangs keeps no device offline: the epoch goes on unsaved then.
   mutating func answerConnect(at now: Moment) {
-    if keeping.isOfNoUse || keeping.error != nil { conversation.announcing.storeIsOfNoUse() }
+    goOnWithoutStore()
     guard conversation.wishes.connect != nil, keeping.isOfNoUse else { return }
     keeping.runIsUnstored = true
     conversation.connect(epoch: conversation.telling.epoch + 1, at: now)
+  }
+
+  /// What is said to home automation waits for no store that takes nothing.
+  mutating func goOnWithoutStore() {
+    if keeping.isOfNoUse || keeping.error != nil { conversation.announcing.storeIsOfNoUse() }
   }
 
   /// One request with all that is due; nothing while another is under way.

@@ -138,16 +138,16 @@ extension Core {
   }
 
   /// Once a Homie device has said good-bye the next one begins, and its topics are cleared where they are others.
-  mutating func followHomie(at now: Moment) {
+  mutating func followHomie() {
     if let change = homie.follow() {
       if let gone = change.gone { conversation.announcing.announcer.clear(homie: gone) }
       let released = change.base.flatMap { conversation.announcing.announcer.release(homie: $0) }
       homie.begin(released: released)
       storeAnnouncements()
       if conversation.standing.connection != nil, !conversation.leaving.farewell.isUnderWay {
-        homie.start(at: now, into: &conversation.effects)
+        homie.start()
       }
     }
-    homie.startWithBirth(conversation.telling.births, at: now, into: &conversation.effects)
+    homie.startWithBirth(conversation.telling.births)
   }
 }

@@ -151,4 +151,50 @@ struct HomieLinkTests {
     #expect(said.contains("homie cut"))
     #expect(said.contains("homie homie/5/new/$state init"))
   }
+
+  @Test("what a broker may keep of it is on the disk before it is published")
+  func stored() throws {
+    var bench = CoreBench(plan: Self.plan())
+    bench.connect()
+    let first = try #require(bench.writes.first)
+    #expect(first.announcements.map(\.topic) == ["homie/5/board"])
+    bench.level("a")
+    bench.forget()
+    bench.store.manner = .held
+    bench.reload(Self.plan(DevicePlan.homie("a", "b")))
+    #expect(bench.sent() == [])
+    bench.answerStore()
+    #expect(Self.homie(bench.sent()).first == "$state init")
+  }
+
+  @Test("another device begins when the store knows of it, be it that it can take nothing")
+  func storedBeforeTheNext() {
+    for isFailing in [false, true] {
+      var bench = CoreBench.connected(plan: Self.plan())
+      bench.level("a")
+      bench.forget()
+      bench.store.manner = .held
+      bench.reload(Self.plan(DevicePlan.homie("a", base: "homie/5/new")))
+      #expect(bench.sent() == ["homie homie/5/board/$state disconnected", "homie DISCONNECT"])
+      bench.store.manner = isFailing ? .failing(.bench(.full)) : .atOnce
+      bench.answerStore(failing: isFailing ? .bench(.full) : nil)
+      #expect(bench.sent().contains("homie homie/5/new/$state ready"))
+    }
+  }
+
+  @Test("a store that is closed or late is not waited for by the device that follows")
+  func noStore() {
+    for isLate in [false, true] {
+      var bench = CoreBench.connected(plan: Self.plan())
+      bench.server.ignores = ["a"]
+      bench.level("a")
+      bench.store.manner = isLate ? .held : .failing(.bench(.cannotOpen))
+      if !isLate { bench.store.manner = .failing(.bench(.corrupt)) }
+      bench.advance(by: .seconds(4))
+      bench.forget()
+      bench.reload(Self.plan(DevicePlan.homie("a", base: "homie/5/new")))
+      #expect(bench.sent().contains("homie homie/5/new/$state init"))
+      #expect(bench.store.asked.count <= 1)
+    }
+  }
 }
