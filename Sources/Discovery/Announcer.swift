@@ -67,7 +67,14 @@ package struct Announcer {
     for announcement in [wanted, next].compactMap({ $0?.announcement }) {
       kept[announcement.topic] = announcement.joined(with: kept[announcement.topic])
     }
-    return kept.values.map { $0.stored(.homeAssistant) } + gone.values.map { $0.stored(.homie) }
+    return Self.stored(kept, .homeAssistant) + Self.stored(gone, .homie)
+  }
+
+  /// In an order that follows from the announcements alone, which that of a dictionary does not.
+  private static func stored(
+    _ announcements: [String: Announcement], _ kind: StoredAnnouncement.Kind
+  ) -> [StoredAnnouncement] {
+    announcements.sorted { $0.key < $1.key }.map { $0.value.stored(kind) }
   }
 
   // MARK: Another configuration

@@ -38,7 +38,8 @@ extension Outbox {
       bytes += section.bytes
       for (number, count) in section.streams { rows[number, default: 0] += count }
     }
-    for (number, found) in rows {
+    // In an order that follows from the rows alone, which that of a dictionary does not.
+    for (number, found) in rows.sorted(by: { $0.key < $1.key }) {
       guard let stream = disk.stream(number) else { continue }
       count += found
       queues[stream].found(found)
@@ -114,7 +115,7 @@ extension Outbox {
     batch.finished = disk.finished
     batch.dropped = disk.dropped
     batch.endedMessages = disk.endedMessages
-    batch.spared = underWay.keys.filter { token in disk.dropped.contains { $0.contains(token) } }
+    batch.spared = underWay.keys.filter { token in disk.dropped.contains { $0.contains(token) } }.sorted()
     batch.bootStart = disk.bootStart
     (disk.finished, disk.dropped, disk.endedMessages, disk.finishedSince) = ([], [], [], nil)
     guard !batch.isEmpty else { return nil }
