@@ -111,6 +111,8 @@ extension Link {
     attempt.ending = attempt.ending ?? loss
     attempt.deadline = nil
     isListening = false
+    // Until `closed` the session is connected: what it took now, at QoS 0, would be lost and count as delivered.
+    isWritable = false
     effects.orders.append(.close(attempt.number, .atOnce))
   }
 

@@ -161,7 +161,8 @@ public struct Link: Sendable {
   public mutating func handle(_ event: consuming Event, at now: Instant, into effects: inout Effects) {
     switch consume event {
     case .received(let number, let packet): receive(packet, number, at: now, into: &effects)
-    case .writable(let number, let isWritable): if isCurrent(number) { self.isWritable = isWritable }
+    case .writable(let number, let isWritable):
+      if isCurrent(number), attempt.ending == nil { self.isWritable = isWritable }
     case .tick: tick(at: now, into: &effects)
 
     case .start: if phase == .idle { begin(at: now, into: &effects) }

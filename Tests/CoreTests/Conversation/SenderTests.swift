@@ -2,10 +2,12 @@ import MQTTCore
 import NIOCore
 import Outbox
 import Plan
+import Readings
 import Records
 import Testing
 
 @testable import Core
+@testable import Instants
 
 /// The one order in which all that waits takes its place in the send window.
 struct SenderTests {
@@ -146,6 +148,22 @@ struct SenderTests {
     bench.handle(.link(.agent, .writable(attempt, true)))
     #expect(held == [])
     #expect(bench.readings() == ["a#1", "a#2"])
+  }
+
+  @Test("a connection that is cut takes nothing more: at QoS 0 it would be lost, and count as delivered")
+  func cut() {
+    let plan = DevicePlan.bench {
+      $0.qos = .atMostOnce
+      $0.streams[0] = Stream(name: "a", topic: "a", qos: .atMostOnce, isRetained: false, format: .json)
+    }
+    var bench = CoreBench.connected(plan: plan)
+    bench.handle(.networkChanged([]))
+    let report = LineReport(line: LineID(place: 0), content: .level(true), time: bench.now)
+    bench.now += .milliseconds(300)
+    bench.handle(.tick, .lines([report], isFinished: false))
+    #expect(bench.sent() == ["cut"])
+    bench.reconnect()
+    #expect(bench.readings() == ["a#1"])
   }
 
   @Test("with an expiry what is too old is not sent, and what is sent says how long it is worth something")
