@@ -212,3 +212,50 @@ package struct Core: Sendable {
     conversation.stop(because: reason, isIdle: false, at: now)
   }
 }
+
+/// The way of a reading: from what was measured to the outbox, from which `Sender` takes it.
+extension Core {
+  /// Takes results in: those worth a reading get a number and go into the outbox.
+  mutating func take(_ samples: [Sample], at now: Moment) {
+    var notes: [ReadingNote] = []
+    let isWanted = !conversation.leaving.departure.hasSaidFarewell && !conversation.leaving.hasEnded
+    for sample in samples {
+      let reading = sampling.take(sample, isWanted: isWanted, at: now.boot, into: &notes)
+      if let reading { accept(reading) }
+    }
+    for note in notes { effects.notes.append(.reading(note)) }
+    becomeReadyIfSensing()
+  }
+
+  mutating func accept(_ reading: UnnumberedReading) {
+    homie.take(reading.content, of: conversation.plan.streams[reading.stream].name)
+    numbering.add(reading)
+  }
+
+  /// Takes what the lines have to tell; what is worth a reading gets a number and goes into the outbox.
+  mutating func take(_ reports: [LineReport], isFinished: Bool) {
+    if !conversation.leaving.departure.hasSaidFarewell {
+      var notes: [ReadingNote] = []
+      for report in reports { if let reading = lines.take(report, into: &notes) { accept(reading) } }
+      if !notes.isEmpty {
+        for note in notes { effects.notes.append(.reading(note)) }
+        becomeReadyIfSensing()
+      }
+    }
+    if isFinished {
+      isWatching = false
+      keeping.countsAreDue = true
+    }
+  }
+
+  /// Numbers what has been read, as far as numbers are reserved.
+  mutating func numberReadings(at now: Moment) {
+    guard numbering.hasWaiting else { return }
+    var notes: [ReadingNote] = []
+    let rules = conversation.plan.outbox
+    numbering.number(
+      into: &conversation.sender.outbox, now.wall, limit: rules.memoryLimit ?? rules.limit, at: now.boot,
+      notes: &notes)
+    for note in notes { effects.notes.append(.reading(note)) }
+  }
+}

@@ -1,3 +1,4 @@
+import DequeModule
 import Instants
 import MQTTCore
 import Measuring
@@ -68,8 +69,7 @@ package enum Wish: Sendable, Hashable {
 /// What is to be done about it. The lanes are in no order among each other: what needs one waits for an event.
 package struct Effects: Sendable {
   /// In order for each link.
-  package private(set) var wire: [Wire] = []
-  private var wireTaken = 0
+  package private(set) var wire: Deque<Wire> = []
   /// One request is under way at a time.
   package var store: (ticket: StoreTicket, request: StoreRequest)?
   package var orders: [Order] = []
@@ -81,21 +81,8 @@ package struct Effects: Sendable {
 
   package mutating func add(_ wire: consuming Wire) { self.wire.append(wire) }
 
-  /// The next of `wire`: taken out and not copied, since a packet has several references. Taken to the end it is empty,
-  /// and its memory is used again.
-  package mutating func nextWire() -> Wire? {
-    guard wireTaken < wire.count else { return nil }
-    if wireTaken + 1 == wire.count {
-      let last = wire.removeLast()
-      while !wire.isEmpty { wire.removeLast() }
-      wireTaken = 0
-      return last
-    }
-    var next = Wire.send(.agent, .pingreq)
-    swap(&next, &wire[wireTaken])
-    wireTaken += 1
-    return next
-  }
+  /// The next of `wire`.
+  package mutating func nextWire() -> Wire? { wire.popFirst() }
 
   package mutating func takeOrders() -> [Order] {
     guard !orders.isEmpty else { return [] }

@@ -30,12 +30,6 @@ package enum DeviceIdentity {
     return (make(board, using: &generator), .moved(from: stored.id))
   }
 
-  /// Whether an identity that was decided without the storage is right beside the one that the storage proves to have.
-  package static func holds(_ identity: StoredIdentity, beside stored: StoredIdentity) -> Bool {
-    // Like with like, as above: the storage comes from another board. A number made up says nothing of the board.
-    stored.id == identity.id || stored.source == identity.source && stored.source != .random
-  }
-
   private static func make(
     _ board: BoardIdentity?, using generator: inout some RandomNumberGenerator
   ) -> StoredIdentity {

@@ -69,26 +69,6 @@ package final class Carrier: @unchecked Sendable {
     Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: connection.channel)
   }
 
-  // MARK: Bytes
-
-  /// The packet goes with `flush`.
-  package func write(_ packet: Packet) {
-    eventLoop.assertInEventLoop()
-    connection?.write(packet)
-  }
-
-  /// Everything that was written since the last time, in one piece.
-  package func flush() {
-    eventLoop.assertInEventLoop()
-    connection?.flush()
-  }
-
-  /// The next one of what was read; nil: no more of them is there as a whole.
-  package func nextPacket() throws(PacketError) -> Packet? {
-    eventLoop.assertInEventLoop()
-    return try connection?.nextPacket()
-  }
-
   // MARK: What the preparation tells
 
   /// The attempt has no transport yet, and is not over.

@@ -79,6 +79,27 @@ final class Connection {
   }
 }
 
+/// Bytes, for who owns the link.
+extension Carrier {
+  /// The packet goes with `flush`.
+  package func write(_ packet: Packet) {
+    eventLoop.assertInEventLoop()
+    connection?.write(packet)
+  }
+
+  /// Everything that was written since the last time, in one piece.
+  package func flush() {
+    eventLoop.assertInEventLoop()
+    connection?.flush()
+  }
+
+  /// The next one of what was read; nil: no more of them is there as a whole.
+  package func nextPacket() throws(PacketError) -> Packet? {
+    eventLoop.assertInEventLoop()
+    return try connection?.nextPacket()
+  }
+}
+
 extension ServerAddress.Transport {
   /// The first layer above the socket that needs the server.
   var firstStage: ConnectionStage {

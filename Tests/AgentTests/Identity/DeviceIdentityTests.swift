@@ -24,10 +24,10 @@ struct DeviceIdentityTests {
     )
     let machine = decide(stored: nil, board: Self.installation).identity
     let (first, second) = (decide(stored: nil, board: nil).identity, decide(stored: nil, board: nil, seed: 2).identity)
-    for identity in [serial, machine, first] { #expect(DeviceIdentity.holds(identity, beside: identity)) }
-    #expect(DeviceIdentity.holds(serial, beside: other))
-    #expect(!DeviceIdentity.holds(serial, beside: first) && !DeviceIdentity.holds(first, beside: serial))
-    #expect(!DeviceIdentity.holds(machine, beside: serial) && !DeviceIdentity.holds(second, beside: first))
+    for identity in [serial, machine, first] { #expect(identity.isOfSameBoard(as: identity)) }
+    #expect(serial.isOfSameBoard(as: other))
+    #expect(!serial.isOfSameBoard(as: first) && !first.isOfSameBoard(as: serial))
+    #expect(!machine.isOfSameBoard(as: serial) && !second.isOfSameBoard(as: first))
   }
 
   // MARK: The identifier
