@@ -183,7 +183,7 @@ package struct Outbox {
       if queues[stream].isEmpty { queues[stream].leaveList() }
       wantRead(stream)
     }
-    while let entry = queues[stream].first, isStored(entry) {
+    while let entry = queues[stream].first, isStored(entry, at: now) {
       queues[stream].removeFirst()
       remove(entry)
       if let expiry = rules.expiry, entry.reading.age(at: now) >= expiry {
@@ -201,9 +201,9 @@ package struct Outbox {
     return nil
   }
 
-  /// As far as it must be, and can be.
-  private func isStored(_ entry: OutboxQueue.Entry) -> Bool {
-    rules.writing != .always || entry.place == .disk || disk.isFailing || !disk.isOpen
+  /// As far as it must be, and can be: what comes when the disk may be tried again waits for it.
+  private func isStored(_ entry: OutboxQueue.Entry, at now: Instant) -> Bool {
+    rules.writing != .always || entry.place == .disk || disk.isResting(at: now) || !disk.isOpen
   }
 
   private mutating func remove(_ entry: OutboxQueue.Entry) {

@@ -156,6 +156,9 @@ package struct OutboxDisk {
     retryDelay = min(retryDelay * 2, Self.longestRetry)
   }
 
+  /// It could not be written, and is not tried yet.
+  package func isResting(at now: Instant) -> Bool { isFailing && retryAt.map { now < $0 } ?? true }
+
   /// The clock tells when this boot began, which rows without a time are in need of.
   package mutating func notice(_ clock: WallClock, at now: Instant) {
     guard hasUntimed, !isBootStartKnown, bootStart == nil, isOpen, clock.isSynchronized else { return }
