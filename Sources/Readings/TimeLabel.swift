@@ -14,13 +14,21 @@ package struct TimeLabel: Sendable, Equatable {
 package struct TimeLabels {
   /// By stream, in microseconds since 1970.
   private var latest: [Int64]
+  /// The highest number that a label was given for, by stream.
+  private var highest: [UInt64]
   private static let smallStep: Int64 = 60_000_000
 
-  package init(streams: Int) { latest = Array(repeating: .min, count: streams) }
+  package init(streams: Int) {
+    latest = Array(repeating: .min, count: streams)
+    highest = Array(repeating: 0, count: streams)
+  }
 
   /// With more streams behind those that there are.
   package mutating func adopt(streams: Int) {
-    while latest.count < streams { latest.append(.min) }
+    while latest.count < streams {
+      latest.append(.min)
+      highest.append(0)
+    }
   }
 
   /// The label that a reading is stored with; nil: the clock cannot tell yet.
@@ -31,7 +39,12 @@ package struct TimeLabels {
 
   /// The label that a reading is sent with.
   package mutating func label(of reading: Reading, _ clock: () -> WallClock) -> TimeLabel {
-    if let label = reading.label { return ordered(label, reading.stream) }
+    if let label = reading.label {
+      // One that was refused, or comes again, is from before those that overtook it: its time is, too.
+      guard reading.sequence >= highest[reading.stream] else { return label }
+      highest[reading.stream] = reading.sequence
+      return ordered(label, reading.stream)
+    }
     let clock = clock()
     return ordered(
       TimeLabel(time: clock.time(of: reading.time), isCertain: clock.isSynchronized), reading.stream)
