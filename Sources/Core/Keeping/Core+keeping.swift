@@ -16,7 +16,8 @@ extension Core {
     case .closed(let until): return conversation.leaving.isLeaving ? nil : until
     case .open:
       return earliest(
-        conversation.sender.outbox.storeDeadline(at: now), numbering.deadline, hasPutOff ? keeping.retryAt : nil)
+        conversation.sender.outbox.storeDeadline(at: now), numbering.deadline,
+        hasPutOff || keeping.isUnproven ? keeping.retryAt : nil)
     }
   }
 
@@ -109,8 +110,10 @@ extension Core {
       changes.readings = batch
     }
     let isDue = parts.epoch != nil || parts.session != nil || !parts.reserved.isEmpty || parts.hasBatch
-    guard isDue || hasPutOff && keeping.mayRetry(at: now.boot) else { return false }
+    guard isDue || (hasPutOff || keeping.isUnproven) && keeping.mayRetry(at: now.boot) else { return false }
     gatherTheRest(into: &changes, &parts)
+    // Where nothing is left of what failed, something shows whether the store works again.
+    if changes.isEmpty && keeping.isUnproven { changes.epoch = conversation.telling.epoch }
     return !changes.isEmpty
   }
 

@@ -100,6 +100,9 @@ struct Keeping: Sendable {
   /// A write that failed is not tried again before its time, unless something else has to be written.
   func mayRetry(at now: BootClock.Instant) -> Bool { retryAt.map { $0 <= now } ?? true }
 
+  /// A write has failed, and since then none has shown that the next would not.
+  var isUnproven: Bool { error != nil && retryAt != nil }
+
   mutating func begin(_ subject: Subject, at now: BootClock.Instant) -> StoreTicket {
     tickets += 1
     if case .reading = subject { hasJustRead = true } else { hasJustRead = false }
