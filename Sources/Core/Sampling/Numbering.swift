@@ -32,6 +32,8 @@ package struct Numbering: Sendable {
   private var labels: TimeLabels
   private var nextToken: Session.Token
   package private(set) var counts = Counts()
+  /// Readings that were given up before they had a number, and are counted as dropped.
+  private(set) var unnumberedDrops: UInt64 = 0
   /// Readings that the outbox had given up when that was last said.
   private var notedDrops: UInt64 = 0
 
@@ -86,6 +88,7 @@ package struct Numbering: Sendable {
       nextToken += 1
     }
     for gone in waiting.giveUp(beyond: limit) {
+      if case .gap = gone.content {} else { unnumberedDrops += 1 }
       if case .gap(let lost) = gone.content { counts.lostEdges += lost } else { outbox.refuse(gone.stream) }
     }
     if outbox.dropped >= max(1, notedDrops * 2) {

@@ -1,0 +1,78 @@
+import Instants
+import MQTTCore
+import Outbox
+import Presence
+
+/// What a core can be held to from outside: read only, and far cheaper than `report`.
+extension Core {
+  package var isConnected: Bool { conversation.standing.connection != nil }
+  /// Where the connection is, or was.
+  package var server: ServerAddress? { conversation.standing.lastServer }
+  /// What the connection that there is was made with.
+  package var spokenStatus: TopicName { conversation.telling.connectPresence.status }
+  package var birthAnswer: BirthAnswer { conversation.telling.answer }
+  package var isSayingFarewell: Bool { conversation.isSayingFarewell }
+  package var isLeaving: Bool { conversation.leaving.isLeaving || conversation.leaving.hasEnded }
+  package var hasExited: Bool { closing.hasExited }
+  package var isStoreOpen: Bool { keeping.isOpen }
+  /// Something is wrong with the store, and was noted.
+  package var storeIsBad: Bool { keeping.error != nil }
+  package var hasRestingTopics: Bool { !conversation.resting.topics.topics.isEmpty }
+
+  /// Readings that got their number, and since then every one of them has come to exactly one place: what the two
+  /// differ by is what the store had before.
+  package var balance: (numbered: UInt64, accounted: UInt64) {
+    let waiting = UInt64(unsentNumbered)
+    let settled = conversation.tally.delivered + conversation.sender.refused
+    return (numbering.counts.readings + numbering.unnumberedDrops, waiting + settled + givenUp)
+  }
+
+  // Each by its own path: a copy of an owner counts all its references.
+  private var unsentNumbered: Int {
+    conversation.sender.outbox.count + conversation.sender.leftOver.count + conversation.sender.underWay
+  }
+
+  private var givenUp: UInt64 {
+    conversation.sender.outbox.dropped + conversation.sender.outbox.superseded + conversation.sender.outbox.expired
+  }
+
+  /// Readings that nobody will ever get, as far as they are counted.
+  package var countedLosses: UInt64 { givenUp + conversation.sender.refused + conversation.tally.setAside }
+
+  /// Bytes of readings that wait, and how many may.
+  package var waitingBytes: (now: Int, limit: Int) {
+    (conversation.sender.outbox.bytes, conversation.plan.outbox.limit)
+  }
+
+  /// Who wants to be called when, for a message about `deadline`.
+  package func deadlines(at now: BootClock.Instant) -> String {
+    let all: [(String, BootClock.Instant?)] = [
+      ("link", conversation.link.deadline), ("telling", conversation.telling.deadline),
+      ("watching", conversation.watching.deadline), ("resting", conversation.resting.topics.deadline),
+      ("announcing", conversation.announcing.deadline), ("sender", conversation.sender.deadline),
+      ("leaving", conversation.leaving.deadline), ("homie", homie.deadline), ("sampling", sampling.deadline),
+      ("store", storeDeadline(at: now)), ("serving", serving.deadline), ("closing", closing.deadline),
+    ]
+    return all.compactMap { name, due in due.map { "\(name) \(now.duration(to: $0))" } }.joined(separator: ", ")
+  }
+
+  /// All of this that is looked at after each turn.
+  package struct Promises: Sendable {
+    package let deadline: BootClock.Instant?
+    package let isConnected: Bool
+    package let birthAnswer: BirthAnswer
+    package let isSayingFarewell: Bool
+    package let isLeaving: Bool
+    package let balance: (numbered: UInt64, accounted: UInt64)
+    package let waitingBytes: (now: Int, limit: Int)
+  }
+
+  /// In place: to copy a core in order to look at it would cost more than its turn.
+  package var promises: Promises {
+    mutating get {
+      Promises(
+        deadline: deadline, isConnected: isConnected, birthAnswer: birthAnswer, isSayingFarewell: isSayingFarewell,
+        isLeaving: isLeaving, balance: balance, waitingBytes: waitingBytes)
+    }
+  }
+}
