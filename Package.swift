@@ -116,7 +116,12 @@ let package = Package(
     room("MQTTCore", ["Instants", nio("NIOCore")]),
 
     // A world in virtual time, for tests: brokers, networks, stores and clocks.
-    room("Simulation", ["Records", "MQTTCore", "Instants", "Text", nio("NIOCore"), deque]),
+    room(
+      "Simulation",
+      [
+        "Core", "Plan", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON", "Instants",
+        "Text", nio("NIOCore"), deque,
+      ]),
 
     // What touches the world.
     room("Storage", ["Records", "MQTTCore", "Platform", "Instants", "CSQLite", nio("NIOCore")]),
@@ -144,6 +149,11 @@ let package = Package(
     .executableTarget(
       name: "MQTTBenchmark", dependencies: ["MQTT", nio("NIOCore"), nio("NIOPosix"), logging],
       path: "Tests/Benchmarks/MQTTBenchmark", swiftSettings: strict),
+
+    // Years in minutes: Tests/Simulation/run.
+    .executableTarget(
+      name: "Simulator", dependencies: ["Simulation", "Instants"], path: "Tests/Simulation/Simulator",
+      swiftSettings: strict),
 
     .target(
       name: "TestScene",

@@ -74,7 +74,8 @@ extension SimulatedBroker {
       if sessions[index].unreleased.contains(where: { $0.identifier == identifier }) {
         return effects.append(.send(id, .pubrec(Acknowledgement(identifier))))
       }
-      guard sessions[index].unreleased.count < Int(traits.receiveMaximum) else {
+      // Who was told no limit can keep none.
+      guard sessions[index].version == .v311 || sessions[index].unreleased.count < Int(traits.receiveMaximum) else {
         return close(index, .violation(.receiveMaximumExceeded), now, &effects)
       }
     }

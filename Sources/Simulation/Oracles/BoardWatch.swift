@@ -1,0 +1,194 @@
+import Core
+import Instants
+import MQTTCore
+import Plan
+import Presence
+import Records
+
+/// What the first board asks for, and what its core says of itself.
+struct BoardWatch: Sendable {
+  /// Of the connection that there is.
+  struct Birth: Sendable {
+    let connection: ConnectionID
+    var identifier: PacketIdentifier?
+    var isAcknowledged = false
+    var subscriptions: [(filter: String, time: WorldTime)] = []
+
+    init(connection: ConnectionID) { self.connection = connection }
+  }
+
+  var device: DeviceModel
+  var birth: Birth?
+  var connectedSince: WorldTime?
+  var goneSince: WorldTime?
+  var askedToEnd: WorldTime?
+  var longestWait = Duration.zero
+  /// Since when CONNECT is owed.
+  var connectOwedSince: WorldTime?
+  var rebases = true
+  var lostBefore: UInt64 = 0
+  private var isRunning = false
+  private var base: UInt64 = 0
+  private var opened: [WorldTime] = []
+  private var request: (ticket: StoreTicket, time: WorldTime, request: StoreRequest)?
+  private var failed: (time: WorldTime, request: StoreRequest)?
+  private var failures: [WorldTime] = []
+
+  init(_ device: DeviceModel) { self.device = device }
+
+  /// It runs, is not about to end, and its last connection is there.
+  var isSettled: Bool { isRunning && askedToEnd == nil && connectedSince != nil }
+
+  mutating func begins(_ board: Board, at now: WorldTime) {
+    isRunning = true
+    device = board.device
+    goneSince = nil
+    askedToEnd = nil
+    birth = nil
+    connectedSince = nil
+    connectOwedSince = now
+    longestWait = .zero
+    rebases = true
+    request = nil
+    failed = nil
+  }
+
+  mutating func ends(at now: WorldTime) {
+    isRunning = false
+    goneSince = now
+    connectedSince = nil
+    connectOwedSince = nil
+    request = nil
+    askedToEnd = nil
+  }
+
+  mutating func connects(at now: WorldTime) { connectOwedSince = isRunning ? now : nil }
+
+  // MARK: I3b
+
+  mutating func opens(at now: WorldTime) -> String? {
+    opened.removeAll { $0 + .seconds(10) < now }
+    opened.append(now)
+    // Full jitter: the first of a row may follow at once.
+    return opened.count > 20 ? "\(opened.count) attempts at a connection in 10 s" : nil
+  }
+
+  mutating func publishes(_ publish: Publish, on id: ConnectionID, at now: WorldTime) -> String? {
+    guard publish.message.topic == DeviceModel.statusTopic(device.topic),
+      publish.message.payload == PresenceWatch.online, birth?.connection == id
+    else { return nil }
+    birth?.identifier = publish.packetIdentifier
+    // At QoS 0 that is all there is.
+    birth?.isAcknowledged = publish.message.qos == .atMostOnce
+    return nil
+  }
+
+  mutating func subscribes(_ subscribe: Subscribe, on id: ConnectionID, at now: WorldTime) -> String? {
+    guard birth?.connection == id else { return nil }
+    for subscription in subscribe.subscriptions {
+      let filter = "\(subscription.filter)"
+      if let last = birth?.subscriptions.last(where: { $0.filter == filter }), last.time + .seconds(1) > now {
+        return "\(filter) is subscribed to again after \(last.time.duration(to: now))"
+      }
+      birth?.subscriptions.append((filter, now))
+    }
+    return nil
+  }
+
+  mutating func asks(_ ticket: StoreTicket, _ request: StoreRequest, at now: WorldTime) -> String? {
+    defer { self.request = (ticket, now, request) }
+    if self.request != nil { return "a request to the store follows before the one before is answered" }
+    if let failed, failed.request == request, failed.time + .seconds(1) > now.advanced {
+      return "the same request to the store follows \(failed.time.duration(to: now)) after it failed"
+    }
+    return failures.count > 20 ? "\(failures.count) requests to the store failed in 10 s" : nil
+  }
+
+  mutating func stored(_ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>, at now: WorldTime) {
+    guard let asked = request, asked.ticket == ticket else { return }
+    request = nil
+    failures.removeAll { $0 + .seconds(10) < now }
+    guard case .failure = result else { return }
+    failed = (now, asked.request)
+    failures.append(now)
+  }
+
+  // MARK: I6
+
+  mutating func answered(_ answer: Acknowledgement, on id: ConnectionID) {
+    guard birth?.connection == id, birth?.identifier == answer.packetIdentifier else { return }
+    birth?.identifier = nil
+    birth?.isAcknowledged = !answer.reasonCode.isError
+  }
+
+  // MARK: After a turn
+
+  mutating func turned(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
+    if core.isConnected {
+      if connectedSince == nil { connectedSince = now }
+      connectOwedSince = nil
+    } else {
+      if connectedSince != nil || connectOwedSince == nil { connectOwedSince = now }
+      connectedSince = nil
+    }
+    return checkBalance(core) ?? checkDeadlines(core, isTold: isTold, moment, at: now) ?? checkBirth(core)
+      ?? checkBytes(core)
+  }
+
+  private mutating func checkBalance(_ core: Core.Promises) -> Failure? {
+    let balance = core.balance
+    let difference = balance.accounted &- balance.numbered
+    if rebases {
+      base = difference
+      rebases = false
+    }
+    guard difference != base else { return nil }
+    return Failure(
+      "I2a", "\(balance.numbered) readings are numbered, and \(balance.accounted &- base) are accounted for")
+  }
+
+  /// I3c: what is asked for has a deadline.
+  private func checkDeadlines(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
+    let deadline = core.deadline.map { moment.boot.duration(to: $0) }
+    if let request, request.time + .seconds(2) > now, deadline.map({ $0 > .milliseconds(2300) }) ?? true {
+      return Failure("I3c", "the store is asked for something, and nobody looks after 2 s")
+    }
+    // What the shell is about to tell needs none.
+    guard !isTold else { return nil }
+    if !core.isConnected, !core.isLeaving, deadline.map({ $0 > max(.seconds(150), longestWait) }) ?? true {
+      return Failure("I3c", "there is no connection, and nothing is due for \(deadline.map { "\($0)" } ?? "ever")")
+    }
+    if core.isConnected, deadline.map({ $0 > .seconds(Int64(device.keepAlive) * 2) }) ?? true {
+      return Failure(
+        "I3c",
+        "connected, and it is far to what is due: \(core.deadline.map { "\(moment.boot.duration(to: $0))" } ?? "never")"
+      )
+    }
+    return nil
+  }
+
+  private func checkBirth(_ core: Core.Promises) -> Failure? {
+    guard let birth else { return nil }
+    if core.birthAnswer == .acknowledged && core.isConnected && !birth.isAcknowledged && birth.identifier == nil {
+      return Failure("I6", "online is said to be acknowledged, and it is not")
+    }
+    if core.birthAnswer != .acknowledged && core.isConnected && birth.isAcknowledged && !core.isSayingFarewell
+      && !core.isLeaving
+    {
+      return Failure("I6", "online is acknowledged, and not said to be")
+    }
+    return nil
+  }
+
+  private func checkBytes(_ core: Core.Promises) -> Failure? {
+    let bytes = core.waitingBytes
+    // The newest always has a place.
+    guard bytes.now > bytes.limit + 4096 else { return nil }
+    return Failure("I7", "\(bytes.now) bytes of readings wait, and \(bytes.limit) may")
+  }
+}
+
+extension WorldTime {
+  /// A moment more: what comes exactly a second later is a second apart.
+  fileprivate var advanced: WorldTime { self + .nanoseconds(1) }
+}

@@ -1,0 +1,94 @@
+import Core
+import Instants
+import MQTTCore
+
+extension World {
+  /// After every step.
+  mutating func check() {
+    guard oracles.failure == nil else { return }
+    checkWills()
+    // What is about seconds is looked at often enough.
+    guard checkedAt + .milliseconds(250) <= now else { return }
+    checkedAt = now
+    checkOnline()
+    checkGone()
+    checkConnecting()
+    checkLease()
+    checkEnding()
+    checkHealed()
+  }
+
+  /// I3d: the broker can be reached, so CONNECT comes in its time, whatever the store does.
+  private mutating func checkConnecting() {
+    guard !oracles.hadTwin, let since = oracles.board.connectOwedSince, oracles.board.askedToEnd == nil,
+      boards[0].isRunning
+    else { return }
+    let limit = oracles.board.longestWait + .seconds(12)
+    guard since + limit < now, oracles.isCalm(for: limit, at: now) else { return }
+    // Several servers are tried one after the other.
+    guard !boards[0].core.isLeaving else { return }
+    oracles.fail("I3d", "no CONNECT for \(since.duration(to: now)), and the broker is there", at: now)
+  }
+
+  /// I5: while it is connected, the lease's expiry is ahead by the broker's clock.
+  private mutating func checkLease() {
+    guard oracles.board.isSettled, !oracles.hadTwin, oracles.isCalm(for: .seconds(15), at: now),
+      let since = oracles.board.connectedSince,
+      since + .seconds(15) < now, boards[0].core.birthAnswer == .acknowledged,
+      let server = boards[0].core.server, !boards[0].core.isSayingFarewell
+    else { return }
+    let index = DeviceModel.index(of: server)
+    guard !oracles.presence[index].isUntold, brokers[index].isRunning, !oracles.presence[index].hasAmnesia,
+      brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
+      let left = brokers[index].retainedLifetime(boards[0].core.spokenStatus, at: now)
+    else { return }
+    guard left <= .zero else { return }
+    oracles.fail("I5", "the lease has expired \(Duration.zero - left) ago, and the device is online", at: now)
+  }
+
+  /// I3c: the end has a deadline, too: that of leaving, that of the store, and of who is asked why.
+  private mutating func checkEnding() {
+    guard let asked = oracles.board.askedToEnd, boards[0].isRunning, !boards[0].isAsleep else { return }
+    let limit = Duration.seconds(5 + 10 + 2)
+    guard max(asked, oracles.lastSleep) + limit < now else { return }
+    oracles.fail("I3c", "the process was told to end \(asked.duration(to: now)) ago, and runs", at: now)
+  }
+
+  /// I8: nothing goes wrong any more, so all is well in its time.
+  private mutating func checkHealed() {
+    guard let healedAt = oracles.healedAt, healedAt + max(.seconds(180), oracles.board.longestWait + .seconds(25)) < now
+    else { return }
+    guard !boards[0].isRunning || !boards[0].core.isConnected else { return }
+    let state = boards[0].isRunning ? "not connected" : "not running"
+    oracles.fail("I8", "\(healedAt.duration(to: now)) after the last fault the device is \(state)", at: now)
+  }
+
+  /// The run is over, and an hour and a half of peace: everything has come where it belongs.
+  mutating func finish() {
+    guard oracles.healedAt != nil, oracles.failure == nil else { return }
+    let now = now
+    let quiet = healing.duration(to: now)
+    guard boards[0].isRunning, boards[0].core.isConnected else {
+      return oracles.fail("I8", "the device is not connected", at: now)
+    }
+    if boards[0].core.birthAnswer != .acknowledged {
+      return oracles.fail("I8", "the birth is not acknowledged", at: now)
+    }
+    if quiet > .seconds(3700), boards[0].core.hasRestingTopics {
+      return oracles.fail("I8", "topics still rest", at: now)
+    }
+    if oracles.board.device.sync >= 0 && (!boards[0].core.isStoreOpen || boards[0].core.storeIsBad) {
+      return oracles.fail("I8", "the store is not open", at: now)
+    }
+    let unsent = boards[0].core.unsent
+    let left = oracles.backlogAtHealing - oracles.drainRate(script) * Int(max(0, quiet.components.seconds - 200))
+    if !oracles.isOverloaded(script), unsent > 10 * (oracles.device.sensors + oracles.device.lines + 1) + max(0, left) {
+      return oracles.fail("I8", "\(unsent) readings still wait", at: now)
+    }
+    guard quiet > .seconds(3700), !oracles.hadTwin, !oracles.hasHidden, !oracles.hasLostSessions,
+      oracles.device.qos != .atMostOnce
+    else { return }
+    let lost = oracles.readings.lost + boards[0].core.countedLosses
+    if let problem = oracles.readings.unexplained(lost) { oracles.fail("I2d", problem, at: now) }
+  }
+}

@@ -1,0 +1,252 @@
+import Core
+import Instants
+import MQTTCore
+import Plan
+import Records
+
+/// The invariants, checked while a world goes on: each is told what it needs, and says the first thing that is wrong.
+///
+/// Promises are those of the first board. Where somebody else may use its identity, what only its owner can keep is not
+/// asked for.
+struct Oracles: Sendable {
+  private(set) var failure: Failure?
+  let device: DeviceModel
+  var presence: [PresenceWatch]
+  var board: BoardWatch
+  var readings: ReadingsWatch
+  /// When something happened last that may keep a device from being online, or its status from being right.
+  var lastDisturbance = WorldTime(nanoseconds: 0)
+  /// So many of those last at the moment.
+  var disturbances = 0
+  /// Of another kind each: what was wrong with the store, what a broker has lost.
+  var hadTwin = false
+  var hadStoreTrouble = false
+  var hasLostSessions = false
+  var hasReloadedBroker = false
+  var hasHidden = false
+  /// Brokers that were stopped last so that they forget.
+  private var forgetting: Set<Int> = []
+  var healedAt: WorldTime?
+  var backlogAtHealing = 0
+  /// When the first board woke up last.
+  var lastSleep = WorldTime(nanoseconds: 0)
+
+  init(_ device: DeviceModel) {
+    self.device = device
+    presence = (0..<device.brokers).map { _ in PresenceWatch() }
+    board = BoardWatch(device)
+    readings = ReadingsWatch(device)
+  }
+
+  mutating func fail(_ oracle: String, _ message: String, at now: WorldTime) {
+    if failure == nil { failure = Failure(oracle, "\(message) (at \(now.inSeconds))") }
+  }
+
+  /// More is measured than a window takes in its round trips.
+  func isOverloaded(_ script: Script) -> Bool {
+    Int64(device.sensors) * 2000 > device.interval.wholeNanoseconds / 1_000_000 * Int64(drainRate(script))
+  }
+
+  /// Readings a second, as far as the window and the way there allow.
+  func drainRate(_ script: Script) -> Int {
+    let window = min(Int64(device.window), max(1, (script.setting("receive-maximum") ?? 20) - 1))
+    let trip = (script.setting("delay") ?? 5) * 4 * (device.qos == .exactlyOnce ? 2 : 1) + 20
+    return min(device.drainRate, Int(1000 * window / trip)) / 2
+  }
+
+  func forgets(_ broker: Int) -> Bool { forgetting.contains(broker) }
+
+  // MARK: What a script does
+
+  private static func disturbs(_ kind: ActionKind) -> Bool {
+    switch kind {
+    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .sensorHangs, .edgeStorm, .homeAssistantBirth,
+      .clock1970, .stepClock:
+      false
+    default: true
+    }
+  }
+
+  mutating func changes(_ action: Action, at now: WorldTime) {
+    let broker = Int(action.target) % device.brokers
+    if Self.disturbs(action.kind) {
+      lastDisturbance = max(lastDisturbance, now)
+      if action.kind.lasts { disturbances += 1 }
+    }
+    switch action.kind {
+    case .twin: hadTwin = true
+    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied:
+      hadStoreTrouble = true
+    case .rollback, .loseSession: hasLostSessions = true
+    default: break
+    }
+    // Held and sent again, behind what came meanwhile.
+    if action.kind == .denyByCode || action.kind == .denyByCodeAndClose, [0x80, 0x83, 0x97].contains(action.value) {
+      readings.mayOvertake = true
+    }
+    switch action.kind {
+    case .storeEmptied, .storeCorrupt: readings.mayBeginAnew = true
+    case .killForgetting:
+      hasLostSessions = true
+      forgetting.insert(broker)
+    case .restart, .kill: forgetting.remove(broker)
+    case .reloadBroker: hasReloadedBroker = true
+    case .denySilently, .loseAcknowledgements: hasHidden = true
+    case .stepBrokerClock: lastDisturbance = max(lastDisturbance, now + device.lease)
+    case .stallBroker: presence[broker].isStalled = true
+    case .suspend:
+      lastDisturbance = max(lastDisturbance, now + action.duration)
+      lastSleep = max(lastSleep, now + action.duration)
+    default: break
+    }
+    switch action.kind {
+    case .noRetain, .maximumQoS, .denyByCode, .denyByCodeAndClose, .denySilently, .rollback, .loseAcknowledgements:
+      presence[broker].isUntold = true
+    default: break
+    }
+  }
+
+  mutating func ends(_ action: Action, at now: WorldTime) {
+    let broker = Int(action.target) % device.brokers
+    if Self.disturbs(action.kind) {
+      lastDisturbance = max(lastDisturbance, now)
+      disturbances -= 1
+    }
+    if action.kind == .stallBroker {
+      presence[broker].isStalled = false
+      presence[broker].upSince = now
+    }
+  }
+
+  mutating func heals(backlog: Int, at now: WorldTime) {
+    healedAt = now
+    backlogAtHealing = backlog
+    lastDisturbance = max(lastDisturbance, now)
+  }
+
+  func isCalm(for duration: Duration, at now: WorldTime) -> Bool {
+    disturbances == 0 && lastDisturbance + duration < now
+  }
+
+  // MARK: What brokers do
+
+  mutating func saw(_ record: BrokerRecord, broker: Int, truth: Int64) {
+    let now = record.time
+    switch record.what {
+    case .accepted(let client, let id, let publish):
+      if presence[broker].accepted(publish.message, by: client, on: id, at: now) { return }
+      guard client == DeviceModel.client, !hadTwin else { return }
+      if let problem = readings.accepted(publish.message, broker: broker, truth: truth, now) {
+        if problem.oracle == "I2c" && (hasLostSessions || hadStoreTrouble || hasReloadedBroker || hasHidden) { return }
+        fail(problem.oracle, problem.message, at: now)
+      }
+    case .connected(DeviceModel.client, let id, _, let will):
+      presence[broker].connected(id, will: will, at: now)
+      board.connects(at: now)
+    case .disconnected(DeviceModel.client, let id, .success):
+      guard !hadTwin, presence[broker].hasSpoken(on: id) else { return }
+      if let topic = presence[broker].onlineTopic, !presence[broker].isUntold {
+        fail(
+          "I1a", "DISCONNECT at broker \(broker), and the last status on \(topic) is not an accepted offline", at: now)
+      }
+    case .refused(DeviceModel.client, _, _): board.connects(at: now)
+    case .willPublished(DeviceModel.client, let message): presence[broker].published(will: message, at: now)
+    case .willDropped(DeviceModel.client, _, .denied): presence[broker].isUntold = true
+    case .willDropped(DeviceModel.client, _, .killed), .stopped(isOrderly: false): presence[broker].hasAmnesia = true
+    case .stopped: presence[broker].upSince = nil
+    case .started:
+      presence[broker].upSince = now
+      presence[broker].hasAmnesia = true
+    case .sessionEnded(DeviceModel.client): hasLostSessions = true
+    default: break
+    }
+    if case .stopped = record.what { presence[broker].upSince = nil }
+  }
+
+  // MARK: What a board does
+
+  mutating func begins(_ index: Int, _ board: Board, at now: WorldTime) {
+    guard index == 0 else { return }
+    self.board.begins(board, at: now)
+    readings.begins()
+  }
+
+  mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
+    guard index == 0 else { return }
+    if board.isRunning { readings.lost += board.core.countedLosses + self.board.lostBefore }
+    self.board.ends(at: now)
+    readings.ends()
+    lastDisturbance = max(lastDisturbance, now)
+  }
+
+  mutating func exits(_ index: Int, isClean: Bool, at now: WorldTime) {}
+
+  mutating func reloads(_ device: DeviceModel) { board.device = device }
+
+  mutating func asksToEnd(_ index: Int, _ board: Board, at now: WorldTime) {
+    if index == 0, self.board.askedToEnd == nil { self.board.askedToEnd = now }
+  }
+
+  mutating func synchronized(_ index: Int, at now: WorldTime) {}
+
+  mutating func measured(_ index: Int, _ sensors: [SensorID], at now: WorldTime) {}
+
+  mutating func opens(_ index: Int, _ link: LinkID, at now: WorldTime) {
+    guard index == 0 else { return }
+    if let text = board.opens(at: now) { fail("I3b", text, at: now) }
+  }
+
+  mutating func sends(_ index: Int, _ packet: Packet, on id: ConnectionID, broker: Int, at now: WorldTime) {
+    guard index == 0 else { return }
+    switch packet {
+    case .connect: board.birth = BoardWatch.Birth(connection: id)
+    case .publish(let publish):
+      if let text = board.publishes(publish, on: id, at: now) { fail("I3b", text, at: now) }
+    case .subscribe(let subscribe):
+      if let text = board.subscribes(subscribe, on: id, at: now) { fail("I3b", text, at: now) }
+    default: break
+    }
+  }
+
+  mutating func loses(_ index: Int) { if index == 0 { board.birth = nil } }
+
+  mutating func receives(_ index: Int, _ packet: Packet, on id: ConnectionID) {
+    guard index == 0, case .puback(let answer) = packet else { return }
+    board.answered(answer, on: id)
+  }
+
+  mutating func asks(_ index: Int, _ ticket: StoreTicket, _ request: StoreRequest, at now: WorldTime) {
+    guard index == 0 else { return }
+    if let text = board.asks(ticket, request, at: now) { fail("I3b", text, at: now) }
+  }
+
+  mutating func stored(
+    _ index: Int, _ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>, at now: WorldTime
+  ) {
+    guard index == 0 else { return }
+    board.stored(ticket, result, at: now)
+    if case .success(.outbox) = result { board.rebases = true }
+    if case .failure = result { hadStoreTrouble = true }
+  }
+
+  mutating func notes(_ index: Int, _ note: Note, at now: WorldTime) {
+    guard index == 0 else { return }
+    switch note {
+    case .rival:
+      if !hadTwin && !hadStoreTrouble && device.sync >= 0 {
+        fail("I4", "a rival is noted, and there was none", at: now)
+      }
+    case .lost(_, _, _, let delay): board.longestWait = max(board.longestWait, delay)
+    case .storeIsLate, .storeFails, .storeStaysClosed: hadStoreTrouble = true
+    default: break
+    }
+  }
+
+  /// - Parameter isTold: something has happened already that its next turn is told.
+  mutating func turned(_ index: Int, _ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) {
+    guard index == 0 else { return }
+    if let problem = board.turned(core, isTold: isTold, moment, at: now) {
+      fail(problem.oracle, problem.message, at: now)
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import Instants
+import MQTTCore
+import NIOCore
+
+/// What subscribers have seen of the readings, by name: they are told apart by their numbers alone.
+struct ReadingsWatch: Sendable {
+  private struct Name: Sendable {
+    let text: String
+    /// Its values are times.
+    let isSensor: Bool
+    /// By number: it has come. Numbers of an era are near each other.
+    var seen: [Bool] = []
+    var highest: UInt64 = 0
+    var isFirst = true
+    /// Numbers that have not come, and that nothing explains by itself.
+    var missing: UInt64 = 0
+    var gaps: UInt64 = 0
+  }
+
+  let device: DeviceModel
+  /// What all processes have counted as lost.
+  var lost: UInt64 = 0
+  /// A broker has had no place for some: they are held, and sent again later.
+  var mayOvertake = false
+  /// The store was emptied: nobody knows which numbers were given.
+  var mayBeginAnew = false
+  /// Processes that ended, and may have begun again.
+  private var ended = 0
+  private var names: [Name] = []
+  private var places: [TopicName: Int] = [:]
+  private(set) var count: UInt64 = 0
+  private var duplicates = 0
+
+  init(_ device: DeviceModel) { self.device = device }
+
+  mutating func begins() {}
+  mutating func ends() { ended += 1 }
+
+  /// A broker has taken a message.
+  mutating func accepted(_ message: Message, broker: Int, truth: Int64, _ now: WorldTime) -> Failure? {
+    guard message.payload.readableBytes > 0, let place = place(of: message.topic) else { return nil }
+    count += 1
+    let problem = message.payload.withUnsafeReadableBytes { bytes in
+      take(ReadingFields(bytes), of: place, message.qos)
+    }
+    return problem
+  }
+
+  private mutating func place(of topic: TopicName) -> Int? {
+    if let place = places[topic] { return place < 0 ? nil : place }
+    let text = topic.description
+    let prefix = "limpet/\(DeviceModel.name)/r/"
+    guard text.hasPrefix(prefix) else {
+      places[topic] = -1
+      return nil
+    }
+    places[topic] = names.count
+    let name = text.dropFirst(prefix.count)
+    names.append(Name(text: String(name), isSensor: DeviceModel.isSensor(name)))
+    return names.count - 1
+  }
+
+  private mutating func take(_ fields: ReadingFields, of place: Int, _ qos: QoS) -> Failure? {
+    guard let number = fields.number, number < 10_000_000 else { return nil }
+    if names[place].isSensor, let time = fields.time, let value = fields.value, fields.isCertain {
+      let difference = time - (World.epoch / 1_000_000 + value)
+      if abs(difference) > 1000 {
+        return Failure("I5", "\(names[place].text) \(number) is certain of a time that is \(difference) ms off")
+      }
+    }
+    names[place].gaps += fields.lost
+    while names[place].seen.count <= Int(number) { names[place].seen.append(false) }
+    if names[place].seen[Int(number)] {
+      // The first after an unclean stop may repeat one.
+      if fields.isRestarted && number <= names[place].highest {
+        for later in Int(number)..<names[place].seen.count { names[place].seen[later] = false }
+        names[place].highest = number
+        names[place].seen[Int(number)] = true
+        return nil
+      }
+      duplicates += 1
+      guard qos == .exactlyOnce else { return nil }
+      return Failure("I2c", "\(names[place].text) \(number) was delivered twice")
+    }
+    names[place].seen[Int(number)] = true
+    let highest = names[place].highest
+    if number > highest {
+      if number > highest + 1 && !fields.isRestarted && !names[place].isFirst {
+        names[place].missing += number - highest - 1
+      }
+      names[place].highest = number
+    } else if !names[place].isFirst {
+      if fields.isRestarted {
+        names[place].highest = number
+      } else {
+        if names[place].missing > 0 { names[place].missing -= 1 }
+        guard !mayBeginAnew, !mayOvertake else { return nil }
+        return Failure("I5", "\(names[place].text) \(number) comes after \(highest), for the first time")
+      }
+    }
+    names[place].isFirst = false
+    return nil
+  }
+
+  /// Numbers that are missing, and that neither a mark, a gap nor a counter explains.
+  /// - Parameter lost: what the counters say.
+  func unexplained(_ lost: UInt64) -> String? {
+    let missing = names.reduce(0) { $0 + $1.missing }
+    let gaps = names.reduce(0) { $0 + $1.gaps }
+    guard missing > lost + gaps, !mayBeginAnew else { return nil }
+    let worst = names.max { $0.missing < $1.missing }
+    return
+      "\(missing) readings are missing, \(worst?.missing ?? 0) of \(worst?.text ?? ""); \(lost) are counted as lost"
+  }
+}
+
+/// What there is to see in a reading's JSON, read without building anything.
+struct ReadingFields {
+  private(set) var number: UInt64?
+  /// Milliseconds since 1970.
+  private(set) var time: Int64?
+  private(set) var value: Int64?
+  private(set) var lost: UInt64 = 0
+  private(set) var isRestarted = false
+  private(set) var isCertain = true
+
+  init(_ bytes: UnsafeRawBufferPointer) {
+    var index = 0
+    while index < bytes.count {
+      // A key begins behind { or , with a quotation mark.
+      guard bytes[index] == UInt8(ascii: "{") || bytes[index] == UInt8(ascii: ","), index + 2 < bytes.count,
+        bytes[index + 1] == UInt8(ascii: "\"")
+      else {
+        index += 1
+        continue
+      }
+      let start = index + 2
+      var end = start
+      while end < bytes.count, bytes[end] != UInt8(ascii: "\"") { end += 1 }
+      let content = end + 2
+      guard content < bytes.count else { return }
+      let key = bytes[start..<end]
+      if key.elementsEqual("seq".utf8) {
+        number = Self.digits(bytes, content).map { UInt64($0) }
+      } else if key.elementsEqual("value".utf8) {
+        value = Self.digits(bytes, content)
+      } else if key.elementsEqual("lost".utf8) {
+        lost = Self.digits(bytes, content).map { UInt64($0) } ?? 0
+      } else if key.elementsEqual("restarted".utf8) {
+        isRestarted = true
+      } else if key.elementsEqual("time_uncertain".utf8) {
+        isCertain = false
+      } else if key.elementsEqual("time".utf8) {
+        time = Self.time(bytes, content + 1)
+      }
+      index = content
+    }
+  }
+
+  private static func digits(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ count: Int = 19) -> Int64? {
+    var number: Int64 = 0
+    var index = start
+    while index < bytes.count, index < start + count, bytes[index] >= 48, bytes[index] <= 57 {
+      number = number * 10 + Int64(bytes[index] - 48)
+      index += 1
+    }
+    return index > start ? number : nil
+  }
+
+  /// `2027-01-15T08:00:00.000Z`, of 1970 and later.
+  private static func time(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int64? {
+    func part(_ offset: Int, _ count: Int) -> Int64? { digits(bytes, start + offset, count) }
+    guard let year = part(0, 4), let month = part(5, 2), let day = part(8, 2), let hour = part(11, 2),
+      let minute = part(14, 2), let second = part(17, 2), let milliseconds = part(20, 3), year >= 1970
+    else { return nil }
+    // Days of the civil calendar (Hinnant 2013): March begins the year.
+    let shifted = month <= 2 ? year - 1 : year
+    let era = shifted / 400
+    let ofEra = shifted - era * 400
+    let ofYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+    let days = era * 146_097 + ofEra * 365 + ofEra / 4 - ofEra / 100 + ofYear - 719_468
+    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + milliseconds
+  }
+}

@@ -1,0 +1,138 @@
+import Instants
+import MQTTCore
+import Measuring
+import Outbox
+import Plan
+import Presence
+import Readings
+import Records
+
+/// What a modelled device is configured to do: the constants of a script, and what an operator has changed since.
+struct DeviceModel: Sendable {
+  static let client = "limpet-d1"
+  static let name = "d1"
+
+  let sensors: Int
+  let interval: Duration
+  let lines: Int
+  let qos: QoS
+  /// Seconds; -1: never; 0: always.
+  let sync: Int64
+  let keepAlive: UInt16
+  let lease: Duration
+  let willDelay: Duration
+  let version: ProtocolVersion?
+  let window: Int
+  let drainRate: Int
+  let brokers: Int
+  let limit: Int
+  let keepsLatest: Bool
+  let hasFallback: Bool
+  let sessionExpiry: UInt32
+  let watchdog: Bool
+
+  /// What reloads change.
+  var broker = 0
+  var topic = 0
+  var names = 0
+
+  init(_ script: Script) {
+    func value(_ name: String, _ usual: Int64) -> Int64 { script.setting(name) ?? usual }
+    sensors = Int(value("sensors", 10))
+    interval = .milliseconds(value("interval", 10_000))
+    lines = Int(value("lines", 0))
+    qos = QoS(rawValue: UInt8(clamping: value("qos", 1))) ?? .atLeastOnce
+    sync = value("sync", 1)
+    keepAlive = UInt16(clamping: value("keepalive", 30))
+    lease = .seconds(value("lease", 300))
+    willDelay = .seconds(value("will-delay", 0))
+    version =
+      switch value("version", 0) {
+      case 5: .v5
+      case 4: .v311
+      default: nil
+      }
+    window = Int(value("window", 100))
+    drainRate = Int(value("drain-rate", 500))
+    brokers = Int(min(max(value("brokers", 1), 1), 3))
+    limit = Int(value("buffer", 10_000_000))
+    keepsLatest = value("keeps-latest", 0) != 0
+    hasFallback = value("fallback", 0) != 0
+    sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
+    watchdog = value("watchdog", 0) != 0
+  }
+
+  static func address(_ broker: Int) -> ServerAddress {
+    ServerAddress(transport: .tcp, host: "broker\(broker)", port: 1883)
+  }
+
+  static func index(of server: ServerAddress) -> Int { Int(server.host.dropFirst(6)) ?? 0 }
+
+  var servers: [Int] { hasFallback ? (0..<brokers).map { (broker + $0) % brokers } : [broker % brokers] }
+
+  /// In every variant one sensor of the first one is missing, and another is there instead.
+  var sensorNames: [String] {
+    (0..<sensors).map { names > 0 && $0 == names % max(1, sensors) ? "x\(names)" : "s\($0)" }
+  }
+
+  static func isSensor(_ name: Substring) -> Bool { name.first == "s" || name.first == "x" }
+
+  static func statusTopic(_ variant: Int) -> TopicName {
+    topicName(variant == 0 ? "limpet/\(name)/status" : "limpet/\(name)/status\(variant)")
+  }
+
+  static func topicName(_ text: String) -> TopicName {
+    do { return try TopicName(text) } catch { preconditionFailure("\(text) is a topic") }
+  }
+
+  static func filter(_ text: String) -> TopicFilter {
+    do { return try TopicFilter(text) } catch { preconditionFailure("\(text) is a filter") }
+  }
+
+  func stream(_ name: String, isRetained: Bool) -> Stream {
+    Stream(
+      name: name, topic: Self.topicName("limpet/\(Self.name)/r/\(name)"), qos: qos, isRetained: isRetained,
+      format: .json)
+  }
+
+  func plan(instance: String) -> DevicePlan {
+    var link = Link.Settings(servers: servers.map(Self.address))
+    link.version = version
+    link.inFlightLimit = window
+    link.isStored = sync >= 0
+    link.storeDelay = .seconds(max(0, sync))
+    var connect = Connect(clientIdentifier: Self.client, cleanStart: false, keepAlive: keepAlive)
+    connect.properties.sessionExpiryInterval = sessionExpiry
+    let presence = PresenceMessages(
+      status: Self.statusTopic(topic), presence: Self.topicName("limpet/\(Self.name)/presence"), online: "online",
+      offline: "offline", qos: .atLeastOnce, willDelay: willDelay, lease: lease, instance: instance, version: "1")
+    let names = sensorNames
+    var streams = names.enumerated().map { stream($1, isRetained: $0 % 2 == 0) }
+    let sensors = names.enumerated().map { index, name in
+      SensorPlan(id: SensorID(name), name: name, stream: index, interval: interval, timeout: .seconds(10))
+    }
+    var inputs: [LinePlan] = []
+    for line in 0..<lines {
+      let name = "line\(line)"
+      let request = GPIOInput(
+        chip: nil, line: .offset(UInt32(line)), bias: .asIs, isActiveLow: false, debounce: .zero,
+        mode: line == 0 ? .event : .counter, isForced: false, maxRate: 100)
+      let counter = line == 0 ? nil : LinePlan.Counter(interval: .seconds(60), scale: 1, unit: nil)
+      inputs.append(LinePlan(name: name, stream: streams.count, request: request, counter: counter))
+      streams.append(stream(name, isRetained: false))
+    }
+    let writing: Outbox.Writing =
+      sync < 0 ? .never : sync == 0 ? .always : .after(.seconds(sync), outage: .seconds(max(10, sync)))
+    let rules = Outbox.Rules(
+      limit: limit, memoryLimit: limit, writing: writing, drainRate: drainRate,
+      keepsLatest: streams.map { _ in keepsLatest })
+    return DevicePlan(
+      link: link, connect: connect, cleanStart: false, presence: presence, streams: streams, sensors: sensors,
+      inputs: inputs, countCheckpoint: sync < 0 ? nil : .seconds(60),
+      health: HealthPlan(
+        topic: Self.topicName("limpet/\(Self.name)/health"), interval: .zero, metricsFile: nil,
+        metricsInterval: .seconds(60), device: Self.name),
+      outbox: rules, qos: qos, shutdownTimeout: .seconds(5), device: Self.name,
+      identity: StoredIdentity(id: Self.name, source: .deviceTree, serial: "1"))
+  }
+}

@@ -1,0 +1,259 @@
+import Core
+import Instants
+import MQTTCore
+import NIOCore
+import Plan
+
+/// What a script has happen, and what that leads to.
+extension World {
+  mutating func take(_ happening: Happening) {
+    switch happening {
+    case .begin(let place): begin(place)
+    case .end(let place):
+      active.removeAll { $0 == place }
+      end(script.actions[place])
+    case .start(let board): start(board)
+    case .openingLimit(let board, let life): openingIsLate(board, life: life)
+    case .samples(let board, let life, let sensors):
+      if boards[board].life == life, boards[board].isRunning { measured(board, sensors) }
+    case .lines(let board, let life, let reports, let isFinished):
+      if boards[board].life == life { tell(board, .lines(reports, isFinished: isFinished)) }
+    case .edge(let board, let life): edge(board, life: life)
+    case .tell(let board, let life, let event): if boards[board].life == life { tell(board, event) }
+    case .closed(let id): lost(id)
+    case .synchronize(let board):
+      boards[board].clock.setWall(to: truth, at: now)
+      oracles.synchronized(board, at: now)
+      tell(board, .clockJumped)
+    case .wake(let board): wake(board)
+    case .terminate(let board, let life):
+      if boards[board].life == life, boards[board].isRunning {
+        oracles.asksToEnd(board, boards[board], at: now)
+        tell(board, .asked(boards[board].core.isLeaving ? .abort : .stop))
+      }
+    case .heal: heal()
+    }
+  }
+
+  private mutating func begin(_ place: Int) {
+    let action = script.actions[place]
+    changes[action.kind, default: 0] += 1
+    trace.note(
+      8, at: now, UInt64(place), 0, "--- \(action.kind.rawValue) target \(action.target) for \(action.duration)")
+    oracles.changes(action, at: now)
+    if action.kind.lasts {
+      active.append(place)
+      queue.push(.end(action: place), at: now + action.duration)
+    }
+    switch action.kind {
+    case .cut, .cutSeenByClient, .cutSeenByBroker, .halfOpen, .stallLink, .trickle, .portRefused, .unreachable,
+      .silentPort, .namesHang, .addressChange:
+      touchLink(action)
+    case .restart, .kill, .killForgetting, .rollback, .stallBroker, .receiveMaximum, .maximumQoS, .noRetain,
+      .refuseConnect, .closeAfterConnack, .denyByCode, .denyByCodeAndClose, .denySilently, .denySubscribe,
+      .closeOnSubscribe, .loseAcknowledgements, .loseSession, .stepBrokerClock:
+      touchBroker(action)
+    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied, .crashBeforeCommit,
+      .crashAfterCommit:
+      touchStore(action)
+    default: touchBoard(action)
+    }
+  }
+
+  /// What lasted is over.
+  private mutating func end(_ action: Action) {
+    trace.note(8, at: now, 1, 0, "--- \(action.kind.rawValue) is over")
+    oracles.ends(action, at: now)
+    switch action.kind {
+    case .stallLink, .trickle, .portRefused, .unreachable, .silentPort, .namesHang: applyLinks()
+    case .restart, .kill, .killForgetting, .stallBroker, .receiveMaximum, .maximumQoS, .noRetain, .refuseConnect,
+      .closeAfterConnack, .denyByCode, .denyByCodeAndClose, .denySilently, .denySubscribe, .closeOnSubscribe,
+      .loseAcknowledgements:
+      applyBroker(Int(action.target) % brokers.count)
+      // What it owes it never sends: with that its connections end.
+      if action.kind == .loseAcknowledgements { network.cut(link: Int(action.target) % brokers.count, at: now) }
+    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails: applyStore()
+    case .terminate, .upgrade, .killAgent, .crashBeforeCommit, .crashAfterCommit: start(0)
+    case .powerCut: powerOn(0)
+    case .twin: end(1, isPower: true)
+    default: break
+    }
+  }
+
+  /// The last action is over: what is still wrong is put right.
+  private mutating func heal() {
+    trace.note(8, at: now, 2, 0, "--- healed")
+    if boards[0].isAsleep { wake(0) }
+    if boards[0].phase == .off { start(0) }
+    oracles.heals(backlog: boards[0].core.unsent, at: now)
+  }
+
+  func isActive(_ kinds: Set<ActionKind>, _ target: Int, of count: Int) -> Action? {
+    for place in active.reversed() {
+      let action = script.actions[place]
+      if kinds.contains(action.kind), Int(action.target) % count == target { return action }
+    }
+    return nil
+  }
+
+  // MARK: Links
+
+  private mutating func touchLink(_ action: Action) {
+    let broker = Int(action.target) % brokers.count
+    switch action.kind {
+    case .cut: network.cut(link: broker, at: now)
+    case .cutSeenByClient: network.cut(link: broker, seenBy: [.client], at: now)
+    case .cutSeenByBroker: network.cut(link: broker, seenBy: [.broker], at: now)
+    case .halfOpen: network.makeHalfOpen(link: broker)
+    case .addressChange:
+      for link in brokers.indices { network.makeHalfOpen(link: link) }
+      boards[0].address += 1
+      let addresses: Set<String> = ["10.0.0.\(boards[0].address)"]
+      queue.push(
+        .tell(board: 0, life: boards[0].life, .networkChanged(addresses)), at: now + chance(upTo: .seconds(1)))
+    default: applyLinks()
+    }
+  }
+
+  mutating func applyLinks() {
+    for link in 0..<2 * brokers.count {
+      let broker = link % brokers.count
+      let count = brokers.count
+      let reachability: Reachability =
+        switch isActive([.portRefused, .unreachable, .silentPort, .namesHang], broker, of: count)?.kind {
+        case .portRefused: .refused
+        case .unreachable: .unreachable
+        case .silentPort: .silent
+        case .namesHang: .hangingName
+        default: brokers[broker].isRunning ? .open : .refused
+        }
+      network.setReachability(reachability, link: link)
+      if isActive([.stallLink], broker, of: count) != nil {
+        network.stall(link: link)
+      } else {
+        network.resume(link: link, at: now)
+      }
+      var traits = network.traits(link: link)
+      traits.spacing = .milliseconds(Int64(isActive([.trickle], broker, of: count)?.value ?? 0))
+      network.setTraits(traits, link: link)
+    }
+  }
+
+  // MARK: The store
+
+  private mutating func touchStore(_ action: Action) {
+    var contents = boards[0].store.contents
+    switch action.kind {
+    case .storeCorrupt:
+      contents.isDamaged = true
+      boards[0].store.replaceContents(with: contents)
+    case .storeEmptied:
+      contents.remove()
+      boards[0].store.replaceContents(with: contents)
+    case .crashBeforeCommit: end(0, isPower: false, isCommitted: false)
+    case .crashAfterCommit: end(0, isPower: false, isCommitted: true)
+    default: applyStore()
+    }
+  }
+
+  private mutating func applyStore() {
+    let kinds: Set<ActionKind> = [.storeFails, .storeFull, .storeHangs, .storeHangsThenFails]
+    let mood: StoreMood =
+      switch isActive(kinds, 0, of: 1)?.kind {
+      case .storeFails: .failing(.failed)
+      case .storeFull: .failing(.full)
+      case .storeHangs: .hanging
+      case .storeHangsThenFails: .hangingThenFailing
+      default: .fine
+      }
+    if boards[0].store.mood != mood { boards[0].store.setMood(mood, at: now) }
+  }
+
+  // MARK: The device and its operator
+
+  private mutating func touchBoard(_ action: Action) {
+    switch action.kind {
+    case .clock1970: setWall(to: SimulatedClock.epoch)
+    case .stepClock:
+      setWall(to: boards[0].clock.wall(at: now) + Int64(Int32(bitPattern: action.value)) * 1_000_000_000)
+    case .suspend:
+      guard !boards[0].isAsleep else { return }
+      boards[0].sleptSince = now
+      queue.push(.wake(board: 0), at: now + action.duration)
+    case .edgeStorm: pulse(0, times: Int(min(action.value, 10_000)))
+    case .reloadBroker: reload { $0.broker = ($0.broker + 1) % $0.brokers }
+    case .reloadTopic: reload { $0.topic = ($0.topic + 1) % 3 }
+    case .reloadNames: reload { $0.names += 1 }
+    case .terminate, .upgrade: terminate(0)
+    case .terminateTwice:
+      terminate(0)
+      queue.push(.terminate(board: 0, life: boards[0].life), at: now + chance(upTo: .seconds(3)))
+      queue.push(.start(board: 0), at: now + .seconds(1) + chance(upTo: .seconds(60)))
+    case .killAgent: end(0, isPower: false)
+    case .powerCut: end(0, isPower: true)
+    case .twin:
+      guard boards[1].phase == .off else { return }
+      boards[1].store = Board.store(seed.of(12, boards[1].life), contents: boards[0].store.contents)
+      var contents = boards[1].store.contents
+      contents.endProcess()
+      boards[1].store.replaceContents(with: contents)
+      boards[1].device = boards[0].device
+      start(1)
+    case .homeAssistantBirth:
+      let topic = DeviceModel.topicName("homeassistant/status")
+      let message = Message(topic: topic, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
+      for broker in brokers.indices { tell(broker: broker, .publish(message, by: "homeassistant")) }
+    default: break
+    }
+  }
+
+  private mutating func terminate(_ index: Int) {
+    guard boards[index].phase != .off else { return }
+    guard boards[index].isRunning else { return end(index, isPower: false) }
+    queue.push(.terminate(board: index, life: boards[index].life), at: now)
+  }
+
+  private mutating func setWall(to wall: Int64) {
+    boards[0].clock.setWall(to: wall, isSynchronized: false, at: now)
+    tell(0, .clockJumped)
+    queue.push(.synchronize(board: 0), at: now + chances.duration(from: .seconds(1), to: .seconds(1800)))
+  }
+
+  private mutating func powerOn(_ index: Int) {
+    guard boards[index].phase == .off else { return }
+    boards[index].clock.restart(hasBattery: chances.number(below: 2) == 0, at: now)
+    boards[index].slept = .zero
+    boards[index].sleptSince = nil
+    boards[index].boots += 1
+    queue.push(.synchronize(board: index), at: now + chances.duration(from: .seconds(1), to: .seconds(1800)))
+    start(index)
+  }
+
+  private mutating func wake(_ index: Int) {
+    guard let since = boards[index].sleptSince else { return }
+    boards[index].sleptSince = nil
+    boards[index].slept += since.duration(to: now)
+    tell(index, .clockJumped)
+  }
+
+  private mutating func reload(_ body: (inout DeviceModel) -> Void) {
+    // Another configuration at a start, after a crash, is not played yet.
+    guard boards[0].isRunning else { return }
+    let old = boards[0].device
+    body(&boards[0].device)
+    let device = boards[0].device
+    boards[0].reloads += 1
+    // The operator's new configuration is read between two turns.
+    let difference = Difference(
+      names: [], renewsConnection: device.broker != old.broker || device.topic != old.topic, changesAttempts: false)
+    var pulses: [LineID: UInt64] = [:]
+    for (place, line) in boards[0].lines.enumerated() {
+      if let line, line.isFound, line.request.mode == .counter { pulses[LineID(place: place)] = line.pulses }
+    }
+    let moment = boards[0].moment(at: now)
+    oracles.reloads(boards[0].device)
+    _ = boards[0].core.reload(device.plan(instance: boards[0].instance), difference, pulses: pulses, at: moment)
+    // A turn follows, which carries out what came of it.
+    boards[0].turnAt = now
+  }
+}

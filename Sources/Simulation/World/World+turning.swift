@@ -1,0 +1,217 @@
+import Core
+import Instants
+import MQTTCore
+import Plan
+import Records
+
+/// Turns of a board's event loop: what has happened goes into the core, and its effects are carried out.
+extension World {
+  /// Something happens to a board; its event loop may have something else to do first.
+  mutating func tell(_ index: Int, _ event: Event) { put(.event(event), index) }
+
+  func tell(_ event: Event, _ index: Int, after delay: Duration, in queue: inout EventQueue<Happening>) {
+    queue.push(.tell(board: index, life: boards[index].life, event), at: now + delay)
+  }
+
+  mutating func put(_ inbound: Board.Inbound, _ index: Int) {
+    guard boards[index].isRunning else { return }
+    boards[index].inbox.append(inbound)
+    guard boards[index].turnAt == nil else { return }
+    // Mostly at once; now and then it is busy, and more comes together.
+    let chance = chances.number(below: 8)
+    let delay: Duration = chance == 0 ? .nanoseconds(Int64(chances.number(below: 20_000_000))) : .zero
+    boards[index].turnAt = now + delay
+  }
+
+  mutating func turn(_ index: Int) {
+    turns += 1
+    boards[index].turns += 1
+    boards[index].turnAt = nil
+    let moment = boards[index].moment(at: now)
+    var inbox: [Board.Inbound] = []
+    swap(&inbox, &boards[index].inbox)
+    let isDue = boards[index].core.deadline.map { $0 <= moment.boot } ?? false
+    let sharesDrain = chances.number(below: 4) != 0
+    let ticksFirst = isDue && (!sharesDrain || chances.number(below: 2) == 0)
+    if ticksFirst { boards[index].core.handle(.tick, at: moment) }
+    for (place, inbound) in inbox.enumerated() {
+      take(inbound, index, moment)
+      guard boards[index].isRunning else { return }
+      if !sharesDrain, place + 1 < inbox.count {
+        drain(index, moment)
+        guard boards[index].isRunning else { return }
+      }
+    }
+    inbox.removeAll(keepingCapacity: true)
+    if isDue && !ticksFirst { boards[index].core.handle(.tick, at: moment) }
+    drain(index, moment)
+    // The array is used again, unless something came meanwhile.
+    if boards[index].inbox.isEmpty { swap(&inbox, &boards[index].inbox) }
+  }
+
+  private mutating func take(_ inbound: Board.Inbound, _ index: Int, _ moment: Moment) {
+    switch inbound {
+    case .event(let event): boards[index].core.handle(event, at: moment)
+    case .packet(let connection, let link, let attempt, let packet):
+      oracles.receives(index, packet, on: connection)
+      boards[index].core.receive(packet, on: link, attempt, at: moment)
+    case .health:
+      let facts = Facts(
+        device: DeviceModel.name, displayName: nil, process: 1, started: BootClock.Instant(nanoseconds: 0),
+        logLevel: "info")
+      boards[index].core.tellHealth(facts, at: moment)
+    }
+  }
+
+  private mutating func drain(_ index: Int, _ moment: Moment) {
+    boards[index].core.drain(at: moment)
+    carryOut(index)
+    guard boards[index].isRunning else { return }
+    let promises = boards[index].core.promises
+    if let deadline = promises.deadline, deadline <= moment.boot {
+      let all = boards[index].core.deadlines(at: moment.boot)
+      oracles.fail("I3a", "the deadline of board \(index) has passed: \(all)", at: now)
+    }
+    oracles.turned(index, promises, isTold: !boards[index].inbox.isEmpty, moment, at: now)
+  }
+
+  /// The lanes are in no order among each other.
+  private mutating func carryOut(_ index: Int) {
+    let first = Int(chances.number(below: 4))
+    for lane in 0..<4 {
+      switch (first + lane) % 4 {
+      case 0:
+        while let wire = boards[index].core.effects.nextWire() { carryOut(wire, index) }
+      case 1:
+        guard let (ticket, request) = boards[index].core.effects.takeStore() else { continue }
+        oracles.asks(index, ticket, request, at: now)
+        boards[index].submit(ticket, request, at: now)
+      case 2:
+        for order in boards[index].core.effects.takeOrders() { carryOut(order, index) }
+      default:
+        for note in boards[index].core.effects.takeNotes() {
+          trace.note(5, at: now, UInt64(index), 0, "board \(index): \(note)")
+          oracles.notes(index, note, at: now)
+        }
+      }
+      guard boards[index].isRunning else { return }
+    }
+  }
+
+  // MARK: Transports
+
+  private mutating func carryOut(_ wire: consuming Wire, _ index: Int) {
+    switch consume wire {
+    case .open(let link, let attempt, let server, let version):
+      let broker = DeviceModel.index(of: server)
+      let id = network.open(link: index * brokers.count + broker, version, at: now)
+      owners.append((index, broker))
+      trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker \(broker), \(version)")
+      boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, broker: broker))
+      oracles.opens(index, link, at: now)
+      tell(index, .link(link, .progress(attempt, .transport, server)))
+    case .send(let link, let packet):
+      guard let connection = boards[index].connections.last(where: { $0.link == link && $0.isOpen }) else {
+        // It has ended, and the core will hear so: what it believes of it meanwhile is nobody's to judge.
+        return oracles.loses(index)
+      }
+      oracles.sends(index, packet, on: connection.id, broker: connection.broker, at: now)
+      network.send(packet, on: connection.id, to: .broker, at: now)
+    case .close(let link, let attempt, let closing):
+      let place = boards[index].connections.firstIndex { $0.link == link && $0.attempt == attempt }
+      guard let place else { return }
+      let connection = boards[index].connections[place]
+      network.close(connection.id, by: .client, at: now)
+      switch closing {
+      case .atOnce:
+        boards[index].connections.remove(at: place)
+        if connection.isOpen { tell(index, .link(link, .closed(attempt, received: connection.hasReceived))) }
+      case .afterSending:
+        // Now and then the server never closes its half.
+        guard chances.number(below: 8) != 0 else { return }
+        queue.push(.closed(connection.id), at: now + .nanoseconds(Int64(chances.number(below: 100_000_000))))
+      }
+    case .agreed: break
+    }
+  }
+
+  private func place(of id: ConnectionID) -> (board: Int, place: Int)? {
+    let board = owners[Int(id.rawValue) - 1].board
+    return boards[board].connections.firstIndex { $0.id == id }.map { (board, $0) }
+  }
+
+  mutating func opened(_ id: ConnectionID) {
+    guard let (index, place) = place(of: id) else { return }
+    boards[index].connections[place].isOpen = true
+    let connection = boards[index].connections[place]
+    tell(index, .link(connection.link, .opened(connection.attempt, from: "10.0.0.\(boards[index].address)")))
+    tell(index, .link(connection.link, .ready(connection.attempt)))
+  }
+
+  mutating func failed(_ id: ConnectionID, _ why: Reachability) {
+    guard let (index, place) = place(of: id) else { return }
+    let connection = boards[index].connections.remove(at: place)
+    let server = DeviceModel.address(connection.broker)
+    let loss: ConnectionLoss =
+      switch why {
+      case .unknownName, .hangingName: .nameNotFound(host: server.host, "it is modelled")
+      case .certificateNotYetValid: .tls(server, "the certificate is not yet valid")
+      case .refused, .unreachable, .silent, .open: .unreachable(server, "it is modelled")
+      }
+    tell(index, .link(connection.link, .failed(connection.attempt, loss)))
+  }
+
+  mutating func received(_ id: ConnectionID, _ packet: Packet) {
+    guard let (index, place) = place(of: id) else { return }
+    boards[index].connections[place].hasReceived = true
+    let connection = boards[index].connections[place]
+    put(.packet(id, connection.link, connection.attempt, packet), index)
+  }
+
+  mutating func lost(_ id: ConnectionID) {
+    guard let (index, place) = place(of: id) else { return }
+    let connection = boards[index].connections.remove(at: place)
+    guard connection.isOpen else {
+      let loss = ConnectionLoss.unreachable(DeviceModel.address(connection.broker), "reset")
+      return tell(index, .link(connection.link, .failed(connection.attempt, loss)))
+    }
+    tell(index, .link(connection.link, .closed(connection.attempt, received: connection.hasReceived)))
+  }
+
+  // MARK: Orders
+
+  private mutating func carryOut(_ order: Order, _ index: Int) {
+    let life = boards[index].life
+    switch order {
+    case .read(let sensors): read(sensors, index)
+    case .count:
+      var pulses: [LineID: UInt64] = [:]
+      for (place, line) in boards[index].lines.enumerated() {
+        if let line, line.isFound, line.request.mode == .counter { pulses[LineID(place: place)] = line.pulses }
+      }
+      tell(index, .counted(pulses))
+    case .watch(let requests):
+      boards[index].lines = requests.map { Board.Line(request: $0) }
+      find(Array(requests.indices), index)
+    case .rewatch(let released, let added): rewatch(released, added, index)
+    case .stopWatching:
+      boards[index].lines = []
+      queue.push(.lines(board: index, life: life, [], isFinished: true), at: now + chance(upTo: .milliseconds(50)))
+    case .look:
+      boards[index].looks += 1
+      tell(index, .looked(gpioTurns: boards[index].lines.isEmpty ? nil : boards[index].looks, isKernelStuck: false))
+    case .findStopReason:
+      guard chances.number(below: 4) != 0 else { return }
+      queue.push(.tell(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
+    case .tellHealth: put(.health, index)
+    case .tell, .writeMetrics, .markAlive: break
+    case .exit(let isClean):
+      oracles.exits(index, isClean: isClean, at: now)
+      end(index, isPower: false)
+    }
+  }
+
+  mutating func chance(upTo longest: Duration) -> Duration {
+    .nanoseconds(Int64(chances.number(below: UInt64(max(1, longest.wholeNanoseconds)))))
+  }
+}

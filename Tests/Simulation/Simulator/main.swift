@@ -1,0 +1,110 @@
+internal import Glibc
+import Instants
+import Simulation
+
+// Usage: Simulator seed N | script (on standard input) | search SECONDS FIRST | bench HOURS | hash N...
+
+func number(_ text: String) -> UInt64? {
+  text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
+}
+
+func show(_ outcome: Outcome) {
+  for line in outcome.lines { print(line) }
+  print("trace 0x\(String(outcome.hash, radix: 16)), \(outcome.length)")
+  print(outcome.failure.map { "FAILS \($0)" } ?? "nothing was found")
+}
+
+func shrink(_ script: Script, _ failure: Failure) -> Script {
+  let end = ContinuousClock.now + .seconds(60)
+  var shrinker = Shrinker { ContinuousClock.now < end ? World.play($0).failure : nil }
+  return shrinker.shrink(script, failure)
+}
+
+/// Plays seeds one after the other until the time is over or one of them fails.
+func search(_ seconds: Int64, from first: UInt64, keepsGoing: Bool) -> Bool {
+  let start = ContinuousClock.now
+  let end = start + .seconds(seconds)
+  var seed = first
+  var (seeds, length, changes) = (0, Duration.zero, [ActionKind: Int]())
+  var failures: [String: Int] = [:]
+  while ContinuousClock.now < end {
+    let script = World.swarm.script(Seed(seed))
+    let outcome = World.play(script)
+    seeds += 1
+    length += outcome.length
+    changes.merge(outcome.changes, uniquingKeysWith: +)
+    print("hash \(seed) 0x\(String(outcome.hash, radix: 16))")
+    if let failure = outcome.failure {
+      failures[failure.oracle, default: 0] += 1
+      print("seed \(seed) fails: \(failure)")
+      if !keepsGoing {
+        let small = shrink(script, failure)
+        print("the shortest script that fails like this:")
+        print(small, terminator: "")
+        print("\(World.play(small).failure.map { "\($0)" } ?? "")")
+        break
+      }
+    }
+    seed += 1
+  }
+  let took = start.duration(to: .now)
+  let all = changes.values.reduce(0, +)
+  let speed = Int64(length / took)
+  let hours = Int64(length / .seconds(3600))
+  print(
+    "found \(failures.values.reduce(0, +)); \(seeds) seeds, \(hours) virtual hours, \(speed) times real time, "
+      + "\(all) changes of fortune, \(Int64(Double(all) / (took / .seconds(1)))) a second")
+  if !failures.isEmpty {
+    print(failures.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+  }
+  print(
+    changes.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }.joined(
+      separator: ", "))
+  return failures.isEmpty
+}
+
+let arguments = CommandLine.arguments.dropFirst()
+let values = arguments.dropFirst().compactMap(number)
+switch arguments.first {
+case "seed":
+  let outcome = World.play(World.swarm.script(Seed(values.first ?? 1)), keepingLines: 200_000)
+  print(World.swarm.script(Seed(values.first ?? 1)), terminator: "")
+  show(outcome)
+case "shrink":
+  let script = World.swarm.script(Seed(values.first ?? 1))
+  guard let failure = World.play(script).failure else {
+    print("nothing was found")
+    break
+  }
+  let small = shrink(script, failure)
+  print(small, terminator: "")
+  show(World.play(small, keepingLines: Int(values.dropFirst().first ?? 200)))
+case "script":
+  var text = ""
+  while let line = readLine(strippingNewline: false) { text += line }
+  do { show(World.play(try Script(text), keepingLines: 200_000)) } catch { print("\(error)") }
+case "search", "survey":
+  let isFine = search(
+    Int64(values.first ?? 60), from: values.dropFirst().first ?? 1, keepsGoing: arguments.first == "survey")
+  if !isFine { exit(1) }
+case "hash":
+  guard let first = values.first else { break }
+  for seed in first..<first + (values.dropFirst().first ?? 1) {
+    let outcome = World.play(World.swarm.script(Seed(seed)))
+    print("hash \(seed) 0x\(String(outcome.hash, radix: 16))")
+  }
+case "bench":
+  let script = Script(seed: Seed(1), settings: [Script.Setting("quiet", Int64(values.first ?? 24) * 3600)])
+  let start = ContinuousClock.now
+  let outcome = World.play(script)
+  let took = start.duration(to: .now)
+  print("\(outcome.length) in \(took): \(Int64(outcome.length / took)) times real time")
+  if let failure = outcome.failure {
+    print("FAILS \(failure)")
+    exit(1)
+  }
+default:
+  print(
+    "usage: Simulator seed N | shrink N | script | search SECONDS FIRST | survey SECONDS FIRST | hash FIRST COUNT | bench HOURS"
+  )
+}
