@@ -174,9 +174,21 @@ struct Oracles: Sendable {
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
     guard index == 0 else { return }
     if board.isRunning { readings.lost += board.core.countedLosses + self.board.lostBefore }
+    if !board.core.hasExited { forgetOwed() }
     self.board.ends(at: now)
     readings.ends()
     lastDisturbance = max(lastDisturbance, now)
+  }
+
+  /// What a process owes to topics that it had before a reload it knows alone: that goes with it. Asked of nobody yet.
+  private mutating func forgetOwed() {
+    for index in presence.indices {
+      for place in presence[index].topics.indices
+      where presence[index].topics[place].topic != DeviceModel.statusTopic(board.device.topic) {
+        presence[index].topics[place].isOnline = false
+        presence[index].topics[place].hasAmnesia = true
+      }
+    }
   }
 
   mutating func exits(_ index: Int, isClean: Bool, at now: WorldTime) {}
