@@ -45,11 +45,17 @@ package struct Departure {
   /// When `elapsed` has to be called next.
   package var nextDeadline: Instant? { if case .flushing(let until) = state { until } else { deadline } }
 
+  /// - Parameter isSaying: `offline` is on its way already, for another reason: nothing goes behind it.
   package mutating func begin(
-    within limit: Duration, at now: Instant, isConnected: Bool, mayConnect: Bool = true, isIdle: Bool
+    within limit: Duration, at now: Instant, isConnected: Bool, mayConnect: Bool = true, isSaying: Bool = false,
+    isIdle: Bool
   ) -> [Action] {
     guard state == .staying else { return [] }
     deadline = now + limit
+    guard !isSaying else {
+      state = .saying
+      return []
+    }
     state = .flushing(until: now + limit / 2)
     guard isConnected else {
       guard mayConnect else { return finish() }

@@ -47,13 +47,14 @@ extension Conversation {
     leaving.reason = reason
     effects.notes.append(.stops(reason))
     let isConnected = standing.connection != nil && !leaving.farewell.isLeaving
+    let isSaying = isConnected && leaving.farewell.isUnderWay
     leaving.farewell.end()
     standing.due = nil
     perform(
       leaving.departure.begin(
         within: plan.shutdownTimeout, at: now.boot, isConnected: isConnected,
         // Who takes a connection to say offline would say it of the other device too.
-        mayConnect: watching.conflict.rival == nil, isIdle: isIdle), at: now)
+        mayConnect: watching.conflict.rival == nil, isSaying: isSaying, isIdle: isIdle), at: now)
     carryOut(at: now)
   }
 

@@ -122,7 +122,10 @@ extension Core {
   ) {
     guard next?.message != old?.message || next?.topic != old?.topic else { return }
     conversation.announcing.announcer.adopt(next)
-    guard conversation.standing.connection != nil, next?.birth != old?.birth else { return }
+    // The connection that a new configuration makes asks by itself.
+    guard conversation.standing.connection != nil, !conversation.leaving.farewell.isUnderWay,
+      next?.birth != old?.birth
+    else { return }
     conversation.unwatchHomeAssistant(old, at: now)
     conversation.watchHomeAssistant(at: now)
     conversation.carryOut(at: now)
