@@ -73,10 +73,8 @@ struct DiscoveryRules {
     let homie = sections.homie
     var taken: [(topic: String, what: String)] = []
     if homeAssistant.isEnabled, !sections.prefix.isWrong {
-      taken = [
-        (homeAssistant.topic(device: device), "what Home Assistant is told"),
-        (homeAssistant.birthTopic, "where Home Assistant says that it has started"),
-      ]
+      taken = [(homeAssistant.topic(device: device), "what Home Assistant is told")]
+      taken += homeAssistant.birthTopics.map { ($0, "where Home Assistant says that it has started") }
     }
     let base = homie.isEnabled && !sections.domain.isWrong ? homie.base(device: device) + "/" : nil
     func owner(_ topic: String) -> String? {

@@ -1,3 +1,4 @@
+import DequeModule
 import Discovery
 import Instants
 import MQTTCore
@@ -167,6 +168,7 @@ package struct Core: Sendable {
     storeIsDue(at: now)
     servingIsDue(at: now)
     networkIsQuiet(at: now)
+    remindIfDue(at: now)
   }
 
   private mutating func start(at now: Moment) {
@@ -182,6 +184,22 @@ package struct Core: Sendable {
     conversation.clockJumped(at: now)
     homie.clockJumped(jitter: .seconds(1) * conversation.share(), at: now, into: &conversation.effects)
     sample(at: now)
+  }
+
+  /// Who has just been given a description has subscribed to what it names by now, and has no values yet: the newest of
+  /// each name is told again. What happened once is not, or it would happen again.
+  private mutating func remindIfDue(at now: Moment) {
+    guard let due = conversation.announcing.remindAt, due <= now.boot else { return }
+    conversation.announcing.remindAt = nil
+    guard conversation.standing.connection != nil, !conversation.leaving.isLeaving else { return }
+    let last = conversation.plan.streams.indices.compactMap { numbering.last(of: $0) }
+    conversation.sender.reminders = Deque(
+      last.filter { reading in
+        switch reading.content {
+        case .good, .doubtful, .total, .bad: true
+        case .edge, .gap: false
+        }
+      })
   }
 
   private static let networkRest = Duration.milliseconds(300)

@@ -18,10 +18,13 @@ package enum Request: Sendable, Hashable {
   case reading(Session.Token)
   /// The newest reading of a stream once more.
   case retained(stream: Int)
+  /// The same, for who has subscribed since.
+  case reminder(stream: Int)
 
   /// The first token of readings.
   package static let firstReading: Session.Token = 16
   private static let firstRetained: Session.Token = 1 << 63
+  private static let firstReminder: Session.Token = 3 << 62
 
   private static let fixed: [Request] = [
     .birthStatus, .birthPresence, .stopPresence, .stopStatus, .subscription, .health, .announcement, .homeAssistant,
@@ -31,6 +34,7 @@ package enum Request: Sendable, Hashable {
   /// nil: a token that no request has.
   package init?(_ token: Session.Token) {
     switch token {
+    case Self.firstReminder...: self = .reminder(stream: Int(token - Self.firstReminder))
     case Self.firstRetained...: self = .retained(stream: Int(token - Self.firstRetained))
     case Self.firstReading...: self = .reading(token)
     case 1...UInt64(Self.fixed.count): self = Self.fixed[Int(token) - 1]
@@ -53,6 +57,7 @@ package enum Request: Sendable, Hashable {
     case .clearing: 11
     case .reading(let token): token
     case .retained(let stream): Self.firstRetained + Session.Token(stream)
+    case .reminder(let stream): Self.firstReminder + Session.Token(stream)
     }
   }
 }

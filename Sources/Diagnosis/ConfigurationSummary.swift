@@ -99,7 +99,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
         (
           "discovery",
           "Home Assistant: \(configuration.homeAssistant.topic(device: device)), \(count == 1 ? "1 entity" : "\(count) entities"), retained; again when "
-            + "\(configuration.homeAssistant.birthTopic) says online"
+            + "\(configuration.homeAssistant.birthTopics.joined(separator: " or ")) says online"
         ))
     }
     if configuration.homie.isEnabled {

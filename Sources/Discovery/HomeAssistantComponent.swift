@@ -10,6 +10,13 @@ package struct HomeAssistantComponent: Sendable {
   /// Beside `p`.
   package let fields: HomeAssistantFields
 
+  /// The same with one more field.
+  package func adding(_ name: String, _ number: Int) -> HomeAssistantComponent {
+    var fields = fields
+    fields.add(name, number)
+    return HomeAssistantComponent(id, platform, fields)
+  }
+
   package var content: JSONValue { .object([(name: "p", value: .text(platform))] + fields.list) }
 
   package init(_ id: String, _ platform: String, _ fields: HomeAssistantFields) {

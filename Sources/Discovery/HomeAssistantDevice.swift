@@ -8,7 +8,7 @@ import Text
 package struct HomeAssistantDevice: Sendable {
   package let topic: TopicName
   /// Where Home Assistant says that it has started.
-  package let birth: TopicName
+  package let births: [TopicName]
   package let message: ByteBuffer
   package let components: [HomeAssistantComponent]
   /// `dev` and `o`, which every message has.
@@ -20,11 +20,11 @@ package struct HomeAssistantDevice: Sendable {
   ///   - head: `dev` and `o`, which every message has.
   ///   - shared: what holds for all components; those follow as `cmps`.
   package init(
-    topic: TopicName, birth: TopicName, head: [(name: String, value: JSONValue)],
+    topic: TopicName, births: [TopicName], head: [(name: String, value: JSONValue)],
     shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent]
   ) {
     self.topic = topic
-    self.birth = birth
+    self.births = births
     self.head = head
     self.components = components
     let all = head + shared + [("cmps", .object(components.map { ($0.id, $0.content) }))]

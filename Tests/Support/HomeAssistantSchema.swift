@@ -40,13 +40,12 @@ package enum HomeAssistantSchema {
 
   private static let rootFields: [String: Kind] = [
     "dev": .object, "o": .object, "cmps": .object, "avty_t": .text, "pl_avail": .text, "pl_not_avail": .text,
-    "qos": .integer,
   ]
   private static let deviceFields: [String: Kind] = ["ids": .texts, "name": .text, "sw": .text, "mdl": .text]
   private static let originFields: [String: Kind] = ["name": .text, "sw": .text]
   private static let entityFields: [String: Kind] = [
     "p": .text, "name": .text, "uniq_id": .text, "stat_t": .text, "val_tpl": .text, "dev_cla": .text,
-    "json_attr_t": .text, "json_attr_tpl": .text,
+    "json_attr_t": .text, "json_attr_tpl": .text, "qos": .integer,
   ]
   private static let platformFields: [String: [String: Kind]] = [
     "sensor": [

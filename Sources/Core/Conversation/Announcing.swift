@@ -9,6 +9,8 @@ struct Announcing: Sendable {
   var announcer: Announcer
   /// Home Assistant has started, and is answered then.
   var answerAt: BootClock.Instant?
+  /// It has a description, and will have subscribed to what that names by then: the newest values are told again.
+  var remindAt: BootClock.Instant?
   /// What has to be in the store before anything is published, so that a crash forgets nothing that a broker may keep.
   private var unstored: [StoredAnnouncement] = []
   /// It is being written.
@@ -22,10 +24,12 @@ struct Announcing: Sendable {
 
   /// It subscribes to a home's devices all at once: they do not answer all at once.
   static let answerSpread = Duration.seconds(1)
+  /// How long it takes to subscribe to what it has been told of, up to as much again.
+  static let remindDelay = Duration.seconds(1)
 
   init(_ announcer: Announcer) { self.announcer = announcer }
 
-  var deadline: BootClock.Instant? { answerAt }
+  var deadline: BootClock.Instant? { earliest(answerAt, remindAt) }
   var hasUnstored: Bool { !unstored.isEmpty || !acknowledged.isEmpty || !forgotten.isEmpty }
   /// Nothing may be published yet.
   var waitsForStore: Bool { isStoring || !unstored.isEmpty }
@@ -61,27 +65,27 @@ extension Conversation {
   mutating func watchHomeAssistant(at now: Moment) {
     guard let homeAssistant = plan.homeAssistant, watching.closes.maySubscribe else { return }
     do {
-      let filter = Subscription(try TopicFilter("\(homeAssistant.birth)"))
-      try link.subscribe([filter], token: Request.homeAssistant.token, at: now.boot, into: &linkEffects)
+      let filters = try homeAssistant.births.map { Subscription(try TopicFilter("\($0)")) }
+      try link.subscribe(filters, token: Request.homeAssistant.token, at: now.boot, into: &linkEffects)
     } catch {
-      effects.notes.append(.homeAssistantIsNotWatched(homeAssistant.birth, "\(error)"))
+      effects.notes.append(.homeAssistantIsNotWatched(homeAssistant.births[0], "\(error)"))
     }
   }
 
   /// A session would go on hearing it; who cannot be told so, hears it.
   mutating func unwatchHomeAssistant(_ old: HomeAssistantDevice?, at now: Moment) {
-    guard let old, let filter = try? TopicFilter("\(old.birth)") else { return }
-    try? link.unsubscribe([filter], token: Request.unwatching.token, at: now.boot, into: &linkEffects)
+    guard let old, let filters = try? old.births.map({ try TopicFilter("\($0)") }) else { return }
+    try? link.unsubscribe(filters, token: Request.unwatching.token, at: now.boot, into: &linkEffects)
   }
 
   mutating func watchesHomeAssistant(_ codes: [ReasonCode]) {
     guard let code = codes.first(where: \.isError), let homeAssistant = plan.homeAssistant else { return }
-    effects.notes.append(.homeAssistantIsDenied(homeAssistant.birth, code))
+    effects.notes.append(.homeAssistantIsDenied(homeAssistant.births[0], code))
   }
 
   /// One that was kept says nothing of now.
   mutating func heardHomeAssistant(_ message: Message, at now: Moment) {
-    guard let homeAssistant = plan.homeAssistant, message.topic == homeAssistant.birth, !message.retain,
+    guard let homeAssistant = plan.homeAssistant, homeAssistant.births.contains(message.topic), !message.retain,
       message.payload == HomeAssistantDevice.online, announcing.answerAt == nil
     else { return }
     announcing.answerAt = now.boot + Announcing.answerSpread * share()
@@ -123,7 +127,9 @@ extension Conversation {
       }
     }
     switch announcing.announcer.settled(isDelivered: outcome == .delivered) {
-    case .keeps(let announcement): announcing.acknowledged.append(announcement)
+    case .keeps(let announcement):
+      announcing.acknowledged.append(announcement)
+      announcing.remindAt = now.boot + Announcing.remindDelay * (1 + share())
     case .forgot(let kind, let topic):
       announcing.forgotten.append(StoredAnnouncement(kind: kind, topic: topic, content: ""))
     case nil: break

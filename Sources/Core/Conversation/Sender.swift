@@ -8,8 +8,8 @@ import Presence
 import Readings
 
 /// All that waits for a place in the send window, beside presence and announcements, in one order: what an earlier
-/// process had published, topics to be forgotten, retained readings that the broker has lost, fresh readings, the
-/// backlog. The link has the place, and `Conversation.pull` asks for the next.
+/// process had published, topics to be forgotten, retained readings that the broker has lost, the newest values for who
+/// has just subscribed, fresh readings, the backlog. The link has the place, and `Conversation.pull` asks for the next.
 struct Sender: Sendable {
   struct Outgoing {
     let message: Message
@@ -18,6 +18,7 @@ struct Sender: Sendable {
     var isTransient = false
     var taken: Outbox.Taken?
     var leftOver: StoredMessage?
+    var reminder: Reading?
   }
 
   var outbox: Outbox
@@ -26,6 +27,8 @@ struct Sender: Sendable {
   var retained: RetainedReadings
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
+  /// Newest readings that are told once more, for who has subscribed since: on this connection or not at all.
+  var reminders: Deque<Reading> = []
   /// Those of them, and of what is under way, that a store has which was opened late: the session does not know it.
   var late: Set<Session.Token> = []
   var underWay: Int
@@ -56,6 +59,7 @@ struct Sender: Sendable {
   }
 
   mutating func disconnected(at now: BootClock.Instant) {
+    reminders = []
     retained.disconnected()
     outbox.disconnected(at: now)
     deadline = nil
@@ -91,6 +95,22 @@ struct Sender: Sendable {
       message: next.message.adapted(to: limits), request: .retained(stream: next.stream), isTransient: true)
   }
 
+  /// As it was told before: under the same number, so that who counts sees a repeat and no loss.
+  mutating func nextReminder(
+    _ streams: [Stream], _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
+  ) -> Outgoing? {
+    while let reading = reminders.popFirst() {
+      // A newer one says more.
+      if streams[reading.stream].isRemoved || outbox.hasWaiting(of: reading.stream) { continue }
+      let label = labels.label(of: reading) { now.wall }
+      let message = streams[reading.stream].message(reading, label, version)
+      return Outgoing(
+        message: message.adapted(to: limits), request: .reminder(stream: reading.stream), isTransient: true,
+        reminder: reading)
+    }
+    return nil
+  }
+
   mutating func nextReading(
     _ streams: [Stream], expiry: Duration?, _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
   ) -> Outgoing? {
@@ -112,6 +132,7 @@ struct Sender: Sendable {
     switch outgoing.request {
     case .clearing: clearings.giveBack()
     case .retained(let stream): retained.giveBack(stream)
+    case .reminder: if let reading = outgoing.reminder { reminders.prepend(reading) }
     case .reading(let token):
       if let stored = outgoing.leftOver { leftOver.prepend(stored) }
       guard let taken = outgoing.taken else { return }
@@ -150,6 +171,11 @@ extension Conversation {
     let qos = min(plan.qos, limits.maximumQoS)
     if sender.retained.hasNext {
       while hasRoom(qos), let next = sender.nextRetained(plan.streams, limits, at: now.boot) {
+        guard send(next, at: now) else { return }
+      }
+    }
+    if !sender.reminders.isEmpty {
+      while hasRoom(qos), let next = sender.nextReminder(plan.streams, limits, version, at: now) {
         guard send(next, at: now) else { return }
       }
     }
@@ -199,7 +225,8 @@ extension Conversation {
     case .announcement: announced(outcome, at: now)
     case .birthStatus, .birthPresence, .stopPresence, .stopStatus, .owedStatus:
       presenceSettled(request, outcome, at: now)
-    case .health, .subscription, .homeAssistant, .unwatching: break
+    // One that was lost is told by the next description.
+    case .reminder, .health, .subscription, .homeAssistant, .unwatching: break
     }
   }
 

@@ -79,6 +79,7 @@ extension Conversation {
     standing.connection = nil
     wishes.connect = nil
     telling.lost()
+    announcing.remindAt = nil
     sender.disconnected(at: now.boot)
     watching.disconnected()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0, at: now) }

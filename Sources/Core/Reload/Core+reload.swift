@@ -124,7 +124,7 @@ extension Core {
     conversation.announcing.announcer.adopt(next)
     // The connection that a new configuration makes asks by itself.
     guard conversation.standing.connection != nil, !conversation.leaving.farewell.isUnderWay,
-      next?.birth != old?.birth
+      next?.births != old?.births
     else { return }
     conversation.unwatchHomeAssistant(old, at: now)
     conversation.watchHomeAssistant(at: now)

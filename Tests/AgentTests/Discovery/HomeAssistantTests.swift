@@ -4,6 +4,7 @@ import Testing
 
 import enum TestScene.HomeAssistantSchema
 
+@testable import Configuration
 @testable import Discovery
 @testable import Planning
 @testable import Text
@@ -73,7 +74,7 @@ struct HomeAssistantTests {
   func schema(format: String) throws {
     let device = try device(everyKindOfReading + "format: \(format)\n")
     #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: String(buffer: device.message)) == [])
-    #expect("\(device.topic)" == "homeassistant/device/limpet_shed_1/config")
+    #expect("\(device.topic)" == "homeassistant/device/limpet_shed_1_a21c32/config")
     #expect(try components().count == 37)
   }
 
@@ -91,7 +92,25 @@ struct HomeAssistantTests {
     #expect(message?["avty_t"] as? String == "limpet/shed.1/status")
     #expect(message?["pl_avail"] as? String == "up")
     #expect(message?["pl_not_avail"] as? String == "down")
-    #expect(message?["qos"] as? Int == 2)
+    // At the root it has no effect: it stands in each component.
+    #expect(message?["qos"] == nil)
+    #expect(try components(text).values.allSatisfy { $0["qos"] as? Int == 2 })
+  }
+
+  @Test("ids that differ in a dot alone are two devices; one without a dot is as it was")
+  func objectIDs() {
+    let home = Configuration.HomeAssistant(isEnabled: true, prefix: "homeassistant")
+    let topics = ["cd.e", "cd_e", "ab-1"].map { home.topic(device: $0) }
+    #expect(Set(topics).count == 3)
+    #expect(topics[1...] == ["homeassistant/device/limpet_cd_e/config", "homeassistant/device/limpet_ab-1/config"])
+  }
+
+  @Test("with another prefix its start is heard where it is told by default too")
+  func births() {
+    #expect(
+      Configuration.HomeAssistant(isEnabled: true, prefix: "homeassistant").birthTopics == ["homeassistant/status"])
+    #expect(
+      Configuration.HomeAssistant(isEnabled: true, prefix: "ha").birthTopics == ["ha/status", "homeassistant/status"])
   }
 
   /// Platform, device class, state class and unit.

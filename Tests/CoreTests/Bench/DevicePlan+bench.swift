@@ -52,7 +52,7 @@ extension DevicePlan {
   /// Home Assistant's picture of it, with an entity for each of these.
   static func homeAssistant(_ entities: String...) -> HomeAssistantDevice {
     HomeAssistantDevice(
-      topic: "homeassistant/device/board/config", birth: "homeassistant/status", head: [], shared: [],
+      topic: "homeassistant/device/board/config", births: ["homeassistant/status"], head: [], shared: [],
       components: entities.map { HomeAssistantComponent($0, "sensor", HomeAssistantFields()) })
   }
 

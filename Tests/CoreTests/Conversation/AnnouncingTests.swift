@@ -14,7 +14,7 @@ struct AnnouncingTests {
 
   private static func device(_ entities: [String]) -> HomeAssistantDevice {
     HomeAssistantDevice(
-      topic: "ha/board", birth: "ha/status", head: [], shared: [],
+      topic: "ha/board", births: ["ha/status"], head: [], shared: [],
       components: entities.map { HomeAssistantComponent($0, "sensor", HomeAssistantFields()) })
   }
 
@@ -39,6 +39,23 @@ struct AnnouncingTests {
     bench.advance(by: .seconds(5))
     #expect(bench.writes.flatMap(\.announcements).map(\.topic).allSatisfy { $0 == "ha/board" })
     #expect(bench.writes.flatMap(\.announcements).count == 2, "what may be there, then what is")
+  }
+
+  @Test("1 to 2 s after a description was acknowledged the newest value of each name is told again, with its number")
+  func reminds() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.level("a", times: 2)
+    bench.level("b")
+    bench.advance(by: .milliseconds(999))
+    bench.forget()
+    #expect(bench.readings() == [])
+    bench.advance(by: .milliseconds(1001))
+    #expect(bench.readings() == ["a#2", "b#1"])
+    bench.publish("ha/status", "online")
+    bench.advance(by: .seconds(3))
+    #expect(bench.readings() == ["a#2", "b#1"], "a Home Assistant that has started gets them too")
+    bench.advance(by: .seconds(600))
+    #expect(bench.readings() == [])
   }
 
   @Test("nothing is published before the store has what may be there; nobody waits for a store that fails")
@@ -138,7 +155,7 @@ struct AnnouncingTests {
     bench.reload(
       .bench {
         $0.homeAssistant = HomeAssistantDevice(
-          topic: "other/board", birth: "other/status", head: [], shared: [],
+          topic: "other/board", births: ["other/status"], head: [], shared: [],
           components: [HomeAssistantComponent("a", "sensor", HomeAssistantFields())])
       })
     let described = #"other/board {"cmps":{"a":{"p":"sensor"}}}"#
