@@ -75,7 +75,7 @@ struct PendingMessages: Sendable {
 
   // MARK: Callers
 
-  /// A new message; nil: it waits.
+  /// A new message; nil: it waits. One that no server could take does not.
   mutating func add(_ message: Message, token: Token, at now: Instant) -> PublishError? {
     switch availability {
     case .connected: break
@@ -83,6 +83,7 @@ struct PendingMessages: Sendable {
     case .leaving: return .closed(.session(.requested))
     case .ended(let loss): return .closed(loss)
     }
+    if let flaw = message.flaw { return .rejected(flaw) }
     let expiry = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
     waiting[token] = Waiting(message: message, since: now, expiry: expiry)
     order.append(token)

@@ -20,4 +20,19 @@ public struct Message: Sendable, Hashable {
     self.retain = retain
     self.properties = properties
   }
+
+  /// Whether a server would take the properties of the PUBLISH that carries it. [MQTT-3.3.4-6]: only a server names
+  /// subscriptions.
+  var hasEncodableProperties: Bool {
+    properties.isEmpty || properties.isEncodable(in: .packet(.publish)) && properties.subscriptionIdentifier == nil
+  }
+
+  /// Why no PUBLISH can carry it, whatever a server allows; nil: one can. To be asked before a message is kept for later:
+  /// what cannot be written could not be read again either.
+  package var flaw: Session.Rejection? {
+    guard hasEncodableProperties else { return .notEncodable }
+    let size = Publish.size(of: self, .v5)
+    let maximum = UInt32.largestVariableByteInteger
+    return size > Int(maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
+  }
 }

@@ -122,8 +122,9 @@ extension Property {
       throw .protocolError("\(identifier) is 0")
     case (.topicAlias, .twoBytes(0)):
       throw PacketError(.topicAliasInvalid, "topic alias 0")
-    case (.responseTopic, .text(let topic)) where topic.hasWildcard:
-      throw .protocolError("\(place) with a wildcard in its response topic")  // [MQTT-3.3.2-14]
+    case (.responseTopic, .text(let topic)) where !topic.isTopicName:
+      // [MQTT-3.3.2-14], [MQTT-4.7.3-1]
+      throw .protocolError("\(place) with a response topic that is empty or has a wildcard")
     default: break
     }
   }
@@ -158,29 +159,34 @@ extension Property {
     return 1 + size
   }
 
-  /// Whether a receiver would take the value: the lengths fit the wire, and it is none that the specification rules out.
+  /// Whether a receiver would take the value: it is of the identifier's type, its lengths fit the wire, and it is none
+  /// that the specification rules out.
   /// Of a topic alias the session says so itself, with its own words.
   var isEncodable: Bool {
     switch (identifier, value) {
     case (.receiveMaximum, .twoBytes(0)), (.maximumPacketSize, .fourBytes(0)),
       (.subscriptionIdentifier, .variableByteInteger(0)):
       return false
-    case (.responseTopic, .text(let topic)) where topic.hasWildcard: return false
+    case (.responseTopic, .text(let topic)) where !topic.isTopicName: return false
     default: break
     }
     let most = Int(UInt16.max)
-    return switch value {
-    case .text(let value): value.utf8.count <= most && !value.utf8.contains(0)
-    case .binary(let value): value.readableBytes <= most
-    case .pair(let name, let value):
+    return switch (identifier.kind, value) {
+    case (.text, .text(let value)): value.utf8.count <= most && !value.utf8.contains(0)
+    case (.binary, .binary(let value)): value.readableBytes <= most
+    case (.pair, .pair(let name, let value)):
       name.utf8.count <= most && value.utf8.count <= most && !name.utf8.contains(0) && !value.utf8.contains(0)
-    case .variableByteInteger(let value): value <= .largestVariableByteInteger
-    case .byte, .twoBytes, .fourBytes: true
+    case (.variableByteInteger, .variableByteInteger(let value)): value <= .largestVariableByteInteger
+    case (.flag, .byte(let value)): value <= 1
+    case (.twoBytes, .twoBytes), (.fourBytes, .fourBytes): true
+    default: false
     }
   }
 }
 
 extension String {
-  /// Looked for in bytes: Swift joins a `+` to an accent that follows it.
-  fileprivate var hasWildcard: Bool { utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") } }
+  /// Not empty, and no wildcard in it; looked for in bytes, since Swift joins a `+` to an accent that follows it.
+  fileprivate var isTopicName: Bool {
+    !isEmpty && !utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") }
+  }
 }

@@ -104,11 +104,7 @@ extension Session {
   /// What the server has ruled out for this connection ([MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
   /// [MQTT-3.2.2-17]).
   private func rejection(of message: Message) -> Rejection? {
-    // [MQTT-3.3.4-6]: only a server names subscriptions.
-    let properties = message.properties
-    let fits =
-      properties.isEmpty || properties.isEncodable(in: .packet(.publish)) && properties.subscriptionIdentifier == nil
-    guard fits else { return .notEncodable }
+    if !message.hasEncodableProperties { return .notEncodable }
     if let alias = message.properties.topicAlias, version == .v5, alias == 0 || alias > link.limits.topicAliasMaximum {
       return .featureNotSupported(.topicAliasInvalid)
     }

@@ -71,8 +71,13 @@ extension Session {
     for identifier in receivedIdentifiers.sorted() { store(.received(identifier, true), into: &actions) }
   }
 
-  /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over.
+  /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over. What no
+  /// packet can carry is not kept: `publish` refuses it.
   public mutating func keep(_ message: Message, token: Token, into actions: inout [Action]) {
+    guard message.flaw == nil else { return }
+    var message = message
+    // It means something on one connection only.
+    if !message.properties.isEmpty { message.properties.topicAlias = nil }
     _ = storeFirst(
       .message(StoredMessage(token: token, state: .queued, message: message), next: nextIdentifier), into: &actions)
   }
