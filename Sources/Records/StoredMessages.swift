@@ -4,6 +4,8 @@ import MQTTCore
 package struct StoredMessages {
   /// By their tokens, the oldest first.
   package private(set) var messages: [StoredMessage] = []
+  /// Rows that were only queued and have expired: their tokens are to be deleted.
+  package private(set) var expired: [Session.Token] = []
   private var holders: [PacketIdentifier: Int] = [:]
   private let now: Int64
 
@@ -13,7 +15,7 @@ package struct StoredMessages {
   /// The next row, in the order of tokens. One that was only queued and has expired is left out.
   /// - Parameter time: when the message was stored first, in seconds since 1970.
   package mutating func append(_ row: StoredMessage, stored time: Int64) {
-    guard let current = current(row, stored: time) else { return }
+    guard let current = current(row, stored: time) else { return expired.append(row.token) }
     if let identifier = current.state.identifier {
       // An identifier is one message's: the newest has it, and an older one is sent as new.
       if let earlier = holders[identifier] { messages[earlier].state = .queued }

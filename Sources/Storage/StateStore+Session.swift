@@ -7,10 +7,18 @@ import Records
 extension StateStore: SessionStore {
   public func loadSession() throws(StorageError) -> SessionState {
     let now = now()
-    return try perform { database throws(StorageError) in
-      try database.read("read the session") { () throws(StorageError) in
-        try Self.readSession(database, now: now).state
-      }
+    let stored = try perform { database throws(StorageError) in
+      try database.read("read the session") { () throws(StorageError) in try Self.readSession(database, now: now) }
+    }
+    try removeExpired(stored.expired)
+    return stored.state
+  }
+
+  /// Their tokens may be used again: a row that is only left out would stand in for the next message.
+  func removeExpired(_ tokens: [UInt64]) throws(StorageError) {
+    guard !tokens.isEmpty else { return }
+    try write("delete expired messages") { database throws(StorageError) in
+      for token in tokens { try Self.endMessage(token, in: database) }
     }
   }
 
@@ -103,11 +111,12 @@ extension StateStore: SessionStore {
 
   private static func put(_ message: StoredMessage, in database: Database, now: Int64) throws(StorageError) {
     let isReleased = if case .released = message.state { true } else { false }
-    // The time stays that of the first: the message has waited since then.
+    // The time stays that of the first, since when the message has waited, for as long as it says the same.
     try database.run(
       """
       INSERT INTO message (token, identifier, released, packet, stored) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (token) DO UPDATE SET identifier = excluded.identifier, released = excluded.released
+      ON CONFLICT (token) DO UPDATE SET identifier = excluded.identifier, released = excluded.released,
+        packet = excluded.packet, stored = CASE WHEN packet = excluded.packet THEN stored ELSE excluded.stored END
       """,
       .integer(Int64(clamping: message.token)), message.state.identifier.map { .integer(Int64($0.rawValue)) } ?? .null,
       .integer(isReleased ? 1 : 0),
@@ -129,7 +138,7 @@ extension StateStore: SessionStore {
   /// - Parameter now: messages that were queued and have expired by then are left out, and the others' time is shorter.
   static func readSession(
     _ database: Database, now: Int64
-  ) throws(StorageError) -> (state: SessionState, unreadable: Int) {
+  ) throws(StorageError) -> StoredSession {
     var state = SessionState()
     state.owner = try readOwner(database)
     var unreadable = 0
@@ -152,7 +161,14 @@ extension StateStore: SessionStore {
         unreadable += 1
       }
     }
-    return (state, unreadable)
+    return StoredSession(state: state, unreadable: unreadable, expired: messages.expired)
+  }
+
+  /// What was read, and what is to be removed.
+  struct StoredSession {
+    let state: SessionState
+    let unreadable: Int
+    let expired: [UInt64]
   }
 
   /// Takes those rows away, or each start would find them again. What a message was stays beside the session, for people.

@@ -144,6 +144,7 @@ public actor StateStore {
   /// Everything that is needed at start, in one call. The last stop is given out once: it is cleared here, so that a run
   /// that ends without `setLastStop` is an unclean one. When that cannot be written, `writeError` says why.
   public func load() throws(StorageError) -> StoredState {
+    var expired: [UInt64] = []
     var state = try perform { database throws(StorageError) in
       try database.read("read the stored state") { () throws(StorageError) in
         var state = StoredState()
@@ -153,7 +154,8 @@ public actor StateStore {
         state.instances = Set(try Self.readInstances(database))
         state.counts = try Self.readCounts(database)
         state.announcements = try Self.readAnnouncements(database)
-        (state.session, state.unreadable) = try Self.readSession(database, now: now())
+        let session = try Self.readSession(database, now: now())
+        (state.session, state.unreadable, expired) = (session.state, session.unreadable, session.expired)
         state.lastStop = try Self.readLastStop(database)
         return state
       }
@@ -162,6 +164,7 @@ public actor StateStore {
     state.lastWrite = lastWrite
     do throws(StorageError) {
       if state.unreadable > 0 { try removeUnreadable() }
+      try removeExpired(expired)
       if state.lastStop != nil { _ = try takeLastStop() }
     } catch {
       state.writeError = error

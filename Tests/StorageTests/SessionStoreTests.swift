@@ -87,6 +87,38 @@ struct SessionStoreTests {
     await store.close()
   }
 
+  @Test("a message that expired while no process ran is gone, and its token is another one's: never the old for the new")
+  func expiredIsDeleted() async throws {
+    var store = try await StateStore.open(folder: folder.path, now: { 1_700_001_000 })
+    try await store.apply([.message(message(1, .queued, expiry: 1), next: identifier(2))])
+    await store.close()
+    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_002 })
+    #expect(try await store.loadSession().messages.isEmpty)
+    var fresh = try message(1, .queued)
+    fresh.message.payload = ByteBuffer(string: "new")
+    try await store.apply([.message(fresh, next: identifier(2))])
+    await store.close()
+    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_003 })
+    #expect(try await store.loadSession().messages == [fresh])
+    await store.close()
+  }
+
+  @Test("everything that was expired when the agent started is deleted too")
+  func expiredIsDeletedAtStart() async throws {
+    var store = try await StateStore.open(folder: folder.path, now: { 1_700_001_000 })
+    try await store.apply([
+      .message(message(1, .queued, expiry: 1), next: identifier(2)), .message(message(2, .queued), next: identifier(2)),
+    ])
+    await store.close()
+    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_002 })
+    #expect(try await store.load().session.messages.map(\.token) == [2])
+    let left = try await store.perform { database throws(StorageError) in
+      try database.query("SELECT token FROM message") { $0.integer(0) }
+    }
+    #expect(left == [2])
+    await store.close()
+  }
+
   @Test("all changes of one call are stored or none")
   func atomic() async throws {
     let store = try await StateStore.open(folder: folder.path)

@@ -40,10 +40,10 @@ extension StoreModel.Session {
     case .message(let message, let next):
       nextIdentifier = next
       rows.put(message.token) { row, token in
-        // What the message says, and since when it waits, stays as it came first.
+        // Since when it waits stays as it came first, for as long as it says the same.
+        let since = row.flatMap { $0.message.message == message.message ? $0.stored : nil }
         row = Row(
-          message: StoredMessage(token: token, state: message.state, message: row?.message.message ?? message.message),
-          stored: row?.stored ?? now)
+          message: StoredMessage(token: token, state: message.state, message: message.message), stored: since ?? now)
       }
     case .ended(let token): rows.remove(token)
     case .held(let identifier, let isHeld):
@@ -67,6 +67,7 @@ extension StoreModel.Session {
     }
     var messages = StoredMessages(now: now)
     for row in rows.elements { messages.append(row.message, stored: row.stored) }
+    for token in messages.expired { rows.remove(token) }
     var state = SessionState()
     state.owner = owner
     state.messages = messages.messages
