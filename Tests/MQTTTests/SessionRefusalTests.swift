@@ -128,6 +128,41 @@ struct SessionRefusalTests {
     #expect(publish.message == .numbered(1, .atLeastOnce) && !publish.duplicate)
   }
 
+  @Test("a PUBREC that refuses a message nobody knows is not answered: only below 0x80 is PUBREL due [MQTT-4.3.3-4]")
+  func refusalOfNothing() {
+    var harness = SessionHarness.connected()
+    #expect(harness.receive(.pubrec(Acknowledgement(77, reasonCode: .quotaExceeded))) == [])
+    #expect(
+      harness.receive(.pubrec(Acknowledgement(77))).sent
+        == [.pubrel(Acknowledgement(77, reasonCode: .packetIdentifierNotFound))])
+  }
+
+  @Test("with Receive Maximum 1 a refused message blocks nothing else, and is sent again [MQTT-4.4.0-2]")
+  func passesAtReceiveMaximumOne() throws {
+    var harness = SessionHarness.connected(granted: Properties { $0.receiveMaximum = 1 })
+    _ = try harness.publish(1, .atLeastOnce)
+    #expect(harness.session.room == 0)
+    _ = harness.receive(puback(1, .quotaExceeded))
+    #expect(harness.session.room == 1 && harness.session.heldCount == 1)
+    let second = try harness.publish(2, .atLeastOnce)
+    #expect(second.sent == [.numbered(2, .atLeastOnce, 2)])
+    #expect(harness.tick(after: .seconds(1)).sent == [], "there is no place for it")
+    #expect(harness.receive(puback(2)).sent == [.numbered(1, .atLeastOnce, 1)], "now there is")
+  }
+
+  @Test("what was tried before the server lost its session counts: five tries in all")
+  func triesOutliveTheSession() throws {
+    var harness = SessionHarness.connected()
+    _ = try harness.publish(1, .atLeastOnce)
+    for _ in 1...4 {
+      let actions = harness.receive(puback(harness.session.oldestIdentifier ?? 1, .quotaExceeded))
+      #expect(actions.settled.isEmpty)
+      #expect(harness.reconnect(sessionPresent: false).sent.count == 1)
+    }
+    let end = harness.receive(puback(harness.session.oldestIdentifier ?? 1, .quotaExceeded))
+    #expect(end.settled == [1: .refused(.quotaExceeded)])
+  }
+
   @Test("requests without an answer are given back when the connection ends [behaviour 13] [behaviour 14]")
   func unanswered() throws {
     var harness = SessionHarness.connected()
@@ -166,4 +201,8 @@ struct SessionForeignPacketTests {
     let actions = harness.perform { $0.received(error, into: &$1) }
     #expect(actions.sent == [.disconnect(Disconnect(reasonCode: .protocolError))])
   }
+}
+
+extension Session {
+  fileprivate var oldestIdentifier: PacketIdentifier? { outgoing.oldest?.identifier }
 }

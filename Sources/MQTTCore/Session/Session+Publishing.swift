@@ -233,7 +233,9 @@ extension Session {
   mutating func receiveReceived(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
     let identifier = answer.packetIdentifier
     guard let entry = sent(identifier) else {
-      // The server waits for a PUBREL; without one it would never free the identifier (§4.3.3).
+      // A refusal has ended it ([MQTT-4.3.3-4]); else the server waits for a PUBREL, without which it would never free
+      // the identifier.
+      guard !answer.reasonCode.isError else { return }
       send(
         .pubrel(Acknowledgement(identifier, reasonCode: .packetIdentifierNotFound)), at: now, into: &actions)
       return
