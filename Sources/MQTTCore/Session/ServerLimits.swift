@@ -42,7 +42,9 @@ public struct ServerLimits: Sendable, Hashable {
     // 3.1.1 has no expiry: a session that is not clean stays until somebody removes it (§3.1.2.4).
     let asked = version == .v5 ? connect.properties.sessionExpiryInterval ?? 0 : (connect.cleanStart ? 0 : .max)
     sessionExpiry = properties.sessionExpiryInterval ?? asked
-    clientIdentifier = properties.assignedClientIdentifier ?? connect.clientIdentifier
+    // Only a client without a name is given one ([MQTT-3.2.2-16]); the session stays the one that was asked for.
+    let assigned = connect.clientIdentifier.isEmpty ? properties.assignedClientIdentifier : nil
+    clientIdentifier = assigned ?? connect.clientIdentifier
     responseInformation = properties.responseInformation
     serverReference = properties.serverReference
   }

@@ -270,6 +270,16 @@ import Testing
     #expect(harness.ask(connect).connect?.clientIdentifier == "given")
   }
 
+  @Test("a name that the server gives though one was there is not taken, and the session stays this client's")
+  func unaskedAssignment() {
+    var harness = Harness.connected(
+      Harness.settings(), Properties { $0.assignedClientIdentifier = "given" })
+    #expect(harness.link.owner?.clientIdentifier == "c")
+    harness.lose()
+    #expect(harness.ask().connect?.clientIdentifier == "c")
+    #expect(harness.connack(sessionPresent: true).isConnected, "it is the session of c")
+  }
+
   @Test("determined: the same events bring the same effects, though the values lie elsewhere")
   func isDetermined() throws {
     func life() throws -> [String] {
