@@ -24,7 +24,7 @@ struct SessionAuthenticationTests {
 
   private func answer(_ harness: inout SessionHarness, _ data: String) -> [Session.Action] {
     let now = harness.now
-    return harness.perform { $0.authenticate(ByteBuffer(string: data), at: now, into: &$1) }
+    return harness.perform { try? $0.authenticate(ByteBuffer(string: data), at: now, into: &$1) }
   }
 
   @Test(
@@ -140,6 +140,35 @@ struct SessionAuthenticationTests {
     #expect(throws: Session.Rejection.self) {
       var actions: [Session.Action] = []
       try harness.session.reauthenticate(ByteBuffer(repeating: 0, count: 20), at: harness.now, into: &actions)
+    }
+  }
+
+  @Test("data that no packet can carry is not sent, and the process lives [MQTT-3.2.2-15]", arguments: [true, false])
+  func notEncodable(isLong: Bool) {
+    var harness = SessionHarness.connected(asking: Self.asking, granted: isLong ? Self.asking : Self.narrow)
+    var actions: [Session.Action] = []
+    let data = ByteBuffer(repeating: 0, count: isLong ? 65_536 : 20)
+    #expect(throws: Session.Rejection.self) {
+      try harness.session.reauthenticate(data, at: harness.now, into: &actions)
+    }
+    #expect(actions == [])
+  }
+
+  @Test("an answer to a challenge that cannot be sent ends the connection, with its reason", arguments: [true, false])
+  func answerNotEncodable(isLong: Bool) {
+    let granted = isLong ? Self.asking : Self.narrow
+    var harness = LinkHarness()
+    harness.handle(.start)
+    harness.agree(granted, LinkHarness.connect { $0.properties.authenticationMethod = "M" })
+    let now = harness.now
+    _ = try? harness.turn { try $0.reauthenticate(nil, at: now, into: &$1) }
+    _ = harness.receive(auth(.continueAuthentication))
+    let data = ByteBuffer(repeating: 0, count: isLong ? 65_536 : 20)
+    let effects = harness.handle(.authenticate(harness.number, data))
+    #expect(effects.sent.allSatisfy { $0.type != .auth } && effects.closings == [.atOnce])
+    guard case .authentication? = harness.closed().losses.first?.loss else {
+      Issue.record("it goes on")
+      return
     }
   }
 

@@ -186,7 +186,9 @@ public struct Link: Sendable {
     case .connectPacket(let number, let packet): connect(packet, number, at: now, into: &effects)
     case .authenticate(let number, let data):
       guard isListening, attempt.number == number else { return }
-      session.authenticate(data, at: now, into: &effects.actions)
+      do throws(Session.Rejection) { try session.authenticate(data, at: now, into: &effects.actions) } catch {
+        return cut(.authentication("\(error)"), into: &effects)
+      }
       carryOut(at: now, into: &effects)
     case .malformed(let number, let error): malformed(error, number, at: now, into: &effects)
     case .failed(let number, let loss): failed(loss, number, at: now, into: &effects)

@@ -4,11 +4,15 @@ import NIOCore
 /// Enhanced authentication (MQTT 5.0 §4.12): a conversation in AUTH packets, before CONNACK or, started by this side,
 /// at any time after it. The method is the one that CONNECT named; without one, no AUTH may come ([MQTT-4.12.0-6]).
 extension Session {
-  /// The answer to a `challenge`.
-  public mutating func authenticate(_ data: ByteBuffer?, at now: Instant, into actions: inout [Action]) {
+  /// The answer to a `challenge`. What cannot be sent leaves the challenge open: the caller ends the connection.
+  public mutating func authenticate(
+    _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
+  ) throws(Rejection) {
     guard let method = authenticationMethod, isChallenged else { return }
+    let packet = auth(.continueAuthentication, method, data)
+    if let rejection = rejection(of: packet) { throw rejection }
     isChallenged = false
-    sendAuth(.continueAuthentication, method, data, at: now, into: &actions)
+    send(.auth(packet), at: now, into: &actions)
   }
 
   /// Authenticates again on a connection that is up (§4.12.1); it ends with `authenticated`.
@@ -19,11 +23,19 @@ extension Session {
     guard let method = link.authenticationMethod, !isReauthenticating else {
       throw .featureNotSupported(.badAuthenticationMethod)
     }
-    var bytes = ByteBuffer()
-    auth(.reauthenticate, method, data).encode(into: &bytes, version)
-    if let rejection = rejection(ofBytes: bytes.readableBytes) { throw rejection }  // [MQTT-3.2.2-15]
+    let packet = auth(.reauthenticate, method, data)
+    if let rejection = rejection(of: packet) { throw rejection }
     link.isReauthenticating = true
-    sendAuth(.reauthenticate, method, data, at: now, into: &actions)
+    send(.auth(packet), at: now, into: &actions)
+  }
+
+  /// [MQTT-3.2.2-15]; how much the server takes it says in CONNACK.
+  private func rejection(of auth: Auth) -> Rejection? {
+    guard auth.properties.isEncodable(in: .packet(.auth)) else { return .notEncodable }
+    guard isConnected else { return nil }
+    var bytes = ByteBuffer()
+    auth.encode(into: &bytes, version)
+    return rejection(ofBytes: bytes.readableBytes)
   }
 
   mutating func receive(_ auth: Auth, into actions: inout [Action]) {
@@ -57,12 +69,6 @@ extension Session {
     case .connected: link.authenticationMethod
     case .connecting, .disconnected, .closing: nil
     }
-  }
-
-  private mutating func sendAuth(
-    _ code: ReasonCode, _ method: String, _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
-  ) {
-    send(.auth(auth(code, method, data)), at: now, into: &actions)
   }
 
   private func auth(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) -> Auth {
