@@ -16,7 +16,7 @@ public enum PublishResult: Sendable, Hashable {
 public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// QoS 0, and the connection is away (see `MQTTClient.Configuration.queuesAtMostOnce`).
   case notConnected
-  /// Its Message Expiry Interval passed while it waited; it was not sent.
+  /// Its Message Expiry Interval passed while it waited, or while the server had no place for it or lost its session.
   case expired
   /// The task was cancelled. A message that had not been sent never will be; one that had been goes its way, and its
   /// outcome is not told.
@@ -33,7 +33,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notConnected: "not published: not connected, and QoS 0 does not wait"
-    case .expired: "not published: its expiry interval passed while it waited for a connection"
+    case .expired: "not published: its expiry interval passed while it waited"
     case .cancelled: "cancelled"
     case .notStored: "not published: not connected, and the store cannot be written"
     case .refused(let code): "the server refused the message: \(code)"

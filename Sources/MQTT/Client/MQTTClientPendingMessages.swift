@@ -227,6 +227,7 @@ struct PendingMessages: Sendable {
       case .delivered: .success(qos == .atMostOnce ? .handedOver : .acknowledged)
       case .refused(let code): .failure(.refused(code))
       case .abandoned: .failure(.notConnected)
+      case .rejected(.expired): .failure(.expired)
       case .rejected(let rejection): .failure(.rejected(rejection))
       }
     return .init(token: token, result: result)
@@ -245,17 +246,5 @@ struct PendingMessages: Sendable {
     guard order.count > 2 * waiting.count + 16 || waiting.isEmpty else { return }
     order.removeAll { waiting[$0] == nil }
     if waiting.isEmpty { nextExpiry = nil }
-  }
-}
-
-extension Message {
-  /// After so much waiting: the expiry interval is shorter by the whole seconds of it ([MQTT-3.3.2-6] says so of
-  /// servers).
-  fileprivate func aged(by waited: Duration) -> Message {
-    guard let interval = properties.messageExpiryInterval else { return self }
-    var message = self
-    let seconds = UInt32(clamping: waited.components.seconds)
-    message.properties.messageExpiryInterval = interval > seconds ? interval - seconds : 1
-    return message
   }
 }

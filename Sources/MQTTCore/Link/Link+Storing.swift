@@ -37,7 +37,7 @@ extension Link {
     queueChanges(at: now)
     storeQueue.storeHasNothing(at: now)
     if let owner { store(.owner(owner), nil, at: now, into: &effects) }
-    session.storeAll(into: &effects.actions)
+    session.storeAll(at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 

@@ -165,7 +165,10 @@ public struct Link: Sendable {
       if isCurrent(number), attempt.ending == nil { self.isWritable = isWritable }
     case .tick: tick(at: now, into: &effects)
 
-    case .start: if phase == .idle { begin(at: now, into: &effects) }
+    case .start:
+      guard phase == .idle else { return }
+      session.start(at: now)
+      begin(at: now, into: &effects)
     case .disconnect(let code, let limit): disconnect(code, within: limit, at: now, into: &effects)
     case .abort: abort(into: &effects)
     case .retryNow: retryNow(at: now, into: &effects)

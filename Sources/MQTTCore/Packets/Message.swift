@@ -1,3 +1,4 @@
+import Instants
 import NIOCore
 
 /// An application message (MQTT 5.0 §3.3): what is published, delivered, or left as a will.
@@ -19,6 +20,31 @@ public struct Message: Sendable, Hashable {
     self.qos = qos
     self.retain = retain
     self.properties = properties
+  }
+
+  /// When its Message Expiry Interval has passed, counted from now; nil: it has none.
+  func expiry(from now: BootClock.Instant) -> BootClock.Instant? {
+    guard !properties.isEmpty, let interval = properties.messageExpiryInterval else { return nil }
+    return now + .seconds(Int64(interval))
+  }
+
+  /// With what is left of its time, a second at least: what has been sent may be with the server, and goes on.
+  func expiring(at expiry: BootClock.Instant?, _ now: BootClock.Instant) -> Message {
+    guard let expiry else { return self }
+    var message = self
+    let (seconds, rest) = max(0, expiry.nanoseconds - now.nanoseconds).quotientAndRemainder(dividingBy: 1_000_000_000)
+    message.properties.messageExpiryInterval = UInt32(clamping: max(1, seconds + (rest > 0 ? 1 : 0)))
+    return message
+  }
+
+  /// After so much waiting: the expiry interval is shorter by the whole seconds of it ([MQTT-3.3.2-6] says so of
+  /// servers).
+  package func aged(by waited: Duration) -> Message {
+    guard !properties.isEmpty, let interval = properties.messageExpiryInterval else { return self }
+    var message = self
+    let seconds = UInt32(clamping: waited.components.seconds)
+    message.properties.messageExpiryInterval = interval > seconds ? interval - seconds : 1
+    return message
   }
 
   /// Whether a server would take the properties of the PUBLISH that carries it. [MQTT-3.3.4-6]: only a server names

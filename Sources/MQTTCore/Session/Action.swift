@@ -71,6 +71,8 @@ extension Session {
     case retainNotSupported
     case featureNotSupported(ReasonCode)
     case notEncodable
+    /// Its Message Expiry Interval has passed.
+    case expired
     /// The server closed the connection on it each time: see `Session.setOldestAside`.
     case setAside
 
@@ -83,6 +85,7 @@ extension Session {
       case .retainNotSupported: "the server keeps no retained messages"
       case .featureNotSupported(let code): "the server says: \(code)"
       case .notEncodable: "a text or a property of it is none that this packet can carry"
+      case .expired: "its expiry interval has passed"
       case .setAside: "the server closed the connection each time it was sent"
       }
     }

@@ -15,17 +15,32 @@ struct OutgoingMessages: Sendable {
     var ticket: Session.StoreTicket?
     /// How often the server had no place for it.
     fileprivate(set) var refusals = 0
+    /// When its Message Expiry Interval has passed; nil: it has none, or a session that was restored has not begun.
+    fileprivate(set) var expiry: Session.Instant?
     /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
     fileprivate(set) var order: UInt64 = 0
 
-    init(_ message: Message, token: Session.Token?, transient: Bool = false, state: State = .waiting) {
+    init(
+      _ message: Message, token: Session.Token?, transient: Bool = false, state: State = .waiting,
+      expiry: Session.Instant? = nil
+    ) {
       self.message = message
       self.token = token
       self.transient = transient
       self.state = state
+      self.expiry = expiry
       // What is further than that was taken out of a store.
       ticket = state == .waiting ? nil : 0
     }
+
+    /// The same message in a session that knows nothing of it: its time and its tries go on counting.
+    func begunAnew() -> Entry {
+      var entry = Entry(message, token: token, expiry: expiry)
+      entry.refusals = refusals
+      return entry
+    }
+
+    func isExpired(at now: Session.Instant) -> Bool { expiry.map { $0 <= now } ?? false }
   }
 
   private var entries: [PacketIdentifier: Entry] = [:]
@@ -59,8 +74,9 @@ struct OutgoingMessages: Sendable {
   /// - Returns: what was inserted.
   mutating func renew(_ identifier: PacketIdentifier, as message: Message, _ fresh: PacketIdentifier) -> Entry? {
     guard var old = remove(identifier) else { return nil }
-    var renewed = Entry(message, token: old.token, transient: old.transient)
+    var renewed = Entry(message, token: old.token, transient: old.transient, expiry: old.expiry)
     renewed.order = old.order
+    renewed.refusals = old.refusals
     place(renewed, fresh)
     if old.message.qos == .exactlyOnce, old.state == .published, fresh != identifier {
       old.token = nil
@@ -79,6 +95,13 @@ struct OutgoingMessages: Sendable {
   /// The message's course has come this far.
   mutating func advance(_ identifier: PacketIdentifier, to state: Entry.State) {
     if let index = entries.index(forKey: identifier) { entries.values[index].state = state }
+  }
+
+  /// Those whose time is not counted yet, begin now.
+  mutating func countExpiry(from now: Session.Instant) {
+    for index in entries.values.indices where entries.values[index].expiry == nil {
+      entries.values[index].expiry = entries.values[index].message.expiry(from: now)
+    }
   }
 
   /// The server has no place for it now; how often that was so.

@@ -54,7 +54,9 @@ extension Session {
       transient
       ? min(freePlaces(message.qos, transient: true), 2 * inFlightLimit - outgoing.count) : room(for: message.qos)
     guard free > 0, let identifier = takeIdentifier() else { throw .noRoom }
-    begin(.init(message, token: token, transient: transient), identifier, at: now, into: &actions)
+    begin(
+      .init(message, token: token, transient: transient, expiry: message.expiry(from: now)), identifier, at: now,
+      into: &actions)
   }
 
   /// A new message is sent under its identifier, or waits for the store first.
@@ -84,10 +86,20 @@ extension Session {
     guard entry.state != .released else {
       return send(.pubrel(Acknowledgement(identifier)), at: now, into: &actions)
     }
+    if dropExpired(entry, identifier, at: now, into: &actions) { return }
     outgoing.advance(identifier, to: .published)
+    let message = entry.message.expiring(at: entry.expiry, now)
     send(
-      Publish(entry.message, packetIdentifier: identifier, duplicate: entry.state == .published), at: now,
-      into: &actions)
+      Publish(message, packetIdentifier: identifier, duplicate: entry.state == .published), at: now, into: &actions)
+  }
+
+  /// A message whose time is over is not sent for the first time. One that was may be with the server: it is sent again.
+  private mutating func dropExpired(
+    _ entry: OutgoingMessages.Entry, _ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]
+  ) -> Bool {
+    guard entry.state == .waiting, entry.isExpired(at: now) else { return false }
+    giveUp(identifier, .rejected(.expired), into: &actions)
+    return true
   }
 
   /// Sends a PUBLISH, its topic as a number where that is shorter.
@@ -150,19 +162,22 @@ extension Session {
   /// With a session that is still there: everything under way again, under its identifier ([MQTT-4.4.0-1]). Without:
   /// as new messages, and what was received is forgotten.
   mutating func resume(sessionPresent: Bool, at now: Instant, into actions: inout [Action]) {
-    if !sessionPresent { beginAnew(into: &actions) }
+    outgoing.countExpiry(from: now)
+    if !sessionPresent { beginAnew(at: now, into: &actions) }
     link.resends = outgoing.row
     sendAgain(at: now, into: &actions)
   }
 
-  private mutating func beginAnew(into actions: inout [Action]) {
+  private mutating func beginAnew(at now: Instant, into actions: inout [Action]) {
     if !receivedIdentifiers.isEmpty || outgoing.count > 0 {
       receivedTicket = storeFirst(.begunAnew, into: &actions)
     }
     receivedIdentifiers.removeAll()
     for entry in outgoing.removeAll() {
       guard let token = entry.token, let identifier = takeIdentifier() else { continue }
-      outgoing.insert(.init(entry.message, token: token), identifier)
+      let fresh = entry.begunAnew()
+      outgoing.insert(fresh, identifier)
+      if dropExpired(fresh, identifier, at: now, into: &actions) { continue }
       store(
         .message(StoredMessage(token: token, state: .queued, message: entry.message), next: nextIdentifier),
         into: &actions)
@@ -175,6 +190,7 @@ extension Session {
       link.resends.popOldest()
       let identifier = oldest.identifier
       guard let entry = outgoing[identifier] else { continue }
+      if dropExpired(entry, identifier, at: now, into: &actions) { continue }
       if entry.state != .released { adapt(entry, identifier, at: now, into: &actions) }
       // What begins its course anew has a turn of its own.
       if outgoing[identifier].map({ link.resends.contains($0) }) ?? false { continue }
@@ -188,12 +204,13 @@ extension Session {
   private mutating func adapt(
     _ entry: OutgoingMessages.Entry, _ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]
   ) {
-    let message = entry.message.adapted(to: link.limits)
+    var message = entry.message.adapted(to: link.limits)
     if let rejection = rejection(of: message) { return giveUp(identifier, .rejected(rejection), into: &actions) }
-    guard message.qos != entry.message.qos else {
-      if message.retain != entry.message.retain { outgoing.replace(identifier, message) }
-      return
-    }
+    guard message != entry.message else { return }
+    message = message.expiring(at: entry.expiry, now)
+    guard message.qos != entry.message.qos else { return outgoing.replace(identifier, message) }
+    // Another message, which the server has not seen.
+    if entry.isExpired(at: now) { return giveUp(identifier, .rejected(.expired), into: &actions) }
     guard message.qos != .atMostOnce else {
       send(Publish(message), at: now, into: &actions)
       return giveUp(identifier, .delivered, into: &actions)

@@ -56,14 +56,14 @@ extension Session {
   }
 
   /// Everything that a store is to know of the session, for one that knows nothing of it: its file was begun anew.
-  public mutating func storeAll(into actions: inout [Action]) {
+  public mutating func storeAll(at now: Instant, into actions: inout [Action]) {
     guard isStored else { return }
     store(.begunAnew, into: &actions)
     for (identifier, entry) in outgoing.inOrder where entry.ticket != nil {
       if let token = entry.token, !entry.transient {
         let state: StoredMessage.State = entry.state == .released ? .released(identifier) : .published(identifier)
-        let stored = StoredMessage(token: token, state: state, message: entry.message)
-        store(.message(stored, next: nextIdentifier), into: &actions)
+        let message = entry.message.expiring(at: entry.expiry, now)
+        store(.message(StoredMessage(token: token, state: state, message: message), next: nextIdentifier), into: &actions)
       } else if entry.message.qos == .exactlyOnce {
         store(.held(identifier, true), into: &actions)
       }

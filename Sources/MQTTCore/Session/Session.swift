@@ -156,6 +156,9 @@ public struct Session: Sendable {
 
   // MARK: A connection's life
 
+  /// What an earlier process left goes on from now: its messages' time counts, with or without a connection.
+  public mutating func start(at now: Instant) { outgoing.countExpiry(from: now) }
+
   /// The transport is there: sends CONNECT.
   ///
   /// - Parameter isVisit: the connection is left again at once, so nothing of the session is sent on it.

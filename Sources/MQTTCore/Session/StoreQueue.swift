@@ -198,7 +198,7 @@ struct StoreQueue: Sendable {
     isUrgent = false
     writing = Writing(changes: taken, ticket: ticket)
     answerDue = now + Self.patience
-    return Self.list(taken)
+    return Self.list(taken, at: now)
   }
 
   /// Nothing is to be written, and nothing is being written.
@@ -255,12 +255,18 @@ struct StoreQueue: Sendable {
   }
 
   /// In an order that follows from the changes alone, which that of a dictionary does not.
-  private static func list(_ changes: Changes) -> [SessionChange] {
+  private static func list(_ changes: Changes, at now: Instant) -> [SessionChange] {
     var list: [SessionChange] = []
     if let owner = changes.owner { list.append(.owner(owner)) }
     if changes.isBegunAnew { list.append(.begunAnew) }
     for (token, message) in changes.messages.sorted(by: { $0.key < $1.key }) {
-      list.append(message.stored.map { .message($0, next: changes.next ?? .first) } ?? .ended(token))
+      guard var stored = message.stored else {
+        list.append(.ended(token))
+        continue
+      }
+      // The store counts from when it has it.
+      stored.message = stored.message.aged(by: message.since.duration(to: now))
+      list.append(.message(stored, next: changes.next ?? .first))
     }
     for (identifier, isHeld) in changes.held.sorted(by: { $0.key < $1.key }) {
       list.append(.held(identifier, isHeld))
