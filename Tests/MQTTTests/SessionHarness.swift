@@ -22,6 +22,7 @@ struct SessionHarness {
   init(_ version: ProtocolVersion = .v5, restoring state: SessionState, inFlightLimit: Int = 100) {
     self.version = version
     session = Session(restoring: state, inFlightLimit: inFlightLimit, isResumable: true)
+    session.start(at: now)
   }
 
   /// A session that is connected.

@@ -233,7 +233,7 @@ import Testing
     _ = harness.receive(Answers.pubrec(2))
     harness.session.receivedIdentifiers = [9]
     var actions: [Session.Action] = []
-    harness.session.storeAll(into: &actions)
+    harness.session.storeAll(at: harness.now, into: &actions)
     var state = Self.state()
     for (change, _) in actions.stored { state.apply(change) }
     #expect(

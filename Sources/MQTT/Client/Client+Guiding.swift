@@ -99,6 +99,7 @@ extension Client.Configuration {
     link.followsServerReferences = followsServerReferences
     link.maximumPacketSize = maximumPacketSize
     link.inFlightLimit = inFlightLimit
+    link.keepsPlace = keepsPlace
     link.acceptsAtOnce = acceptsAtOnce
     link.believesAnySession = believesAnySession
     link.isStored = store != nil

@@ -66,6 +66,9 @@ extension Client {
     public var maximumPacketSize = 1 << 20
     /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
     public var inFlightLimit = 100
+    /// A place of the server's Receive Maximum is kept for transient messages (`Client.publish`); false where none are
+    /// ever sent, which leaves all of it to the others.
+    public var keepsPlace = true
     /// Messages are accepted when the delegate returns; false: when `Client.accept` says so, and a message that never
     /// is comes again on the next connection.
     public var acceptsAtOnce = true

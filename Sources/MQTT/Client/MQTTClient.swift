@@ -65,6 +65,7 @@ public actor MQTTClient: Service {
   ) {
     var configuration = configuration
     configuration.connection.acceptsAtOnce = configuration.acknowledges == .onArrival
+    configuration.connection.keepsPlace = false
     self.configuration = configuration
     self.eventLoop = eventLoop
     self.logger = logger

@@ -67,6 +67,7 @@ extension Link {
     settings.isStored = self.settings.isStored
     settings.storeDelay = self.settings.storeDelay
     settings.inFlightLimit = self.settings.inFlightLimit
+    settings.keepsPlace = self.settings.keepsPlace
     self.settings = settings
     schedule = ReconnectSchedule(settings.reconnect, servers: settings.servers.count)
     if isConnected { schedule.connected(at: now) }

@@ -103,6 +103,7 @@ public struct Link: Sendable {
     session = Session(
       restoring: state, inFlightLimit: settings.inFlightLimit,
       isResumable: state.owner?.isTrusted ?? settings.believesAnySession, isStored: settings.isStored)
+    session.keepsPlace = settings.keepsPlace
     storeQueue = StoreQueue(delay: settings.storeDelay, state: state)
     owner = state.owner
     schedule = ReconnectSchedule(settings.reconnect, servers: settings.servers.count)

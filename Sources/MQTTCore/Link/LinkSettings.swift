@@ -16,6 +16,9 @@ extension Link {
     public var maximumPacketSize = 1 << 20
     /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
     public var inFlightLimit = 100
+    /// A place of the server's Receive Maximum is kept for transient messages; false where none are ever sent, which
+    /// leaves all of it to the others. It belongs to the session.
+    public var keepsPlace = true
     /// Messages are accepted as they come; false: when `Link.accept` says so.
     public var acceptsAtOnce = true
     /// "Session present" is believed whoever's session it is; otherwise only of the owner that the state names, and of

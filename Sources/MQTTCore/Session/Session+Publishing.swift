@@ -3,8 +3,8 @@ import Instants
 /// The sender's half of the delivery protocols (MQTT 5.0 §4.3), and what is sent again after a reconnect (§4.4).
 extension Session {
   /// How many more messages of QoS 1 and 2 may be under way ([MQTT-3.3.4-7]: never more than the Receive Maximum). One
-  /// place is kept for messages that may not wait, where the server grants more than one; they may also go beyond the
-  /// session's own limit, which is there for those that wait elsewhere.
+  /// place is kept for messages that may not wait (`keepsPlace`), where the server grants more than one; they may also go
+  /// beyond the session's own limit, which is there for those that wait elsewhere.
   private func freePlaces(_ qos: QoS, transient: Bool) -> Int {
     let waiting = link.resends.count + link.holds.count
     if isCautious, !transient { return outgoing.count == waiting ? 1 : 0 }
@@ -18,7 +18,7 @@ extension Session {
   }
 
   private func freePlaces(of window: Int, _ underWay: Int, _ transient: Bool) -> Int {
-    window - (transient || window == 1 ? 0 : 1) - underWay
+    window - (transient || window == 1 || !keepsPlace ? 0 : 1) - underWay
   }
 
   /// How many more messages of this QoS `publish` takes. Nothing new that may wait goes out before everything old has

@@ -103,6 +103,8 @@ public struct Session: Sendable {
   /// A server of 3.1.1 cannot say how many messages it takes at once. mosquitto takes so many of QoS 2 where its
   /// `max_inflight_messages` is not set, and drops those beyond that it has answered with PUBREC: measured, 20 of 40.
   static let exactlyOnceLimit = 20
+  /// A place of the server's window is kept for messages that may not wait; false where none of those are ever sent.
+  public var keepsPlace = true
   /// Messages go one at a time, so that what a server closes on can be told: set it while there is no connection.
   public var isCautious = false
   /// Whether "session present" may be believed: this side knows what state it left on that server.
