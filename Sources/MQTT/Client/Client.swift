@@ -205,7 +205,8 @@ public actor Client {
     isEndingTurn = true
     defer { isEndingTurn = false }
     carrier.flush()
-    if asksForMore, room > 0 {
+    // Also where the window is full: QoS 0 needs none.
+    if asksForMore, link.isConnected, link.takesBytes {
       delegate?.client(self, did: .ready)
       carrier.flush()
     }

@@ -24,7 +24,8 @@ extension Client {
     case storing((any Error)?)
     /// These messages are in the store: they are not lost with the process.
     case stored([Session.Token])
-    /// There is room for more messages. Comes at the end of each turn of the event loop in which that is so.
+    /// The transport takes more; how much of QoS 1 and 2 `Client.room(for:)` says. Comes at the end of each turn of the
+    /// event loop in which that is so.
     case ready
     /// The connection, or an attempt at one, is over; nil: no other attempt follows.
     case lost(ConnectionLoss, retryAfter: Duration?)
