@@ -43,6 +43,7 @@ extension Client {
 
   /// Messages of QoS 1 and 2 that are taken now, and whether the transport takes more bytes without piling them up.
   var capacity: (room: Int, exactlyOnceRoom: Int, isWritable: Bool) {
-    (room, room(for: .exactlyOnce), link.takesBytes)
+    // Not while a connection closes: QoS 0 that may wait goes by the next one.
+    (room, room(for: .exactlyOnce), link.isConnected && link.takesBytes)
   }
 }
