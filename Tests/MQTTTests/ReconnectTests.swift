@@ -47,6 +47,7 @@ struct ReconnectTests {
       case .connected: told.append("connected")
       case .lost: told.append("lost")
       case .storing: told.append("storing")
+      case .unpublished: told.append("unpublished")
       case .ended: told.append("ended")
       }
       if told.count == 20 { break }

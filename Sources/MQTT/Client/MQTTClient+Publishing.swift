@@ -42,7 +42,10 @@ extension MQTTClient {
 
   func stored(_ tokens: [Session.Token]) {
     // It is still sent; only nobody has to wait for that.
-    for token in tokens { publishers.removeValue(forKey: token)?.resume(returning: .success(.stored)) }
+    for token in tokens {
+      pending.callerIsGone(token)
+      publishers.removeValue(forKey: token)?.resume(returning: .success(.stored))
+    }
   }
 
   /// While the store fails only an acknowledgement makes a message safe.
@@ -80,9 +83,12 @@ extension MQTTClient {
       {
       case .send(let token, let message):
         if message.qos == .atMostOnce { bytesThisTurn += message.payload.readableBytes + 64 }
-        if let rejection = client.assumeIsolated({ $0.send(message, token: token) }) {
-          settled(token, .rejected(rejection))
+        let rejection = client.assumeIsolated { $0.send(message, token: token) }
+        // The session ends in the store what it has begun: not this.
+        if configuration.connection.store != nil, rejection != nil || message.qos == .atMostOnce {
+          client.assumeIsolated { $0.forget(token) }
         }
+        if let rejection { settled(token, .rejected(rejection)) }
       case .complete(let completion): end(completion)
       case .nothing: return
       }
@@ -94,7 +100,12 @@ extension MQTTClient {
   }
 
   func complete(_ completion: PendingMessages.Completion) {
-    publishers.removeValue(forKey: completion.token)?.resume(returning: completion.result)
+    if let publisher = publishers.removeValue(forKey: completion.token) {
+      publisher.resume(returning: completion.result)
+    } else if let message = completion.alone, case .failure(let error) = completion.result {
+      unpublished += 1
+      broadcast.send(.unpublished(message, error))
+    }
     if pending.isEmpty { endDrain() }
   }
 

@@ -49,6 +49,7 @@ public actor MQTTClient: Service {
   var bytesThisTurn = 0
   private var lastToken: Session.Token = 0
   var unrouted: UInt64 = 0
+  var unpublished: UInt64 = 0
 
   var publishers: [Session.Token: Publisher] = [:]
   var buffers: [Identifier: MessageBuffer] = [:]
@@ -71,7 +72,8 @@ public actor MQTTClient: Service {
     self.logger = logger
     broadcast = EventBroadcast(limit: configuration.eventBufferLimit)
     pending = PendingMessages(
-      limit: configuration.queueLimit, queuesAtMostOnce: configuration.queuesAtMostOnce)
+      limit: configuration.queueLimit, queuesAtMostOnce: configuration.queuesAtMostOnce,
+      isStored: configuration.connection.store != nil)
     let state = configuration.connection.session
     for stored in state.underWay { pending.restoreUnderWay(stored) }
     for stored in state.waiting { pending.restore(stored, at: .now) }
@@ -204,12 +206,14 @@ public actor MQTTClient: Service {
     public var subscriptions: Int
     /// Messages from the server that were for no subscription of this client, since the start.
     public var unrouted: UInt64
+    /// Messages that were stored and came to nothing, since the start: `ConnectionEvent.unpublished`.
+    public var unpublished: UInt64
   }
 
   public var counts: Counts {
     Counts(
       queued: pending.queued, heldBack: pending.heldBack, underWay: pending.underWayCount,
-      subscriptions: subscriptions.count, unrouted: unrouted)
+      subscriptions: subscriptions.count, unrouted: unrouted, unpublished: unpublished)
   }
 
   // MARK: What the connection tells
@@ -232,7 +236,7 @@ public actor MQTTClient: Service {
 
   private func connected(_ connected: Session.Connected, _ server: ServerAddress) {
     takesIdentifiers = connected.limits.subscriptionIdentifierAvailable
-    pending.connected()
+    pending.connected(PublishLimits(connected.limits))
     if !connected.sessionPresent && !configuration.resubscribes {
       for identifier in subscriptions.removeLost() { endSubscription(identifier, .sessionLost, .sessionLost) }
     }

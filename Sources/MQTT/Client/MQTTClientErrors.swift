@@ -103,6 +103,9 @@ public enum ConnectionEvent: Sendable {
   case lost(ConnectionLoss, retryAfter: Duration)
   /// The store cannot be written, for this reason, and the session goes on in memory; nil: it could be written again.
   case storing(String?)
+  /// A message that `publish` had said is stored, by this process or an earlier one, came to nothing: it expired, the
+  /// server refused it, or takes nothing like it. It has left the store.
+  case unpublished(Message, PublishError)
   /// The client has ended. The last event.
   case ended(ConnectionLoss)
 }

@@ -17,12 +17,28 @@ struct PendingMessages: Sendable {
     let expiry: Instant?
     /// The store has it, or will.
     var isKept = false
+    /// Its caller has heard that it is stored, or was one of an earlier process.
+    var isAlone = false
+  }
+
+  /// A message under way in a session that is stored: its caller may hear that it is, and be gone when it ends.
+  private struct Stored: Sendable {
+    let message: Message
+    var isAlone: Bool
   }
 
   /// What became of a caller's message.
   struct Completion: Sendable {
     let token: Token
     let result: Result<PublishResult, PublishError>
+    /// Of one whose caller was told that it is stored: there is nobody left to tell.
+    var alone: Message?
+
+    init(token: Token, result: Result<PublishResult, PublishError>, alone: Message? = nil) {
+      self.token = token
+      self.result = result
+      self.alone = alone
+    }
   }
 
   /// What the head of the queue asks for.
@@ -44,17 +60,24 @@ struct PendingMessages: Sendable {
   /// Messages that are held; what is beyond it waits with its caller.
   let limit: Int
   let queuesAtMostOnce: Bool
+  /// There is a store that keeps them.
+  let isStored: Bool
   private(set) var availability = Availability.away
   private var waiting: [Token: Waiting] = [:]
   /// Tokens in the order of their calls; those that no longer wait are passed over.
   private var order: Deque<Token> = []
   private var underWay: [Token: QoS] = [:]
+  /// Those of them that a store keeps; empty without one.
+  private var stored: [Token: Stored] = [:]
+  /// What the server takes, while there is a connection.
+  private var limits: PublishLimits?
   /// Waiting messages that the store has.
   private var kept = 0
   /// No message that waits expires before.
   private(set) var nextExpiry: Instant?
 
-  init(limit: Int, queuesAtMostOnce: Bool) {
+  init(limit: Int, queuesAtMostOnce: Bool, isStored: Bool = false) {
+    self.isStored = isStored
     self.limit = max(limit, 1)
     self.queuesAtMostOnce = queuesAtMostOnce
   }
@@ -104,14 +127,23 @@ struct PendingMessages: Sendable {
   /// A message of an earlier process: nobody waits for it, and it comes before every new one.
   mutating func restore(_ stored: StoredMessage, at now: Instant) {
     let expiry = stored.message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
-    waiting[stored.token] = Waiting(message: stored.message, since: now, expiry: expiry, isKept: true)
+    waiting[stored.token] = Waiting(message: stored.message, since: now, expiry: expiry, isKept: true, isAlone: true)
     kept += 1
     order.append(stored.token)
     if let expiry { nextExpiry = min(nextExpiry ?? expiry, expiry) }
   }
 
   /// One that an earlier process sent: the session settles it.
-  mutating func restoreUnderWay(_ stored: StoredMessage) { underWay[stored.token] = stored.message.qos }
+  mutating func restoreUnderWay(_ stored: StoredMessage) {
+    underWay[stored.token] = stored.message.qos
+    if isStored { self.stored[stored.token] = Stored(message: stored.message, isAlone: true) }
+  }
+
+  /// The store has it, and its caller was told so.
+  mutating func callerIsGone(_ token: Token) {
+    waiting[token]?.isAlone = true
+    stored[token]?.isAlone = true
+  }
 
   /// Messages that are in the queue by now and that the store does not have; from now on it has.
   mutating func takeUnkept() -> [(token: Token, message: Message)] {
@@ -141,7 +173,8 @@ struct PendingMessages: Sendable {
 
   // MARK: The connection
 
-  mutating func connected() {
+  mutating func connected(_ limits: PublishLimits? = nil) {
+    self.limits = limits
     switch availability {
     case .away: availability = .connected
     case .leaving: availability = .leaving(isConnected: true)
@@ -170,6 +203,7 @@ struct PendingMessages: Sendable {
     availability = .ended(loss)
     let tokens = underWay.keys.sorted() + takeWaiting { _ in true }
     underWay.removeAll()
+    stored.removeAll()
     return tokens.map { .init(token: $0, result: .failure(.closed(loss))) }
   }
 
@@ -189,18 +223,22 @@ struct PendingMessages: Sendable {
       }
       if let expiry = entry.expiry, expiry <= now {
         drop(token)
-        return .complete(.init(token: token, result: .failure(.expired)))
+        return .complete(.init(token: token, result: .failure(.expired), alone: entry.isAlone ? entry.message : nil))
       }
+      // Whoever still waits is told what the server does not take; for one that nobody waits for less is better than
+      // nothing.
+      let message = entry.isAlone ? limits.map(entry.message.adapted(to:)) ?? entry.message : entry.message
       let hasRoom =
-        switch entry.message.qos {
+        switch message.qos {
         case .atMostOnce: isWritable
         case .atLeastOnce: room > 0
         case .exactlyOnce: (exactlyOnceRoom ?? room) > 0
         }
       guard isConnected, hasRoom else { return .nothing }
       drop(token)
-      underWay[token] = entry.message.qos
-      return .send(token, entry.message.aged(by: entry.since.duration(to: now)))
+      underWay[token] = message.qos
+      if isStored { stored[token] = Stored(message: message, isAlone: entry.isAlone) }
+      return .send(token, message.aged(by: entry.since.duration(to: now)))
     }
     return .nothing
   }
@@ -214,13 +252,15 @@ struct PendingMessages: Sendable {
   /// The messages whose time has passed.
   mutating func expire(at now: Instant) -> [Completion] {
     guard let nextExpiry, nextExpiry <= now else { return [] }
+    let alone = waiting.filter { $0.value.isAlone }
     let tokens = takeWaiting { $0.expiry.map { $0 <= now } ?? false }
     self.nextExpiry = waiting.values.compactMap(\.expiry).min()
-    return tokens.map { .init(token: $0, result: .failure(.expired)) }
+    return tokens.map { .init(token: $0, result: .failure(.expired), alone: alone[$0]?.message) }
   }
 
   /// The session is through with a message; nil: its caller is gone.
   mutating func settled(_ token: Token, _ outcome: Session.Outcome) -> Completion? {
+    let entry = isStored ? stored.removeValue(forKey: token) : nil
     guard let qos = underWay.removeValue(forKey: token) else { return nil }
     let result: Result<PublishResult, PublishError> =
       switch outcome {
@@ -230,7 +270,7 @@ struct PendingMessages: Sendable {
       case .rejected(.expired): .failure(.expired)
       case .rejected(let rejection): .failure(.rejected(rejection))
       }
-    return .init(token: token, result: result)
+    return .init(token: token, result: result, alone: entry.flatMap { $0.isAlone ? $0.message : nil })
   }
 
   /// Oldest first.

@@ -1,0 +1,171 @@
+import MQTT
+import NIOCore
+import Synchronization
+import TestScene
+import Testing
+
+@testable import MQTTCore
+
+/// How messages of `MQTTClient` wait and pass each other, on servers that answer as a test likes.
+@Suite("MQTTClient's queue", .timed, .timeLimit(.minutes(2 * Patience.factor)))
+struct MQTTClientQueueTests {
+  private let store = MemoryStore()
+
+  private func configuration(_ broker: FakeBroker, isStored: Bool = false) async throws -> MQTTClient.Configuration {
+    var configuration = MQTTClient.Configuration(
+      servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: broker.port)], clientIdentifier: "queue")
+    configuration.connection.version = .v5
+    configuration.connection.reconnect.minimum = .milliseconds(20)
+    configuration.connection.reconnect.maximum = .milliseconds(50)
+    if isStored { try await configuration.keepSession(in: store) }
+    return configuration
+  }
+
+  private func running(
+    _ configuration: MQTTClient.Configuration, _ body: (MQTTClient) async throws -> Void
+  ) async throws {
+    let client = MQTTClient(configuration)
+    let run = Task { try await client.run() }
+    do { try await body(client) } catch {
+      await client.abort()
+      throw error
+    }
+    await client.abort()
+    _ = await run.result
+  }
+
+  private static func agree(_ connection: FakeConnection, _ change: (inout Properties) -> Void) {
+    var properties = Properties()
+    change(&properties)
+    connection.send(.connack(ConnAck(sessionPresent: false, reasonCode: .success, properties: properties)))
+  }
+
+  @Test("QoS 0 passes while the window of QoS 1 is full, however much of it there is")
+  func passesFullWindow() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        // PUBACK is withheld.
+        if case .connect = packet { Self.agree(connection) { $0.receiveMaximum = 1 } }
+      }
+      try await running(configuration(broker)) { client in
+        try await until("connected") { await client.isConnected }
+        let first = Task { try await client.publish(Message(topic: "t", payload: ByteBuffer(), qos: .atLeastOnce)) }
+        let connection = try await broker.connection(1)
+        try await connection.arrival("the first") { $0.type == .publish }
+        let payload = ByteBuffer(repeating: 0, count: 1000)
+        let others = Task {
+          for _ in 0..<100 { try await client.publish(Message(topic: "t", payload: payload, qos: .atMostOnce)) }
+        }
+        try await until("all of them have arrived") { connection.publishes.count == 101 }
+        try await others.value
+        first.cancel()
+      }
+    }
+  }
+
+  @Test("QoS 0 that may wait does so while a connection is closing, and goes by the next one")
+  func waitsWhileClosing() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        switch packet {
+        case .connect: Self.agree(connection) { _ in }
+        case .publish where connection.number == 1:
+          // It is over, and TCP stays open: what the client says is not read.
+          connection.stopReading()
+          connection.send(.disconnect(Disconnect(reasonCode: .serverShuttingDown)))
+        default: break
+        }
+      }
+      var configuration = try await configuration(broker)
+      configuration.queuesAtMostOnce = true
+      try await running(configuration) { client in
+        try await client.publish(Message(topic: "t", payload: ByteBuffer(), qos: .atMostOnce))
+        try await until("the end is known") { await !client.isConnected }
+        let result = try await client.publish(Message(topic: "late", payload: ByteBuffer(), qos: .atMostOnce))
+        #expect(result == .handedOver)
+        let second = try await broker.connection(2)
+        try await second.arrival("the late one") { $0.type == .publish }
+      }
+    }
+  }
+
+  @Test("a stored message of QoS 2 goes at QoS 1 where the server takes no more, and leaves the store")
+  func storedIsAdapted() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        if case .connect = packet { return Self.agree(connection) { $0.maximumQoS = .atLeastOnce } }
+        FakeBroker.obliging(packet, connection)
+      }
+      try await keep(Message(topic: "t", payload: ByteBuffer(string: "1"), qos: .exactlyOnce, retain: true))
+      try await running(configuration(broker, isStored: true)) { client in
+        let connection = try await broker.connection(1)
+        let arrival = try await connection.arrival("the message") { $0.type == .publish }
+        guard case .publish(let publish) = arrival.packet else { return }
+        #expect(publish.message.qos == .atLeastOnce && publish.message.retain)
+        try await until("the store is empty") { store.state.messages.isEmpty }
+      }
+    }
+  }
+
+  @Test(
+    "a stored message that comes to nothing leaves the store, and the events say so and why [MQTT-3.2.2-15]",
+    arguments: [Failure.tooLarge, .refused, .expired])
+  func storedComesToNothing(failure: Failure) async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        switch packet {
+        case .connect: Self.agree(connection) { if failure == .tooLarge { $0.maximumPacketSize = 20 } }
+        case .publish(let publish):
+          guard let identifier = publish.packetIdentifier else { return }
+          connection.send(.puback(Acknowledgement(identifier, reasonCode: .notAuthorized)))
+        default: break
+        }
+      }
+      var message = Message(topic: "t", payload: ByteBuffer(string: "123456789"))
+      if failure == .expired { message.properties.messageExpiryInterval = 1 }
+      try await keep(message)
+      var configuration = try await configuration(broker, isStored: true)
+      if failure == .expired { configuration.connection.servers[0].port = try freePort() }
+      let client = MQTTClient(configuration)
+      let events = client.events
+      let run = Task { try await client.run() }
+      var told: (message: Message, error: PublishError)?
+      for await event in events {
+        guard case .unpublished(let message, let error) = event else { continue }
+        told = (message, error)
+        break
+      }
+      #expect(told?.message.payload == message.payload && told.map { failure.matches($0.error) } == true)
+      #expect(await client.counts.unpublished == 1)
+      try await until("the store is empty") { store.state.messages.isEmpty }
+      await client.abort()
+      _ = await run.result
+    }
+  }
+
+  enum Failure: String, CustomTestStringConvertible {
+    case tooLarge, refused, expired
+    var testDescription: String { rawValue }
+
+    func matches(_ error: PublishError) -> Bool {
+      switch (self, error) {
+      case (.tooLarge, .rejected(.tooLarge)), (.refused, .refused(.notAuthorized)), (.expired, .expired): true
+      default: false
+      }
+    }
+  }
+
+  /// A process that stores a message and dies.
+  private func keep(_ message: Message) async throws {
+    let port = try freePort()
+    var configuration = MQTTClient.Configuration(
+      servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: port)], clientIdentifier: "queue")
+    try await configuration.keepSession(in: store)
+    try await running(configuration) { client in
+      let result = try await client.publish(message)
+      #expect(result == .stored)
+    }
+    #expect(store.state.messages.count == 1)
+  }
+
+}
