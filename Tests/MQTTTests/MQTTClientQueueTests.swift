@@ -127,10 +127,10 @@ struct MQTTClientQueueTests {
       var configuration = try await configuration(broker, isStored: true)
       if failure == .expired { configuration.connection.servers[0].port = try freePort() }
       let client = MQTTClient(configuration)
-      let events = client.events
+      var events = client.events.makeAsyncIterator()
       let run = Task { try await client.run() }
       var told: (message: Message, error: PublishError)?
-      for await event in events {
+      while let event = await events.next() {
         guard case .unpublished(let message, let error) = event else { continue }
         told = (message, error)
         break

@@ -116,7 +116,7 @@ import Testing
     #expect(limits.topicAliasMaximum == 4)
     #expect(limits.keepAlive == 5)
     #expect(limits.sessionExpiry == 6)
-    #expect(limits.clientIdentifier == "auto")
+    #expect(limits.clientIdentifier == "c", "it was not asked for")
   }
 
   @Test("a session of 3.1.1 that is not clean never ends by itself (§3.1.2.4)")

@@ -69,7 +69,7 @@ import Testing
   func storedAgain() throws {
     var harness = LinkHarness(LinkHarness.settings { $0.isStored = true })
     harness.handle(.start)
-    harness.agree()
+    for write in harness.agree().writes { harness.handle(.stored(write.number, isDone: true)) }
     let (now, message) = (harness.now, message())
     var effects = try harness.turn { try $0.publish(message, token: 1, at: now, into: &$1) }
     effects.append(harness.pass(.seconds(4)))
