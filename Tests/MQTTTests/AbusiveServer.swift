@@ -114,6 +114,15 @@ final class AbusiveServer: Sendable {
     /// FIN; what the client still has to say is read.
     func closeOutput() { channel.close(mode: .output, promise: nil) }
     func reset() { Transport.abort(channel) }
+    func after(_ time: TimeAmount, _ body: @escaping @Sendable (Visit) -> Void) {
+      channel.eventLoop.scheduleTask(in: time) { body(self) }
+    }
+
+    /// Reads no more for a while.
+    func pause(for time: TimeAmount) {
+      channel.setOption(.autoRead, value: false).whenComplete { _ in }
+      channel.eventLoop.scheduleTask(in: time) { self.channel.setOption(.autoRead, value: true).whenComplete { _ in } }
+    }
     func stopReading() { channel.setOption(.autoRead, value: false).whenComplete { _ in } }
 
     /// What a server does that means well.

@@ -84,6 +84,19 @@ import Testing
     #expect(harness.tick(after: .seconds(5)) == [.send(.pingreq)])
   }
 
+  @Test("part of a large packet that is on its way disproves a loss, and so do bytes that leave [behaviour 29]")
+  func partOfAPacketAnswers() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(10))
+    for _ in 0..<10 {
+      #expect(harness.tick(after: .milliseconds(4_900)).ending == nil)
+      harness.session.heard(at: harness.now)
+    }
+    // Both went on for a long time: then it is asked again.
+    #expect(harness.tick(after: .seconds(10)).sent == [.pingreq])
+    #expect(harness.tick(after: .seconds(5)).ending == .keepAliveTimeout)
+  }
+
   @Test("after a suspend, however long, a PINGREQ is sent before it is a loss")
   func suspend() {
     var harness = SessionHarness.connected(keepAlive: 10)

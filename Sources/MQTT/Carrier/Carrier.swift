@@ -60,12 +60,16 @@ package final class Carrier: @unchecked Sendable {
     let channel = connection.channel
     guard closing == .afterSending else { return Transport.abort(channel) }
     connection.flush()
-    channel.close(mode: .output).whenFailure { _ in Transport.abort(channel) }
+    channel.close(mode: .output).whenComplete { result in
+      if case .failure = result { return Transport.abort(channel) }
+      self.tell(.outputClosed(number), number)
+    }
   }
 
   /// The server has agreed: a network that swallows what is sent is noticed by the kernel, too.
   package func connected(_ limits: ServerLimits) {
     guard limits.keepAlive > 0, let connection else { return }
+    connection.keepAlive = .seconds(Int64(limits.keepAlive))
     Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: connection.channel)
   }
 
@@ -136,6 +140,8 @@ package final class Carrier: @unchecked Sendable {
     guard let connection, connection.number == number else { return }
     connection.append(bytes)
     connection.owner.carrier(self, hasRead: number, endsTurn: endsTurn)
+    // Part of a packet says that the server lives, as a whole one does.
+    if connection.inbound.readableBytes > 0 { tell(.heard(number), number) }
   }
 
   func turnEnds(_ number: Link.AttemptNumber) {
@@ -152,6 +158,13 @@ package final class Carrier: @unchecked Sendable {
   func transportIsRefused(_ error: any Error, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
     connection.refusal = connection.refusal ?? .tls(connection.attempt.server, "\(error)")
+  }
+
+  /// The server ends a layer, and says why; the end of the transport follows.
+  func transportIsClosing(_ detail: String, _ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    let stage = connection.owner.stage(for: self)
+    connection.refusal = connection.refusal ?? .closed(stage, received: connection.hasReceived, detail: detail)
   }
 
   func transportFailed(_ error: any Error, _ number: Link.AttemptNumber) {

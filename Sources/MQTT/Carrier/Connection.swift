@@ -13,6 +13,10 @@ final class Connection {
   var writer: ConnectionHandler?
   /// What a layer has found to be wrong, which is going to fail for it.
   var refusal: ConnectionLoss?
+  /// Of the link that is carried; zero: none.
+  var keepAlive = Duration.zero
+  /// PINGREQs whose way is looked after: the last counts.
+  var watches: UInt64 = 0
   private(set) var hasReceived = false
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
@@ -61,6 +65,8 @@ final class Connection {
     let server = attempt.server
     return switch error {
     case _ where stage == .proxy: lossByProxy(detail)
+    // TCP was closed without close_notify: TLS was there, and the server has closed like any other.
+    case NIOSSLError.uncleanShutdown where stage != .tls: .closed(stage, received: hasReceived, detail: nil)
     case is NIOSSLError, is BoringSSLError: .tls(server, detail)
     case _ where stage == .tls: .tls(server, detail)
     case _ where stage == .upgrade: .upgrade(server, detail)
@@ -85,6 +91,7 @@ extension Carrier {
   package func write(_ packet: Packet) {
     eventLoop.assertInEventLoop()
     connection?.write(packet)
+    if case .pingreq = packet { watchSending() }
   }
 
   /// Everything that was written since the last time, in one piece.

@@ -102,8 +102,15 @@ extension Link {
     attempt.ending = attempt.ending ?? .session(ending)
     isListening = false
     // The server closes when it has read the DISCONNECT; closing both ways first could reset the connection under it.
-    attempt.deadline = now + min(Self.lingerLimit, disconnectLimit ?? Self.lingerLimit)
+    // A DISCONNECT that does not get through has the server publish the will ([MQTT-3.1.2-8]): it has its time.
+    attempt.deadline = now + (disconnectLimit ?? Self.sendingLimit)
     effects.orders.append(.close(attempt.number, .afterSending))
+  }
+
+  /// Everything has left.
+  mutating func outputClosed(_ number: AttemptNumber, at now: Instant) {
+    guard isCurrent(number), phase == .open, attempt.ending != nil, let deadline = attempt.deadline else { return }
+    attempt.deadline = min(deadline, now + Self.lingerLimit)
   }
 
   /// An open transport is closed at once; `closed` follows.

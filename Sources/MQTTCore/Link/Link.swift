@@ -55,8 +55,10 @@ public struct Link: Sendable {
     var failure = ReconnectSchedule.Failure.ordinary
   }
 
-  /// How long a server has to close its side after a DISCONNECT.
+  /// How long a server has to close its side, once all of what was sent has left.
   static let lingerLimit = Duration.seconds(1)
+  /// How long what was sent has to leave, where nobody says for how long.
+  static let sendingLimit = Duration.seconds(5)
   /// How long the store has to answer a write before the session goes on without it.
   package static let storePatience = StoreQueue.patience
 
@@ -81,7 +83,7 @@ public struct Link: Sendable {
   /// The server holds a session that is to be thrown away first.
   var mustClearSession = false
   var isStopping = false
-  /// For the goodbye.
+  /// For the goodbye, with what was sent before it.
   var disconnectLimit: Duration?
 
   /// Not optional: reading a field of one that is would copy all of it. Without a store it stays empty.
@@ -164,6 +166,8 @@ public struct Link: Sendable {
     case .received(let number, let packet): receive(packet, number, at: now, into: &effects)
     case .writable(let number, let isWritable):
       if isCurrent(number), attempt.ending == nil { self.isWritable = isWritable }
+    case .heard(let number): if isListening, attempt.number == number { session.heard(at: now) }
+    case .outputClosed(let number): outputClosed(number, at: now)
     case .tick: tick(at: now, into: &effects)
 
     case .start:

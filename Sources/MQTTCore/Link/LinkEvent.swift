@@ -50,10 +50,14 @@ extension Link {
     /// The answer to `Session.Action.challenge`.
     case authenticate(AttemptNumber, ByteBuffer?)
     case received(AttemptNumber, Packet)
+    /// The other side lives, though no packet is whole: part of one was read, or more of what was sent has arrived there.
+    case heard(AttemptNumber)
     /// The bytes that were read are no packet.
     case malformed(AttemptNumber, PacketError)
     /// Whether the transport takes more bytes without piling them up; at first it does.
     case writable(AttemptNumber, Bool)
+    /// After `Closing.afterSending`: all of it has left, and it is the server's turn to close.
+    case outputClosed(AttemptNumber)
     /// A transport could not be opened, or has an error; an open one is to be closed.
     case failed(AttemptNumber, ConnectionLoss)
     /// - Parameter received: the server ever sent a byte.

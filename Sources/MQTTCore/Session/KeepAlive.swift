@@ -3,8 +3,9 @@ import Instants
 /// When a PINGREQ is due and when its answer is overdue (MQTT 5.0 §3.1.2.10).
 ///
 /// States: quiet (no PINGREQ is out) until `interval` has passed since the last packet sent or since the last one
-/// received, whichever is longer ago; then waiting for an answer, which anything received is. An answer that is not
-/// there after half an interval is a loss, so a dead connection is found within one and a half.
+/// received, whichever is longer ago; then waiting for an answer, which anything received is: bytes, not only packets,
+/// since a large one takes its time on a slow link. So are bytes that leave: the answer is behind them. An answer that is
+/// not there after half an interval is a loss, so a dead connection is found within one and a half.
 struct KeepAlive: Sendable, Hashable {
   typealias Instant = BootClock.Instant
 

@@ -233,6 +233,9 @@ public struct Session: Sendable {
     for identifier in outgoing.transients { giveUp(identifier, .abandoned, into: &actions) }
   }
 
+  /// The other side lives: part of a packet has come, or it has taken more of what was sent to it.
+  public mutating func heard(at now: Instant) { keepAlive?.received(at: now) }
+
   // MARK: Packets from the server
 
   public mutating func receive(_ packet: Packet, at now: Instant, into actions: inout [Action]) {

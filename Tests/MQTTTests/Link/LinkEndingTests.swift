@@ -56,12 +56,38 @@ import Testing
     #expect(harness.link.isStopped)
   }
 
+  @Test("DISCONNECT has all of the limit to leave, on a slow link: cut short, the will is published [MQTT-3.1.2-8]")
+  func disconnectsOnASlowLink() {
+    var harness = Place.connected.harness()
+    harness.handle(.disconnect(.success, within: .seconds(30)))
+    #expect(harness.pass(.seconds(29)).closings.isEmpty, "it has not left yet")
+    harness.handle(.outputClosed(1))
+    #expect(harness.link.deadline == harness.now + .seconds(1), "never past the limit")
+    #expect(harness.pass(.seconds(1)).closings == [.atOnce])
+  }
+
+  @Test("what is sent because the server broke the protocol has a few seconds to leave")
+  func violatesOnASlowLink() {
+    var harness = Place.connected.harness()
+    harness.receive(.connect(Harness.connect()))
+    #expect(harness.link.deadline == harness.now + .seconds(5))
+    for event in [.outputClosed(7), .outputClosed(1)] as [Link.Event] { harness.handle(event) }
+    #expect(harness.link.deadline == harness.now + .seconds(1))
+  }
+
+  @Test("output that is closed says nothing while a connection is up")
+  func outputClosedEarly() {
+    var harness = Place.connected.harness()
+    harness.handle(.outputClosed(1))
+    #expect(harness.link.deadline == nil && harness.link.isConnected)
+  }
+
   @Test(
     "a server that does not close is left after a second, or after the limit where that is shorter",
     arguments: [Duration.milliseconds(200), .seconds(5)])
   func disconnectsInTime(limit: Duration) {
     var harness = Place.connected.harness()
-    harness.handle(.disconnect(.success, within: limit))
+    harness.handle(.disconnect(.success, within: limit), .outputClosed(1))
     #expect(harness.link.deadline == harness.now + min(limit, .seconds(1)))
     #expect(harness.pass(min(limit, .seconds(1))).closings == [.atOnce])
     #expect(harness.closed().losses.map(\.loss) == [.session(.requested)])
