@@ -163,7 +163,7 @@ let package = Package(
       "MQTTTests",
       [
         "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
-        nio("NIOWebSocket"), logging, lifecycle,
+        nio("NIOWebSocket"), nio("NIOEmbedded"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging, lifecycle,
       ]),
     tests("BrokerTests", ["MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), logging]),
     tests("ExampleTests", ["MQTT"]),

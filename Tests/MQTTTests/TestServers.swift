@@ -57,6 +57,9 @@ final class Life: ClientDelegate {
   var connecting: [ServerAddress] {
     past.withLock(\.self).compactMap { if case .connecting(let server, _) = $0.event { server } else { nil } }
   }
+  var versions: [MQTTCore.ProtocolVersion] {
+    past.withLock(\.self).compactMap { if case .connecting(_, let version) = $0.event { version } else { nil } }
+  }
   var connected: [ServerAddress] {
     past.withLock(\.self).compactMap { if case .connected(_, let server) = $0.event { server } else { nil } }
   }
