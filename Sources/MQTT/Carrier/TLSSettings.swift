@@ -5,11 +5,25 @@ import NIOSSL
 extension TLSSettings {
   /// Reads the files: blocking work.
   func makeLayer(for server: ServerAddress) throws(TLSSettingsError) -> TLSLayer {
+    let (configuration, check, serverName) = try makeConfiguration(for: server)
+    do {
+      let context = try NIOSSLContext(configuration: configuration)
+      return TLSLayer(context: context, check: check, serverName: serverName)
+    } catch {
+      throw TLSSettingsError(file: authorities, what: "the certificate authorities", cause: error)
+    }
+  }
+
+  func makeConfiguration(
+    for server: ServerAddress
+  ) throws(TLSSettingsError) -> (configuration: TLSConfiguration, check: TLSLayer.Check, serverName: String?) {
     let name = serverName ?? server.host
     let address = try? SocketAddress(ipAddress: name, port: 0)
     var configuration = TLSConfiguration.makeClientConfiguration()
-    // RFC 7301; over WebSocket it is HTTP that TLS carries first.
-    configuration.applicationProtocols = [server.transport.isWebSocket ? "http/1.1" : "mqtt"]
+    configuration.minimumTLSVersion = minimumVersion.asTLSVersion
+    // Over WebSocket it is HTTP that TLS carries first.
+    configuration.applicationProtocols =
+      applicationProtocols ?? [server.transport.isWebSocket ? "http/1.1" : "mqtt"]
     let check: TLSLayer.Check
     if !pinnedCertificates.isEmpty {
       check = .pinned(try readPinned())
@@ -28,6 +42,8 @@ extension TLSSettings {
         check = .name(name)
       }
     }
+    if let certificate, privateKey == nil { throw TLSSettingsError(lone: certificate, "a certificate without its key") }
+    if let privateKey, certificate == nil { throw TLSSettingsError(lone: privateKey, "a key without its certificate") }
     if let certificate, let privateKey {
       do {
         configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
@@ -36,12 +52,7 @@ extension TLSSettings {
         configuration.privateKey = .privateKey(try NIOSSLPrivateKey(file: privateKey, format: .pem))
       } catch { throw TLSSettingsError(file: privateKey, what: "the private key", cause: error) }
     }
-    do {
-      let context = try NIOSSLContext(configuration: configuration)
-      return TLSLayer(context: context, check: check, serverName: address == nil ? name : nil)
-    } catch {
-      throw TLSSettingsError(file: authorities, what: "the certificate authorities", cause: error)
-    }
+    return (configuration, check, address == nil ? name : nil)
   }
 
   private func readPinned() throws(TLSSettingsError) -> Set<[UInt8]> {
@@ -59,9 +70,33 @@ extension TLSSettings {
 public struct TLSSettingsError: Error, CustomStringConvertible {
   let file: String?
   let what: String
-  let cause: any Error
+  /// nil: the other half of it is missing.
+  let cause: (any Error)?
+
+  fileprivate init(file: String?, what: String, cause: any Error) {
+    self.file = file
+    self.what = what
+    self.cause = cause
+  }
+
+  fileprivate init(lone file: String, _ what: String) {
+    self.file = file
+    self.what = what
+    cause = nil
+  }
 
   public var description: String {
-    "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + ": \(cause); a PEM file is expected"
+    "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + (cause.map { ": \($0); a PEM file is expected" } ?? "")
+  }
+}
+
+extension TLSSettings.Version {
+  fileprivate var asTLSVersion: TLSVersion {
+    switch self {
+    case .v10: .tlsv1
+    case .v11: .tlsv11
+    case .v12: .tlsv12
+    case .v13: .tlsv13
+    }
   }
 }

@@ -14,5 +14,18 @@ public struct TLSSettings: Sendable, Hashable {
   /// `authorities` nor `isInsecure` matters.
   public var pinnedCertificates: [String] = []
 
+  /// The oldest version that is spoken: 1.0 and 1.1 are deprecated (RFC 8996).
+  public var minimumVersion = Version.v12
+  /// What is offered by ALPN (RFC 7301); empty: nothing; nil: `mqtt` or, over WebSocket, `http/1.1`. Some servers want
+  /// another name on a port that others share.
+  public var applicationProtocols: [String]?
+
+  public enum Version: String, Sendable, Hashable, CaseIterable {
+    case v10 = "1.0"
+    case v11 = "1.1"
+    case v12 = "1.2"
+    case v13 = "1.3"
+  }
+
   public init() {}
 }
