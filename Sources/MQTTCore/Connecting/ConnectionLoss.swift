@@ -43,13 +43,13 @@ public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .nameNotFound(let host, let detail):
-      "the name \(host) cannot be resolved (\(detail)); check broker.url and the network's DNS"
+      "the name \(host) cannot be resolved (\(detail)); check the server's address and the network's DNS"
     case .endpoint(let server, let detail): "the endpoint of \(server) could not be prepared: \(detail)"
     case .proxy(let proxy, let server, let detail): "the proxy \(proxy) gives no way to \(server): \(detail)"
     case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
     case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
     case .upgrade(let server, let detail):
-      "no WebSocket with \(server): \(detail); check the path in broker.url"
+      "no WebSocket with \(server): \(detail); check the path of the server's address"
     case .settings(let detail): detail
     case .timeout(let server, .endpoint, let limit): "the endpoint of \(server) was not prepared within \(limit)"
     case .timeout(let server, .proxy, let limit):
