@@ -7,14 +7,13 @@ package struct StoredMessages {
   /// Rows that were only queued and have expired: their tokens are to be deleted.
   package private(set) var expired: [Session.Token] = []
   private var holders: [PacketIdentifier: Int] = [:]
-  private let now: Int64
+  private let now: StoredTime
 
-  /// - Parameter now: in seconds since 1970.
-  package init(now: Int64) { self.now = now }
+  package init(now: StoredTime) { self.now = now }
 
   /// The next row, in the order of tokens. One that was only queued and has expired is left out.
-  /// - Parameter time: when the message was stored first, in seconds since 1970.
-  package mutating func append(_ row: StoredMessage, stored time: Int64) {
+  /// - Parameter time: when the message was stored first.
+  package mutating func append(_ row: StoredMessage, stored time: StoredTime) {
     guard let current = current(row, stored: time) else { return expired.append(row.token) }
     if let identifier = current.state.identifier {
       // An identifier is one message's: the newest has it, and an older one is sent as new.
@@ -25,12 +24,10 @@ package struct StoredMessages {
   }
 
   /// The message as it is now; nil: it has expired.
-  private func current(_ stored: StoredMessage, stored time: Int64) -> StoredMessage? {
+  private func current(_ stored: StoredMessage, stored time: StoredTime) -> StoredMessage? {
     guard let interval = stored.message.properties.messageExpiryInterval else { return stored }
     var message = stored.message
-    // A clock that was set back says nothing about the message.
-    let (difference, overflows) = now.subtractingReportingOverflow(time)
-    let waited = overflows ? 0 : max(0, difference)
+    let waited = time.elapsed(until: now)
     if waited >= Int64(interval) && stored.state == .queued { return nil }
     message.properties.messageExpiryInterval = UInt32(max(1, Int64(interval) - waited))
     return StoredMessage(token: stored.token, state: stored.state, message: message)

@@ -57,6 +57,12 @@ package struct Schema {
       """
       CREATE TABLE clearing (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
       """,
+      // What `stored` is worth: a boot's name and seconds since it began, and whether somebody kept the wall clock.
+      """
+      ALTER TABLE message ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+      ALTER TABLE message ADD COLUMN uptime INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE message ADD COLUMN certain INTEGER NOT NULL DEFAULT 1;
+      """,
     ],
     // Those of the first migration: a file may be older than the others.
     checkedTables: ["identity", "epoch", "session", "last_stop", "sequence"])

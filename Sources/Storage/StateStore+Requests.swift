@@ -23,7 +23,7 @@ extension StateStore {
   private func write(_ changes: StoreChanges) throws(StorageError) {
     let attempt = "store what has changed"
     try verifyFile(attempt)
-    let now = now()
+    let now = clock()
     try write(attempt) { database throws(StorageError) in
       if let epoch = changes.epoch { try Self.raiseEpoch(to: epoch, in: database) }
       if let instance = changes.instance { try Self.add(instance, to: database) }
@@ -33,7 +33,7 @@ extension StateStore {
       for announcement in changes.announcements { try Self.write(announcement, to: database) }
       try Self.setClearings(added: changes.clearingsAdded, removed: changes.clearingsRemoved, in: database)
       if let batch = changes.readings { try Self.apply(batch, to: database) }
-      for message in changes.setAside { try Self.setAside(message, in: database, now: now) }
+      for message in changes.setAside { try Self.setAside(message, in: database, now: now.wall) }
       for change in changes.session { try Self.apply(change, to: database, now: now) }
       try Self.reserve(changes.reserved, in: database)
       if let exact = changes.exact { try Self.goOnExactly(at: exact, in: database) }

@@ -6,7 +6,7 @@ import Records
 /// that carry them, so that whatever a packet can say is kept.
 extension StateStore: SessionStore {
   public func loadSession() throws(StorageError) -> SessionState {
-    let now = now()
+    let now = clock()
     let stored = try perform { database throws(StorageError) in
       try database.read("read the session") { () throws(StorageError) in try Self.readSession(database, now: now) }
     }
@@ -23,7 +23,7 @@ extension StateStore: SessionStore {
   }
 
   public func apply(_ changes: [SessionChange]) throws(StorageError) {
-    let now = now()
+    let now = clock()
     try write("store the session") { database throws(StorageError) in
       for change in changes { try Self.apply(change, to: database, now: now) }
     }
@@ -76,7 +76,7 @@ extension StateStore: SessionStore {
       .integer(Int64(StoredBounds.messagesAside)))
   }
 
-  static func apply(_ change: SessionChange, to database: Database, now: Int64) throws(StorageError) {
+  static func apply(_ change: SessionChange, to database: Database, now: StoredTime) throws(StorageError) {
     switch change {
     case .owner(let owner):
       try database.run(
@@ -97,6 +97,11 @@ extension StateStore: SessionStore {
       try database.run(
         "INSERT OR REPLACE INTO subscription (identifier, packet) VALUES (?, ?)",
         .integer(Int64(identifier)), .blob(packet.stored))
+    case .givenBack(let identifier, let filters):
+      let packet = Packet.unsubscribe(Unsubscribe(.first, filters: filters))
+      try database.run(
+        "INSERT OR REPLACE INTO subscription (identifier, packet) VALUES (?, ?)",
+        .integer(Int64(identifier)), .blob(packet.stored))
     case .unsubscribed(let identifier):
       try database.run("DELETE FROM subscription WHERE identifier = ?", .integer(Int64(identifier)))
     case .begunAnew:
@@ -109,18 +114,25 @@ extension StateStore: SessionStore {
     try database.run("DELETE FROM message WHERE token = ?", .integer(Int64(clamping: token)))
   }
 
-  private static func put(_ message: StoredMessage, in database: Database, now: Int64) throws(StorageError) {
+  private static func put(_ message: StoredMessage, in database: Database, now: StoredTime) throws(StorageError) {
     let isReleased = if case .released = message.state { true } else { false }
     // The time stays that of the first, since when the message has waited, for as long as it says the same.
     try database.run(
       """
-      INSERT INTO message (token, identifier, released, packet, stored) VALUES (?, ?, ?, ?, ?)
+      INSERT INTO message (token, identifier, released, packet, stored, boot, uptime, certain)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (token) DO UPDATE SET identifier = excluded.identifier, released = excluded.released,
-        packet = excluded.packet, stored = CASE WHEN packet = excluded.packet THEN stored ELSE excluded.stored END
+        packet = excluded.packet,
+        stored = CASE WHEN packet = excluded.packet THEN stored ELSE excluded.stored END,
+        boot = CASE WHEN packet = excluded.packet THEN boot ELSE excluded.boot END,
+        uptime = CASE WHEN packet = excluded.packet THEN uptime ELSE excluded.uptime END,
+        certain = CASE WHEN packet = excluded.packet THEN certain ELSE excluded.certain END
       """,
       .integer(Int64(clamping: message.token)), message.state.identifier.map { .integer(Int64($0.rawValue)) } ?? .null,
       .integer(isReleased ? 1 : 0),
-      .blob(Packet.publish(Publish(message.message, packetIdentifier: .first)).stored), .integer(now))
+      .blob(Packet.publish(Publish(message.message, packetIdentifier: .first)).stored), .integer(now.wall),
+      .text(now.boot),
+      .integer(now.uptime), .integer(now.isCertain ? 1 : 0))
   }
 
   private static func set(
@@ -137,15 +149,18 @@ extension StateStore: SessionStore {
   ///
   /// - Parameter now: messages that were queued and have expired by then are left out, and the others' time is shorter.
   static func readSession(
-    _ database: Database, now: Int64
+    _ database: Database, now: StoredTime
   ) throws(StorageError) -> StoredSession {
     var state = SessionState()
     state.owner = try readOwner(database)
     var unreadable = 0
     var messages = StoredMessages(now: now)
-    try database.each("SELECT token, identifier, released, packet, stored FROM message ORDER BY token") { row in
+    let rows = "SELECT token, identifier, released, packet, stored, boot, uptime, certain FROM message ORDER BY token"
+    try database.each(rows) { row in
       if let message = readMessage(row) {
-        messages.append(message, stored: row.integer(4))
+        let time = StoredTime(
+          wall: row.integer(4), uptime: row.integer(6), boot: row.text(5), isCertain: row.integer(7) != 0)
+        messages.append(message, stored: time)
       } else {
         unreadable += 1
       }
@@ -155,10 +170,11 @@ extension StateStore: SessionStore {
     state.received = try readIdentifiers("received_identifier", database)
     state.nextIdentifier = try readNext(database)
     try database.each("SELECT identifier, packet FROM subscription") { row in
-      if let subscriptions = readSubscriptions(row.blob(1)) {
-        state.subscriptions[UInt32(clamping: row.integer(0))] = subscriptions
-      } else {
-        unreadable += 1
+      let identifier = UInt32(clamping: row.integer(0))
+      switch Packet(stored: row.blob(1)) {
+      case .subscribe(let packet)?: state.subscriptions[identifier] = packet.subscriptions
+      case .unsubscribe(let packet)?: state.givenBack[identifier] = packet.filters
+      default: unreadable += 1
       }
     }
     return StoredSession(state: state, unreadable: unreadable, expired: messages.expired)
@@ -186,17 +202,15 @@ extension StateStore: SessionStore {
       try Self.boundAside(in: database)
       var subscriptions: [Int64] = []
       try database.each("SELECT identifier, packet FROM subscription") { row in
-        if Self.readSubscriptions(row.blob(1)) == nil { subscriptions.append(row.integer(0)) }
+        switch Packet(stored: row.blob(1)) {
+        case .subscribe?, .unsubscribe?: break
+        default: subscriptions.append(row.integer(0))
+        }
       }
       for identifier in subscriptions {
         try database.run("DELETE FROM subscription WHERE identifier = ?", .integer(identifier))
       }
     }
-  }
-
-  private static func readSubscriptions(_ packet: [UInt8]) -> [Subscription]? {
-    guard case .subscribe(let subscribe)? = Packet(stored: packet) else { return nil }
-    return subscribe.subscriptions
   }
 
   private static func readOwner(_ database: Database) throws(StorageError) -> SessionOwner? {

@@ -20,12 +20,15 @@ public actor StateStore {
   private nonisolated let published = Mutex(StoreCounters())
   /// Seconds since 1970.
   package let now: @Sendable () -> Int64
+  /// The same, with what it is worth.
+  let clock: @Sendable () -> StoredTime
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private init(folder: String, executor: ThreadExecutor, now: @escaping @Sendable () -> Int64) {
+  private init(folder: String, executor: ThreadExecutor, clock: @escaping @Sendable () -> StoredTime) {
     self.path = folder
-    self.now = now
+    self.clock = clock
+    now = { clock().wall }
     self.executor = executor
   }
 
@@ -38,16 +41,26 @@ public actor StateStore {
   /// `foreign` (both leave the file untouched), `readOnly`,
   /// `full`, `cannotOpen`, `inputOutput`.
   public static func open(
-    folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }
+    folder: String, now: (@Sendable () -> Int64)? = nil
   ) async throws(StorageError) -> StateStore {
     try await open(folder: folder, now: now, schema: .current)
   }
 
+  /// - Parameter clock: what time it is, and what that is worth.
+  package static func open(
+    folder: String, clock: @escaping @Sendable () -> StoredTime
+  ) async throws(StorageError) -> StateStore {
+    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), clock: clock)
+    try await store.start(schema: .current, system: nil)
+    return store
+  }
+
   /// - Parameter system: see `Database`.
   package static func open(
-    folder: String, now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }, schema: Schema, system: String? = nil
+    folder: String, now: (@Sendable () -> Int64)? = nil, schema: Schema, system: String? = nil
   ) async throws(StorageError) -> StateStore {
-    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), now: now)
+    let clock = now.map { StoreClock.wall($0) } ?? StoreClock.system()
+    let store = StateStore(folder: folder, executor: try ThreadExecutor(name: "limpet-storage"), clock: clock)
     try await store.start(schema: schema, system: system)
     return store
   }
@@ -87,7 +100,7 @@ public actor StateStore {
   /// - Parameter isHeld: false: the folder is not touched, for it may not answer.
   public static func unopened(folder: String, isHeld: Bool = true) async -> StateStore? {
     guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
-    let store = StateStore(folder: folder, executor: executor, now: { Int64(time(nil)) })
+    let store = StateStore(folder: folder, executor: executor, clock: StoreClock.system())
     if isHeld { await store.hold() }
     return store
   }
@@ -154,7 +167,7 @@ public actor StateStore {
         state.instances = Set(try Self.readInstances(database))
         state.counts = try Self.readCounts(database)
         state.announcements = try Self.readAnnouncements(database)
-        let session = try Self.readSession(database, now: now())
+        let session = try Self.readSession(database, now: clock())
         (state.session, state.unreadable, expired) = (session.state, session.unreadable, session.expired)
         state.lastStop = try Self.readLastStop(database)
         return state

@@ -148,7 +148,7 @@ struct FaultTests {
   @Test(
     "a row of the storage that says nothing is set aside or counted, and the agent goes on, at every start",
     arguments: [
-      "INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0)",
+      "INSERT INTO message (token, identifier, released, packet, stored) VALUES (1, 1, 0, x'FFFF', 0)",
       "INSERT INTO reading VALUES (-1, 1, x'00')",
       "INSERT INTO reading SELECT 1000000, number, x'FF' FROM reading_stream",
       "UPDATE reading_boot SET start = 9223372036854775807",

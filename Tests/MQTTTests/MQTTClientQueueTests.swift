@@ -63,6 +63,47 @@ struct MQTTClientQueueTests {
     }
   }
 
+  @Test("run on a task that is cancelled already ends the client: whoever waits to publish is answered [behaviour 14]")
+  func runsCancelled() async throws {
+    let client = MQTTClient(
+      MQTTClient.Configuration(
+        servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1)], clientIdentifier: "queue"))
+    let publishing = Task { try await client.publish(Message(topic: "t", payload: ByteBuffer(), qos: .atLeastOnce)) }
+    try await until("it waits") { await client.counts.queued == 1 }
+    let run = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      try await client.run()
+    }
+    await #expect(throws: CancellationError.self) { try await run.value }
+    guard case .failure(PublishError.closed(.aborted)) = await publishing.result else {
+      Issue.record("it waits on")
+      return
+    }
+  }
+
+  @Test("a network that changed ends MQTTClient's back-off, and cuts a connection whose address is gone")
+  func networkChanges() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker()
+      var configuration = try await configuration(broker)
+      configuration.connection.reconnect.minimum = .seconds(3600)
+      configuration.connection.reconnect.maximum = .seconds(3600)
+      try await running(configuration) { client in
+        try await broker.connection(1).arrival("CONNECT") { $0.type == .connect }
+        try await until("connected") { await client.isConnected }
+        await client.tick()
+        await client.networkChanged(addresses: ["127.0.0.1"])
+        #expect(await client.isConnected)
+        await client.networkChanged(addresses: [])
+        try await until("it is cut") { await !client.isConnected }
+        try await until("the next attempt") {
+          await client.networkChanged(addresses: nil)
+          return broker.connections.count == 2
+        }
+      }
+    }
+  }
+
   @Test("QoS 0 that may wait does so while a connection is closing, and goes by the next one")
   func waitsWhileClosing() async throws {
     try await withScene { scene in
@@ -114,7 +155,7 @@ struct MQTTClientQueueTests {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { packet, connection in
         switch packet {
-        case .connect: Self.agree(connection) { if failure == .tooLarge { $0.maximumPacketSize = 20 } }
+        case .connect: Self.agree(connection) { if failure == .tooLarge { $0.maximumPacketSize = 15 } }
         case .publish(let publish):
           guard let identifier = publish.packetIdentifier else { return }
           connection.send(.puback(Acknowledgement(identifier, reasonCode: .notAuthorized)))

@@ -50,7 +50,8 @@ struct SessionStoreTests {
       .message(try message(1, .published(identifier(5))), next: try identifier(6)),
       .held(try identifier(1), true), .held(try identifier(2), true), .held(try identifier(2), false),
       .received(try identifier(9), true), .subscribed(5, [subscription]), .subscribed(6, [subscription]),
-      .unsubscribed(6),
+      .unsubscribed(6), .subscribed(7, [subscription]), .givenBack(7, [subscription.filter]),
+      .givenBack(8, [subscription.filter]), .unsubscribed(8),
     ]
     var expected = SessionState()
     for change in changes { expected.apply(change) }
@@ -69,48 +70,74 @@ struct SessionStoreTests {
 
   @Test("message expiry counts down while no process runs; what is only queued and too old is gone")
   func expiry() async throws {
-    var store = try await StateStore.open(folder: folder.path, now: { 1_000 })
+    var store = try await StateStore.open(folder: folder.path, now: { 1_720_001_000 })
     try await store.apply([
       .message(message(1, .queued, expiry: 60), next: identifier(2)),
       .message(message(2, .queued, expiry: 61), next: identifier(2)),
       .message(message(3, .published(identifier(1)), expiry: 10), next: identifier(2)),
     ])
     await store.close()
-    store = try await StateStore.open(folder: folder.path, now: { 1_060 })
+    store = try await StateStore.open(folder: folder.path, now: { 1_720_001_060 })
     let left = try await store.loadSession().messages
     #expect(left.map(\.token) == [2, 3])
     #expect(left.map(\.message.properties.messageExpiryInterval) == [1, 1])
     await store.close()
     // A clock that was set back.
     store = try await StateStore.open(folder: folder.path, now: { 5 })
-    #expect(try await store.loadSession().messages.first?.message.properties.messageExpiryInterval == 60)
+    #expect(try await store.loadSession().messages.first?.message.properties.messageExpiryInterval == 61)
     await store.close()
   }
 
-  @Test("a message that expired while no process ran is gone, and its token is another one's: never the old for the new")
+  @Test("a clock that jumps from 1970, or from where the board was switched off, ages nothing: the uptime does")
+  func ageWithoutClock() async throws {
+    func left(_ first: StoredTime, _ later: StoredTime) async throws -> [UInt32?] {
+      let folder = try ScratchFolder()
+      var store = try await StateStore.open(folder: folder.path, clock: { first })
+      try await store.apply([.message(message(1, .queued, expiry: 60), next: identifier(2))])
+      await store.close()
+      store = try await StateStore.open(folder: folder.path, clock: { later })
+      let messages = try await store.loadSession().messages
+      await store.close()
+      return messages.map(\.message.properties.messageExpiryInterval)
+    }
+    let real: Int64 = 1_795_000_000
+    // Without anything but the wall clock: it was not set.
+    #expect(try await left(StoredTime(wall: 100), StoredTime(wall: real)) == [60])
+    // Within a boot, whatever the clock did.
+    let early = StoredTime(wall: 100, uptime: 20, boot: "a", isCertain: false)
+    #expect(try await left(early, StoredTime(wall: real, uptime: 25, boot: "a")) == [55])
+    #expect(try await left(early, StoredTime(wall: 100, uptime: 80, boot: "a", isCertain: false)) == [])
+    // From one boot to another: by the wall clock where it was kept both times.
+    let kept = StoredTime(wall: real, uptime: 20, boot: "a")
+    #expect(try await left(kept, StoredTime(wall: real + 10, uptime: 5, boot: "b")) == [50])
+    #expect(try await left(kept, StoredTime(wall: real + 86_400, uptime: 5, boot: "b", isCertain: false)) == [60])
+  }
+
+  @Test(
+    "a message that expired while no process ran is gone, and its token is another one's: never the old for the new")
   func expiredIsDeleted() async throws {
-    var store = try await StateStore.open(folder: folder.path, now: { 1_700_001_000 })
+    var store = try await StateStore.open(folder: folder.path, now: { 1_720_001_000 })
     try await store.apply([.message(message(1, .queued, expiry: 1), next: identifier(2))])
     await store.close()
-    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_002 })
+    store = try await StateStore.open(folder: folder.path, now: { 1_720_001_002 })
     #expect(try await store.loadSession().messages.isEmpty)
     var fresh = try message(1, .queued)
     fresh.message.payload = ByteBuffer(string: "new")
     try await store.apply([.message(fresh, next: identifier(2))])
     await store.close()
-    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_003 })
+    store = try await StateStore.open(folder: folder.path, now: { 1_720_001_003 })
     #expect(try await store.loadSession().messages == [fresh])
     await store.close()
   }
 
   @Test("everything that was expired when the agent started is deleted too")
   func expiredIsDeletedAtStart() async throws {
-    var store = try await StateStore.open(folder: folder.path, now: { 1_700_001_000 })
+    var store = try await StateStore.open(folder: folder.path, now: { 1_720_001_000 })
     try await store.apply([
       .message(message(1, .queued, expiry: 1), next: identifier(2)), .message(message(2, .queued), next: identifier(2)),
     ])
     await store.close()
-    store = try await StateStore.open(folder: folder.path, now: { 1_700_001_002 })
+    store = try await StateStore.open(folder: folder.path, now: { 1_720_001_002 })
     #expect(try await store.load().session.messages.map(\.token) == [2])
     let left = try await store.perform { database throws(StorageError) in
       try database.query("SELECT token FROM message") { $0.integer(0) }
@@ -157,10 +184,11 @@ struct SessionStoreTests {
     try await store.perform { database throws(StorageError) in
       try database.execute(
         """
-        INSERT INTO message VALUES (1, 1, 0, x'FFFF', 0);
-        INSERT INTO message SELECT -5, 9, released, packet, stored FROM message WHERE token = 7;
-        INSERT INTO message SELECT 9223372036854775807, 10, released, packet, stored FROM message WHERE token = 7;
-        INSERT INTO message SELECT 8, 2, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO message (token, identifier, released, packet, stored) VALUES (1, 1, 0, x'FFFF', 0);
+        INSERT INTO message (token, identifier, released, packet, stored) SELECT -5, 9, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO message (token, identifier, released, packet, stored)
+          SELECT 9223372036854775807, 10, released, packet, stored FROM message WHERE token = 7;
+        INSERT INTO message (token, identifier, released, packet, stored) SELECT 8, 2, released, packet, stored FROM message WHERE token = 7;
         INSERT INTO subscription VALUES (3, x'00');
         UPDATE message SET stored = -9223372036854775808;
         """)

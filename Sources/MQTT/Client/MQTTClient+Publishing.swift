@@ -13,6 +13,10 @@ extension MQTTClient {
   /// `Configuration.queuesAtMostOnce`. What was sent and not acknowledged is sent again on the next connection. A
   /// Message Expiry Interval counts down by the whole seconds of waiting.
   ///
+  /// QoS 2 is exactly once for as long as the server keeps the session: where it says that it has none, what had no
+  /// PUBCOMP yet is published as new and may arrive twice, which is better than never ([MQTT-4.3.3-6] ends with the
+  /// session).
+  ///
   /// A task that is cancelled takes its message out of the queue; one that has been sent is left to complete.
   @discardableResult
   public func publish(_ message: Message) async throws(PublishError) -> PublishResult {
@@ -109,7 +113,7 @@ extension MQTTClient {
     if pending.isEmpty { endDrain() }
   }
 
-  private func armExpiryTimer() {
+  func armExpiryTimer() {
     guard let deadline = pending.nextExpiry else { return }
     if let expiryTimer, expiryTimer.at <= deadline { return }
     expiryTimer?.task.cancel()

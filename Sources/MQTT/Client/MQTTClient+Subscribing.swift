@@ -11,10 +11,11 @@ extension MQTTClient {
     guard !Task.isCancelled else { throw .cancelled }
     if case .ended(let loss) = phase { throw .closed(loss) }
     let identifier = try subscriptions.claimOrAdd(filters)
-    for identifier in subscriptions.takeSuperseded() { keep(identifier, nil) }
-    let (buffer, messages) = MessageBuffer.make(limit: bufferLimit) { [weak self] in
-      self?.later { $0.giveBack(identifier) }
+    for identifier in subscriptions.takeSuperseded() {
+      endUnclaimed(identifier)
+      keepGivenBack(identifier)
     }
+    let (buffer, messages) = unclaimed.removeValue(forKey: identifier) ?? makeBuffer(identifier)
     buffers[identifier] = buffer
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { subscriber in
@@ -29,15 +30,17 @@ extension MQTTClient {
       reasonCodes: try result.get(), identifier: identifier, buffer: buffer, messages: messages)
   }
 
-  /// Gives a subscription back; its stream ends once it has been read to the end. Returns when the server has answered,
-  /// or its session has ended; at once where it knew nothing of the subscription.
+  /// Gives a subscription back; its stream ends once it has been read to the end, and what has not been read counts as
+  /// taken. Returns when the server has answered, or its session has ended; at once where it knew nothing of the
+  /// subscription.
   public func unsubscribe(_ stream: MessageStream) async throws(SubscribeError) {
     guard !Task.isCancelled else { throw .cancelled }
     let identifier = stream.identifier
     guard stream.buffer === buffers[identifier] else { return }
-    buffers.removeValue(forKey: identifier)?.finish()
-    keep(identifier, nil)
-    guard subscriptions.remove(identifier) else { return }
+    end(buffers.removeValue(forKey: identifier))
+    let isAskedFor = subscriptions.remove(identifier)
+    keepGivenBack(identifier)
+    guard isAskedFor else { return }
     let token = takeToken()
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { subscriber in
@@ -59,9 +62,34 @@ extension MQTTClient {
   /// Nobody is there to wait for the answer.
   private func giveBack(_ identifier: Identifier) {
     guard let buffer = buffers.removeValue(forKey: identifier) else { return }
-    buffer.finish()
-    keep(identifier, nil)
-    if subscriptions.remove(identifier) { sendRequests() }
+    end(buffer)
+    let isAskedFor = subscriptions.remove(identifier)
+    keepGivenBack(identifier)
+    if isAskedFor { sendRequests() }
+  }
+
+  /// Nobody wants what comes for it any more, or has come.
+  private func end(_ buffer: MessageBuffer?) {
+    buffer?.release()
+    buffer?.finish()
+  }
+
+  private func makeBuffer(_ identifier: Identifier) -> (MessageBuffer, AsyncStream<MessageBuffer.Element>) {
+    MessageBuffer.make(limit: bufferLimit) { [weak self] in self?.later { $0.giveBack(identifier) } }
+  }
+
+  /// What the server sends for a subscription of an earlier process waits for whoever claims it.
+  func bufferUnclaimed() {
+    for identifier in subscriptions.unclaimed {
+      let (buffer, messages) = makeBuffer(identifier)
+      unclaimed[identifier] = (buffer, messages)
+      buffers[identifier] = buffer
+    }
+  }
+
+  private func endUnclaimed(_ identifier: Identifier) {
+    end(buffers.removeValue(forKey: identifier))
+    unclaimed[identifier] = nil
   }
 
   /// Packets that are due; after a connection is lost they are due again.
@@ -93,7 +121,24 @@ extension MQTTClient {
   }
 
   private func keep(_ identifier: Identifier, _ subscriptions: [Subscription]?) {
-    phase.client?.assumeIsolated { $0.keep(identifier, subscriptions) }
+    keep(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier))
+  }
+
+  /// The store remembers it until the server has heard: a process that ends before would leave it there for good, and
+  /// give its number to another one.
+  private func keepGivenBack(_ identifier: Identifier) {
+    keep(subscriptions.filtersGivenBack(identifier).map { .givenBack(identifier, $0) } ?? .unsubscribed(identifier))
+  }
+
+  /// Before the client runs there is nobody to tell.
+  func keep(_ change: SessionChange) {
+    guard let client = phase.client else { return unkept.append(change) }
+    client.assumeIsolated { $0.keep(change) }
+  }
+
+  func keepUnkept() {
+    for change in unkept { keep(change) }
+    unkept = []
   }
 
   /// Filters that an earlier process of this session subscribed to and that nobody has asked for in this one: `subscribe`
@@ -102,7 +147,11 @@ extension MQTTClient {
 
   /// Gives those back that nobody has asked for.
   public func dropUnclaimedSubscriptions() {
-    for identifier in subscriptions.unclaimed where subscriptions.remove(identifier) { keep(identifier, nil) }
+    for identifier in subscriptions.unclaimed {
+      endUnclaimed(identifier)
+      _ = subscriptions.remove(identifier)
+      keepGivenBack(identifier)
+    }
     sendRequests()
   }
 
@@ -113,6 +162,7 @@ extension MQTTClient {
       subscribers.removeValue(forKey: identifier)?.resume(returning: .success(codes))
     case .refused(let identifier, let codes): endSubscription(identifier, .refused(codes), .refused(codes))
     case .unsubscribed(let identifier, let codes):
+      keep(identifier, nil)
       let isRefused = codes.contains(where: \.isError)
       answerUnsubscribers(identifier, isRefused ? .failure(.refused(codes)) : .success(codes))
     case nil: break
@@ -125,6 +175,7 @@ extension MQTTClient {
   func endSubscription(_ identifier: Identifier, _ failure: SubscribeError?, _ error: SubscribeError) {
     if failure != nil { keep(identifier, nil) }
     buffers.removeValue(forKey: identifier)?.finish(failure)
+    unclaimed[identifier] = nil
     subscribers.removeValue(forKey: identifier)?.resume(returning: .failure(error))
   }
 
@@ -149,7 +200,7 @@ extension MQTTClient {
     let receipt =
       isAnswered
       ? nil
-      : Receipt(readers: receivers.count) { [weak self] isTaken in
+      : Receipt(readers: receivers) { [weak self] isTaken in
         self?.later { $0.answer(delivery, isTaken: isTaken) }
       }
     for buffer in receivers { buffer.add(delivery.message, receipt) }

@@ -53,6 +53,10 @@ public actor MQTTClient: Service {
 
   var publishers: [Session.Token: Publisher] = [:]
   var buffers: [Identifier: MessageBuffer] = [:]
+  /// What has come for subscriptions that nobody has claimed yet.
+  var unclaimed: [Identifier: (MessageBuffer, AsyncStream<MessageBuffer.Element>)] = [:]
+  /// Changes that the store has not been told of: there is no client yet.
+  var unkept: [SessionChange] = []
   var subscribers: [Identifier: Subscriber] = [:]
   var unsubscribers: [Identifier: [Session.Token: Subscriber]] = [:]
   private var drainWaiters: [CheckedContinuation<Void, Never>] = []
@@ -77,7 +81,7 @@ public actor MQTTClient: Service {
     let state = configuration.connection.session
     for stored in state.underWay { pending.restoreUnderWay(stored) }
     for stored in state.waiting { pending.restore(stored, at: .now) }
-    subscriptions.restore(state.subscriptions)
+    subscriptions.restore(state.subscriptions, givenBack: state.givenBack)
     lastToken = state.messages.last?.token ?? 0
   }
 
@@ -93,7 +97,11 @@ public actor MQTTClient: Service {
   ///   (`Client.Configuration.reconnects`).
   public func run() async throws {
     guard case .idle = phase else { throw MQTTClientError.hasRun }
-    try Task.checkCancellation()
+    guard !Task.isCancelled else {
+      // Whoever waits is answered, as after any other cancellation.
+      end(.aborted)
+      throw CancellationError()
+    }
     // The client does not keep it.
     let listener = Listener(self)
     let client = Client(configuration.connection, delegate: listener, eventLoop: eventLoop, logger: logger)
@@ -119,8 +127,11 @@ public actor MQTTClient: Service {
   }
 
   private func start(_ client: Client) {
+    bufferUnclaimed()
     client.assumeIsolated { $0.start() }
+    keepUnkept()
     keepWaiting()
+    armExpiryTimer()
   }
 
   private func shutDown() {
@@ -175,6 +186,7 @@ public actor MQTTClient: Service {
     for identifier in subscriptions.identifiers { endSubscription(identifier, nil, .closed(loss)) }
     for buffer in buffers.values { buffer.finish() }
     buffers = [:]
+    unclaimed = [:]
     for identifier in unsubscribers.keys { answerUnsubscribers(identifier, .failure(.closed(loss))) }
     endDrain()
     broadcast.send(.ended(loss))
@@ -225,6 +237,7 @@ public actor MQTTClient: Service {
     case .message(let delivery): deliver(delivery)
     case .settled(let token, let outcome): settled(token, outcome)
     case .answered(let token, let codes): answered(token, codes)
+    case .remarked(let remark): broadcast.send(.remarked(remark))
     case .storing(let error): storing(error)
     case .stored(let tokens): stored(tokens)
     case .ready:
@@ -241,6 +254,7 @@ public actor MQTTClient: Service {
       for identifier in subscriptions.removeLost() { endSubscription(identifier, .sessionLost, .sessionLost) }
     }
     for identifier in subscriptions.connected(sessionPresent: connected.sessionPresent) {
+      keep(.unsubscribed(identifier))
       answerUnsubscribers(identifier, .success([]))
     }
     broadcast.send(.connected(server, connected))

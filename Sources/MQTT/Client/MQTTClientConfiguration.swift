@@ -34,8 +34,8 @@ extension MQTTClient {
     public enum Acknowledgement: Sendable, Hashable {
       /// When it is in the buffers of its subscriptions. A reader who is too slow misses messages.
       case onArrival
-      /// When every reader has asked for the one after it. What was not read to that point comes again on another
-      /// connection, so nothing is missed. The server stops sending when as many are not taken as it allows, or as the
+      /// When every reader has asked for the one after it, left the loop that it was given to, or given the subscription
+      /// back. What was not read to that point comes again on another connection, so nothing is missed. The server stops sending when as many are not taken as it allows, or as the
       /// Receive Maximum of `connect` says (mosquitto 2.0.11 does not keep to that, which ends the connection); since
       /// answers keep the order of the messages, one slow reader then holds up the others.
       case whenRead

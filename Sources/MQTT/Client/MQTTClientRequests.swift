@@ -20,8 +20,9 @@ extension Client {
     perform()
   }
 
-  func keep(_ identifier: SubscriptionTable.Identifier, _ subscriptions: [Subscription]?) {
-    link.keep(identifier, subscriptions, at: .now, into: &effects)
+  /// Of a subscription.
+  func keep(_ change: SessionChange) {
+    link.keep(change, at: .now, into: &effects)
     perform()
   }
 

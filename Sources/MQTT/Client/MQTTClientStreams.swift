@@ -44,10 +44,11 @@ public struct MessageStream: AsyncSequence, Sendable {
     }
 
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(SubscribeError) -> Message? {
-      receipt?.take()
+      receipt?.take(buffer)
       receipt = nil
       if let element = await messages.next(isolation: actor) {
         receipt = element.receipt
+        receipt?.giveOut(buffer)
         return element.message
       }
       if let failure = buffer.failure { throw failure }
@@ -56,23 +57,38 @@ public struct MessageStream: AsyncSequence, Sendable {
   }
 }
 
-/// What a message that is answered when it has been read is answered by: once every reader has taken it or, where one of
-/// them never does, when nobody holds it any more.
+/// What a message that is answered when it has been read is answered by: once every reader has taken it, by asking for the
+/// next one, by leaving the loop that it was given to, or by giving the subscription back; or, where one of them never
+/// saw it, when nobody holds it any more.
 final class Receipt: Sendable {
-  private let missing: Mutex<Int>
+  private struct Readers {
+    /// Have not taken it; of them, have not seen it.
+    var missing: Set<ObjectIdentifier>
+    var unaware: Set<ObjectIdentifier>
+  }
+
+  private let readers: Mutex<Readers>
   private let answer: @Sendable (_ isTaken: Bool) -> Void
 
-  init(readers: Int, _ answer: @escaping @Sendable (_ isTaken: Bool) -> Void) {
-    missing = Mutex(readers)
+  init(readers: [MessageBuffer], _ answer: @escaping @Sendable (_ isTaken: Bool) -> Void) {
+    let readers = Set(readers.map { ObjectIdentifier($0) })
+    self.readers = Mutex(Readers(missing: readers, unaware: readers))
     self.answer = answer
   }
 
-  deinit { if missing.withLock({ $0 > 0 }) { answer(false) } }
+  deinit {
+    let (isOpen, isSeen) = readers.withLock { (!$0.missing.isEmpty, $0.unaware.isEmpty) }
+    if isOpen { answer(isSeen) }
+  }
 
-  func take() {
-    let isLast = missing.withLock { missing in
-      missing -= 1
-      return missing == 0
+  func giveOut(_ buffer: MessageBuffer) {
+    readers.withLock { _ = $0.unaware.remove(ObjectIdentifier(buffer)) }
+  }
+
+  func take(_ buffer: MessageBuffer) {
+    let isLast = readers.withLock { readers in
+      readers.unaware.remove(ObjectIdentifier(buffer))
+      return readers.missing.remove(ObjectIdentifier(buffer)) != nil && readers.missing.isEmpty
     }
     if isLast { answer(true) }
   }
@@ -83,6 +99,13 @@ final class MessageBuffer: Sendable {
   private struct State {
     var dropped: UInt64 = 0
     var failure: SubscribeError?
+    /// Of messages that may not have been read, for `release`.
+    var receipts: [Held] = []
+    var receiptsChecked = 64
+  }
+
+  private struct Held: Sendable {
+    weak let receipt: Receipt?
   }
 
   struct Element: Sendable {
@@ -109,9 +132,26 @@ final class MessageBuffer: Sendable {
   var failure: SubscribeError? { state.withLock(\.failure) }
 
   func add(_ message: Message, _ receipt: Receipt?) {
+    if let receipt {
+      state.withLock { state in
+        state.receipts.append(Held(receipt: receipt))
+        guard state.receipts.count > state.receiptsChecked else { return }
+        state.receipts.removeAll { $0.receipt == nil }
+        state.receiptsChecked = 2 * state.receipts.count + 64
+      }
+    }
     if case .dropped = continuation.yield(Element(message: message, receipt: receipt)) {
       state.withLock { $0.dropped += 1 }
     }
+  }
+
+  /// Nobody wants what has not been read: the server need not keep a place for it.
+  func release() {
+    let receipts = state.withLock { state in
+      defer { state.receipts = [] }
+      return state.receipts.compactMap(\.receipt)
+    }
+    for receipt in receipts { receipt.take(self) }
   }
 
   func finish(_ failure: SubscribeError? = nil) {

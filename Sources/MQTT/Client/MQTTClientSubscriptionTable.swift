@@ -62,11 +62,12 @@ struct SubscriptionTable: Sendable {
   // MARK: Callers
 
   /// Subscriptions of an earlier process: the server has them for as long as it has the session.
-  mutating func restore(_ stored: [Identifier: [Subscription]]) {
+  mutating func restore(_ stored: [Identifier: [Subscription]], givenBack: [Identifier: [TopicFilter]] = [:]) {
     for (identifier, subscriptions) in stored {
       entries[identifier] = Entry(subscriptions: subscriptions, state: .made, isUnclaimed: true)
     }
-    lastIdentifier = stored.keys.max() ?? 0
+    for (identifier, filters) in givenBack { self.givenBack[identifier] = GivenBack(filters: filters) }
+    lastIdentifier = max(stored.keys.max() ?? 0, givenBack.keys.max() ?? 0)
   }
 
   /// See `Entry.isUnclaimed`.
@@ -80,6 +81,9 @@ struct SubscriptionTable: Sendable {
     entries[identifier]?.isUnclaimed = false
     return identifier
   }
+
+  /// What the server is still to be told; nil: nothing.
+  func filtersGivenBack(_ identifier: Identifier) -> [TopicFilter]? { givenBack[identifier]?.filters }
 
   mutating func takeSuperseded() -> [Identifier] {
     defer { superseded = [] }

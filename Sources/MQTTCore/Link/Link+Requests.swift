@@ -69,10 +69,8 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
-  /// A subscription that the server has agreed to is stored under its Subscription Identifier; nil: no longer.
-  public mutating func keep(
-    _ identifier: UInt32, _ subscriptions: [Subscription]?, at now: Instant, into effects: inout Effects
-  ) {
-    store(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier), nil, at: now, into: &effects)
+  /// What has become of a subscription, under its Subscription Identifier: `subscribed`, `givenBack` or `unsubscribed`.
+  package mutating func keep(_ change: SessionChange, at now: Instant, into effects: inout Effects) {
+    store(change, nil, at: now, into: &effects)
   }
 }

@@ -75,6 +75,8 @@ public struct SessionState: Sendable, Hashable {
   public var nextIdentifier = PacketIdentifier.first
   /// By Subscription Identifier.
   public var subscriptions: [UInt32: [Subscription]] = [:]
+  /// Subscriptions that nobody wants any more, and that the server may have: UNSUBSCRIBE is to follow.
+  public var givenBack: [UInt32: [TopicFilter]] = [:]
 
   public init() {}
 
@@ -102,8 +104,15 @@ public struct SessionState: Sendable, Hashable {
       if isHeld { held.insert(identifier) } else { held.remove(identifier) }
     case .received(let identifier, let isUnreleased):
       if isUnreleased { received.insert(identifier) } else { received.remove(identifier) }
-    case .subscribed(let identifier, let subscriptions): self.subscriptions[identifier] = subscriptions
-    case .unsubscribed(let identifier): subscriptions[identifier] = nil
+    case .subscribed(let identifier, let subscriptions):
+      self.subscriptions[identifier] = subscriptions
+      givenBack[identifier] = nil
+    case .givenBack(let identifier, let filters):
+      subscriptions[identifier] = nil
+      givenBack[identifier] = filters
+    case .unsubscribed(let identifier):
+      subscriptions[identifier] = nil
+      givenBack[identifier] = nil
     case .begunAnew:
       held.removeAll()
       received.removeAll()
@@ -123,6 +132,8 @@ public enum SessionChange: Sendable, Hashable {
   case received(PacketIdentifier, Bool)
   /// A subscription that the server has agreed to, under its Subscription Identifier.
   case subscribed(UInt32, [Subscription])
+  /// Nobody wants it any more, and the server has not heard of that.
+  case givenBack(UInt32, [TopicFilter])
   case unsubscribed(UInt32)
   /// The server has no session: nothing is held and nothing was received in the one that begins.
   case begunAnew

@@ -22,8 +22,8 @@ struct StoreQueue: Sendable {
     var messages: [Session.Token: Message] = [:]
     var held: [PacketIdentifier: Bool] = [:]
     var received: [PacketIdentifier: Bool] = [:]
-    /// nil: it was given back.
-    var subscriptions: [UInt32: [Subscription]?] = [:]
+    /// The last change of each.
+    var subscriptions: [UInt32: SessionChange] = [:]
 
     /// Since when there is something else than messages.
     var since: Instant?
@@ -75,7 +75,7 @@ struct StoreQueue: Sendable {
     storedMessages = Set(state.messages.map(\.token))
     storedHeld = state.held
     storedReceived = state.received
-    storedSubscriptions = Set(state.subscriptions.keys)
+    storedSubscriptions = Set(state.subscriptions.keys).union(state.givenBack.keys)
   }
 
   /// When `take` has something to write; nil: not before another change, or the end of the write that is under way.
@@ -111,11 +111,10 @@ struct StoreQueue: Sendable {
       Self.set(
         identifier, isUnreleased, in: &changes.received,
         isStored: has(storedReceived, writing?.changes.received, identifier))
-    case .subscribed(let identifier, let subscriptions): changes.subscriptions[identifier] = .some(subscriptions)
+    case .subscribed(let identifier, _), .givenBack(let identifier, _): changes.subscriptions[identifier] = change
     case .unsubscribed(let identifier):
       let isStored = storedSubscriptions.contains(identifier) || writing?.changes.subscriptions[identifier] != nil
-      changes.subscriptions.updateValue(nil, forKey: identifier)
-      if !isStored { changes.subscriptions.removeValue(forKey: identifier) }
+      changes.subscriptions[identifier] = isStored ? change : nil
     case .begunAnew:
       changes.isBegunAnew = true
       changes.held.removeAll()
@@ -235,8 +234,12 @@ struct StoreQueue: Sendable {
     for (identifier, isThere) in written.received {
       if isThere { storedReceived.insert(identifier) } else { storedReceived.remove(identifier) }
     }
-    for (identifier, subscriptions) in written.subscriptions {
-      if subscriptions == nil { storedSubscriptions.remove(identifier) } else { storedSubscriptions.insert(identifier) }
+    for (identifier, change) in written.subscriptions {
+      if case .unsubscribed = change {
+        storedSubscriptions.remove(identifier)
+      } else {
+        storedSubscriptions.insert(identifier)
+      }
     }
   }
 
@@ -274,9 +277,7 @@ struct StoreQueue: Sendable {
     for (identifier, isUnreleased) in changes.received.sorted(by: { $0.key < $1.key }) {
       list.append(.received(identifier, isUnreleased))
     }
-    for (identifier, subscriptions) in changes.subscriptions.sorted(by: { $0.key < $1.key }) {
-      list.append(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier))
-    }
+    for (_, change) in changes.subscriptions.sorted(by: { $0.key < $1.key }) { list.append(change) }
     return list
   }
 }

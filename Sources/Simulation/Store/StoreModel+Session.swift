@@ -24,6 +24,7 @@ extension StoreModel {
     package internal(set) var received: Set<PacketIdentifier> = []
     package internal(set) var nextIdentifier = PacketIdentifier.first
     package internal(set) var subscriptions: [UInt32: [Subscription]] = [:]
+    package internal(set) var givenBack: [UInt32: [TopicFilter]] = [:]
     /// What is kept beside it, the oldest first.
     package internal(set) var aside: [Aside] = []
   }
@@ -50,8 +51,15 @@ extension StoreModel.Session {
       if isHeld { held.insert(identifier) } else { held.remove(identifier) }
     case .received(let identifier, let isUnreleased):
       if isUnreleased { received.insert(identifier) } else { received.remove(identifier) }
-    case .subscribed(let identifier, let subscriptions): self.subscriptions[identifier] = subscriptions
-    case .unsubscribed(let identifier): subscriptions[identifier] = nil
+    case .subscribed(let identifier, let subscriptions):
+      self.subscriptions[identifier] = subscriptions
+      givenBack[identifier] = nil
+    case .givenBack(let identifier, let filters):
+      subscriptions[identifier] = nil
+      givenBack[identifier] = filters
+    case .unsubscribed(let identifier):
+      subscriptions[identifier] = nil
+      givenBack[identifier] = nil
     case .begunAnew:
       held.removeAll()
       received.removeAll()
@@ -65,8 +73,8 @@ extension StoreModel.Session {
       rows.remove(row.token)
       setAside(row.message.message, of: owner?.clientIdentifier ?? "", stored: row.stored)
     }
-    var messages = StoredMessages(now: now)
-    for row in rows.elements { messages.append(row.message, stored: row.stored) }
+    var messages = StoredMessages(now: StoredTime(wall: now))
+    for row in rows.elements { messages.append(row.message, stored: StoredTime(wall: row.stored)) }
     for token in messages.expired { rows.remove(token) }
     var state = SessionState()
     state.owner = owner
@@ -75,6 +83,7 @@ extension StoreModel.Session {
     state.received = received
     state.nextIdentifier = nextIdentifier
     state.subscriptions = subscriptions
+    state.givenBack = givenBack
     return (state, unreadable.count)
   }
 }
