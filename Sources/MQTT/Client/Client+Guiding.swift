@@ -92,6 +92,7 @@ extension Client.Configuration {
   /// What of it the link decides by.
   var link: Link.Settings {
     var link = Link.Settings(servers: servers)
+    link.sharesSessions = sharesSessions
     link.version = version
     link.connectTimeout = connectTimeout
     link.reconnect = reconnect

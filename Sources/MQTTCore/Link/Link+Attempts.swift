@@ -41,11 +41,11 @@ extension Link {
       packet.properties.maximumPacketSize = UInt32(clamping: settings.maximumPacketSize)
     }
     if mustClearSession { packet.cleanStart = true }
-    if let owner, owner.server == attempt.server.description, packet.clientIdentifier.isEmpty, !packet.cleanStart {
+    if let owner, hasSession, packet.clientIdentifier.isEmpty, !packet.cleanStart {
       // The server has given this client a name (§3.2.2.3.7).
       packet.clientIdentifier = owner.clientIdentifier
     }
-    if owner?.server != attempt.server.description && !settings.believesAnySession { session.distrust() }
+    if !hasSession && !settings.believesAnySession { session.distrust() }
     if attempt.purpose == .clearSession { packet.will = nil }
     guard packet.isEncodable(attempt.version) else { return cut(.notEncodable, into: &effects) }
     attempt.stage = .connect
@@ -55,9 +55,20 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
+  /// The session may be at the attempt's server: it is the one that had it last or, where servers share their sessions,
+  /// one of those.
+  private var hasSession: Bool {
+    guard let owner else { return false }
+    if owner.server == attempt.server.description { return true }
+    guard settings.sharesSessions else { return false }
+    return settings.servers.contains { $0.description == owner.server }
+      && settings.servers.contains { $0.description == attempt.server.description }
+  }
+
   mutating func connected(_ connected: Session.Connected, at now: Instant, into effects: inout Effects) {
     attempt.deadline = nil
     attempt.stage = .connected
+    attempt.connectedSince = now
     versions.accepted(attempt.version, by: attempt.server)
     mustClearSession = false
     guard attempt.purpose == .use else { return session.disconnect(into: &effects.actions) }
@@ -156,6 +167,20 @@ extension Link {
     effects.orders.append(.tell(.lost(loss, retryAfter: nil)))
   }
 
+  /// The same server once more after a connection, for it has the session; then the next one, and the next one after an
+  /// attempt that led to none. Only a connection that lasted counts as another chance: a server that agrees and closes,
+  /// for ever, is left.
+  private mutating func chooseServer(at now: Instant) {
+    let isStable = attempt.connectedSince.map { now >= $0 + settings.reconnect.stableAfter } ?? false
+    if isStable { isRetryingServer = false }
+    guard attempt.connectedSince != nil, !isRetryingServer else {
+      isRetryingServer = false
+      serverIndex += 1
+      return
+    }
+    isRetryingServer = true
+  }
+
   /// When to try again, and where.
   ///
   /// - Returns: `isOwed`: the loss is a step on the way to a connection, so the attempt that follows belongs to it.
@@ -184,7 +209,7 @@ extension Link {
     } else if referredServer != nil {
       referredServer = nil
     } else {
-      serverIndex += 1
+      chooseServer(at: now)
     }
     return (schedule.failed(loss.failure, at: now, using: &generator), false)
   }

@@ -73,6 +73,7 @@ extension Link {
     if isConnected { schedule.connected(at: now) }
     guard reconnecting, !isStopping else { return }
     serverIndex = 0
+    isRetryingServer = false
     referredServer = nil
     versions = VersionChoice()
     switch phase {

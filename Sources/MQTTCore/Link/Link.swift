@@ -43,6 +43,8 @@ public struct Link: Sendable {
     /// Where it goes; `server` stands for who that is in all that outlives the attempt.
     var dialled: ServerAddress
     var localAddress: String?
+    /// CONNACK came.
+    var connectedSince: Instant?
     var stage = ConnectionStage.name
     /// Why it is being closed, once that is decided.
     var ending: ConnectionLoss?
@@ -76,6 +78,8 @@ public struct Link: Sendable {
   var versions = VersionChoice()
   var generator: SplitMix64
   var serverIndex = 0
+  /// The server is tried again, after a connection to it ended.
+  var isRetryingServer = false
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
   /// Whose session it is, as far as it is known here.
@@ -240,7 +244,7 @@ public struct Link: Sendable {
       effects.seen += 1
       switch effects.actions[index] {
       case .send(.publish(let publish)): last = (.publish, publish.message.topic)
-      case .send(.pingreq), .settled, .answered, .challenge, .authenticated: break
+      case .send(.pingreq), .settled, .answered, .remarked, .challenge, .authenticated: break
       case .send(let packet): last = (packet.type, nil)
       case .store(let change, let ticket): store(change, ticket, at: now, into: &effects)
       case .deliver(let delivery):

@@ -1,8 +1,11 @@
 extension Link {
   /// What an owner decides about connections.
   public struct Settings: Sendable, Hashable {
-    /// Tried in turn; at least one.
+    /// Tried in turn, at least one: after a connection that was lost the same one first, for it has the session.
     public var servers: [ServerAddress]
+    /// The servers are one cluster, whose nodes all have the session: only then is "session present" of another one than
+    /// the last believed.
+    public var sharesSessions = false
     /// nil: 5, and 3.1.1 where a server cannot.
     public var version: ProtocolVersion?
     /// For all of a connection's beginning, from `Order.open` to CONNACK.

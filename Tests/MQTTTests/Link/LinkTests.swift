@@ -249,6 +249,7 @@ import Testing
   func distrusts() {
     var harness = Harness.connected(Harness.settings(servers: 2))
     harness.lose()
+    harness.handle(.failed(harness.number, .unreachable(Harness.servers[0], "down")), .retryNow)
     #expect(harness.agree(sessionPresent: true).isConnected == false, "server b has somebody else's")
     var same = Harness.connected()
     same.lose()
