@@ -118,7 +118,7 @@ actor ProbeLink: ClientDelegate {
     case .settled(let token, let outcome): outcomes[token] = outcome
     case .answered(let token, let codes): answers[token] = codes
     case .lost(let loss, retryAfter: nil): self.loss = loss
-    case .connecting, .storing, .stored, .ready, .lost: return
+    case .connecting, .remarked, .storing, .stored, .ready, .lost: return
     }
     wake()
   }

@@ -128,7 +128,7 @@ final class WatchFeed: ClientDelegate {
     case .message(let delivery): put(.message(report(delivery.message)))
     case .answered(let token, let codes): answered(token, codes)
     case .lost(let loss, let delay): put(.lost(loss, retryAfter: delay))
-    case .connecting, .settled, .storing, .stored, .ready: break
+    case .connecting, .settled, .remarked, .storing, .stored, .ready: break
     }
   }
 

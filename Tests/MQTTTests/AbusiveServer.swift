@@ -226,7 +226,7 @@ final class Witness: ClientDelegate {
       case .answered(let token, let codes): past.answered[token] = codes
       case .lost(let loss, _): past.losses.append((loss, .now))
       case .connected(let connected, _): past.connected.append((connected.version, .now))
-      case .connecting, .storing, .stored, .ready: break
+      case .connecting, .remarked, .storing, .stored, .ready: break
       }
     }
   }

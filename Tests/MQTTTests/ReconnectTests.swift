@@ -48,6 +48,7 @@ struct ReconnectTests {
       case .lost: told.append("lost")
       case .storing: told.append("storing")
       case .unpublished: told.append("unpublished")
+      case .remarked: told.append("remarked")
       case .ended: told.append("ended")
       }
       if told.count == 20 { break }

@@ -29,7 +29,8 @@ import Testing
     #expect(expiry(sent) == left)
   }
 
-  @Test("a session that the server has lost brings no message that is too old", arguments: [QoS.atLeastOnce, .exactlyOnce])
+  @Test(
+    "a session that the server has lost brings no message that is too old", arguments: [QoS.atLeastOnce, .exactlyOnce])
   func begunAnew(qos: QoS) throws {
     var harness = SessionHarness.connected()
     _ = try harness.publish(message(qos), token: 1)

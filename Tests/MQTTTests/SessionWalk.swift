@@ -271,7 +271,7 @@ struct SessionWalk {
         check(outcomes.updateValue(outcome, forKey: token) == nil, "settled twice")
         check(outcome == .delivered || (outcome == .abandoned && transient.contains(token)), "settled as \(outcome)")
       case .store(let change, let ticket): queue?.add(change, ticket: ticket, at: harness.now)
-      case .answered, .challenge, .authenticated: check(false, "answered what was not asked")
+      case .answered, .remarked, .challenge, .authenticated: check(false, "answered what was not asked")
       case .close(let ending): check(false, "closed: \(ending)")
       }
     }

@@ -67,14 +67,15 @@ struct SlowLinkTests {
       try await witness.connections(1)
       let payload = ByteBuffer(repeating: 0, count: 1_000_000)
       try await client.publish(1...24, Message(topic: "t", payload: payload, qos: .atMostOnce))
-      guard case .session(.keepAliveTimeout) = try await witness.loss() else {
-        Issue.record("\(witness.losses)")
-        return
+      // The kernel has the same time limit (TCP_USER_TIMEOUT), and may be first.
+      switch try await witness.loss() {
+      case .session(.keepAliveTimeout), .closed(.connected, _, _): break
+      default: Issue.record("\(witness.losses)")
       }
     }
   }
 
-  @Test("DISCONNECT gets through behind what takes seconds to leave: no will is published [MQTT-3.14.4-3]")
+  @Test("DISCONNECT gets through behind what takes seconds to leave: no will is published (§3.14.4)")
   func leavesSlowly() async throws {
     try await Abuse().run { visit, occurrence in
       guard case .packet(let packet) = occurrence else { return }

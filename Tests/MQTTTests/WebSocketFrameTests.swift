@@ -35,7 +35,9 @@ import Testing
   }
 
   static let faults: [(String, WebSocketFrame)] = [
-    ("masked (§5.1)", WebSocketFrame(fin: true, opcode: .binary, maskKey: [1, 2, 3, 4], data: ByteBuffer(string: "a"))),
+    (
+      "masked (§5.1)", WebSocketFrame(fin: true, opcode: .binary, maskKey: [1, 2, 3, 4], data: ByteBuffer(string: "a"))
+    ),
     ("RSV1 (§5.2)", WebSocketFrame(fin: true, rsv1: true, opcode: .binary, data: ByteBuffer(string: "a"))),
     ("RSV2 (§5.2)", WebSocketFrame(fin: true, rsv2: true, opcode: .binary, data: ByteBuffer(string: "a"))),
     ("RSV3 (§5.2)", WebSocketFrame(fin: true, rsv3: true, opcode: .binary, data: ByteBuffer(string: "a"))),
@@ -84,7 +86,8 @@ import Testing
       data.writeString("too\u{7}large")
     }
     try channel.writeInbound(WebSocketFrame(fin: true, opcode: .connectionClose, data: data))
-    let expected = hasCode ? "the WebSocket was closed with code 1008: toolarge" : "the WebSocket was closed with no code"
+    let expected =
+      hasCode ? "the WebSocket was closed with code 1008: toolarge" : "the WebSocket was closed with no code"
     #expect(told.withLock { $0 } == expected)
     #expect(try sent(channel).map(\.opcode) == [.connectionClose])
     #expect(!channel.isActive)

@@ -111,7 +111,7 @@ package final class Subscriber: ClientDelegate {
         userProperties: Dictionary(message.properties.userProperties.map { ($0.name, $0.value) }) { $1 },
         expiry: message.properties.messageExpiryInterval.map { .seconds($0) }, received: .now)
       heard.withLock { $0.append(record) }
-    case .connecting, .settled, .storing, .stored, .ready, .lost: break
+    case .connecting, .settled, .remarked, .storing, .stored, .ready, .lost: break
     }
   }
 }

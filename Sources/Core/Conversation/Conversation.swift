@@ -93,7 +93,7 @@ struct Conversation: Sendable {
       default: break
       }
     // There is no authentication beyond CONNECT's; the rest is the link's own.
-    case .challenge, .authenticated, .connected, .store, .close: break
+    case .remarked, .challenge, .authenticated, .connected, .store, .close: break
     }
   }
 

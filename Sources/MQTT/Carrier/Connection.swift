@@ -21,6 +21,8 @@ final class Connection {
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
+  /// Bytes that go with the next `flush`.
+  var unwritten: Int { outbound.readableBytes }
 
   init(_ attempt: Attempt, owner: any CarrierOwner, channel: any Channel, maximumPacketSize: Int) {
     number = attempt.number
@@ -90,8 +92,8 @@ extension Carrier {
   /// The packet goes with `flush`.
   package func write(_ packet: Packet) {
     eventLoop.assertInEventLoop()
-    connection?.write(packet)
     if case .pingreq = packet { watchSending() }
+    connection?.write(packet)
   }
 
   /// Everything that was written since the last time, in one piece.

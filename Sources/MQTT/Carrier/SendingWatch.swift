@@ -5,18 +5,20 @@ import NIOCore
 /// How much of what was sent has arrived at the other side's kernel, to see whether more of it does.
 struct SendingProgress: Sendable {
   /// Bytes that wait in the process.
-  private let buffered: Int
+  let buffered: Int
   /// Bytes that the other side has acknowledged, as TCP says; 0 where there is no TCP.
-  private let acknowledged: UInt64
-
-  func goesBeyond(_ earlier: SendingProgress) -> Bool {
-    acknowledged > earlier.acknowledged || buffered < earlier.buffered
-  }
+  let acknowledged: UInt64
+  /// Bytes that the kernel has and the other side has not acknowledged.
+  let unacknowledged: UInt64
 
   /// As much of `struct tcp_info` (linux/tcp.h) as is needed, in words of 64 bits.
   private struct Information {
     static let acknowledged = 15
-    var words: InlineArray<16, UInt64> = .init(repeating: 0)
+    /// Not sent yet: the lower half of this one.
+    static let waiting = 18
+    static let sent = 25
+    static let sentAgain = 26
+    var words: InlineArray<27, UInt64> = .init(repeating: 0)
   }
 
   static func of(_ channel: any Channel) -> EventLoopFuture<SendingProgress> {
@@ -24,36 +26,74 @@ struct SendingProgress: Sendable {
     guard channel.remoteAddress.map({ $0.protocol != .unix }) ?? false,
       let options = channel as? any SocketOptionProvider
     else {
-      return channel.eventLoop.makeSucceededFuture(SendingProgress(buffered: buffered, acknowledged: 0))
+      return channel.eventLoop.makeSucceededFuture(
+        SendingProgress(buffered: buffered, acknowledged: 0, unacknowledged: 0))
     }
     let information: EventLoopFuture<Information> = options.unsafeGetSocketOption(
       level: .tcp, name: .init(rawValue: CInt(TCP_INFO)))
-    return information.map {
-      SendingProgress(buffered: buffered, acknowledged: $0.words[Information.acknowledged])
+    return information.map { information in
+      let words = information.words
+      let acknowledged = words[Information.acknowledged]
+      let enqueued =
+        words[Information.sent] &- words[Information.sentAgain] &+ words[Information.waiting] & 0xFFFF_FFFF
+      // SYN is acknowledged, and not counted as sent.
+      let outstanding = enqueued > acknowledged ? enqueued - acknowledged : 0
+      return SendingProgress(buffered: buffered, acknowledged: acknowledged, unacknowledged: outstanding)
     }
   }
+}
+
+/// Bytes that a PINGREQ is behind.
+struct SendingWatch {
+  private var last: SendingProgress
+  /// What is acknowledged when all of them have arrived.
+  private let target: UInt64
+
+  /// nil: it is behind nothing.
+  init?(_ now: SendingProgress, unwritten: Int) {
+    let ahead = now.unacknowledged + UInt64(now.buffered + unwritten)
+    guard ahead > 0 else { return nil }
+    last = now
+    target = now.acknowledged + ahead
+  }
+
+  /// More of them have arrived. That the PINGREQ has, or what was sent after it, says only that there is a kernel.
+  mutating func progresses(_ now: SendingProgress) -> Bool {
+    defer { last = now }
+    guard now.acknowledged > 0 else { return now.buffered < last.buffered }
+    return min(now.acknowledged, target) > min(last.acknowledged, target)
+  }
+
+  /// All of them have.
+  var isOver: Bool { last.acknowledged > 0 ? last.acknowledged >= target : last.buffered == 0 }
 }
 
 extension Carrier {
   /// Looks so often while a PINGREQ may be behind what was sent before it.
   private static let looks = 8
 
-  /// A PINGREQ is answered when it has arrived, which on a slow link and behind a large message takes longer than a
-  /// keepalive: as long as more arrives the server lives. For one keepalive; then another PINGREQ is sent.
+  /// A PINGREQ is about to be written. It is answered when it has arrived, which on a slow link and behind a large
+  /// message takes longer than a keepalive: as long as more of that arrives the server lives. For one keepalive; then
+  /// another PINGREQ is sent.
   func watchSending() {
     guard let connection, connection.keepAlive > .zero else { return }
     connection.watches += 1
-    look(connection, connection.watches, left: Self.looks, since: nil)
+    let number = connection.watches
+    SendingProgress.of(connection.channel).assumeIsolated().whenSuccess { now in
+      guard let watch = SendingWatch(now, unwritten: connection.unwritten) else { return }
+      self.look(connection, number, watch, left: Self.looks)
+    }
   }
 
-  private func look(_ connection: Connection, _ watch: UInt64, left: Int, since earlier: SendingProgress?) {
-    SendingProgress.of(connection.channel).assumeIsolated().whenSuccess { progress in
-      guard self.connection === connection, connection.watches == watch else { return }
-      if let earlier, progress.goesBeyond(earlier) { self.heard(connection.number) }
-      guard left > 0 else { return }
-      let pause = TimeAmount(connection.keepAlive / Self.looks)
-      self.eventLoop.assumeIsolated().scheduleTask(in: pause) {
-        self.look(connection, watch, left: left - 1, since: progress)
+  private func look(_ connection: Connection, _ number: UInt64, _ watch: SendingWatch, left: Int) {
+    guard left > 0 else { return }
+    let pause = TimeAmount(connection.keepAlive / Self.looks)
+    eventLoop.assumeIsolated().scheduleTask(in: pause) {
+      SendingProgress.of(connection.channel).assumeIsolated().whenSuccess { now in
+        guard self.connection === connection, connection.watches == number else { return }
+        var watch = watch
+        if watch.progresses(now) { self.heard(connection.number) }
+        if !watch.isOver { self.look(connection, number, watch, left: left - 1) }
       }
     }
   }

@@ -76,7 +76,8 @@ final class WebSocketBytes: ChannelDuplexHandler {
     sendClose(.normalClosure, context, promise: promise)
   }
 
-  private func sendClose(_ code: WebSocketErrorCode, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+  private func sendClose(_ code: WebSocketErrorCode, _ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?)
+  {
     hasSentClose = true
     var data = ByteBuffer()
     data.write(webSocketErrorCode: code)

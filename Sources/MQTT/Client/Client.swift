@@ -143,6 +143,7 @@ public actor Client {
     case .settled(let token, let outcome): delegate?.client(self, did: .settled(token, outcome))
     case .deliver(let delivery): delegate?.client(self, did: .message(delivery))
     case .answered(let token, let codes): delegate?.client(self, did: .answered(token, codes))
+    case .remarked(let remark): delegate?.client(self, did: .remarked(remark))
     case .challenge(let data):
       let number = link.attemptNumber
       Task { await answer(data, number) }

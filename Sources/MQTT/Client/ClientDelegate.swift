@@ -19,6 +19,8 @@ extension Client {
     case message(Session.Delivery)
     case settled(Session.Token, Session.Outcome)
     case answered(Session.Token, [ReasonCode])
+    /// The server says more about a packet than its code; comes before what the packet does.
+    case remarked(Session.Remark)
     /// The store cannot be written, or does not answer (`StoreIsLate`): the session goes on in memory, and the write is
     /// tried again or waited for; nil: it could be again.
     case storing((any Error)?)
@@ -39,8 +41,11 @@ extension Client {
   }
 
   public struct Configuration: Sendable {
-    /// Tried in turn; at least one.
+    /// Tried in turn, at least one: after a connection that was lost the same one first, for it has the session.
     public var servers: [ServerAddress]
+    /// The servers are one cluster, whose nodes all have the session: only then is "session present" of another one than
+    /// the last believed. Otherwise a change of the server begins the session anew.
+    public var sharesSessions = false
     /// nil: 5, and 3.1.1 where a server cannot.
     public var version: ProtocolVersion?
     public var tls = TLSSettings()

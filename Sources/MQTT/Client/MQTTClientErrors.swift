@@ -103,6 +103,8 @@ public enum ConnectionEvent: Sendable {
   case lost(ConnectionLoss, retryAfter: Duration)
   /// The store cannot be written, for this reason, and the session goes on in memory; nil: it could be written again.
   case storing(String?)
+  /// The server says more about a packet than its code: a reason, user properties, or a code of success that is not 0x00.
+  case remarked(Session.Remark)
   /// A message that `publish` had said is stored, by this process or an earlier one, came to nothing: it expired, the
   /// server refused it, or takes nothing like it. It has left the store.
   case unpublished(Message, PublishError)

@@ -12,6 +12,8 @@ extension Session {
     case settled(Token, Outcome)
     /// SUBACK or UNSUBACK, one code for each filter.
     case answered(Token, [ReasonCode])
+    /// The server says more about a packet than its code, or another code of success than 0x00.
+    case remarked(Remark)
     /// The server asks the authentication method something; `Session.authenticate` answers.
     case challenge(ByteBuffer?)
     /// An enhanced authentication succeeded, with what the server sent along.
@@ -31,12 +33,29 @@ extension Session {
     public let version: ProtocolVersion
     public let sessionPresent: Bool
     public let limits: ServerLimits
+    /// All that CONNACK says, reason and user properties included.
+    public let properties: Properties
 
-    public init(version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits) {
+    public init(
+      version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits, properties: Properties = Properties()
+    ) {
       self.version = version
       self.sessionPresent = sessionPresent
       self.limits = limits
+      self.properties = properties
     }
+  }
+
+  /// What a server says with an answer or an end, for people and applications: a reason (MQTT 5.0 §3.4.2.2.2), user
+  /// properties, and a code that tells successes apart, as "no matching subscribers" (0x10) does.
+  public struct Remark: Sendable, Hashable {
+    /// CONNACK that refuses, PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or DISCONNECT.
+    public let packet: PacketType
+    /// Of the request or message that is answered; nil: it is about the connection.
+    public let token: Token?
+    /// 0x00 for SUBACK and UNSUBACK, which have a code for each filter.
+    public let reasonCode: ReasonCode
+    public let properties: Properties
   }
 
   /// A message from the server, and what it takes to answer it.

@@ -243,7 +243,8 @@ extension Session {
   /// PUBACK ends a message of QoS 1, and one of QoS 2 where a server grants no more (RabbitMQ does so). One that
   /// nobody waits for is ignored.
   mutating func receiveAck(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
-    guard sent(answer.packetIdentifier) != nil else { return }
+    guard let entry = sent(answer.packetIdentifier) else { return }
+    remark(.puback, entry.token, answer, into: &actions)
     settle(answer, at: now, into: &actions)
   }
 
@@ -260,6 +261,7 @@ extension Session {
     guard entry.message.qos == .exactlyOnce else {
       return fail(.protocolError("PUBREC for a message of QoS 1"), into: &actions)
     }
+    remark(.pubrec, entry.token, answer, into: &actions)
     // A refusal ends the course: no PUBREL, and the identifier is free ([MQTT-4.3.3-4]). What the server has taken it
     // cannot refuse any more.
     guard !answer.reasonCode.isError else {
@@ -282,8 +284,20 @@ extension Session {
     guard entry.message.qos == .exactlyOnce, entry.state == .released else {
       return fail(.protocolError("PUBCOMP before PUBREL"), into: &actions)
     }
+    remark(.pubcomp, entry.token, answer, into: &actions)
     // 0x92 says that the course was over for the server already, which is what PUBREL was for (§3.7.2.1).
     settle(Acknowledgement(answer.packetIdentifier), at: now, into: &actions)
+  }
+
+  /// A code of 0x80 or above is told by what it does.
+  private func remark(
+    _ type: PacketType, _ token: Token?, _ answer: Acknowledgement, into actions: inout [Action]
+  ) {
+    guard let token, !answer.properties.isEmpty || answer.reasonCode != .success && !answer.reasonCode.isError else {
+      return
+    }
+    actions.append(
+      .remarked(Remark(packet: type, token: token, reasonCode: answer.reasonCode, properties: answer.properties)))
   }
 
   private mutating func settle(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {

@@ -63,7 +63,8 @@ extension Session {
       if let token = entry.token, !entry.transient {
         let state: StoredMessage.State = entry.state == .released ? .released(identifier) : .published(identifier)
         let message = entry.message.expiring(at: entry.expiry, now)
-        store(.message(StoredMessage(token: token, state: state, message: message), next: nextIdentifier), into: &actions)
+        store(
+          .message(StoredMessage(token: token, state: state, message: message), next: nextIdentifier), into: &actions)
       } else if entry.message.qos == .exactlyOnce {
         store(.held(identifier, true), into: &actions)
       }

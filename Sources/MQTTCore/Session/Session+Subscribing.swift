@@ -63,6 +63,10 @@ extension Session {
       return fail(.protocolError("\(type) with \(codes.count) codes for \(request.filters) filters"), into: &actions)
     }
     link.requests[answer.packetIdentifier] = nil
+    if !answer.properties.isEmpty {
+      actions.append(
+        .remarked(Remark(packet: type, token: request.token, reasonCode: .success, properties: answer.properties)))
+    }
     actions.append(.answered(request.token, codes))
   }
 }

@@ -258,6 +258,7 @@ public struct Session: Sendable {
     let limits = ServerLimits(connack, answering: connect, version)
     guard connack.reasonCode == .success else {
       let reason = connack.properties.reasonString
+      remark(.connack, connack.reasonCode, connack.properties, into: &actions)
       return close(
         .refused(connack.reasonCode, reason: reason, serverReference: limits.serverReference), into: &actions)
     }
@@ -288,7 +289,9 @@ public struct Session: Sendable {
     }
     phase = .connected
     actions.append(
-      .connected(Connected(version: version, sessionPresent: connack.sessionPresent, limits: limits)))
+      .connected(
+        Connected(
+          version: version, sessionPresent: connack.sessionPresent, limits: limits, properties: connack.properties)))
     if let data = connack.properties.authenticationData { actions.append(.authenticated(data)) }
     if !isVisit { resume(sessionPresent: connack.sessionPresent, at: now, into: &actions) }
   }
@@ -319,6 +322,7 @@ public struct Session: Sendable {
     guard disconnect.properties.sessionExpiryInterval == nil else {
       return fail(.protocolError("DISCONNECT with a session expiry from a server"), into: &actions)  // [MQTT-3.14.2-2]
     }
+    remark(.disconnect, disconnect.reasonCode, disconnect.properties, into: &actions)
     close(
       .disconnectedByServer(
         disconnect.reasonCode, reason: disconnect.properties.reasonString,
@@ -326,6 +330,14 @@ public struct Session: Sendable {
   }
 
   // MARK: What all of it uses
+
+  private func remark(
+    _ type: PacketType, _ code: ReasonCode, _ properties: Properties, into actions: inout [Action]
+  ) {
+    // Reason and server reference are part of the end itself.
+    guard !properties.userProperties.isEmpty else { return }
+    actions.append(.remarked(Remark(packet: type, token: nil, reasonCode: code, properties: properties)))
+  }
 
   mutating func send(_ packet: consuming Packet, at now: Instant, into actions: inout [Action]) {
     keepAlive?.sent(at: now)

@@ -73,7 +73,7 @@ actor Benchmark: ClientDelegate {
       for _ in 0..<count { try? client.publish(message, token: 1) }
     case .settled: assumeIsolated { $0.countSettled() }
     case .message: assumeIsolated { $0.countReceived() }
-    case .connecting, .storing, .stored: break
+    case .connecting, .remarked, .storing, .stored: break
     case .lost(let loss, _): assumeIsolated { $0.done.fail(loss) }
     }
   }

@@ -194,7 +194,7 @@ struct SessionFuzz {
         case .held(let identifier, true): awaited[identifier] = ticket
         default: break
         }
-      case .connected, .challenge, .authenticated: break
+      case .connected, .remarked, .challenge, .authenticated: break
       }
     }
     // Each request is settled once, perhaps all of them at the end of a connection.
