@@ -84,7 +84,20 @@ import Testing
     #expect(harness.tick(after: .seconds(5)) == [.send(.pingreq)])
   }
 
-  @Test("part of a large packet that is on its way disproves a loss, and so do bytes that leave [behaviour 29]")
+  @Test("as long as bytes leave that a PINGREQ is behind its answer is waited for, half an interval from the last")
+  func bytesAheadOfThePing() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    _ = harness.tick(after: .seconds(9))
+    harness.session.taken(at: harness.now)
+    #expect(harness.tick(after: .seconds(1)).sent == [.pingreq], "what leaves while nothing is asked is no answer")
+    for _ in 0..<10 {
+      #expect(harness.tick(after: .milliseconds(4_900)) == [])
+      harness.session.taken(at: harness.now)
+    }
+    #expect(harness.tick(after: .seconds(5)).ending == .keepAliveTimeout)
+  }
+
+  @Test("part of a large packet that is on its way disproves a loss [behaviour 29]")
   func partOfAPacketAnswers() {
     var harness = SessionHarness.connected(keepAlive: 10)
     _ = harness.tick(after: .seconds(10))

@@ -149,6 +149,27 @@ struct MQTTClientDurableTests {
     }
   }
 
+  @Test("what has not been read when a stream is let go holds no place: its subscription is given back")
+  func letsGo() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        Self.answer(packet, connection)
+        if case .subscribe = packet { Self.publish(2, connection) }
+      }
+      try await running(reading(port: broker.port)) { client in
+        func subscribe() async throws {
+          let stream = try await client.subscribe(Self.filters)
+          try await until("both are here") { await client.counts.unrouted == 0 }
+          withExtendedLifetime(stream) {}
+        }
+        try await subscribe()
+        let connection = try await broker.connection(1)
+        try await connection.arrival("UNSUBSCRIBE") { $0.type == .unsubscribe }
+        try await until("both are acknowledged") { connection.packets.count { $0.type == .puback } == 2 }
+      }
+    }
+  }
+
   @Test("what has not been read when a subscription is given back holds no place, though its stream is kept")
   func unsubscribes() async throws {
     try await withScene { scene in

@@ -73,8 +73,8 @@ extension Carrier {
   private static let looks = 8
 
   /// A PINGREQ is about to be written. It is answered when it has arrived, which on a slow link and behind a large
-  /// message takes longer than a keepalive: as long as more of that arrives the server lives. For one keepalive; then
-  /// another PINGREQ is sent.
+  /// message takes longer than a keepalive: as long as more of that arrives the server lives. When nothing has for a
+  /// keepalive the connection is lost.
   func watchSending() {
     guard let connection, connection.keepAlive > .zero else { return }
     connection.watches += 1
@@ -92,14 +92,15 @@ extension Carrier {
       SendingProgress.of(connection.channel).assumeIsolated().whenSuccess { now in
         guard self.connection === connection, connection.watches == number else { return }
         var watch = watch
-        if watch.progresses(now) { self.heard(connection.number) }
-        if !watch.isOver { self.look(connection, number, watch, left: left - 1) }
+        let progresses = watch.progresses(now)
+        if progresses { self.taken(connection.number) }
+        if !watch.isOver { self.look(connection, number, watch, left: progresses ? Self.looks : left - 1) }
       }
     }
   }
 
-  private func heard(_ number: Link.AttemptNumber) {
+  private func taken(_ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
-    connection.owner.carrier(self, did: .heard(number), endsTurn: false)
+    connection.owner.carrier(self, did: .taken(number), endsTurn: false)
   }
 }

@@ -6,6 +6,10 @@ extension MQTTClient {
   /// where there is none. After a reconnect without the session the subscription is made again, with its options and
   /// without filters that the server refused.
   ///
+  /// Where servers do not say which subscription a message is for (3.1.1 has no Subscription Identifiers), and send one
+  /// copy for each that matches ([MQTT-3.3.5-1] of it lets them), streams whose filters overlap get every copy: nobody
+  /// can tell whether a server sends one or several.
+  ///
   /// - Returns: the messages that match one of the filters, retained ones included.
   public func subscribe(_ filters: [Subscription]) async throws(SubscribeError) -> MessageStream {
     guard !Task.isCancelled else { throw .cancelled }
@@ -201,14 +205,23 @@ extension MQTTClient {
       isAnswered
       ? nil
       : Receipt(readers: receivers) { [weak self] isTaken in
-        self?.later { $0.answer(delivery, isTaken: isTaken) }
+        // Letting go of a stream lets go of this, and gives its subscription back: that comes first.
+        self?.later { client in
+          if isTaken {
+            client.answer(delivery, isTaken: true)
+          } else {
+            client.later { $0.answer(delivery, isTaken: false) }
+          }
+        }
       }
     for buffer in receivers { buffer.add(delivery.message, receipt) }
   }
 
+  /// What nobody has taken is left to come again, for as long as somebody may want it.
   private func answer(_ delivery: Session.Delivery, isTaken: Bool) {
+    let isOver = isTaken || subscriptions.receivers(of: delivery.message).isEmpty
     phase.client?.assumeIsolated { client in
-      if isTaken { client.accept(delivery) } else { client.leave(delivery) }
+      if isOver { client.accept(delivery) } else { client.leave(delivery) }
     }
   }
 }

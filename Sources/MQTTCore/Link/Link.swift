@@ -171,6 +171,7 @@ public struct Link: Sendable {
     case .writable(let number, let isWritable):
       if isCurrent(number), attempt.ending == nil { self.isWritable = isWritable }
     case .heard(let number): if isListening, attempt.number == number { session.heard(at: now) }
+    case .taken(let number): if isListening, attempt.number == number { session.taken(at: now) }
     case .outputClosed(let number): outputClosed(number, at: now)
     case .tick: tick(at: now, into: &effects)
 

@@ -50,8 +50,10 @@ extension Link {
     /// The answer to `Session.Action.challenge`.
     case authenticate(AttemptNumber, ByteBuffer?)
     case received(AttemptNumber, Packet)
-    /// The other side lives, though no packet is whole: part of one was read, or more of what was sent has arrived there.
+    /// The other side lives: part of a packet was read.
     case heard(AttemptNumber)
+    /// More of what was sent before a PINGREQ has arrived at the other side.
+    case taken(AttemptNumber)
     /// The bytes that were read are no packet.
     case malformed(AttemptNumber, PacketError)
     /// Whether the transport takes more bytes without piling them up; at first it does.

@@ -4,8 +4,9 @@ import Instants
 ///
 /// States: quiet (no PINGREQ is out) until `interval` has passed since the last packet sent or since the last one
 /// received, whichever is longer ago; then waiting for an answer, which anything received is: bytes, not only packets,
-/// since a large one takes its time on a slow link. So are bytes that leave: the answer is behind them. An answer that is
-/// not there after half an interval is a loss, so a dead connection is found within one and a half.
+/// since a large one takes its time on a slow link. As long as bytes that the PINGREQ is behind leave, its answer cannot
+/// be there: it has its time from the last of them. One that is not there after half an interval is a loss, so a dead
+/// connection is found within one and a half.
 struct KeepAlive: Sendable, Hashable {
   typealias Instant = BootClock.Instant
 
@@ -39,6 +40,9 @@ struct KeepAlive: Sendable, Hashable {
     lastReceived = now
     pingSent = nil
   }
+
+  /// More of what the PINGREQ is behind has arrived.
+  mutating func taken(at now: Instant) { if pingSent != nil { pingSent = now } }
 
   mutating func verdict(at now: Instant) -> Verdict {
     guard now >= deadline else { return .fine }

@@ -289,17 +289,6 @@ extension Session {
     settle(Acknowledgement(answer.packetIdentifier), at: now, into: &actions)
   }
 
-  /// A code of 0x80 or above is told by what it does.
-  private func remark(
-    _ type: PacketType, _ token: Token?, _ answer: Acknowledgement, into actions: inout [Action]
-  ) {
-    guard let token, !answer.properties.isEmpty || answer.reasonCode != .success && !answer.reasonCode.isError else {
-      return
-    }
-    actions.append(
-      .remarked(Remark(packet: type, token: token, reasonCode: answer.reasonCode, properties: answer.properties)))
-  }
-
   private mutating func settle(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) {
     if hold(answer, at: now, into: &actions) { return }
     guard let entry = outgoing.remove(answer.packetIdentifier) else { return }

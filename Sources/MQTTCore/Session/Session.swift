@@ -233,8 +233,11 @@ public struct Session: Sendable {
     for identifier in outgoing.transients { giveUp(identifier, .abandoned, into: &actions) }
   }
 
-  /// The other side lives: part of a packet has come, or it has taken more of what was sent to it.
+  /// The other side lives: part of a packet has come.
   public mutating func heard(at now: Instant) { keepAlive?.received(at: now) }
+
+  /// The other side has taken more of what a PINGREQ is behind.
+  public mutating func taken(at now: Instant) { keepAlive?.taken(at: now) }
 
   // MARK: Packets from the server
 
@@ -331,14 +334,6 @@ public struct Session: Sendable {
 
   // MARK: What all of it uses
 
-  private func remark(
-    _ type: PacketType, _ code: ReasonCode, _ properties: Properties, into actions: inout [Action]
-  ) {
-    // Reason and server reference are part of the end itself.
-    guard !properties.userProperties.isEmpty else { return }
-    actions.append(.remarked(Remark(packet: type, token: nil, reasonCode: code, properties: properties)))
-  }
-
   mutating func send(_ packet: consuming Packet, at now: Instant, into actions: inout [Action]) {
     keepAlive?.sent(at: now)
     actions.append(.send(consume packet))
@@ -381,20 +376,5 @@ public struct Session: Sendable {
       if outgoing[candidate] == nil && link.requests[candidate] == nil { return candidate }
     }
     return nil
-  }
-}
-
-extension Packet {
-  /// A reason string or user properties, in a packet that carries them only where they were asked for.
-  fileprivate var hasProblemInformation: Bool {
-    let properties: Properties
-    switch self {
-    case .puback(let packet), .pubrec(let packet), .pubrel(let packet), .pubcomp(let packet):
-      properties = packet.properties
-    case .suback(let packet), .unsuback(let packet): properties = packet.properties
-    case .auth(let packet): properties = packet.properties
-    default: return false
-    }
-    return !properties.isEmpty && (properties.reasonString != nil || !properties.userProperties.isEmpty)
   }
 }
