@@ -11,8 +11,9 @@ struct HomeAssistantClass: Equatable {
   /// Of a sensor's value that is a number.
   init(of value: DescribedValue) {
     stateClass = "measurement"
-    unit = value.unit == "%RH" ? "%" : value.unit
-    deviceClass = value.unit.flatMap { Self.measured[$0] }
+    let written = Self.spelled(value.unit)
+    unit = written == "%RH" ? "%" : written
+    deviceClass = written.flatMap { Self.measured[$0] }
     switch value.meaning {
     case .total: take(total: unit)
     case .charge where unit == "%": deviceClass = "battery"
@@ -28,9 +29,15 @@ struct HomeAssistantClass: Equatable {
 
   /// Of a counter's total.
   init(totalIn unit: String?, isRising: Bool) {
-    self.unit = unit == "" ? nil : unit
+    self.unit = unit == "" ? nil : Self.spelled(unit)
     stateClass = "total"
     if isRising { take(total: self.unit) }
+  }
+
+  /// Micro has two characters in Unicode, U+00B5 and U+03BC. Home Assistant knew its units by the first until 2025.8; since
+  /// then it has made the second of the first where it comes by MQTT. So the first is right for all of them.
+  private static func spelled(_ unit: String?) -> String? {
+    unit.map { String(String.UnicodeScalarView($0.unicodeScalars.map { $0 == "\u{3BC}" ? "\u{B5}" : $0 })) }
   }
 
   private mutating func take(total unit: String?) {

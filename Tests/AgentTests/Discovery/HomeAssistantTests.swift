@@ -149,6 +149,18 @@ struct HomeAssistantTests {
     }
   }
 
+  @Test("micro is sent as U+00B5, which Home Assistant took before 2025.9 and takes since, however it is written")
+  func micro() throws {
+    let text =
+      "device: {id: shed.1}\nbroker: {url: mqtt://h}\nhomeassistant: {enabled: true}\nsensors:\n"
+      + "  - {name: greek, type: file, path: /x, unit: \u{3BC}V}\n  - {name: sign, type: file, path: /y, unit: \u{B5}V}\n"
+    let components = try components(text)
+    for id in ["greek", "sign"] {
+      #expect(components[id]?["unit_of_meas"] as? String == "\u{B5}V")
+      #expect(components[id]?["dev_cla"] as? String == "voltage")
+    }
+  }
+
   @Test("a value expires only where limpet publishes it again and again, and never before it should have come twice")
   func expiry() throws {
     let components = try components()
