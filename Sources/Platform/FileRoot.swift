@@ -30,6 +30,27 @@ public struct FileRoot: Sendable, Hashable {
   ///
   /// The file is opened O_NONBLOCK: a FIFO or device without data is the error EAGAIN or an empty content, not a hang.
   public func bytes(of path: String) throws(ReadError) -> [UInt8] {
+    let content = try beginning(of: path)
+    guard content.count <= Self.sizeLimit else { throw ReadError(.read, path, .tooLarge) }
+    return content
+  }
+
+  /// What a file begins with, of one that may be longer than ``sizeLimit``: a character that is cut there is left out.
+  package func textAtBeginning(of path: String) throws(ReadError) -> String {
+    var content = try beginning(of: path)[...]
+    if content.count > Self.sizeLimit {
+      content = content.prefix(Self.sizeLimit)
+      // A character has four bytes at most: its first, which is no continuation, and up to three more.
+      if let last = content.suffix(4).lastIndex(where: { $0 & 0xC0 != 0x80 }), content[last] >= 0xC0 {
+        content = content[..<last]
+      }
+    }
+    guard let text = String(validating: content, as: UTF8.self) else { throw ReadError(.read, path, .notUTF8) }
+    return text
+  }
+
+  /// All of a file, or somewhat more than ``sizeLimit`` of it.
+  private func beginning(of path: String) throws(ReadError) -> [UInt8] {
     let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY
     let descriptor = open(try location(of: path), prefix.isEmpty ? flags : flags | O_NOFOLLOW)
     guard descriptor >= 0 else { throw ReadError(.open, path, .errno(errno)) }
@@ -38,7 +59,7 @@ public struct FileRoot: Sendable, Hashable {
     var content: [UInt8] = []
     while true {
       switch Self.append(from: descriptor, to: &content) {
-      case .bytes: guard content.count <= Self.sizeLimit else { throw ReadError(.read, path, .tooLarge) }
+      case .bytes: guard content.count <= Self.sizeLimit else { return content }
       case .end: return content
       case .failure(EINTR): continue
       case .failure(let code): throw ReadError(.read, path, .errno(code))

@@ -16,8 +16,10 @@ struct FileSource: SensorSource {
   }
 
   func read() throws(SensorError) -> Measurement {
-    guard content != FileContent() else { return try Measurement(value: root.number(of: path), time: .now) }
-    var text = try reading { () throws(ReadError) in try root.text(of: path) }
+    var text = try reading { () throws(ReadError) -> String in
+      guard content.match != nil else { return try root.text(of: path) }
+      return try root.textAtBeginning(of: path)
+    }
     let time = BootClock.now
     if let match = content.match {
       guard let found = match.firstMatch(in: text) else {
@@ -30,7 +32,19 @@ struct FileSource: SensorSource {
       guard text.utf8.count <= Self.textLimit else { throw .textTooLong(path: path, bytes: text.utf8.count) }
       return Measurement(value: .text(text), time: time)
     }
+    if let number = Self.hexadecimal(text) { return Measurement(value: number, time: time) }
     return try Measurement(value: number(in: text, of: path), time: time)
+  }
+
+  /// `0x1f`, as drivers print registers; nil: it is no such number.
+  private static func hexadecimal(_ text: String) -> Value? {
+    let isNegative = text.hasPrefix("-")
+    let digits = isNegative ? text.dropFirst() : text[...]
+    guard digits.lowercased().hasPrefix("0x"), digits.utf8.count > 2,
+      digits.dropFirst(2).allSatisfy({ $0.isASCII && $0.isHexDigit }),
+      let number = Int64((isNegative ? "-" : "") + digits.dropFirst(2), radix: 16)
+    else { return nil }
+    return .integer(number)
   }
 
   /// Bytes of a text that is a value.

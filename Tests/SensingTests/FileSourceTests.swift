@@ -109,4 +109,22 @@ import Testing
     #expect(SensorError.unreadable(ReadError(.read, "/v", .errno(19))).meansGone)
     #expect("\(ReadError(.read, "/v", .errno(19)))".contains("the device is gone (ENODEV)"))
   }
+
+  @Test(
+    "hexadecimal numbers are read, as drivers print registers",
+    arguments: [("0x1f\n", Value.integer(31)), ("-0X10", .integer(-16)), ("0x", nil), ("0xfffffffffffffffff", nil)])
+  func hexadecimal(content: String, value: Value?) throws {
+    try tree.write("/x", content)
+    let source = FileSource(path: "/x", root: tree.root)
+    if let value { #expect(try source.read().value == value) } else { #expect(complaint(of: source) != nil) }
+  }
+
+  @Test("of a file that is too long to be a value, a pattern is looked for in what it begins with")
+  func longFile() throws {
+    try tree.write("/x", "level: 12\n" + String(repeating: "é", count: 40_000))
+    let match = try Pattern("level: ([0-9]+)")
+    #expect(
+      try FileSource(path: "/x", content: FileContent(match: match), root: tree.root).read().value == .integer(12))
+    #expect(complaint(of: FileSource(path: "/x", root: tree.root)) != nil)
+  }
 }
