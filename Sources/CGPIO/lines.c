@@ -21,22 +21,35 @@ static __u64 flags(const struct limpet_gpio_request *request) {
   return flags;
 }
 
-int limpet_gpio_request_line(int chip, const struct limpet_gpio_request *request, int *line) {
+// One attribute for each kind of line there is: four biases, active low or not, are eight of the ten that there may be.
+static void add_flags(struct gpio_v2_line_config *config, __u64 flags, uint32_t line) {
+  for (__u32 index = 0; index < config->num_attrs; index++) {
+    if (config->attrs[index].attr.flags != flags) continue;
+    config->attrs[index].mask |= 1ULL << line;
+    return;
+  }
+  config->attrs[config->num_attrs++] = (struct gpio_v2_line_config_attribute){
+      .mask = 1ULL << line,
+      .attr = {.id = GPIO_V2_LINE_ATTR_ID_FLAGS, .flags = flags},
+  };
+}
+
+int limpet_gpio_request_lines(int chip, const struct limpet_gpio_request *requests, uint32_t count, int *lines) {
   // Zero everywhere else: the kernel refuses padding that is not.
   struct gpio_v2_line_request asked = {
-      .offsets = {request->offset},
-      .num_lines = 1,
-      .event_buffer_size = request->buffer,
-      .config = {.flags = flags(request)},
+      .num_lines = count,
+      .event_buffer_size = requests[0].buffer,
+      .config = {.flags = GPIO_V2_LINE_FLAG_INPUT},
   };
-  snprintf(asked.consumer, sizeof asked.consumer, "%s", request->consumer);
-  if (request->debounce > 0) {
-    asked.config.num_attrs = 1;
-    asked.config.attrs[0] = (struct gpio_v2_line_config_attribute){
-        .mask = 1,
-        .attr = {.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE, .debounce_period_us = request->debounce},
-    };
+  for (uint32_t line = 0; line < count; line++) {
+    asked.offsets[line] = requests[line].offset;
+    if (count == 1) {
+      asked.config.flags = flags(&requests[line]);
+    } else {
+      add_flags(&asked.config, flags(&requests[line]), line);
+    }
   }
+  snprintf(asked.consumer, sizeof asked.consumer, "%s", requests[0].consumer);
   if (ioctl(chip, GPIO_V2_GET_LINE_IOCTL, &asked) < 0) return errno;
   // The kernel gives it close-on-exec, and blocking.
   if (fcntl(asked.fd, F_SETFL, O_NONBLOCK) < 0) {
@@ -44,14 +57,26 @@ int limpet_gpio_request_line(int chip, const struct limpet_gpio_request *request
     close(asked.fd);
     return failure;
   }
-  *line = asked.fd;
+  *lines = asked.fd;
   return 0;
 }
 
-int limpet_gpio_level(int line, bool *level) {
-  struct gpio_v2_line_values values = {.mask = 1};
-  if (ioctl(line, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0) return errno;
-  *level = (values.bits & 1) != 0;
+int limpet_gpio_watch_edges(int line, const struct limpet_gpio_request *request) {
+  struct gpio_v2_line_config config = {.flags = flags(request)};
+  if (request->debounce > 0) {
+    config.num_attrs = 1;
+    config.attrs[0] = (struct gpio_v2_line_config_attribute){
+        .mask = 1,
+        .attr = {.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE, .debounce_period_us = request->debounce},
+    };
+  }
+  return ioctl(line, GPIO_V2_LINE_SET_CONFIG_IOCTL, &config) < 0 ? errno : 0;
+}
+
+int limpet_gpio_levels(int lines, uint32_t count, uint64_t *levels) {
+  struct gpio_v2_line_values values = {.mask = count < 64 ? (1ULL << count) - 1 : ~0ULL};
+  if (ioctl(lines, GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0) return errno;
+  *levels = values.bits & values.mask;
   return 0;
 }
 

@@ -10,12 +10,22 @@ package enum InputKeys {
     optional: "chip", .text(bytes: 1...255),
     help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.",
     example: "pinctrl-bcm2711")
+  package static let device = Key(
+    optional: "device", ValueKind<String>.devicePath,
+    help: "Of several chips of one label: the path of the chip's device, or the end of it, such as 1-0020.",
+    example: "1-0020")
+  package static let poll = Key(
+    optional: "poll", .duration(.milliseconds(5)...(.minutes(1)), unit: "ms"),
+    help:
+      "How often the level is looked at on a line without an interrupt, 20ms unless written; shorter pulses are missed.",
+    example: "20ms")
   package static let line = Key(
     required: "line", ValueKind<GPIOInput.Line>.line,
     missing: "write a line's name, such as GPIO17, or its offset",
     help: "The line's name, or its offset in chip.", example: "GPIO17")
   package static let pull = Key(
-    "pull", ValueKind<GPIOInput.Bias>.choice, default: "as-is", help: "The line's bias.")
+    "pull", ValueKind<GPIOInput.Bias>.choice, default: "as-is",
+    help: "The line's bias; without effect where the chip's driver has none, which the kernel does not say.")
   static let activeLow = Key("active_low", .boolean, default: "false", help: "A low level is true.")
   package static let debounce = Key(
     "debounce", .duration(.zero...(.hours(1)), unit: "ms"), default: "0s",
@@ -49,13 +59,14 @@ package enum InputKeys {
 
   package static let examples = [
     "{name: door, line: GPIO17, pull: up, active_low: true, debounce: 20ms}",
+    "{name: float_switch, device: 1-0020, line: 3, pull: up}",
     "{name: button, chip: pinctrl-bcm2711, line: 27, mode: event}",
     "{name: water, line: GPIO4, mode: counter, scale: 0.5, unit: L, interval: 10s}",
   ]
 
   package static let all: [Declaration] = [
-    name.declaration, chip.declaration, line.declaration, pull.declaration, activeLow.declaration,
-    debounce.declaration, mode.declaration, on.declaration, off.declaration, force.declaration,
+    name.declaration, chip.declaration, device.declaration, line.declaration, pull.declaration, activeLow.declaration,
+    debounce.declaration, poll.declaration, mode.declaration, on.declaration, off.declaration, force.declaration,
     maxRate.declaration, retain.declaration, keep.declaration, scale.declaration, unit.declaration,
     interval.declaration,
   ]
@@ -100,10 +111,12 @@ struct InputSection {
     let off = reader.read(InputKeys.off)
     let maxRate = reader.read(InputKeys.maxRate)
     let gpio = GPIOInput(
-      chip: reader.read(InputKeys.chip).value, line: line.value ?? .offset(0),
+      chip: reader.read(InputKeys.chip).value, device: reader.read(InputKeys.device).value,
+      line: line.value ?? .offset(0),
       bias: reader.read(InputKeys.pull).value, isActiveLow: reader.read(InputKeys.activeLow).value,
       debounce: reader.read(InputKeys.debounce).value, mode: mode.value,
-      isForced: reader.read(InputKeys.force).value, maxRate: maxRate.value)
+      isForced: reader.read(InputKeys.force).value, maxRate: maxRate.value,
+      poll: reader.read(InputKeys.poll).value)
     let input = InputConfiguration(
       name: name.value ?? "", gpio: gpio, levels: LevelTexts(on: on.value, off: off.value),
       isRetained: reader.read(InputKeys.retain).value ?? (mode.value == .state),
@@ -137,8 +150,8 @@ struct InputSection {
     let same = lines.first { other in
       guard other.input.line == input.line else { return false }
       // A name without a chip is looked for on all of them.
-      if case .name = input.line, other.input.chip == nil || input.chip == nil { return true }
-      return other.input.chip == input.chip
+      if case .name = input.line, !other.input.isOfOneChip || !input.isOfOneChip { return true }
+      return other.input.chip == input.chip && other.input.device == input.device
     }
     if let same {
       reader.error(

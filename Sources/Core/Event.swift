@@ -44,7 +44,7 @@ package enum Event: Sendable {
   /// What lines have to tell. `isFinished`: they were released, and nothing follows.
   case lines([LineReport], isFinished: Bool)
   /// What counters have seen since their lines were requested: the answer to `Order.count`.
-  case counted([LineID: UInt64])
+  case counted([LineID: PulseCount])
   /// What became of `Order.read`.
   case samples([Sample])
   /// The answer to `Order.look`.

@@ -8,11 +8,15 @@ import YAML
 /// What `limpet scan` says of GPIO: every chip and line, by the names that stay.
 public struct GPIOScan {
   private let inventory: GPIOInventory
+  private let claimed: ClaimedPins
 
   /// Looks at the chips; nothing is requested, so no line changes.
-  public init(root: FileRoot) { inventory = GPIOInventory(root: root) }
+  public init(root: FileRoot) { self.init(GPIOInventory(root: root), claimed: ClaimedPins(root: root)) }
 
-  package init(_ inventory: GPIOInventory) { self.inventory = inventory }
+  package init(_ inventory: GPIOInventory, claimed: ClaimedPins = ClaimedPins()) {
+    self.inventory = inventory
+    self.claimed = claimed
+  }
 
   /// Chips that could not be looked at.
   public var problems: [String] { inventory.failures.map(\.description) }
@@ -62,29 +66,71 @@ public struct GPIOScan {
     return object.finish()
   }
 
-  /// `inputs:` for a configuration, commented out: which of the header's lines are inputs only its owner knows, and
-  /// requesting all of them would take those that other things are wired to. Lines off the header are a board's own: its
+  /// `inputs:` for a configuration, commented out: which lines are inputs only the board's owner knows, and requesting all of
+  /// them would take those that other things are wired to. On a Raspberry Pi lines off the header are the board's own: its
   /// SD card, its radio.
   public var yaml: String {
-    let lines = inventory.chips.filter(\.isHeader).flatMap { chip in chip.headerLines.map { ($0, chip) } }
-    guard !lines.isEmpty else { return "# inputs: no Raspberry Pi header with free lines was found" }
+    let headers = inventory.chips.filter(\.isHeader)
+    let isHeader = !headers.isEmpty
+    let lines = (isHeader ? headers : inventory.chips).flatMap { chip in
+      (isHeader ? chip.headerLines : chip.freeLines).map { ($0, chip) }
+    }
+    guard !lines.isEmpty else { return "# inputs: no GPIO chip with free lines was found" }
+    let title = isHeader ? "what is wired to the header" : "what is wired to these lines, all that are free"
+    var names = Names()
     return
-      (["# inputs: what is wired to the header, without the comment signs"] + ["# inputs:"]
-      + lines.map { line, chip in "#   " + Self.entry(line, of: chip, in: inventory) }).joined(separator: "\n")
+      (["# inputs: \(title), without the comment signs"] + ["# inputs:"]
+      + lines.map { line, chip in
+        let user = claimed.user(of: line.offset, chip: chip)
+        let entry = self.entry(line, of: chip, &names)
+        return user.map { "#   # \(entry)  # \(printable($0)) has this pin" } ?? "#   \(entry)"
+      }).joined(separator: "\n")
   }
 
-  private static func entry(_ line: GPIOLine, of chip: GPIOChip, in inventory: GPIOInventory) -> String {
+  private func entry(_ line: GPIOLine, of chip: GPIOChip, _ names: inout Names) -> String {
     let isUnique = inventory.chips.flatMap(\.lines).count { $0.name == line.name } == 1
-    guard let name = line.name, isUnique, name.unicodeScalars.allSatisfy(\.isNameCharacter) else {
-      return "- {name: gpio\(line.offset), chip: \(yamlScalar(chip.label)), line: \(line.offset)}"
+    // A name of digits alone would be an offset.
+    if let name = line.name, isUnique, name.unicodeScalars.contains(where: { !("0"..."9").contains($0) }) {
+      return "- {name: \(names.name(of: name, or: "gpio\(line.offset)")), line: \(yamlScalar(name))}"
     }
-    return "- {name: \(name.lowercased()), line: \(name)}"
+    let fallback = chip.isHeader ? "gpio\(line.offset)" : "\(chip.label)_\(line.offset)"
+    return "- {name: \(names.name(of: fallback, or: "gpio")), \(selection(of: chip)), line: \(line.offset)}"
+  }
+
+  /// What names a chip, also after the next boot where that can be.
+  private func selection(of chip: GPIOChip) -> String {
+    if inventory.chips.count(where: { $0.label == chip.label }) == 1 { return "chip: \(yamlScalar(chip.label))" }
+    let end = chip.device.map { String($0[($0.lastIndex(of: "/").map($0.index(after:)) ?? $0.startIndex)...]) }
+    if let end, inventory.chips.count(where: { $0.device?.hasSuffix("/" + end) == true }) == 1 {
+      return "device: \(yamlScalar(end))"
+    }
+    return "chip: \(yamlScalar(chip.name))"
+  }
+
+  /// Names for readings, each once.
+  private struct Names {
+    private var taken: Set<String> = []
+
+    mutating func name(of text: String, or fallback: String) -> String {
+      // BeagleBone's are `P9_15B [ehrpwm]`.
+      let word = text.prefix { !$0.isWhitespace }.unicodeScalars.map { $0.isNameCharacter ? Character($0) : "_" }
+      let base = word.isEmpty ? fallback : String(String(word).lowercased().prefix(56))
+      var name = base
+      var number = 1
+      while !taken.insert(name).inserted {
+        number += 1
+        name = "\(base)_\(number)"
+      }
+      return name
+    }
   }
 }
 
 extension GPIOChip {
   /// Lines of the 40-pin header that are free: 2 to 27; 0 and 1 are for the EEPROM of an add-on board.
   fileprivate var headerLines: [GPIOLine] {
-    lines.filter { (2...27).contains($0.offset) && !$0.isUsed && !$0.isOutput }
+    freeLines.filter { (2...27).contains($0.offset) }
   }
+
+  fileprivate var freeLines: [GPIOLine] { lines.filter { !$0.isUsed && !$0.isOutput } }
 }

@@ -24,6 +24,8 @@ public struct GPIOInput: Sendable, Hashable {
   /// A chip's label, name or path; nil: every chip is searched for the line's name, and an offset is of the board's
   /// header.
   public var chip: String?
+  /// Of chips that have one label, such as two equal expanders: the path of the chip's device, or the end of it, `1-0020`.
+  public var device: String?
   public var line: Line
   public var bias: Bias
   /// A low level is true.
@@ -36,11 +38,21 @@ public struct GPIOInput: Sendable, Hashable {
   /// Readings a second, on average; half of them at once, after a quiet time. Counters have no such limit.
   public var maxRate: Int
 
+  /// How often the level is looked at where the line has no interrupt; nil: ``defaultPoll``.
+  public var poll: Duration?
+
+  /// It says of which chip its line is.
+  package var isOfOneChip: Bool { chip != nil || device != nil }
+
+  public static let defaultPoll = Duration.milliseconds(20)
+
   public init(
-    chip: String?, line: Line, bias: Bias, isActiveLow: Bool, debounce: Duration, mode: Mode, isForced: Bool,
-    maxRate: Int
+    chip: String?, device: String? = nil, line: Line, bias: Bias, isActiveLow: Bool, debounce: Duration, mode: Mode,
+    isForced: Bool, maxRate: Int, poll: Duration? = nil
   ) {
     self.chip = chip
+    self.device = device
+    self.poll = poll
     self.line = line
     self.bias = bias
     self.isActiveLow = isActiveLow

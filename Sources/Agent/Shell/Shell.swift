@@ -302,7 +302,7 @@ package actor Shell {
     happens(.lines(reports, isFinished: taken.isFinished))
   }
 
-  func pulses(of lines: [LineID]) -> [LineID: UInt64] {
+  func pulses(of lines: [LineID]) -> [LineID: PulseCount] {
     guard let monitor else { return [:] }
     return Dictionary(lines.map { ($0, monitor.pulses(of: $0.place)) }) { first, _ in first }
   }

@@ -38,7 +38,7 @@ int limpet_gpio_line_info(struct limpet_gpio_chip *chip, uint32_t offset, struct
 
 void limpet_gpio_close_chip(struct limpet_gpio_chip *chip);
 
-// One line, by the kernel.
+// Lines, by the kernel.
 
 enum limpet_gpio_bias {
   LIMPET_GPIO_BIAS_AS_IS,
@@ -71,14 +71,21 @@ struct limpet_gpio_event {
   bool is_rising;
 };
 
-/// Requests a line as an input, in one step with its bias. `chip` is an open descriptor of the device file.
+/// Requests at most 64 lines of one chip as inputs, each in one step with its bias, by one descriptor; edges and debouncing
+/// are asked for later. `chip` is an open descriptor of the device file; consumer and buffer are those of the first.
 ///
-/// Returns 0 and the line's descriptor, or an errno: EBUSY where it is held; ENODEV where the chip is gone; EINVAL,
-/// ENXIO, ENOTTY, EOPNOTSUPP and 524 (ENOTSUPP) where the chip or the kernel does not offer what is asked for.
-int limpet_gpio_request_line(int chip, const struct limpet_gpio_request *request, int *line);
+/// Returns 0 and the lines' descriptor, or an errno: EBUSY where one is held; ENODEV where the chip is gone.
+int limpet_gpio_request_lines(int chip, const struct limpet_gpio_request *requests, uint32_t count, int *lines);
 
-/// The level now, after bias, `is_active_low` and the kernel's debouncing. Returns 0 or an errno.
-int limpet_gpio_level(int line, bool *level);
+/// Asks for the edges of a line that was requested alone, and for debouncing.
+///
+/// Returns 0 or an errno: EINVAL, ENXIO, ENOTTY, EOPNOTSUPP and 524 (ENOTSUPP) where the chip or the kernel does not offer
+/// what is asked for; the line stays requested as it was.
+int limpet_gpio_watch_edges(int line, const struct limpet_gpio_request *request);
+
+/// The levels now of the first `count` lines, from the lowest bit on, after bias, `is_active_low` and the kernel's
+/// debouncing. Returns 0 or an errno.
+int limpet_gpio_levels(int lines, uint32_t count, uint64_t *levels);
 
 /// Takes at most `count` events that wait, and at most 64. Returns how many, or -errno: -EAGAIN where there are none.
 int limpet_gpio_read_events(int line, struct limpet_gpio_event *events, int count);

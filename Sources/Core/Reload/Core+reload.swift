@@ -1,6 +1,7 @@
 import Discovery
 import Instants
 import MQTTCore
+import Measuring
 import Outbox
 import Plan
 import Presence
@@ -29,7 +30,7 @@ extension Core {
   /// - Parameter pulses: what counters have seen by now.
   /// - Returns: what has changed, for people; nil: the agent is about to end, and takes nothing.
   package mutating func reload(
-    _ next: DevicePlan, _ difference: Difference, pulses: [LineID: UInt64], at now: Moment
+    _ next: DevicePlan, _ difference: Difference, pulses: [LineID: PulseCount], at now: Moment
   ) -> [String]? {
     guard !conversation.leaving.isLeaving, !conversation.leaving.hasEnded else { return nil }
     // Whatever is due now is due by the old plan.

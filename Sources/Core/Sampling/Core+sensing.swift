@@ -56,7 +56,7 @@ extension Core {
     counting.append(chore)
   }
 
-  mutating func counted(_ pulses: [LineID: UInt64], at now: Moment) {
+  mutating func counted(_ pulses: [LineID: PulseCount], at now: Moment) {
     for (line, _) in lines.counters { if let count = pulses[line] { lines.counted(count, of: line) } }
     let chores = counting
     counting = []

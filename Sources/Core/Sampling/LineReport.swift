@@ -1,4 +1,5 @@
 import Instants
+import Measuring
 import Plan
 
 /// What there is to tell of one line.
@@ -11,7 +12,7 @@ package struct LineReport: Sendable {
     /// So many edges were dropped before they could be read, and what they were is not known.
     case gap(lost: UInt64)
     /// The line is read from now on; `pulses` as for `Lines.total`.
-    case found(String, pulses: UInt64)
+    case found(String, pulses: PulseCount)
     /// The line cannot be read (any more); it is looked for again. Told when the reason is another one than before.
     case failed(String)
     /// The line was let go of, as asked for: nothing follows of it.

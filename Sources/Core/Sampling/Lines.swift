@@ -31,7 +31,7 @@ package struct Lines: Sendable {
     var finding = Finding.pending
     var counter: PulseCounter?
     /// Of the counter, since its line was requested.
-    var pulses: UInt64 = 0
+    var pulses = PulseCount()
 
     init(_ plan: LinePlan, counter: PulseCounter?) {
       self.plan = plan
@@ -39,7 +39,7 @@ package struct Lines: Sendable {
       self.counter = counter
     }
 
-    var count: StoredCount? { counter?.stored(pulses) }
+    var count: StoredCount? { counter?.stored(pulses.pulses) }
   }
 
   /// By place; nil: no line has it.
@@ -159,7 +159,7 @@ package struct Lines: Sendable {
   }
 
   /// What a counter has seen since its line was requested.
-  package mutating func counted(_ pulses: UInt64, of line: LineID) {
+  package mutating func counted(_ pulses: PulseCount, of line: LineID) {
     guard lines.indices.contains(line.place) else { return }
     lines[line.place]?.pulses = pulses
   }
@@ -168,7 +168,7 @@ package struct Lines: Sendable {
   ///
   /// - Parameter pulses: those since its line was requested.
   package mutating func total(
-    of line: LineID, pulses: UInt64, at now: BootClock.Instant
+    of line: LineID, pulses: PulseCount, at now: BootClock.Instant
   ) -> UnnumberedReading? {
     guard var counted = self[line], counted.counter != nil else { return nil }
     counted.pulses = pulses

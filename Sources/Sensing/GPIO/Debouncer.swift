@@ -12,15 +12,18 @@ struct Debouncer {
   }
 
   private let period: Int64
-  private var settled: Bool
+  /// nil: none yet.
+  private var settled: Bool?
   private var moving: Change?
 
   /// - Parameters:
   ///   - period: nanoseconds, more than zero.
-  ///   - level: the one that is settled now.
-  init(period: Int64, level: Bool) {
+  ///   - level: the one that there is now.
+  ///   - start: since when it is known to be there, where it has yet to hold; nil: it is settled.
+  init(period: Int64, level: Bool, since start: Int64? = nil) {
     self.period = period
-    settled = level
+    settled = start == nil ? level : nil
+    moving = start.map { Change(level: level, time: $0) }
   }
 
   /// When the last edge's level is settled, if no other comes.

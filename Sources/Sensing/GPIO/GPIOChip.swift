@@ -1,4 +1,5 @@
 internal import CGPIO
+import Glibc
 import Platform
 import Text
 
@@ -12,6 +13,28 @@ public struct GPIOChip: Sendable, Hashable {
   public let label: String
   /// By offset.
   public let lines: [GPIOLine]
+  /// Where it hangs, `/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0020`; nil: the kernel does not say.
+  public var device: String?
+  /// Of its device file, by which other names of it are known.
+  public var number: DeviceNumber?
+  /// Its other names in /dev: Raspberry Pi OS has /dev/gpiochip4 as one of gpiochip0 on a Pi 5.
+  public var aliases: [String] = []
+
+  /// What stat(2) calls `st_rdev`.
+  public struct DeviceNumber: Sendable, Hashable {
+    let value: UInt64
+
+    /// nil: no device is there.
+    init?(of path: String, in root: FileRoot) {
+      var status = stat()
+      guard let location = try? root.location(of: path), stat(location, &status) == 0, status.st_rdev != 0 else {
+        return nil
+      }
+      value = UInt64(status.st_rdev)
+    }
+
+    init(_ value: UInt64) { self.value = value }
+  }
 
   /// The chips of a Raspberry Pi whose lines are its 40-pin header, by label.
   public static let headerLabels = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"]
@@ -35,10 +58,13 @@ public struct GPIOLine: Sendable, Hashable {
 public struct GPIOInventory: Sendable {
   public var chips: [GPIOChip]
   public var failures: [ReadError]
+  /// Which device a path stands for.
+  private let number: @Sendable (String) -> GPIOChip.DeviceNumber?
 
   /// Looks at every `/dev/gpiochipN`, in the order of N. Nothing is requested, so no line changes.
   public init(root: FileRoot) {
     (chips, failures) = ([], [])
+    number = { GPIOChip.DeviceNumber(of: $0, in: root) }
     let names: [String]
     do { names = try root.entries(of: "/dev") } catch {
       if !error.isAbsence { failures.append(error) }
@@ -47,17 +73,30 @@ public struct GPIOInventory: Sendable {
     for name in names where name.hasPrefix("gpiochip") {
       do throws(ReadError) {
         let chip = try GPIOChip("/dev/\(name)", root: root)
-        // Raspberry Pi OS has /dev/gpiochip4 as another name of gpiochip0 on a Pi 5.
-        if !chips.contains(where: { $0.name == chip.name }) { chips.append(chip) }
+        if let known = chips.firstIndex(where: { $0.name == chip.name }) {
+          chips[known].aliases.append(name)
+        } else {
+          chips.append(chip)
+        }
       } catch {
         failures.append(error)
       }
     }
   }
 
-  package init(chips: [GPIOChip], failures: [ReadError] = []) {
+  package init(
+    chips: [GPIOChip], failures: [ReadError] = [],
+    number: @escaping @Sendable (String) -> GPIOChip.DeviceNumber? = { _ in nil }
+  ) {
     self.chips = chips
     self.failures = failures
+    self.number = number
+  }
+
+  /// The chip of a device file by whatever path leads to it: a link of udev's, an alias.
+  func chip(at path: String) -> GPIOChip? {
+    guard let number = number(path) else { return nil }
+    return chips.first { $0.number == number }
   }
 }
 
@@ -83,6 +122,9 @@ extension GPIOChip {
           isUsed: line.is_used, isOutput: line.is_output, isActiveLow: line.is_active_low))
     }
     self.lines = lines
+    number = DeviceNumber(of: path, in: root)
+    let place = try? root.resolve("/sys/bus/gpio/devices/\(name)")
+    device = place?.lastIndex(of: "/").flatMap { end in place.map { String($0[..<end]) } }
   }
 
   /// A C array of characters up to its NUL.

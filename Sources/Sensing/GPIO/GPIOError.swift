@@ -7,6 +7,8 @@ public enum GPIOError: Error, Sendable, Hashable {
   case noChip([ReadError])
   case noSuchChip(String, existing: [String], unread: [ReadError])
   case ambiguousChip(String, candidates: [String])
+  case noSuchDevice(String, existing: [String], unread: [ReadError])
+  case ambiguousDevice(String, candidates: [String])
   /// An offset without a chip, on a board without a header of a Raspberry Pi.
   case noHeader(existing: [String], unread: [ReadError])
   case noSuchLine(String, chips: [String], existing: [String], unread: [ReadError])
@@ -20,6 +22,8 @@ public enum GPIOError: Error, Sendable, Hashable {
   case refused(GPIOPlace, errno: CInt)
   /// The chip was taken away.
   case gone(GPIOPlace)
+  /// Its chip does not return from being asked for a level.
+  case unanswered(GPIOPlace)
   /// The kernel gave no thread or no descriptor.
   case noResources(errno: CInt)
 }
@@ -35,7 +39,14 @@ extension GPIOError: CustomStringConvertible {
       "no GPIO chip has the label, name or path \"\(printable(name, limit: 255))\"; there are: \(Self.list(existing))"
         + Self.more(unread)
     case .ambiguousChip(let name, let candidates):
-      "more than one GPIO chip has the label \"\(printable(name))\": \(Self.list(candidates)); name one by its path"
+      "more than one GPIO chip has the label \"\(printable(name))\": \(Self.list(candidates)); say which with device:, by the "
+        + "end of its path, or name one by its path"
+    case .noSuchDevice(let device, let existing, let unread):
+      "no GPIO chip is of the device \"\(printable(device, limit: 255))\"; there are: \(Self.list(existing))"
+        + Self.more(unread)
+    case .ambiguousDevice(let device, let candidates):
+      "more than one GPIO chip is of the device \"\(printable(device, limit: 255))\": \(Self.list(candidates)); write more "
+        + "of its path, or chip: too"
     case .noHeader(let existing, let unread):
       "an offset alone means the header of a Raspberry Pi (\(GPIOChip.headerLabels.joined(separator: ", "))), which "
         + "this board does not have; write chip: with one of \(Self.list(existing))\(Self.more(unread))"
@@ -55,6 +66,8 @@ extension GPIOError: CustomStringConvertible {
       "\(place) is an output, and reading it would make it an input; write force: true if that is meant"
     case .refused(let place, let code): "\(place) cannot be requested: \(Self.reason(code))"
     case .gone(let place): "\(place): the chip is gone"
+    case .unanswered(let place):
+      "\(place): the kernel does not return from reading it; check the bus that its chip is on"
     case .noResources(let code):
       "GPIO cannot be read: \(ReadError.text(of: code)); raise TasksMax= or LimitNOFILE=, or free memory"
     }
@@ -64,7 +77,7 @@ extension GPIOError: CustomStringConvertible {
     switch code {
     case EACCES, EPERM: "\(ReadError.text(of: code)); add limpet's user to the group gpio"
     case ENOTTY: "this kernel lacks the GPIO interface of Linux 5.10 (CONFIG_GPIO_CDEV)"
-    case ENXIO: "the chip has no interrupts for edges on this line (ENXIO)"
+    case EIO, EREMOTEIO, ETIMEDOUT: "\(ReadError.text(of: code)); the chip does not answer on its bus, check its wiring"
     case ENODEV, ENOENT: "the chip is gone"
     default: ReadError.text(of: code)
     }

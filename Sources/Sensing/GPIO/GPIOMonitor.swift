@@ -57,7 +57,7 @@ public final class GPIOMonitor: Sendable {
   public var turns: Int { mailbox.turns.load(ordering: .relaxed) }
 
   /// Pulses of an input in mode `counter` since the start, over every loss and return of its line. At most 20 ms late.
-  public func pulses(of input: Int) -> UInt64 { mailbox.pulses(of: input) }
+  public func pulses(of input: Int) -> PulseCount { mailbox.pulses(of: input) }
 
   /// Lets go of lines, and then watches others; lines that are not named are not touched. A place that was let go of is
   /// free for another line once it has reported `released`. Does not block.
@@ -77,7 +77,7 @@ public final class GPIOMonitor: Sendable {
 final class GPIOMailbox: Sendable {
   private struct State {
     var reports: [GPIOReport] = []
-    var pulses: [UInt64]
+    var pulses: [PulseCount]
     var isFinished = false
     var shouldStop = false
     /// Somebody is on the way to take reports.
@@ -102,7 +102,7 @@ final class GPIOMailbox: Sendable {
   init(
     inputs: Int, announces: Bool = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1, deliver: @escaping @Sendable () -> Void
   ) {
-    state = Mutex(State(pulses: Array(repeating: 0, count: inputs)))
+    state = Mutex(State(pulses: Array(repeating: PulseCount(), count: inputs)))
     self.announces = announces
     self.deliver = deliver
     wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
@@ -137,7 +137,7 @@ final class GPIOMailbox: Sendable {
     return hasRoom
   }
 
-  func count(_ pulses: UInt64, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
+  func count(_ pulses: PulseCount, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
 
   func takeChanges() -> [GPIOWatch.Change] {
     state.withLock { state in
@@ -145,6 +145,9 @@ final class GPIOMailbox: Sendable {
       return state.changes
     }
   }
+
+  /// As of the last `add`: there is no room for more until somebody has taken what there is.
+  var isHeldBack: Bool { state.withLock { $0.isHeldBack } }
 
   var shouldStop: Bool { state.withLock { $0.shouldStop } }
 
@@ -168,14 +171,14 @@ final class GPIOMailbox: Sendable {
     return taken
   }
 
-  func pulses(of input: Int) -> UInt64 { state.withLock { $0.pulses[input] } }
+  func pulses(of input: Int) -> PulseCount { state.withLock { $0.pulses[input] } }
 
   func change(releasing released: [Int], adding added: [(place: Int, input: GPIOInput)]) {
     state.withLock { state in
       state.changes += released.map { .release($0) }
       for (place, input) in added {
-        while state.pulses.count <= place { state.pulses.append(0) }
-        state.pulses[place] = 0
+        while state.pulses.count <= place { state.pulses.append(PulseCount()) }
+        state.pulses[place] = PulseCount()
         state.changes.append(.add(input, at: place))
       }
     }

@@ -4,45 +4,54 @@ import Instants
 import Measuring
 import Platform
 
-/// A line that this process holds, until this is let go of.
+/// Lines of one chip that this process holds, until this is let go of.
+///
+/// A line is requested with its bias and nothing else. The pull then charges the wire, which takes a moment, and what is
+/// seen meanwhile is no edge and no level of what is wired to it; edges are asked for when the level rests.
 final class GPIORequest {
   /// Readable when events wait.
   let descriptor: CInt
-  let debounce: LineTrack.Debounce
+  /// Who debounces, once edges were asked for.
+  private(set) var debounce = LineTrack.Debounce.nobody
   private let chip: CInt
+  private let count: UInt32
 
   /// Events that the kernel keeps while nobody reads.
   static let bufferSize: UInt32 = 1024
+  /// Lines that one request may have (GPIO_V2_LINES_MAX).
+  static let lineLimit = 64
+  /// The kernel debounces by its timer wheel, whose steps are 4 ms up to this and grow from there on: 32 ms at 2 s, 2 s at a
+  /// minute. Longer ones are debounced here, to the kernel's time of the edge.
+  static let kernelDebounceLimit: Int64 = 250_000_000
   /// Shown by gpioinfo(1).
   private static let consumer = "limpet"
   /// ENOTSUPP, the kernel's own errno that some drivers let through.
   private static let notSupported: CInt = 524
 
-  /// Requests the line: bias, edges and debouncing in one step, so that nothing is seen of the states between.
-  init(_ input: GPIOInput, at place: GPIOPlace, root: FileRoot) throws(GPIOError) {
+  convenience init(_ input: GPIOInput, at place: GPIOPlace, root: FileRoot) throws(GPIOError) {
+    try self.init([(input, place)], root: root)
+  }
+
+  /// - Parameter lines: of one chip, at least one and at most ``lineLimit``.
+  init(_ lines: [(input: GPIOInput, place: GPIOPlace)], root: FileRoot) throws(GPIOError) {
+    guard let place = lines.first?.place else { preconditionFailure("a request without lines") }
     let path: String
     do { path = try root.location(of: place.path) } catch { throw .gone(place) }
     let chip = open(path, O_RDWR | O_CLOEXEC)
     guard chip >= 0 else { throw .refused(place, errno: errno) }
-    let period = input.debounce.wholeNanoseconds
-    var result = Self.request(input, place.offset, debounce: period, chip)
-    var debounce = period > 0 ? LineTrack.Debounce.kernel(period) : .nobody
-    if case .failure(let code) = result, period > 0,
-      [EINVAL, ENXIO, EOPNOTSUPP, Self.notSupported].contains(code.number)
-    {
-      // Edges without debouncing may be what this line can do.
-      result = Self.request(input, place.offset, debounce: 0, chip)
-      debounce = .agent(period)
+    var descriptor: CInt = -1
+    let code = Self.consumer.withCString { consumer in
+      let requests = lines.map { Self.request($0.input, $0.place.offset, consumer) }
+      return limpet_gpio_request_lines(chip, requests, UInt32(requests.count), &descriptor)
     }
-    switch result {
-    case .success(let line): descriptor = line
-    case .failure(let code):
+    guard code == 0 else {
       close(chip)
-      if code.number == EBUSY { throw .busy(place, consumer: nil) }
-      throw .refused(place, errno: code.number)
+      if code == EBUSY { throw .busy(place, consumer: nil) }
+      throw .refused(place, errno: code)
     }
     self.chip = chip
-    self.debounce = debounce
+    self.descriptor = descriptor
+    count = UInt32(lines.count)
   }
 
   deinit {
@@ -50,12 +59,46 @@ final class GPIORequest {
     close(chip)
   }
 
-  /// The level now.
-  func level() throws(Errno) -> Bool {
-    var level = false
-    let code = limpet_gpio_level(descriptor, &level)
+  /// Asks for the edges of the one line.
+  ///
+  /// - Returns: false: the chip has no interrupt for it.
+  func watchEdges(_ input: GPIOInput, at place: GPIOPlace) throws(Errno) -> Bool {
+    let period = input.debounce.wholeNanoseconds
+    var code: CInt = EINVAL
+    if period > 0, period < Self.kernelDebounceLimit {
+      debounce = .kernel(period)
+      code = watch(input, place, debounce: period)
+    }
+    if code != 0, code != ENODEV {
+      // Edges without debouncing may be what this line can do.
+      debounce = period > 0 ? .agent(period) : .nobody
+      code = watch(input, place, debounce: 0)
+    }
+    if [EINVAL, ENXIO, EOPNOTSUPP, Self.notSupported].contains(code) { return false }
     guard code == 0 else { throw Errno(number: code) }
-    return level
+    return true
+  }
+
+  private func watch(_ input: GPIOInput, _ place: GPIOPlace, debounce: Int64) -> CInt {
+    Self.consumer.withCString { consumer in
+      var request = Self.request(input, place.offset, consumer)
+      request.wants_rising = true
+      // Counting needs one edge a pulse; debouncing it here needs both.
+      request.wants_falling = input.mode != .counter || (input.debounce > .zero && debounce == 0)
+      request.debounce = UInt32(clamping: debounce / 1000)
+      return limpet_gpio_watch_edges(descriptor, &request)
+    }
+  }
+
+  /// The level of the one line now.
+  func level() throws(Errno) -> Bool { try levels() & 1 != 0 }
+
+  /// The levels now, of the first line in the lowest bit.
+  func levels() throws(Errno) -> UInt64 {
+    var levels: UInt64 = 0
+    let code = limpet_gpio_levels(descriptor, count, &levels)
+    guard code == 0 else { throw Errno(number: code) }
+    return levels
   }
 
   /// Takes events that wait, at most 64 and at most `limit`; 0: there are none.
@@ -82,23 +125,15 @@ final class GPIORequest {
   }
 
   private static func request(
-    _ input: GPIOInput, _ offset: UInt32, debounce: Int64, _ chip: CInt
-  ) -> Result<CInt, Errno> {
-    var line: CInt = -1
-    let code = consumer.withCString { consumer in
-      var request = limpet_gpio_request()
-      request.offset = offset
-      request.bias = input.bias.code
-      request.is_active_low = input.isActiveLow
-      request.wants_rising = true
-      // Counting needs one edge a pulse; debouncing it here needs both.
-      request.wants_falling = input.mode != .counter || (input.debounce > .zero && debounce == 0)
-      request.debounce = UInt32(clamping: debounce / 1000)
-      request.buffer = bufferSize
-      request.consumer = consumer
-      return limpet_gpio_request_line(chip, &request, &line)
-    }
-    return code == 0 ? .success(line) : .failure(Errno(number: code))
+    _ input: GPIOInput, _ offset: UInt32, _ consumer: UnsafePointer<CChar>
+  ) -> limpet_gpio_request {
+    var request = limpet_gpio_request()
+    request.offset = offset
+    request.bias = input.bias.code
+    request.is_active_low = input.isActiveLow
+    request.buffer = bufferSize
+    request.consumer = consumer
+    return request
   }
 }
 

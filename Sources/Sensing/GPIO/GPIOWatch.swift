@@ -3,8 +3,8 @@ import Instants
 import Measuring
 import Platform
 
-/// The thread that watches GPIO lines: it sleeps in poll(2) until one has events, and never looks at a level but once
-/// after a line was requested.
+/// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. At levels it looks when a line was
+/// requested, and every 5 s; those that have no interrupt are `GPIOPoller`'s.
 ///
 /// A value that the thread alone has: an edge is told without a look at who else might be using any of it.
 struct GPIOWatch: ~Copyable {
@@ -20,6 +20,7 @@ struct GPIOWatch: ~Copyable {
   private let root: FileRoot
   private let mailbox: GPIOMailbox
   private let devices: DeviceFolder
+  private let poller: GPIOPoller
   /// nil: nobody wants it any more.
   private var lines: [WatchedLine?]
   private var bootTime = BootTime()
@@ -37,6 +38,7 @@ struct GPIOWatch: ~Copyable {
     self.root = root
     self.mailbox = mailbox
     devices = DeviceFolder(root: root)
+    poller = GPIOPoller(root: root, mailbox: mailbox)
     let now = BootTime.monotonic()
     lines = inputs.map { WatchedLine($0, at: now) }
   }
@@ -55,6 +57,7 @@ struct GPIOWatch: ~Copyable {
       change()
       deliver()
     }
+    poller.stop()
     drain()
     deliver()
     lines = []
@@ -139,6 +142,7 @@ struct GPIOWatch: ~Copyable {
       switch change {
       case .release(let index):
         guard lines.indices.contains(index) else { continue }
+        if lines[index]?.isPolled == true { poller.remove(index) }
         lines[index] = nil
         reports.append(GPIOReport(input: index, content: .released, time: .now))
       case .add(let input, let index):
@@ -156,24 +160,67 @@ struct GPIOWatch: ~Copyable {
     for index in lines.indices where lines[index]?.isOrphaned == true {
       close(index, because: GPIORequest.Errno(number: ENODEV))
     }
-    var closed: [Int] = []
-    for index in lines.indices where lines[index]?.isOpen == false {
-      if let end = lines[index]?.giveBack(at: now) { nextCheck = min(nextCheck, end) } else { closed.append(index) }
-    }
-    guard !closed.isEmpty else { return }
-    let inventory = GPIOInventory(root: root)
-    for index in closed { open(index, inventory) }
-  }
-
-  private mutating func open(_ index: Int, _ inventory: GPIOInventory) {
-    do throws(GPIOError) {
-      guard let place = try lines[index]?.open(in: inventory, root: root, into: &findings) else { return }
-      reports.append(GPIOReport(input: index, content: .found(place), time: .now))
-      report(index)
-    } catch {
-      guard lines[index]?.fail(error) == true else { return }
+    for (index, error) in poller.takeLost() {
+      lines[index]?.wasLost(error, mailbox.pulses(of: index))
       reports.append(GPIOReport(input: index, content: .failed(error), time: .now))
     }
+    poller.lookAfter(at: now)
+    for index in lines.indices {
+      lines[index]?.look(at: now, by: &events, into: &findings)
+      report(index)
+    }
+    var closed: [Int] = []
+    for index in lines.indices where lines[index]?.isOpen == false && lines[index]?.isPolled == false {
+      if let end = lines[index]?.giveBack(at: now, bootTime) {
+        nextCheck = min(nextCheck, end)
+      } else {
+        closed.append(index)
+      }
+    }
+    guard !closed.isEmpty else { return }
+    open(closed, GPIOInventory(root: root))
+  }
+
+  /// All are requested before the first is watched: their levels rest together.
+  private mutating func open(_ closed: [Int], _ inventory: GPIOInventory) {
+    var requested: [Int] = []
+    for index in closed {
+      do throws(GPIOError) {
+        try lines[index]?.request(in: inventory, root: root)
+        requested.append(index)
+      } catch { fail(index, error) }
+    }
+    var settling = requested
+    while !settling.isEmpty {
+      settling = settling.filter { lines[$0]?.isSettling() == true }
+      if !settling.isEmpty { usleep(Self.settlePause) }
+    }
+    for index in requested {
+      do throws(GPIOError) { try open(index) } catch { fail(index, error) }
+    }
+  }
+
+  /// In microseconds.
+  private static let settlePause: UInt32 = 200
+
+  private mutating func open(_ index: Int) throws(GPIOError) {
+    switch try lines[index]?.open(into: &findings) {
+    case .watched(let place):
+      reports.append(GPIOReport(input: index, content: .found(place), time: .now))
+      report(index)
+    case .toPoll(let place):
+      guard let line = lines[index] else { return }
+      reports.append(GPIOReport(input: index, content: .found(place), time: .now))
+      // What the poller tells comes behind it.
+      deliver()
+      poller.add(index, line.input, at: place, counted: line.count(bootTime))
+    case nil: return
+    }
+  }
+
+  private mutating func fail(_ index: Int, _ error: GPIOError) {
+    guard lines[index]?.fail(error) == true else { return }
+    reports.append(GPIOReport(input: index, content: .failed(error), time: .now))
   }
 
   /// The chip is gone, or something worse: the line is told to have failed, and looked for when it has rested.
@@ -196,7 +243,7 @@ struct GPIOWatch: ~Copyable {
   }
 
   private func count(_ index: Int) {
-    if let line = lines[index], line.isCounter { mailbox.count(line.pulses, of: index) }
+    if let line = lines[index], line.isCounter { mailbox.count(line.count(bootTime), of: index) }
   }
 
   private mutating func deliver() {

@@ -28,8 +28,13 @@ struct LineTrack {
   /// The next level is told even where it is the one told last.
   private var isUntold = true
   private var latest: Int64
+  /// Where the kernel debounces: when the first level, which is debounced too, will have held; nil: it is told, or an edge
+  /// came before.
+  private var firstDeadline: Int64?
   /// Rising edges since the line was requested, those included that the kernel counted and dropped.
   private(set) var pulses: UInt64 = 0
+  /// When the last of them was.
+  private(set) var lastPulse: Int64?
 
   /// - Parameters:
   ///   - level: read at `start`, after the line was requested.
@@ -41,29 +46,64 @@ struct LineTrack {
     latest = start
     switch debounce {
     case .nobody: kernelDebounce = 0
-    case .kernel(let period): kernelDebounce = period
+    case .kernel(let period):
+      kernelDebounce = period
+      firstDeadline = mode == .state ? start + period : nil
     case .agent(let period):
       kernelDebounce = 0
-      debouncer = Debouncer(period: period, level: level)
+      debouncer = Debouncer(period: period, level: level, since: mode == .state ? start : nil)
     }
   }
 
-  /// What there is to tell before any event: the level, in mode `state`.
+  /// What there is to tell before any event: the level, in mode `state`, where nobody debounces it.
   mutating func begin() -> Finding? {
-    guard mode == .state else { return nil }
+    guard mode == .state, firstDeadline == nil, debouncer == nil else { return nil }
     isUntold = false
     return Finding(content: .level(level), time: start)
+  }
+
+  /// The first level is told when it has held for the debounce: no edge until then.
+  private mutating func first(at time: Int64, into findings: inout [Finding]) {
+    guard let deadline = firstDeadline, time >= deadline else { return }
+    firstDeadline = nil
+    isUntold = false
+    add(.level(level), at: start, into: &findings)
+  }
+
+  /// Whether a look at the line shows what its events say, as far as that is settled.
+  func agrees(with level: Bool) -> Bool {
+    firstDeadline != nil || deadline != nil || (level == self.level && !isUntold)
+  }
+
+  /// What was told last does not count any more: the next level is told, whatever it is.
+  mutating func forget() { isUntold = true }
+
+  /// The line was looked at, and every event before was taken. One that a controller has lost shows here.
+  mutating func look(level: Bool, at time: Int64, into findings: inout [Finding]) {
+    guard mode == .state, firstDeadline == nil, deadline == nil, level != self.level || isUntold else { return }
+    if debouncer != nil, !isUntold {
+      if let change = debouncer?.take(level: level, at: time) { settle(change, into: &findings) }
+    } else {
+      self.level = level
+      isUntold = false
+      add(.level(level), at: max(latest, time), into: &findings)
+    }
   }
 
   /// Here, not by the kernel.
   var isDebounced: Bool { debouncer != nil }
 
   /// When `elapsed` has something to do; nil: not without another event.
-  var deadline: Int64? { debouncer?.deadline }
+  var deadline: Int64? {
+    guard let last = debouncer?.deadline else { return firstDeadline }
+    return min(last, firstDeadline ?? last)
+  }
 
   mutating func take(_ event: LineEvent, into findings: inout [Finding]) {
     let finding = sequence.take(event)
     let time = max(latest, event.time - kernelDebounce)
+    first(at: time, into: &findings)
+    firstDeadline = nil
     if finding.lost > 0 { lose(finding.lost, before: time, into: &findings) }
     if debouncer != nil {
       if let change = debouncer?.take(level: event.isRising, at: event.time) { settle(change, into: &findings) }
@@ -74,6 +114,7 @@ struct LineTrack {
 
   /// Every event before `time` was taken.
   mutating func elapsed(at time: Int64, into findings: inout [Finding]) {
+    first(at: time, into: &findings)
     if let change = debouncer?.elapsed(at: time) { settle(change, into: &findings) }
   }
 
@@ -81,6 +122,7 @@ struct LineTrack {
   private mutating func lose(_ lost: UInt32, before time: Int64, into findings: inout [Finding]) {
     if mode == .counter, debouncer == nil {
       pulses += UInt64(lost)
+      lastPulse = time
     } else {
       add(.gap(lost: UInt64(lost)), at: time, into: &findings)
       isUntold = true
@@ -103,7 +145,10 @@ struct LineTrack {
       isUntold = false
       add(.level(level), at: time, into: &findings)
     case .event: add(.edge(isRising: event.isRising, isSuspect: isSuspect), at: time, into: &findings)
-    case .counter: if event.isRising { pulses += 1 }
+    case .counter:
+      guard event.isRising else { return }
+      pulses += 1
+      lastPulse = time
     }
   }
 

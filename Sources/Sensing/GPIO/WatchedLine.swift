@@ -20,10 +20,18 @@ struct WatchedLine {
     var hasFailed = false
   }
 
+  private struct Requested {
+    let request: GPIORequest
+    let place: GPIOPlace
+    var settling: Settling
+  }
+
   /// How long a line that failed is left alone. When /dev loses a chip, its driver may still be taking the interrupts
   /// away: Linux 6.1 crashed with gpio-sim where lines were given back meanwhile.
   static let failureRest: Int64 = 100_000_000
 
+  /// In microseconds.
+  private static let lookPause: UInt32 = 1_000
   /// How long a counter rests after it was read.
   private static let counterRest: Int64 = 20_000_000
   /// No more events of one line are taken before the others have their turn.
@@ -31,15 +39,20 @@ struct WatchedLine {
   /// The parts of a second for which a line rests that has used up its rate.
   private static let rateRests = 50
 
-  private let input: GPIOInput
+  let input: GPIOInput
   let isCounter: Bool
   /// nil: it is closed.
   private var held: Held?
+  /// It has been requested, and its level is yet to rest.
+  private var requested: Requested?
+  /// `GPIOPoller` has it.
+  private(set) var isPolled = false
   /// Why it is closed; nil: it was not looked for.
   private var failure: GPIOError?
   private var bucket: TokenBucket
   /// Pulses counted by requests that are gone.
   private var earlierPulses: UInt64 = 0
+  private var earlierPulseBoot: BootClock.Instant?
 
   /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds, as everywhere here.
   init(_ input: GPIOInput, at now: Int64) {
@@ -53,6 +66,11 @@ struct WatchedLine {
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
+  /// When the last of them was, as far as this request knows.
+  var lastPulse: Int64? { held?.track.lastPulse }
+  func count(_ bootTime: BootTime) -> PulseCount {
+    PulseCount(pulses: pulses, last: lastPulse.map(bootTime.instant) ?? earlierPulseBoot)
+  }
   var pulses: UInt64 { earlierPulses + (held?.track.pulses ?? 0) }
 
   // MARK: Waiting
@@ -128,21 +146,74 @@ struct WatchedLine {
 
   // MARK: Finding
 
-  /// Requests the line where it is now; a state's level is a finding.
-  mutating func open(
-    in inventory: GPIOInventory, root: FileRoot, into findings: inout [LineTrack.Finding]
-  ) throws(GPIOError) -> GPIOPlace {
+  /// Requests the line where it is now, with its bias; its level may take a moment to rest.
+  mutating func request(in inventory: GPIOInventory, root: FileRoot) throws(GPIOError) {
     let place = try input.place(in: inventory)
     let request = try GPIORequest(input, at: place, root: root)
-    let start = BootTime.monotonic()
-    let level: Bool
-    do throws(GPIORequest.Errno) { level = try request.level() } catch {
+    requested = Requested(request: request, place: place, settling: Settling(at: BootTime.monotonic()))
+  }
+
+  /// It was requested, and its level does not rest yet.
+  mutating func isSettling() -> Bool {
+    guard let request = requested?.request, let level = try? request.level() else { return false }
+    return requested?.settling.take(level: level, at: BootTime.monotonic()) == false
+  }
+
+  enum Opening {
+    case watched(GPIOPlace)
+    /// The chip has no interrupt for it, so its level has to be looked at.
+    case toPoll(GPIOPlace)
+  }
+
+  /// Begins to watch what was requested; a state's level is a finding.
+  ///
+  /// - Returns: nil: nothing was.
+  mutating func open(into findings: inout [LineTrack.Finding]) throws(GPIOError) -> Opening? {
+    guard let requested else { return nil }
+    // Where this fails it is let go of.
+    self.requested = nil
+    var place = requested.place
+    do throws(GPIORequest.Errno) {
+      guard try requested.request.watchEdges(input, at: place) else {
+        isPolled = true
+        place.poll = input.poll ?? GPIOInput.defaultPoll
+        return .toPoll(place)
+      }
+      let start = BootTime.monotonic()
+      let level = try requested.request.level()
+      var track = LineTrack(mode: input.mode, debounce: requested.request.debounce, level: level, at: start)
+      if let first = track.begin() { findings.append(first) }
+      held = Held(request: requested.request, place: place, track: track)
+      return .watched(place)
+    } catch {
       throw .refused(place, errno: error.number)
     }
-    var track = LineTrack(mode: input.mode, debounce: request.debounce, level: level, at: start)
-    if let first = track.begin() { findings.append(first) }
-    held = Held(request: request, place: place, track: track)
-    return place
+  }
+
+  /// It is polled no more: its chip is gone.
+  ///
+  /// - Parameter count: what it has seen.
+  mutating func wasLost(_ error: GPIOError, _ count: PulseCount) {
+    isPolled = false
+    failure = error
+    (earlierPulses, earlierPulseBoot) = (count.pulses, count.last)
+  }
+
+  /// Looks whether the level is what its events say: a controller may have lost one. Not behind a bus, where looking takes
+  /// as long as a transfer, and may hang.
+  mutating func look(at now: Int64, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]) {
+    guard isOpen, input.mode == .state, let held, held.restsUntil == nil, !held.place.isBehindBus else { return }
+    for _ in 0..<2 {
+      guard let level = try? held.request.level(),
+        let isDrained = try? read(atMost: Self.turn, by: &events, into: &findings),
+        isDrained, events.isEmpty
+      else { return }
+      if self.held?.track.agrees(with: level) != false { return }
+      // An event may be on its way.
+      usleep(Self.lookPause)
+    }
+    guard let level = try? held.request.level() else { return }
+    self.held?.track.look(level: level, at: BootTime.monotonic(), into: &findings)
   }
 
   /// It cannot be opened.
@@ -169,10 +240,11 @@ struct WatchedLine {
   /// Gives a line that failed back to the kernel when it has rested.
   ///
   /// - Returns: when it will have; nil: it is closed, and can be looked for.
-  mutating func giveBack(at now: Int64) -> Int64? {
+  mutating func giveBack(at now: Int64, _ bootTime: BootTime) -> Int64? {
     guard let held else { return nil }
     if let end = held.restsUntil, now < end { return end }
     earlierPulses += held.track.pulses
+    earlierPulseBoot = held.track.lastPulse.map(bootTime.instant) ?? earlierPulseBoot
     self.held = nil
     return nil
   }

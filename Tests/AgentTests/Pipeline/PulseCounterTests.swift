@@ -2,6 +2,7 @@ import Instants
 import Testing
 
 @testable import Instants
+@testable import Measuring
 @testable import Platform
 @testable import Readings
 @testable import Records
@@ -17,7 +18,7 @@ struct PulseCounterTests {
   @Test("a total goes on from what was stored, in the same generation")
   mutating func goesOn() {
     var counter = counter(StoredCount(pulses: 1000, generation: 7), scale: 0.5)
-    let total = counter.total(3, at: Self.base)
+    let total = counter.total(PulseCount(pulses: 3), at: Self.base)
     #expect(total == Reading.Total(value: 501.5, rate: 0, generation: 7))
     #expect(counter.stored(3) == StoredCount(pulses: 1003, generation: 7))
   }
@@ -33,18 +34,43 @@ struct PulseCounterTests {
   @Test("the rate is that since the last total, in units a second")
   mutating func rate() {
     var counter = counter(scale: 0.5)
-    #expect(counter.total(0, at: Self.base).rate == 0)
-    #expect(counter.total(40, at: Self.base + .seconds(10)).rate == 2)
-    #expect(counter.total(40, at: Self.base + .seconds(20)).rate == 0)
-    #expect(counter.total(43, at: Self.base + .milliseconds(20_500)).rate == 3)
+    #expect(counter.total(PulseCount(pulses: 0), at: Self.base).rate == 0)
+    #expect(counter.total(PulseCount(pulses: 40), at: Self.base + .seconds(10)).rate == 2)
+    #expect(counter.total(PulseCount(pulses: 40), at: Self.base + .seconds(20)).rate == 0)
+    #expect(counter.total(PulseCount(pulses: 43), at: Self.base + .milliseconds(20_500)).rate == 3)
     // No time, no rate.
-    #expect(counter.total(50, at: Self.base + .milliseconds(20_500)).rate == 0)
+    #expect(counter.total(PulseCount(pulses: 50), at: Self.base + .milliseconds(20_500)).rate == 0)
   }
 
   @Test("a total has the decimals of its scale, and no others")
   mutating func decimals() {
     var counter = counter(scale: 0.1)
-    #expect(counter.total(3, at: Self.base).value == 0.3)
-    #expect(counter.total(12_345_678, at: Self.base).value == 1_234_567.8)
+    #expect(counter.total(PulseCount(pulses: 3), at: Self.base).value == 0.3)
+    #expect(counter.total(PulseCount(pulses: 12_345_678), at: Self.base).value == 1_234_567.8)
+  }
+
+  @Test("a slow meter has one rate in every total, and less when no pulse comes in time")
+  mutating func slow() {
+    // 100 W: 1,000 pulses a kWh make one in 36 s.
+    var counter = counter(scale: 3_600_000 / 1000)
+    let rates = (0...30).map { round in
+      let time = Self.base + .seconds(10 * round)
+      let pulses = min(round * 10 / 36, 5)
+      let last = pulses == 0 ? nil : Self.base + .seconds(36 * pulses)
+      return counter.total(PulseCount(pulses: UInt64(pulses), last: last), at: time).rate
+    }
+    #expect(rates[8...21].allSatisfy { abs($0 - 100) < 0.001 })
+    // The last came at 180 s: at 220 s the next is late, and at 300 s there is less than a pulse in 120 s.
+    #expect(abs(rates[22] - 90) < 0.001 && abs(rates[30] - 30) < 0.001)
+    #expect(zip(rates[21...], rates[22...]).allSatisfy { $0 > $1 })
+  }
+
+  @Test("a counter that goes down has a rate below zero that rises towards it")
+  mutating func falling() {
+    var counter = counter(scale: -2)
+    _ = counter.total(PulseCount(pulses: 1, last: Self.base), at: Self.base)
+    let second = PulseCount(pulses: 2, last: Self.base + .seconds(4))
+    #expect(counter.total(second, at: Self.base + .seconds(5)).rate == -0.5)
+    #expect(counter.total(second, at: Self.base + .seconds(12)).rate == -0.25)
   }
 }

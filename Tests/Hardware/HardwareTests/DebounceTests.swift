@@ -58,6 +58,20 @@ extension Together {
       }
     }
 
+    @Test(
+      "the time of a debounced edge is that of the edge, however long it has to hold",
+      arguments: ["20ms", "300ms", "2s"])
+    func exactTimes(_ window: String) async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        _ = try bench.agent(bench.settings(inputs(chip, window)))
+        try await bench.level("door", false)
+        let pulses = try await bench.pulse(chip.line(3), options: "-v -g 0")
+        let door = try await bench.level("door", true)
+        #expect(try abs(door.seconds - #require(pulses.times.last)) < 0.02)
+      }
+    }
+
     @Test("whatever a line does, the level that lasts is the one that was published last")
     func lasting() async throws {
       try await withWorkbench { bench in

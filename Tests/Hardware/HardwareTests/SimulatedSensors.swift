@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The bus of the kernel's i2c-stub (Documentation/i2c/i2c-stub.rst), on which any driver finds the registers that a
-/// test wrote: chips answer at 0x48 and 0x49.
+/// test wrote: chips answer at 0x20, 0x21, 0x48 and 0x49.
 struct StubBus: Sendable {
   let number: Int
 
@@ -13,6 +13,8 @@ struct StubBus: Sendable {
     }
     number = try #require(name.flatMap { Int($0.dropFirst(4)) }, "the kernel has no i2c-stub")
   }
+
+  func expander(_ address: UInt8) -> StubExpander { StubExpander(bus: number, address: address) }
 
   func thermometer(_ address: UInt8) -> StubThermometer { StubThermometer(bus: number, address: address) }
 }
@@ -42,11 +44,23 @@ struct StubThermometer: Sendable {
 
   /// Sets what it measures, in half degrees Celsius: its register 0 holds them in its 9 upper bits.
   func set(halfDegrees: Int16) throws {
+    // SMBus sends the lower byte first, an LM75 the upper one.
+    try StubRegister(bus: bus, address: address).write(UInt16(bitPattern: halfDegrees << 7).byteSwapped, size: 3)
+  }
+}
+
+/// Register 0 of a chip on the stub bus, as the chip itself would set it.
+private struct StubRegister {
+  let bus: Int
+  let address: UInt8
+
+  /// - Parameter size: I2C_SMBUS_BYTE_DATA, 2, or I2C_SMBUS_WORD_DATA, 3.
+  func write(_ value: UInt16, size: UInt32) throws {
     // i2c_smbus_ioctl_data of <linux/i2c-dev.h>, and its constants.
     struct Transfer {
       var isRead: UInt8 = 0
       var command: UInt8 = 0
-      var size: UInt32 = 3  // I2C_SMBUS_WORD_DATA
+      var size: UInt32
       var data: UnsafeMutablePointer<UInt16>
     }
     // I2C_SLAVE_FORCE, since a driver has the address, and I2C_SMBUS.
@@ -55,14 +69,32 @@ struct StubThermometer: Sendable {
     let descriptor = open(path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw SimulatedChip.AttributeError(file: path, number: errno) }
     defer { close(descriptor) }
-    // SMBus sends the lower byte first, an LM75 the upper one.
-    var word = UInt16(bitPattern: halfDegrees << 7).byteSwapped
+    var word = value
     let status = withUnsafeMutablePointer(to: &word) { data in
-      var request = Transfer(data: data)
+      var request = Transfer(size: size, data: data)
       return ioctl(descriptor, chooseAddress, CInt(address)) < 0 ? -1 : ioctl(descriptor, transfer, &request)
     }
     guard status >= 0 else { throw SimulatedChip.AttributeError(file: path, number: errno) }
   }
+}
+
+/// A PCA9534 on the stub bus, under the kernel's own driver and without a wire from its INT: eight lines.
+struct StubExpander: Sendable {
+  let bus: Int
+  let address: UInt8
+
+  /// How the bus names it: 0-0020.
+  var device: String { "\(bus)-00\(String(address, radix: 16))" }
+
+  private var folder: String { "/sys/bus/i2c/devices/i2c-\(bus)" }
+
+  /// Has the driver find it.
+  func plug() throws { try SimulatedChip.write("pca9534 0x\(String(address, radix: 16))", to: folder + "/new_device") }
+
+  func unplug() throws { try SimulatedChip.write("0x\(String(address, radix: 16))", to: folder + "/delete_device") }
+
+  /// Moves all lines, the first in the lowest bit.
+  func set(_ levels: UInt8) throws { try StubRegister(bus: bus, address: address).write(UInt16(levels), size: 2) }
 }
 
 /// A device of the kernel's iio_dummy, whose channels stand at what its source says but for those that can be set.

@@ -59,7 +59,8 @@ private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = f
       ),
       (
         input(chip: "mcp23017", line: .offset(0)),
-        "more than one GPIO chip has the label \"mcp23017\": gpiochip2, gpiochip3; name one by its path"
+        "more than one GPIO chip has the label \"mcp23017\": gpiochip2, gpiochip3; say which with device:, by the end of "
+          + "its path, or name one by its path"
       ),
       (
         input(line: .name("GPIO2")),
@@ -98,6 +99,44 @@ private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = f
       let board = GPIOInventory(chips: [Self.chip(0, "x", [nil]), Self.chip(4, label, [nil])])
       #expect(found(input(line: .offset(0)), in: board) == "line 0 of \(label) (gpiochip4)")
     }
+  }
+
+  @Test("equal expanders are told apart by their devices, and any path that leads to a chip is one of its names")
+  func devices() {
+    let devices = ["/sys/devices/i2c-1/1-0020", "/sys/devices/i2c-1/1-0021", "/sys/devices/i2c-10/1-0021"]
+    let chips = devices.enumerated().map { index, device in
+      var chip = Self.chip(index, "pca9534", [nil, "A"])
+      chip.device = device
+      chip.number = GPIOChip.DeviceNumber(UInt64(index + 1))
+      if index == 0 { chip.aliases = ["gpiochip4"] }
+      return chip
+    }
+    let board = GPIOInventory(chips: chips, number: { $0 == "/dev/expander" ? GPIOChip.DeviceNumber(2) : nil })
+    func place(chip: String? = nil, device: String? = nil, line: GPIOInput.Line) -> String {
+      var wanted = input(chip: chip, line: line)
+      wanted.device = device
+      return found(wanted, in: board)
+    }
+    #expect(place(device: "1-0020", line: .offset(0)) == "line 0 of pca9534 (gpiochip0)")
+    #expect(place(chip: "pca9534", device: "i2c-1/1-0021", line: .name("A")) == "A, line 1 of pca9534 (gpiochip1)")
+    #expect(place(chip: "gpiochip4", line: .offset(0)) == "line 0 of pca9534 (gpiochip0)")
+    #expect(place(chip: "/dev/expander", line: .offset(0)) == "line 0 of pca9534 (gpiochip1)")
+    #expect(place(device: "1-0021", line: .offset(0)).hasPrefix("more than one GPIO chip is of the device \"1-0021\""))
+    #expect(place(device: "1-0099", line: .offset(0)).contains("there are: /sys/devices/i2c-1/1-0020, "))
+    #expect(place(chip: "pca9534", line: .offset(0)).contains("gpiochip0 at /sys/devices/i2c-1/1-0020, gpiochip1 at"))
+  }
+
+  @Test("GPIOn is line n of the header where the kernel names its lines otherwise")
+  func headerNumber() {
+    let board = GPIOInventory(chips: [
+      Self.chip(0, "other", ["A", nil]), Self.chip(1, "pinctrl-bcm2835", ["SDA0", "SCL0", "SDA1", nil]),
+    ])
+    #expect(found(input(line: .name("GPIO2")), in: board) == "SDA1, line 2 of pinctrl-bcm2835 (gpiochip1)")
+    #expect(found(input(chip: "gpiochip1", line: .name("GPIO3")), in: board) == "line 3 of pinctrl-bcm2835 (gpiochip1)")
+    for name in ["GPIO4", "GPIO02", "GPIO", "gpio2"] {
+      #expect(found(input(line: .name(name)), in: board).contains("is named \"\(name)\""))
+    }
+    #expect(found(input(chip: "other", line: .name("GPIO1")), in: board).contains("is named \"GPIO1\""))
   }
 
   @Test("a line that is held without a name for its holder is held all the same")

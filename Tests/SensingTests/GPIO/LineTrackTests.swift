@@ -107,4 +107,49 @@ import Testing
     #expect(track.pulses == 2)
     #expect(findings == [gap(3, 300)])
   }
+
+  @Test("a debounced state is told first when it has held: a pull that still charges the wire is no level")
+  func firstLevel() {
+    for debounce in [LineTrack.Debounce.kernel(50), .agent(50)] {
+      let delay: Int64 = if case .kernel = debounce { 50 } else { 0 }
+      // Low at 1000, and high from 1010 on, which is what is wired to it.
+      #expect(findings(.state, debounce, of: [(1010 + delay, 1, true)]) == [level(true, 1010)], "\(debounce)")
+      #expect(findings(.state, debounce, of: []) == [level(false, 1000)], "\(debounce)")
+    }
+    #expect(findings(.state, .agent(50), of: [(1010, 1, true), (1020, 2, false)]) == [level(false, 1020)])
+  }
+
+  @Test("a look at the line corrects what an edge that was lost has left wrong, once it has held")
+  func look() {
+    var track = LineTrack(mode: .state, debounce: .nobody, level: false, at: 1000)
+    var found = track.begin().map { [$0] } ?? []
+    #expect(track.agrees(with: false) && !track.agrees(with: true))
+    track.look(level: false, at: 2000, into: &found)
+    track.look(level: true, at: 3000, into: &found)
+    // The edge itself, late.
+    track.take(LineEvent(time: 2999, sequence: 1, isRising: true), into: &found)
+    #expect(found == [level(false, 1000), level(true, 3000)])
+
+    track = LineTrack(mode: .state, debounce: .agent(50), level: false, at: 1000)
+    found = []
+    track.elapsed(at: 1050, into: &found)
+    track.look(level: true, at: 3000, into: &found)
+    #expect(found == [level(false, 1000)])
+    track.elapsed(at: 3050, into: &found)
+    #expect(found == [level(false, 1000), level(true, 3000)])
+
+    track = LineTrack(mode: .event, debounce: .nobody, level: false, at: 1000)
+    found = []
+    track.look(level: true, at: 3000, into: &found)
+    #expect(found == [])
+  }
+
+  @Test("a counter knows when its last pulse was")
+  func lastPulse() {
+    var track = LineTrack(mode: .counter, debounce: .kernel(10), level: false, at: 0)
+    var found: [Finding] = []
+    track.take(LineEvent(time: 110, sequence: 1, isRising: true), into: &found)
+    track.take(LineEvent(time: 160, sequence: 2, isRising: false), into: &found)
+    #expect(track.lastPulse == 100 && track.pulses == 1)
+  }
 }
