@@ -191,7 +191,7 @@ let package = Package(
     tests(
       "AgentTests",
       [
-        "Agent", "Core", "Diagnosis", "Fleet", "Documents", "Planning", "Configuration", "Discovery", "Status",
+        "Agent", "Core", "Diagnosis", "Fleet", "Documents", "Plan", "Planning", "Configuration", "Discovery", "Status",
         "Control", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore",
         "YAML", "JSON", "Text", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOPosix"), logging,
       ]),

@@ -107,11 +107,13 @@ extension Agent {
     guard change.needsRestart.isEmpty else { throw .needsRestart(change.needsRestart) }
     let plan: DevicePlan
     do throws(PlanError) { plan = try devicePlan(of: new, device: device, nil) } catch { throw .plan(error) }
+    let jobs = new.jobs(in: surroundings.root, thermometers)
+    await locate(jobs)
     let changes = await shell.reload(
       plan,
       Difference(
         names: change.names, renewsConnection: change.renewsConnection, changesAttempts: change.changesAttempts),
-      jobs: new.jobs(in: surroundings.root, thermometers), transports: Carrier.Settings(new))
+      jobs: jobs, transports: Carrier.Settings(new))
     guard let changes else { throw .notRunning }
     configuration = new
     return Reloaded(changes: changes, warnings: result.diagnostics.map(\.description))

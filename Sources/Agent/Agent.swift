@@ -152,8 +152,10 @@ public actor Agent {
     let plan = try devicePlan(of: configuration, device: device, identity)
     await startControl()
     let beginning = await beginning(plan, store: store, opened: anyStore != nil, state, storeError)
+    let jobs = configuration.jobs(in: surroundings.root, thermometers)
+    await locate(jobs)
     let shell = Shell(
-      beginning, jobs: configuration.jobs(in: surroundings.root, thermometers),
+      beginning, jobs: jobs,
       transports: Carrier.Settings(configuration),
       Shell.Surroundings(
         root: surroundings.root, runtimeFolder: surroundings.runtimeFolder, service: surroundings.service,

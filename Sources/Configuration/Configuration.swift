@@ -266,6 +266,8 @@ public struct SensorConfiguration: Sendable, Equatable {
   public var interval: Duration
   /// How long one read may take.
   public var timeout: Duration
+  /// How often a read that failed is tried again before that is told.
+  public var retries: Int
   /// How far the value must move to be published; nil: every sample is.
   public var change: ChangeThreshold?
   /// Published after this long even without a change; at least `interval`.
@@ -287,14 +289,16 @@ public struct SensorConfiguration: Sendable, Equatable {
   public var keep: Keep
 
   package init(
-    name: String, source: SensorKind, interval: Duration, timeout: Duration, change: ChangeThreshold? = nil,
-    maxAge: Duration? = nil, unit: String? = nil, map: [String: Value] = [:], scale: Double, offset: Double,
+    name: String, source: SensorKind, interval: Duration, timeout: Duration, retries: Int = 0,
+    change: ChangeThreshold? = nil, maxAge: Duration? = nil, unit: String? = nil, map: [String: Value] = [:],
+    scale: Double, offset: Double,
     range: ValueRange? = nil, average: Average? = nil, decimals: Int? = nil, isRetained: Bool, keep: Keep
   ) {
     self.name = name
     self.source = source
     self.interval = interval
     self.timeout = timeout
+    self.retries = retries
     self.change = change
     self.maxAge = maxAge
     self.unit = unit

@@ -17,6 +17,9 @@ package enum SensorKeys {
     "timeout", .duration(.milliseconds(10)...(.minutes(5)), unit: "s"), default: "5s",
     help:
       "How long one read may take; then the reading is bad, and nothing more is read of it until the kernel answers.")
+  package static let retry = Key(
+    "retry", .integer(0...10), default: "0",
+    help: "How often a read that failed is tried again, a second later, before that is published.")
   package static let change = Key(
     optional: "change", ValueKind<ChangeThreshold>.change,
     help: "Publish when the value moved this much, a number or a percentage; without it, every sample.",
@@ -49,8 +52,8 @@ package enum SensorKeys {
     help: "Which readings wait for the broker: all, or only the latest.")
 
   package static let common: [Declaration] = [
-    name.declaration, type.declaration, interval.declaration, timeout.declaration, change.declaration,
-    maxAge.declaration, unit.declaration, map, scale.declaration, offset.declaration,
+    name.declaration, type.declaration, interval.declaration, timeout.declaration, retry.declaration,
+    change.declaration, maxAge.declaration, unit.declaration, map, scale.declaration, offset.declaration,
     .section(rangeName, RangeKeys.all, help: "The values there can be; one outside is a bad reading."),
     average.declaration, window.declaration, round.declaration, retain.declaration, keep.declaration,
   ]

@@ -22,7 +22,7 @@ struct SensorKindReader {
     }
     let isConditionMet = checkConditions()
     let kinds = type.entry.selection.map { selected(by: $0) } ?? .one(type, settings)
-    kind = isComplete && isConditionMet ? kinds : nil
+    kind = isComplete && isConditionMet && isFlawless ? kinds : nil
   }
 
   /// What is required is there.
@@ -30,6 +30,12 @@ struct SensorKindReader {
     type.entry.keys.allSatisfy { key in
       if case .required = key.need { fields[key.name]?.value != nil } else { true }
     }
+  }
+
+  private var isFlawless: Bool {
+    guard isComplete, let flaw = type.entry.flaw(settings) else { return true }
+    reader.error(fields[flaw.key]?.written, flaw.message)
+    return false
   }
 
   /// Keys that belong to certain words of another key are beside those, and only there. Where that key is wrong nothing

@@ -25,6 +25,7 @@ struct SensorSection {
       )
     }
     let timeout = reader.read(SensorKeys.timeout).value
+    let retries = reader.read(SensorKeys.retry).value
     let change = reader.read(SensorKeys.change).value
     let unit = reader.read(SensorKeys.unit)
     let map = reader.readTexts(SensorKeys.map, limit: 256)
@@ -48,8 +49,9 @@ struct SensorSection {
     guard let source else { return }
     sensors.append(
       SensorConfiguration(
-        name: text, source: source, interval: interval.value, timeout: timeout, change: change, maxAge: maxAge.value,
-        unit: unit.value, map: map.value, scale: scale.value, offset: offset.value, range: range.range,
+        name: text, source: source, interval: interval.value, timeout: timeout, retries: retries,
+        change: change, maxAge: maxAge.value, unit: unit.value, map: map.value, scale: scale.value,
+        offset: offset.value, range: range.range,
         average: average.average, decimals: decimals, isRetained: isRetained, keep: keep))
   }
 

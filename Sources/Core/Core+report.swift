@@ -148,6 +148,8 @@ extension Core {
       .gauge("under_way_messages", "Readings that are sent and not acknowledged", sender.underWay),
       .gauge("storage_failing", "Whether the storage cannot be written", keeping.error == nil ? 0 : 1),
       .gauge("failing_readings", "Sensors and inputs that cannot be read now", sampling.failing + lines.failing),
+      .counter(
+        "skipped_rounds", "Times that a sensor was due while its last read was still under way", sampling.skipped),
       .gauge("hanging_reads", "Reads that have not returned in their time", facts.hangingReads),
       .gauge("waiting_reads", "Reads that no thread has begun", facts.waitingReads),
       .counter("read_timeouts", "Reads that took longer than their time", facts.readTimeouts),

@@ -119,6 +119,7 @@ package struct Core: Sendable {
     case .lines(let reports, let isFinished): take(reports, isFinished: isFinished)
     case .counted(let pulses): counted(pulses, at: now)
     case .samples(let samples): take(samples, at: now)
+    case .notified(let sensors): notified(sensors, at: now)
     case .looked(let turns, let isKernelStuck): looked(gpioTurns: turns, isKernelStuck: isKernelStuck, at: now)
     case .clockJumped: clockJumped(at: now)
     case .networkChanged(let addresses): network = (addresses, now.boot + Self.networkRest)
@@ -242,6 +243,7 @@ extension Core {
       if let reading { accept(reading) }
     }
     for note in notes { effects.notes.append(.reading(note)) }
+    if isWanted { read(sampling.takeChanged(awake: now.awake)) }
     becomeReadyIfSensing()
   }
 

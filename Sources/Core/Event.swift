@@ -47,6 +47,8 @@ package enum Event: Sendable {
   case counted([LineID: PulseCount])
   /// What became of `Order.read`.
   case samples([Sample])
+  /// The kernel says that these have changed, or may have.
+  case notified([SensorID])
   /// The answer to `Order.look`.
   case looked(gpioTurns: Int?, isKernelStuck: Bool)
   /// The wall clock was set, or the system was suspended.

@@ -79,7 +79,35 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   /// What is not as the configuration has it on this board; empty: nothing.
-  public var warnings: [String] {
+  public var warnings: [String] { tooLarge + busyBuses + claimedPins }
+
+  /// Sensors that cannot be read as often as they should.
+  private var busyBuses: [String] {
+    let thermometers = configuration.sensors.compactMap { sensor in
+      sensor.source.thermometer.map { (id: $0, interval: sensor.interval) }
+    }
+    return W1Load.all(thermometers, in: root).filter { $0.share > 1 }.map { load in
+      let place = load.master.map { " at \(printable($0))" } ?? ""
+      return
+        "\(load.sensors) 1-Wire sensors\(place) take about \(load.round.inWords) to be read one after the other, longer "
+        + "than their intervals: rounds will be skipped, which limpet status counts; write longer intervals (or let "
+        + "limpet write therm_bulk_read of the bus, where all convert at once)"
+    }
+  }
+
+  /// Inputs whose pin belongs to a bus.
+  private var claimedPins: [String] {
+    guard !configuration.inputs.isEmpty else { return [] }
+    let (inventory, claimed) = (GPIOInventory(root: root), ClaimedPins(root: root))
+    return configuration.inputs.compactMap { input in
+      guard let place = try? input.gpio.place(in: inventory), let user = claimed.user(of: place) else { return nil }
+      return
+        "\(input.name) is \(place), a pin that the device tree gives to \(printable(user)): reading it as GPIO takes it "
+        + "from that; use another line, or switch that off"
+    }
+  }
+
+  private var tooLarge: [String] {
     guard let share = memoryShare, configuration.storage.maxSize > share else { return [] }
     return [
       """
@@ -119,11 +147,12 @@ public struct ConfigurationSummary: CustomStringConvertible {
       let topic = configuration.topic.expanded(device: device, name: sensor.name)
       let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
       return "  \(topic): \(sensor.source)\(details(of: sensor.source))\(unit), every \(sensor.interval.inWords)"
+        + trigger(sensor)
         + conditioning(sensor) + average(sensor) + condition(sensor)
     }
     let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
     let inputs = configuration.inputs.map { input in
-      let place = inventory.map { "; " + Self.place(of: input.gpio, in: $0) } ?? ""
+      let place = inventory.map { "; " + Self.place(of: input, in: $0) } ?? ""
       return "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input))\(place)"
     }
     return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
@@ -149,12 +178,25 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   /// The line as it is on this machine now.
-  private static func place(of input: GPIOInput, in inventory: GPIOInventory) -> String {
+  private static func place(of input: InputConfiguration, in inventory: GPIOInventory) -> String {
     do throws(GPIOError) {
-      return "\(try input.place(in: inventory))"
+      let place = try input.gpio.place(in: inventory)
+      return "\(place)" + (place.isBehindBus || input.gpio.poll != nil ? polling(input) : "")
     } catch {
       return "not to be read now: \(error)"
     }
+  }
+
+  /// Whether a line has an interrupt is known once it is requested.
+  private static func polling(_ input: InputConfiguration) -> String {
+    let poll = (input.gpio.poll ?? GPIOInput.defaultPoll).inWords
+    let missed =
+      switch input.gpio.mode {
+      case .state: ""
+      case .event: ", so that edges nearer to each other are missed"
+      case .counter: ", so that shorter pulses are not counted"
+      }
+    return "; where that has no interrupt, looked at every \(poll)\(missed)"
   }
 
   /// What this machine says of the source besides.
@@ -171,6 +213,12 @@ public struct ConfigurationSummary: CustomStringConvertible {
       words += ", × \(sensor.scale.shortestDecimal)" + (sensor.offset == 0 ? "" : " \(offset)")
     }
     return words + (sensor.range.map { ", range \($0)" } ?? "")
+  }
+
+  private func trigger(_ sensor: SensorConfiguration) -> String {
+    (sensor.source.notifies ? " and when the kernel tells of a change" : "")
+      + (sensor.retries == 0
+        ? "" : ", tried \(sensor.retries) more \(sensor.retries == 1 ? "time" : "times") when that fails")
   }
 
   private func average(_ sensor: SensorConfiguration) -> String {

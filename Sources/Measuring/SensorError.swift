@@ -34,6 +34,8 @@ public enum SensorError: Error, Sendable, Hashable {
   case noThreadLeft(hanging: [Bus])
   /// The kernel gave no thread to read on (pthread_create(3)).
   case noThread(errno: CInt)
+  /// It is not read by a scan: on a Raspberry Pi, reading it makes the kernel write a warning into its log.
+  case leftAlone
   /// The reader was shut down.
   case stopped
 
@@ -43,6 +45,16 @@ public enum SensorError: Error, Sendable, Hashable {
     case .unreadable(let error): error.isAbsence
     case .moved: true
     default: false
+    }
+  }
+}
+
+extension SensorError {
+  /// Another read may give a value at once: the sensor was asked and had none.
+  package var isWorthRetrying: Bool {
+    switch self {
+    case .timedOut, .stillRunning, .busSuspended, .noThreadLeft, .noThread, .leftAlone, .stopped: false
+    default: true
     }
   }
 }
@@ -85,6 +97,8 @@ extension SensorError: CustomStringConvertible {
       "not read: every thread for blocking reads hangs in the kernel, in \(Self.list(buses.map(\.name)))"
     case .noThread(let code):
       "not read: \(ReadError.text(of: code)) on starting a thread; raise TasksMax= or free memory"
+    case .leftAlone:
+      "is not read by a scan: the kernel writes a warning into its log when it is"
     case .stopped:
       "not read: the reader was shut down"
     }

@@ -57,10 +57,21 @@ extension SensorKind: CustomStringConvertible {
   }
 }
 
-/// One channel of a hwmon chip: by number (`temp1`, `fan2`, `in0`) or by the text of its `_label` file.
+/// What of a hwmon chip: one channel, by number (`temp1`, `fan2`, `in0`) or by the text of its `_label` file, or another
+/// attribute.
 public enum HwmonSelector: Sendable, Hashable {
   case channel(String)
   case label(String)
+  /// Of the chip, as it is named in sysfs: `fan1_target`.
+  case attribute(String)
+}
+
+/// What of an IIO device: one channel, by name (`in_voltage0`) or by the text of its `_label` file, or another attribute.
+public enum IIOSelector: Sendable, Hashable {
+  case channel(String)
+  case label(String)
+  /// Of the device, as it is named in sysfs: `sampling_frequency`.
+  case attribute(String)
 }
 
 /// What is taken from a file: one number, or its text, of all of it or of what matches.

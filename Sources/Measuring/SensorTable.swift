@@ -10,11 +10,27 @@ extension SensorEntry {
     keys: [
       SensorKey(
         "zone", .component, .required("write the zone's type, such as cpu-thermal"), help: "The zone's type.",
-        example: "cpu-thermal")
+        example: "cpu-thermal"),
+      SensorKey(
+        "attribute", .attribute, help: "What else of the zone is read, such as trip_point_0_temp or policy.",
+        example: "trip_point_0_temp"),
     ],
-    examples: ["{name: cpu_temperature, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m}"],
-    title: { "thermal zone \($0.text("zone"))" },
-    unit: { _ in "°C" })
+    examples: [
+      "{name: cpu_temperature, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m}",
+      "{name: cpu_limit, type: thermal, zone: cpu-thermal, attribute: trip_point_0_temp, interval: 1h}",
+    ],
+    title: { "thermal zone \($0.text("zone"))" + ($0["attribute"].map { " \($0)" } ?? "") },
+    unit: { ThermalAttribute.isTemperature($0["attribute"]) ? "°C" : nil },
+    shape: { ThermalAttribute.isTemperature($0["attribute"]) ? .number : .any })
+}
+
+/// Attributes of a thermal zone.
+package enum ThermalAttribute {
+  /// In millidegrees; nil: `temp`.
+  package static func isTemperature(_ attribute: String?) -> Bool {
+    guard let attribute else { return true }
+    return attribute == "temp" || attribute.hasSuffix("_temp") || attribute.hasSuffix("_hyst")
+  }
 }
 
 extension SensorKind {
@@ -35,10 +51,14 @@ extension SensorEntry {
         example: "1-0048"),
       SensorKey("channel", .hwmonChannel, help: "The channel, such as temp1 or fan1; or label.", example: "fan1"),
       SensorKey("label", .text, help: "The text of the channel's label; or channel.", example: "Board"),
+      SensorKey(
+        "attribute", .attribute,
+        help: "Instead of channel: another attribute of the chip, such as fan1_target, temp1_max or intrusion0_alarm.",
+        example: "temp1_max"),
     ],
     selection: SensorKey.Selection(
-      ["channel", "label"], missing: "write the channel, such as temp1, or the label of one",
-      conflict: "channel and label both name a channel; remove one of them",
+      ["channel", "label", "attribute"], missing: "write the channel, such as temp1, or the label of one",
+      conflict: "channel, label and attribute each say what is read; remove all but one",
       several: SensorKey(
         "channels", .hwmonChannel, help: "Instead of channel: several, which are published in one reading.",
         example: "[temp1, humidity1]")),
@@ -46,12 +66,28 @@ extension SensorEntry {
       "{name: cpu_fan, type: hwmon, chip: pwmfan, channel: fan1, interval: 30s}",
       "{name: board_temperature, type: hwmon, chip: lm75, device: 1-0048, label: Board}",
       "{name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1]}",
+      "{name: fan_alarm, type: hwmon, chip: emc2305, attribute: fan1_alarm, interval: 1m}",
     ],
     title: { settings in
       "hwmon \(settings.text("chip")) \(HwmonSelector(settings))" + (settings["device"].map { " at \($0)" } ?? "")
     },
-    unit: { $0["channel"].flatMap { HwmonChannel($0)?.kind.unit } },
-    meaning: { $0["channel"]?.hasPrefix("energy") == true ? .total : .level })
+    unit: { settings in
+      settings["attribute"].map { HwmonAttribute($0).unit }
+        ?? settings["channel"].flatMap { HwmonChannel($0)?.kind.unit }
+    },
+    shape: { settings in
+      switch settings["attribute"].map({ HwmonAttribute($0).meaning }) {
+      case .quantity?, nil: .number
+      case .alarm?: .flag
+      case .other?: .any
+      }
+    },
+    meaning: { settings in
+      if let attribute = settings["attribute"] {
+        return HwmonAttribute(attribute).meaning == .alarm ? .problem : .level
+      }
+      return settings["channel"]?.hasPrefix("energy") == true ? .total : .level
+    })
 }
 
 extension SensorKind {
@@ -60,6 +96,7 @@ extension SensorKind {
     switch selector {
     case .channel(let channel): settings.set("channel", .text(channel))
     case .label(let label): settings.set("label", .text(label))
+    case .attribute(let attribute): settings.set("attribute", .text(attribute))
     }
     return .one(.hwmon, settings)
   }
@@ -67,12 +104,14 @@ extension SensorKind {
 
 extension HwmonSelector: CustomStringConvertible {
   package init(_ settings: SensorSettings) {
-    self = settings["label"].map { .label($0) } ?? .channel(settings.text("channel"))
+    self =
+      settings["label"].map { .label($0) } ?? settings["attribute"].map { .attribute($0) }
+      ?? .channel(settings.text("channel"))
   }
 
   public var description: String {
     switch self {
-    case .channel(let channel): channel
+    case .channel(let name), .attribute(let name): name
     case .label(let label): "\"\(label)\""
     }
   }
@@ -89,21 +128,56 @@ extension SensorEntry {
       SensorKey(
         "channel", .iioChannel, help: "The channel, such as in_voltage0: its attributes without _raw or _input.",
         example: "in_voltage0"),
+      SensorKey("label", .text, help: "The text of the channel's label; or channel.", example: "soil"),
+      SensorKey(
+        "attribute", .attribute,
+        help: "Instead of channel: another attribute of the device as it stands, such as sampling_frequency.",
+        example: "sampling_frequency"),
     ],
     selection: SensorKey.Selection(
-      ["channel"], missing: "write the channel, such as in_voltage0",
+      ["channel", "label", "attribute"], missing: "write the channel, such as in_voltage0, or the label of one",
+      conflict: "channel, label and attribute each say what is read; remove all but one",
       several: SensorKey(
         "channels", .iioChannel, help: "Instead of channel: several, which are published in one reading.",
         example: "[in_voltage0, in_voltage1]")),
-    examples: ["{name: soil, type: iio, device: ads1015, channel: in_voltage0, interval: 1m}"],
-    title: { "iio \($0.text("device")) \($0.text("channel"))" },
-    unit: { IIOQuantity(channel: $0.text("channel")).unit },
-    meaning: { IIOQuantity(channel: $0.text("channel")).meaning })
+    examples: [
+      "{name: soil, type: iio, device: ads1015, channel: in_voltage0, interval: 1m}",
+      "{name: supply, type: iio, device: ads1015, label: supply, interval: 1m}",
+    ],
+    title: { "iio \($0.text("device")) \(IIOSelector($0))" },
+    unit: { $0["channel"].flatMap { IIOQuantity(channel: $0).unit } },
+    shape: { $0["attribute"] == nil ? .number : .any },
+    meaning: { $0["channel"].map { IIOQuantity(channel: $0).meaning } ?? .level })
+}
+
+extension IIOSelector: CustomStringConvertible {
+  package init(_ settings: SensorSettings) {
+    self =
+      settings["label"].map { .label($0) } ?? settings["attribute"].map { .attribute($0) }
+      ?? .channel(settings.text("channel"))
+  }
+
+  public var description: String {
+    switch self {
+    case .channel(let name), .attribute(let name): name
+    case .label(let label): "\"\(label)\""
+    }
+  }
 }
 
 extension SensorKind {
   public static func iio(device: String, channel: String) -> SensorKind {
-    .one(.iio, SensorSettings(["device": device, "channel": channel]))
+    iio(device: device, selector: .channel(channel))
+  }
+
+  public static func iio(device: String, selector: IIOSelector) -> SensorKind {
+    var settings = SensorSettings(["device": device])
+    switch selector {
+    case .channel(let channel): settings.set("channel", .text(channel))
+    case .label(let label): settings.set("label", .text(label))
+    case .attribute(let attribute): settings.set("attribute", .text(attribute))
+    }
+    return .one(.iio, settings)
   }
 }
 
@@ -114,15 +188,40 @@ extension SensorEntry {
     keys: [
       SensorKey(
         "id", .w1Identifier, .required("write the sensor's id, such as 28-0316a2795bff"),
-        help: "The sensor's id on the bus.", example: "28-0316a2795bff")
+        help:
+          "The sensor's id on the bus; without attribute, a thermometer's (\(W1Quantity.families.joined(separator: ", "))).",
+        example: "28-0316a2795bff"),
+      SensorKey(
+        "attribute", .attribute, help: "What else of it is read, such as vad or vdd of a DS2438.", example: "vad"),
     ],
-    examples: ["{name: tank, type: w1, id: 28-0316a2795bff, interval: 30s}"],
-    title: { "1-Wire \($0.text("id"))" },
-    unit: { _ in "°C" })
+    flaw: { settings in
+      let family = W1Quantity.family(of: settings.text("id"))
+      guard settings["attribute"] == nil, !W1Quantity.families.contains(family) else { return nil }
+      return (
+        "id",
+        "family \(family) is no thermometer (those are \(W1Quantity.families.joined(separator: ", "))); "
+          + "write the attribute to read, or another id"
+      )
+    },
+    examples: [
+      "{name: tank, type: w1, id: 28-0316a2795bff, interval: 30s}",
+      "{name: solar, type: w1, id: 26-00000191ec09, attribute: vad, interval: 30s}",
+    ],
+    title: { "1-Wire \($0.text("id"))" + ($0["attribute"].map { " \($0)" } ?? "") },
+    unit: { W1Quantity($0)?.unit },
+    shape: { W1Quantity($0) == nil ? .any : .number })
+}
+
+extension W1Quantity {
+  package init?(_ settings: SensorSettings) {
+    self.init(id: settings.text("id"), attribute: settings["attribute"] ?? Self.temperature)
+  }
 }
 
 extension SensorKind {
-  public static func w1(id: String) -> SensorKind { .one(.w1, SensorSettings(["id": id])) }
+  public static func w1(id: String, attribute: String? = nil) -> SensorKind {
+    .one(.w1, SensorSettings(["id": id, "attribute": attribute]))
+  }
 }
 
 // MARK: power_supply
@@ -165,12 +264,13 @@ extension SensorEntry {
         example: "disk_free"),
       subject(
         .path, .absolutePath, "write a path on the file system, such as /",
-        help: "A path on the file system of disk_free, disk_used.", example: "/"),
+        help: "A path on the file system of disk_free, disk_used, inodes_free, read_only.", example: "/"),
       subject(
         .interface, .interface, "write the interface, such as wlan0",
-        help: "The interface of rx_bytes and the like, operstate, wifi_signal.", example: "wlan0"),
+        help: "The interface of rx_bytes and the like, operstate, wifi_signal, link_speed.", example: "wlan0"),
       subject(
-        .device, .component, "write the device, such as mmcblk0", help: "The eMMC of life_time, such as mmcblk0.",
+        .device, .component, "write the device, such as mmcblk0",
+        help: "The eMMC of life_time and pre_eol_info, such as mmcblk0; the partition of fs_errors, such as mmcblk0p2.",
         example: "mmcblk0"),
     ],
     samples: [

@@ -46,6 +46,8 @@ package struct SensorEntry: Sendable {
   package var keys: [SensorKey]
   /// Which of several things of one device is read, where a key or another says it.
   package var selection: SensorKey.Selection?
+  /// A key whose value cannot be right, and why; nil: there is none.
+  package var flaw: @Sendable (SensorSettings) -> (key: String, message: String)? = { _ in nil }
   /// Entries of a configuration, in flow style, that work on every board.
   package var samples: [String] = []
   /// Further ones.

@@ -36,6 +36,29 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   case throttled
   /// How much of an eMMC's life is used, in steps of 10 percent; 110: more than was to be expected.
   case lifeTime = "life_time"
+  /// How much of an eMMC's spare blocks is used: `normal`, `warning` (80 %), `urgent` (90 %).
+  case spareBlocks = "pre_eol_info"
+  /// Files that users without privilege may still make on the file system of a path.
+  case inodesFree = "inodes_free"
+  /// The file system of a path cannot be written: the kernel does that to one with errors.
+  case readOnly = "read_only"
+  /// Errors that ext4 has found on a block device since it was last checked.
+  case fileSystemErrors = "fs_errors"
+  /// How long some task had to wait for it, in percent of the last 10 s (Documentation/accounting/psi.rst).
+  case processorPressure = "pressure_cpu"
+  case memoryPressure = "pressure_memory"
+  case diskPressure = "pressure_io"
+  /// Of the first processors, now (Documentation/admin-guide/pm/cpufreq.rst).
+  case processorFrequency = "cpu_frequency"
+  /// The watchdog brought the board up: it had hung before.
+  case watchdogReset = "watchdog_reset"
+  /// The battery of the clock, of a Raspberry Pi 5.
+  case clockBattery = "rtc_battery"
+  /// Of an interface, as it was agreed with the other end.
+  case linkSpeed = "link_speed"
+
+  /// In their order, the first is 1 (JEDEC JESD84-B50, 7.4.38).
+  package static let spareBlockStates = ["normal", "warning", "urgent"]
 
   /// Those that count what goes through an interface.
   package static let networkCounters: [SystemWord] = [
@@ -52,9 +75,9 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
 
   package var subject: Subject? {
     switch self {
-    case .diskFree, .diskUsed: .path
-    case .operationalState, .wifiSignal: .interface
-    case .lifeTime: .device
+    case .diskFree, .diskUsed, .inodesFree, .readOnly: .path
+    case .operationalState, .wifiSignal, .linkSpeed: .interface
+    case .lifeTime, .spareBlocks, .fileSystemErrors: .device
     default: Self.networkCounters.contains(self) ? .interface : nil
     }
   }
@@ -62,7 +85,10 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   /// The unit of its readings.
   var unit: String? {
     switch self {
-    case .cpu, .memoryUsed, .diskUsed, .lifeTime: "%"
+    case .cpu, .memoryUsed, .diskUsed, .lifeTime, .processorPressure, .memoryPressure, .diskPressure: "%"
+    case .processorFrequency: "MHz"
+    case .clockBattery: "V"
+    case .linkSpeed: "Mbit/s"
     case .memoryAvailable, .memoryTotal, .diskFree, .receivedBytes, .sentBytes: "B"
     case .uptime, .bootTime: "s"
     case .wifiSignal: "dBm"
@@ -72,16 +98,18 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
 
   var shape: ValueShape {
     switch self {
-    case .clockSynchronized, .underVoltage, .throttled: .flag
+    case .clockSynchronized, .underVoltage, .throttled, .readOnly, .watchdogReset: .flag
     case .operationalState: .text
+    case .spareBlocks: .choice(Self.spareBlockStates)
     default: .number
     }
   }
 
   var meaning: ValueMeaning {
     switch self {
-    case .underVoltage, .throttled: .problem
+    case .underVoltage, .throttled, .readOnly, .watchdogReset: .problem
     case .bootTime: .moment
+    case .fileSystemErrors: .total
     default: Self.networkCounters.contains(self) ? .total : .level
     }
   }

@@ -27,11 +27,13 @@ package struct SensorPlan: Sendable {
   package let decimals: Int?
   /// What one read may take.
   package let timeout: Duration
+  /// How often a read that failed is tried again before that is told.
+  package let retries: Int
 
   package init(
     id: SensorID, name: String, stream: Int, interval: Duration, change: ChangeThreshold? = nil,
     maxAge: Duration? = nil, unit: String? = nil, conditioning: Conditioning = Conditioning(), average: Average? = nil,
-    decimals: Int? = nil, timeout: Duration = .seconds(10)
+    decimals: Int? = nil, timeout: Duration = .seconds(10), retries: Int = 0
   ) {
     self.id = id
     self.name = name
@@ -44,5 +46,6 @@ package struct SensorPlan: Sendable {
     self.average = average
     self.decimals = decimals
     self.timeout = timeout
+    self.retries = retries
   }
 }

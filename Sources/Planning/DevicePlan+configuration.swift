@@ -95,7 +95,7 @@ extension SensorConfiguration {
     SensorPlan(
       id: SensorID(name), name: name, stream: stream, interval: interval, change: change, maxAge: maxAge, unit: unit,
       conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
-      decimals: decimals, timeout: timeout)
+      decimals: decimals, timeout: timeout, retries: retries)
   }
 }
 

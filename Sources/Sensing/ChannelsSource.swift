@@ -9,6 +9,8 @@ struct ChannelsSource: SensorSource {
   /// Of one device, so of one bus.
   var bus: Bus { members.first?.source.bus ?? Bus("none") }
 
+  func locate() { members.first?.source.locate() }
+
   /// A channel that fails leaves a hole and a reason; the read fails when all do.
   func read() throws(SensorError) -> Measurement {
     var values: [ChannelValue] = []

@@ -10,6 +10,8 @@ public struct FoundSensor: Sendable, Hashable {
   /// What turns the value into `unit`, where `kind` does not do it by itself.
   public var scale = 1.0
   public var unit: String?
+  /// Reading it does nothing but give its value; false: a scan lists it and leaves it alone.
+  public var isReadByScan = true
 
   /// Names to choose from, the shortest first; a longer one is taken where several want the same.
   fileprivate let names: [String]
@@ -59,18 +61,21 @@ extension FoundSensor {
       }
       results.signal()
     }
-    let jobs = sensors.map {
+    let jobs = sensors.filter(\.isReadByScan).map {
       ReadJob(id: $0.name, source: $0.kind.source(in: root, thermometers: conversions), timeout: timeout)
     }
-    // There is one round only, and who may block here: no thermometer waits for another master's.
-    conversions.locate(in: root)
+    // There is one round only: no chip waits for another adapter's, no thermometer for another master's.
+    for job in jobs { job.source.locate() }
     let refused = reader.submit(jobs)
     results.withLock { results in
       for result in refused { results[result.id] = result.outcome }
     }
     let all = results.wait { $0.count < Set(jobs.map(\.id)).count ? .wait : .ready($0) }
     reader.shutdown()
-    return sensors.map { all[$0.name] ?? .failure(.stopped) }
+    return sensors.map { sensor in
+      guard sensor.isReadByScan else { return .failure(.leftAlone) }
+      return all[sensor.name] ?? .failure(.stopped)
+    }
   }
 
   // MARK: Names

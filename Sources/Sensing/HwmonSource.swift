@@ -1,13 +1,19 @@
 import Instants
 import Measuring
 import Platform
+import Synchronization
 import Text
 
 /// Reads one channel of a hwmon chip (Documentation/hwmon/sysfs-interface.rst), both by names that stay.
 final class HwmonSource: SensorSource {
   private struct Place {
     let chip: HwmonChip
-    let input: HwmonInput
+    let item: Item
+  }
+
+  private enum Item {
+    case input(HwmonInput)
+    case attribute(path: String, HwmonAttribute)
   }
 
   private let chip: String
@@ -15,6 +21,7 @@ final class HwmonSource: SensorSource {
   private let selector: HwmonSelector
   private let root: FileRoot
   private let found = StableName<Place>()
+  private let adapter = Mutex<Bus?>(nil)
 
   init(chip: String, device: String?, selector: HwmonSelector, root: FileRoot) {
     self.chip = chip
@@ -23,7 +30,18 @@ final class HwmonSource: SensorSource {
     self.root = root
   }
 
-  var bus: Bus { Bus("hwmon \(chip)" + (device.map { " \($0)" } ?? "")) }
+  var bus: Bus { adapter.withLock { $0 } ?? Bus("hwmon \(chip)" + (device.map { " \($0)" } ?? "")) }
+
+  func locate() { _ = try? find() }
+
+  var notifies: Bool {
+    if case .attribute(let name) = selector { HwmonAttribute(name).meaning == .alarm } else { false }
+  }
+
+  func notifyingPath() -> String? {
+    guard notifies, case .attribute(let path, _)? = (try? search())?.item else { return nil }
+    return path
+  }
 
   func read() throws(SensorError) -> Measurement {
     try found.read { () throws(SensorError) in
@@ -31,13 +49,29 @@ final class HwmonSource: SensorSource {
     } at: { place throws(SensorError) in
       let name = try reading { () throws(ReadError) in try root.text(of: place.chip.namePath) }
       guard name == chip, isPlaced(place.chip) else { throw .moved(chip, path: place.chip.folder) }
-      // Asked first: with a fault, the value is whatever the converter makes of an open wire.
-      if let path = place.input.faultPath, try root.integer(of: path) != 0 { throw .fault(path: path) }
-      let raw = try root.integer(of: place.input.path)
-      let kind = place.input.channel.kind
-      let value = Value.divided(raw, by: kind.divisor)
-      let time = BootClock.now
-      return Measurement(value: value, unit: kind.unit, doubt: alarm(of: place.input), time: time)
+      switch place.item {
+      case .input(let input): return try measure(input)
+      case .attribute(let path, let attribute): return try measure(path, attribute)
+      }
+    }
+  }
+
+  private func measure(_ input: HwmonInput) throws(SensorError) -> Measurement {
+    // Asked first: with a fault, the value is whatever the converter makes of an open wire.
+    if let path = input.faultPath, try root.integer(of: path) != 0 { throw .fault(path: path) }
+    let raw = try root.integer(of: input.path)
+    let kind = input.channel.kind
+    let value = Value.divided(raw, by: kind.divisor)
+    let time = BootClock.now
+    return Measurement(value: value, unit: kind.unit, doubt: alarm(of: input), time: time)
+  }
+
+  private func measure(_ path: String, _ attribute: HwmonAttribute) throws(SensorError) -> Measurement {
+    switch attribute.meaning {
+    case .quantity(let divisor, let unit):
+      Measurement(value: .divided(try root.integer(of: path), by: divisor), unit: unit, time: .now)
+    case .alarm: Measurement(value: .flag(try root.integer(of: path) != 0), time: .now)
+    case .other: Measurement(value: try root.numberOrText(of: path), time: .now)
     }
   }
 
@@ -58,6 +92,14 @@ final class HwmonSource: SensorSource {
   }
 
   private func search() throws(SensorError) -> Place {
+    let match = try find()
+    // Where the device decides, the chip is read below it: that path is gone, not another's, when the chip moves.
+    let place = device == nil ? match : match.belowItsDevice(in: root)
+    return Place(chip: place, item: try select(from: place))
+  }
+
+  /// The chip, and which adapter it is at.
+  private func find() throws(SensorError) -> HwmonChip {
     let chips = try reading { () throws(ReadError) in try HwmonChip.all(in: root) }
     let named = chips.filter { $0.name == chip }
     guard !named.isEmpty else {
@@ -74,14 +116,31 @@ final class HwmonSource: SensorSource {
         chip, what: "hwmon chip", candidates: matches.map { $0.device(in: root) },
         instead: "say which with device:, by the end of its path")
     }
-    // Where the device decides, the chip is read below it: that path is gone, not another's, when the chip moves.
-    let place = device == nil ? match : match.belowItsDevice(in: root)
-    let inputs = try reading { () throws(ReadError) in try place.channels(in: root) }
-    return Place(chip: place, input: try select(from: inputs, of: place))
+    adapter.withLock { $0 = Bus.adapter(ofDevice: match.device(in: root)) }
+    return match
+  }
+
+  private func select(from match: HwmonChip) throws(SensorError) -> Item {
+    if case .attribute(let name) = selector {
+      return .attribute(path: try path(of: name, in: match), HwmonAttribute(name))
+    }
+    let inputs = try reading { () throws(ReadError) in try match.channels(in: root) }
+    return .input(try select(from: inputs, of: match))
+  }
+
+  private func path(of attribute: String, in chip: HwmonChip) throws(SensorError) -> String {
+    let folders = [chip.folder, chip.folder + "/device"]
+    if let folder = folders.first(where: { root.exists("\($0)/\(attribute)") }) { return "\(folder)/\(attribute)" }
+    let others = ["name", "uevent", "device", "subsystem", "power", "of_node"]
+    throw .noSuchName(
+      attribute, what: "attribute of hwmon chip \(self.chip)", place: chip.folder,
+      existing: ((try? root.entries(of: chip.folder)) ?? []).filter { !others.contains($0) })
   }
 
   private func select(from inputs: [HwmonInput], of match: HwmonChip) throws(SensorError) -> HwmonInput {
     switch selector {
+    case .attribute(let name):
+      preconditionFailure("\(name) is an attribute, and no channel")
     case .channel(let name):
       guard let input = inputs.first(where: { $0.channel.description == name }) else {
         let existing = inputs.map { input in input.label.map { "\(input.channel) (\($0))" } ?? "\(input.channel)" }

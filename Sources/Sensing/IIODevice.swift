@@ -39,11 +39,17 @@ public struct IIODevice: Sendable, Hashable {
     var channels: [IIOChannel] = []
     for name in names where name.hasPrefix("in_") || name.hasPrefix("out_") {
       // What the driver computed itself goes before what is left to us.
+      let channel: String
       if name.hasSuffix("_input") {
-        channels.append(IIOChannel(String(name.dropLast(6)), attribute: name, in: folder, present: present))
-      } else if name.hasSuffix("_raw"), !present.contains(name.dropLast(4) + "_input") {
-        channels.append(IIOChannel(String(name.dropLast(4)), attribute: name, in: folder, present: present))
+        channel = String(name.dropLast("_input".count))
+      } else if name.hasSuffix("_raw"), !present.contains(name.dropLast("_raw".count) + "_input") {
+        channel = String(name.dropLast("_raw".count))
+      } else {
+        continue
       }
+      let labelFile = channel + "_label"
+      let label = present.contains(labelFile) ? try? root.text(of: "\(folder)/\(labelFile)") : nil
+      channels.append(IIOChannel(channel, attribute: name, label: label, in: folder, present: present))
     }
     return channels
   }
@@ -58,10 +64,13 @@ public struct IIOChannel: Sendable, Hashable {
   /// For raw values: the attributes that hold their scale and offset, of the channel itself or shared with others.
   let scalePath: String?
   let offsetPath: String?
+  /// The text of `<channel>_label`, where the driver or the device tree gives one.
+  public let label: String?
   package let quantity: IIOQuantity
 
-  fileprivate init(_ name: String, attribute: String, in folder: String, present: Set<String>) {
+  fileprivate init(_ name: String, attribute: String, label: String?, in folder: String, present: Set<String>) {
     self.name = name
+    self.label = label
     path = "\(folder)/\(attribute)"
     let isRaw = attribute.hasSuffix("_raw")
     func shared(_ suffix: String) -> String? {

@@ -1,27 +1,36 @@
 import Instants
 import Measuring
 import Platform
+import Synchronization
 import Text
 
 /// Reads one channel of an IIO device: `_input`, or (`_raw` + offset) × scale, in the usual unit.
 final class IIOSource: SensorSource {
   private struct Place {
     let device: IIODevice
-    let channel: IIOChannel
+    let item: Item
+  }
+
+  private enum Item {
+    case channel(IIOChannel)
+    case attribute(path: String)
   }
 
   private let device: String
-  private let channel: String
+  private let selector: IIOSelector
   private let root: FileRoot
   private let found = StableName<Place>()
+  private let adapter = Mutex<Bus?>(nil)
 
-  init(device: String, channel: String, root: FileRoot) {
+  init(device: String, selector: IIOSelector, root: FileRoot) {
     self.device = device
-    self.channel = channel
+    self.selector = selector
     self.root = root
   }
 
-  var bus: Bus { Bus("iio \(device)") }
+  var bus: Bus { adapter.withLock { $0 } ?? Bus("iio \(device)") }
+
+  func locate() { _ = try? find() }
 
   func read() throws(SensorError) -> Measurement {
     try found.read { () throws(SensorError) in
@@ -33,7 +42,10 @@ final class IIOSource: SensorSource {
         let name = try reading { () throws(ReadError) in try root.text(of: file) }
         guard name == device else { throw .moved(device, path: place.device.folder) }
       }
-      return try measure(place.channel)
+      switch place.item {
+      case .channel(let channel): return try measure(channel)
+      case .attribute(let path): return Measurement(value: try root.numberOrText(of: path), time: .now)
+      }
     }
   }
 
@@ -64,6 +76,15 @@ final class IIOSource: SensorSource {
   }
 
   private func search() throws(SensorError) -> Place {
+    let match = try find()
+    // Found by its path it is read there: that path is gone, not another's, when the device moves.
+    let folder = device.contains("/") ? (try? root.resolve(match.folder)) ?? match.folder : match.folder
+    let place = IIODevice(name: match.name, label: match.label, folder: folder)
+    return Place(device: place, item: try select(from: place))
+  }
+
+  /// The device, and which adapter it is at.
+  private func find() throws(SensorError) -> IIODevice {
     let devices = try reading { () throws(ReadError) in try IIODevice.all(in: root) }
     let matches = devices.filter { $0.answers(to: device, in: root) }
     guard let match = matches.first else {
@@ -75,22 +96,43 @@ final class IIOSource: SensorSource {
         device, what: "iio device", candidates: matches.map { $0.label ?? $0.device(in: root) },
         instead: "name one by its label or by its path")
     }
-    // Found by its path it is read there: that path is gone, not another's, when the device moves.
-    let folder = device.contains("/") ? (try? root.resolve(match.folder)) ?? match.folder : match.folder
-    let place = IIODevice(name: match.name, label: match.label, folder: folder)
-    let channels = try reading { () throws(ReadError) in try place.channels(in: root) }
-    guard let channel = channels.first(where: { $0.name == channel }) else {
+    adapter.withLock { $0 = Bus.adapter(ofDevice: match.device(in: root)) }
+    return match
+  }
+
+  private func select(from place: IIODevice) throws(SensorError) -> Item {
+    if case .attribute(let name) = selector {
+      let path = "\(place.folder)/\(name)"
+      if root.exists(path) { return .attribute(path: path) }
       throw .noSuchName(
-        channel, what: "channel of iio device \(device)", place: match.folder, existing: channels.map(\.name))
+        name, what: "attribute of iio device \(device)", place: place.folder,
+        existing: ((try? root.entries(of: place.folder)) ?? []).filter { $0 != "uevent" })
     }
-    return Place(device: place, channel: channel)
+    let channels = try reading { () throws(ReadError) in try place.channels(in: root) }
+    let existing = channels.map { channel in channel.label.map { "\(channel.name) (\($0))" } ?? channel.name }
+    switch selector {
+    case .channel(let name):
+      if let channel = channels.first(where: { $0.name == name }) { return .channel(channel) }
+      throw .noSuchName(name, what: "channel of iio device \(device)", place: place.folder, existing: existing)
+    case .label(let text), .attribute(let text):
+      let labelled = channels.filter { $0.label == text }
+      guard let channel = labelled.first else {
+        throw .noSuchName(text, what: "label of iio device \(device)", place: place.folder, existing: existing)
+      }
+      guard labelled.count == 1 else {
+        throw .ambiguous(
+          text, what: "label of iio device \(device)", candidates: labelled.map(\.name),
+          instead: "use channel: instead of label:")
+      }
+      return .channel(channel)
+    }
   }
 }
 
 extension SensorDriver {
   static let iio = SensorDriver(
     source: { settings, root, _ in
-      IIOSource(device: settings.text("device"), channel: settings.text("channel"), root: root)
+      IIOSource(device: settings.text("device"), selector: IIOSelector(settings), root: root)
     },
     sensors: { channels($0) })
 
@@ -110,7 +152,9 @@ extension SensorDriver {
           let short = String(channel.name.dropFirst("in_".count))
           return FoundSensor(
             .iio(device: wanted, channel: channel.name),
-            named: [[device.name, short], [wanted, short], [device.name, path, short]])
+            named: [
+              [device.name, channel.label ?? short], [device.name, short], [wanted, short], [device.name, path, short],
+            ])
         }
     }
   }

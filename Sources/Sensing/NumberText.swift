@@ -81,6 +81,15 @@ extension FileRoot {
     try Sensing.number(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)
   }
 
+  /// A number where a file holds one, else its text: what an attribute without a known unit gives.
+  package func numberOrText(of path: String) throws(SensorError) -> Value {
+    let text: String
+    do { text = try self.text(of: path) } catch { throw .unreadable(error) }
+    guard !text.isEmpty else { throw .noValue("is empty", path: path) }
+    guard text.utf8.count <= FileSource.textLimit else { throw .textTooLong(path: path, bytes: text.utf8.count) }
+    return (try? Sensing.number(in: text)) ?? .text(text)
+  }
+
   /// The one integer a sysfs attribute holds.
   package func integer(of path: String) throws(SensorError) -> Int64 {
     try Sensing.integer(in: try reading { () throws(ReadError) in try text(of: path) }, of: path)

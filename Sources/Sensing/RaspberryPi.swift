@@ -5,7 +5,8 @@ import Text
 /// What the firmware of a Raspberry Pi says of its supply and of its speed.
 ///
 /// The kernel has a hwmon chip `rpi_volt` whose only attribute is the alarm of a supply that is too low; Raspberry Pi's own
-/// kernel has all flags besides, in `get_throttled` of the firmware's device.
+/// kernel has all flags besides, in `get_throttled` of the firmware's device. Reading that makes the kernel warn once, with
+/// a trace in its log, that this way is deprecated; so only who asks for it by configuration gets it.
 struct RaspberryPi {
   static let firmwareFolder = "/sys/bus/platform/drivers/raspberrypi-firmware"
 
@@ -15,13 +16,28 @@ struct RaspberryPi {
   let root: FileRoot
 
   func isUnderVoltage() throws(SensorError) -> Bool {
-    let chips = try reading { () throws(ReadError) in try HwmonChip.all(in: root) }
-    guard let chip = chips.first(where: { $0.name == Self.voltageChip }) else { return try flags() & 1 != 0 }
-    return try root.integer(of: chip.folder + "/in0_lcrit_alarm") != 0
+    guard let alarmPath else { return try flags() & 1 != 0 }
+    return try root.integer(of: alarmPath) != 0
+  }
+
+  /// The alarm, where this kernel has the chip. Its driver asks the firmware every 2 s, forgets what it was told before,
+  /// and notifies who polls the attribute of each change.
+  var alarmPath: String? {
+    let chip = ((try? HwmonChip.all(in: root)) ?? []).first { $0.name == Self.voltageChip }
+    return chip.map { $0.folder + "/in0_lcrit_alarm" }
   }
 
   /// Capped, throttled, or at the soft temperature limit; that it ever was is in other bits.
   func isThrottled() throws(SensorError) -> Bool { try flags() & 0b1110 != 0 }
+
+  /// A value for which `get_throttled` has to be read here.
+  func needsFlags(_ word: SystemWord) -> Bool {
+    switch word {
+    case .throttled: true
+    case .underVoltage: alarmPath == nil
+    default: false
+    }
+  }
 
   /// Hexadecimal, without a prefix: 50005.
   private func flags() throws(SensorError) -> UInt32 {

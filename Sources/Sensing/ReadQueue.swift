@@ -93,8 +93,8 @@ package struct ReadQueue {
     var submission = Submission()
     var run: [ReadJob] = []
     for var job in jobs {
-      // A sensor may have been found at another master of its kind; all other buses stay what they are.
-      if job.bus.isSerial { job.bus = job.source.bus }
+      // A sensor may have been found meanwhile, or found elsewhere.
+      job.bus = job.source.bus
       if let error = refusal(of: job, at: now) {
         refusals += 1
         submission.refused.append(ReadResult(id: job.id, outcome: .failure(error)))

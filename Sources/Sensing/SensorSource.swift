@@ -9,8 +9,35 @@ public protocol SensorSource: Sendable {
   /// What this source shares with others: when its reads hang, theirs are likely to hang too.
   var bus: Bus { get }
 
+  /// Finds out on which bus the device is, where that is not known yet. It looks at names only, and asks no device.
+  func locate()
+
+  /// The attribute whose change the kernel tells (poll(2), POLLPRI), so that nobody needs to read it to know; nil: there is
+  /// none. Looks for it by its names, so it may block.
+  func notifyingPath() -> String?
+
+  /// It has an attribute that notifies, where the board has the device.
+  var notifies: Bool { get }
+
   /// Reads once. Blocks for as long as the driver does, so call it on a thread that may (see ``BlockingReader``).
   func read() throws(SensorError) -> Measurement
+}
+
+extension SensorSource {
+  public func locate() {}
+  public func notifyingPath() -> String? { nil }
+  public var notifies: Bool { false }
+}
+
+extension Bus {
+  /// The adapter that a device hangs at, by the device's path. On I²C one transfer is under way at a time, and one that
+  /// hangs holds up all chips of its adapter, those behind its multiplexers too.
+  static func adapter(ofDevice path: String) -> Bus? {
+    path.split(separator: "/").first { component in
+      let number = component.dropFirst("i2c-".count)
+      return component.hasPrefix("i2c-") && !number.isEmpty && number.allSatisfy { $0.isASCII && $0.isNumber }
+    }.map { Bus(String($0), isSerial: true) }
+  }
 }
 
 /// How a type of sensor is read and found on a board; the file of its source has it.
@@ -49,6 +76,9 @@ extension SensorKind {
       ChannelsSource(members: members.map { ($0.name, $0.kind.source(in: root, thermometers: thermometers)) })
     }
   }
+
+  /// It has an attribute whose changes the kernel tells, where the board has the device.
+  package var notifies: Bool { source(in: FileRoot()).notifies }
 
   /// What the board below a root says of it, each in a few words: the trip points of a thermal zone.
   package func details(in root: FileRoot) -> [String] {

@@ -14,10 +14,14 @@ struct SystemSource: SensorSource {
   /// A file system may hang, as a network mount does; the rest is in memory.
   var bus: Bus {
     switch value.word {
-    case .diskFree, .diskUsed: Bus("disk \(subject)")
+    case .diskFree, .diskUsed, .inodesFree, .readOnly: Bus("disk \(subject)")
     default: Bus("system")
     }
   }
+
+  var notifies: Bool { value.word == .underVoltage }
+
+  func notifyingPath() -> String? { notifies ? RaspberryPi(root: root).alarmPath : nil }
 
   /// The path, interface or device, where the word has one.
   private var subject: String { value.subject ?? "" }
@@ -49,6 +53,9 @@ struct SystemSource: SensorSource {
     case .underVoltage: .flag(try RaspberryPi(root: root).isUnderVoltage())
     case .throttled: .flag(try RaspberryPi(root: root).isThrottled())
     case .lifeTime: .integer(try lifeTime(subject))
+    case .spareBlocks, .fileSystemErrors, .processorPressure, .memoryPressure, .diskPressure, .processorFrequency,
+      .watchdogReset, .clockBattery, .linkSpeed, .inodesFree, .readOnly:
+      try BoardHealth(root: root).value(value.word, of: subject)
     }
   }
 
@@ -96,7 +103,17 @@ struct SystemSource: SensorSource {
       interfaces.append(String(name))
       guard name == interface else { continue }
       guard words.count > 3 else { throw .missingField("level of \(interface)", path: path) }
-      return try number(in: words[3].last == "." ? words[3].dropLast() : words[3], of: path)
+      // A dot says that the value is new since the last look.
+      let values = words[2...3].map { $0.last == "." ? $0.dropLast() : $0 }
+      let (quality, level) = (try number(in: values[0], of: path), try number(in: values[1], of: path))
+      // What the kernel prints for an interface that has no station, and so no signal.
+      if quality == .integer(0), level == .integer(0) {
+        throw .noValue("\(interface) is not connected to a network", path: path)
+      }
+      if let number = level.number, number > 0 {
+        throw .noValue("the driver gives the level in percent, not in dBm", path: path)
+      }
+      return level
     }
     throw .noSuchName(interface, what: "wireless interface", place: path, existing: interfaces)
   }
@@ -105,15 +122,24 @@ struct SystemSource: SensorSource {
 
   /// statvfs(3): what users without privilege may still write, and of all that they may have, the part in use.
   private func disk(_ path: String) throws(SensorError) -> (free: Int64, used: Double) {
-    var status = statvfs()
-    let location = try reading { () throws(ReadError) in try root.location(of: path) }
-    guard statvfs(location, &status) == 0 else { throw .unreadable(ReadError(.read, path, .errno(errno))) }
+    let status = try Self.fileSystem(of: path, in: root)
     let (free, isOver) = Int64(clamping: status.f_bavail).multipliedReportingOverflow(
       by: Int64(clamping: status.f_frsize))
     let used = Double(status.f_blocks) - Double(status.f_bfree)
     let all = used + Double(status.f_bavail)
     guard !isOver, all > 0 else { throw .noValue("a file system without blocks of its own", path: path) }
     return (free, (100 * used / all).rounded(decimals: 2))
+  }
+
+  /// statvfs(3) of the file system that is meant: not of the one below a mount point where nothing is mounted.
+  static func fileSystem(of path: String, in root: FileRoot) throws(SensorError) -> statvfs {
+    if let missing = MountTable(root)?.missingMountPoint(of: path) {
+      throw .noValue("nothing is mounted at \(printable(missing, limit: 256))", path: path)
+    }
+    var status = statvfs()
+    let location = try reading { () throws(ReadError) in try root.location(of: path) }
+    guard statvfs(location, &status) == 0 else { throw .unreadable(ReadError(.read, path, .errno(errno))) }
+    return status
   }
 
   // MARK: /sys
@@ -169,10 +195,13 @@ extension SensorDriver {
       let counters: [SystemWord] = [.receivedBytes, .sentBytes, .receiveErrors, .sendErrors]
       values += counters.map { .network($0, interface: interface) }
       values.append(.operationalState(interface: interface))
-      if root.exists("\(SystemSource.networkFolder)/\(interface)/wireless") {
+      if root.exists("\(SystemSource.networkFolder)/\(interface)/phy80211")
+        || root.exists("\(SystemSource.networkFolder)/\(interface)/wireless")
+      {
         values.append(.wifiSignal(interface: interface))
       }
     }
+    values += BoardHealth(root: root).values
     let raspberryPi = RaspberryPi(root: root)
     if raspberryPi.flagsPath != nil { values.append(.throttled) }
     let chips = (try? HwmonChip.all(in: root)) ?? []
@@ -186,7 +215,9 @@ extension SensorDriver {
     return values.map { value in
       // Of one path only, so that the name need not say of which.
       let name = value.word.subject == .path ? value.word.rawValue : "\(value)"
-      return FoundSensor(.system(value), named: [[name], ["system", name]])
+      var sensor = FoundSensor(.system(value), named: [[name], ["system", name]])
+      sensor.isReadByScan = !raspberryPi.needsFlags(value.word)
+      return sensor
     }
   }
 

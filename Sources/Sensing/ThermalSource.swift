@@ -1,3 +1,4 @@
+import Instants
 import Measuring
 import Platform
 import Text
@@ -5,11 +6,14 @@ import Text
 /// Reads a thermal zone by its type (Documentation/ABI/testing/sysfs-class-thermal): `temp`, millidegrees Celsius.
 final class ThermalSource: SensorSource {
   private let zone: String
+  /// nil: `temp`.
+  private let attribute: String?
   private let root: FileRoot
   private let found = StableName<ThermalZone>()
 
-  init(zone: String, root: FileRoot) {
+  init(zone: String, attribute: String? = nil, root: FileRoot) {
     self.zone = zone
+    self.attribute = attribute
     self.root = root
   }
 
@@ -21,7 +25,11 @@ final class ThermalSource: SensorSource {
     } at: { place throws(SensorError) in
       let type = try reading { () throws(ReadError) in try root.text(of: place.typePath) }
       guard type == zone else { throw .moved(zone, path: place.folder) }
-      let millidegrees = try root.integer(of: place.temperaturePath)
+      let path = attribute.map { "\(place.folder)/\($0)" } ?? place.temperaturePath
+      guard ThermalAttribute.isTemperature(attribute) else {
+        return Measurement(value: try root.numberOrText(of: path), time: .now)
+      }
+      let millidegrees = try root.integer(of: path)
       return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", time: .now)
     }
   }
@@ -97,7 +105,9 @@ extension FileRoot {
 
 extension SensorDriver {
   static let thermal = SensorDriver(
-    source: { settings, root, _ in ThermalSource(zone: settings.text("zone"), root: root) },
+    source: { settings, root, _ in
+      ThermalSource(zone: settings.text("zone"), attribute: settings["attribute"], root: root)
+    },
     sensors: { zones($0) },
     details: { tripPoints(of: $0.text("zone"), $1) })
 

@@ -14,14 +14,16 @@ public final class W1Conversions: Sendable {
   private static let validity = Duration.seconds(1)
   /// A conversion of 12 bits takes 750 ms; one that has not ended after this has failed.
   private static let limit = Duration.seconds(2)
+  /// For so long a master is left alone whose conversion did not end: each sensor converts by itself meanwhile.
+  private static let rest = Duration.seconds(60)
 
   private struct Master {
     var sensors: Set<String> = []
     /// Those that have not taken the value of the last conversion.
     var unread: Set<String> = []
     var ended: BootClock.Instant?
-    /// The kernel lets nobody, or not us, write the attribute.
-    var isRefused = false
+    /// No conversion of all is begun before.
+    var restsUntil: BootClock.Instant?
   }
 
   private struct State {
@@ -69,6 +71,12 @@ public final class W1Conversions: Sendable {
     return folder
   }
 
+  /// Finds the master of a sensor that converts by itself, and those of the others.
+  func find(_ id: String, in root: FileRoot) {
+    locate(in: root)
+    locate(id, in: root)
+  }
+
   /// A sensor's folder is in its master's.
   private static func masterFolder(of id: String, in root: FileRoot) -> String? {
     guard let path = try? root.resolve("\(W1Source.devicesFolder)/\(id)") else { return nil }
@@ -86,28 +94,36 @@ public final class W1Conversions: Sendable {
       let isFresh = state.ended.map { $0 + Self.validity > .now } ?? false
       let isDone = state.unread.remove(id) != nil && isFresh
       all.masters[master] = state
-      return !isDone && state.sensors.count > 1 && !state.isRefused
+      return !isDone && state.sensors.count > 1 && state.restsUntil ?? .now <= .now
     }
     guard begins else { return }
-    let isConverted = convert(master, root)
+    let outcome = convert(master, root)
+    let isConverted = outcome == .done
     state.withLock { all in
       guard var state = all.masters[master] else { return }
-      state.isRefused = !isConverted
+      state.restsUntil = outcome == .late ? .now + Self.rest : nil
       state.unread = isConverted ? state.sensors.subtracting([id]) : []
       state.ended = isConverted ? .now : nil
       all.masters[master] = state
     }
   }
 
+  private enum Conversion {
+    case done
+    /// The attribute is not there, or not ours to write: to find that out costs nothing, so it is tried each time.
+    case refused
+    case late
+  }
+
   /// Blocks until all sensors of a bus have converted.
-  private func convert(_ master: String, _ root: FileRoot) -> Bool {
+  private func convert(_ master: String, _ root: FileRoot) -> Conversion {
     let path = master + "/therm_bulk_read"
-    guard (try? root.write("trigger\n", to: path)) != nil else { return false }
+    guard (try? root.write("trigger\n", to: path)) != nil else { return .refused }
     let deadline = BootClock.now + Self.limit
     while (try? root.text(of: path)) == "-1" {
-      guard BootClock.now < deadline else { return false }
+      guard BootClock.now < deadline else { return .late }
       usleep(20_000)
     }
-    return true
+    return .done
   }
 }

@@ -1,3 +1,4 @@
+import Instants
 import Measuring
 import Platform
 import Text
@@ -11,23 +12,37 @@ struct W1Source: SensorSource {
   static let powerUpMillidegrees: Int64 = 85_000
 
   let id: String
+  /// nil: the temperature.
+  let attribute: String?
   let root: FileRoot
   let conversions: W1Conversions
 
-  init(id: String, root: FileRoot, conversions: W1Conversions) {
+  init(id: String, attribute: String? = nil, root: FileRoot, conversions: W1Conversions) {
     self.id = id
+    self.attribute = attribute
     self.root = root
     self.conversions = conversions
     conversions.expect(id)
   }
 
+  /// Its driver is w1_therm.
+  private var isThermometer: Bool {
+    attribute == nil && W1Quantity.thermometers.contains(W1Quantity.family(of: id))
+  }
+
   /// Its master's: sensors of different masters do not wait for each other.
   var bus: Bus { Bus(conversions.master(of: id).map { "w1 \($0)" } ?? "w1", isSerial: true) }
+
+  func locate() { conversions.locate(in: root) }
 
   private var folder: String { "\(Self.devicesFolder)/\(id)" }
 
   func read() throws(SensorError) -> Measurement {
     do {
+      guard isThermometer else {
+        conversions.find(id, in: root)
+        return try attributeValue()
+      }
       conversions.prepare(id, in: root)
       let (millidegrees, doubt) = try Self.believed { () throws(SensorError) in try registerValue() }
       return Measurement(value: .divided(millidegrees, by: 1000), unit: "°C", doubt: doubt, time: .now)
@@ -35,6 +50,21 @@ struct W1Source: SensorSource {
       guard error.meansGone, !root.exists(folder) else { throw error }
       throw .noSuchName(id, what: "1-Wire sensor", place: Self.devicesFolder, existing: Self.ids(in: root))
     }
+  }
+
+  private func attributeValue() throws(SensorError) -> Measurement {
+    let attribute = attribute ?? W1Quantity.temperature
+    let path = "\(folder)/\(attribute)"
+    guard let quantity = W1Quantity(id: id, attribute: attribute) else {
+      return Measurement(value: try root.numberOrText(of: path), time: .now)
+    }
+    let raw = try root.integer(of: path)
+    let time = BootClock.now
+    // Zeros have the checksum of zeros; but a DS2438 that is there has a supply of 2.4 V at least.
+    if raw == 0, try root.integer(of: folder + "/vdd") == 0 {
+      throw .noValue("the sensor's answer is all zeros; check the bus for a short circuit", path: path)
+    }
+    return Measurement(value: .divided(raw, by: quantity.divisor), unit: quantity.unit, time: time)
   }
 
   /// What a sensor says after power-up is read again, and in doubt where it stays.
@@ -61,15 +91,14 @@ struct W1Source: SensorSource {
     guard !text.isEmpty else {
       throw .noValue("the sensor gave no valid answer; check its wiring and power", path: path)
     }
-    return try integer(in: text, of: path)
+    let millidegrees = try integer(in: text, of: path)
+    // A bus that is shorted to ground reads zeros, whose checksum is right: the memory itself has to say otherwise.
+    return millidegrees == 0 ? try W1Slave(of: folder + "/w1_slave", in: root).millidegrees : millidegrees
   }
 
-  /// The families that are thermometers: DS18S20, DS1822, DS18B20, DS1825 and MAX31850, DS28EA00.
-  static let families = ["10", "22", "28", "3b", "42"]
-
-  /// The ids of all thermometers.
+  /// The ids of all sensors of families that are known.
   static func ids(in root: FileRoot) -> [String] {
-    ((try? root.entries(of: devicesFolder)) ?? []).filter { id in families.contains { id.hasPrefix($0 + "-") } }
+    ((try? root.entries(of: devicesFolder)) ?? []).filter { W1Quantity.families.contains(W1Quantity.family(of: $0)) }
   }
 }
 
@@ -111,14 +140,22 @@ struct W1Slave {
 extension SensorDriver {
   static let w1 = SensorDriver(
     source: { settings, root, conversions in
-      W1Source(id: settings.text("id"), root: root, conversions: conversions)
+      W1Source(
+        id: settings.text("id"), attribute: settings["attribute"], root: root, conversions: conversions)
     },
-    sensors: { root in W1Source.ids(in: root).map { FoundSensor(.w1(id: $0), named: [["w1", $0]]) } })
+    sensors: { root in
+      W1Source.ids(in: root).flatMap { id in
+        let voltages = W1Quantity.family(of: id) == W1Quantity.batteryMonitor ? ["vad", "vdd"] : []
+        return [FoundSensor(.w1(id: id), named: [["w1", id]])]
+          + voltages.map { FoundSensor(.w1(id: id, attribute: $0), named: [["w1", id, $0]]) }
+      }
+    })
 }
 
 extension SensorKind {
-  /// The id of a 1-Wire thermometer, whose conversions ``W1Conversions`` starts; nil of all others.
+  /// The id of a 1-Wire sensor, whose master ``W1Conversions`` knows; nil of all others.
   package var thermometer: String? {
-    if case .one(.w1, let settings) = self { settings.text("id") } else { nil }
+    guard case .one(.w1, let settings) = self else { return nil }
+    return settings.text("id")
   }
 }

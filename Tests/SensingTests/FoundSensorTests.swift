@@ -119,4 +119,27 @@ import Testing
     tree.folder("/sys/class/net/eth0/device")
     #expect(listed() == ["eth0"])
   }
+
+  @Test("what only reading it would make the kernel complain of is listed and not read")
+  func unread() throws {
+    let flags = "/sys/bus/platform/drivers/raspberrypi-firmware/soc:firmware/get_throttled"
+    try tree.write(flags, "1\n")
+    let sensors = FoundSensor.all(in: tree.root).filter { ["throttled", "under_voltage"].contains($0.name) }
+    #expect(sensors.count == 2)
+    for outcome in FoundSensor.read(sensors, in: tree.root) {
+      #expect("\(outcome)".contains("is not read by a scan"))
+    }
+    try tree.write("/sys/class/hwmon/hwmon3/name", "rpi_volt\n")
+    try tree.write("/sys/class/hwmon/hwmon3/in0_lcrit_alarm", "0\n")
+    let voltage = FoundSensor.all(in: tree.root).filter { $0.name == "under_voltage" }
+    #expect(try FoundSensor.read(voltage, in: tree.root).map { try $0.get().value } == [.flag(false)])
+  }
+
+  @Test("an interface that is wireless to cfg80211 alone has a signal too")
+  func wireless() throws {
+    try tree.write("/sys/class/net/wlan0/operstate", "up\n")
+    try tree.link("/sys/class/net/wlan0/phy80211", to: "../../ieee80211/phy0")
+    tree.folder("/sys/class/ieee80211/phy0")
+    #expect(FoundSensor.all(in: tree.root).contains { $0.kind == .system(.wifiSignal(interface: "wlan0")) })
+  }
 }

@@ -222,4 +222,36 @@ import Testing
     #expect(channels.map(\.channel.description) == ["fan1", "in9", "in10"])
     #expect(channels.map(\.label) == [nil, "12V", nil])
   }
+
+  @Test(
+    "an attribute beside the channels has the unit of its channel, an alarm is a flag, the rest is as it stands",
+    arguments: [
+      ("temp1_max", "85000", .number(85), "°C"), ("temp1_max_hyst", "80000", .number(80), "°C"),
+      ("fan1_target", "3000", .integer(3000), "rpm"), ("in0_lcrit_alarm", "1", .flag(true), nil),
+      ("intrusion0_alarm", "0", .flag(false), nil), ("temp1_fault", "1", .flag(true), nil),
+      ("pwm1_enable", "2", .integer(2), nil), ("temp1_type", "4", .integer(4), nil),
+      ("update_interval", "1000", .integer(1000), nil), ("mode", "auto", .text("auto"), nil),
+    ] as [(String, String, Value, String?)])
+  func attributes(attribute: String, content: String, value: Value, unit: String?) throws {
+    try chip(0, "chip", [attribute: content])
+    let kind = SensorKind.hwmon(chip: "chip", selector: .attribute(attribute))
+    let measurement = try kind.source(in: tree.root).read()
+    #expect(measurement.value == value)
+    #expect(measurement.unit == unit && kind.unit == unit)
+    #expect(kind.source(in: tree.root).notifies == (value == .flag(true) || value == .flag(false)))
+    let wrong = SensorKind.hwmon(chip: "chip", selector: .attribute("x")).source(in: tree.root)
+    #expect(complaint(of: wrong)?.contains("there are: ") == true)
+  }
+
+  @Test("chips of one I²C adapter are on one bus, once they are found")
+  func adapters() throws {
+    try chip(0, "lm75", device: "platform/i2c-1/1-0048", ["temp1_input": "1"])
+    try chip(1, "ina226", device: "platform/i2c-1/i2c-12/12-0040", ["in0_input": "1"])
+    try chip(2, "cpu", ["temp1_input": "1"])
+    let sources = [source("lm75", "temp1"), source("ina226", "in0"), source("cpu", "temp1")]
+    #expect(sources.map(\.bus.isSerial) == [false, false, false])
+    for source in sources { source.locate() }
+    #expect(
+      sources.map(\.bus) == [Bus("i2c-1", isSerial: true), Bus("i2c-1", isSerial: true), Bus("hwmon cpu")])
+  }
 }

@@ -156,4 +156,28 @@ import Testing
     try device(0, "x", ["in_temp_raw": "1e308", "in_temp_scale": "1e308"])
     #expect(complaint(of: source("x", "in_temp"))?.contains("too large") == true)
   }
+
+  @Test("a channel is found by its label, and the device's other attributes by their names")
+  func labels() throws {
+    try device(
+      0, "ads1015",
+      [
+        "in_voltage0_raw": "1000", "in_voltage0_scale": "3", "in_voltage0_label": "soil", "in_voltage1_raw": "1",
+        "in_voltage2_raw": "1", "in_voltage1_label": "x", "in_voltage2_label": "x", "sampling_frequency": "128",
+      ])
+    func source(_ selector: IIOSelector) -> any SensorSource {
+      SensorKind.iio(device: "ads1015", selector: selector).source(in: tree.root)
+    }
+    let soil = try source(.label("soil")).read()
+    #expect(soil.value == .number(3) && soil.unit == "V")
+    #expect(try source(.attribute("sampling_frequency")).read().value == .integer(128))
+    #expect(complaint(of: source(.label("air")))?.contains("in_voltage0 (soil)") == true)
+    #expect(complaint(of: source(.label("x")))?.contains("in_voltage1, in_voltage2; use channel:") == true)
+    #expect(complaint(of: source(.attribute("gain")))?.contains("sampling_frequency") == true)
+    let found = FoundSensor.all(in: tree.root).filter { "\($0.kind)".hasPrefix("iio") }
+    #expect(found.map(\.name) == ["ads1015_soil", "ads1015_voltage1", "ads1015_voltage2"])
+    let first = source(.label("soil"))
+    first.locate()
+    #expect(first.bus == Bus("i2c-1", isSerial: true))
+  }
 }

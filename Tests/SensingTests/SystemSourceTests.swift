@@ -154,4 +154,42 @@ import Testing
     try tree.write("/proc/meminfo", "MemAvailable: 9223372036854775807 kB\n")
     #expect(complaint(.memoryAvailable)?.hasSuffix("too large to represent") == true)
   }
+
+  @Test(
+    "an interface without a network has no signal, nor one whose driver counts in percent",
+    arguments: [
+      ("0000    0     0     0", "wlan0 is not connected to a network"),
+      ("0000    0.    0.    0", "wlan0 is not connected to a network"),
+      ("0000   60    78.    0", "the driver gives the level in percent, not in dBm"),
+    ])
+  func noSignal(row: String, sentence: String) throws {
+    try tree.write("/proc/net/wireless", "Inter-|\n face |\n wlan0: \(row)        0      0\n")
+    let source = SystemSource(value: .wifiSignal(interface: "wlan0"), root: tree.root)
+    #expect(complaint(of: source) == "/proc/net/wireless: \(sentence)")
+  }
+
+  @Test(
+    "the space of a mount point where nothing is mounted is not the root's",
+    arguments: [
+      ("/mnt/usb", true), ("/media/pi/stick", true), ("/data/archive", true), ("/var", false), ("/", false),
+      ("/data/other", false), ("/media/pi/music", false), ("/archive 2/x", true),
+    ])
+  func notMounted(path: String, isMissing: Bool) throws {
+    for folder in [
+      "/mnt/usb", "/media/pi/stick", "/data/archive", "/var", "/data/other", "/media/pi/music", "/archive 2/x",
+    ] {
+      tree.folder(folder)
+    }
+    try tree.write(
+      "/etc/fstab",
+      "# x\nUUID=1 / ext4 defaults 0 1\n/dev/sda1 /data/archive ext4 nofail 0 2\n"
+        + "/dev/sda2\t/archive\\0402 ext4 nofail 0 2\n/dev/sda3 none swap sw 0 0\n")
+    try tree.write(
+      "/proc/self/mountinfo",
+      "21 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw\n"
+        + "40 21 8:1 / /media/pi/music rw shared:20 - vfat /dev/sdb1 rw\n")
+    let message = complaint(of: SystemSource(value: .diskFree(path: path), root: tree.root))
+    #expect((message?.contains("nothing is mounted at") == true) == isMissing, "\(message ?? "-")")
+    if !isMissing { #expect(message == nil) }
+  }
 }

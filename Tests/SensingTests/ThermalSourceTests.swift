@@ -90,4 +90,18 @@ import Testing
     try tree.move("/aside", to: "/sys/class/thermal/thermal_zone0")
     #expect(try source.read().value == .number(47.774))
   }
+
+  @Test("another attribute of a zone is read by its name")
+  func attribute() throws {
+    let folder = "/sys/class/thermal/thermal_zone0"
+    for (name, content) in [("type", "cpu\n"), ("trip_point_0_temp", "80000\n"), ("policy", "step_wise\n")] {
+      try tree.write("\(folder)/\(name)", content)
+    }
+    func source(_ attribute: String) -> ThermalSource {
+      ThermalSource(zone: "cpu", attribute: attribute, root: tree.root)
+    }
+    let limit = try source("trip_point_0_temp").read()
+    #expect(limit.value == .number(80) && limit.unit == "°C")
+    #expect(try source("policy").read().value == .text("step_wise"))
+  }
 }

@@ -28,7 +28,7 @@ import Testing
 
   @Test(
     "temperature is in millidegrees",
-    arguments: [("23125\n", 23.125), ("-62", -0.062), ("0\n", 0), ("84938\n", 84.938)])
+    arguments: [("23125\n", 23.125), ("-62", -0.062), ("84938\n", 84.938)])
   func temperature(content: String, value: Double) throws {
     try sensor("28-0316a2795bff", ["temperature": content, "w1_slave": "nonsense"])
     let measurement = try source("28-0316a2795bff").read()
@@ -184,5 +184,45 @@ import Testing
     conversions.keep(only: [ids[0]])
     for _ in 1...2 { _ = try first.read() }
     #expect(bulkRead() == "0")
+  }
+
+  @Test("0 °C is believed when the sensor's memory says so; a bus that is shorted to ground has zeros only")
+  func zero() throws {
+    let id = "28-000000000001"
+    let memory = "00 00 4b 46 7f ff 0c 10 3c"
+    let crc = W1Slave.checksum(of: [0x00, 0x00, 0x4B, 0x46, 0x7F, 0xFF, 0x0C, 0x10])
+    let bytes = memory.dropLast(2) + (crc < 16 ? "0" : "") + String(crc, radix: 16)
+    try sensor(id, ["temperature": "0\n", "w1_slave": "\(bytes) : crc=xx YES\n\(bytes) t=0\n"])
+    #expect(try source(id).read().value == .number(0))
+    let zeros = "00 00 00 00 00 00 00 00 00"
+    try tree.write("/sys/devices/w1_bus_master1/\(id)/w1_slave", "\(zeros) : crc=00 YES\n\(zeros) t=0\n")
+    #expect(complaint(of: source(id))?.contains("check the bus for a short circuit") == true)
+  }
+
+  @Test("a DS2438 counts in 1/256 °C")
+  func batteryMonitor() throws {
+    try sensor("26-000000000001", ["temperature": "6016\n"])
+    #expect(try self.source("26-000000000001").read().value == .number(23.5))
+    try sensor("26-000000000002", ["temperature": "0\n", "vad": "245\n", "vdd": "500\n", "pages": "x\n"])
+    func source(_ attribute: String) -> any SensorSource {
+      SensorKind.w1(id: "26-000000000002", attribute: attribute).source(in: tree.root, thermometers: conversions)
+    }
+    let voltage = try source("vad").read()
+    #expect(voltage.value == .number(2.45) && voltage.unit == "V")
+    #expect(try self.source("26-000000000002").read().value == .number(0))
+    #expect(try source("pages").read().value == .text("x"))
+    for name in ["vad", "vdd"] { try tree.write("/sys/devices/w1_bus_master1/26-000000000002/\(name)", "0\n") }
+    #expect(complaint(of: source("vad"))?.contains("check the bus for a short circuit") == true)
+  }
+
+  @Test("a bulk conversion that fails once is tried again")
+  func bulkAgain() throws {
+    let ids = ["28-000000000001", "28-000000000002"]
+    for id in ids { try sensor(id, ["temperature": "1000\n"]) }
+    let sources = ids.map { source($0) }
+    for source in sources { _ = try source.read() }
+    try tree.write("/sys/devices/w1_bus_master1/therm_bulk_read", "0\n")
+    for source in sources { _ = try source.read() }
+    #expect(bulkRead() == "trigger")
   }
 }

@@ -42,6 +42,8 @@ package actor Shell {
   /// How each sensor is read.
   private(set) var jobs: [SensorID: ReadJob]
   private(set) var reader: BlockingReader?
+  /// nil: no sensor has an attribute that notifies.
+  private var attributes: AttributeWatch?
   /// nil: there are no lines, or they are released.
   private(set) var monitor: GPIOMonitor?
   private var metricsFile: MetricsFile?
@@ -101,6 +103,7 @@ package actor Shell {
         guard let self else { return }
         eventLoop.execute { self.assumeIsolated { $0.happens(.samples(results.map(Sample.init))) } }
       })
+    watchAttributes()
     happens(.start)
     return await end.value
   }
@@ -249,6 +252,7 @@ package actor Shell {
     retryTimer?.cancel()
     alarm.set(nil, at: .now, on: eventLoop) {}
     reader?.shutdown()
+    attributes?.stop()
     monitor?.stop()
     end.give(isClean)
   }
@@ -307,6 +311,22 @@ package actor Shell {
     return Dictionary(lines.map { ($0, monitor.pulses(of: $0.place)) }) { first, _ in first }
   }
 
+  /// Those of the sensors that there are now.
+  private func watchAttributes() {
+    attributes?.stop()
+    let sources = jobs.filter { $0.value.source.notifies }.map { (id: $0.key.text, source: $0.value.source) }
+    guard !sources.isEmpty else {
+      attributes = nil
+      return
+    }
+    let watch = AttributeWatch(sources, root: surroundings.root) { [weak self] changed in
+      guard let self else { return }
+      eventLoop.execute { self.assumeIsolated { $0.happens(.notified(changed.map(SensorID.init))) } }
+    }
+    attributes = watch
+    watch.start()
+  }
+
   // MARK: What is asked
 
   private var facts: Facts {
@@ -339,6 +359,7 @@ package actor Shell {
     hasNews = true
     guard let words = core.reload(plan, difference, pulses: pulses(of: core.counters), at: moment()) else { return nil }
     self.jobs = Self.jobs(jobs, for: core.plan.sensors, beside: self.jobs)
+    watchAttributes()
     carrier.settings = transports
     homieCarrier.settings = transports
     if plan.health.metricsFile != metricsBefore {

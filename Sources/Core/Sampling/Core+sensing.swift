@@ -24,7 +24,17 @@ extension Core {
     }
   }
 
-  func becomesReady() -> Bool { !sampling.isReading && lines.haveAnswered }
+  /// The kernel says that these have changed, or may have.
+  mutating func notified(_ sensors: [SensorID], at now: Moment) {
+    guard !conversation.leaving.isLeaving, !conversation.leaving.hasEnded else { return }
+    read(sampling.notified(sensors, awake: now.awake))
+  }
+
+  mutating func read(_ sensors: [SensorID]) {
+    if !sensors.isEmpty { effects.orders.append(.read(sensors)) }
+  }
+
+  func becomesReady() -> Bool { sampling.haveAnswered && lines.haveAnswered }
 
   /// Once every sensor and every line has answered, be it that it cannot be read. The broker has no say: a board starts
   /// without its network as well.

@@ -42,6 +42,12 @@ package struct Sampling: Sendable {
     var failure: String?
     /// A read is under way.
     var readSince: Duration?
+    /// It has changed since that read began, or may have: it is read once more.
+    var isChanged = false
+    /// Reads that failed since it was due, and are not told yet.
+    var attempts = 0
+    /// It is read once more then.
+    var retryAt: BootClock.Instant?
 
     init(_ plan: SensorPlan) {
       self.plan = plan
@@ -55,6 +61,8 @@ package struct Sampling: Sendable {
   private var chores: [Chore]
   /// Of the sensors, and of the chores behind them.
   private var schedule: SampleSchedule
+  /// How often a sensor was due while its last read was still under way.
+  package private(set) var skipped: UInt64 = 0
 
   /// Everything is due at `start`.
   package init(_ sensors: [SensorPlan], _ chores: [Chore], start: BootClock.Instant) {
@@ -90,9 +98,13 @@ package struct Sampling: Sendable {
   // MARK: Time
 
   /// When something is due; nil: there is nothing to do, ever.
-  package var deadline: BootClock.Instant? { schedule.next }
+  package var deadline: BootClock.Instant? {
+    let retry = sensors.lazy.compactMap(\.retryAt).min()
+    guard let next = schedule.next else { return retry }
+    return min(next, retry ?? next)
+  }
 
-  /// What is due. A read that is a moment late is not begun again, and is no failure either.
+  /// What is due. A read that is a moment late is not begun again, and is no failure either; but it is counted.
   ///
   /// - Parameter awake: the same moment on the clock that stands still in a suspend: a read the machine slept through has
   ///   not hung.
@@ -105,11 +117,45 @@ package struct Sampling: Sendable {
         effects.append(.perform(chores[index - sensors.count].action))
         continue
       }
-      guard sensors[index].readSince == nil else { continue }
-      sensors[index].readSince = awake
-      due.append(sensors[index].plan.id)
+      guard sensors[index].readSince == nil else {
+        skipped += 1
+        continue
+      }
+      sensors[index].attempts = 0
+      sensors[index].retryAt = nil
+      begin(index, awake, &due)
+    }
+    for index in sensors.indices {
+      if let time = sensors[index].retryAt, time <= now { begin(index, awake, &due) }
     }
     if !due.isEmpty { effects.append(.read(due)) }
+  }
+
+  private mutating func begin(_ index: Int, _ awake: Duration, _ due: inout [SensorID]) {
+    sensors[index].retryAt = nil
+    sensors[index].isChanged = false
+    sensors[index].readSince = awake
+    due.append(sensors[index].plan.id)
+  }
+
+  /// The kernel says that these have changed, or may have.
+  ///
+  /// - Returns: those to read now; the others are being read, and are once more behind that.
+  package mutating func notified(_ changed: [SensorID], awake: Duration) -> [SensorID] {
+    var due: [SensorID] = []
+    for index in changed.compactMap({ indices[$0] }) {
+      if sensors[index].readSince == nil { begin(index, awake, &due) } else { sensors[index].isChanged = true }
+    }
+    return due
+  }
+
+  /// Those that have changed while they were read, and are not read any more.
+  package mutating func takeChanged(awake: Duration) -> [SensorID] {
+    var due: [SensorID] = []
+    for index in sensors.indices where sensors[index].isChanged && sensors[index].readSince == nil {
+      begin(index, awake, &due)
+    }
+    return due
   }
 
   // MARK: Samples
@@ -127,10 +173,14 @@ package struct Sampling: Sendable {
     // Of a sensor that is not the same any more.
     guard let index = indices[sample.sensor] else { return nil }
     sensors[index].readSince = nil
+    if isWanted, sensors[index].retries(sample.outcome, at: now) { return nil }
     return isWanted ? sensors[index].take(sample.outcome, at: now, into: &notes) : nil
   }
 
   // MARK: How it stands
+
+  /// Every sensor has been read, be it in vain.
+  package var haveAnswered: Bool { sensors.allSatisfy { $0.readSince == nil && $0.retryAt == nil } }
 
   /// A read is under way.
   package var isReading: Bool { sensors.contains { $0.readSince != nil } }
@@ -143,6 +193,21 @@ package struct Sampling: Sendable {
 }
 
 extension Sampling.Sensor {
+  /// A sensor that fails now and then is asked again after this, as far as its interval leaves room: a DHT11 needs a
+  /// second of rest.
+  private var retryRest: Duration { min(.seconds(1), plan.interval / (plan.retries + 1)) }
+
+  /// Whether a failure is nothing yet, since it is read once more.
+  fileprivate mutating func retries(_ outcome: Result<Measurement, SensorError>, at now: BootClock.Instant) -> Bool {
+    guard case .failure(let error) = outcome, error.isWorthRetrying, attempts < plan.retries else {
+      attempts = 0
+      return false
+    }
+    attempts += 1
+    retryAt = now + retryRest
+    return true
+  }
+
   fileprivate mutating func take(
     _ outcome: Result<Measurement, SensorError>, at now: BootClock.Instant, into notes: inout [ReadingNote]
   ) -> UnnumberedReading? {

@@ -1,0 +1,104 @@
+internal import CLinux
+import Glibc
+import Measuring
+import Platform
+import Synchronization
+
+/// Waits for attributes of sysfs whose changes the kernel tells (poll(2), POLLPRI): an alarm is known when it comes, not
+/// at the next interval, and one that comes and goes between two intervals is known too.
+///
+/// On a thread of its own, which sleeps while nothing happens. An attribute that is not there, or goes, is looked for
+/// every 5 s.
+public final class AttributeWatch: Sendable {
+  private let sources: [(id: String, source: any SensorSource)]
+  private let root: FileRoot
+  private let tell: @Sendable ([String]) -> Void
+  /// An eventfd(2) that ends the thread; -1 where the process has no descriptors left.
+  private let wakeUp: CInt
+  private let isStopped = Atomic(false)
+
+  private static let searchInterval: CInt = 5_000
+  /// An attribute that never rests must not keep a processor busy, in microseconds.
+  private static let pause: UInt32 = 20_000
+
+  /// - Parameters:
+  ///   - sources: those that notify.
+  ///   - tell: Called on the watch's thread with the ids of sources whose attribute has changed, or may have: they are to
+  ///     be read. Hop to an event loop in it, and do not block.
+  public init(
+    _ sources: [(id: String, source: any SensorSource)], root: FileRoot,
+    tell: @escaping @Sendable ([String]) -> Void
+  ) {
+    self.sources = sources
+    self.root = root
+    self.tell = tell
+    wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+  }
+
+  deinit { if wakeUp >= 0 { close(wakeUp) } }
+
+  /// Call it once. Does not block. Without a thread, what notifies is read at its intervals as before.
+  public func start() {
+    _ = DetachedThread.start("limpet-alarms") { self.run() }
+  }
+
+  /// Does not block. A read that hangs in the kernel keeps the thread until it returns.
+  public func stop() {
+    isStopped.store(true, ordering: .releasing)
+    var one: UInt64 = 1
+    _ = write(wakeUp, &one, MemoryLayout<UInt64>.size)
+  }
+
+  private func run() {
+    var open: [CInt] = Array(repeating: -1, count: sources.count)
+    defer { for descriptor in open where descriptor >= 0 { close(descriptor) } }
+    var isFirst = true
+    while !isStopped.load(ordering: .acquiring) {
+      var changed: [String] = []
+      for index in sources.indices where open[index] < 0 {
+        open[index] = find(sources[index].source)
+        // What was true until now is not known, but for at the start, when everything is read anyway.
+        if open[index] >= 0, !isFirst { changed.append(sources[index].id) }
+      }
+      isFirst = false
+      changed += wait(&open)
+      guard !isStopped.load(ordering: .acquiring), !changed.isEmpty else { continue }
+      tell(changed)
+      usleep(Self.pause)
+    }
+  }
+
+  /// Who polls has to have read before: the kernel tells what is new since then.
+  private func find(_ source: any SensorSource) -> CInt {
+    guard let path = source.notifyingPath(), let location = try? root.location(of: path) else { return -1 }
+    let descriptor = Glibc.open(location, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { return -1 }
+    if arm(descriptor) { return descriptor }
+    close(descriptor)
+    return -1
+  }
+
+  private func arm(_ descriptor: CInt) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
+      pread(descriptor, buffer.baseAddress, buffer.count, 0) >= 0
+    }
+  }
+
+  private func wait(_ open: inout [CInt]) -> [String] {
+    let watched = open.indices.filter { open[$0] >= 0 }
+    var polled = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)]
+    polled += watched.map { pollfd(fd: open[$0], events: Int16(POLLPRI), revents: 0) }
+    guard poll(&polled, nfds_t(polled.count), watched.count < open.count ? Self.searchInterval : -1) > 0 else {
+      return []
+    }
+    var changed: [String] = []
+    for (index, answer) in zip(watched, polled.dropFirst()) where answer.revents != 0 {
+      changed.append(sources[index].id)
+      // Before it is told: a change that comes while somebody reads is told again.
+      guard !arm(open[index]) else { continue }
+      close(open[index])
+      open[index] = -1
+    }
+    return changed
+  }
+}
