@@ -69,12 +69,14 @@ final class GPIORequest {
       debounce = .kernel(period)
       code = watch(input, place, debounce: period)
     }
-    if code != 0, code != ENODEV {
+    if code != 0 {
       // Edges without debouncing may be what this line can do.
       debounce = period > 0 ? .agent(period) : .nobody
       code = watch(input, place, debounce: 0)
     }
-    if [EINVAL, ENXIO, EOPNOTSUPP, Self.notSupported].contains(code) { return false }
+    // Kernels say ENODEV too where a line has no interrupt, and not only where its chip is gone.
+    let isWithoutInterrupt = [EINVAL, ENXIO, ENODEV, EOPNOTSUPP, Self.notSupported].contains(code)
+    if isWithoutInterrupt, isChipThere { return false }
     guard code == 0 else { throw Errno(number: code) }
     return true
   }
