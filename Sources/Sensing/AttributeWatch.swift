@@ -7,6 +7,8 @@ import Synchronization
 /// Waits for attributes of sysfs whose changes the kernel tells (poll(2), POLLPRI): an alarm is known when it comes, not
 /// at the next interval, and one that comes and goes between two intervals is known too.
 ///
+/// And for events of devices: a power supply that changes, a sensor that is plugged in or out.
+///
 /// On a thread of its own, which sleeps while nothing happens. An attribute that is not there, or goes, is looked for
 /// every 5 s.
 public final class AttributeWatch: Sendable {
@@ -22,7 +24,7 @@ public final class AttributeWatch: Sendable {
   private static let pause: UInt32 = 20_000
 
   /// - Parameters:
-  ///   - sources: those that notify.
+  ///   - sources: those that notify, or have events.
   ///   - tell: Called on the watch's thread with the ids of sources whose attribute has changed, or may have: they are to
   ///     be read. Hop to an event loop in it, and do not block.
   public init(
@@ -52,16 +54,18 @@ public final class AttributeWatch: Sendable {
   private func run() {
     var open: [CInt] = Array(repeating: -1, count: sources.count)
     defer { for descriptor in open where descriptor >= 0 { close(descriptor) } }
+    // Of this machine, not of a tree of files.
+    let events = DeviceEvents(isWanted: root.path == "/" && sources.contains { $0.source.hasEvents })
     var isFirst = true
     while !isStopped.load(ordering: .acquiring) {
       var changed: [String] = []
-      for index in sources.indices where open[index] < 0 {
+      for index in sources.indices where open[index] < 0 && sources[index].source.notifies {
         open[index] = find(sources[index].source)
         // What was true until now is not known, but for at the start, when everything is read anyway.
         if open[index] >= 0, !isFirst { changed.append(sources[index].id) }
       }
       isFirst = false
-      changed += wait(&open)
+      changed += wait(&open, events)
       guard !isStopped.load(ordering: .acquiring), !changed.isEmpty else { continue }
       tell(changed)
       usleep(Self.pause)
@@ -84,15 +88,16 @@ public final class AttributeWatch: Sendable {
     }
   }
 
-  private func wait(_ open: inout [CInt]) -> [String] {
+  private func wait(_ open: inout [CInt], _ events: borrowing DeviceEvents) -> [String] {
     let watched = open.indices.filter { open[$0] >= 0 }
+    let isSearching = sources.indices.contains { open[$0] < 0 && sources[$0].source.notifies }
     var polled = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)]
+    polled.append(pollfd(fd: events.descriptor, events: Int16(POLLIN), revents: 0))
     polled += watched.map { pollfd(fd: open[$0], events: Int16(POLLPRI), revents: 0) }
-    guard poll(&polled, nfds_t(polled.count), watched.count < open.count ? Self.searchInterval : -1) > 0 else {
-      return []
-    }
+    guard poll(&polled, nfds_t(polled.count), isSearching ? Self.searchInterval : -1) > 0 else { return [] }
     var changed: [String] = []
-    for (index, answer) in zip(watched, polled.dropFirst()) where answer.revents != 0 {
+    if polled[1].revents != 0 { changed += concerned(by: events.take()) }
+    for (index, answer) in zip(watched, polled.dropFirst(2)) where answer.revents != 0 {
       changed.append(sources[index].id)
       // Before it is told: a change that comes while somebody reads is told again.
       guard !arm(open[index]) else { continue }
@@ -100,5 +105,13 @@ public final class AttributeWatch: Sendable {
       open[index] = -1
     }
     return changed
+  }
+
+  /// - Parameter events: nil: some were lost, and nobody knows which.
+  private func concerned(by events: [DeviceEvent]?) -> [String] {
+    sources.filter { _, source in
+      guard let events else { return source.hasEvents }
+      return events.contains { source.isConcerned(by: $0) }
+    }.map(\.id)
   }
 }

@@ -9,6 +9,10 @@ struct ChannelsSource: SensorSource {
   /// Of one device, so of one bus.
   var bus: Bus { members.first?.source.bus ?? Bus("none") }
 
+  var hasEvents: Bool { members.contains { $0.source.hasEvents } }
+
+  func isConcerned(by event: DeviceEvent) -> Bool { members.contains { $0.source.isConcerned(by: event) } }
+
   func locate() { members.first?.source.locate() }
 
   /// A channel that fails leaves a hole and a reason; the read fails when all do.

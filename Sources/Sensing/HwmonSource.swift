@@ -32,6 +32,10 @@ final class HwmonSource: SensorSource {
 
   var bus: Bus { adapter.withLock { $0 } ?? Bus("hwmon \(chip)" + (device.map { " \($0)" } ?? "")) }
 
+  var hasEvents: Bool { true }
+
+  func isConcerned(by event: DeviceEvent) -> Bool { event.isComingOrGoing && event.subsystem == "hwmon" }
+
   func locate() { _ = try? find() }
 
   var notifies: Bool {

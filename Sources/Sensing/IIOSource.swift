@@ -30,6 +30,10 @@ final class IIOSource: SensorSource {
 
   var bus: Bus { adapter.withLock { $0 } ?? Bus("iio \(device)") }
 
+  var hasEvents: Bool { true }
+
+  func isConcerned(by event: DeviceEvent) -> Bool { event.isComingOrGoing && event.subsystem == "iio" }
+
   func locate() { _ = try? find() }
 
   func read() throws(SensorError) -> Measurement {

@@ -13,6 +13,12 @@ struct PowerSupplySource: SensorSource {
 
   var bus: Bus { Bus("power supply \(supply)") }
 
+  var hasEvents: Bool { true }
+
+  func isConcerned(by event: DeviceEvent) -> Bool {
+    event.subsystem == "power_supply" && event["POWER_SUPPLY_NAME"] ?? supply == supply
+  }
+
   func read() throws(SensorError) -> Measurement {
     do {
       return try measure()

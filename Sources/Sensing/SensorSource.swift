@@ -19,6 +19,12 @@ public protocol SensorSource: Sendable {
   /// It has an attribute that notifies, where the board has the device.
   var notifies: Bool { get }
 
+  /// The kernel tells of its device when that comes, goes or changes.
+  var hasEvents: Bool { get }
+
+  /// Whether an event may mean another value.
+  func isConcerned(by event: DeviceEvent) -> Bool
+
   /// Reads once. Blocks for as long as the driver does, so call it on a thread that may (see ``BlockingReader``).
   func read() throws(SensorError) -> Measurement
 }
@@ -27,6 +33,8 @@ extension SensorSource {
   public func locate() {}
   public func notifyingPath() -> String? { nil }
   public var notifies: Bool { false }
+  public var hasEvents: Bool { false }
+  public func isConcerned(by event: DeviceEvent) -> Bool { false }
 }
 
 extension Bus {

@@ -33,6 +33,12 @@ struct W1Source: SensorSource {
   /// Its master's: sensors of different masters do not wait for each other.
   var bus: Bus { Bus(conversions.master(of: id).map { "w1 \($0)" } ?? "w1", isSerial: true) }
 
+  var hasEvents: Bool { true }
+
+  func isConcerned(by event: DeviceEvent) -> Bool {
+    event.isComingOrGoing && event.subsystem == "w1" && event["DEVPATH"]?.isPath(endingIn: id) == true
+  }
+
   func locate() { conversions.locate(in: root) }
 
   private var folder: String { "\(Self.devicesFolder)/\(id)" }

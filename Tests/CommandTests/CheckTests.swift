@@ -51,6 +51,22 @@ struct CheckTests {
     }
   }
 
+  @Test("a 1-Wire bus that is too slow for its intervals is warned of")
+  func busyBus() async throws {
+    try await withScene { scene in
+      let board = try BoardTree(scene)
+      let head = "device: {id: shed}\nbroker: {url: mqtt://mqtt.example.com}\nsensors:\n"
+      func warnings(_ interval: String) async throws -> [String] {
+        let sensors = (10..<30).map { "  - {name: t\($0), type: w1, id: 28-0000000000\($0), interval: \(interval)}\n" }
+        let outcome = try await check(scene, head + sensors.joined(), root: board.path)
+        return outcome.output.filter { $0.contains("warning") }
+      }
+      let warning = try #require(try await warnings("10s").first)
+      #expect(warning.contains("20 1-Wire sensors take about 15 s to be read one after the other"))
+      #expect(try await warnings("30s") == [])
+    }
+  }
+
   @Test("the summary says of each sensor what is read, in which unit, when, and where the kernel acts on it")
   func sensors() async throws {
     try await withScene { scene in

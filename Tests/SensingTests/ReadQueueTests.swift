@@ -57,6 +57,27 @@ import Testing
     }
   }
 
+  /// Its adapter is known once it was looked for.
+  private final class Located: SensorSource {
+    private let isFound = Mutex(false)
+    var bus: Bus { isFound.withLock { $0 } ? Bus("i2c-1", isSerial: true) : Bus("chip") }
+    func locate() { isFound.withLock { $0 = true } }
+    func read() throws(SensorError) -> Measurement { throw .stopped }
+  }
+
+  @Test("chips of one adapter that was found are read one at a time, and one that hangs takes one thread")
+  mutating func adapter() {
+    let jobs = ["a", "b", "c", "d"].map { ReadJob(id: $0, source: Located(), timeout: .seconds(1)) }
+    for job in jobs { job.source.locate() }
+    #expect(queue.submit(jobs, at: at(0)).help == .start(0))
+    #expect(id(queue.next(for: 0, at: at(0))) == "a")
+    #expect(queue.advance(to: at(100)).help == .none)
+    let advance = queue.advance(to: at(1_100))
+    #expect(advance.suspended == [Bus("i2c-1", isSerial: true)])
+    #expect(Set(ids(advance.results)) == ["a", "b", "c", "d"])
+    #expect(queue.submit([job("other", bus: "x")], at: at(1_200)).refused.isEmpty)
+  }
+
   @Test("an idle queue has no deadline, so nobody wakes up")
   mutating func idle() {
     #expect(queue.nextDeadline == nil)

@@ -42,7 +42,7 @@ package actor Shell {
   /// How each sensor is read.
   private(set) var jobs: [SensorID: ReadJob]
   private(set) var reader: BlockingReader?
-  /// nil: no sensor has an attribute that notifies.
+  /// nil: the kernel tells of no sensor.
   private var attributes: AttributeWatch?
   /// nil: there are no lines, or they are released.
   private(set) var monitor: GPIOMonitor?
@@ -314,7 +314,9 @@ package actor Shell {
   /// Those of the sensors that there are now.
   private func watchAttributes() {
     attributes?.stop()
-    let sources = jobs.filter { $0.value.source.notifies }.map { (id: $0.key.text, source: $0.value.source) }
+    let sources = jobs.filter { $0.value.source.notifies || $0.value.source.hasEvents }.map {
+      (id: $0.key.text, source: $0.value.source)
+    }
     guard !sources.isEmpty else {
       attributes = nil
       return

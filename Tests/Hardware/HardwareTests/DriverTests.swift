@@ -208,6 +208,30 @@ extension Together {
       }
     }
 
+    @Test("a battery that changes and a chip that is plugged in are told when the kernel tells of them")
+    func events() async throws {
+      try await withWorkbench { bench in
+        bench.scene.atEnd { TestBattery.reset() }
+        TestBattery.reset()
+        let thermometer = try StubBus().thermometer(0x49)
+        try thermometer.set(halfDegrees: 42)
+        _ = try bench.agent(
+          settings(
+            bench,
+            [
+              "{name: battery, type: power_supply, supply: test_battery, property: capacity, interval: 1h}",
+              "{name: board, type: hwmon, chip: lm75, device: \(thermometer.device), channel: temp1, interval: 1h}",
+            ]))
+        try await reading(bench, "battery", "50 %") { $0.value == .number(50) }
+        try await reading(bench, "board", "a bad reading") { $0.quality == "bad" }
+        try TestBattery.set("battery_capacity", "17")
+        try await reading(bench, "battery", "17 %") { $0.value == .number(17) }
+        bench.scene.atEnd { try? thermometer.unplug() }
+        try thermometer.plug()
+        try await reading(bench, "board", "21 °C") { $0.value == .number(21) }
+      }
+    }
+
     // MARK: limpet scan
 
     @Test("scan --yaml lists them all; check takes it as it is, and run reads every entry of it")
