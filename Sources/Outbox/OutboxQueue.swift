@@ -173,6 +173,8 @@ struct OutboxQueue {
     // What came since is newer.
     tail.prepend(contentsOf: head)
     head.removeAll()
+    // None of it has been read, and what moves to the disk from the tail is to be read again, too.
+    cursor = 0
     unread += rows
     isBacklog = true
   }

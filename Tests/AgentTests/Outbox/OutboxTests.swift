@@ -152,6 +152,25 @@ struct OutboxTests {
     #expect(bench.rows.isEmpty && bench.outbox.isEmpty && bench.outbox.bytes == 0)
   }
 
+  @Test("a disk that is opened late has what it had before, and all that came meanwhile")
+  func openedLate() {
+    var bench = OutboxBench(streams: 1)
+    for _ in 0..<10 { bench.append() }
+    bench.pass(.seconds(1))
+    bench.work()
+    bench.outbox = Outbox(bench.outbox.rules, at: bench.now)
+    for _ in 0..<300 { bench.append() }
+    bench.pass(.seconds(60))
+    bench.open()
+    bench.work()
+    #expect(bench.outbox.count == 310 && bench.outbox.dropped == 0)
+    bench.outbox.connected(at: bench.now)
+    #expect(bench.drain().map(\.sequence) == Array(1...310))
+    bench.pass(.seconds(1))
+    bench.work()
+    #expect(bench.rows.isEmpty && bench.outbox.isEmpty && bench.outbox.bytes == 0)
+  }
+
   @Test("memory holds a window of a backlog, whatever its length")
   func window() {
     var bench = OutboxBench(streams: 1)
