@@ -299,6 +299,7 @@ package struct Outbox {
       entry.bytes = entry.reading.cost
       if disk.unwritten == 0 { disk.unwrittenSince = now }
       disk.unwritten += 1
+      disk.unwrittenBytes += entry.bytes
     }
     queues[stream].putBack(entry)
     count += 1
@@ -342,7 +343,10 @@ package struct Outbox {
       guard let entry = queue.first, entry.place == .memory, entry.token < oldest?.token ?? .max else { continue }
       oldest = (stream, entry.token)
     }
-    guard let stream = oldest?.stream, let entry = queues[stream].first else { return false }
+    guard let stream = oldest?.stream, let entry = queues[stream].first else {
+      // A disk that hangs has the oldest in its hands for as long as it likes: those behind them go.
+      return disk.unwritten > 1 && dropOldestUnwritten()
+    }
     queues[stream].removeFirst()
     remove(entry)
     countDrops(1, of: stream)

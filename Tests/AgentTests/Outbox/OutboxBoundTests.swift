@@ -21,6 +21,25 @@ struct OutboxBoundTests {
     #expect(drained.filter { $0.stream == 1 }.map(\.sequence) == [2])
   }
 
+  @Test("while the disk hangs with the oldest in its hands, what waits keeps to its bound")
+  func memoryWhileHanging() {
+    let cost = OutboxBench(.never, isOpen: false).cost
+    var bench = OutboxBench(limit: 20 * cost)
+    for stream in 0..<3 { bench.append(stream) }
+    bench.pass(.seconds(1))
+    let batch = bench.outbox.takeBatch({ "name\($0)" }, bench.clock, at: bench.now)
+    for round in 0..<100 {
+      bench.append(round % 3)
+      #expect(bench.outbox.bytes <= 21 * cost)
+    }
+    if let batch { bench.write(batch) }
+    bench.outbox.wrote()
+    bench.outbox.connected(at: bench.now)
+    let drained = bench.drain().filter { $0.stream == 0 }.map(\.sequence)
+    #expect(drained.first == 1 && drained.last == 35 && drained == drained.sorted())
+    #expect(bench.outbox.isEmpty && bench.outbox.bytes == 0)
+  }
+
   @Test("while the disk fails, what is in memory only keeps to its bound: the oldest of it go, and are counted")
   func memoryWhileFailing() {
     let cost = OutboxBench(.never, isOpen: false).cost
