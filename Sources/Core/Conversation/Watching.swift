@@ -115,6 +115,8 @@ extension Conversation {
     _ loss: ConnectionLoss, wasConnected: Bool, delay: Duration, at now: Moment
   ) -> (delay: Duration, remark: Remark?) {
     guard wasConnected || loss.isTakeOver else { return (delay, nil) }
+    // An end that the device has wished for, to take another configuration, says nothing about anybody else.
+    if case .session(.requested) = loss { return (delay, nil) }
     if let wait = watching.conflict.lost(isTakenOver: loss.isTakeOver, share: share()),
       let rival = watching.conflict.rival
     {

@@ -136,6 +136,17 @@ struct WatchingTests {
     #expect(bench.lastPresence == nil && bench.report.presence.conflict == nil)
   }
 
+  @Test("with a rival a reload connects at once: that the connection ended was the device's own wish")
+  func reloads() {
+    var bench = CoreBench.connected()
+    bench.publish("status", "online", instance: "other")
+    let connects = bench.connects.count
+    bench.reload(.bench(status: "moved"), renewsConnection: true)
+    if bench.open[.agent] != nil { bench.lose() }
+    bench.advance(by: .seconds(1))
+    #expect(bench.connects.count > connects)
+  }
+
   @Test("a take-over is a conflict without a name, and a network that comes back does not end the wait")
   func takeOver() {
     var bench = CoreBench.connected()
