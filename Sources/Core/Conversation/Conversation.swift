@@ -155,7 +155,7 @@ struct Conversation: Sendable {
   mutating func clockJumped(at now: Moment) {
     handle(.clockChanged(jitter: .seconds(1) * share()), at: now)
     handle(.tick, at: now)
-    telling.lease.clockJumped(at: now.boot)
+    if plan.link.mutation != .leaseIgnoresClock { telling.lease.clockJumped(at: now.boot) }
     tick(at: now)
   }
 }

@@ -114,7 +114,8 @@ extension Conversation {
       case .say:
         guard let connection = standing.connection else { break }
         if !sayOffline(because: "reload", over: connection, at: now) { perform(leaving.farewell.refused(), at: now) }
-      case .leave(let isAborted):
+      case .leave(let isUnheard):
+        let isAborted = isUnheard && plan.link.mutation != .reloadDisconnectsUnheard
         if isAborted { effects.notes.append(.cutsToRenew) }
         reconfigure(reconnecting: true, isAborted: isAborted, at: now)
       case .adopt: reconfigure(reconnecting: false, at: now)

@@ -12,7 +12,8 @@ struct Resting: Sendable {
 extension Conversation {
   /// The broker has refused a message to this topic.
   mutating func refuses(_ topic: TopicName, _ code: ReasonCode, at now: Moment) {
-    guard let rest = resting.topics.refused(topic, code, at: now.boot) else { return }
+    guard plan.link.mutation != .refusedTopicDoesNotRest, let rest = resting.topics.refused(topic, code, at: now.boot)
+    else { return }
     begin(rest, of: topic, at: now)
   }
 

@@ -277,6 +277,7 @@ extension Conversation {
   }
 
   private mutating func clearingSettled(_ outcome: Session.Outcome) {
+    if plan.link.mutation == .clearingIsCounted, outcome == .delivered { tally.delivered += 1 }
     switch sender.clearings.settled(outcome) {
     case .cleared, .waits: break
     case .refused(let topic, let outcome): effects.notes.append(.clearingRefused(topic, outcome))

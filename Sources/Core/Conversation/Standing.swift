@@ -36,6 +36,7 @@ extension Conversation {
     telling.wills.accepted(telling.askedWill ?? full, full: full, by: server)
     let connected = granted.limited(by: telling.wills.reduction(for: server))
     standing.connection = connected
+    if plan.link.mutation == .owedOfflineIsForgotten { telling.spoken = nil }
     telling.connected(to: server)
     if let last = standing.lastServer, last != server { forgetRests() }
     standing.lastServer = server

@@ -64,7 +64,7 @@ extension Conversation {
   /// Publishes it, and sees to it that it never expires; a server of 3.1.1 forgets nothing, so once is enough there.
   mutating func tellBirth(at now: Moment) {
     // After a farewell nothing may say online again, whatever has changed.
-    guard var birth = telling.birth, !leaving.isLeaving, !leaving.farewell.isUnderWay else { return }
+    guard var birth = telling.birth, maySayOnline else { return }
     birth.conflict = watching.conflict.rival?.description
     birth.storageError = storageError
     birth.dropped = sender.outbox.dropped + sender.outbox.expired
@@ -72,6 +72,10 @@ extension Conversation {
     if !resting.topics.isResting(presence.status) { say(presence.status(birth), .birthStatus, at: now) }
     if !resting.topics.isResting(presence.presence) { say(presence.presence(birth), .birthPresence, at: now) }
     telling.lease.told(every: birth.connection.version == .v5 ? presence.lease : .zero, at: now.boot)
+  }
+
+  private var maySayOnline: Bool {
+    !leaving.isLeaving && !leaving.farewell.isUnderWay || plan.link.mutation == .birthFollowsFarewell
   }
 
   mutating func renewLease(at now: Moment) {
@@ -126,7 +130,8 @@ extension Conversation {
   /// nil: no place is free.
   private mutating func send(presence message: Message, _ request: Request, at now: Moment) -> Bool? {
     do throws(Session.Rejection) {
-      try link.publish(message, token: request.token, transient: true, at: now.boot, into: &linkEffects)
+      let isTransient = plan.link.mutation != .presenceOutlivesConnection
+      try link.publish(message, token: request.token, transient: isTransient, at: now.boot, into: &linkEffects)
       return true
     } catch {
       if error == .noRoom { return nil }
@@ -142,7 +147,7 @@ extension Conversation {
       telling.answer = .acknowledged
       takes(plan.presence.status)
     case (.birthStatus, .refused(let code)):
-      telling.answer = .refused(code)
+      telling.answer = plan.link.mutation == .refusedBirthIsOnline ? .acknowledged : .refused(code)
       refuses(plan.presence.status, code, at: now)
     case (.birthPresence, .delivered):
       watching.conflict.spoke()

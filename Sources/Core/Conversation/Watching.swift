@@ -73,8 +73,14 @@ extension Conversation {
       watching.conflict.saw(instance: instance, epoch: sender.epoch ?? 0, isRetained: isRetained)
     else { return }
     effects.notes.append(.rival(clientIdentifier: plan.connect.clientIdentifier, instance: instance))
-    handle(.distrust, at: now)
+    distrust(at: now)
     tellBirth(at: now)
+  }
+
+  /// Somebody else may have used the session.
+  private mutating func distrust(at now: Moment) {
+    guard plan.link.mutation != .rivalsSessionIsBelieved else { return }
+    link.handle(.distrust, at: now.boot, into: &linkEffects)
   }
 
   mutating func watchingIsDue(at now: Moment) {
@@ -122,7 +128,7 @@ extension Conversation {
     {
       tally.takeOvers += 1
       link.handle(.wait(wait), at: now.boot, into: &linkEffects)
-      link.handle(.distrust, at: now.boot, into: &linkEffects)
+      distrust(at: now)
       return (wait, .rival(rival))
     }
     guard loss.mayBeAboutWhatWasSent else { return (delay, nil) }

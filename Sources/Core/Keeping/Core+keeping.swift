@@ -43,6 +43,7 @@ extension Core {
   mutating func answerConnect(at now: Moment) {
     goOnWithoutStore()
     guard conversation.wishes.connect != nil, keeping.isOfNoUse else { return }
+    if keeping.isOpen, conversation.plan.link.mutation == .lateStoreBlocksConnect { return }
     keeping.runIsUnstored = true
     conversation.connect(epoch: conversation.telling.epoch + 1, at: now)
   }
@@ -205,7 +206,9 @@ extension Core {
 
   private mutating func writingFailed(_ parts: Keeping.Parts, _ error: StorageError, at now: Moment) {
     if parts.hasBatch { conversation.sender.outbox.writingFailed(at: now.boot) }
-    if !parts.reserved.isEmpty { numbering.reservationFailed(at: now.boot) }
+    if !parts.reserved.isEmpty {
+      numbering.reservationFailed(at: now.boot, isPatient: conversation.plan.link.mutation != .storeIsAskedAtOnce)
+    }
     if parts.counts != nil {
       lines.storingFailed()
       keeping.countsAreDue = true

@@ -128,7 +128,11 @@ package struct Numbering: Sendable {
   package mutating func reserved(_ ends: [String: UInt64]) { numbers.reserved(ends) }
 
   /// Numbers go on in memory, until it is asked for again at `deadline`.
-  package mutating func reservationFailed(at now: BootClock.Instant) { numbers.reservationFailed(at: now) }
+  ///
+  /// - Parameter isPatient: false: it is asked for again with the next number.
+  package mutating func reservationFailed(at now: BootClock.Instant, isPatient: Bool = true) {
+    if isPatient { numbers.reservationFailed(at: now) } else { numbers.storageIsUnavailable() }
+  }
 
   /// Another store was opened: all blocks are asked for anew.
   ///

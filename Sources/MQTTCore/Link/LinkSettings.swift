@@ -31,6 +31,8 @@ extension Link {
     public var isStored = false
     /// How long a message of QoS 1 may be under way in memory only. What QoS 2 cannot do without is stored at once.
     public var storeDelay = Duration.seconds(1)
+    /// The simulator's alone; it concerns the link's owner.
+    package var mutation: Mutation?
 
     public init(servers: [ServerAddress]) { self.servers = servers }
   }

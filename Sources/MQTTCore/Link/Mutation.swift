@@ -1,0 +1,26 @@
+/// A rule as it was before it was mended. The simulator brings one back and has to find it, which shows that it can find
+/// something; no configuration can, and whoever asks for it pays one comparison, off the way of a reading.
+package enum Mutation: String, Sendable, Hashable, CaseIterable {
+  /// A store that could not reserve numbers is asked again in the same turn.
+  case storeIsAskedAtOnce = "store-is-asked-at-once"
+  /// After a reload DISCONNECT follows `offline` though the broker has not acknowledged it.
+  case reloadDisconnectsUnheard = "reload-disconnects-unheard"
+  /// News of the store are told with another birth, behind `offline` too.
+  case birthFollowsFarewell = "birth-follows-farewell"
+  /// A topic whose delayed will the next connection deletes is not told `offline` by that connection.
+  case owedOfflineIsForgotten = "owed-offline-is-forgotten"
+  /// CONNECT waits for its epoch, however long the store takes.
+  case lateStoreBlocksConnect = "late-store-blocks-connect"
+  /// A clock that jumps renews no lease.
+  case leaseIgnoresClock = "lease-ignores-clock"
+  /// A topic that was refused is tried again at once.
+  case refusedTopicDoesNotRest = "refused-topic-does-not-rest"
+  /// A birth is online, whatever the broker said of it.
+  case refusedBirthIsOnline = "refused-birth-is-online"
+  /// A session is believed though another instance was seen in it.
+  case rivalsSessionIsBelieved = "rivals-session-is-believed"
+  /// A topic that was cleared is counted as a reading that was delivered.
+  case clearingIsCounted = "clearing-is-counted"
+  /// Presence is sent again with the session, on connections that it is not about.
+  case presenceOutlivesConnection = "presence-outlives-connection"
+}
