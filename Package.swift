@@ -152,7 +152,7 @@ let package = Package(
 
     // Years in minutes: Tests/Simulation/run.
     .executableTarget(
-      name: "Simulator", dependencies: ["Simulation", "Instants"], path: "Tests/Simulation/Simulator",
+      name: "Simulator", dependencies: ["Simulation", "MQTTCore", "Instants"], path: "Tests/Simulation/Simulator",
       swiftSettings: strict),
 
     .target(

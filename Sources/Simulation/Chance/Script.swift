@@ -1,4 +1,5 @@
 import Instants
+import MQTTCore
 import Text
 
 /// What a run is made of: the seed of its delays, its settings, and what happens in it, by time. A seed expands into a
@@ -8,6 +9,8 @@ package struct Script: Sendable, Hashable {
   /// Constants of the core and of the world in this run, in their order.
   package var settings: [Setting]
   package var actions: [Action]
+  /// The old rule that the device follows in this run.
+  package var mutation: Mutation?
 
   package struct Setting: Sendable, Hashable {
     package var name: String
@@ -29,16 +32,18 @@ package struct Script: Sendable, Hashable {
   package func setting(_ name: String) -> Int64? { settings.first { $0.name == name }?.value }
 }
 
-/// The text form: a line each, which starts with `seed`, `set` or `at`; what follows a `#` is a remark.
+/// The text form: a line each, which starts with `seed`, `set`, `mutate` or `at`; what follows a `#` is a remark.
 ///
 ///     seed 0x1f
 ///     set window 8
+///     mutate lease-ignores-clock
 ///     at 12.5 cut target 1
 ///     at 13.000000001 deny-by-code for 60.0 value 135
 extension Script: CustomStringConvertible {
   package var description: String {
     var lines = ["seed \(seed)"]
     for setting in settings { lines.append("set \(setting.name) \(setting.value)") }
+    if let mutation { lines.append("mutate \(mutation.rawValue)") }
     for action in actions {
       var line = "at \(action.time.decimalSeconds) \(action.kind.rawValue)"
       if action.target != 0 { line += " target \(action.target)" }
@@ -80,6 +85,9 @@ extension Script: CustomStringConvertible {
     case "set":
       guard let name = words.popFirst(), let value = words.popFirst().flatMap({ Int64($0) }) else { return false }
       settings.append(Setting(String(name), value))
+    case "mutate":
+      guard let mutation = words.popFirst().flatMap({ Mutation(rawValue: String($0)) }) else { return false }
+      self.mutation = mutation
     case "at":
       guard let time = words.popFirst().flatMap({ Duration(decimalSeconds: $0) }),
         let kind = words.popFirst().flatMap({ ActionKind(rawValue: String($0)) })

@@ -27,6 +27,9 @@ struct BoardWatch: Sendable {
   var connectOwedSince: WorldTime?
   var rebases = true
   var lostBefore: UInt64 = 0
+  /// Of this connection: what the broker has denied, and topics that rest for it.
+  private var denials: [(identifier: PacketIdentifier, topic: TopicName)] = []
+  private var refusals: [(topic: TopicName, time: WorldTime)] = []
   private var isRunning = false
   private var base: UInt64 = 0
   private var opened: [WorldTime] = []
@@ -73,7 +76,39 @@ struct BoardWatch: Sendable {
     return opened.count > 20 ? "\(opened.count) attempts at a connection in 10 s" : nil
   }
 
+  /// The broker will not have messages to this topic: its answer says so.
+  mutating func denied(_ publish: Publish, _ answer: Denial.Answer, on id: ConnectionID) {
+    guard birth?.connection == id, case .code(.notAuthorized) = answer, let identifier = publish.packetIdentifier,
+      publish.message.payload.readableBytes > 0, !DeviceModel.isPresence(publish.message.topic)
+    else { return }
+    denials.append((identifier, publish.message.topic))
+  }
+
+  /// The device has read that answer.
+  mutating func refused(_ answer: Acknowledgement, on id: ConnectionID, at now: WorldTime) {
+    guard !denials.isEmpty, birth?.connection == id,
+      let place = denials.firstIndex(where: { $0.identifier == answer.packetIdentifier })
+    else { return }
+    let topic = denials.remove(at: place).topic
+    guard answer.reasonCode.isError, !refusals.contains(where: { $0.topic == topic }) else { return }
+    refusals.append((topic, now))
+  }
+
+  mutating func connects(on id: ConnectionID) {
+    birth = Birth(connection: id)
+    denials = []
+    refusals = []
+  }
+
+  private mutating func againRefused(_ publish: Publish, at now: WorldTime) -> String? {
+    guard publish.message.payload.readableBytes > 0 else { return nil }
+    refusals.removeAll { $0.time + .seconds(30) < now }
+    guard let last = refusals.first(where: { $0.topic == publish.message.topic }) else { return nil }
+    return "\(last.topic) was refused, and is tried again after \(last.time.duration(to: now))"
+  }
+
   mutating func publishes(_ publish: Publish, on id: ConnectionID, at now: WorldTime) -> String? {
+    if !refusals.isEmpty, birth?.connection == id, let text = againRefused(publish, at: now) { return text }
     guard publish.message.topic == DeviceModel.statusTopic(device.topic),
       publish.message.payload == PresenceWatch.online, birth?.connection == id
     else { return nil }
@@ -98,7 +133,8 @@ struct BoardWatch: Sendable {
   mutating func asks(_ ticket: StoreTicket, _ request: StoreRequest, at now: WorldTime) -> String? {
     defer { self.request = (ticket, now, request) }
     if self.request != nil { return "a request to the store follows before the one before is answered" }
-    if let failed, failed.request == request, failed.time + .seconds(1) > now.advanced {
+    // At the end one more try is better than none.
+    if let failed, failed.request == request, askedToEnd == nil, failed.time + .seconds(1) > now.advanced {
       return "the same request to the store follows \(failed.time.duration(to: now)) after it failed"
     }
     return failures.count > 20 ? "\(failures.count) requests to the store failed in 10 s" : nil

@@ -32,9 +32,9 @@ extension World {
 
   /// I5: while it is connected, the lease's expiry is ahead by the broker's clock.
   private mutating func checkLease() {
-    guard oracles.board.isSettled, !oracles.hadTwin, oracles.isCalm(for: .seconds(15), at: now),
+    guard oracles.board.isSettled, !oracles.hadTwin, oracles.isCalm(for: oracles.noticing, at: now),
       let since = oracles.board.connectedSince,
-      since + .seconds(15) < now, boards[0].core.birthAnswer == .acknowledged,
+      max(since, oracles.lastStep) + .seconds(15) < now, boards[0].core.birthAnswer == .acknowledged,
       let server = boards[0].core.server, !boards[0].core.isSayingFarewell
     else { return }
     let index = DeviceModel.index(of: server)
@@ -71,7 +71,7 @@ extension World {
     guard boards[0].isRunning, boards[0].core.isConnected else {
       return oracles.fail("I8", "the device is not connected", at: now)
     }
-    if boards[0].core.birthAnswer != .acknowledged {
+    if boards[0].core.birthAnswer != .acknowledged, quiet > .seconds(3700) || !boards[0].core.hasRestingTopics {
       return oracles.fail("I8", "the birth is not acknowledged", at: now)
     }
     if quiet > .seconds(3700), boards[0].core.hasRestingTopics {
@@ -81,8 +81,13 @@ extension World {
       return oracles.fail("I8", "the store is not open", at: now)
     }
     let unsent = boards[0].core.unsent
-    let left = oracles.backlogAtHealing - oracles.drainRate(script) * Int(max(0, quiet.components.seconds - 200))
-    if !oracles.isOverloaded(script), unsent > 10 * (oracles.device.sensors + oracles.device.lines + 1) + max(0, left) {
+    let connecting = max(.seconds(200), oracles.board.longestWait + .seconds(30))
+    let draining = max(0, (quiet - connecting).components.seconds)
+    let left = oracles.backlogAtHealing - oracles.drainRate(script) * Int(draining)
+    // What waits for topics that rest may wait an hour.
+    if !oracles.isOverloaded(script), !boards[0].core.hasRestingTopics,
+      unsent > 10 * (oracles.device.sensors + oracles.device.lines + 1) + max(0, left)
+    {
       return oracles.fail("I8", "\(unsent) readings still wait", at: now)
     }
     guard quiet > .seconds(3700), !oracles.hadTwin, !oracles.hasHidden, !oracles.hasLostSessions,

@@ -14,6 +14,7 @@ struct Oracles: Sendable {
   var presence: [PresenceWatch]
   var board: BoardWatch
   var readings: ReadingsWatch
+  var sessions: SessionWatch
   /// When something happened last that may keep a device from being online, or its status from being right.
   var lastDisturbance = WorldTime(nanoseconds: 0)
   /// So many of those last at the moment.
@@ -30,12 +31,15 @@ struct Oracles: Sendable {
   var backlogAtHealing = 0
   /// When the first board woke up last.
   var lastSleep = WorldTime(nanoseconds: 0)
+  /// When the clock of a broker that is on the board's machine was set last.
+  var lastStep = WorldTime(nanoseconds: 0)
 
   init(_ device: DeviceModel) {
     self.device = device
     presence = (0..<device.brokers).map { _ in PresenceWatch() }
     board = BoardWatch(device)
     readings = ReadingsWatch(device)
+    sessions = SessionWatch(device)
   }
 
   mutating func fail(_ oracle: String, _ message: String, at now: WorldTime) {
@@ -124,6 +128,9 @@ struct Oracles: Sendable {
     lastDisturbance = max(lastDisturbance, now)
   }
 
+  /// A connection that has died without a word is found to be dead in this time.
+  var noticing: Duration { .seconds(max(15, 2 * Int64(device.keepAlive) + 5)) }
+
   func isCalm(for duration: Duration, at now: WorldTime) -> Bool {
     disturbances == 0 && lastDisturbance + duration < now
   }
@@ -150,6 +157,7 @@ struct Oracles: Sendable {
           "I1a", "DISCONNECT at broker \(broker), and the last status on \(topic) is not an accepted offline", at: now)
       }
     case .refused(DeviceModel.client, _, _): board.connects(at: now)
+    case .denied(DeviceModel.client, let id, let publish, let answer): board.denied(publish, answer, on: id)
     case .willPublished(DeviceModel.client, let message): presence[broker].published(will: message, at: now)
     case .willDropped(DeviceModel.client, _, .denied): presence[broker].isUntold = true
     case .willDropped(DeviceModel.client, _, .killed), .stopped(isOrderly: false): presence[broker].hasAmnesia = true
@@ -163,12 +171,16 @@ struct Oracles: Sendable {
     if case .stopped = record.what { presence[broker].upSince = nil }
   }
 
+  /// A broker has accepted a CONNECT of that board's.
+  mutating func connected(_ index: Int, broker: Int, on id: ConnectionID, sessionPresent: Bool) {
+    sessions.connected(index, broker: broker, on: id, sessionPresent: sessionPresent)
+  }
+
   // MARK: What a board does
 
   mutating func begins(_ index: Int, _ board: Board, at now: WorldTime) {
     guard index == 0 else { return }
     self.board.begins(board, at: now)
-    readings.begins()
   }
 
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
@@ -177,6 +189,7 @@ struct Oracles: Sendable {
     if !board.core.hasExited { forgetOwed() }
     self.board.ends(at: now)
     readings.ends()
+    sessions.ends(at: now)
     lastDisturbance = max(lastDisturbance, now)
   }
 
@@ -211,9 +224,12 @@ struct Oracles: Sendable {
   mutating func sends(_ index: Int, _ packet: Packet, on id: ConnectionID, broker: Int, at now: WorldTime) {
     guard index == 0 else { return }
     switch packet {
-    case .connect: board.birth = BoardWatch.Birth(connection: id)
+    case .connect: board.connects(on: id)
     case .publish(let publish):
       if let text = board.publishes(publish, on: id, at: now) { fail("I3b", text, at: now) }
+      if !hadStoreTrouble, sessions.isSuspect(id) {
+        fail("I4", "a session is gone on with that a rival had, and the rival is known", at: now)
+      }
     case .subscribe(let subscribe):
       if let text = board.subscribes(subscribe, on: id, at: now) { fail("I3b", text, at: now) }
     default: break
@@ -222,9 +238,16 @@ struct Oracles: Sendable {
 
   mutating func loses(_ index: Int) { if index == 0 { board.birth = nil } }
 
-  mutating func receives(_ index: Int, _ packet: Packet, on id: ConnectionID) {
-    guard index == 0, case .puback(let answer) = packet else { return }
-    board.answered(answer, on: id)
+  mutating func receives(_ index: Int, _ packet: Packet, on id: ConnectionID, at now: WorldTime) {
+    guard index == 0 else { return }
+    switch packet {
+    case .puback(let answer):
+      board.answered(answer, on: id)
+      board.refused(answer, on: id, at: now)
+    case .pubrec(let answer): board.refused(answer, on: id, at: now)
+    case .disconnect(let disconnect) where disconnect.reasonCode == .sessionTakenOver: sessions.seesRival(at: now)
+    default: break
+    }
   }
 
   mutating func asks(_ index: Int, _ ticket: StoreTicket, _ request: StoreRequest, at now: WorldTime) {
@@ -245,6 +268,7 @@ struct Oracles: Sendable {
     guard index == 0 else { return }
     switch note {
     case .rival:
+      sessions.seesRival(at: now)
       if !hadTwin && !hadStoreTrouble && device.sync >= 0 {
         fail("I4", "a rival is noted, and there was none", at: now)
       }

@@ -118,9 +118,9 @@ extension World {
 
   /// I1c: connected, the birth accepted, nothing has come between for long enough.
   mutating func checkOnline() {
-    guard !oracles.hadTwin, oracles.board.isSettled, oracles.isCalm(for: .seconds(30), at: now),
+    guard !oracles.hadTwin, oracles.board.isSettled, oracles.isCalm(for: oracles.noticing + .seconds(12), at: now),
       let since = oracles.board.connectedSince,
-      since + .seconds(20) < now
+      max(since, oracles.lastStep) + .seconds(20) < now
     else { return }
     guard boards[0].core.birthAnswer == .acknowledged, !boards[0].core.isSayingFarewell,
       !boards[0].core.hasRestingTopics, let server = boards[0].core.server

@@ -24,8 +24,6 @@ struct ReadingsWatch: Sendable {
   var mayOvertake = false
   /// The store was emptied: nobody knows which numbers were given.
   var mayBeginAnew = false
-  /// Processes that ended, and may have begun again.
-  private var ended = 0
   private var names: [Name] = []
   private var places: [TopicName: Int] = [:]
   private(set) var count: UInt64 = 0
@@ -33,8 +31,8 @@ struct ReadingsWatch: Sendable {
 
   init(_ device: DeviceModel) { self.device = device }
 
-  mutating func begins() {}
-  mutating func ends() { ended += 1 }
+  /// Without a store every process begins at 1, and says so by its `start` alone.
+  mutating func ends() { mayBeginAnew = mayBeginAnew || device.sync < 0 }
 
   /// A broker has taken a message.
   mutating func accepted(_ message: Message, broker: Int, truth: Int64, _ now: WorldTime) -> Failure? {

@@ -30,6 +30,7 @@ struct DeviceModel: Sendable {
   let hasFallback: Bool
   let sessionExpiry: UInt32
   let watchdog: Bool
+  let mutation: Mutation?
 
   /// What reloads change.
   var broker = 0
@@ -60,6 +61,7 @@ struct DeviceModel: Sendable {
     hasFallback = value("fallback", 0) != 0
     sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
     watchdog = value("watchdog", 0) != 0
+    mutation = script.mutation
   }
 
   static func address(_ broker: Int) -> ServerAddress {
@@ -81,6 +83,10 @@ struct DeviceModel: Sendable {
     topicName(variant == 0 ? "limpet/\(name)/status" : "limpet/\(name)/status\(variant)")
   }
 
+  static func isPresence(_ topic: TopicName) -> Bool {
+    topic == PresenceWatch.presenceTopic || (0..<3).contains { statusTopic($0) == topic }
+  }
+
   static func topicName(_ text: String) -> TopicName {
     do { return try TopicName(text) } catch { preconditionFailure("\(text) is a topic") }
   }
@@ -98,6 +104,7 @@ struct DeviceModel: Sendable {
   func plan(instance: String) -> DevicePlan {
     var link = Link.Settings(servers: servers.map(Self.address))
     link.version = version
+    link.mutation = mutation
     link.inFlightLimit = window
     link.isStored = sync >= 0
     link.storeDelay = .seconds(max(0, sync))

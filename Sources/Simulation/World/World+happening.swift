@@ -22,9 +22,8 @@ extension World {
     case .tell(let board, let life, let event): if boards[board].life == life { tell(board, event) }
     case .closed(let id): lost(id)
     case .synchronize(let board):
-      boards[board].clock.setWall(to: truth, at: now)
+      setWall(board, to: truth, isSynchronized: true)
       oracles.synchronized(board, at: now)
-      tell(board, .clockJumped)
     case .wake(let board): wake(board)
     case .terminate(let board, let life):
       if boards[board].life == life, boards[board].isRunning {
@@ -173,9 +172,9 @@ extension World {
 
   private mutating func touchBoard(_ action: Action) {
     switch action.kind {
-    case .clock1970: setWall(to: SimulatedClock.epoch)
+    case .clock1970: unsettle(SimulatedClock.epoch)
     case .stepClock:
-      setWall(to: boards[0].clock.wall(at: now) + Int64(Int32(bitPattern: action.value)) * 1_000_000_000)
+      unsettle(boards[0].clock.wall(at: now) + Int64(Int32(bitPattern: action.value)) * 1_000_000_000)
     case .suspend:
       guard !boards[0].isAsleep else { return }
       boards[0].sleptSince = now
@@ -213,9 +212,19 @@ extension World {
     queue.push(.terminate(board: index, life: boards[index].life), at: now)
   }
 
-  private mutating func setWall(to wall: Int64) {
-    boards[0].clock.setWall(to: wall, isSynchronized: false, at: now)
-    tell(0, .clockJumped)
+  /// A broker on the same machine has the same clock.
+  private mutating func setWall(_ index: Int, to wall: Int64, isSynchronized: Bool) {
+    let before = boards[index].clock.wall(at: now)
+    boards[index].clock.setWall(to: wall, isSynchronized: isSynchronized, at: now)
+    if index == 0, script.setting("shares-clock") == 1 {
+      change(broker: 0) { broker, _, _ in broker.stepClock(by: .nanoseconds(wall - before)) }
+      oracles.lastStep = now
+    }
+    tell(index, .clockJumped)
+  }
+
+  private mutating func unsettle(_ wall: Int64) {
+    setWall(0, to: wall, isSynchronized: false)
     queue.push(.synchronize(board: 0), at: now + chances.duration(from: .seconds(1), to: .seconds(1800)))
   }
 

@@ -21,9 +21,22 @@ extension World {
       ("window", [1, 2, 8, 100]), ("drain-rate", [20, 500]), ("brokers", [1, 2, 3]),
       ("buffer", [20_000, 10_000_000, 10_000_000]), ("keeps-latest", [0, 0, 0, 1]), ("fallback", [0, 0, 1]),
       ("session-expiry", [0, 60, 86_400, 604_800]), ("broker", [0, 1, 2, 3]), ("receive-maximum", [1, 2, 20, 20]),
-      ("delay", [1, 5, 200]), ("watchdog", [0, 1]),
+      ("delay", [1, 5, 200]), ("watchdog", [0, 1]), ("shares-clock", [0, 0, 1]),
       ("quiet", [300, 300, 300, 300, 900, 5400]),
     ], actions: 1...60)
+
+  /// The same in a life of minutes, in which things happen closer to each other, and many more in the same time.
+  package static let shortSwarm = {
+    var short = swarm
+    short.lengths = .milliseconds(1)...(.seconds(60))
+    short.actions = 1...30
+    return short
+  }()
+
+  /// A seed's script: every other one has a short life.
+  package static func script(_ seed: UInt64) -> Script {
+    (seed.isMultiple(of: 2) ? swarm : shortSwarm).script(Seed(seed))
+  }
 
   /// Plays a script to its end, or to the first failure.
   package static func play(_ script: Script, keepingLines limit: Int = 0) -> Outcome {

@@ -53,7 +53,7 @@ extension World {
     switch inbound {
     case .event(let event): boards[index].core.handle(event, at: moment)
     case .packet(let connection, let link, let attempt, let packet):
-      oracles.receives(index, packet, on: connection)
+      oracles.receives(index, packet, on: connection, at: now)
       boards[index].core.receive(packet, on: link, attempt, at: moment)
     case .health:
       let facts = Facts(

@@ -198,6 +198,9 @@ package struct World: Sendable {
     brokers[index].takeRecords { records.append($0) }
     for record in records {
       oracles.saw(record, broker: index, truth: truth)
+      if case .connected(DeviceModel.client, let id, let isPresent, _) = record.what {
+        oracles.connected(owners[Int(id.rawValue) - 1].board, broker: index, on: id, sessionPresent: isPresent)
+      }
       if trace.limit > 0, let text = record.summary { note(9, 0, "broker \(index): \(text)") }
     }
   }

@@ -1,8 +1,9 @@
 internal import Glibc
 import Instants
+import MQTTCore
 import Simulation
 
-// Usage: Simulator seed N | script (on standard input) | search SECONDS FIRST | bench HOURS | hash N...
+// Usage: see the end.
 
 func number(_ text: String) -> UInt64? {
   text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
@@ -28,7 +29,7 @@ func search(_ seconds: Int64, from first: UInt64, keepsGoing: Bool) -> Bool {
   var (seeds, length, changes) = (0, Duration.zero, [ActionKind: Int]())
   var failures: [String: Int] = [:]
   while ContinuousClock.now < end {
-    let script = World.swarm.script(Seed(seed))
+    let script = World.script(seed)
     let outcome = World.play(script)
     seeds += 1
     length += outcome.length
@@ -63,15 +64,45 @@ func search(_ seconds: Int64, from first: UInt64, keepsGoing: Bool) -> Bool {
   return failures.isEmpty
 }
 
+/// A failure that an old rule is the reason of: the script without it is well.
+func failure(_ script: Script) -> Failure? {
+  guard let failure = World.play(script).failure else { return nil }
+  var present = script
+  present.mutation = nil
+  return World.play(present).failure == nil ? failure : nil
+}
+
+/// Searches seeds for one that finds an old rule.
+func search(_ mutation: Mutation, _ seconds: Int64, from first: UInt64, shrinks: Bool) -> Bool {
+  let start = ContinuousClock.now
+  var seed = first
+  while start.duration(to: .now) < .seconds(seconds) {
+    var script = World.script(seed)
+    script.mutation = mutation
+    seed += 1
+    guard let found = failure(script) else { continue }
+    print("\(mutation.rawValue): found by seed \(seed - 1) after \(start.duration(to: .now)), \(found)")
+    guard shrinks else { return true }
+    let end = ContinuousClock.now + .seconds(60)
+    var shrinker = Shrinker { ContinuousClock.now < end ? failure($0) : nil }
+    let small = shrinker.shrink(script, found)
+    print(small, terminator: "")
+    print(failure(small).map { "\($0)" } ?? "")
+    return true
+  }
+  print("\(mutation.rawValue): not found by \(seed - first) seeds in \(seconds) s")
+  return false
+}
+
 let arguments = CommandLine.arguments.dropFirst()
 let values = arguments.dropFirst().compactMap(number)
 switch arguments.first {
 case "seed":
-  let outcome = World.play(World.swarm.script(Seed(values.first ?? 1)), keepingLines: 200_000)
-  print(World.swarm.script(Seed(values.first ?? 1)), terminator: "")
+  let outcome = World.play(World.script(values.first ?? 1), keepingLines: 200_000)
+  print(World.script(values.first ?? 1), terminator: "")
   show(outcome)
 case "shrink":
-  let script = World.swarm.script(Seed(values.first ?? 1))
+  let script = World.script(values.first ?? 1)
   guard let failure = World.play(script).failure else {
     print("nothing was found")
     break
@@ -87,10 +118,19 @@ case "search", "survey":
   let isFine = search(
     Int64(values.first ?? 60), from: values.dropFirst().first ?? 1, keepsGoing: arguments.first == "survey")
   if !isFine { exit(1) }
+case "mutations":
+  var missed = 0
+  for mutation in Mutation.allCases where arguments.count < 4 || arguments.last == mutation.rawValue {
+    let isFound = search(
+      mutation, Int64(values.first ?? 60), from: values.dropFirst().first ?? 1, shrinks: arguments.count > 3)
+    if !isFound { missed += 1 }
+  }
+  print("missed \(missed)")
+  if missed > 0 { exit(1) }
 case "hash":
   guard let first = values.first else { break }
   for seed in first..<first + (values.dropFirst().first ?? 1) {
-    let outcome = World.play(World.swarm.script(Seed(seed)))
+    let outcome = World.play(World.script(seed))
     print("hash \(seed) 0x\(String(outcome.hash, radix: 16))")
   }
 case "bench":
@@ -105,6 +145,10 @@ case "bench":
   }
 default:
   print(
-    "usage: Simulator seed N | shrink N | script | search SECONDS FIRST | survey SECONDS FIRST | hash FIRST COUNT | bench HOURS"
+    """
+    usage: Simulator seed N | shrink N | script | search SECONDS FIRST | survey SECONDS FIRST | hash FIRST COUNT
+      | mutations SECONDS FIRST [NAME] | bench HOURS
+    script: read from standard input; survey: goes on behind what is found; mutations: all, or one, which is shrunk
+    """
   )
 }

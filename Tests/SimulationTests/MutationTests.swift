@@ -1,0 +1,113 @@
+import MQTTCore
+import Simulation
+import Testing
+
+/// Old rules, brought back: each fails its script, which today's rule plays well.
+@Suite struct MutationTests {
+  private struct Recorded: Sendable {
+    let mutation: Mutation
+    /// The oracle that sees it.
+    let oracle: String
+    let text: String
+  }
+
+  private static let scripts: [Recorded] = [
+    Recorded(
+      mutation: .storeIsAskedAtOnce, oracle: "I3b",
+      text: """
+        seed 0x1
+        at 10.0 store-fails for 60.0
+        at 20.0 reload-names
+        """),
+    Recorded(
+      mutation: .reloadDisconnectsUnheard, oracle: "I1a",
+      text: """
+        seed 0x1
+        set receive-maximum 2
+        at 60.0 stall-broker for 30.0
+        at 75.0 reload-topic
+        """),
+    Recorded(
+      mutation: .birthFollowsFarewell, oracle: "I1a",
+      text: """
+        seed 0x1
+        set quiet 300
+        at 99.9 stall-broker for 4.2
+        at 100.06 terminate for 20.0
+        at 100.5 store-hangs for 30.0
+        """),
+    Recorded(
+      mutation: .owedOfflineIsForgotten, oracle: "I1b",
+      text: """
+        seed 0x4e4f
+        set will-delay 5
+        at 0.102 address-change target 1
+        at 0.103 reload-topic
+        """),
+    Recorded(
+      mutation: .lateStoreBlocksConnect, oracle: "I3d",
+      text: """
+        seed 0x1
+        at 100.0 store-hangs for 300.0
+        at 110.0 cut
+        """),
+    Recorded(
+      mutation: .leaseIgnoresClock, oracle: "I5",
+      text: """
+        seed 0x1
+        set shares-clock 1
+        at 1000.0 step-clock value 3600
+        """),
+    Recorded(
+      mutation: .refusedTopicDoesNotRest, oracle: "I3b",
+      text: """
+        seed 0x1
+        at 100.0 deny-by-code for 60.0 value 135
+        """),
+    Recorded(
+      mutation: .refusedBirthIsOnline, oracle: "I6",
+      text: """
+        seed 0x2
+        at 100.0 deny-by-code for 60.0 value 135
+        at 110.0 cut
+        """),
+    Recorded(
+      mutation: .clearingIsCounted, oracle: "I2a",
+      text: """
+        seed 0x4e22
+        set sensors 1
+        at 0.056 reload-names target 2
+        """),
+    Recorded(
+      mutation: .presenceOutlivesConnection, oracle: "I1b",
+      text: """
+        seed 0x2
+        set receive-maximum 2
+        at 99.0 lose-acknowledgements for 51.0
+        at 100.0 cut
+        at 110.0 reload-topic
+        """),
+    Recorded(
+      mutation: .rivalsSessionIsBelieved, oracle: "I4",
+      text: """
+        seed 0x1
+        set broker 2
+        at 100.0 twin for 1000.0
+        """),
+  ]
+
+  @Test("every old rule has its script")
+  func complete() {
+    #expect(Set(Self.scripts.map(\.mutation)) == Set(Mutation.allCases))
+  }
+
+  @Test("an old rule fails, and today's does not", arguments: 0..<scripts.count)
+  func plays(_ index: Int) throws {
+    let recorded = Self.scripts[index]
+    var script = try Script(recorded.text)
+    #expect(World.play(script).failure == nil, "without \(recorded.mutation.rawValue)")
+    script.mutation = recorded.mutation
+    #expect(World.play(script).failure?.oracle == recorded.oracle, "\(recorded.mutation.rawValue)")
+    #expect(try Script(script.description) == script)
+  }
+}
