@@ -1,6 +1,7 @@
 import Core
 import Instants
 import MQTTCore
+import Measuring
 import NIOCore
 import Plan
 
@@ -255,9 +256,11 @@ extension World {
     // The operator's new configuration is read between two turns.
     let difference = Difference(
       names: [], renewsConnection: device.broker != old.broker || device.topic != old.topic, changesAttempts: false)
-    var pulses: [LineID: UInt64] = [:]
+    var pulses: [LineID: PulseCount] = [:]
     for (place, line) in boards[0].lines.enumerated() {
-      if let line, line.isFound, line.request.mode == .counter { pulses[LineID(place: place)] = line.pulses }
+      if let line, line.isFound, line.request.mode == .counter {
+        pulses[LineID(place: place)] = PulseCount(pulses: line.pulses)
+      }
     }
     let moment = boards[0].moment(at: now)
     oracles.reloads(boards[0].device)

@@ -55,7 +55,8 @@ extension World {
     let reports = places.map { place in
       boards[index].lines[place]?.isFound = true
       return LineReport(
-        line: LineID(place: place), content: .found("line \(place)", pulses: 0), time: boards[index].clock.boot(at: now)
+        line: LineID(place: place), content: .found("line \(place)", pulses: PulseCount()),
+        time: boards[index].clock.boot(at: now)
       )
     }
     guard !reports.isEmpty else { return }

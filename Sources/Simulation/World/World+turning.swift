@@ -1,6 +1,7 @@
 import Core
 import Instants
 import MQTTCore
+import Measuring
 import Plan
 import Records
 
@@ -185,9 +186,11 @@ extension World {
     switch order {
     case .read(let sensors): read(sensors, index)
     case .count:
-      var pulses: [LineID: UInt64] = [:]
+      var pulses: [LineID: PulseCount] = [:]
       for (place, line) in boards[index].lines.enumerated() {
-        if let line, line.isFound, line.request.mode == .counter { pulses[LineID(place: place)] = line.pulses }
+        if let line, line.isFound, line.request.mode == .counter {
+          pulses[LineID(place: place)] = PulseCount(pulses: line.pulses)
+        }
       }
       tell(index, .counted(pulses))
     case .watch(let requests):
