@@ -53,10 +53,15 @@ package struct PulseCounter {
     return Reading.Total(value: value, rate: rounded(rate(at: time)), generation: generation)
   }
 
-  /// Towards zero, and never past what would be seen.
+  /// A line is asked for its pulses 50 times a second, so some of this time may have pulses that are not counted yet.
+  private static let lateness = Duration.milliseconds(100)
+
+  /// Towards zero, where the next pulse is overdue.
   private func rate(at time: BootClock.Instant) -> Double {
-    guard let pulse = last?.count.last, pulse < time else { return rate }
-    let most = abs(scale) / (pulse.duration(to: time) / .seconds(1))
+    guard let pulse = last?.count.last, rate != 0 else { return rate }
+    let silence = pulse.duration(to: time)
+    guard (silence - Self.lateness) / .seconds(1) > abs(scale / rate) else { return rate }
+    let most = abs(scale) / (silence / .seconds(1))
     return min(max(rate, -most), most)
   }
 

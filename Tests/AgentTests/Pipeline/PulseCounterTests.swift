@@ -73,4 +73,18 @@ struct PulseCounterTests {
     #expect(counter.total(second, at: Self.base + .seconds(5)).rate == -0.5)
     #expect(counter.total(second, at: Self.base + .seconds(12)).rate == -0.25)
   }
+
+  @Test("a fast meter is not slower for what is not counted yet")
+  mutating func fast() {
+    var counter = counter(scale: 0.5)
+    // 500 pulses a second, of which the last 20 ms are yet to be counted.
+    let rates = (1...6).map { round in
+      let pulse = Self.base + .milliseconds(500 * round - 20)
+      let count = PulseCount(pulses: UInt64(250 * round - 10), last: pulse)
+      return counter.total(count, at: Self.base + .milliseconds(500 * round)).rate
+    }
+    #expect(rates.first == 0 && rates.dropFirst().allSatisfy { abs($0 - 250) < 0.001 }, "\(rates)")
+    let count = PulseCount(pulses: 1490, last: Self.base + .milliseconds(2980))
+    #expect(counter.total(count, at: Self.base + .milliseconds(3980)).rate == 0.5)
+  }
 }

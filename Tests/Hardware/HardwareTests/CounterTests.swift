@@ -44,7 +44,8 @@ extension Together {
         #expect(rates.contains { abs($0 - 250) < 75 }, "\(rates)")
         let count = rates.count
         let still = try await bench.readings("water", atLeast: count + 2)
-        #expect(still.last?.rate == 0)
+        // Towards zero: no more than one pulse since the last.
+        #expect(try (0...1).contains(#require(still.last?.rate)))
       }
     }
 
