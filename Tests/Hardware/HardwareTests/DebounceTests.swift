@@ -58,17 +58,18 @@ extension Together {
       }
     }
 
+    /// By the kernel's timer, the last would be up to 2 s late. The clocks of the guest's programs are 0.1 s apart at most.
     @Test(
       "the time of a debounced edge is that of the edge, however long it has to hold",
-      arguments: ["20ms", "300ms", "2s"])
+      arguments: ["20ms", "300ms", "20s"])
     func exactTimes(_ window: String) async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()
         _ = try bench.agent(bench.settings(inputs(chip, window)))
-        try await bench.level("door", false)
+        try await bench.level("door", false, within: .seconds(60))
         let pulses = try await bench.pulse(chip.line(3), options: "-v -g 0")
-        let door = try await bench.level("door", true)
-        #expect(try abs(door.seconds - #require(pulses.times.last)) < 0.02)
+        let door = try await bench.level("door", true, within: .seconds(60))
+        #expect(try abs(door.seconds - #require(pulses.times.last)) < 0.1)
       }
     }
 

@@ -49,10 +49,11 @@ struct StubThermometer: Sendable {
   }
 }
 
-/// Register 0 of a chip on the stub bus, as the chip itself would set it.
+/// A register of a chip on the stub bus, as the chip itself would set it.
 private struct StubRegister {
   let bus: Int
   let address: UInt8
+  var number: UInt8 = 0
 
   /// - Parameter size: I2C_SMBUS_BYTE_DATA, 2, or I2C_SMBUS_WORD_DATA, 3.
   func write(_ value: UInt16, size: UInt32) throws {
@@ -71,7 +72,7 @@ private struct StubRegister {
     defer { close(descriptor) }
     var word = value
     let status = withUnsafeMutablePointer(to: &word) { data in
-      var request = Transfer(size: size, data: data)
+      var request = Transfer(command: number, size: size, data: data)
       return ioctl(descriptor, chooseAddress, CInt(address)) < 0 ? -1 : ioctl(descriptor, transfer, &request)
     }
     guard status >= 0 else { throw SimulatedChip.AttributeError(file: path, number: errno) }
@@ -89,7 +90,11 @@ struct StubExpander: Sendable {
   private var folder: String { "/sys/bus/i2c/devices/i2c-\(bus)" }
 
   /// Has the driver find it.
-  func plug() throws { try SimulatedChip.write("pca9534 0x\(String(address, radix: 16))", to: folder + "/new_device") }
+  func plug() throws {
+    // As it powers up: all lines are inputs.
+    try StubRegister(bus: bus, address: address, number: 3).write(0xFF, size: 2)
+    try SimulatedChip.write("pca9534 0x\(String(address, radix: 16))", to: folder + "/new_device")
+  }
 
   func unplug() throws { try SimulatedChip.write("0x\(String(address, radix: 16))", to: folder + "/delete_device") }
 
