@@ -41,7 +41,7 @@ public struct SensorScan {
     let entries = rows.map { row in
       let keys = [("name", row.sensor.name)] + row.sensor.keys
       let entry = "- {" + keys.map { "\($0): \(yamlScalar($1))" }.joined(separator: ", ") + "}"
-      return "  \(row.measurement == nil ? "# " : "")\(entry)  # \(row.shown)"
+      return "  \(row.isProposed ? "" : "# ")\(entry)  # \(row.shown)"
     }
     return (["sensors:"] + entries).joined(separator: "\n")
   }
@@ -49,6 +49,14 @@ public struct SensorScan {
 
 extension SensorScan.Row {
   fileprivate var measurement: Measurement? { try? outcome.get() }
+
+  /// It can be read, or is left to who runs the configuration.
+  fileprivate var isProposed: Bool {
+    switch outcome {
+    case .success, .failure(.leftAlone): true
+    case .failure: false
+    }
+  }
 
   /// The reading that this entry gives: as the daemon conditions it.
   private var content: Reading.Content {

@@ -1,4 +1,5 @@
 import MQTTCore
+import Measuring
 import NIOCore
 import Outbox
 import Plan
@@ -27,7 +28,7 @@ struct CoreBench {
   /// Reads of sensors are answered at once, with these; who is not here is not answered.
   var values: [String: Int64] = [:]
   /// What counters have seen.
-  var pulses: [LineID: UInt64] = [:]
+  var pulses: [LineID: PulseCount] = [:]
 
   // What has come out, since it was taken.
   var said: [String] = []
@@ -234,4 +235,9 @@ struct CoreBench {
 
 func fail(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) {
   Issue.record("\(text)", sourceLocation: sourceLocation)
+}
+
+/// In tests the time of the last pulse seldom counts.
+extension PulseCount: ExpressibleByIntegerLiteral {
+  public init(integerLiteral pulses: UInt64) { self.init(pulses: pulses) }
 }

@@ -56,6 +56,11 @@ struct RestingTests {
     bench.level("a")
     bench.server.refuses = [:]
     bench.forget()
+    // The same server comes first after a loss, and its rights are what they were.
+    bench.lose()
+    bench.reconnect()
+    #expect(bench.readings() == [])
+    // After another loss that soon it is the next one's turn.
     bench.lose()
     bench.reconnect()
     #expect(bench.readings() == ["a#1"])

@@ -46,7 +46,7 @@ private struct Bench {
   }
 
   mutating func total(_ place: Int, _ pulses: UInt64, _ seconds: Int = 1) -> Reading.Content? {
-    lines.total(of: LineID(place: place), pulses: pulses, at: at(seconds))?.content
+    lines.total(of: LineID(place: place), pulses: PulseCount(pulses: pulses), at: at(seconds))?.content
   }
 
   /// The counts that are to be stored, which there must be.

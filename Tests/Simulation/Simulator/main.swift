@@ -21,14 +21,14 @@ func shrink(_ script: Script, _ failure: Failure) -> Script {
   return shrinker.shrink(script, failure)
 }
 
-/// Plays seeds one after the other until the time is over or one of them fails.
-func search(_ seconds: Int64, from first: UInt64, keepsGoing: Bool) -> Bool {
+/// Plays seeds one after the other until the time is over, so many were played, or one of them fails.
+func search(_ seconds: Int64, from first: UInt64, count: UInt64, keepsGoing: Bool) -> Bool {
   let start = ContinuousClock.now
   let end = start + .seconds(seconds)
   var seed = first
   var (seeds, length, changes) = (0, Duration.zero, [ActionKind: Int]())
   var failures: [String: Int] = [:]
-  while ContinuousClock.now < end {
+  while ContinuousClock.now < end, seed - first < count {
     let script = World.script(seed)
     let outcome = World.play(script)
     seeds += 1
@@ -116,7 +116,8 @@ case "script":
   do { show(World.play(try Script(text), keepingLines: 200_000)) } catch { print("\(error)") }
 case "search", "survey":
   let isFine = search(
-    Int64(values.first ?? 60), from: values.dropFirst().first ?? 1, keepsGoing: arguments.first == "survey")
+    Int64(values.first ?? 60), from: values.dropFirst().first ?? 1, count: values.dropFirst(2).first ?? .max,
+    keepsGoing: arguments.first == "survey")
   if !isFine { exit(1) }
 case "mutations":
   var missed = 0
@@ -146,7 +147,7 @@ case "bench":
 default:
   print(
     """
-    usage: Simulator seed N | shrink N | script | search SECONDS FIRST | survey SECONDS FIRST | hash FIRST COUNT
+    usage: Simulator seed N | shrink N | script | search SECONDS FIRST [COUNT] | survey SECONDS FIRST [COUNT] | hash FIRST COUNT
       | mutations SECONDS FIRST [NAME] | bench HOURS
     script: read from standard input; survey: goes on behind what is found; mutations: all, or one, which is shrunk
     """
