@@ -48,7 +48,8 @@ extension Core {
       if isWatching { effects.orders.append(.stopWatching) }
       homie.leave(within: conversation.plan.shutdownTimeout, at: now, into: &conversation.effects)
     }
-    guard isIdle else { return }
+    // Without a connection there is nobody to say it to: the attempt that is under way comes first.
+    guard isIdle, conversation.standing.connection != nil else { return }
     conversation.perform(conversation.leaving.departure.settled(isIdle: true), at: now)
     conversation.carryOut(at: now)
   }

@@ -54,6 +54,19 @@ struct LeavingTests {
     #expect(bench.sent() == ["presence stop", "status offline", "DISCONNECT"])
   }
 
+  @Test("told to stop in a back-off with nothing to send: it connects, says offline, and ends cleanly")
+  func inBackOff() {
+    var bench = CoreBench.connected()
+    bench.server.isReachable = false
+    bench.lose()
+    bench.advance(by: .seconds(30))
+    bench.server.isReachable = true
+    bench.forget()
+    bench.stop()
+    #expect(bench.sent() == ["CONNECT", "presence stop", "status offline", "DISCONNECT"])
+    #expect(bench.exit == true)
+  }
+
   @Test("no PUBACK for offline: the connection is cut without DISCONNECT, so that the will says it")
   func noAcknowledgement() {
     var bench = CoreBench.connected()
