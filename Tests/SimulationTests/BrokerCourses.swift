@@ -240,10 +240,11 @@ extension Course {
       name: "a client that is silent for one and a half keepalives is gone",
       steps: {
         try watched([
-          .open("a", .v5, connect("a", keepAlive: 1, will: try message("will/a", "silent"))),
-          .open("c", .v311, connect("c", keepAlive: 1, will: try message("will/c", "silent"))),
+          // Long enough that a busy machine has come to the wait before it is over.
+          .open("a", .v5, connect("a", keepAlive: 6, will: try message("will/a", "silent"))),
+          .open("c", .v311, connect("c", keepAlive: 6, will: try message("will/c", "silent"))),
           .silence("a"), .silence("c"),
-          .wait(.seconds(8)),
+          .wait(.seconds(18)),
         ])
       }),
   ]
