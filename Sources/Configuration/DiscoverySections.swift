@@ -73,7 +73,7 @@ struct DiscoveryRules {
     let homie = sections.homie
     var taken: [(topic: String, what: String)] = []
     if homeAssistant.isEnabled, !sections.prefix.isWrong {
-      taken = [(homeAssistant.topic(device: device), "what Home Assistant is told")]
+      taken = [(homeAssistant.topic(device: device), "the description for Home Assistant")]
       taken += homeAssistant.birthTopics.map { ($0, "where Home Assistant says that it has started") }
     }
     let base = homie.isEnabled && !sections.domain.isWrong ? homie.base(device: device) + "/" : nil

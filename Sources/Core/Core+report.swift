@@ -117,10 +117,12 @@ extension Core {
       .counter("connection_losses", "Connections that ended, by reason", by: "reason", record.losses),
       .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
       .counter("conflicts", "Connections that were lost to another client of the same id", tally.takeOvers),
-      .counter("status_corrections", "Wrong statuses that were put right", tally.corrections),
+      .counter("status_corrections", "Wrong statuses that this device put right", tally.corrections),
       .counter("readings", "Readings that were taken and numbered", numbering.counts.readings),
       .counter("bad_readings", "Readings that say that a value could not be read", numbering.counts.badReadings),
-      .counter("lost_edges", "Edges of GPIO lines that were lost, and are told as gaps", numbering.counts.lostEdges),
+      .counter(
+        "lost_edges", "GPIO edges that the kernel dropped before limpet read them; a gap tells how many",
+        numbering.counts.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", sender.refused),
       .counter(

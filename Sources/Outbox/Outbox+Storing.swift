@@ -61,6 +61,12 @@ extension Outbox {
     return [writeDeadline(at: now), namingDeadline(at: now), read].compactMap(\.self).min()
   }
 
+  /// Of the newest row.
+  package var lastToken: Token? { disk.index.last }
+
+  /// What waits is bounded by the memory, not by `limit`.
+  package var isMemoryBound: Bool { (rules.memoryLimit ?? .max) < rules.limit && (!disk.isOpen || disk.isFailing) }
+
   // MARK: Writing
 
   /// When `takeBatch` has something, unless it comes to nothing by then.

@@ -83,9 +83,6 @@ package struct Outbox {
     }
   }
 
-  /// Of the newest row.
-  package var lastToken: Token? { disk.index.last }
-
   package func hasWaiting(of stream: Int) -> Bool { !queues[stream].isEmpty }
 
   /// Readings of a stream that were given up for want of room.
@@ -352,9 +349,6 @@ package struct Outbox {
     countDrops(1, of: stream)
     return true
   }
-
-  /// What waits is bounded by the memory, not by `limit`.
-  package var isMemoryBound: Bool { (rules.memoryLimit ?? .max) < rules.limit && (!disk.isOpen || disk.isFailing) }
 
   /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
   mutating func boundMemory() {

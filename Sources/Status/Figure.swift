@@ -1,4 +1,4 @@
-/// A number that the agent knows about itself, declared once (`Daemon.figures`): `limpet status --json`, the health
+/// A number that the agent knows about itself, declared once (`Core.figures`): `limpet status --json`, the health
 /// reading and the metrics file have it under this name.
 package struct Figure: Sendable, Equatable {
   package enum Kind: String, Sendable {

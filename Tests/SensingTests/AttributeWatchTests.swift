@@ -30,7 +30,9 @@ import Testing
     watch.start()
     defer { watch.stop() }
     // Until the thread polls, a change shows in its first read.
-    while !isPolling { usleep(1_000) }
+    let deadline = BootClock.now + .seconds(10)
+    while !isPolling, BootClock.now < deadline { usleep(1_000) }
+    try #require(isPolling)
     #expect(told.withLock { $0 } == 0)
     for count in stride(from: 1, through: 9, by: 2) {
       let began = BootClock.now

@@ -58,7 +58,8 @@ extension Note {
     case .disconnectedToRenew: return (.notice, "disconnected, to connect by the new configuration")
     case .cutsToRenew:
       return (.warning, "the broker has not acknowledged offline; the connection is cut, so that the will says it")
-    case .beginsSessionAnew: return (.notice, "the server has a session that is not known here; it is begun anew")
+    case .beginsSessionAnew:
+      return (.notice, "the server has a session that this storage does not know: limpet begins a new one")
     case .clearedSession: return (.info, "the server has forgotten the session that is not known here")
     default:
       return (.warning, "the network changed, and its addresses cannot be listed: the connection is kept")
@@ -91,9 +92,9 @@ extension Note {
     case .notPublished(let topic, let error): (.error, "\(topic) was not published: \(error)")
     case .presenceRefused(let code): (.error, "the server refused a message about the presence: \(code)")
     case .correctsStatus(let online):
-      (.notice, "the status was not \(online) though this device is: it is told again")
+      (.notice, "the status was not \(online) though this device is: limpet publishes it again")
     case .cannotHeal(let reason):
-      (.warning, "self-heal unavailable: \(reason); a wrong status is put right with the next connection")
+      (.warning, "self-heal unavailable: \(reason); the next connection puts a wrong status right")
     case .rival(let clientIdentifier, let instance):
       (
         .error,

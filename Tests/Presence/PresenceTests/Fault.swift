@@ -142,7 +142,7 @@ extension Fault {
     case .emptyStore:
       [
         .signal(9), .ends, .seen(.offline), .forgets, .starts, .right(.online, within: Bound.back),
-        .says("it is begun anew"),
+        .says("limpet begins a new one"),
       ]
     case .terminatedInBackOff:
       [
