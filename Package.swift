@@ -28,12 +28,15 @@ let package = Package(
     .executable(name: "limpet", targets: ["limpet"]),
     .library(name: "MQTT", targets: ["MQTT"]),
     .library(name: "MQTTCore", targets: ["MQTTCore"]),
+    .library(name: "MQTTStore", targets: ["MQTTStore"]),
+    .library(name: "MQTTService", targets: ["MQTTService"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.7.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -60,22 +63,23 @@ let package = Package(
     room(
       "Fleet",
       [
-        "MQTT", "MQTTCore", "Configuration", "Planning", "JSON", "Text", "Platform", "Instants", "CLinux",
-        nio("NIOCore"),
-        nio("NIOPosix"), deque, logging,
+        "Core", "MQTT", "MQTTCore", "MQTTStore", "Configuration", "Plan", "Planning", "Discovery", "Outbox", "Presence",
+        "Readings", "Records", "Measuring", "Status", "JSON", "Text", "Web", "Platform", "Instants", "CLinux",
+        nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"), deque, logging,
       ]),
     room(
       "Diagnosis",
       [
         "Planning", "Configuration", "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing",
-        "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants", nio("NIOCore"),
+        "Status", "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants",
+        nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
     room(
       "Agent",
       [
         "Core", "Plan", "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings",
-        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Platform", "Instants",
+        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Web", "Platform", "Instants",
         "CLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
       ]),
 
@@ -104,7 +108,8 @@ let package = Package(
     room("Control", ["JSON", "Text", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // What is to be done, as values.
-    room("Plan", ["Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "Instants"]),
+    room(
+      "Plan", ["Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "Text", "Instants"]),
 
     // Values that hold the rules.
     room("Outbox", ["Readings", "Records", "MQTTCore", "Instants", deque]),
@@ -124,7 +129,9 @@ let package = Package(
       ]),
 
     // What touches the world.
-    room("Storage", ["Records", "MQTTCore", "Platform", "Instants", "CSQLite", nio("NIOCore")]),
+    room("Storage", ["MQTTStore", "Records", "MQTTCore"]),
+    // A session on disk, and the database it is in.
+    room("MQTTStore", ["MQTTCore", "Platform", "Instants", "CMQTTSQLite", nio("NIOCore")]),
     room("Sensing", ["Measuring", "Platform", "Instants", "Text", "CGPIO", "CLinux"]),
     room(
       "MQTT",
@@ -132,10 +139,14 @@ let package = Package(
         "MQTTCore", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOExtras", package: "swift-nio-extras"),
-        .product(name: "NIOSOCKS", package: "swift-nio-extras"), logging, deque, lifecycle,
+        .product(name: "NIOSOCKS", package: "swift-nio-extras"),
+        .product(name: "CoreMetrics", package: "swift-metrics"), logging, deque,
       ]),
+    // The client for who has a group of services; limpet has none.
+    room("MQTTService", ["MQTT", lifecycle]),
 
     // One thing each.
+    room("Web", ["Text", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
     room("Platform", ["Instants", "Text", "CLinux", logging]),
     room("YAML", ["Text", "CYAML"]),
     room("JSON", ["Text", nio("NIOCore")]),
@@ -143,7 +154,7 @@ let package = Package(
     room("Text"),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
     .systemLibrary(name: "CLinux"),
-    .systemLibrary(name: "CSQLite"),
+    .systemLibrary(name: "CMQTTSQLite"),
     .systemLibrary(name: "CYAML"),
 
     .executableTarget(
@@ -162,11 +173,12 @@ let package = Package(
     tests(
       "MQTTTests",
       [
-        "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
-        nio("NIOWebSocket"), nio("NIOEmbedded"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging, lifecycle,
+        "MQTT", "MQTTService", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOEmbedded"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "CoreMetrics", package: "swift-metrics"), logging, lifecycle,
       ]),
     tests("BrokerTests", ["MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), logging]),
-    tests("ExampleTests", ["MQTT"]),
+    tests("ExampleTests", ["MQTT", "MQTTStore", nio("NIOCore"), nio("NIOPosix")]),
     tests(
       "SimulationTests",
       [
@@ -185,7 +197,8 @@ let package = Package(
     tests(
       "StorageTests",
       [
-        "Storage", "Simulation", "Records", "Readings", "CSQLite", "MQTT", "MQTTCore", "Platform", "Instants",
+        "Storage", "MQTTStore", "Simulation", "Records", "Readings", "CMQTTSQLite", "MQTT", "MQTTCore", "Platform",
+        "Instants",
         "TestScene", nio("NIOCore"),
       ]),
     tests(
@@ -193,14 +206,14 @@ let package = Package(
       [
         "Agent", "Core", "Diagnosis", "Fleet", "Documents", "Plan", "Planning", "Configuration", "Discovery", "Status",
         "Control", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore",
-        "YAML", "JSON", "Text", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOPosix"), logging,
+        "YAML", "JSON", "Text", "Web", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOHTTP1"),
+        nio("NIOPosix"), logging,
       ]),
     tests(
       "CommandTests",
       [
-        "limpet", "CSQLite", "MQTT", "MQTTCore", "TestScene", "Readings", "JSON", "Text", "Platform", "Instants",
-        nio("NIOCore"),
-        nio("NIOPosix"), logging,
+        "limpet", "CMQTTSQLite", "MQTT", "MQTTCore", "TestScene", "Readings", "JSON", "Text", "Platform", "Instants",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     // It runs in the network namespace of Tests/Presence/run; elsewhere it is skipped.
     tests(
@@ -216,7 +229,9 @@ let package = Package(
       ],
       path: "Tests/Crash/CrashTests"),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
-    tests("HardwareTests", ["limpet", "TestScene", "Instants", "Platform"], path: "Tests/Hardware/HardwareTests"),
+    tests(
+      "HardwareTests", ["limpet", "Sensing", "Measuring", "TestScene", "Instants", "Platform"],
+      path: "Tests/Hardware/HardwareTests"),
   ],
   swiftLanguageModes: [.v6]
 )

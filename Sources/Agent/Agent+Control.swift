@@ -19,6 +19,8 @@ extension Agent {
     case .status(let format): status(format)
     case .logLevel(let level): setLogLevel(level)
     case .abort: abort()
+    case .set(let name, let value): await set(name, value)
+    case .makeOutputsSafe: await makeOutputsSafe()
     case .reload: await reloadAnswer()
     }
   }
@@ -31,6 +33,30 @@ extension Agent {
     case .json: ControlReply.success { $0.add("status", json: report.json) }
     case .text(let columns): ControlReply.success { $0.add("text", report.text(columns: columns)) }
     }
+  }
+
+  private func set(_ name: String, _ value: String) async -> ByteBuffer {
+    guard let shell else { return ControlReply.failure(ControlError.notRunning) }
+    do throws(Command.Flaw) {
+      guard let command = try Command(ByteBuffer(string: value)) else {
+        return ControlReply.failure("an empty command asks for nothing; write on, off, toggle or a number")
+      }
+      let answer = await shell.command(command, of: name)
+      if case .refused(let reason, _, _) = answer { return ControlReply.failure(reason) }
+      return ControlReply.success { $0.add("answer", json: answer.json) }
+    } catch {
+      return ControlReply.failure(error.text)
+    }
+  }
+
+  private func makeOutputsSafe() async -> ByteBuffer {
+    guard let shell else { return ControlReply.failure(ControlError.notRunning) }
+    let answers = await shell.makeOutputsSafe()
+    let lines = answers.map { "\($0.name): \($0.answer.words)" }
+    guard answers.allSatisfy(\.answer.isDone) else {
+      return ControlReply.failure("not every output is safe: \(lines.joined(separator: "; "))")
+    }
+    return ControlReply.success { $0.add("outputs", texts: lines) }
   }
 
   /// What the shell does not know of the agent.
@@ -66,7 +92,8 @@ extension Agent {
 
   private func abort() -> ByteBuffer {
     guard let shell else { return ControlReply.failure(ControlError.notRunning) }
-    logger.warning("told to abort over the control socket; the exit status is 0, so that systemd starts nothing again")
+    logger.warning(
+      "aborting, as asked over the control socket; the exit status is 0, so that systemd does not restart the service")
     isAbortWanted = true
     // After the answer, which would be lost with the process.
     eventLoop.scheduleTask(in: .milliseconds(20)) { shell.assumeIsolated { $0.happens(.asked(.abort)) } }

@@ -10,7 +10,7 @@ import Planning
 import Platform
 import Records
 
-/// Why the configuration that runs stays.
+/// Why the running configuration stays.
 enum ReloadFailure: Error, CustomStringConvertible {
   case busy
   case notRunning
@@ -27,11 +27,11 @@ enum ReloadFailure: Error, CustomStringConvertible {
     case .busy: "the configuration is being read already; try again"
     case .notRunning: ControlError.notRunning.description
     case .wrong(let errors):
-      "the configuration has \(errors.count == 1 ? "an error" : "\(errors.count) errors"); the one that runs stays"
+      "the configuration has \(errors.count == 1 ? "an error" : "\(errors.count) errors"); the running configuration stays"
     case .needsRestart(let keys):
       "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which takes a restart; "
-        + "the configuration that runs stays"
-    case .plan(let error): "\(error); the configuration that runs stays"
+        + "the running configuration stays"
+    case .plan(let error): "\(error); the running configuration stays"
     case .unread(let reason): "the configuration cannot be read: \(reason); try again"
     }
   }
@@ -90,7 +90,7 @@ extension Agent {
     } catch {
       failedReloads += 1
       for line in error.errors.prefix(Self.loggedErrors) { logger.error("\(line)") }
-      logger.error("not reloaded: \(error)")
+      logger.error("reload rejected: \(error)")
       await shell?.tellReload(.ready)
       throw error
     }

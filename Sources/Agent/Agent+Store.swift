@@ -33,7 +33,8 @@ extension Agent {
     if let opened = await answer.value { return opened }
     let folder = configuration.storage.path
     let error = StorageError(
-      .late, attempt: "open the store", file: folder, message: "no answer within \(Self.openingLimit.inWords)")
+      .late, attempt: "open the store", file: folder, message: "no answer within \(Self.openingLimit.inWords)"
+    ).inLimpetsWords
     logger.error("\(error) Identity, epoch and sequence numbers may not survive a restart before that")
     return (await StateStore.unopened(folder: folder, isHeld: false), StoredState(), error)
   }
@@ -52,11 +53,17 @@ extension Agent {
       let state = try await load(store)
       if state.unreadable > 0 {
         logger.error(
-          "\(state.unreadable) rows of the stored session said nothing; they are set aside, and all else goes on")
+          """
+          \(state.unreadable) rows of the stored session are unreadable: limpet sets them aside, and goes on with the \
+          rest
+          """)
       }
       if let aside = state.keptAside {
         logger.error(
-          "the storage was damaged and begins anew; the damaged file is kept as \(aside.path): \(aside.reason)")
+          """
+          the storage was damaged: limpet begins a new one, and keeps the damaged file as \(aside.path): \
+          \(aside.reason)
+          """)
       }
       if let error = state.writeError { logger.error("\(error)") }
       return (store, state, nil)
@@ -104,7 +111,7 @@ extension Agent {
     while true {
       do throws(StorageError) { return try await open() } catch {
         guard error.kind.isHeld, BootClock.now < deadline, terminations == 0 else { throw error }
-        if !hasSaidSo { logger.notice("\(error.message); waiting \(Self.holderPatience.inWords) for it to end") }
+        if !hasSaidSo { logger.notice("\(error.cause); waiting \(Self.holderPatience.inWords) for it to end") }
         hasSaidSo = true
         try? await eventLoop.scheduleTask(in: .milliseconds(100)) {}.futureResult.get()
       }
@@ -140,6 +147,9 @@ extension Agent {
   }
 
   private func reason(after state: StoredState) -> Beginning.Reason {
+    if let reason = StartReason.take(runtimeFolder: surroundings.runtimeFolder) {
+      return Beginning.Reason(reason.rawValue)
+    }
     guard state.epoch > 0, state.lastStop == nil else { return Beginning.Reason("start") }
     let now = WallClock.now().time(of: .now).milliseconds / 1000
     // A clock that has not been set yet knows no distance.
@@ -154,8 +164,8 @@ extension Agent {
     let (identity, origin) = DeviceIdentity.decide(
       stored: state.identity, board: BoardIdentity.read(in: surroundings.root), using: &generator)
     switch origin {
-    case .stored: logger.notice("this device is \(identity.id)")
-    case .new: logger.notice("this device is \(identity.id), made from \(identity.source.words)")
+    case .stored: logger.info("this device is \(identity.id)")
+    case .new: logger.info("this device is \(identity.id), made from \(identity.source.words)")
     case .moved(let from):
       logger.warning("this storage comes from another board (\(from)); this board is \(identity.id) from now on")
     }
@@ -188,7 +198,8 @@ extension Agent {
         logger.warning("\(stored.setAside) readings of another identity waited here; they are set aside, not sent")
       }
       if stored.unreadable > 0 {
-        logger.error("\(stored.unreadable) stored readings said nothing; they are removed, and counted as dropped")
+        logger.error(
+          "\(stored.unreadable) stored readings are unreadable: limpet removes them, and counts them as dropped")
       }
       for name in stored.formerNames(beside: plan.streams.map(\.name)) {
         // A name that makes no topic stays where it is: nobody could send it.
@@ -197,7 +208,7 @@ extension Agent {
         plan.outbox.keepsLatest.append(false)
       }
       let waiting = stored.sections.reduce(0) { $0 + $1.count }
-      if waiting > 0 { logger.notice("\(waiting) readings wait in the storage") }
+      if waiting > 0 { logger.info("\(waiting) readings wait in the storage") }
       return (stored, nil)
     } catch {
       logger.error("\(error); readings that wait are in memory only until it can be opened")
@@ -225,7 +236,8 @@ extension Agent {
         logger.warning("\(count) messages that were under way as \(owner.clientIdentifier) are set aside, not sent")
       }
     } catch {
-      logger.error("\(error); the session of \(owner.clientIdentifier) is left alone, and this one is not kept")
+      logger.error(
+        "\(error); limpet leaves the session of \(owner.clientIdentifier) alone, and keeps none of this process")
       plan.link.isStored = false
     }
     return SessionState()

@@ -147,7 +147,7 @@ public actor Agent {
     let (device, identity) = await identify(store, state)
     self.device = device
     for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
-      logger.notice("\(guarantee)")
+      logger.info("\(guarantee)")
     }
     let plan = try devicePlan(of: configuration, device: device, identity)
     await startControl()
@@ -158,8 +158,8 @@ public actor Agent {
       beginning, jobs: jobs,
       transports: Carrier.Settings(configuration),
       Shell.Surroundings(
-        root: surroundings.root, runtimeFolder: surroundings.runtimeFolder, service: surroundings.service,
-        store: beginning.isStored ? anyStore : nil, facts: facts(ofDevice: device)),
+        root: surroundings.root, runtimeFolder: surroundings.runtimeFolder, controlPath: configuration.control,
+        service: surroundings.service, store: beginning.isStored ? anyStore : nil, facts: facts(ofDevice: device)),
       eventLoop: eventLoop, logger: logger)
     self.shell = shell
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
@@ -174,7 +174,7 @@ public actor Agent {
     of configuration: Configuration, device: String, _ identity: StoredIdentity?
   ) throws(PlanError) -> DevicePlan {
     var plan = try configuration.devicePlan(
-      device: device, instance: instance, model: try? surroundings.root.text(of: "/proc/device-tree/model"),
+      device: device, instance: instance, board: BoardFacts(surroundings.root),
       memoryShare: memory?.outboxShare)
     plan.identity = identity
     return plan
@@ -195,5 +195,19 @@ extension Carrier.Settings {
     self.init()
     tls = configuration.tls
     connectTimeout = configuration.broker.connectTimeout
+  }
+}
+
+extension BoardFacts {
+  /// By the device tree, and the interfaces that are hardware.
+  init(_ root: FileRoot) {
+    self.init(model: try? root.text(of: "/proc/device-tree/model"))
+    if let identity = BoardIdentity.read(in: root), identity.source == .deviceTree { serial = identity.text }
+    let interfaces = ((try? root.entries(of: "/sys/class/net")) ?? []).filter {
+      root.exists("/sys/class/net/\($0)/device")
+    }
+    let first = interfaces.sorted().min { !$0.hasPrefix("wl") && $1.hasPrefix("wl") }
+    let address = first.flatMap { try? root.text(of: "/sys/class/net/\($0)/address") }
+    if let address, address.utf8.count == 17 { mac = address }
   }
 }

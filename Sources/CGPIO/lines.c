@@ -61,16 +61,16 @@ int limpet_gpio_request_lines(int chip, const struct limpet_gpio_request *reques
   return 0;
 }
 
-int limpet_gpio_watch_edges(int line, const struct limpet_gpio_request *request) {
+int limpet_gpio_watch_edges(int lines, uint32_t count, const struct limpet_gpio_request *request) {
   struct gpio_v2_line_config config = {.flags = flags(request)};
   if (request->debounce > 0) {
     config.num_attrs = 1;
     config.attrs[0] = (struct gpio_v2_line_config_attribute){
-        .mask = 1,
+        .mask = count < 64 ? (1ULL << count) - 1 : ~0ULL,
         .attr = {.id = GPIO_V2_LINE_ATTR_ID_DEBOUNCE, .debounce_period_us = request->debounce},
     };
   }
-  return ioctl(line, GPIO_V2_LINE_SET_CONFIG_IOCTL, &config) < 0 ? errno : 0;
+  return ioctl(lines, GPIO_V2_LINE_SET_CONFIG_IOCTL, &config) < 0 ? errno : 0;
 }
 
 int limpet_gpio_levels(int lines, uint32_t count, uint64_t *levels) {
@@ -91,6 +91,8 @@ int limpet_gpio_read_events(int line, struct limpet_gpio_event *events, int coun
     events[index] = (struct limpet_gpio_event){
         .time = read_events[index].timestamp_ns,
         .sequence = read_events[index].line_seqno,
+        .total_sequence = read_events[index].seqno,
+        .offset = read_events[index].offset,
         .is_rising = read_events[index].id == GPIO_V2_LINE_EVENT_RISING_EDGE,
     };
   }

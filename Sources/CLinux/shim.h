@@ -1,7 +1,8 @@
-// Kernel interfaces that Swift's map of the C library leaves out. No feature macros here: what they change in shared
-// headers would contradict that map.
+// Interfaces of the kernel and of the C library that Swift's map of that leaves out. No feature macros here: what they
+// change in shared headers would contradict that map.
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>

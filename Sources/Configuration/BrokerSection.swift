@@ -1,11 +1,11 @@
 enum BrokerKeys {
   static let url = Key(
     requiredList: "url", .brokerURL, missing: "write the broker's address, such as mqtt://mqtt.example.com",
-    help: "mqtt, mqtts (TLS), ws, wss (WebSocket, path /mqtt) or unix URLs; of a list, they are tried in turn.",
+    help: "mqtt, mqtts (TLS), ws, wss (WebSocket, path /mqtt) or unix URLs; of a list, limpet tries each in turn.",
     example: "mqtt://localhost:1883")
   static let version = Key(
-    "version", ValueKind<Configuration.ProtocolVersion>.choice, default: "auto",
-    help: "MQTT's version; auto is 5, and 3.1.1 where a server cannot.")
+    "version", ValueKind<Configuration.ProtocolVersion>.choice.withAdvice(Synonyms.versions), default: "auto",
+    help: "MQTT's version; auto is 5, and 3.1.1 where a broker cannot.")
   static let clientID = Key(
     "client_id",
     ValueKind<String>.text(bytes: 0...65535).map { .given($0) }.or("auto", Configuration.Identifier.automatic),
@@ -25,7 +25,10 @@ enum BrokerKeys {
     "session_expiry",
     ValueKind<Duration>.duration(.zero...(.seconds(4_294_967_294)), wholeSeconds: true, words: ["never"])
       .map { .after($0) }.or("never", Configuration.SessionExpiry.never),
-    default: "7d", help: "How long the server keeps the session of a lost device.")
+    default: "7d", help: "How long the broker keeps the session of a lost device.")
+  static let sharesSessions = Key(
+    "shares_sessions", .boolean, default: "false",
+    help: "The URLs are nodes of one cluster that all have the session: limpet resumes it at any of them.")
   static let keepalive = Key(
     "keepalive", .duration(.zero...(.seconds(65535)), wholeSeconds: true), default: "30s",
     help: "The longest silence; it decides how fast a lost device is seen. 0 switches it off.")
@@ -34,13 +37,13 @@ enum BrokerKeys {
     help: "How long one attempt to connect may take, CONNACK included.")
   static let shutdownTimeout = Key(
     "shutdown_timeout", .duration(.milliseconds(1)...(.hours(1))), default: "5s",
-    help: "How long the clean shutdown may take; past it, the connection is aborted.")
-  static let tlsHelp = "How servers of mqtts and wss are verified."
+    help: "How long the clean shutdown may take; past it, limpet cuts the connection.")
+  static let tlsHelp = "How limpet verifies brokers of mqtts and wss."
 
   static let all: [Declaration] = [
     url.declaration, version.declaration, clientID.declaration, username.declaration, password.declaration,
-    passwordFile.declaration, cleanStart.declaration, sessionExpiry.declaration, keepalive.declaration,
-    connectTimeout.declaration, shutdownTimeout.declaration,
+    passwordFile.declaration, cleanStart.declaration, sessionExpiry.declaration, sharesSessions.declaration,
+    keepalive.declaration, connectTimeout.declaration, shutdownTimeout.declaration,
     .section("reconnect", ReconnectKeys.all, help: "How long to wait between attempts."),
     .section("tls", TLSKeys.all, help: tlsHelp),
   ]
@@ -68,7 +71,7 @@ enum TLSKeys {
   static let serverName = Key(
     optional: "server_name", .text(bytes: 1...253), help: "The name to verify, where it is not the URL's host.",
     example: "mqtt.example.com")
-  static let insecure = Key("insecure", .boolean, default: "false", help: "Do not verify the server; for tests only.")
+  static let insecure = Key("insecure", .boolean, default: "false", help: "Do not verify the broker; for tests only.")
 
   static let all = [
     ca.declaration, certificate.declaration, key.declaration, serverName.declaration, insecure.declaration,
@@ -96,6 +99,7 @@ struct BrokerSection {
       password: PasswordSource(reader).password(version, context),
       cleanStart: cleanStart.value,
       sessionExpiry: sessionExpiry.value,
+      sharesSessions: reader.read(BrokerKeys.sharesSessions).value,
       keepalive: reader.read(BrokerKeys.keepalive).value,
       connectTimeout: reader.read(BrokerKeys.connectTimeout).value,
       shutdownTimeout: reader.read(BrokerKeys.shutdownTimeout).value,
@@ -118,6 +122,11 @@ struct BrokerSection {
         reader.log.error(
           written.value, written.path,
           "the same URL as on \(reader.log.line(first.value, seenFrom: written.value)); remove one of them")
+      }
+    }
+    for url in urls {
+      if let written = url.written, let doubt = url.value.portDoubt {
+        reader.log.warning(written.value, written.path, doubt)
       }
     }
     guard let tls = reader.position(of: "tls"), let url = reader.position(of: BrokerKeys.url.name), !urls.isEmpty,

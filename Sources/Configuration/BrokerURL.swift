@@ -37,6 +37,21 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
     return "\(scheme.rawValue)://\(shown):\(port)\(Self.withoutQuery(path))"
   }
 
+  /// A port that is another service's as a rule, and what was meant; nil: nothing is known of it.
+  var portDoubt: String? {
+    let shown = host.contains(":") ? "[\(host)]" : host
+    return switch (scheme, port) {
+    case (.mqtt, 8883): "port 8883 is for TLS as a rule; write mqtts://\(shown) if it is"
+    case (.mqtts, 1883): "port 1883 is without TLS as a rule; write mqtts://\(shown) for 8883, or mqtt://\(shown)"
+    case (.mqtt, 8123), (.mqtts, 8123):
+      "port 8123 is Home Assistant's own page; its broker is on 1883 as a rule: write mqtt://\(shown)"
+    case (.mqtt, 80), (.mqtt, 443), (.mqtts, 80), (.mqtts, 443):
+      "port \(port) is a web server's; write ws:// or wss:// for MQTT over WebSocket, or leave the port out"
+    case (.mqtt, 9001): "port 9001 is for WebSocket as a rule; write ws://\(shown):9001 if it is"
+    default: nil
+    }
+  }
+
   /// Reads `scheme://host[:port][/path]` or `unix:///path`.
   package init(_ text: String) throws(Mismatch) {
     // Checked first, so that no message repeats a password.

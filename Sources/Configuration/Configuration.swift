@@ -24,9 +24,15 @@ public struct Configuration: Sendable, Equatable {
   public var inputs: [InputConfiguration]
   /// sysfs and system values, in the order of the file.
   public var sensors: [SensorConfiguration]
+  /// What is driven, in the order of the file.
+  public var outputs: [OutputConfiguration]
+  /// false: commands are not subscribed to.
+  public var takesCommands: Bool
   public var health: Health
   /// Where numbers for Prometheus are written; nil: nowhere.
   public var metricsFile: String?
+  /// Where Prometheus may ask for them; nil: nowhere.
+  package var metricsAddress: ListenAddress?
   public var homeAssistant: HomeAssistant
   public var homie: Homie
   /// The control socket's path.
@@ -34,8 +40,10 @@ public struct Configuration: Sendable, Equatable {
 
   package init(
     device: Device, broker: Broker, presence: Presence, storage: Storage, topic: TopicTemplate, format: PayloadFormat,
-    qos: Int, expiry: Duration? = nil, inputs: [InputConfiguration], sensors: [SensorConfiguration], health: Health,
-    metricsFile: String? = nil, homeAssistant: HomeAssistant, homie: Homie, control: String
+    qos: Int, expiry: Duration? = nil, inputs: [InputConfiguration], sensors: [SensorConfiguration],
+    outputs: [OutputConfiguration] = [], takesCommands: Bool = true, health: Health,
+    metricsFile: String? = nil, metricsAddress: ListenAddress? = nil, homeAssistant: HomeAssistant, homie: Homie,
+    control: String
   ) {
     self.device = device
     self.broker = broker
@@ -47,8 +55,11 @@ public struct Configuration: Sendable, Equatable {
     self.expiry = expiry
     self.inputs = inputs
     self.sensors = sensors
+    self.outputs = outputs
+    self.takesCommands = takesCommands
     self.health = health
     self.metricsFile = metricsFile
+    self.metricsAddress = metricsAddress
     self.homeAssistant = homeAssistant
     self.homie = homie
     self.control = control
@@ -81,6 +92,8 @@ public struct Configuration: Sendable, Equatable {
     public var password: Secret?
     public var cleanStart: Bool
     public var sessionExpiry: SessionExpiry
+    /// The URLs are nodes of one cluster, which all have the session.
+    public var sharesSessions: Bool
     /// Whole seconds, 0 to 65535; 0 switches it off.
     public var keepalive: Duration
     public var connectTimeout: Duration
@@ -91,7 +104,7 @@ public struct Configuration: Sendable, Equatable {
   }
 
   public enum ProtocolVersion: String, Sendable, CaseIterable {
-    /// 5, and 3.1.1 where a server cannot.
+    /// 5, and 3.1.1 where a broker cannot.
     case automatic = "auto"
     case v5 = "5"
     case v311 = "3.1.1"
@@ -199,6 +212,8 @@ public struct Configuration: Sendable, Equatable {
     public var isEnabled: Bool
     /// What its discovery topics begin with; no slash at its ends.
     public var prefix: String
+    /// Where the device is, for Home Assistant to propose.
+    public var area: String?
 
     package init(isEnabled: Bool, prefix: String) {
       self.isEnabled = isEnabled
@@ -234,16 +249,21 @@ public struct InputConfiguration: Sendable, Equatable {
   /// What stands for true and false in the format `plain`.
   public var levels: LevelTexts
   public var isRetained: Bool
-  /// Units per pulse (counters).
+  /// Units per pulse (counters), per Hz, or per unit of a pulse's length.
   public var scale: Double
   public var unit: String?
-  /// How often a counter's total is published.
+  /// How often what pulses come to is published.
   public var interval: Duration
+  /// Of one turn, in mode `frequency`.
+  public var pulses: Int
+  /// In mode `encoder`: 1, 2 or 4.
+  public var stepsPerPeriod: Int
   public var keep: Keep
+  public var presentation = Presentation()
 
   package init(
     name: String, gpio: GPIOInput, levels: LevelTexts, isRetained: Bool, scale: Double, unit: String? = nil,
-    interval: Duration, keep: Keep
+    interval: Duration, pulses: Int = 1, stepsPerPeriod: Int = 1, keep: Keep
   ) {
     self.name = name
     self.gpio = gpio
@@ -252,6 +272,8 @@ public struct InputConfiguration: Sendable, Equatable {
     self.scale = scale
     self.unit = unit
     self.interval = interval
+    self.pulses = pulses
+    self.stepsPerPeriod = stepsPerPeriod
     self.keep = keep
   }
 }
@@ -287,6 +309,7 @@ public struct SensorConfiguration: Sendable, Equatable {
   public var decimals: Int?
   public var isRetained: Bool
   public var keep: Keep
+  public var presentation = Presentation()
 
   package init(
     name: String, source: SensorKind, interval: Duration, timeout: Duration, retries: Int = 0,

@@ -1,4 +1,5 @@
 import Readings
+import Text
 
 /// The top of the configuration file.
 enum ConfigurationKeys {
@@ -15,8 +16,11 @@ enum ConfigurationKeys {
   static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
   static let expiry = Key(
     optional: "expiry", .duration(.seconds(1)...(.days(365))),
-    help: "After this long a reading is worth nothing: it is dropped, here or by the server; without it, never.",
+    help: "After this long a reading is worth nothing: limpet or the broker drops it; without it, never.",
     example: "1d")
+  static let commands = Key(
+    "commands", ValueKind<OnOff>.choice, default: "on",
+    help: "off: limpet subscribes to nothing, and outputs take commands over the control socket only.")
   static let control = Key(
     optional: "control", .socketPath,
     help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
@@ -24,19 +28,19 @@ enum ConfigurationKeys {
 
   static let metricsFile = Key(
     optional: "metrics_file", .absolutePath,
-    help: "Numbers about the agent for Prometheus, as a textfile that node_exporter collects; written every "
+    help: "The numbers of metrics as a file that node_exporter's textfile collector reads; written every "
       + "health.interval, or every \(WrittenDuration.text(HealthKeys.metricsInterval)).",
     example: "/var/lib/prometheus/node-exporter/limpet.prom")
 
   static let all: [Declaration] = [
     include.declaration,
-    .section("device", DeviceKeys.all, help: "What the device is called."),
+    .section("device", DeviceKeys.all, help: "The names of the device."),
     .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
     .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
     .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
     topic.declaration, format.declaration, qos.declaration, expiry.declaration,
     .section(
-      "homeassistant", HomeAssistantKeys.all, help: "What Home Assistant is told, to show this device by itself."),
+      "homeassistant", HomeAssistantKeys.all, help: "The description of this device that Home Assistant reads."),
     .section("homie", HomieKeys.all, help: "A device of the Homie convention 5, over a connection of its own."),
     Declaration(
       name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
@@ -46,8 +50,15 @@ enum ConfigurationKeys {
       need: .optional,
       content: .entries(common: SensorKeys.common, selector: SensorKeys.type.name, variants: SensorKeys.variants),
       examples: SensorKeys.examples, samples: SensorKeys.samples),
-    .section("health", HealthKeys.all, help: "How the agent tells how it fares."),
-    metricsFile.declaration, control.declaration,
+    Declaration(
+      name: "outputs", help: "Relays, lamps, motors, fans; `limpet scan` lists lines.",
+      need: .optional, content: .entries(common: OutputKeys.all, selector: nil, variants: []),
+      examples: OutputKeys.examples),
+    commands.declaration,
+    .section("health", HealthKeys.all, help: "The agent's own health report."),
+    metricsFile.declaration,
+    .section("metrics", MetricsKeys.all, help: "Numbers for Prometheus, asked for over HTTP."),
+    control.declaration,
   ]
 }
 
@@ -55,7 +66,7 @@ package enum HealthKeys {
   static let interval = Key(
     "interval", .duration(.seconds(1)...(.days(7)), orZero: true), default: "0s",
     help:
-      "How often uptime, lost connections, what waits and what was dropped go to \(TopicTemplate.health); 0s: never.",
+      "How often uptime, lost connections, buffered and dropped readings go to \(TopicTemplate.health); 0s: never.",
     example: "1m")
 
   /// How often metrics_file is written where `interval` is zero.
@@ -64,12 +75,23 @@ package enum HealthKeys {
   static let all = [interval.declaration]
 }
 
+enum MetricsKeys {
+  static let listen = Key(
+    optional: "listen", ValueKind<ListenAddress>.listenAddress,
+    help: "ADDRESS:PORT where http://ADDRESS:PORT/metrics has the agent's numbers and the last value of every reading; "
+      + "whoever can connect can read them.",
+    example: "127.0.0.1:9480")
+
+  static let all = [listen.declaration]
+}
+
 enum DeviceKeys {
   static let id = Key(
     "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
     help: "The {device} of topics; auto is made from the board's serial number, 22 letters and digits.")
   static let displayName = Key(
-    optional: "name", .text(bytes: 1...256), help: "The device's name for people.", example: "Greenhouse 3")
+    optional: "name", .text(bytes: 1...256), help: "The device's name for people; without it, the host's name.",
+    example: "Greenhouse 3")
 
   static let all = [id.declaration, displayName.declaration]
 }

@@ -1,3 +1,4 @@
+import Text
 import YAML
 
 /// What became of a configuration file.
@@ -25,12 +26,14 @@ extension Configuration {
   /// - Parameters:
   ///   - path: as it is to be printed.
   ///   - environment: for `${NAME}`; CREDENTIALS_DIRECTORY and RUNTIME_DIRECTORY are looked at (systemd.exec(5)).
+  ///   - board: what the board says of it; nil: it is not asked.
   public static func load(
-    path: String, environment: [String: String], files: ConfigurationFiles = .real
+    path: String, environment: [String: String], files: ConfigurationFiles = .real, board: BoardJudge? = nil
   ) -> LoadResult {
     switch files.open(path, Document.Limit.input + 1) {
     case .success(let found):
-      return load(bytes: found.bytes, mode: found.mode, path: path, environment: environment, files: files)
+      return load(
+        bytes: found.bytes, mode: found.mode, path: path, environment: environment, files: files, board: board)
     case .failure(let failure):
       let advice =
         if failure.isMissing {
@@ -52,9 +55,10 @@ extension Configuration {
   ///   - mode: the file's permission bits; a password in a file that others may read is worth a warning.
   ///   - path: as it is to be printed; relative paths are taken from its folder.
   ///   - files: how the files it names are read.
+  ///   - board: what the board says of it; nil: it is not asked.
   public static func load(
     bytes: [UInt8], mode: UInt32 = 0o600, path: String, environment: [String: String] = [:],
-    files: ConfigurationFiles = .real
+    files: ConfigurationFiles = .real, board: BoardJudge? = nil
   ) -> LoadResult {
     let log = DiagnosticLog(file: SourceFile(name: path, bytes: bytes, mode: mode))
     let document = Document.parse(bytes)
@@ -62,7 +66,7 @@ extension Configuration {
     // After a syntax error nothing can be said about the rest.
     if document.root == nil, log.hasErrors { return LoadResult(nil, log) }
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    let context = ReadingContext(log: log, files: files, environment: environment, folder: folder)
+    let context = ReadingContext(log: log, files: files, environment: environment, folder: folder, board: board)
     let substitution = Substitution(environment: environment, files: files, folder: folder)
     func reader(_ root: Node?) -> MappingReader {
       MappingReader(
@@ -99,28 +103,57 @@ extension Configuration {
     let health = reader.section("health")
     let healthInterval = health.read(HealthKeys.interval)
     health.reject(unknownTo: HealthKeys.all)
+    let metrics = reader.section("metrics")
+    let metricsAddress = metrics.read(MetricsKeys.listen).value
+    metrics.reject(unknownTo: MetricsKeys.all)
     let inputs = InputSection(reader.list("inputs"))
     let sensors = SensorSection(reader.list("sensors"))
+    let takesCommands = reader.read(ConfigurationKeys.commands).value == .on
+    let outputs = OutputSection(
+      reader.list("outputs"), keepalive: broker.broker.keepalive, takesCommands: takesCommands, lines: inputs.lines)
+    if takesCommands, let first = outputs.names.first { checkCommands(topic, first, context.log) }
+    let names = inputs.names + sensors.names + outputs.names
     let discovery = DiscoverySections(reader)
     if !id.isWrong {
       ReadingRules(
         device: id.value, topic: topic, presence: presence.topic, tellsHealth: healthInterval.value > .zero,
         log: context.log
-      ).check(inputs.names + sensors.names)
+      ).check(names)
       DiscoveryRules(sections: discovery, device: id.value, topic: topic, presence: presence.topic, log: context.log)
-        .check(inputs.names + sensors.names, sensors.sensors)
+        .check(names, sensors.sensors)
     }
     let configuration = Configuration(
-      device: Device(id: id.value, name: displayName), broker: broker.broker, presence: presence.presence,
+      device: Device(id: id.value, name: displayName ?? context.hostName), broker: broker.broker,
+      presence: presence.presence,
       storage: stored, topic: topic.value, format: reader.read(ConfigurationKeys.format).value,
       qos: reader.read(ConfigurationKeys.qos).value, expiry: reader.read(ConfigurationKeys.expiry).value,
-      inputs: inputs.inputs, sensors: sensors.sensors,
+      inputs: inputs.inputs, sensors: sensors.sensors, outputs: outputs.outputs,
+      takesCommands: takesCommands,
       health: Health(interval: healthInterval.value),
-      metricsFile: reader.read(ConfigurationKeys.metricsFile).value,
+      metricsFile: reader.read(ConfigurationKeys.metricsFile).value, metricsAddress: metricsAddress,
       homeAssistant: discovery.homeAssistant, homie: discovery.homie,
       control: control(reader.read(ConfigurationKeys.control).value, stored, context))
     reader.reject(unknownTo: ConfigurationKeys.all)
+    if let board = context.board, !context.log.hasErrors {
+      for objection in board(configuration) {
+        guard let written = outputs.places[objection.output]?[objection.key] else { continue }
+        context.log.error(written.key, written.path, objection.message)
+      }
+    }
     return configuration
+  }
+
+  /// Where commands come in is one filter, with `+` in the place of the name.
+  ///
+  /// - Parameter output: the first of them.
+  private static func checkCommands(_ topic: Field<TopicTemplate>, _ output: NamedReading, _ log: DiagnosticLog) {
+    let levels = topic.value.description.split(separator: "/").filter { $0.contains("{name}") }
+    guard !topic.isWrong, levels != ["{name}"], let written = topic.written else { return }
+    log.error(
+      written.value, written.path,
+      "commands for \(quoted(output.name)) need {name} as one whole level: one subscription has to bring them and the "
+        + "agent's own message, which separates old ones from new ones; write it so, such as limpet/{device}/{name}, or "
+        + "commands: off")
   }
 
   private static func control(_ path: String?, _ storage: Storage, _ context: ReadingContext) -> String {

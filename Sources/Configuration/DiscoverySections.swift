@@ -7,7 +7,11 @@ enum HomeAssistantKeys {
     "prefix", .discoveryPrefix, default: "homeassistant",
     help: "What Home Assistant's discovery topics begin with, as it is set there.")
 
-  static let all = [enabled.declaration, prefix.declaration]
+  static let area = Key(
+    optional: "suggested_area", .text(bytes: 1...64), help: "The area that Home Assistant proposes for the device.",
+    example: "Greenhouse")
+
+  static let all = [enabled.declaration, prefix.declaration, area.declaration]
 }
 
 enum HomieKeys {
@@ -48,8 +52,10 @@ struct DiscoverySections {
   init(_ reader: MappingReader) {
     let homeAssistant = reader.section("homeassistant")
     prefix = homeAssistant.read(HomeAssistantKeys.prefix)
-    self.homeAssistant = Configuration.HomeAssistant(
+    var described = Configuration.HomeAssistant(
       isEnabled: homeAssistant.read(HomeAssistantKeys.enabled).value, prefix: prefix.value)
+    described.area = homeAssistant.read(HomeAssistantKeys.area).value
+    self.homeAssistant = described
     homeAssistant.reject(unknownTo: HomeAssistantKeys.all)
     let homie = reader.section("homie")
     domain = homie.read(HomieKeys.domain)

@@ -2,7 +2,7 @@ import Measuring
 import Text
 
 /// Durations as they are written: `5s`, `20ms`, `1.5h`, `7d`, `1h30m`. Units are us, ms, s, m, h, d and w.
-struct WrittenDuration {
+package struct WrittenDuration {
   /// Longest first; the names are what a file says.
   static let units: [(name: String, nanoseconds: Int64)] = [
     ("w", 604_800_000_000_000), ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
@@ -14,6 +14,11 @@ struct WrittenDuration {
     "min": "m", "mins": "m", "minute": "m", "minutes": "m", "hr": "h", "hour": "h", "hours": "h", "day": "d",
     "days": "d", "week": "w", "weeks": "w",
   ]
+
+  /// For arguments of commands.
+  package static func argument(_ text: String) throws(ArgumentError) -> Duration {
+    do throws(Mismatch) { return try parse(text, unit: "s") } catch { throw ArgumentError(description: error.message) }
+  }
 
   /// - Parameters:
   ///   - unit: the one to suggest for a bare number.

@@ -225,6 +225,8 @@ package final class MappingReader {
       let place = path(to: String(shown.prefix(64)))
       if let explanation = elsewhere(name) {
         log.error(position, place, explanation)
+      } else if let advice = Synonyms.advice(for: name, in: path) {
+        log.error(position, place, "unknown key; \(advice)")
       } else if let near = Suggestion(candidates: names).nearest(to: name) {
         log.error(position, place, "unknown key; did you mean \(quoted(near))?")
       } else if let home = Configuration.home(of: name), home != place {

@@ -29,7 +29,10 @@ package struct PasswordSource {
       return nil
     }
     if let password = inline.value {
-      if let written = inline.written { warn(of: written, context) }
+      if let written = inline.written {
+        warn(of: written, context)
+        warnOfComment(behind: password, at: written, context)
+      }
       return Secret(password.utf8)
     }
     if let path = file.value, let written = file.written {
@@ -45,6 +48,24 @@ package struct PasswordSource {
       }
     }
     return inline.isWrong || file.isWrong ? nil : credential(context)
+  }
+
+  /// `password: abc #def` is "abc" and a comment.
+  private func warnOfComment(behind password: String, at written: Written, _ context: ReadingContext) {
+    guard written.origin == .literal else { return }
+    let lines = context.log.file(of: written.value).bytes.split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    guard lines.indices.contains(written.value.line - 1) else { return }
+    let line = String(decoding: lines[written.value.line - 1], as: UTF8.self)
+    let rest = line.unicodeScalars.dropFirst(written.value.column - 1)
+    let text = String(String.UnicodeScalarView(rest))
+    guard text.hasPrefix(password) else { return }
+    let behind = text.dropFirst(password.count).drop { $0 == " " }
+    // With a space behind it a comment is meant.
+    guard behind.first == "#", let next = behind.dropFirst().first, next != " ", next != "#" else { return }
+    context.log.warning(
+      written.value, written.path,
+      "the password ends before \" #\", where a comment begins; if that belongs to it, put it all in quotes")
   }
 
   /// The configuration, or a file that a `${file:PATH}` of it names, is readable to all.

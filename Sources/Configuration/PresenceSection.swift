@@ -10,7 +10,7 @@ package enum PresenceKeys {
     "qos", .integer(0...2), default: "1", help: "The quality of service of presence and will.")
   package static let willDelay = Key(
     "will_delay", .duration(.zero...(.seconds(4_294_967_294)), wholeSeconds: true), default: "0s",
-    help: "How long the server waits before it publishes the will; MQTT 5.")
+    help: "How long the broker waits before it publishes the will; MQTT 5.")
   package static let lease = Key(
     "lease", .duration(.seconds(1)...(.days(7)), wholeSeconds: true, orZero: true), default: "5m",
     help: "How often online is published again; it expires after three times this. 0s: never; MQTT 5.")

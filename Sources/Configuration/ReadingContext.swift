@@ -7,6 +7,15 @@ package struct ReadingContext {
   package let environment: [String: String]
   /// The configuration file's folder, with a slash at its end; empty for the current one.
   package let folder: String
+  /// Asked where the file has no error.
+  var board: BoardJudge?
+  /// The name that this machine has, where somebody has given it one: what a device is called that has no name of its own.
+  var hostName: String? {
+    guard case .success(let found) = files.open("/proc/sys/kernel/hostname", 256) else { return nil }
+    let name = String(decoding: found.bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    return ["", "localhost", "(none)"].contains(name) || name.utf8.count > 253 ? nil : name
+  }
+
   /// Relative paths are taken from the configuration file's folder.
   package func resolve(_ path: String) -> String {
     path.hasPrefix("/") ? path : folder + path

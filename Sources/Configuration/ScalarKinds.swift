@@ -21,7 +21,9 @@ extension ValueKind where Value == String {
   package static let name = ValueKind(.identifier(characters: "A-Za-z0-9._-", count: 1...64)) { text throws(Mismatch) in
     guard !text.isEmpty else { throw Mismatch(message: "empty; write 1 to 64 of A-Z a-z 0-9 . _ -") }
     guard text.unicodeScalars.allSatisfy({ $0.isNameCharacter }) else {
-      throw Mismatch(message: "\(quoted(text)) is not a name; write 1 to 64 of A-Z a-z 0-9 . _ -")
+      let near = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" })
+      let example = near.allSatisfy { $0 == "_" } || near.utf8.count > 64 ? "" : ", such as \(near)"
+      throw Mismatch(message: "\(quoted(text)) is not a name; write 1 to 64 of A-Z a-z 0-9 . _ -\(example)")
     }
     guard text.utf8.count <= 64 else { throw Mismatch(message: "\(text.utf8.count) characters long; write at most 64") }
     return text
@@ -58,6 +60,17 @@ extension ValueKind where Value == String {
     }
     return text
   }.matching("[\\s\\S]{1,107}")
+}
+
+extension ValueKind where Value == ListenAddress {
+  static let listenAddress = ValueKind<String>.text(bytes: 1...64).map { text throws(Mismatch) in
+    guard let address = ListenAddress(text) else {
+      throw Mismatch(
+        message: "\(quoted(text)) is not ADDRESS:PORT with an address in numbers; write one such as 127.0.0.1:9480 or "
+          + "[::1]:9480")
+    }
+    return address
+  }.matching("(\\[[0-9A-Fa-f:.]+\\]|[0-9]{1,3}(\\.[0-9]{1,3}){3}):[0-9]{1,5}")
 }
 
 extension ValueKind where Value == Bool {

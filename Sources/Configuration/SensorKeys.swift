@@ -4,12 +4,12 @@ import Text
 
 package enum SensorKeys {
   package static let name = Key(
-    required: "name", .name, missing: "write what the reading is called, such as cpu_temperature",
-    help: "What the reading is called; the {name} of topics.",
+    required: "name", .name, missing: "write the reading's name, such as cpu_temperature",
+    help: "The reading's name; the {name} of topics.",
     example: "cpu_temperature")
   package static let type = Key(
-    required: "type", ValueKind<SensorType>.choice,
-    missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "What kind of source is read.",
+    required: "type", ValueKind<SensorType>.choice.withAdvice(Synonyms.types),
+    missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "The kind of source.",
     example: "thermal")
   package static let interval = Key(
     "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s", help: "How often it is read.")
@@ -19,7 +19,7 @@ package enum SensorKeys {
       "How long one read may take; then the reading is bad, and nothing more is read of it until the kernel answers.")
   package static let retry = Key(
     "retry", .integer(0...10), default: "0",
-    help: "How often a read that failed is tried again, a second later, before that is published.")
+    help: "How often limpet tries a failed read again, a second later, before it publishes the failure.")
   package static let change = Key(
     optional: "change", ValueKind<ChangeThreshold>.change,
     help: "Publish when the value moved this much, a number or a percentage; without it, every sample.",
@@ -28,12 +28,12 @@ package enum SensorKeys {
     optional: "max_age", .duration(.milliseconds(10)...(.days(30))),
     help: "Publish after this long even without a change.", example: "5m")
   package static let unit = Key(
-    optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, that of what is read.",
+    optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, the source's.",
     example: "°C")
   package static let map = Declaration(
     name: "map", help: "What texts stand for, such as {open: 1, closed: 0}; any other text is a bad reading.",
     need: .optional, content: .texts, examples: ["{open: true, shut: false}"])
-  package static let scale = Key("scale", .scale, default: "1", help: "What was read is multiplied by this.")
+  package static let scale = Key("scale", .scale, default: "1", help: "A factor for the value.")
   package static let offset = Key("offset", .number, default: "0", help: "Added after scale.")
   static let rangeName = "range"
   package static let average = Key(
@@ -46,7 +46,7 @@ package enum SensorKeys {
   package static let round = Key(
     optional: "round", .integer(0...9), help: "Digits behind the point; without it, as many as the value has.",
     example: "1")
-  package static let retain = Key("retain", .boolean, default: "false", help: "The server keeps the last reading.")
+  package static let retain = Key("retain", .boolean, default: "false", help: "The broker keeps the last reading.")
   package static let keep = Key(
     "keep", ValueKind<Keep>.choice, default: "all",
     help: "Which readings wait for the broker: all, or only the latest.")
@@ -56,6 +56,7 @@ package enum SensorKeys {
     change.declaration, maxAge.declaration, unit.declaration, map, scale.declaration, offset.declaration,
     .section(rangeName, RangeKeys.all, help: "The values there can be; one outside is a bad reading."),
     average.declaration, window.declaration, round.declaration, retain.declaration, keep.declaration,
+    EntityKeys.title.declaration, EntityKeys.section,
   ]
 
   private static let entries = SensorType.allCases.map(\.entry)

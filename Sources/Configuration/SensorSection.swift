@@ -36,6 +36,7 @@ struct SensorSection {
     let decimals = reader.read(SensorKeys.round).value
     let isRetained = reader.read(SensorKeys.retain).value
     let keep = reader.read(SensorKeys.keep).value
+    let presentation = PresentationSection(reader).presentation
     let source = type.value.flatMap { SensorKindReader(reader, $0, isMapped: map.isWritten).kind }
     if case .channels? = source {
       let single = [unit.written, map.written, scale.written, offset.written, range.written, average.written]
@@ -43,16 +44,37 @@ struct SensorSection {
         reader.error(written, "has no meaning for several channels at once; remove it, or give each its own entry")
       }
     }
+    let conversion = self.conversion(
+      unit, of: source, reader, isConverted: [scale.isWritten, offset.isWritten, map.isWritten])
     reject(reader, type.value)
     guard let text = name.value, let written = name.written else { return }
     names.append(NamedReading(name: text, written: written))
     guard let source else { return }
-    sensors.append(
-      SensorConfiguration(
-        name: text, source: source, interval: interval.value, timeout: timeout, retries: retries,
-        change: change, maxAge: maxAge.value, unit: unit.value, map: map.value, scale: scale.value,
-        offset: offset.value, range: range.range,
-        average: average.average, decimals: decimals, isRetained: isRetained, keep: keep))
+    var sensor = SensorConfiguration(
+      name: text, source: source, interval: interval.value, timeout: timeout, retries: retries,
+      change: change, maxAge: maxAge.value, unit: unit.value, map: map.value, scale: conversion?.scale ?? scale.value,
+      offset: conversion?.offset ?? offset.value, range: range.range,
+      average: average.average, decimals: decimals, isRetained: isRetained, keep: keep)
+    sensor.presentation = presentation
+    sensors.append(sensor)
+  }
+
+  /// How the source's unit becomes the one that is written, where nobody has written how.
+  private func conversion(
+    _ unit: Field<String?>, of source: SensorKind?, _ reader: MappingReader, isConverted: [Bool]
+  ) -> Units.Conversion? {
+    guard let text = unit.value, !text.isEmpty, let written = unit.written else { return nil }
+    UnitAdvice.check(text, written, reader.log)
+    guard !isConverted.contains(true), case .one? = source, let own = source?.unit,
+      Units.usual(for: text).map({ Units.conversion(from: own, to: $0) == nil }) ?? true
+    else { return nil }
+    if let conversion = Units.conversion(from: own, to: text) {
+      return conversion == Units.Conversion(scale: 1, offset: 0) ? nil : conversion
+    }
+    reader.log.error(
+      written.value, written.path,
+      "\(quoted(text)) does not fit the source, which is in \(own); remove unit, or write scale and offset beside it")
+    return nil
   }
 
   /// Without a type every type's keys are let pass: it is the type that is wrong.
@@ -122,5 +144,15 @@ private struct AverageKeys {
       }
     }
     average = Average(statistic: statistic, window: length)
+  }
+}
+
+/// Spellings of units that others do not know.
+enum UnitAdvice {
+  static func check(_ unit: String, _ written: Written, _ log: DiagnosticLog) {
+    guard let usual = Units.usual(for: unit) else { return }
+    log.warning(
+      written.value, written.path,
+      "\(quoted(unit)) is written \(usual) by others, and Home Assistant knows it so; write \(usual)")
   }
 }

@@ -7,14 +7,16 @@ struct ServiceSandbox {
   /// Where the service's configuration lies.
   private static let folder = "/etc/limpet/"
   /// What the service may write.
-  private static let writable = ["/var/lib/limpet", "/run/limpet"]
+  private static let writable = [
+    "/var/lib/limpet", "/run/limpet", "/var/lib/prometheus/node-exporter",
+  ]
   /// Folders that others see.
   private static let hidden: [(folder: String, setting: String)] = [
     ("/home", "ProtectHome="), ("/root", "ProtectHome="), ("/run/user", "ProtectHome="), ("/tmp", "PrivateTmp="),
     ("/var/tmp", "PrivateTmp="),
   ]
   /// Keys of what limpet makes there.
-  private static let written: Set = ["storage.path", "control"]
+  private static let written: Set = ["storage.path", "control", "metrics_file"]
 
   private let log: DiagnosticLog
 

@@ -34,7 +34,7 @@ public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {
   package init(_ text: String, allowing allowed: [Placeholder]) throws(Mismatch) {
     guard !text.isEmpty else { throw Mismatch(message: "empty; a topic has at least one character") }
     guard !text.hasPrefix("$") else {
-      throw Mismatch(message: "begins with \"$\"; those topics belong to the server, write another first level")
+      throw Mismatch(message: "begins with \"$\"; those topics belong to the broker, write another first level")
     }
     for scalar in text.unicodeScalars {
       if scalar == "+" || scalar == "#" {

@@ -115,7 +115,7 @@ extension ControlClient {
     request.add("format", "text")
     request.add("columns", UInt64(columns))
     guard let text = try ask(request.finish())["text"]?.text else {
-      throw .broken(path: path, "tells no status; it may be of another version")
+      throw .broken(path: path, "answered without a status; it may be of another version")
     }
     return TerminalText.escaped(text)
   }
@@ -125,7 +125,7 @@ extension ControlClient {
     var request = JSONObject()
     request.add("command", "status")
     guard let status = try ask(request.finish())["status"], case .object = status else {
-      throw .broken(path: path, "tells no status; it may be of another version")
+      throw .broken(path: path, "answered without a status; it may be of another version")
     }
     return TerminalText.escapedJSON(status.compact)
   }
@@ -147,9 +147,32 @@ extension ControlClient {
     request.add("command", "log-level")
     if let level { request.add("level", level) }
     guard let now = try ask(request.finish())["level"]?.text else {
-      throw .broken(path: path, "tells no level; it may be of another version")
+      throw .broken(path: path, "answered without a level; it may be of another version")
     }
     return TerminalText.escaped(now)
+  }
+
+  /// Commands an output.
+  ///
+  /// - Returns: the answer, as one JSON object.
+  public func set(_ name: String, _ value: String) throws(Failure) -> String {
+    var request = JSONObject()
+    request.add("command", "set")
+    request.add("name", name)
+    request.add("value", value)
+    guard let answer = try ask(request.finish())["answer"], case .object = answer else {
+      throw .broken(path: path, "answered with something else; it may be of another version")
+    }
+    return TerminalText.escapedJSON(answer.compact)
+  }
+
+  /// Every output goes into its safe state, as at a clean stop.
+  /// - Returns: what became of each, for people.
+  public func makeOutputsSafe() throws(Failure) -> [String] {
+    var request = JSONObject()
+    request.add("command", "outputs")
+    request.add("safe", true)
+    return (try ask(request.finish())["outputs"]?.texts ?? []).map(TerminalText.escaped)
   }
 
   /// The connection is cut and the process ends: the broker publishes the will.

@@ -6,6 +6,7 @@ import Text
 ///
 /// The protocol: one JSON object a line in each direction, an answer for each request, in order. A request is
 /// `{"command":"status"}`, `{"command":"status","format":"text","columns":80}`, `{"command":"reload"}`,
+/// `{"command":"set","name":"pump","value":"on"}`, `{"command":"outputs","safe":true}`,
 /// `{"command":"log-level"}`, `{"command":"log-level","level":"debug"}` or `{"command":"abort"}`; an answer is
 /// `{"ok":true,...}` or `{"ok":false,"error":"..."}`. Keys that are not known are left alone, so that both sides can
 /// learn new ones.
@@ -15,6 +16,10 @@ package enum ControlRequest: Equatable, Sendable {
   /// nil: it is only told.
   case logLevel(Logger.Level?)
   case abort
+  /// A command for an output, as it would be published.
+  case set(name: String, value: String)
+  /// Every output gets what it is left with at a stop, or off where that leaves it as it is.
+  case makeOutputsSafe
 
   package enum Format: Equatable, Sendable {
     /// For programs, under the key `status`.
@@ -27,7 +32,7 @@ package enum ControlRequest: Equatable, Sendable {
   package var isForEverybody: Bool {
     switch self {
     case .status, .logLevel(nil): true
-    case .reload, .logLevel, .abort: false
+    case .reload, .logLevel, .abort, .set, .makeOutputsSafe: false
     }
   }
 
@@ -39,6 +44,15 @@ package enum ControlRequest: Equatable, Sendable {
     case "reload": self = .reload
     case "log-level": self = .logLevel(try Self.level(fields))
     case "abort": self = .abort
+    case "outputs":
+      guard fields["safe"]?.flag == true else { throw .wrongValue("safe", expected: "true") }
+      self = .makeOutputsSafe
+    case "set":
+      guard let name = fields["name"]?.text else { throw .wrongValue("name", expected: "the name of an output") }
+      guard let value = fields["value"]?.text else {
+        throw .wrongValue("value", expected: "on, off, toggle or a number")
+      }
+      self = .set(name: name, value: value)
     default: throw .unknownCommand(command)
     }
   }
@@ -79,7 +93,7 @@ package enum ControlError: Error, Equatable, CustomStringConvertible {
     case .notAnObject: "the line is no JSON object; write {\"command\":\"status\"}"
     case .noCommand: "command is missing; write {\"command\":\"status\"}"
     case .unknownCommand(let command):
-      "the command \(quoted(command)) is not known; write status, reload, log-level or abort"
+      "the command \(quoted(command)) is not known; write status, set, reload, log-level, outputs or abort"
     case .wrongValue(let key, let expected): "\(key) has to be \(expected)"
     case .lineTooLong: "the line is longer than \(LineBuffer.limit) bytes"
     case .notAllowed: "only root and the user that limpet runs as may do this"

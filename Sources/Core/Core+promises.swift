@@ -14,6 +14,10 @@ extension Core {
   package var isSayingFarewell: Bool { conversation.isSayingFarewell }
   package var isLeaving: Bool { conversation.leaving.isLeaving || conversation.leaving.hasEnded }
   package var hasExited: Bool { closing.hasExited }
+  /// There is no connection, and the next attempt waits for its time.
+  package var isInBackOff: Bool { conversation.link.isWaiting }
+  /// Numbered readings that nobody has yet, with the moment at which each was numbered, as far as they are in memory.
+  package var unsettled: [(token: UInt64, arrived: BootClock.Instant)] { conversation.sender.outbox.unsettled }
   package var isStoreOpen: Bool { keeping.isOpen }
   /// Something is wrong with the store, and was noted.
   package var storeIsBad: Bool { keeping.error != nil }
@@ -44,6 +48,9 @@ extension Core {
     (conversation.sender.outbox.bytes, conversation.plan.outbox.limit)
   }
 
+  /// What the server grants on the connection there is.
+  package var receiveMaximum: UInt16? { conversation.standing.connection?.limits.receiveMaximum }
+
   /// Who wants to be called when, for a message about `deadline`.
   package func deadlines(at now: BootClock.Instant) -> String {
     let all: [(String, BootClock.Instant?)] = [
@@ -60,6 +67,8 @@ extension Core {
   package struct Promises: Sendable {
     package let deadline: BootClock.Instant?
     package let isConnected: Bool
+    /// The connection is being closed at once.
+    package let isCut: Bool
     package let birthAnswer: BirthAnswer
     package let isSayingFarewell: Bool
     package let isLeaving: Bool
@@ -71,7 +80,8 @@ extension Core {
   package var promises: Promises {
     mutating get {
       Promises(
-        deadline: deadline, isConnected: isConnected, birthAnswer: birthAnswer, isSayingFarewell: isSayingFarewell,
+        deadline: deadline, isConnected: isConnected, isCut: conversation.link.isCut, birthAnswer: birthAnswer,
+        isSayingFarewell: isSayingFarewell,
         isLeaving: isLeaving, balance: balance, waitingBytes: waitingBytes)
     }
   }

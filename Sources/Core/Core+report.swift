@@ -64,11 +64,18 @@ extension Core {
       resting: conversation.resting.topics.topics.map {
         StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value)
       }.sorted { $0.topic < $1.topic },
-      figures: figures(facts, at: now),
-      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream)).map { index in
+      commandsRefusal: commandsRefusal,
+      outputs: conversation.acting.outputs.counts, figures: figures(facts, at: now),
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { index in
         let stream = plan.streams[index]
         return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index))
       })
+  }
+
+  private var commandsRefusal: String? {
+    guard plan.commands != nil, conversation.standing.connection != nil else { return nil }
+    guard conversation.watching.conflict.rival == nil else { return Conversation.rivalRefusal }
+    return conversation.acting.commanding.reason
   }
 
   /// What there is to say about the readings that wait.
@@ -105,7 +112,7 @@ extension Core {
     let tally = conversation.tally
     let held = conversation.link.held
     return [
-      .gauge("uptime_seconds", "How long the agent runs", whole(facts.started.duration(to: now.boot))),
+      .gauge("uptime_seconds", "How long the agent has been running", whole(facts.started.duration(to: now.boot))),
       .gauge(
         "memory_resident_bytes", "Memory of the process that is not swapped or given back", facts.residentBytes),
       .gauge(
@@ -113,15 +120,15 @@ extension Core {
       .gauge(
         "disconnected_seconds", "How long there has been no connection",
         whole(record.awaySince?.duration(to: now.boot) ?? .zero)),
-      .counter("connections", "Connections that were made", record.connections),
+      .counter("connections", "Connections made", record.connections),
       .counter("connection_losses", "Connections that ended, by reason", by: "reason", record.losses),
       .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
-      .counter("conflicts", "Connections that were lost to another client of the same id", tally.takeOvers),
-      .counter("status_corrections", "Wrong statuses that this device put right", tally.corrections),
-      .counter("readings", "Readings that were taken and numbered", numbering.counts.readings),
-      .counter("bad_readings", "Readings that say that a value could not be read", numbering.counts.badReadings),
+      .counter("conflicts", "Connections lost to another client of the same id", tally.takeOvers),
+      .counter("status_corrections", "Wrong statuses that this device corrected", tally.corrections),
+      .counter("readings", "Readings taken and numbered", numbering.counts.readings),
+      .counter("bad_readings", "Readings that report a failed read", numbering.counts.badReadings),
       .counter(
-        "lost_edges", "GPIO edges that the kernel dropped before limpet read them; a gap tells how many",
+        "lost_edges", "GPIO edges that the kernel dropped before limpet read them; a gap says how many",
         numbering.counts.lostEdges),
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", sender.refused),
@@ -129,52 +136,66 @@ extension Core {
         "refused_messages", "Messages that the broker refused or closed on, and whose topics rest",
         conversation.resting.topics.refusals),
       .gauge(
-        "resting_topics", "Topics that the broker takes nothing on, and that rest",
+        "resting_topics", "Topics that the broker refuses, and that rest",
         conversation.resting.topics.topics.count),
-      .gauge("held_messages", "Messages that the broker has no place for now, and that are sent again", held.now),
+      .gauge("held_messages", "Messages that the broker had no room for, to be sent again", held.now),
       .counter(
-        "retried_messages", "Times that a message was kept because the broker had no place for it", held.retries),
-      .counter("dropped_readings", "Readings that were given up because the buffer was full", waiting.dropped),
-      .counter("superseded_readings", "Readings that a newer one took the place of (keep: latest)", waiting.superseded),
-      .counter("expired_readings", "Readings that were given up for their age (expiry)", waiting.expired),
+        "retried_messages", "Times that the broker had no room for a message", held.retries),
+      .counter("dropped_readings", "Readings dropped because the buffer was full", waiting.dropped),
+      .counter("superseded_readings", "Readings replaced by a newer one (keep: latest)", waiting.superseded),
+      .counter("expired_readings", "Readings dropped for their age (expiry)", waiting.expired),
       .counter(
         "set_aside_readings", "Readings on which the broker closed the connection again and again", tally.setAside),
-      .gauge("buffer_readings", "Readings that wait to be sent", sender.outbox.count + sender.leftOver.count),
+      .gauge("buffer_readings", "Readings in the buffer, not sent yet", sender.outbox.count + sender.leftOver.count),
       .gauge("stored_readings", "Readings that wait on the disk", waiting.stored),
-      .gauge("buffer_bytes", "What waiting readings take", waiting.bytes),
-      .gauge("buffer_limit_bytes", "What waiting readings may take", waiting.limit),
+      .gauge("buffer_bytes", "Bytes that waiting readings take", waiting.bytes),
+      .gauge("buffer_limit_bytes", "Bytes that waiting readings may take", waiting.limit),
       .gauge("oldest_reading_seconds", "How long the oldest reading has waited", whole(waiting.oldestAge ?? .zero)),
-      .counter("storage_writes", "Transactions that were written to the disk", waiting.writes),
-      .counter("storage_written_bytes", "What they wrote", waiting.bytesWritten),
+      .counter("storage_writes", "Transactions written to the disk", waiting.writes),
+      .counter("storage_written_bytes", "Bytes that the storage wrote to the disk", waiting.bytesWritten),
       .gauge("unnumbered_readings", "Readings that wait for a number from the storage", numbering.waitingCount),
-      .gauge("under_way_messages", "Readings that are sent and not acknowledged", sender.underWay),
+      .gauge("under_way_messages", "Readings sent and not acknowledged", sender.underWay),
       .gauge("storage_failing", "Whether the storage cannot be written", keeping.error == nil ? 0 : 1),
       .gauge("failing_readings", "Sensors and inputs that cannot be read now", sampling.failing + lines.failing),
+      .gauge("failing_outputs", "Outputs that cannot be driven now", conversation.acting.outputs.failing),
+      .counter("refused_commands", "Refused commands for outputs", conversation.acting.outputs.refusals),
+      .counter(
+        "lost_answers", "Answers to commands dropped for lack of room", conversation.acting.commanding.lostAnswers),
       .counter(
         "skipped_rounds", "Times that a sensor was due while its last read was still under way", sampling.skipped),
-      .gauge("hanging_reads", "Reads that have not returned in their time", facts.hangingReads),
-      .gauge("waiting_reads", "Reads that no thread has begun", facts.waitingReads),
-      .counter("read_timeouts", "Reads that took longer than their time", facts.readTimeouts),
-      .counter("refused_reads", "Reads that were not begun since others hang", facts.refusedReads),
+      .gauge("hanging_reads", "Reads of sensors that have not returned in their time", facts.hangingReads),
+      .gauge("waiting_reads", "Reads of sensors that wait for a thread", facts.waitingReads),
+      .counter("read_timeouts", "Reads of sensors that took longer than timeout", facts.readTimeouts),
+      .counter("refused_reads", "Reads of sensors skipped because others hang", facts.refusedReads),
       .gauge(
-        "owed_offlines", "Topics of before on which a broker is still to be told offline",
+        "owed_offlines", "Topics of an earlier configuration on which offline is still to be published",
         conversation.telling.owed.count),
-      .gauge("waiting_clearings", "Retained readings that the broker is to forget", sender.clearings.count),
+      .gauge("waiting_clearings", "Retained readings still to be cleared at the broker", sender.clearings.count),
       .gauge(
-        "waiting_retained", "Retained readings that a broker gets again, since it has lost them",
+        "waiting_retained", "Retained readings to be sent again to a broker that lost them",
         sender.retained.count),
-      .counter("restored_retained", "Retained readings that a broker got again", sender.retained.restored),
-      .counter("failed_retained", "Retained readings that it did not get again", sender.retained.failed),
-      .counter("cleared_readings", "Retained readings that the broker has forgotten", sender.clearings.cleared),
-      .counter("failed_clearings", "Retained readings that the broker keeps all the same", sender.clearings.failed),
-      .counter("reloads", "Configurations that took the place of another", facts.reloads),
-      .counter("failed_reloads", "Configurations that did not, since they were wrong", facts.failedReloads),
-      .counter("lost_log_lines", "Log lines that were lost because nobody read them", facts.lostLogLines),
-      .counter("suppressed_log_lines", "Log lines that came too often", facts.suppressedLogLines),
+      .counter(
+        "restored_retained", "Retained readings sent again to a broker that lost them", sender.retained.restored),
+      .counter(
+        "failed_retained", "Retained readings that a broker lost, and that limpet could not send again",
+        sender.retained.failed),
+      .counter(
+        "cleared_readings", "Retained readings of removed names cleared at the broker", sender.clearings.cleared
+      ),
+      .counter(
+        "failed_clearings", "Retained readings of removed names that stayed at the broker",
+        sender.clearings.failed),
+      .counter("reloads", "Reloads that took effect", facts.reloads),
+      .counter(
+        "failed_reloads", "Reloads rejected for errors in the configuration", facts.failedReloads),
+      .counter("lost_log_lines", "Log lines dropped because nothing read them", facts.lostLogLines),
+      .counter("suppressed_log_lines", "Log lines left out because they came too often", facts.suppressedLogLines),
       .gauge("control_connections", "Connections to the control socket", facts.controlConnections),
       .counter("control_requests", "Requests on the control socket", facts.controlRequests),
-      .counter("control_refusals", "Requests and connections that were refused on it", facts.controlRefusals),
-      .counter("control_stalls", "Connections to it that were cut off for being slow", facts.controlStalls),
+      .counter(
+        "control_refusals", "Requests and connections refused on the control socket", facts.controlRefusals),
+      .counter(
+        "control_stalls", "Connections to the control socket cut off for being slow", facts.controlStalls),
     ]
   }
 

@@ -25,7 +25,7 @@ package struct Core: Sendable {
   var homie: Homies
   var serving: Serving
   var closing = Closing()
-  /// What counters have to be asked for.
+  /// What pulses have to be asked for.
   var counting: [Chore.Action] = []
   var reloads: UInt64 = 0
   /// One change of the network is many messages: they are looked at together, when it has become quiet.
@@ -70,7 +70,10 @@ package struct Core: Sendable {
       announcing: Announcing(announcer),
       sender: Sender(
         plan, outbox, beginning.session, clearings: beginning.outbox?.clearings ?? [], at: now.boot),
+      acting: Acting(Outputs(plan.outputs, plain: state.outputs, at: now.boot)),
       generator: SplitMix64(seed: generator.next()))
+    // A command is acknowledged when it is decided.
+    conversation.link.acknowledgesByHand()
     numbering = Numbering(plan.streams, beginning.numbers, firstToken: nextToken)
     let lines = Lines(plan.inputs, stored: state.counts, using: &generator)
     self.lines = lines
@@ -78,7 +81,8 @@ package struct Core: Sendable {
     keeping = Keeping(beginning, at: now.boot)
     homie = Homies(plan.homie, stored: state.announcements, seed: generator.next())
     serving = Serving(watchdogInterval: beginning.watchdogInterval, at: now)
-    conversation.storageError = keeping.error
+    conversation.wishes.storageError = keeping.error
+    conversation.telling.owed.found(state.farewells, client: plan.connect.clientIdentifier)
   }
 
   /// What is to be done. Taken to the end after each turn.
@@ -88,14 +92,14 @@ package struct Core: Sendable {
   }
 
   package var plan: DevicePlan { conversation.plan }
-  /// Lines in mode `counter`.
-  package var counters: [LineID] { lines.counters.map(\.line) }
+  /// Lines whose pulses are added up.
+  package var pulsed: [LineID] { lines.measured.map(\.line) }
 
   /// CONNECT was sent and no end is decided: packets from the server count.
   package func isListening(_ id: LinkID) -> Bool {
     switch id {
     case .agent: conversation.link.isListening
-    case .homie: homie.current?.link.isListening ?? false
+    case .homie: homie.current?.value.link.isListening ?? false
     }
   }
 
@@ -103,7 +107,7 @@ package struct Core: Sendable {
   package func stage(_ id: LinkID) -> ConnectionStage {
     switch id {
     case .agent: conversation.link.stage
-    case .homie: homie.current?.link.stage ?? .name
+    case .homie: homie.current?.value.link.stage ?? .name
     }
   }
 
@@ -120,8 +124,11 @@ package struct Core: Sendable {
     case .counted(let pulses): counted(pulses, at: now)
     case .samples(let samples): take(samples, at: now)
     case .notified(let sensors): notified(sensors, at: now)
+    case .madeSafe(let asked): madeSafe(asked, at: now)
     case .looked(let turns, let isKernelStuck): looked(gpioTurns: turns, isKernelStuck: isKernelStuck, at: now)
     case .clockJumped: clockJumped(at: now)
+    case .driven(let reports): driven(reports, at: now)
+    case .commanded(let name, let command, let number): commanded(name, command, number, at: now)
     case .networkChanged(let addresses): network = (addresses, now.boot + Self.networkRest)
     case .asked(let wish): asked(wish, at: now)
     }
@@ -129,22 +136,25 @@ package struct Core: Sendable {
 
   /// A packet from the broker: the way of an acknowledgement, without an event around it.
   package mutating func receive(_ packet: Packet, on id: LinkID, _ attempt: Link.AttemptNumber, at now: Moment) {
+    doubtCommands(at: now)
     switch id {
     case .agent:
       conversation.link.receive(packet, attempt, at: now.boot, into: &conversation.linkEffects)
       conversation.carryOut(at: now)
-    case .homie: homie.receive(packet, attempt, at: now, into: &conversation.effects)
+    case .homie: receiveForHomie(packet, attempt, at: now)
     }
   }
 
   /// The end of a turn: readings get their numbers, what is due goes out, the store is asked.
   package mutating func drain(at now: Moment) {
+    carryOutActs(at: now)
     numberReadings(at: now)
     answerConnect(at: now)
     conversation.drain(at: now)
     followHomie()
     goOnWithoutStore()
     homie.drain(isStored: !conversation.announcing.waitsForStore, at: now, into: &conversation.effects)
+    followHomiesConnection(at: now)
     leaveIfDone(at: now)
     tellHealthIfDue()
     askStore(at: now)
@@ -159,10 +169,11 @@ package struct Core: Sendable {
     let isLeaving = conversation.leaving.isLeaving || conversation.leaving.hasEnded
     return earliest(
       conversation.deadline, homie.deadline, isLeaving ? nil : sampling.deadline, storeDeadline(at: now.boot),
-      serving.deadline, closing.deadline, network?.quietAt)
+      serving.deadline, closing.deadline, closing.outputsDeadline, network?.quietAt)
   }
 
   private mutating func tick(at now: Moment) {
+    doubtCommands(at: now)
     conversation.tick(at: now)
     homie.tick(at: now, into: &conversation.effects)
     sample(at: now)
@@ -176,6 +187,7 @@ package struct Core: Sendable {
     storeAnnouncements()
     conversation.handle(.start, at: now)
     watchLines(at: now)
+    conversation.acting.outputs.begin(at: now.boot)
     sample(at: now)
     becomeReadyIfSensing()
     servingIsDue(at: now)
@@ -197,10 +209,20 @@ package struct Core: Sendable {
     conversation.sender.reminders = Deque(
       last.filter { reading in
         switch reading.content {
-        case .good, .doubtful, .total, .bad: true
+        case .good, .doubtful, .total, .output, .bad: true
         case .edge, .gap: false
         }
       })
+  }
+
+  /// The Homie device has reached the broker: the agent's own connection need not wait any longer, but for a refusal. (The
+  /// other way, each birth wakes the Homie device.)
+  private mutating func followHomiesConnection(at now: Moment) {
+    guard homie.takeConnected(), conversation.standing.connection == nil, !conversation.leaving.isLeaving else {
+      return
+    }
+    let jitter = Duration.milliseconds(500) * conversation.share()
+    conversation.handle(.networkChanged(addresses: nil, jitter: jitter), at: now)
   }
 
   private static let networkRest = Duration.milliseconds(300)
@@ -213,22 +235,6 @@ package struct Core: Sendable {
     let jitter = Duration.seconds(2) * conversation.share()
     conversation.handle(.networkChanged(addresses: addresses, jitter: jitter), at: now)
     homie.networkChanged(addresses, jitter: jitter, at: now, into: &conversation.effects)
-  }
-
-  private mutating func asked(_ wish: Wish, at now: Moment) {
-    switch wish {
-    case .stop: stop(because: nil, at: now)
-    case .stopBecause(let reason): stop(because: reason, at: now)
-    case .abort:
-      homie.abort(at: now, into: &conversation.effects)
-      conversation.abort(at: now)
-    }
-  }
-
-  private mutating func stop(because reason: StopReason?, at now: Moment) {
-    guard !conversation.leaving.isLeaving else { return }
-    if conversation.leaving.askingUntil == nil { serving.stops(at: now, into: &conversation.effects) }
-    conversation.stop(because: reason, isIdle: false, at: now)
   }
 }
 

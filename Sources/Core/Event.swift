@@ -43,7 +43,7 @@ package enum Event: Sendable {
   case stored(StoreTicket, Result<StoreAnswer, StorageError>)
   /// What lines have to tell. `isFinished`: they were released, and nothing follows.
   case lines([LineReport], isFinished: Bool)
-  /// What counters have seen since their lines were requested: the answer to `Order.count`.
+  /// What lines have seen whose pulses are added up since they were requested: the answer to `Order.count`.
   case counted([LineID: PulseCount])
   /// What became of `Order.read`.
   case samples([Sample])
@@ -51,6 +51,12 @@ package enum Event: Sendable {
   case notified([SensorID])
   /// The answer to `Order.look`.
   case looked(gpioTurns: Int?, isKernelStuck: Bool)
+  /// What the driver of outputs has to tell.
+  case driven([DriverReport])
+  /// Somebody on this machine asks something of an output; `Order.answer` answers under the number.
+  case commanded(String, Command, UInt64)
+  /// Somebody on this machine wants outputs to be safe; `Order.answer` answers under the number of each name.
+  case madeSafe([(name: String, number: UInt64)])
   /// The wall clock was set, or the system was suspended.
   case clockJumped
   /// These are the machine's addresses now; nil: they cannot be listed.
@@ -119,7 +125,7 @@ package enum Wire: Sendable {
 package enum Order: Sendable {
   /// Each of these sensors; `Event.samples` answers, also for one that takes too long.
   case read([SensorID])
-  /// What counters have seen; `Event.counted` answers at once.
+  /// What lines have seen whose pulses are added up; `Event.counted` answers at once.
   case count([LineID])
   /// Watch these lines, and no others.
   case watch([GPIOInput])
@@ -127,6 +133,16 @@ package enum Order: Sendable {
   case rewatch(released: [LineID], added: [(LineID, GPIOInput)])
   /// `Event.lines` with `isFinished` answers, when they are released.
   case stopWatching
+  /// An output is requested, with this level in the request itself; `Event.driven` answers, now and whenever it is lost or
+  /// comes back.
+  case hold(OutputID, OutputPlan, OutputLevel)
+  /// `Event.driven` answers under the number, when it is held; else it is the level of the next request.
+  case drive(OutputID, OutputLevel, number: UInt64)
+  case release(OutputID, OutputEnd)
+  /// How it is left, should this process die, is another way from now on.
+  case secure(OutputID, OutputEnd)
+  /// To `Event.commanded` of that number.
+  case answer(UInt64, CommandAnswer)
   /// `Event.looked` answers at once: whether threads move.
   case look
   /// `Wish.stopBecause` answers; it may take as long as it likes.

@@ -12,6 +12,8 @@ import Instants
 ///   other take their timeouts together at the most. A read that hangs in the kernel has been reported, and is no stall.
 /// - sending: a session with room takes what waits within a turn of the loop. A broker that acknowledges nothing leaves no
 ///   room, and is the keepalive's to judge.
+/// - outputs: what is ordered of one that is held is done within a second, and so is what its own rules want at a moment.
+///   A chip that hangs is told of as a failure; until then nothing else ends what is on for longer than it may.
 /// - connecting: an attempt succeeds or fails within `connect_timeout`, and the next one begins when its delay is over.
 ///
 /// The disk is not here: an fsync that hangs comes back the same after a restart. Times do not count a suspend, and
@@ -22,6 +24,8 @@ package struct Liveness {
 
   package enum Stall: Equatable, CustomStringConvertible {
     case gpio, sensors, sending, connecting
+    /// This one is not driven.
+    case output(String)
 
     package var description: String {
       switch self {
@@ -29,6 +33,7 @@ package struct Liveness {
       case .sensors: "reading sensors"
       case .sending: "sending"
       case .connecting: "connecting"
+      case .output(let name): "driving the output \(name)"
       }
     }
   }
@@ -45,6 +50,8 @@ package struct Liveness {
     package var sent: UInt64?
     /// When the next thing has to have happened to the connection; nil: there is one.
     var connectionDue: Instant?
+    /// An output that was not driven in time.
+    var overdueOutput: String?
   }
 
   private var gpio = Progress()
@@ -54,6 +61,7 @@ package struct Liveness {
   static let grace = Duration.seconds(30)
 
   package mutating func look(_ look: Look, at now: Instant) -> Stall? {
+    if let name = look.overdueOutput { return .output(name) }
     let gpioRests = gpio.rests(look.gpioTurns.map(UInt64.init), at: now)
     let sendingRests = sending.rests(look.sent, at: now)
     if let since = look.oldestRead, now - since > look.readLimit + Self.grace { return .sensors }

@@ -7,8 +7,12 @@ import Records
 package enum Note: Sendable {
   // The connection.
   case connecting(ServerAddress, ProtocolVersion)
-  case connected(ServerAddress, Session.Connected, away: Duration?, unsent: Int)
-  case lost(ConnectionLoss, wasConnected: Bool, Remark?, retryAfter: Duration)
+  /// - isNews: not one of many short ones of the same outage.
+  case connected(ServerAddress, Session.Connected, away: Duration?, unsent: Int, isNews: Bool)
+  /// - retryAfter: nil: the process ends.
+  case lost(ConnectionLoss, wasConnected: Bool, Remark?, retryAfter: Duration?, ServerAddress?, Outage.Worth)
+  /// After many short connections, one lasts.
+  case connectionLasts(ServerAddress, outage: Duration, attempts: Int)
   case disconnected
   case disconnectedForGood(ConnectionLoss)
   case disconnectedToRenew
@@ -32,12 +36,16 @@ package enum Note: Sendable {
   case canHealAgain
   case rival(clientIdentifier: String, instance: String)
   case conflictIsOver(after: Duration)
+  /// The store was opened late, and knows the rival: it was this device.
+  case rivalWasOwn
 
   // What is refused.
-  case rests(TopicName, RestingTopics.Rest, isPresence: Bool, for: Duration)
-  case takesAgain(TopicName)
+  /// - resting: topics that rest now, this one included.
+  case rests(TopicName, RestingTopics.Rest, isPresence: Bool, for: Duration, resting: Int)
+  /// - resting: topics that still rest.
+  case takesAgain(TopicName, resting: Int)
   case setAside(TopicName)
-  case readingRefused(ReasonCode, count: UInt64)
+  case readingRefused(TopicName?, ReasonCode, count: UInt64)
   case readingGivenUp(Session.Rejection, count: UInt64)
   case retainedRefused(TopicName, Session.Outcome)
   case clearingRefused(TopicName, Session.Outcome)
@@ -51,8 +59,8 @@ package enum Note: Sendable {
   // Home automation.
   case homeAssistantIsNotWatched(TopicName, String)
   case homeAssistantIsDenied(TopicName, ReasonCode)
-  case homieConnected(ServerAddress, String)
-  case homieLost(ConnectionLoss, retryAfter: Duration)
+  case homieConnected(ServerAddress, String, isNews: Bool)
+  case homieLost(ConnectionLoss, retryAfter: Duration, Outage.Worth)
   case homieDisconnected(ConnectionLoss)
   case homieNotPublished(TopicName, Session.Rejection)
   case homieRefused(ReasonCode)
@@ -69,12 +77,24 @@ package enum Note: Sendable {
   case keptForNextStart(Int)
   case lostWithProcess(Int)
 
+  // Outputs.
+  case output(OutputNote)
+  /// Nothing is obeyed, and why.
+  case commandsRefused(String)
+  /// Nobody hears of the controller: the topics, and why.
+  case heartbeatsRefused([TopicFilter], String)
+  case outputsDoNotAnswer(within: Duration)
+
   // The end.
   case stops(StopReason)
   case stopTookTooLong
-  case leavesToWill
+  /// - hasConnected: a broker has a will of this process.
+  case leavesToWill(hasConnected: Bool)
   case aborted
   case stalls(Liveness.Stall)
+
+  /// What happens again and again is a line at the first, second, fourth, eighth time and so on.
+  package static func isMilestone(_ count: UInt64) -> Bool { count.nonzeroBitCount == 1 }
 
   /// What stands in `status` while the store does not answer.
   package static let storeIsLateText = "the store has not answered for 2 s; the session goes on in memory until it does"
@@ -89,4 +109,11 @@ package enum Note: Sendable {
 package enum Remark: Sendable {
   case rival(ConflictWatch.Rival)
   case closes(lastSent: String)
+
+  var kind: String {
+    switch self {
+    case .rival: "rival"
+    case .closes: "closes"
+    }
+  }
 }

@@ -14,6 +14,10 @@ package enum Request: Sendable, Hashable {
   case homeAssistant, unwatching
   case owedStatus
   case clearing
+  /// SUBSCRIBE to commands, the own word that tells old ones from new ones, and what became of one.
+  case commands, fence, answer
+  /// SUBSCRIBE to where controllers say that they are there.
+  case heartbeats
   /// A reading, or a message of an earlier process.
   case reading(Session.Token)
   /// The newest reading of a stream once more.
@@ -28,7 +32,7 @@ package enum Request: Sendable, Hashable {
 
   private static let fixed: [Request] = [
     .birthStatus, .birthPresence, .stopPresence, .stopStatus, .subscription, .health, .announcement, .homeAssistant,
-    .unwatching, .owedStatus, .clearing,
+    .unwatching, .owedStatus, .clearing, .commands, .fence, .answer, .heartbeats,
   ]
 
   /// nil: a token that no request has.
@@ -55,6 +59,10 @@ package enum Request: Sendable, Hashable {
     case .unwatching: 9
     case .owedStatus: 10
     case .clearing: 11
+    case .commands: 12
+    case .fence: 13
+    case .answer: 14
+    case .heartbeats: 15
     case .reading(let token): token
     case .retained(let stream): Self.firstRetained + Session.Token(stream)
     case .reminder(let stream): Self.firstReminder + Session.Token(stream)

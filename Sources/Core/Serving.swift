@@ -18,6 +18,7 @@ struct Serving: Sendable {
   private static let readyLimit = Duration.seconds(10)
   /// How much time is asked for, and how often: a stop that no longer moves is ended soon, however long it may take.
   private static let stopExtension = (time: Duration.seconds(15), interval: Duration.seconds(5))
+  private static let lookAgain = Duration.seconds(1)
   private static let aliveInterval = Duration.seconds(60)
 
   init(watchdogInterval: Duration?, at now: Moment) {
@@ -70,6 +71,8 @@ struct Serving: Sendable {
       effects.orders.append(.tell(.status("\(stall) has stopped moving")))
     }
     self.stall = stall
+    // One that is late may be driven in a moment, and the watchdog waits no longer than it does now.
+    if case .output? = stall { lookAt = earliest(lookAt, now.boot + Self.lookAgain) }
     if stall == nil { effects.orders.append(.tell(.alive)) }
   }
 }
@@ -85,7 +88,8 @@ extension Core {
       gpioTurns: gpioTurns, oldestRead: sampling.oldestRead,
       readLimit: conversation.plan.sensors.reduce(.zero) { $0 + $1.timeout },
       sent: isSending ? conversation.tally.handedOver : nil,
-      connectionDue: conversation.leaving.isLeaving ? nil : conversation.standing.due)
+      connectionDue: conversation.leaving.isLeaving ? nil : conversation.standing.due,
+      overdueOutput: conversation.acting.outputs.overdue(at: now.boot))
     serving.looked(look, isKernelStuck: isKernelStuck, at: now, into: &conversation.effects)
   }
 

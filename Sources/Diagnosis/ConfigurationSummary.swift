@@ -8,16 +8,26 @@ import Text
 /// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
 /// seen, how long the buffer lasts.
 public struct ConfigurationSummary: CustomStringConvertible {
-  private let configuration: Configuration
-  private let device: String
+  let configuration: Configuration
+  let device: String
   private let deviceNote: String
   private let root: FileRoot
+  /// Empty where the configuration has no lines.
+  private let inventory: GPIOInventory
+  private let isOffline: Bool
+  /// nil: nothing is read.
+  let sources: SourceCheck?
 
   private var guarantees: Guarantees { Guarantees(configuration, device: device, memoryShare: memoryShare) }
 
-  public init(_ configuration: Configuration, root: FileRoot) {
+  /// - Parameter isOffline: no sensor is read; else each is, once, which takes as long as the slowest.
+  public init(_ configuration: Configuration, root: FileRoot, isOffline: Bool) {
+    sources = isOffline ? nil : SourceCheck(configuration, root: root)
     self.configuration = configuration
     self.root = root
+    self.isOffline = isOffline
+    let hasLines = !configuration.inputs.isEmpty || !configuration.outputs.isEmpty
+    inventory = hasLines ? GPIOInventory(root: root) : GPIOInventory(chips: [])
     if case .given(let id) = configuration.device.id {
       (device, deviceNote) = (id, "as configured")
     } else if let board = BoardIdentity.read(in: root) {
@@ -28,15 +38,18 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
+  /// Everything but the readings.
+  var rows: [(String, String)] {
+    [
+      ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", guarantees.session),
+      ("status", status),
+      ("presence", guarantees.presence), ("buffer", guarantees.buffer), ("storage", guarantees.storage),
+      ("control", configuration.control),
+    ] + health + discovery
+  }
+
   public var description: String {
-    let rows =
-      [
-        ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", guarantees.session),
-        ("status", status),
-        ("presence", guarantees.presence), ("buffer", guarantees.buffer), ("storage", guarantees.storage),
-        ("control", configuration.control),
-      ] + health + discovery
-    return (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
+    (rows.map { Self.row($0.0, $0.1) } + ["readings"] + readings).joined(separator: "\n")
   }
 
   private static func row(_ name: String, _ text: String) -> String {
@@ -48,11 +61,14 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let interval = configuration.health.interval
     if interval > .zero {
       let topic = TopicTemplate.health.expanded(device: device)
-      rows.append(("health", "\(topic): how the agent fares, every \(interval.inWords)"))
+      rows.append(("health", "\(topic): the agent's own health report, every \(interval.inWords)"))
     }
     if let file = configuration.metricsFile {
       let often = (interval > .zero ? interval : HealthKeys.metricsInterval).inWords
       rows.append(("metrics", "\(file): the same numbers for Prometheus, every \(often)"))
+    }
+    if let address = configuration.metricsAddress {
+      rows.append(("metrics", "http://\(address)/metrics: numbers and last values, for Prometheus"))
     }
     return rows
   }
@@ -60,7 +76,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var broker: String {
     let version =
       switch configuration.broker.version {
-      case .automatic: "MQTT 5, and 3.1.1 where a server cannot"
+      case .automatic: "MQTT 5, and 3.1.1 where a broker cannot"
       case .v5: "MQTT 5"
       case .v311: "MQTT 3.1.1"
       }
@@ -79,7 +95,30 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   /// What is not as the configuration has it on this board; empty: nothing.
-  public var warnings: [String] { tooLarge + busyBuses + claimedPins }
+  public var warnings: [String] { tooLarge + busyBuses + claimedPins + unreadable + openMetrics + outputs.warnings }
+
+  var outputs: OutputSummary {
+    OutputSummary(
+      configuration: configuration, device: device,
+      board: isOffline ? nil : BoardLines(configuration, in: inventory, root: root))
+  }
+
+  private var unreadable: [String] {
+    let names = sources?.failures ?? []
+    guard !names.isEmpty else { return [] }
+    return [
+      "\(names.count) of \(configuration.sensors.count) sensors cannot be read now (\(names.joined(separator: ", "))): see "
+        + "below; `limpet scan` lists those of this board"
+    ]
+  }
+
+  private var openMetrics: [String] {
+    guard let address = configuration.metricsAddress, !address.isLoopback else { return [] }
+    return [
+      "metrics.listen is \(address): whoever reaches this board's network can read every value there; write 127.0.0.1 "
+        + "where the scraper is on this board, or let a firewall choose who may"
+    ]
+  }
 
   /// Sensors that cannot be read as often as they should.
   private var busyBuses: [String] {
@@ -95,15 +134,23 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
-  /// Inputs whose pin belongs to a bus.
+  /// Lines whose pin belongs to a bus.
   private var claimedPins: [String] {
-    guard !configuration.inputs.isEmpty else { return [] }
-    let (inventory, claimed) = (GPIOInventory(root: root), ClaimedPins(root: root))
-    return configuration.inputs.compactMap { input in
-      guard let place = try? input.gpio.place(in: inventory), let user = claimed.user(of: place) else { return nil }
-      return
-        "\(input.name) is \(place), a pin that the device tree gives to \(printable(user)): reading it as GPIO takes it "
-        + "from that; use another line, or switch that off"
+    let places =
+      configuration.inputs.compactMap { input in
+        (try? input.gpio.place(in: inventory)).map { (name: input.name, place: $0, what: "reading") }
+      }
+      + configuration.outputs.compactMap { output in
+        guard case .gpio(let line) = output.request, let place = try? line.place(in: inventory) else { return nil }
+        return (name: output.name, place: place, what: "driving")
+      }
+    guard !places.isEmpty else { return [] }
+    let claimed = ClaimedPins(root: root)
+    return places.compactMap { name, place, what in
+      claimed.user(of: place).map {
+        "\(name) is \(place), a pin that the device tree gives to \(printable($0)): \(what) it as GPIO takes it "
+          + "from that; use another line, or switch that off"
+      }
     }
   }
 
@@ -131,7 +178,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
         ))
     }
     if configuration.homie.isEnabled {
-      let nodes = configuration.sensors.count + configuration.inputs.count
+      let nodes = configuration.sensors.count + configuration.inputs.count + configuration.outputs.count
       rows.append(
         (
           "discovery",
@@ -142,33 +189,75 @@ public struct ConfigurationSummary: CustomStringConvertible {
     return rows
   }
 
+  /// A row each: the topic, the value now where it was read, what it is; below it, why it cannot be read.
   private var readings: [String] {
     let sensors = configuration.sensors.map { sensor in
       let topic = configuration.topic.expanded(device: device, name: sensor.name)
-      let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
-      return "  \(topic): \(sensor.source)\(details(of: sensor.source))\(unit), every \(sensor.interval.inWords)"
-        + trigger(sensor)
-        + conditioning(sensor) + average(sensor) + condition(sensor)
+      switch sources?[sensor.name] {
+      case .value(let text, _, _): return (topic, text, described(sensor), String?.none)
+      case .failure(let reason):
+        return (topic, "-", described(sensor), "cannot be read now: \(printable(reason, limit: 300))")
+      case .leftAlone: return (topic, "not read", described(sensor), nil)
+      case nil: return (topic, "", described(sensor), nil)
+      }
     }
-    let inventory = configuration.inputs.isEmpty ? nil : GPIOInventory(root: root)
     let inputs = configuration.inputs.map { input in
-      let place = inventory.map { "; " + Self.place(of: input, in: $0) } ?? ""
-      return "  \(configuration.topic.expanded(device: device, name: input.name)): \(what(input))\(place)"
+      let topic = configuration.topic.expanded(device: device, name: input.name)
+      return (
+        topic, sources == nil ? "" : "-", "\(what(input)); \(Self.place(of: input, in: inventory))", String?.none
+      )
     }
-    return sensors.isEmpty && inputs.isEmpty ? ["  none"] : sensors + inputs
+    let outputs = outputs.rows.map { ($0.topic, sources == nil ? "" : "-", $0.text, String?.none) }
+    let rows = sensors + inputs + outputs
+    guard !rows.isEmpty else { return ["  none"] }
+    let table = TextTable(rows.map { sources == nil ? [$0.0, $0.2] : [$0.0, $0.1, $0.2] })
+    return zip(table.lines(table.widths, cutting: false), rows).flatMap { line, row in
+      ["  " + line] + (row.3.map { ["      " + $0] } ?? [])
+    }
   }
 
-  private func what(_ input: InputConfiguration) -> String {
+  func described(_ sensor: SensorConfiguration) -> String {
+    let unit = (sensor.unit ?? sensor.source.unit).map { $0.isEmpty ? "" : " in \($0)" } ?? ""
+    return "\(sensor.source)\(details(of: sensor.source))\(unit), every \(sensor.interval.inWords)" + trigger(sensor)
+      + conditioning(sensor) + average(sensor) + condition(sensor)
+  }
+
+  func what(_ input: InputConfiguration) -> String {
     let kind =
       switch input.gpio.mode {
       case .state: "its level when that changes"
       case .event: "every edge"
       case .counter: counter(input)
+      case .frequency: frequency(input)
+      case .duty: "which part of the time it is true, of the cycles in each \(input.interval.inWords), in %"
+      case .pulseWidth: "how long it is true, the mean in each \(input.interval.inWords), in \(input.unit ?? "")"
+      case .gesture: gesture(input.gpio.gesture)
+      case .encoder: encoder(input)
       }
     let pull = input.gpio.bias == .asIs ? "" : ", pull \(input.gpio.bias.rawValue)"
     let active = input.gpio.isActiveLow ? ", low is true" : ""
     let debounce = input.gpio.debounce > .zero ? ", debounced \(input.gpio.debounce.inWords)" : ""
     return kind + pull + active + debounce
+  }
+
+  private func frequency(_ input: InputConfiguration) -> String {
+    let unit = input.unit.map { $0.isEmpty ? "" : " in \($0)" } ?? ""
+    let what = input.pulses == 1 ? "how often it rises" : "turns of \(input.pulses) pulses"
+    return "\(what)\(unit), every \(input.interval.inWords), falling towards 0 while none comes"
+  }
+
+  private func gesture(_ times: GPIOInput.GestureTimes) -> String {
+    let double =
+      times.double > .zero
+      ? "single (published \(times.double.inWords) after its end), double (the second press within that)" : "single"
+    return "\(double), long (from \(times.long.inWords) on)"
+  }
+
+  private func encoder(_ input: InputConfiguration) -> String {
+    let total =
+      "steps of two lines, \(input.stepsPerPeriod) a period, every \(input.interval.inWords) in which they moved"
+    guard let checkpoint = configuration.countCheckpoint else { return total + ", from zero after each start" }
+    return total + ", stored every \(checkpoint.inWords)"
   }
 
   private func counter(_ input: InputConfiguration) -> String {
@@ -181,7 +270,9 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private static func place(of input: InputConfiguration, in inventory: GPIOInventory) -> String {
     do throws(GPIOError) {
       let place = try input.gpio.place(in: inventory)
-      return "\(place)" + (place.isBehindBus || input.gpio.poll != nil ? polling(input) : "")
+      let second = try input.gpio.second?.place(in: inventory)
+      return "\(place)" + (second.map { " and \($0)" } ?? "")
+        + (place.isBehindBus || input.gpio.poll != nil ? polling(input) : "")
     } catch {
       return "not to be read now: \(error)"
     }
@@ -193,6 +284,9 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let missed =
       switch input.gpio.mode {
       case .state: ""
+      case .frequency, .duty, .pulseWidth: ", so that it is not exact, and shorter pulses are missed"
+      case .gesture: ", so that shorter presses are missed"
+      case .encoder: ", which is not enough for an encoder"
       case .event: ", so that edges nearer to each other are missed"
       case .counter: ", so that shorter pulses are not counted"
       }
@@ -216,7 +310,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   }
 
   private func trigger(_ sensor: SensorConfiguration) -> String {
-    (sensor.source.notifies ? " and when the kernel tells of a change" : "")
+    (sensor.source.notifies ? " and when the kernel announces a change" : "")
       + (sensor.retries == 0
         ? "" : ", tried \(sensor.retries) more \(sensor.retries == 1 ? "time" : "times") when that fails")
   }

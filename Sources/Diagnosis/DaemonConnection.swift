@@ -55,7 +55,7 @@ extension ControlClient {
     var request = JSONObject()
     request.add("command", "status")
     guard let status = try ask(request.finish())["status"], let connection = DaemonConnection(status: status)
-    else { throw .broken(path: path, "tells no status; it may be of another version") }
+    else { throw .broken(path: path, "answered without a status; it may be of another version") }
     return connection
   }
 }

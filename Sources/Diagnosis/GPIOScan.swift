@@ -77,7 +77,7 @@ public struct GPIOScan {
     }
     guard !lines.isEmpty else { return "# inputs: no GPIO chip with free lines was found" }
     let title = isHeader ? "what is wired to the header" : "what is wired to these lines, all that are free"
-    var names = Names()
+    var names = ScannedNames()
     return
       (["# inputs: \(title), without the comment signs"] + ["# inputs:"]
       + lines.map { line, chip in
@@ -87,7 +87,7 @@ public struct GPIOScan {
       }).joined(separator: "\n")
   }
 
-  private func entry(_ line: GPIOLine, of chip: GPIOChip, _ names: inout Names) -> String {
+  private func entry(_ line: GPIOLine, of chip: GPIOChip, _ names: inout ScannedNames) -> String {
     let isUnique = inventory.chips.flatMap(\.lines).count { $0.name == line.name } == 1
     // A name of digits alone would be an offset.
     if let name = line.name, isUnique, name.unicodeScalars.contains(where: { !("0"..."9").contains($0) }) {
@@ -105,24 +105,6 @@ public struct GPIOScan {
       return "device: \(yamlScalar(end))"
     }
     return "chip: \(yamlScalar(chip.name))"
-  }
-
-  /// Names for readings, each once.
-  private struct Names {
-    private var taken: Set<String> = []
-
-    mutating func name(of text: String, or fallback: String) -> String {
-      // BeagleBone's are `P9_15B [ehrpwm]`.
-      let word = text.prefix { !$0.isWhitespace }.unicodeScalars.map { $0.isNameCharacter ? Character($0) : "_" }
-      let base = word.isEmpty ? fallback : String(String(word).lowercased().prefix(56))
-      var name = base
-      var number = 1
-      while !taken.insert(name).inserted {
-        number += 1
-        name = "\(base)_\(number)"
-      }
-      return name
-    }
   }
 }
 

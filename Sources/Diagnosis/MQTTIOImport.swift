@@ -27,7 +27,6 @@ public struct MQTTIOImport {
     "client_module": "is mqtt-io's own", "ciphers": "has no counterpart",
     "tls_version": "is not needed: TLS 1.2 or later",
     "logging": "is not taken over: see --log-level",
-    "digital_outputs": "has no counterpart: limpet reads, and switches nothing",
     "stream_modules": "has no counterpart: limpet reads no serial lines",
   ]
 
@@ -46,12 +45,14 @@ public struct MQTTIOImport {
     let gpio = Self.modules(root.list("gpio_modules"))
     let sensing = Self.modules(root.list("sensor_modules"))
     let inputs = root.list("digital_inputs")
+    let outputs = root.list("digital_outputs")
     let sensors = root.list("sensor_inputs")
     file.comment(restOf: root, reasons: Self.reasons)
-    MQTTIOBroker(host: host, hasInputs: !inputs.isEmpty, hasSensors: !sensors.isEmpty)
+    MQTTIOBroker(host: host, hasInputs: !inputs.isEmpty, hasOutputs: !outputs.isEmpty, hasSensors: !sensors.isEmpty)
       .write(&mqtt, to: &file, reasons: Self.reasons)
     var readings = MQTTIOReadings(reasons: Self.reasons)
     readings.write(inputs: inputs, gpio, to: &file)
+    readings.write(outputs: outputs, gpio, to: &file)
     readings.write(sensors: sensors, sensing, to: &file)
     text = file.text
     remarks = file.remarks
@@ -70,6 +71,7 @@ public struct MQTTIOImport {
 private struct MQTTIOBroker {
   let host: String
   let hasInputs: Bool
+  let hasOutputs: Bool
   let hasSensors: Bool
 
   func write(_ mqtt: inout ForeignMapping, to file: inout WrittenConfiguration, reasons: [String: String]) {
@@ -123,10 +125,14 @@ private struct MQTTIOBroker {
         "\(quoted(stopped)) of a clean stop is \(quoted(dead)) too: limpet has one word for both", indentation: "  ")
     }
     file.line("  offline: \(literal(dead))")
-    if hasInputs, hasSensors {
-      file.comment("mqtt-io had inputs below input/ and sensors below sensor/; limpet has one topic for all:")
+    let places = [(hasInputs, "inputs", "input"), (hasOutputs, "outputs", "output"), (hasSensors, "sensors", "sensor")]
+      .filter(\.0)
+    if places.count > 1 {
+      let list = places.map { "\($0.1) below \($0.2)/" }
+      let text = list.dropLast().joined(separator: ", ") + " and " + (list.last ?? "")
+      file.comment("mqtt-io had \(text); limpet has one topic for all:")
     }
-    file.line("topic: \(literal(parts.readings(hasInputs, hasSensors)))")
+    file.line("topic: \(literal(parts.readings(below: places.map(\.2))))")
     file.line("format: plain")
   }
 
@@ -158,9 +164,9 @@ private struct MQTTIOBroker {
       self.status = self.prefix + status
     }
 
-    func readings(_ hasInputs: Bool, _ hasSensors: Bool) -> String {
-      if hasInputs, hasSensors { return prefix + (prefix.isEmpty ? "mqtt_io/{name}" : "{name}") }
-      return prefix + (hasSensors ? "sensor/{name}" : "input/{name}")
+    func readings(below places: [String]) -> String {
+      if places.count > 1 { return prefix + (prefix.isEmpty ? "mqtt_io/{name}" : "{name}") }
+      return prefix + (places.first ?? "input") + "/{name}"
     }
   }
 }

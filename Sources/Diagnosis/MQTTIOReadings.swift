@@ -46,7 +46,7 @@ struct MQTTIOReadings {
   }
 
   /// `chip` and `line`; nil, and a comment, where limpet has no such chip or line.
-  private mutating func place(
+  mutating func place(
     _ input: inout ForeignMapping, _ module: inout ForeignMapping, _ name: String, _ file: inout WrittenConfiguration
   ) -> [String]? {
     let kind = module.text("module") ?? "?"
@@ -62,7 +62,7 @@ struct MQTTIOReadings {
     }
     let chip = kind == "gpiod" ? module.text("chip") ?? "/dev/gpiochip0" : nil
     guard lines.insert("\(chip ?? "") \(pin)").inserted else {
-      file.comment("\(name): pin \(pin) is used above already; a line has one reader", indentation: "  ")
+      file.comment("\(name): pin \(pin) is used above already; a line is used once", indentation: "  ")
       return nil
     }
     return (chip.map { ["chip: \(literal($0))"] } ?? []) + ["line: \(pin)"]
@@ -129,7 +129,7 @@ struct MQTTIOReadings {
   }
 
   /// A name that limpet takes, and that no other reading has.
-  private mutating func name(_ mapping: inout ForeignMapping, _ file: inout WrittenConfiguration) -> String? {
+  mutating func name(_ mapping: inout ForeignMapping, _ file: inout WrittenConfiguration) -> String? {
     guard let written = mapping.text("name") else {
       file.comment("\(mapping.path) has no name", indentation: "  ")
       return nil

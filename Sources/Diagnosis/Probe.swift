@@ -11,6 +11,7 @@ import Planning
 import Platform
 import Presence
 import Records
+import Status
 import Storage
 import Text
 
@@ -37,9 +38,9 @@ public struct Probe: Sendable {
   private let clientIdentifier: String?
 
   /// An answer to SUBSCRIBE or PUBLISH.
-  private static let answerLimit = Duration.seconds(3)
+  static let answerLimit = Duration.seconds(3)
   /// What follows an answer at once: a retained message, or one's own.
-  private static let echoLimit = Duration.seconds(2)
+  static let echoLimit = Duration.seconds(2)
   private static let retainedLimit = Duration.milliseconds(300)
   private static let willLimit = Duration.seconds(10)
 
@@ -122,16 +123,19 @@ public struct Probe: Sendable {
           report(.answer("reason code: \(code.rawValue), session present: false"))
         }
         await link.abort()
-        report(.failure("\(loss)"))
+        if let server = probe.client.servers.first {
+          for finding in ProbeFinding.steps(before: loss, to: server) { find(finding) }
+        }
+        report(.failure(loss.advised(probe.client.servers.first)))
         return false
       }
       report(.answer("reason code: 0, session present: \(opened.connected.sessionPresent)"))
       await tellRoute(opened)
       find(.connected(opened.connected))
-      await checkTopics(link, opened, status: topics.status, probe: topics.probe)
+      await checkTopics(link, opened, device: device, status: topics.status, probe: topics.probe)
       if let loss = await link.loss {
         let hint = probe.clientIdentifier == nil ? "; if the daemon runs, give the probe a --client-id of its own" : ""
-        find(.failed("the connection was lost: \(loss)\(hint)"))
+        find(.failed("the connection was lost: \(loss.advised(opened.server))\(hint)"))
       }
       await link.close()
       if let failure { report(.failure(failure)) }
@@ -157,12 +161,14 @@ public struct Probe: Sendable {
     // MARK: Rights, retained messages, the will
 
     private func checkTopics(
-      _ link: ProbeLink, _ plain: ProbeLink.Opened, status: TopicName, probe topic: TopicName
+      _ link: ProbeLink, _ plain: ProbeLink.Opened, device: String, status: TopicName, probe topic: TopicName
     ) async {
       var opened = plain
       opened.connected = plain.connected.limited(by: await checkWillFlags(plain, topic))
       if probe.clientIdentifier == nil {
         await checkStatus(link, opened, status)
+        let round = ProbeRound(probe.configuration, device: device)
+        for finding in await round.run(over: link, opened.connected) { find(finding) }
       } else {
         find(.skipped("the right to publish to \(status): that is tried under the device's own client id only"))
       }
@@ -170,7 +176,7 @@ public struct Probe: Sendable {
       let observer = ProbeLink(second(opened), secondConnect(will: nil), eventLoop: eventLoop)
       guard await observer.open() != nil else {
         let loss = await observer.loss ?? .aborted
-        return find(.skipped("retained messages and the will: no second connection for it (\(loss))"))
+        return find(.skipped("retained messages and the will: no second connection for it (\(loss.advised()))"))
       }
       await checkRetained(link, observer, opened, topic)
       await observer.close()
@@ -202,7 +208,8 @@ public struct Probe: Sendable {
       _ link: ProbeLink, _ observer: ProbeLink, _ opened: ProbeLink.Opened, _ topic: TopicName
     ) async {
       guard opened.connected.limits.retainAvailable else {
-        find(.failed("retained messages: the broker says that it keeps none; who comes later does not see the status"))
+        find(
+          .failed("retained messages: the broker says that it keeps none; a later subscriber does not see the status"))
         return await checkWill(observer, opened, topic)
       }
       var generator = SystemRandomNumberGenerator()
@@ -220,14 +227,14 @@ public struct Probe: Sendable {
           switch (outcome, subscription) {
           case (.refused(let code), _): "no right to publish to \(topic): \(code)"
           case (_, .some(let code)) where code.isError: "no right to subscribe to \(topic): \(code)"
-          default: "what is published to \(topic) does not arrive"
+          default: "messages to \(topic) do not arrive"
           }
         return find(.skipped("retained messages and the will: \(reason)"))
       }
       find(
         seen.retain
           ? .ok("retained messages are kept")
-          : .failed("retained messages are not kept: who comes later does not see the status"))
+          : .failed("the broker keeps no retained messages: a later subscriber does not see the status"))
       await checkWill(observer, opened, topic)
     }
 
@@ -272,7 +279,7 @@ public struct Probe: Sendable {
       let victim = ProbeLink(second(opened), secondConnect(will: will), eventLoop: eventLoop)
       guard await victim.open() != nil else {
         let loss = await victim.loss ?? .aborted
-        return find(.skipped("the will: no connection for it (\(loss))"))
+        return find(.skipped("the will: no connection for it (\(loss.advised()))"))
       }
       let aborted = BootClock.now
       await victim.abort()

@@ -45,6 +45,35 @@ extension ProbeFinding {
     return findings
   }
 
+  /// What went well before a connection failed.
+  package static func steps(before loss: ConnectionLoss, to server: ServerAddress) -> [ProbeFinding] {
+    let failed: ConnectionStage =
+      switch loss {
+      case .unreachable: .transport
+      case .tls: .tls
+      case .upgrade: .upgrade
+      case .timeout(_, let stage, _), .closed(let stage, _, _): stage
+      case .foreign, .session, .authentication: .connect
+      default: .name
+      }
+    let order: [ConnectionStage] = [.endpoint, .name, .transport, .tls, .upgrade, .connect, .connected]
+    func isPast(_ stage: ConnectionStage) -> Bool {
+      (order.firstIndex(of: stage) ?? 0) < (order.firstIndex(of: failed) ?? 0)
+    }
+    let isName = server.transport != .unix && server.host.contains { $0.isLetter } && !server.host.contains(":")
+    var findings: [ProbeFinding] = []
+    if isPast(.name), isName { findings.append(.ok("DNS: the name \(server.host) is known")) }
+    if isPast(.transport) {
+      findings.append(
+        .ok(
+          server.transport == .unix ? "connected to \(server)" : "TCP: connected to \(server.host), port \(server.port)"
+        ))
+    }
+    if isPast(.tls), server.transport.usesTLS { findings.append(.ok("TLS: the broker's certificate is valid")) }
+    if isPast(.upgrade), server.transport.isWebSocket { findings.append(.ok("WebSocket: the broker has agreed")) }
+    return findings
+  }
+
   package static func tls(_ tls: Route.TLS, at now: Timestamp) -> ProbeFinding {
     guard let certificate = tls.certificate else { return .ok("TLS: \(tls.version), without a server certificate") }
     return certificateFinding("TLS: \(tls.version), the server's certificate", certificate, at: now)
@@ -102,7 +131,7 @@ extension ProbeFinding {
         "may \(publish), but not subscribe to it (\(reason)): a wrong status could not be corrected by the device")
     case (false, .v311):
       if let refusal {
-        return .warning("cannot tell whether it may \(publish): subscribing to it is refused (\(refusal))")
+        return .warning("cannot see whether it may \(publish): the broker refuses a subscription to it (\(refusal))")
       }
       return .failed(
         "no right to \(publish), or to subscribe to it: the broker acknowledged a message and did not pass it on")

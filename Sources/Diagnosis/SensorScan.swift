@@ -35,6 +35,15 @@ public struct SensorScan {
   /// The value of `sensors` in the JSON of `limpet scan --json`.
   package var json: [ByteBuffer] { rows.map(\.json) }
 
+  /// What can be read, as entries for a configuration that is there.
+  package var proposals: [ScanMerge.Proposal] {
+    rows.filter(\.isProposed).map { row in
+      ScanMerge.Proposal(
+        name: row.sensor.name, keys: row.sensor.keys, source: row.sensor.kind.written.map { ($0.key, $0.value) },
+        shown: row.shown)
+    }
+  }
+
   /// `sensors:` for a configuration. What cannot be read now is a comment: as an entry it would only be bad readings.
   public var yaml: String {
     guard rows.contains(where: { $0.measurement != nil }) else { return "# sensors: none that can be read was found" }
@@ -75,7 +84,7 @@ extension SensorScan.Row {
       case .good(let value): value.text(unit)
       case .doubtful(let value, let doubt): "\(value.text(unit)) (\(doubt.grade.rawValue): \(doubt.reason))"
       case .bad(let reason): reason
-      case .edge, .total, .gap: ""
+      case .edge, .total, .output, .gap: ""
       }
     return String(
       String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
@@ -86,7 +95,7 @@ extension SensorScan.Row {
     object.add("name", sensor.name)
     switch content {
     case .good(let value), .doubtful(let value, _): object.add("value", value)
-    case .bad, .edge, .total, .gap: object.addNull("value")
+    case .bad, .edge, .total, .output, .gap: object.addNull("value")
     }
     if let unit { object.add("unit", unit) }
     object.addQuality(of: content)

@@ -34,6 +34,9 @@ package struct Announcer {
   package private(set) var current: Step?
   /// This process has described the device, and the broker has acknowledged it.
   private var hasDescribed = false
+  /// What has left since this process began: Home Assistant forgets it only where it was there to see it leave.
+  private var departed: Set<Announcement.Entry> = []
+  private static let departedLimit = 256
 
   /// - Parameters:
   ///   - stored: what earlier configurations left.
@@ -122,14 +125,27 @@ package struct Announcer {
     if !removed.isEmpty {
       let entries = removed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
       steps.append(Step(topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false))
+      for entry in entries where departed.count < Self.departedLimit { departed.insert(entry) }
     }
+    departed.subtract(announcement.entries)
     if describes || !removed.isEmpty || earlier?.digest != announcement.digest { describe() }
   }
 
   /// Home Assistant has started.
   package mutating func homeAssistantStarted() {
     guard steps.isEmpty else { return }
+    removeOrphans()
     describe()
+  }
+
+  /// An entity that left while Home Assistant was down is an orphan there, which only its own device could take away: it
+  /// comes back for a moment, and leaves again.
+  private mutating func removeOrphans() {
+    guard let wanted, !departed.isEmpty else { return }
+    let entries = departed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
+    steps.append(Step(topic: wanted.topic, payload: wanted.revival(of: entries), isRetained: false))
+    steps.append(Step(topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false))
+    departed = []
   }
 
   private mutating func describe() {

@@ -5,17 +5,20 @@ import JSON
 package struct HomeAssistantComponent: Sendable {
   /// Names it within the device: a reading, `name/channel` of several.
   package let id: String
-  /// The platform: `sensor`, `binary_sensor` or `event`.
+  /// The platform, such as `sensor`, `switch` or `device_automation`.
   let platform: String
   /// Beside `p`.
   package let fields: HomeAssistantFields
 
-  /// The same with one more field.
-  package func adding(_ name: String, _ number: Int) -> HomeAssistantComponent {
+  /// The same with more fields: those that it does not have.
+  package func adding(_ more: [(name: String, value: JSONValue)]) -> HomeAssistantComponent {
     var fields = fields
-    fields.add(name, number)
+    for (name, value) in more where !fields.has(name) { fields.add(name, value) }
     return HomeAssistantComponent(id, platform, fields)
   }
+
+  /// The platform.
+  package var kind: String { platform }
 
   package var content: JSONValue { .object([(name: "p", value: .text(platform))] + fields.list) }
 
@@ -41,6 +44,37 @@ package struct HomeAssistantFields: Sendable {
   package mutating func add(_ name: String, _ number: Int?) {
     if let number { list.append((name, .integer(number))) }
   }
+
+  package mutating func add(_ name: String, _ flag: Bool) { list.append((name, .flag(flag))) }
+
+  /// In place of what is there; nil: takes that away.
+  package mutating func set(_ name: String, _ text: String?) { set(name, text.map { .text($0) }) }
+
+  package mutating func set(_ name: String, _ number: Int) { set(name, .integer(number)) }
+
+  private mutating func set(_ name: String, _ value: JSONValue?) {
+    let index = list.firstIndex { $0.name == name }
+    switch (index, value) {
+    case (let index?, let value?): list[index].value = value
+    case (let index?, nil): list.remove(at: index)
+    case (nil, let value?): list.append((name, value))
+    case (nil, nil): break
+    }
+  }
+
+  package func adding(_ texts: [(String, String)]) -> HomeAssistantFields {
+    var fields = self
+    for (name, text) in texts { fields.add(name, text) }
+    return fields
+  }
+
+  package mutating func add(_ name: String, _ value: JSONValue) { list.append((name, value)) }
+
+  package mutating func add(_ other: HomeAssistantFields) { list += other.list }
+
+  package func has(_ name: String) -> Bool { list.contains { $0.name == name } }
+
+  package mutating func remove(_ name: String) { list.removeAll { $0.name == name } }
 
   package mutating func add(_ name: String, texts: [String]) { list.append((name, .texts(texts))) }
 }

@@ -4,13 +4,15 @@ import NIOCore
 import Text
 
 /// Home Assistant's picture of this device: one retained message that describes all of its entities (home-assistant.io,
-/// "MQTT", "Device discovery payload").
-package struct HomeAssistantDevice: Sendable {
+/// "MQTT", "Device discovery payload"). It never changes, and who has none has no room for one.
+package final class HomeAssistantDevice: Sendable {
   package let topic: TopicName
   /// Where Home Assistant says that it has started.
   package let births: [TopicName]
   package let message: ByteBuffer
   package let components: [HomeAssistantComponent]
+  /// What ids of entities begin with.
+  private let device: String
   /// `dev` and `o`, which every message has.
   private let head: [(name: String, value: JSONValue)]
 
@@ -21,8 +23,9 @@ package struct HomeAssistantDevice: Sendable {
   ///   - shared: what holds for all components; those follow as `cmps`.
   package init(
     topic: TopicName, births: [TopicName], head: [(name: String, value: JSONValue)],
-    shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent]
+    shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent], device: String = ""
   ) {
+    self.device = device
     self.topic = topic
     self.births = births
     self.head = head
@@ -36,6 +39,22 @@ package struct HomeAssistantDevice: Sendable {
     let components = entries.map { (name: $0.name, value: JSONValue.object([("p", .text($0.kind))])) }
     return ByteBuffer(string: JSONValue.object(head + [("cmps", .object(components))]).compact)
   }
+
+  /// What brings entities back that Home Assistant knows by their ids: no more than it wants to see.
+  package func revival(of entries: [Announcement.Entry]) -> ByteBuffer {
+    let components = entries.map { entry in
+      var fields: [(name: String, value: JSONValue)] = [
+        ("p", .text(entry.kind)), ("uniq_id", .text("\(device)/\(entry.name)")), ("stat_t", .text("\(topic)/none")),
+      ]
+      if entry.kind == "event" { fields.append(("evt_typ", .texts(["none"]))) }
+      if Self.actingKinds.contains(entry.kind) { fields.append(("cmd_t", .text("\(topic)/none"))) }
+      return (name: entry.name, value: JSONValue.object(fields))
+    }
+    return ByteBuffer(string: JSONValue.object(head + [("cmps", .object(components))]).compact)
+  }
+
+  /// They are taken with a topic for commands only.
+  private static let actingKinds: Set = ["switch", "number", "button", "light", "fan", "valve"]
 
   package var announcement: Announcement {
     let digest = SHA256.hash(Array(message.readableBytesView)).prefix(8)

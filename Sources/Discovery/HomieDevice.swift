@@ -18,6 +18,10 @@ package struct HomieDevice: Sendable {
     package var unit: String?
     /// false: something that happens, and is told once to those who listen.
     package var isRetained = true
+    /// It takes commands on `set`.
+    package var isSettable = false
+    /// It may reach what was asked for later: `$target` says what that is.
+    package var hasTarget = false
 
     package init(
       id: String, channel: String? = nil, title: String, datatype: Datatype, format: String? = nil, unit: String? = nil,
@@ -67,6 +71,8 @@ package struct HomieDevice: Sendable {
     description = ByteBuffer(string: document(version: digest.reduce(0) { $0 << 8 | Int($1) }).compact)
   }
 
+  package var isSettable: Bool { nodes.contains { $0.properties.contains(where: \.isSettable) } }
+
   /// Where the readings of a name go.
   package var nodesByName: [String: Int] { Dictionary(nodes.enumerated().map { ($1.name, $0) }) { first, _ in first } }
 
@@ -77,6 +83,9 @@ package struct HomieDevice: Sendable {
       entries.insert(Announcement.Entry(kind: "alert", name: "$alert/\(node.id)"))
       for property in node.properties where property.isRetained {
         entries.insert(Announcement.Entry(kind: "property", name: "\(node.id)/\(property.id)"))
+        if property.hasTarget {
+          entries.insert(Announcement.Entry(kind: "property", name: "\(node.id)/\(property.id)/$target"))
+        }
       }
     }
     return Announcement(topic: base, digest: "", entries: entries)
@@ -95,6 +104,7 @@ extension HomieDevice.Property {
     if let format { fields.append(("format", .text(format))) }
     if let unit { fields.append(("unit", .text(unit))) }
     if !isRetained { fields.append(("retained", .flag(false))) }
+    if isSettable { fields.append(("settable", .flag(true))) }
     return .object(fields)
   }
 
@@ -109,6 +119,17 @@ extension HomieDevice.Property {
     case (.number(let number), .string): ByteBuffer(string: Self.text(number))
     case (.integer, .string), (.flag, .string): ByteBuffer(string: value.description)
     default: nil
+    }
+  }
+
+  /// What a payload on `set` asks for; nil: it is none of this datatype. The one word of an enumeration is on.
+  package func wanted(_ payload: ByteBuffer) -> Value? {
+    let text = String(buffer: payload)
+    switch datatype {
+    case .boolean: return text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
+    case .float: return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
+    case .enum: return isChoice(text) ? .flag(true) : nil
+    case .string: return nil
     }
   }
 

@@ -47,6 +47,10 @@ package struct HomieLifecycle {
   /// By node and property: the place of its value; by node: that of its alert.
   private let valuePlaces: [[Int?]]
   private let alertPlaces: [Int]
+  /// By node: that of its `$target`.
+  private let targetPlaces: [Int: Int]
+  /// By node: what was asked for last, byte for byte, and as this device writes it.
+  private var asked: [Int: (bytes: ByteBuffer, payload: ByteBuffer)] = [:]
   private let obsolete: Range<Int>
   private var awaited: Set<Int>
   private var isDescribed = false
@@ -69,7 +73,13 @@ package struct HomieLifecycle {
     var places = [try place("$state"), try place("$description", device.description)]
     var valuePlaces: [[Int?]] = []
     var alertPlaces: [Int] = []
-    for node in device.nodes {
+    var targetPlaces: [Int: Int] = [:]
+    for (index, node) in device.nodes.enumerated() {
+      // Before the value: it says where that goes.
+      if let property = node.properties.first(where: \.hasTarget) {
+        targetPlaces[index] = places.count
+        places.append(try place("\(node.id)/\(property.id)/$target"))
+      }
       var own: [Int?] = []
       for property in node.properties {
         own.append(property.isRetained ? places.count : nil)
@@ -86,6 +96,7 @@ package struct HomieLifecycle {
     self.places = places
     self.valuePlaces = valuePlaces
     self.alertPlaces = alertPlaces
+    self.targetPlaces = targetPlaces
   }
 
   /// The first token that it has no use for.
@@ -117,16 +128,54 @@ package struct HomieLifecycle {
   /// A reading of a node was taken.
   package mutating func take(_ content: Reading.Content, of node: Int) {
     switch content {
+    // What is not kept is an event.
+    case .good(.text(let word)) where device.nodes[node].properties.first?.isRetained == false: tell(word, of: node)
     case .good(let value), .doubtful(let value, _): set(value, of: node)
     case .total(let total):
       setValue(0, of: node, .number(total.value))
       setValue(1, of: node, .number(total.rate))
-    case .edge(let edge): tell(edge, of: node)
+    case .output(let output): take(output, of: node)
+    case .edge(let edge): tell(edge.isRising ? "rising" : "falling", of: node)
     case .gap: return
     case .bad: break
     }
     setAlert(of: node, content.complaint)
     awaited.remove(node)
+  }
+
+  /// What is pressed is an event; all else is a value.
+  private mutating func take(_ output: Reading.Output, of node: Int) {
+    guard let property = device.nodes[node].properties.first, !property.isRetained else {
+      return set(output.value, of: node)
+    }
+    if output.value == .flag(true) || output.value.isAboveZero { tell(property.format ?? "", of: node) }
+  }
+
+  // MARK: Commands
+
+  /// Something is asked of a node that takes commands.
+  package mutating func ask(_ bytes: ByteBuffer, _ value: Value, of node: Int) {
+    guard let payload = device.nodes[node].properties.first?.payload(value) else { return }
+    asked[node] = (bytes, payload)
+  }
+
+  /// It is not done: whoever asked sees the value that there is.
+  package mutating func refuse(_ node: Int) {
+    asked[node] = nil
+    guard phase == .introducing || phase == .ready, let place = valuePlaces[node].first ?? nil,
+      places[place].payload != nil
+    else { return }
+    enqueue(place)
+  }
+
+  /// Names of nodes with a `$target`.
+  package var targeted: [(node: Int, name: String)] { targetPlaces.keys.sorted().map { ($0, device.nodes[$0].name) } }
+
+  /// What a node is to be.
+  package mutating func target(_ value: Value, of node: Int) {
+    guard let place = targetPlaces[node], let own = device.nodes[node].properties.first?.payload(value) else { return }
+    let payload = asked[node].flatMap { $0.payload == own ? $0.bytes : nil } ?? own
+    if places[place].payload != payload { set(place, payload) }
   }
 
   /// `patience` is over.
@@ -172,13 +221,12 @@ package struct HomieLifecycle {
     set(place, payload)
   }
 
-  private mutating func tell(_ edge: Reading.Edge, of node: Int) {
+  private mutating func tell(_ word: String, of node: Int) {
     guard phase == .ready, let property = device.nodes[node].properties.first,
       let topic = try? TopicName("\(device.base)/\(device.nodes[node].id)/\(property.id)")
     else { return }
     if events.count == Self.eventLimit { events.removeFirst() }
-    events.append(
-      Message(topic: topic, payload: ByteBuffer(string: edge.isRising ? "rising" : "falling"), qos: .atMostOnce))
+    events.append(Message(topic: topic, payload: ByteBuffer(string: word), qos: .atMostOnce))
   }
 
   /// An alert of an earlier process may still be there: the first good reading takes it away.
@@ -240,12 +288,17 @@ package struct HomieLifecycle {
   }
 }
 
+extension Value {
+  fileprivate var isAboveZero: Bool { if case .number(let number) = self { number > 0 } else { false } }
+}
+
 extension Reading.Content {
   /// What a person should know of it.
   fileprivate var complaint: String? {
     switch self {
     case .good, .edge, .total, .gap: nil
     case .doubtful(_, let doubt): doubt.reason
+    case .output(let output): output.doubt?.reason
     case .bad(let reason): reason
     }
   }

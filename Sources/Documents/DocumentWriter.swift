@@ -10,29 +10,32 @@ struct DocumentWriter: ParsableCommand {
     version: limpetVersion)
 
   enum Document: String, CaseIterable, ExpressibleByArgument {
-    /// limpet(1).
-    case manual
-    /// limpet.yaml(5).
-    case configurationManual = "configuration-manual"
+    /// A page of packaging/manuals as mdoc(7).
+    case page
+    /// What the commands' declarations write into limpet(1).
+    case commands
+    /// What the keys' declarations write into limpet.yaml(5).
+    case keys
     /// etc/limpet.yaml.
     case reference
   }
 
   @Argument(
     help: """
-      manual, configuration-manual or reference. For manual, what limpet --experimental-dump-help prints is read from \
-      standard input.
+      page, commands, keys or reference. For page, the page is read from standard input; for commands, what \
+      limpet --experimental-dump-help prints.
       """)
   var document: Document
 
-  @Option(help: "The date of manuals, as mdoc(7) has it.")
+  @Option(help: "The date of a page, as mdoc(7) has it.")
   var date = "November 21, 2026"
 
   func run() throws {
     let text =
       switch document {
-      case .manual: try ProgramManual(help: Self.standardInput, date: date).text
-      case .configurationManual: ConfigurationManual(date: date).text
+      case .page: try Page(Self.standardInput, date: date).manual.text
+      case .commands: try CommandList(help: Self.standardInput).text
+      case .keys: KeyList().text
       case .reference: ReferenceFile().text
       }
     print(text, terminator: "")

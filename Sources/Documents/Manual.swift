@@ -10,42 +10,37 @@ struct Manual {
   init(name: String, section: Int, summary: String, date: String, version: String) {
     lines = [
       ".Dd \(date)", ".Dt \(name.uppercased()) \(section)", ".Os \"limpet \(version)\"", ".Sh NAME", ".Nm \(name)",
-      ".Nd \(Self.escaped(summary))",
+      ".Nd \(Inline(summary).roff)",
     ]
   }
 
   var text: String { lines.joined(separator: "\n") + "\n" }
 
-  mutating func section(_ title: String) { lines.append(".Sh \(title)") }
-  mutating func subsection(_ title: String) { lines.append(".Ss \(Self.escaped(title))") }
+  mutating func section(_ title: String) { lines.append(".Sh \(Inline(title).plain.uppercased())") }
+  mutating func subsection(_ title: String) { lines.append(".Ss \(Inline(title).plain)") }
 
-  /// A request whose arguments are words of ours.
-  mutating func macro(_ line: String) { lines.append(line) }
-
-  /// Text of one or more paragraphs; empty lines part them. Each sentence gets a line of its own, as mdoc wants it.
-  mutating func paragraphs(_ text: String) {
-    for (index, paragraph) in text.split(separator: "\n\n").enumerated() {
-      if index > 0 { lines.append(".Pp") }
-      lines += paragraph.split(separator: "\n").flatMap(Self.sentences).map(Self.escaped)
-    }
+  /// A paragraph of Markdown. Each sentence gets a line of its own, as mdoc wants it.
+  mutating func paragraph(_ text: String) {
+    if let last = lines.last, !last.hasPrefix(".Sh"), !last.hasPrefix(".Ss") { lines.append(".Pp") }
+    sentences(text)
   }
 
-  private static func sentences(_ line: Substring) -> [String] {
+  private mutating func sentences(_ text: String) {
     var sentences: [String] = []
-    for word in line.split(separator: " ") {
+    for word in Inline(text).roff.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
       if let last = sentences.last, !last.hasSuffix(".") {
         sentences[sentences.count - 1] = "\(last) \(word)"
       } else {
         sentences.append(String(word))
       }
     }
-    return sentences
+    lines += sentences.map(Self.guarded)
   }
 
   /// Lines as they are.
   mutating func literal(_ text: [String]) {
     lines.append(".Bd -literal -offset indent")
-    lines += text.map(Self.escaped)
+    lines += text.map { Self.guarded(Inline.code($0)) }
     lines.append(".Ed")
   }
 
@@ -55,15 +50,24 @@ struct Manual {
     lines.append(".Bl -tag -width Ds")
     for item in items {
       // Quoted, since a word of two letters may be the name of a macro.
-      lines.append(".It Sy \"\(Self.escaped(item.term).split(separator: "\"").joined(separator: "\\(dq"))\"")
-      paragraphs(item.body)
+      let term = Inline.code(item.term).map { $0 == "\"" ? "\\(dq" : String($0) }.joined()
+      lines.append(".It Sy \"\(term)\"")
+      sentences(item.body)
     }
     lines.append(".El")
   }
 
-  /// roff takes a backslash for an escape and a dot or an apostrophe at the beginning of a line for a request.
-  static func escaped(_ text: String) -> String {
-    let escaped = text.map { $0 == "\\" ? "\\e" : String($0) }.joined()
-    return escaped.hasPrefix(".") || escaped.hasPrefix("'") ? "\\&" + escaped : escaped
+  mutating func bullets(_ items: [String]) {
+    lines.append(".Bl -bullet")
+    for item in items {
+      lines.append(".It")
+      sentences(item)
+    }
+    lines.append(".El")
+  }
+
+  /// roff takes a dot or an apostrophe at the beginning of a line for a request.
+  private static func guarded(_ line: String) -> String {
+    line.hasPrefix(".") || line.hasPrefix("'") ? "\\&" + line : line
   }
 }

@@ -58,6 +58,12 @@ struct ReferenceFile {
   private mutating func table(_ declarations: [Declaration], _ indentation: String) {
     for declaration in declarations {
       var shown = Self.shown(declaration)
+      // What is too long for one line has a line for each key.
+      if case .section(let keys) = declaration.content, keys.count > 3 {
+        lines.append(Self.line("\(indentation)\(declaration.name):", Self.described(declaration)))
+        table(keys, indentation + "  ")
+        continue
+      }
       if case .section(let keys) = declaration.content {
         shown = "{" + keys.map { "\($0.name): \(Self.shown($0))" }.joined(separator: ", ") + "}"
       }

@@ -25,20 +25,57 @@ struct FleetTable {
 
   /// A line more or less for each of `rows`, none wider than `columns`; devices that need a look come first.
   ///
-  /// - Parameter connection: where this is connected to, or what is wrong.
-  func lines(of view: FleetView, connection: String, at now: FleetView.Moment) -> [String] {
-    let devices = view.sorted
+  /// - Parameters:
+  ///   - controls: told how many rows there are to go through.
+  ///   - connection: where this is connected to, or what is wrong.
+  func lines(
+    of view: FleetView, _ controls: inout WatchControls, connection: String, at now: FleetView.Moment
+  ) -> [String] {
+    let devices = controls.shown(of: view)
     // Two lines above, one below.
-    let room = max(rows - 3, 1)
-    let shown = devices.prefix(devices.count > room ? room - 1 : room)
+    let details = controls.isDetailed ? 5 : 0
+    let room = max(rows - 3 - details, 1)
+    (controls.page, controls.count) = (max(room - 1, 1), devices.count)
+    let fits = devices.count <= room
+    let space = fits ? room : max(room - 1, 1)
+    // The selected one stays in the middle where there is more than a screen.
+    let start = fits ? 0 : max(0, min(controls.selected - space / 2, devices.count - space))
+    let shown = devices[start..<min(start + space, devices.count)]
     let table = TextTable([Column.allCases.map(\.title)] + shown.map { cells(of: $0, at: now) })
     let drawn = table.lines(zip(table.widths, Column.allCases).map { min($0, $1.widest) }).map(cut)
-    var lines = [cut("limpet watch: \(connection)  \(summary(devices, ignored: view.ignored))")]
+    var lines = [cut("limpet watch: \(connection)  \(summary(view.sorted, ignored: view.ignored))")]
     lines.append(drawn[0])
-    for (device, row) in zip(shown, drawn.dropFirst()) { lines.append(coloured(row, device.state)) }
-    if shown.count < devices.count { lines.append(cut("... and \(devices.count - shown.count) more")) }
-    if devices.isEmpty { lines.append(cut("no device has been heard of")) }
-    return Array(lines.prefix(max(rows - 1, 1))) + (rows > 1 ? [cut("q quits")] : [])
+    for (index, (device, row)) in zip(shown, drawn.dropFirst()).enumerated() {
+      let isSelected = start + index == controls.selected && (!fits || controls.isDetailed || controls.selected > 0)
+      lines.append(coloured(row, device, isSelected: isSelected))
+    }
+    if !fits { lines.append(cut("... \(start + 1) to \(start + shown.count) of \(devices.count)")) }
+    if devices.isEmpty {
+      lines.append(cut(view.devices.isEmpty ? "no device has been heard of" : "no device matches \(controls.filter)"))
+    }
+    if controls.isDetailed, devices.indices.contains(controls.selected) {
+      lines += self.details(of: devices[controls.selected], at: now).map(cut)
+    }
+    return Array(lines.prefix(max(rows - 1, 1))) + (rows > 1 ? [cut(help(controls))] : [])
+  }
+
+  private func help(_ controls: WatchControls) -> String {
+    if controls.isTyping { return "/\(controls.filter)_  Enter: done, Esc: all" }
+    let filter = controls.filter.isEmpty ? "" : "filter \(controls.filter) (Esc: all)  "
+    let order = controls.order == .needs ? "s newest first" : "s what needs a look first"
+    return "\(filter)q quits  / filter  \(order)  arrows, PgUp, PgDn move  Enter details"
+  }
+
+  /// All that is known of one.
+  private func details(of device: WatchedDevice, at now: FleetView.Moment) -> [String] {
+    func text(_ value: String?) -> String { value.map { printable($0, limit: 60) } ?? "-" }
+    return [
+      "",
+      "\(printable(device.name, limit: 60))  \(text(device.title))",
+      "state \(device.state.text)  ended \(text(device.ending?.rawValue))  reason \(text(device.reason))",
+      "since \(text(device.since?.description))  epoch \(device.epoch.map { "\($0)" } ?? "-")",
+      "instance \(text(device.instance))  conflict \(text(device.conflict))",
+    ]
   }
 
   private func summary(_ devices: [WatchedDevice], ignored: Int) -> String {
@@ -58,7 +95,9 @@ struct FleetTable {
     if device.isFlapping(at: now.instant) { notes.append("flapping") }
     if let conflict = device.conflict { notes.append("conflict: \(conflict)") }
     return [
-      printable(device.name, limit: 40), device.state.text, age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
+      // Names that a board makes of its serial number say nothing to anybody.
+      printable(device.title.map { "\($0) (\(device.name))" } ?? device.name, limit: 40), device.state.text,
+      age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
       device.reason ?? "", notes.joined(separator: ", "),
     ]
   }
@@ -66,9 +105,11 @@ struct FleetTable {
   private func cut(_ line: String) -> String { line.count > columns ? String(line.prefix(columns)) : line }
 
   /// SGR codes of ECMA-48.
-  private func coloured(_ line: String, _ state: WatchedDevice.State) -> String {
+  private func coloured(_ line: String, _ device: WatchedDevice, isSelected: Bool) -> String {
+    if isSelected { return "\u{1B}[7m\(line)\u{1B}[m" }
     guard hasColours else { return line }
-    switch state {
+    switch device.state {
+    case .offline where device.ending == .clean: return "\u{1B}[33m\(line)\u{1B}[m"
     case .offline, .expired: return "\u{1B}[31m\(line)\u{1B}[m"
     case .other, .unknown: return "\u{1B}[33m\(line)\u{1B}[m"
     case .online: return line

@@ -13,6 +13,11 @@ extension FleetChange {
   /// One JSON object, without the end of its line.
   var json: ByteBuffer {
     var object = JSONObject(capacity: 256)
+    add(to: &object)
+    return object.finish()
+  }
+
+  func add(to object: inout JSONObject) {
     object.add("time", time.description)
     object.add("device", device.name)
     object.add("state", device.state.word)
@@ -25,14 +30,14 @@ extension FleetChange {
     object.add("conflict", device.conflict)
     if let epoch = device.epoch { object.add("epoch", epoch) } else { object.addNull("epoch") }
     object.add("instance", device.instance)
+    object.add("name", device.title)
     object.add("retained", isRetained)
-    return object.finish()
   }
 
   /// For the environment of a command; a text from the network has its control characters escaped.
   var variables: [(name: String, value: String)] {
     var payload = ""
-    if case .other(let text) = device.state { payload = text }
+    if case .other(let text) = device.state { payload = printable(text, limit: FleetView.payloadLimit) }
     return [
       ("LIMPET_DEVICE", printable(device.name, limit: FleetView.nameLimit)), ("LIMPET_STATE", device.state.word),
       ("LIMPET_PAYLOAD", payload), ("LIMPET_PREVIOUS", previous?.word ?? ""),
@@ -69,16 +74,18 @@ extension WatchedDevice.State {
   }
 
   /// For people: another payload as it is.
-  var text: String { if case .other(let payload) = self { "\"\(payload)\"" } else { word } }
+  var text: String { if case .other(let payload) = self { "\"\(printable(payload))\"" } else { word } }
+}
 
-  /// What needs a look comes first.
+extension WatchedDevice {
+  /// What needs a look comes first: who is lost before who said good-bye.
   var rank: Int {
-    switch self {
-    case .offline: 0
+    switch state {
+    case .offline: ending == .clean ? 2 : 0
     case .expired: 1
-    case .other: 2
-    case .unknown: 3
-    case .online: 4
+    case .other: 3
+    case .unknown: 4
+    case .online: 5
     }
   }
 }

@@ -71,7 +71,7 @@ struct FleetView {
   /// Those that need a look come first.
   var sorted: [WatchedDevice] {
     devices.values.sorted {
-      $0.state.rank == $1.state.rank ? $0.name < $1.name : $0.state.rank < $1.state.rank
+      $0.rank == $1.rank ? $0.name < $1.name : $0.rank < $1.rank
     }
   }
 

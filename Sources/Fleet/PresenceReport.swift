@@ -10,6 +10,8 @@ struct PresenceReport: Sendable, Equatable {
   var reason: String?
   var epoch: UInt64?
   var instance: String?
+  /// What the device is called for people.
+  var name: String?
   var since: Timestamp?
   /// There where another agent uses the same name; what is known of it.
   var conflict: String?
@@ -21,6 +23,7 @@ struct PresenceReport: Sendable, Equatable {
     self.event = event
     reason = fields["reason"]?.text.map { printable($0) }
     instance = fields["instance"]?.text.map { printable($0) }
+    name = fields["name"]?.text.map { printable($0) }
     epoch = fields["epoch"]?.integer.flatMap { UInt64(exactly: $0) }
     since = fields["since"]?.text.flatMap { Timestamp($0) }
     switch fields["conflict"] {

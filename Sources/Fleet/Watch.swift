@@ -3,7 +3,10 @@ import Configuration
 internal import Glibc
 import Instants
 import MQTT
+import MQTTCore
+import NIOCore
 import Platform
+import Status
 import Text
 
 /// Follows the presence of a fleet until a signal or `q`, or looks at it once.
@@ -27,8 +30,15 @@ public struct Watch: ~Copyable {
     public var isOnce = false
     /// With `isOnce`: so many devices have to be online at least.
     public var expected: Int?
+    /// With `isOnce`: these have to be online.
+    public var expectedNames: [String] = []
+    /// Nothing is printed.
+    public var isQuiet = false
+    public var hasColours = true
     /// For `/bin/sh`, on each change.
     public var command: String?
+    /// A page for browsers; nothing else is printed then.
+    public var page: PageSettings?
 
     public init(topics: WatchedTopics, online: String, offline: String) {
       self.topics = topics
@@ -42,6 +52,8 @@ public struct Watch: ~Copyable {
     case done
     /// Fewer devices are online than were expected.
     case tooFew(online: Int)
+    /// These are not online, in the order of the list.
+    case missing([String])
     case failed(String)
   }
 
@@ -53,8 +65,10 @@ public struct Watch: ~Copyable {
   private let feed: WatchFeed
   private let log: LogWriter
   private let runner: CommandRunner?
+  private let page: FleetPage?
   private let signals: Int32
   private var view: FleetView
+  private var controls = WatchControls()
   private var screen: WatchScreen?
   private var output: WatchOutput
   private var isLogShown = true
@@ -75,7 +89,7 @@ public struct Watch: ~Copyable {
     signals = Self.takeSignals()
     self.settings = settings
     view = FleetView(settings.topics, FleetView.Payloads(online: settings.online, offline: settings.offline))
-    if settings.format == .text, !settings.isOnce {
+    if settings.format == .text, !settings.isOnce, settings.page == nil {
       screen = WatchScreen(output: STDOUT_FILENO, input: STDIN_FILENO, term: term)
     }
     output = WatchOutput(descriptor: STDOUT_FILENO)
@@ -87,12 +101,31 @@ public struct Watch: ~Copyable {
     runner = settings.command.map { command in
       CommandRunner(command, isQuiet: !isShown) { if isShown { log.write("limpet watch: \($0)\n") } }
     }
+    do throws(StorageError) {
+      page = try Self.page(settings, log)
+    } catch {
+      page = nil
+      ending = .failed("--history: \(error)")
+    }
     let payloadLimit = max(FleetView.payloadLimit, settings.online.utf8.count, settings.offline.utf8.count) + 1
     feed = WatchFeed(
       configuration, filters: settings.topics.filters, payloadLimit: payloadLimit, reconnects: !settings.isOnce)
   }
 
   deinit { close(signals) }
+
+  private static func page(_ settings: Settings, _ log: LogWriter) throws(StorageError) -> FleetPage? {
+    guard let page = settings.page else { return nil }
+    let say: @Sendable (String) -> Void = { log.write("limpet watch: \($0)\n") }
+    var history: FleetHistory?
+    if let path = page.history {
+      let clock = WallClock.now()
+      let now = clock.time(of: clock.instant)
+      let since = Timestamp(microseconds: now.microseconds - FleetLog.history.age.wholeNanoseconds / 1000)
+      history = try FleetHistory(path: path, since: since, now: now, say: say)
+    }
+    return FleetPage(page, expected: settings.expectedNames, history: history, say: say)
+  }
 
   private static func takeSignals() -> Int32 {
     // A reader that is gone is an error of the call, not a signal.
@@ -106,11 +139,14 @@ public struct Watch: ~Copyable {
 
   /// Blocks its thread until the end.
   public mutating func run() -> Ending {
+    if let ending { return ending }
+    if let reason = page?.start() { return .failed("--http: \(reason)") }
     feed.start()
     if let text = screen?.enter() { show(text) }
     while ending == nil { step() }
     if let text = screen?.leave() { show(text) }
     feed.stop()
+    page?.stop()
     output.drain(within: .seconds(screen == nil && settings.isOnce ? 60 : 1))
     log.flush()
     return ending ?? .done
@@ -127,7 +163,7 @@ public struct Watch: ~Copyable {
     output.drain()
     if output.isClosed { ending = .done }
     let lost = output.takeLost()
-    if lost > 0 { say("\(lost) changes were not written, since nobody reads them") }
+    if lost > 0 { say("\(lost) changes dropped, since nothing reads this output") }
 
     var waiting = [
       pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: feed.bell, events: Int16(POLLIN), revents: 0),
@@ -164,7 +200,7 @@ public struct Watch: ~Copyable {
       switch Int32(information.ssi_signo) {
       case SIGWINCH: nextFrame = .now
       case SIGTSTP: suspend()
-      default: ending = ending ?? (settings.isOnce ? .failed("ended before the broker had told all") : .done)
+      default: ending = ending ?? (settings.isOnce ? .failed("stopped before the broker had sent all") : .done)
       }
     }
   }
@@ -183,9 +219,9 @@ public struct Watch: ~Copyable {
     let count = read(input, &bytes, bytes.count)
     // The terminal is gone where nothing can be read.
     if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { ending = .done }
-    if bytes.prefix(max(count, 0)).contains(where: { $0 == UInt8(ascii: "q") || $0 == UInt8(ascii: "Q") }) {
-      ending = .done
-    }
+    if controls.take(bytes.prefix(max(count, 0))) { ending = .done }
+    // Keys are answered at once.
+    nextFrame = .now
   }
 
   private mutating func takeEvents() {
@@ -198,6 +234,7 @@ public struct Watch: ~Copyable {
         connection = "\(server)"
         isConnected = true
         view.connected()
+        page?.connected("\(server)")
       case .subscribed(let refusals): subscribed(refusals)
       case .message(let report):
         if report.isRetained, lastRetained != nil { lastRetained = .now }
@@ -225,7 +262,7 @@ public struct Watch: ~Copyable {
   }
 
   private mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?) {
-    let text = printable("\(loss)", limit: 300)
+    let text = printable(loss.advised(), limit: 300)
     guard let delay else {
       ending = .failed(text)
       return
@@ -236,6 +273,7 @@ public struct Watch: ~Copyable {
     isConnected = false
     lastRetained = nil
     connection = "\(what): \(text); next try in \(delay.inWords)"
+    page?.lost(connection)
     say(connection)
   }
 
@@ -245,6 +283,8 @@ public struct Watch: ~Copyable {
     guard !settings.isOnce else {
       let online = view.onlineCount
       ending = settings.expected.map { online >= $0 ? .done : .tooFew(online: online) } ?? .done
+      let missing = settings.expectedNames.filter { view.devices[$0]?.state != .online }
+      if !missing.isEmpty { ending = .missing(missing) }
       if view.devices.isEmpty {
         say("the broker keeps nothing here; to wildcards RabbitMQ sends nothing it keeps: name the devices (--devices)")
       }
@@ -257,14 +297,16 @@ public struct Watch: ~Copyable {
 
   private mutating func tell(_ changes: [FleetChange]) {
     guard !settings.isOnce else { return }
+    page?.tell(changes)
     for change in changes {
-      if screen == nil { show(change) }
+      if screen == nil, page == nil || settings.format == .json { show(change) }
       guard let runner, !change.isInitial else { continue }
       runner.run(CommandRunner.Job(device: change.device.name, variables: change.variables))
     }
   }
 
   private mutating func printOnce() {
+    guard !settings.isQuiet else { return }
     for change in view.all(at: now) {
       if settings.format == .json {
         show(change)
@@ -278,9 +320,8 @@ public struct Watch: ~Copyable {
     switch settings.format {
     case .text: show(change.line + "\n")
     case .json:
-      var line = change.json
-      line.writeInteger(UInt8(ascii: "\n"))
-      output.add(line.readableBytesView)
+      // What a terminal would obey is escaped as JSON has it, so nothing is lost.
+      output.add((TerminalText.escapedJSON(String(buffer: change.json)) + "\n").utf8)
     }
   }
 
@@ -294,8 +335,8 @@ public struct Watch: ~Copyable {
     let started = BootClock.now
     defer { frameInterval = max(.milliseconds(100), started.duration(to: .now) * 5) }
     let (columns, rows) = screen.size
-    let table = FleetTable(columns: columns, rows: rows)
-    show(WatchScreen.frame(table.lines(of: view, connection: connection, at: now)))
+    let table = FleetTable(columns: columns, rows: rows, hasColours: settings.hasColours)
+    show(WatchScreen.frame(table.lines(of: view, &controls, connection: connection, at: now)))
     // Ages go on by themselves.
     nextFrame = .now + .seconds(1)
   }

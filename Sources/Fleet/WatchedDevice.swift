@@ -11,7 +11,7 @@ struct WatchedDevice: Sendable {
     case online, offline
     /// It was online, and that has expired: it is lost, and so is whoever should have said so.
     case expired
-    /// The payload is neither of the two; it is shown, control characters escaped.
+    /// The payload is neither of the two: as it came, so whoever shows it escapes it.
     case other(String)
   }
 
@@ -33,6 +33,8 @@ struct WatchedDevice: Sendable {
   private(set) var conflict: String?
   private(set) var epoch: UInt64?
   private(set) var instance: String?
+  /// What it is called for people.
+  var title: String? { presence?.name }
   /// When `online` stops being true by itself.
   private(set) var expiresAt: Instant?
 
@@ -100,7 +102,7 @@ struct WatchedDevice: Sendable {
   private static func state(of payload: [UInt8], _ payloads: FleetView.Payloads) -> State {
     if payload.elementsEqual(payloads.online.utf8) { return .online }
     if payload.elementsEqual(payloads.offline.utf8) { return .offline }
-    return payload.isEmpty ? .unknown : .other(printable(String(decoding: payload.prefix(256), as: UTF8.self)))
+    return payload.isEmpty ? .unknown : .other(String(decoding: payload.prefix(1024), as: UTF8.self))
   }
 
   /// Puts together what both topics say. The presence message counts where it is of the same connection: the will

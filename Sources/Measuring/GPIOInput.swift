@@ -19,6 +19,48 @@ public struct GPIOInput: Sendable, Hashable {
     case event
     /// Rising edges are counted.
     case counter
+    /// How often a second the line rises.
+    case frequency
+    /// For which part of its cycles the line is high.
+    case duty
+    /// How long the line is high.
+    case pulseWidth = "pulse_width"
+    /// What is done with a button.
+    case gesture
+    /// Two lines of a knob or a shaft: steps forwards and backwards.
+    case encoder
+
+    /// Its edges are added up on the thread of lines, and what they come to is asked for.
+    public var isSummed: Bool {
+      switch self {
+      case .counter, .frequency, .duty, .pulseWidth, .encoder: true
+      case .state, .event, .gesture: false
+      }
+    }
+
+    /// Both edges of a pulse are looked at, and not its beginning alone.
+    package var needsBothEdges: Bool { self != .counter && self != .frequency }
+  }
+
+  /// This, as one of its second line alone; nil: it has none.
+  package var second: GPIOInput? {
+    guard let secondLine else { return nil }
+    var input = self
+    (input.line, input.secondLine) = (secondLine, nil)
+    return input
+  }
+
+  /// How long the presses of a button are, and the pauses between them.
+  public struct GestureTimes: Sendable, Hashable {
+    /// A second press that begins within this after the first has ended makes a double one; zero: there are none.
+    public var double: Duration
+    /// A press that lasts this long is a long one.
+    public var long: Duration
+
+    public init(double: Duration = .milliseconds(400), long: Duration = .milliseconds(800)) {
+      self.double = double
+      self.long = long
+    }
   }
 
   /// A chip's label, name or path; nil: every chip is searched for the line's name, and an offset is of the board's
@@ -27,19 +69,23 @@ public struct GPIOInput: Sendable, Hashable {
   /// Of chips that have one label, such as two equal expanders: the path of the chip's device, or the end of it, `1-0020`.
   public var device: String?
   public var line: Line
+  /// In mode `encoder`, of the same chip.
+  public var secondLine: Line?
   public var bias: Bias
   /// A low level is true.
   public var isActiveLow: Bool
   /// How long a level must hold; zero: not debounced.
   public var debounce: Duration
   public var mode: Mode
-  /// A line that is an output, and held by nobody, is made an input.
+  /// An output line that nobody holds becomes an input.
   public var isForced: Bool
-  /// Readings a second, on average; half of them at once, after a quiet time. Counters have no such limit.
+  /// Edges a second, on average; half of them at once, after a quiet time. Where they are added up there is no such limit.
   public var maxRate: Int
 
   /// How often the level is looked at where the line has no interrupt; nil: ``defaultPoll``.
   public var poll: Duration?
+  /// In mode `gesture`.
+  public var gesture: GestureTimes
 
   /// It says of which chip its line is.
   package var isOfOneChip: Bool { chip != nil || device != nil }
@@ -48,11 +94,14 @@ public struct GPIOInput: Sendable, Hashable {
 
   public init(
     chip: String?, device: String? = nil, line: Line, bias: Bias, isActiveLow: Bool, debounce: Duration, mode: Mode,
-    isForced: Bool, maxRate: Int, poll: Duration? = nil
+    isForced: Bool, maxRate: Int, poll: Duration? = nil, gesture: GestureTimes = GestureTimes(),
+    secondLine: Line? = nil
   ) {
     self.chip = chip
     self.device = device
     self.poll = poll
+    self.gesture = gesture
+    self.secondLine = secondLine
     self.line = line
     self.bias = bias
     self.isActiveLow = isActiveLow

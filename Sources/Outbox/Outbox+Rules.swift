@@ -40,10 +40,19 @@ extension Outbox {
   package struct Row {
     package let stream: Int
     package let bytes: Int
+    /// A section of the index has it; false: that section was given up meanwhile.
+    var isIndexed = true
 
     package init(stream: Int, bytes: Int) {
       self.stream = stream
       self.bytes = bytes
     }
+  }
+}
+
+extension Outbox {
+  /// What waits or is under way, as far as it is in memory, and since when it is here.
+  package var unsettled: [(token: Token, arrived: Instant)] {
+    (taken.values + queues.flatMap(\.entries)).map { ($0.token, $0.arrived) }
   }
 }

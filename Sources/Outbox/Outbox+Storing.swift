@@ -46,6 +46,7 @@ extension Outbox {
       wantRead(stream)
       list(stream)
     }
+    boundAll(at: now)
     if outageSince == nil { reconnect(at: now) }
   }
 
@@ -78,9 +79,11 @@ extension Outbox {
     if disk.unwritten > 0, let since = disk.unwrittenSince, let delay = delay(at: now) {
       deadline = min(deadline ?? since + delay, since + delay)
     }
-    if !disk.restored.isEmpty { deadline = now }
+    if hasRestored || !disk.unstoredNumbers.isEmpty { deadline = now }
     return deadline.map { max($0, disk.retryAt ?? $0) }
   }
+
+  private var hasRestored: Bool { disk.restored.keys.contains { underWay[$0] == nil } }
 
   /// How long a reading may be in memory only; nil: for ever.
   private func delay(at now: Instant) -> Duration? {
@@ -107,9 +110,13 @@ extension Outbox {
     else { return nil }
     var batch = OutboxBatch()
     var streams: Set<Int> = []
-    let restored = disk.restored
+    // Those that the session has again are its own to store.
+    let restored = disk.restored.filter { underWay[$0.key] == nil }
     batch.readings = restored.values.sorted { $0.token < $1.token }
-    disk.restored = [:]
+    disk.restored = disk.restored.filter { underWay[$0.key] != nil }
+    let numbers = disk.unstoredNumbers
+    for (stream, number) in numbers { batch.numbers[names(stream)] = number }
+    disk.unstoredNumbers = [:]
     if disk.unwritten > 0, let delay = delay(at: now) {
       // Those that it was set for may have gone meanwhile.
       disk.unwrittenSince = queues.lazy.compactMap { $0.firstUnwritten?.arrived }.min()
@@ -121,11 +128,14 @@ extension Outbox {
     batch.finished = disk.finished
     batch.dropped = disk.dropped
     batch.endedMessages = disk.endedMessages
-    batch.spared = underWay.keys.filter { token in disk.dropped.contains { $0.contains(token) } }.sorted()
+    // A section that was given up leaves alone what the session has, and what came back from it since.
+    batch.spared = (Array(underWay.keys) + restored.keys).filter { token in
+      disk.dropped.contains { $0.contains(token) }
+    }.sorted()
     batch.bootStart = disk.bootStart
     (disk.finished, disk.dropped, disk.endedMessages, disk.finishedSince) = ([], [], [], nil)
     guard !batch.isEmpty else { return nil }
-    disk.write = OutboxDisk.Write(batch: batch, streams: streams, restored: restored)
+    disk.write = OutboxDisk.Write(batch: batch, streams: streams, restored: restored, numbers: numbers)
     return batch
   }
 
@@ -171,7 +181,7 @@ extension Outbox {
     guard let write = disk.write else { return }
     for stream in write.streams { takeBack(queues[stream].writingFailed(), of: stream, at: now) }
     disk.writingFailed(at: now)
-    boundMemory()
+    boundMemory(at: now)
   }
 
   private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: Int, at now: Instant) {
@@ -194,13 +204,13 @@ extension Outbox {
       lose(lost, of: stream)
     }
     // Those under way have left the sum already.
-    for (token, row) in underWay { disk.index.remove(token, stream: disk.number(of: row.stream), bytes: row.bytes) }
+    for (token, row) in underWay { disk.leaveIndex(token, row) }
     underWay.removeAll()
     disk.restored = [:]
     bytes -= disk.index.bytes
     disk.index = OutboxIndex()
     disk.write = nil
-    boundMemory()
+    boundMemory(at: now)
   }
 
   package mutating func finish(_ token: Token, _ row: Row, at now: Instant) { disk.finish(token, row, at: now) }
@@ -237,7 +247,7 @@ extension Outbox {
     // Rows that were given up meanwhile have been counted, and those of the tail are in memory.
     let tail = queues[read.stream].tailToken ?? .max
     let known = max(disk.droppedThrough, queues[read.stream].cursor)
-    let valid = rows.filter { $0.token > known && $0.token < tail }
+    let valid = rows.filter { $0.token > known && $0.token < tail && !queues[read.stream].isHeld($0.token) }
     var entries: [OutboxQueue.Entry] = []
     for row in valid {
       if let reading = disk.codec.decode(row.data, stream: read.stream, clock, at: now) {
@@ -251,7 +261,7 @@ extension Outbox {
     }
     let end = rows.count < read.limit ? read.ranges.last?.upperBound : rows.last?.token
     queues[read.stream].loaded(entries, outOf: valid.count, through: min(end ?? 0, tail - 1))
-    if rules.keepsLatest[read.stream] { keepLatest(read.stream, at: now) }
+    if rules.keepsLatest[read.stream] { supersede(read.stream, downTo: 1, at: now) }
     list(read.stream)
     wantRead(read.stream)
   }

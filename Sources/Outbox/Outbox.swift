@@ -48,7 +48,7 @@ package struct Outbox {
   private(set) var outageSince: Instant?
   package var underWay: [Token: Row] = [:]
   /// Everything that was taken and is not settled: a refused one comes back.
-  private var taken: [Token: OutboxQueue.Entry] = [:]
+  private(set) var taken: [Token: OutboxQueue.Entry] = [:]
   /// Streams that are passed over, with what waits of them.
   private var resting: [Int: Rest] = [:]
 
@@ -90,10 +90,9 @@ package struct Outbox {
 
   // MARK: In
 
-  package mutating func append(_ reading: consuming Reading, token: Token, at now: Instant) {
+  package mutating func append(_ reading: Reading, token: Token, at now: Instant) {
     let stream = reading.stream
-    // That numbers were skipped is still to be told.
-    if rules.keepsLatest[stream], supersede(stream, downTo: 0, at: now) { reading.restarted = true }
+    if rules.keepsLatest[stream] { supersede(stream, downTo: 0, at: now) }
     let cost = reading.cost
     count += 1
     bytes += cost
@@ -103,8 +102,8 @@ package struct Outbox {
     disk.unwrittenBytes += cost
     list(stream)
     if queues[stream].isBacklog && outageSince == nil { budget.owe() }
-    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
-    boundMemory()
+    boundAll(at: now)
+    boundMemory(at: now)
   }
 
   /// Counts a reading that was given up before it came here.
@@ -115,7 +114,7 @@ package struct Outbox {
 
   /// Enters a stream that has something to send into its list.
   package mutating func list(_ stream: Int) {
-    guard !queues[stream].isListed, !queues[stream].isEmpty, !isComplete(resting[stream]) else { return }
+    guard !queues[stream].isListed, !queues[stream].isEmpty, resting[stream] != .complete else { return }
     queues[stream].isListed = true
     if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
   }
@@ -124,8 +123,7 @@ package struct Outbox {
 
   /// What waits from before is a backlog: it goes at the drain rate.
   package mutating func connected(at now: Instant) {
-    guard outageSince != nil else { return }
-    outageSince = nil
+    guard outageSince.take() != nil else { return }
     budget.restart(at: now)
     fresh.removeAll(keepingCapacity: true)
     backlog.removeAll(keepingCapacity: true)
@@ -186,10 +184,15 @@ package struct Outbox {
       if let expiry = rules.expiry, entry.reading.age(at: now) >= expiry {
         expired += 1
         queues[stream].dropped += 1
-        forget(entry, at: now)
+        giveUp(entry, at: now)
         continue
       }
-      if entry.place != .memory { underWay[entry.token] = Row(stream: stream, bytes: entry.bytes) }
+      if entry.place != .memory {
+        underWay[entry.token] = Row(stream: stream, bytes: entry.bytes)
+      } else if rules.writing == .always {
+        // Its number is known nowhere but here.
+        disk.unstoredNumbers[stream] = entry.reading.sequence + 1
+      }
       taken[entry.token] = entry
       if resting[stream] != nil { rest(stream) }
       return Taken(
@@ -259,11 +262,9 @@ package struct Outbox {
     list(stream)
   }
 
-  private func isComplete(_ rest: Rest?) -> Bool { if case .complete = rest { true } else { false } }
-
   /// A stream that rests leaves its list.
   private mutating func passOver(_ stream: Int) -> Bool {
-    guard isComplete(resting[stream]) else { return false }
+    guard resting[stream] == .complete else { return false }
     queues[stream].isListed = false
     return true
   }
@@ -278,11 +279,12 @@ package struct Outbox {
     let row = underWay.removeValue(forKey: token)
     if rules.keepsLatest[stream], !queues[stream].isEmpty {
       if let row { finish(token, row, at: now) }
+      if entry.reading.restarted { queues[stream].oweRestarted(behind: token) }
       superseded += 1
       queues[stream].dropped += 1
       return true
     }
-    if let row { disk.index.remove(token, stream: disk.number(of: stream), bytes: row.bytes) }
+    if let row { disk.leaveIndex(token, row) }
     if disk.isOpen {
       let data = disk.codec.encode(entry.reading, clock)
       let stored = StoredReading(token: token, stream: disk.number(of: stream), data: data)
@@ -302,32 +304,31 @@ package struct Outbox {
     count += 1
     bytes += entry.bytes
     list(stream)
-    while bytes > rules.limit, count > 1, dropOldest(at: now) {}
+    boundAll(at: now)
     return true
   }
 
   // MARK: Giving up
 
-  /// True: the first after a restart is among what was given up.
-  @discardableResult
-  private mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) -> Bool {
-    var restarted = false
+  /// Of those of which only the newest is kept.
+  mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) {
     while queues[stream].held > limit, let entry = queues[stream].first {
       queues[stream].removeFirst()
       remove(entry)
-      forget(entry, at: now)
+      giveUp(entry, at: now)
       superseded += 1
       queues[stream].dropped += 1
-      restarted = restarted || entry.reading.restarted
     }
-    return restarted
   }
 
-  /// It will not be sent.
-  private mutating func forget(_ entry: OutboxQueue.Entry, at now: Instant) {
+  /// It will not be sent; what it had to say of its numbers, the next of its stream says.
+  private mutating func giveUp(_ entry: OutboxQueue.Entry, at now: Instant) {
+    if entry.reading.restarted { queues[entry.reading.stream].oweRestarted(behind: entry.token) }
     guard entry.place != .memory else { return }
     finish(entry.token, Row(stream: entry.reading.stream, bytes: entry.bytes), at: now)
   }
+
+  mutating func boundAll(at now: Instant) { while bytes > rules.limit, count > 1, dropOldest(at: now) {} }
 
   /// False: there is nothing that may go.
   private mutating func dropOldest(at now: Instant) -> Bool {
@@ -342,33 +343,37 @@ package struct Outbox {
     }
     guard let stream = oldest?.stream, let entry = queues[stream].first else {
       // A disk that hangs has the oldest in its hands for as long as it likes: those behind them go.
-      return disk.unwritten > 1 && dropOldestUnwritten()
+      return disk.unwritten > 1 && dropOldestUnwritten(at: now)
     }
     queues[stream].removeFirst()
     remove(entry)
+    giveUp(entry, at: now)
     countDrops(1, of: stream)
     return true
   }
 
   /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
-  mutating func boundMemory() {
+  mutating func boundMemory(at now: Instant) {
     guard let limit = rules.memoryLimit, !disk.isOpen || disk.isFailing else { return }
-    while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten() {}
+    while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten(at: now) {}
   }
 
-  private mutating func dropOldestUnwritten() -> Bool {
+  private mutating func dropOldestUnwritten(at now: Instant) -> Bool {
     let oldest = queues.indices.compactMap { stream in
       queues[stream].firstUnwritten.map { (stream: stream, token: $0.token) }
     }.min { $0.token < $1.token }
     guard let stream = oldest?.stream, let entry = queues[stream].removeFirstUnwritten() else { return false }
     remove(entry)
+    giveUp(entry, at: now)
     countDrops(1, of: stream)
     return true
   }
 
   /// All of a section, but for what is under way.
   private mutating func drop(_ section: OutboxSection) {
-    let spared = underWay.filter { section.first...section.last ~= $0.key }
+    let spared = underWay.filter { $1.isIndexed && section.first...section.last ~= $0 }
+    // The session has them for as long as it likes, and no section has them any more.
+    for token in spared.keys { underWay[token]?.isIndexed = false }
     bytes -= section.bytes - spared.values.reduce(0) { $0 + $1.bytes }
     for (number, rows) in section.streams {
       guard let stream = disk.stream(number) else { continue }
@@ -392,7 +397,4 @@ package struct Outbox {
     count -= number
     countDrops(UInt64(number), of: stream)
   }
-
-  /// Those of which only the newest is kept, after older ones were read.
-  mutating func keepLatest(_ stream: Int, at now: Instant) { supersede(stream, downTo: 1, at: now) }
 }

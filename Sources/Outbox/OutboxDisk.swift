@@ -14,13 +14,9 @@ package struct OutboxDisk {
     /// Streams that have readings in it.
     package let streams: Set<Int>
     /// Those of its rows that came back.
-    package var restored: [Token: StoredReading] = [:]
-
-    package init(batch: OutboxBatch, streams: Set<Int>, restored: [Token: StoredReading] = [:]) {
-      self.batch = batch
-      self.streams = streams
-      self.restored = restored
-    }
+    package let restored: [Token: StoredReading]
+    /// Numbers that go with it without a reading.
+    let numbers: [Int: UInt64]
   }
 
   /// There is a store.
@@ -42,6 +38,8 @@ package struct OutboxDisk {
   var unwrittenSince: Instant?
   /// Rows of readings that came back from the session, which may have taken them over: to be written again at once.
   package var restored: [Token: StoredReading] = [:]
+  /// Where each number is stored with its reading: the next ones of streams of which some were sent without the disk.
+  package var unstoredNumbers: [Int: UInt64] = [:]
   /// Rows to delete.
   package var finished: [Token] = []
   package var dropped: [ClosedRange<Token>] = []
@@ -108,10 +106,15 @@ package struct OutboxDisk {
   }
 
   package mutating func finish(_ token: Token, _ row: Outbox.Row, at now: Instant) {
-    index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
+    leaveIndex(token, row)
     restored[token] = nil
     finished.append(token)
     finishedSince = finishedSince ?? now
+  }
+
+  mutating func leaveIndex(_ token: Token, _ row: Outbox.Row) {
+    guard row.isIndexed else { return }
+    index.remove(token, stream: number(of: row.stream), bytes: row.bytes)
   }
 
   package mutating func endMessage(_ token: Token, at now: Instant) {
@@ -139,10 +142,11 @@ package struct OutboxDisk {
   package mutating func writingFailed(at now: Instant) {
     guard let batch = write?.batch else { return }
     restored.merge(write?.restored ?? [:]) { newer, _ in newer }
-    write = nil
     finished = batch.finished + finished
     dropped = batch.dropped + dropped
     endedMessages = batch.endedMessages + endedMessages
+    unstoredNumbers.merge(write?.numbers ?? [:]) { newer, _ in newer }
+    write = nil
     if !finished.isEmpty || !dropped.isEmpty || !endedMessages.isEmpty || bootStart != nil {
       finishedSince = finishedSince ?? now
     }

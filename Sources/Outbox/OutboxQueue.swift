@@ -11,7 +11,7 @@ struct OutboxQueue {
     enum Place { case memory, writing, disk }
 
     let token: Session.Token
-    let reading: Reading
+    var reading: Reading
     let arrived: BootClock.Instant
     var place = Place.memory
     /// What it takes of the bound: in memory, or as a row.
@@ -49,6 +49,10 @@ struct OutboxQueue {
   var isListed = false
   /// Given up, for whatever reason.
   var dropped: UInt64 = 0
+  /// What had to tell that numbers were skipped was given up: the next behind it tells.
+  private var restartedBehind: Session.Token?
+  /// An unread row that tells it.
+  private var restartedRow: Session.Token?
 
   init(window: Int) { self.window = window }
 
@@ -56,6 +60,7 @@ struct OutboxQueue {
   var count: Int { head.count + unread + tail.count }
   /// In memory.
   var held: Int { head.count + tail.count }
+  var entries: [Entry] { Array(head) + Array(tail) }
   var first: Entry? { head.first }
   var oldest: Entry? { head.first ?? tail.first }
   /// Where the tail begins.
@@ -64,9 +69,13 @@ struct OutboxQueue {
   var isLow: Bool { unread > 0 && !isReading && head.count <= window / 2 }
 
   mutating func append(_ entry: Entry) {
-    guard unread == 0, tail.isEmpty, head.count < window else { return tail.append(entry) }
-    head.append(entry)
-    cursor = entry.token
+    if unread == 0, tail.isEmpty, head.count < window {
+      head.append(entry)
+      cursor = entry.token
+    } else {
+      tail.append(entry)
+    }
+    payRestarted()
   }
 
   mutating func prepend(_ entry: Entry) { head.prepend(entry) }
@@ -79,6 +88,24 @@ struct OutboxQueue {
   mutating func removeFirst() {
     head.removeFirst()
     refill()
+  }
+
+  /// It is given up, and was to tell that numbers were skipped.
+  mutating func oweRestarted(behind token: Session.Token) {
+    restartedBehind = token
+    payRestarted()
+  }
+
+  private mutating func payRestarted() {
+    guard let token = restartedBehind else { return }
+    if let index = head.firstIndex(where: { $0.token > token }) {
+      head[index].reading.restarted = true
+    } else if unread == 0 || token > cursor, let index = tail.firstIndex(where: { $0.token > token }) {
+      tail[index].reading.restarted = true
+    } else {
+      return
+    }
+    restartedBehind = nil
   }
 
   mutating func leaveList() {
@@ -100,10 +127,13 @@ struct OutboxQueue {
     while left > 0, let entry = head.first, entry.place == .disk, entry.token <= token {
       head.removeFirst()
       left -= 1
+      if entry.reading.restarted { restartedBehind = entry.token }
     }
     unread = max(0, unread - left)
+    if let row = restartedRow, row <= token { (restartedBehind, restartedRow) = (row, nil) }
     cursor = max(cursor, token)
     refill()
+    payRestarted()
   }
 
   // MARK: Writing
@@ -147,6 +177,7 @@ struct OutboxQueue {
     while let entry = tail.first, entry.place == .writing {
       tail.removeFirst()
       unread += 1
+      if entry.reading.restarted { restartedRow = entry.token }
     }
     refill()
   }
@@ -182,11 +213,19 @@ struct OutboxQueue {
   /// Rows were read: `readings` of them are good, all up to `token` are known now.
   mutating func loaded(_ readings: [Entry], outOf rows: Int, through token: Session.Token) {
     isReading = false
+    let isInOrder = readings.first.map { $0.token > head.last?.token ?? 0 } ?? true
     head.append(contentsOf: readings)
+    // One that came back was put there before those in front of it were read.
+    if !isInOrder { head = Deque(head.sorted { $0.token < $1.token }) }
     unread = max(0, unread - rows)
     cursor = max(cursor, token)
+    if let row = restartedRow, row <= cursor { restartedRow = nil }
     refill()
+    payRestarted()
   }
+
+  /// In memory already, though it may be read: it was put back before what is in front of it was known.
+  func isHeld(_ token: Session.Token) -> Bool { head.contains { $0.token == token } }
 
   /// What is unread is not there.
   mutating func loseUnread() -> Int {

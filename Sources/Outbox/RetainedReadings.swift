@@ -28,6 +28,8 @@ package struct RetainedReadings {
   /// Streams whose reading is to be sent again, in their order.
   private var waiting: Deque<Int> = []
   private var underWay: Set<Int> = []
+  /// Streams whose topic rests: theirs goes when the topic is tried again.
+  private var resting: Set<Int> = []
   private var losses: [Int: Int] = [:]
   private var budget: DrainBudget
   /// Sent again and acknowledged; refused, or given up.
@@ -70,6 +72,7 @@ package struct RetainedReadings {
     budget.restart(at: now)
     if isNew {
       losses = [:]
+      resting = []
       waiting = Deque(kept.keys.sorted())
     }
   }
@@ -85,10 +88,18 @@ package struct RetainedReadings {
 
   /// The next to be sent again; `restored` follows.
   ///
-  /// - Parameter isWanted: the stream still has this topic, and nothing of it waits.
-  package mutating func next(at now: Instant, _ isWanted: (Int, TopicName) -> Bool) -> (stream: Int, message: Message)?
-  {
+  /// - Parameters:
+  ///   - isResting: the broker takes nothing of the stream.
+  ///   - isWanted: the stream still has this topic, and nothing of it waits.
+  package mutating func next(
+    at now: Instant, isResting: (Int) -> Bool = { _ in false }, _ isWanted: (Int, TopicName) -> Bool
+  ) -> (stream: Int, message: Message)? {
     while let stream = waiting.first {
+      if isResting(stream) {
+        waiting.removeFirst()
+        resting.insert(stream)
+        continue
+      }
       guard let sent = kept[stream]?.sent, isWanted(stream, sent.message.topic),
         !firsts.values.contains(where: { $0.stream == stream }), let message = sent.again(at: now)
       else {
@@ -113,10 +124,18 @@ package struct RetainedReadings {
     waiting.prepend(stream)
   }
 
+  /// The topic of the stream is tried again.
+  package mutating func tryOut(_ stream: Int) {
+    if resting.remove(stream) != nil { waiting.append(stream) }
+  }
+
   /// The broker has answered.
-  package mutating func restored(_ stream: Int, isDelivered: Bool) {
+  ///
+  /// - Parameter rests: it takes nothing on the stream's topic.
+  package mutating func restored(_ stream: Int, isDelivered: Bool, rests: Bool = false) {
     guard underWay.remove(stream) != nil else { return }
     losses[stream] = nil
+    if rests { resting.insert(stream) }
     if isDelivered { restored += 1 } else { failed += 1 }
   }
 }

@@ -19,6 +19,9 @@ package struct DevicePlan: Sendable {
   package var streams: [Stream]
   package var sensors: [SensorPlan]
   package var inputs: [LinePlan]
+  package var outputs: [OutputPlan]
+  /// nil: nothing is subscribed to, and the outputs take no commands but those of this machine.
+  package var commands: CommandsPlan?
   /// nil: Home Assistant is told nothing.
   package var homeAssistant: HomeAssistantDevice?
   /// nil: it is no Homie device.
@@ -36,7 +39,8 @@ package struct DevicePlan: Sendable {
 
   package init(
     link: Link.Settings, connect: Connect, cleanStart: Bool, presence: PresenceMessages, streams: [Stream],
-    sensors: [SensorPlan], inputs: [LinePlan], homeAssistant: HomeAssistantDevice? = nil, homie: HomiePlan? = nil,
+    sensors: [SensorPlan], inputs: [LinePlan], outputs: [OutputPlan] = [], commands: CommandsPlan? = nil,
+    homeAssistant: HomeAssistantDevice? = nil, homie: HomiePlan? = nil,
     countCheckpoint: Duration?, health: HealthPlan, outbox: Outbox.Rules, qos: QoS, shutdownTimeout: Duration,
     device: String, identity: StoredIdentity? = nil
   ) {
@@ -47,6 +51,8 @@ package struct DevicePlan: Sendable {
     self.streams = streams
     self.sensors = sensors
     self.inputs = inputs
+    self.outputs = outputs
+    self.commands = commands
     self.homeAssistant = homeAssistant
     self.homie = homie
     self.countCheckpoint = countCheckpoint
@@ -59,8 +65,9 @@ package struct DevicePlan: Sendable {
   }
 }
 
-/// The Homie device, and the connection that it has for itself.
-package struct HomiePlan: Sendable {
+/// The Homie device, and the connection that it has for itself. It never changes, and most plans have none: so it takes no
+/// room in those.
+package final class HomiePlan: Sendable {
   package let device: HomieDevice
   package let link: Link.Settings
   package let connect: Connect

@@ -1,4 +1,5 @@
 import MQTTCore
+import Text
 
 /// Where the agent tells how it fares.
 package struct HealthPlan: Sendable, Equatable {
@@ -7,6 +8,8 @@ package struct HealthPlan: Sendable, Equatable {
   package let interval: Duration
   /// For Prometheus; nil: nowhere.
   package let metricsFile: String?
+  /// Where Prometheus may ask; nil: nowhere.
+  package let metricsAddress: ListenAddress?
   /// A label of every number there.
   package let device: String
 
@@ -14,11 +17,13 @@ package struct HealthPlan: Sendable, Equatable {
   package let metricsInterval: Duration
 
   package init(
-    topic: TopicName, interval: Duration, metricsFile: String?, metricsInterval: Duration, device: String
+    topic: TopicName, interval: Duration, metricsFile: String?, metricsAddress: ListenAddress? = nil,
+    metricsInterval: Duration, device: String
   ) {
     self.topic = topic
     self.interval = interval
     self.metricsFile = metricsFile
+    self.metricsAddress = metricsAddress
     self.metricsInterval = metricsInterval
     self.device = device
   }

@@ -9,14 +9,25 @@ package struct LineID: Hashable, Sendable {
 
 /// A GPIO line of the configuration, ready to be watched.
 package struct LinePlan: Sendable, Equatable {
-  package struct Counter: Sendable, Equatable {
-    /// Between totals.
+  /// What its edges come to.
+  package struct Measure: Sendable, Equatable {
+    package enum Quantity: Sendable, Equatable {
+      /// Of pulses, over restarts.
+      case total
+      case frequency, duty, width
+      /// Of an encoder, over restarts.
+      case position(stepsPerPeriod: Int)
+    }
+
+    package let quantity: Quantity
+    /// Between readings.
     package let interval: Duration
-    /// Units per pulse.
+    /// Units per pulse, Hz, %, second or step.
     package let scale: Double
     package let unit: String?
 
-    package init(interval: Duration, scale: Double, unit: String?) {
+    package init(_ quantity: Quantity, interval: Duration, scale: Double, unit: String?) {
+      self.quantity = quantity
       self.interval = interval
       self.scale = scale
       self.unit = unit
@@ -24,16 +35,20 @@ package struct LinePlan: Sendable, Equatable {
   }
 
   package let name: String
+  /// What the disk has its count as; not the same where the count means another thing.
+  package var countName: String {
+    if case .position? = measure?.quantity { name + "/steps" } else { name }
+  }
   /// Index of the stream that its readings belong to.
   package var stream: Int
   package let request: GPIOInput
-  /// Of a line in mode `counter`; nil: of another mode.
-  package let counter: Counter?
+  /// nil: its levels, edges or gestures are told as they come.
+  package let measure: Measure?
 
-  package init(name: String, stream: Int, request: GPIOInput, counter: Counter? = nil) {
+  package init(name: String, stream: Int, request: GPIOInput, measure: Measure? = nil) {
     self.name = name
     self.stream = stream
     self.request = request
-    self.counter = counter
+    self.measure = measure
   }
 }

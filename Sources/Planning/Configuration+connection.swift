@@ -29,6 +29,7 @@ extension Configuration {
     case .v5: link.version = .v5
     case .v311: link.version = .v311
     }
+    link.sharesSessions = broker.sharesSessions
     link.connectTimeout = broker.connectTimeout
     link.reconnect.minimum = broker.reconnect.min
     link.reconnect.maximum = broker.reconnect.max
@@ -92,6 +93,10 @@ extension Configuration {
 
   package static func topicName(_ text: String) throws(PlanError) -> TopicName {
     do { return try TopicName(text) } catch { throw .topic(text, error) }
+  }
+
+  static func topicFilter(_ text: String) throws(PlanError) -> TopicFilter {
+    do { return try TopicFilter(text) } catch { throw .topic(text, error) }
   }
 }
 

@@ -30,7 +30,8 @@ package struct ConfigurationChange: Equatable {
       new.sensors.filter { (sensors[$0.name].map(Origin.sensor) ?? inputs[$0.name].map(Origin.input)) != .sensor($0) }
         .map(\.name)
         + new.inputs.filter { (inputs[$0.name].map(Origin.input) ?? sensors[$0.name].map(Origin.sensor)) != .input($0) }
-        .map(\.name))
+        .map(\.name)
+        + new.outputs.filter { output in old.outputs.contains { $0.name == output.name && $0 != output } }.map(\.name))
     changesAttempts =
       old.broker.reconnect != new.broker.reconnect || old.broker.connectTimeout != new.broker.connectTimeout
   }

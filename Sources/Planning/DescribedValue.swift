@@ -14,7 +14,26 @@ struct DescribedValue: Sendable, Equatable {
   let unit: String?
 
   /// For people.
-  var title: String { name.title + (channel.map { " " + $0 } ?? "") }
+  var title: String { title(nil) }
+
+  /// - Parameter own: the reading's, where it is written.
+  func title(_ own: String?) -> String { (own ?? name.title) + (channel.map { " " + Self.words(ofChannel: $0) } ?? "") }
+
+  /// `temperature` of `temp1` and `in_temp`, `voltage 2` of `in2` and `in_voltage2`: the kernel's names are for drivers.
+  static func words(ofChannel channel: String) -> String {
+    var name = channel.hasPrefix("in_") ? String(channel.dropFirst(3)) : channel
+    let digits = String(name.reversed().prefix { $0.isNumber }.reversed())
+    name.removeLast(digits.count)
+    if name.hasSuffix("_") { name.removeLast() }
+    let words = [
+      "temp": "temperature", "in": "voltage", "curr": "current", "humidityrelative": "humidity", "pwm": "PWM",
+      "freq": "frequency", "temp_ambient": "ambient temperature", "concentration_co2": "CO₂", "anglvel": "rotation",
+      "accel": "acceleration", "magn": "magnetic field",
+    ]
+    let word = words[name] ?? String(name.map { $0 == "_" ? " " : $0 })
+    // The first of its kind is mostly the only one.
+    return word + (digits.isEmpty || digits == "1" && !channel.hasPrefix("in_") ? "" : " \(digits)")
+  }
 }
 
 extension SensorConfiguration {

@@ -11,10 +11,10 @@ extension Configuration {
   ///
   /// - Parameters:
   ///   - instance: the name of this run.
-  ///   - model: of the board, for people; nil: nobody knows.
+  ///   - board: what it says of itself, for people.
   ///   - memoryShare: bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
   package func devicePlan(
-    device: String, instance: String, model: String?, memoryShare: Int?
+    device: String, instance: String, board: BoardFacts, memoryShare: Int?
   ) throws(PlanError) -> DevicePlan {
     var streams: [Stream] = []
     var sensorPlans: [SensorPlan] = []
@@ -30,19 +30,43 @@ extension Configuration {
       stream.timePrecision = .microseconds
       streams.append(stream)
     }
+    var outputPlans: [OutputPlan] = []
+    for output in outputs {
+      outputPlans.append(output.plan(stream: streams.count, device: device))
+      streams.append(try stream(output.name, isRetained: true, device: device))
+    }
     return DevicePlan(
       link: link, connect: connectPacket(device: device), cleanStart: broker.cleanStart,
       presence: try presenceMessages(device: device, instance: instance), streams: streams, sensors: sensorPlans,
-      inputs: inputPlans,
-      homeAssistant: try homeAssistant.isEnabled ? homeAssistantDevice(device: device, model: model) : nil,
+      inputs: inputPlans, outputs: outputPlans, commands: try commandsPlan(device: device),
+      homeAssistant: try homeAssistant.isEnabled ? homeAssistantDevice(device: device, board: board) : nil,
       homie: try homiePlan(device: device), countCheckpoint: countCheckpoint,
       health: HealthPlan(
         topic: try Self.topicName(TopicTemplate.health.expanded(device: device)), interval: health.interval,
-        metricsFile: metricsFile,
+        metricsFile: metricsFile, metricsAddress: metricsAddress,
         metricsInterval: health.interval > .zero ? health.interval : HealthKeys.metricsInterval, device: device),
       outbox: outboxRules(memoryShare), qos: QoS(rawValue: UInt8(clamping: qos)) ?? .atLeastOnce,
       shutdownTimeout: broker.shutdownTimeout, device: device)
   }
+
+  /// nil: there is nothing to command, or it is not wanted.
+  private func commandsPlan(device: String) throws(PlanError) -> CommandsPlan? {
+    guard takesCommands, !outputs.isEmpty else { return nil }
+    func text(_ name: String) -> String { "\(topic.expanded(device: device, name: name))/set" }
+    let fence = text(Self.fenceName)
+    var names: [TopicName: String] = [:]
+    for output in outputs { names[try Self.topicName(text(output.name))] = output.name }
+    // One filter for all of them, so that the fence comes by the same: what a broker has kept for another one may overtake
+    // it.
+    let filters = [try Self.topicFilter(text("+"))]
+    let heartbeats = Set(outputs.compactMap { $0.heartbeat?.expanded(device: device) }).sorted()
+    return CommandsPlan(
+      filters: filters, heartbeats: try heartbeats.map { topic throws(PlanError) in try Self.topicFilter(topic) },
+      fence: try Self.topicName(fence), names: names,
+      ownPrefix: topic.expanded(device: device, name: "\u{0}").prefix { $0 != "\u{0}" }.description)
+  }
+
+  private static let fenceName = "fence"
 
   /// Of the names that are configured, in the order of their streams.
   private func outboxRules(_ memoryShare: Int?) -> Outbox.Rules {
@@ -55,7 +79,8 @@ extension Configuration {
     return Outbox.Rules(
       limit: storage.maxSize, memoryLimit: memoryShare.map { min(storage.maxSize, $0) }, writing: writing,
       drainRate: storage.drainRate,
-      keepsLatest: sensors.map { $0.keep == .latest } + inputs.map { $0.keep == .latest }, expiry: expiry)
+      keepsLatest: sensors.map { $0.keep == .latest } + inputs.map { $0.keep == .latest }
+        + outputs.map { _ in false }, expiry: expiry)
   }
 
   /// The stream of a name that is not configured any more, and has readings that wait.
@@ -83,8 +108,8 @@ extension Configuration {
     return HomiePlan(device: homieDevice, link: link, connect: connect)
   }
 
-  private func homeAssistantDevice(device: String, model: String?) throws(PlanError) -> HomeAssistantDevice {
-    do { return try HomeAssistantDevice(self, device: device, model: model) } catch {
+  private func homeAssistantDevice(device: String, board: BoardFacts) throws(PlanError) -> HomeAssistantDevice {
+    do { return try HomeAssistantDevice(self, device: device, board: board) } catch {
       throw .topic(homeAssistant.topic(device: device), error)
     }
   }
@@ -101,8 +126,27 @@ extension SensorConfiguration {
 
 extension InputConfiguration {
   fileprivate func plan(stream: Int) -> LinePlan {
-    LinePlan(
-      name: name, stream: stream, request: gpio,
-      counter: gpio.mode == .counter ? LinePlan.Counter(interval: interval, scale: scale, unit: unit) : nil)
+    LinePlan(name: name, stream: stream, request: gpio, measure: measure)
+  }
+
+  private var measure: LinePlan.Measure? {
+    let (quantity, factor): (LinePlan.Measure.Quantity, Double)
+    switch gpio.mode {
+    case .counter: (quantity, factor) = (.total, 1)
+    case .frequency: (quantity, factor) = (.frequency, (unit == "rpm" ? 60 : 1) / Double(pulses))
+    case .duty: (quantity, factor) = (.duty, 1)
+    case .pulseWidth: (quantity, factor) = (.width, PulseWidthUnit(rawValue: unit ?? "")?.perSecond ?? 1)
+    case .encoder: (quantity, factor) = (.position(stepsPerPeriod: stepsPerPeriod), 1)
+    case .state, .event, .gesture: return nil
+    }
+    return LinePlan.Measure(quantity, interval: interval, scale: scale * factor, unit: unit)
+  }
+}
+
+extension OutputConfiguration {
+  fileprivate func plan(stream: Int, device: String) -> OutputPlan {
+    var rules = rules
+    rules.lost?.heartbeat = heartbeat?.expanded(device: device)
+    return OutputPlan(name: name, stream: stream, request: request, rules: rules)
   }
 }

@@ -26,7 +26,7 @@ package struct Guarantees {
 
   package var session: String {
     let client = "client id \(configuration.clientIdentifier(device: device))"
-    guard !configuration.broker.cleanStart else { return client + "; begins anew with each connection" + kept }
+    guard !configuration.broker.cleanStart else { return client + "; a new one with each connection" + kept }
     switch configuration.broker.sessionExpiry {
     case .after(let duration): return client + "; the broker keeps it for \(duration.inWords) (MQTT 5)" + kept
     case .never: return client + "; the broker keeps it for ever" + kept
@@ -36,9 +36,10 @@ package struct Guarantees {
   /// What the next process knows of it.
   private var kept: String {
     switch configuration.storage.sync {
-    case .always: "; here it is stored at once"
-    case .within(let delay): "; here it is stored: QoS 1 after \(delay.inWords) without an answer, QoS 2 at once"
-    case .never: "; here it ends with the process"
+    case .always: "; unacknowledged messages are saved to disk immediately"
+    case .within(let delay):
+      "; unacknowledged messages are saved to disk: QoS 1 after \(delay.inWords), QoS 2 immediately"
+    case .never: "; nothing of it outlives the process here"
     }
   }
 
@@ -52,12 +53,12 @@ package struct Guarantees {
       let seconds = PresenceMessages.detectWithin(
         keepAlive: UInt16(clamping: keepAlive.components.seconds), willDelay: configuration.presence.willDelay, .v5,
         over: transport)
-    else { return "a device that is lost without a word is never noticed: the keepalive is off" }
+    else { return "nobody notices when this device disappears: the keepalive is off" }
     let delay = configuration.presence.willDelay
     let more = delay > .zero ? " + \(delay.inWords) will delay" : ""
     return
-      "a lost device is seen within \(seconds.shortestDecimal) s (keepalive \(keepAlive.inWords) × 1.5 + "
-      + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), a clean stop at once"
+      "this device is reported offline at most \(seconds.shortestDecimal) s after it disappears (keepalive \(keepAlive.inWords) × 1.5 + "
+      + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), and at once after a clean stop"
   }
 
   /// How long the buffer lasts, and how long it takes to be empty again.
@@ -69,10 +70,11 @@ package struct Guarantees {
     let megabytes = "\(Self.megabytes(size)) MB \(isMemory ? "in memory" : "on disk")"
     let room = size / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
     let holds = "\(megabytes), about \(room) readings"
-    let drain = "; a full one drains in \(Self.words(Double(room) / Double(storage.drainRate)))"
+    let drain =
+      "; after an outage the backlog takes up to \(Self.words(Double(room) / Double(storage.drainRate))) to send"
     guard rate > 0 else { return holds + drain }
     return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker, then the oldest readings go"
-      + drain + ", what an hour leaves in \(Self.words(rate * 3600 / Double(storage.drainRate)))"
+      + drain + " (\(Self.words(rate * 3600 / Double(storage.drainRate))) per hour offline)"
   }
 
   package static func megabytes(_ bytes: Int) -> String { (Double(bytes / 100_000) / 10).shortestDecimal }
@@ -97,8 +99,9 @@ package struct Guarantees {
     case .always: return "a reading is on disk before it is sent; a power cut loses none that was"
     case .within(let delay):
       let outage = max(delay, configuration.storage.syncOutage)
-      return "a reading is on disk when it has waited for \(delay.inWords), in an outage of more than "
-        + "\(Outbox.longOutage.inWords) for \(outage.inWords); a power cut loses what has waited less than that"
+      return
+        "a power cut can lose at most the readings of the last \(delay.inWords) (\(outage.inWords) in an outage of more "
+        + "than \(Outbox.longOutage.inWords))"
     case .never: return "memory only: a power cut or the end of the process loses all that waits"
     }
   }

@@ -28,10 +28,22 @@ struct HomeAssistantClass: Equatable {
   }
 
   /// Of a counter's total.
-  init(totalIn unit: String?, isRising: Bool) {
+  /// - Parameter isGas: a volume is water otherwise: what counts pulses at a home is a meter.
+  init(totalIn unit: String?, isRising: Bool, isGas: Bool = false) {
     self.unit = unit == "" ? nil : Self.spelled(unit)
     stateClass = "total"
-    if isRising { take(total: self.unit) }
+    guard isRising else { return }
+    take(total: self.unit)
+    if deviceClass == "volume", self.unit == "L" || self.unit == "m³" {
+      deviceClass = !isGas ? "water" : self.unit == "m³" ? "gas" : deviceClass
+    }
+  }
+
+  /// Of what a line's pulses measure.
+  init(measuredIn unit: String?) {
+    self.unit = unit == "" ? nil : Self.spelled(unit)
+    stateClass = "measurement"
+    deviceClass = self.unit.flatMap { Self.measured[$0] }
   }
 
   /// Micro has two characters in Unicode, U+00B5 and U+03BC. Home Assistant knew its units by the first until 2025.8; since

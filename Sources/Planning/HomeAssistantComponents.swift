@@ -1,5 +1,6 @@
 import Configuration
 import Discovery
+import JSON
 import Measuring
 import Text
 
@@ -15,13 +16,59 @@ package struct HomeAssistantComponents {
   }
 
   package var all: [HomeAssistantComponent] {
-    configuration.sensors.flatMap { sensor in sensor.describedValues.map { component($0, of: sensor) } }
-      + configuration.inputs.map { component($0) }
+    configuration.sensors.flatMap { sensor in
+      sensor.describedValues.map { presented(component($0, of: sensor), sensor.presentation, sensor.defaultCategory) }
+    }
+      + configuration.inputs.map { presented(component($0), $0.presentation, nil) }
+      + configuration.inputs.flatMap { triggers($0) }
+      + configuration.inputs.compactMap(rate) + HomeAssistantDiagnostics(configuration, device: device).all
+      + configuration.outputs.flatMap { components(of: $0) }.map { presented($0, Presentation(), nil) }
   }
 
-  private var isJSON: Bool { configuration.format == .json }
+  /// As whoever has written the configuration wants to see it.
+  private func presented(
+    _ component: HomeAssistantComponent, _ presentation: Presentation, _ category: String?
+  ) -> HomeAssistantComponent {
+    var fields = component.fields
+    if let deviceClass = presentation.deviceClass { fields.set("dev_cla", deviceClass.isEmpty ? nil : deviceClass) }
+    if let precision = presentation.precision { fields.set("sug_dsp_prc", precision) }
+    fields.add("ic", presentation.icon)
+    switch presentation.category {
+    case .diagnostic: fields.add("ent_cat", "diagnostic")
+    case .some(.none): break
+    case nil: fields.add("ent_cat", category)
+    }
+    if !presentation.isEnabled { fields.add("en", false) }
+    fields.add("def_ent_id", "\(component.kind).\(Self.slug("\(device)_\(component.id)"))")
+    return HomeAssistantComponent(component.id, component.kind, fields)
+  }
 
-  private func common(_ name: String, _ id: String, _ title: String) -> HomeAssistantFields {
+  /// What an entity's id is made of: lower-case letters, digits and underscores.
+  static func slug(_ text: String) -> String {
+    String(text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+  }
+
+  /// How fast a counter counts, in the unit that meters have for it.
+  private func rate(_ input: InputConfiguration) -> HomeAssistantComponent? {
+    guard input.gpio.mode == .counter, isJSON else { return nil }
+    let id = "\(input.name)/rate"
+    var fields = common(input.name, id, "\(input.presentation.title ?? input.name.title) rate")
+    fields.add("exp_aft", expiry(period: input.interval))
+    let rate = HomeAssistantRate(of: input.unit)
+    fields.add("dev_cla", rate.deviceClass)
+    fields.add("stat_cla", "measurement")
+    fields.add("unit_of_meas", rate.unit)
+    fields.add("sug_dsp_prc", 2)
+    let factor = rate.perUnit == 1 ? "" : " * \(Int(rate.perUnit))"
+    fields.add(
+      "val_tpl", guarded("{{ 'None' if value_json.get('rate') is none else value_json.rate\(factor) }}"))
+    if input.unit ?? "" == "" { fields.add("en", false) }
+    return presented(HomeAssistantComponent(id, "sensor", fields), Presentation(), nil)
+  }
+
+  var isJSON: Bool { configuration.format == .json }
+
+  func common(_ name: String, _ id: String, _ title: String) -> HomeAssistantFields {
     let topic = configuration.topic.expanded(device: device, name: name)
     var fields = HomeAssistantFields()
     fields.add("name", title)
@@ -42,10 +89,19 @@ package struct HomeAssistantComponents {
 
   private func component(_ value: DescribedValue, of sensor: SensorConfiguration) -> HomeAssistantComponent {
     let id = value.name + (value.channel.map { "/" + $0 } ?? "")
-    var fields = common(value.name, id, value.title)
+    var fields = common(value.name, id, value.title(sensor.presentation.title))
     fields.add("exp_aft", expiry(of: sensor))
     let text = expression(of: value)
+    if sensor.presentation.platform == .binarySensor, value.shape != .flag {
+      // Whatever is not zero, off, false or no.
+      let truth = "(\(text.value) | string | lower) not in ['0', '0.0', 'false', 'off', 'no', '']"
+      return HomeAssistantComponent(
+        id, "binary_sensor",
+        fields.adding([("pl_on", "True"), ("pl_off", "False"), ("val_tpl", guarded(text.or(truth)))]))
+    }
     switch value.shape {
+    case .flag where sensor.presentation.platform == .sensor:
+      fields.add("val_tpl", guarded(text.or(text.value)))
     case .flag:
       if value.meaning == .problem { fields.add("dev_cla", "problem") }
       return binarySensor(id, fields, text.value, isJSON ? ("True", "False") : ("true", "false"))
@@ -54,7 +110,7 @@ package struct HomeAssistantComponents {
       fields.add("val_tpl", guarded(text.or("(\(text.value) | int) | timestamp_utc")))
     case .number:
       fields.add(HomeAssistantClass(of: value))
-      fields.add("sug_dsp_prc", sensor.decimals)
+      fields.add("sug_dsp_prc", sensor.decimals ?? Self.digits(of: value.unit))
       fields.add("val_tpl", guarded(text.or(text.value)))
     case .choice(let texts) where !texts.contains(""):
       fields.add("dev_cla", "enum")
@@ -65,6 +121,16 @@ package struct HomeAssistantComponents {
       fields.add("val_tpl", text.or("(\(text.value) | string)[:255]"))
     }
     return HomeAssistantComponent(id, "sensor", fields)
+  }
+
+  /// Digits that are worth showing where nobody has said how many.
+  private static func digits(of unit: String?) -> Int? {
+    switch unit {
+    case "°C", "°F", "K", "%", "%RH", "hPa", "mbar", "W", "s": 1
+    case "V", "A", "kWh", "m³": 2
+    case "rpm", "B", "lx", "ppm", "dBm", "Hz": 0
+    default: nil
+    }
   }
 
   /// Where a value is in a payload, and how to know that it is none.
@@ -106,11 +172,16 @@ package struct HomeAssistantComponents {
 
   private static let edgeTemplate =
     "{% if value_json.get('edge') %}{{ {'event_type': value_json.edge, 'time': value_json.time} | tojson }}{% endif %}"
+  private static let gestureTemplate =
+    "{% if value_json.value %}{{ {'event_type': value_json.value, 'time': value_json.time} | tojson }}{% endif %}"
   private static let plainEdgeTemplate = "{% if value %}{{ {'event_type': value} | tojson }}{% endif %}"
 
   private func component(_ input: InputConfiguration) -> HomeAssistantComponent {
-    var fields = common(input.name, input.name, input.name.title)
+    var fields = common(input.name, input.name, input.presentation.title ?? input.name.title)
     switch input.gpio.mode {
+    case .state where input.presentation.platform == .sensor:
+      fields.add("val_tpl", isJSON ? guarded("{{ value_json.value }}") : "{{ 'None' if value == '' else value }}")
+      return HomeAssistantComponent(input.name, "sensor", fields)
     case .state:
       return binarySensor(
         input.name, fields, isJSON ? "value_json.value" : "value",
@@ -119,12 +190,40 @@ package struct HomeAssistantComponents {
       fields.add("evt_typ", texts: isJSON ? ["rising", "falling"] : [input.levels.on, input.levels.off])
       fields.add("val_tpl", isJSON ? Self.edgeTemplate : Self.plainEdgeTemplate)
       return HomeAssistantComponent(input.name, "event", fields)
-    case .counter:
-      let text = isJSON ? "value_json.value" : "'None' if value == '' else value"
+    case .gesture:
+      fields.add("dev_cla", "button")
+      fields.add("evt_typ", texts: Gesture.allCases.map(\.rawValue))
+      fields.add("val_tpl", isJSON ? Self.gestureTemplate : Self.plainEdgeTemplate)
+      return HomeAssistantComponent(input.name, "event", fields)
+    case .frequency, .duty, .pulseWidth:
       fields.add("exp_aft", expiry(period: input.interval))
-      fields.add(HomeAssistantClass(totalIn: input.unit, isRising: input.scale > 0))
+      fields.add(HomeAssistantClass(measuredIn: input.unit))
+      fields.add("val_tpl", guarded("{{ \(isJSON ? "value_json.value" : "'None' if value == '' else value") }}"))
+      return HomeAssistantComponent(input.name, "sensor", fields)
+    case .counter, .encoder:
+      let text = isJSON ? "value_json.value" : "'None' if value == '' else value"
+      let isCounter = input.gpio.mode == .counter
+      if isCounter { fields.add("exp_aft", expiry(period: input.interval)) }
+      fields.add(
+        HomeAssistantClass(
+          totalIn: input.unit, isRising: isCounter && input.scale > 0, isGas: input.name.lowercased().contains("gas")))
       fields.add("val_tpl", guarded("{{ \(text) }}"))
       return HomeAssistantComponent(input.name, "sensor", fields)
+    }
+  }
+
+  /// What a button does begins automations by name (home-assistant.io, "MQTT Device Trigger").
+  private func triggers(_ input: InputConfiguration) -> [HomeAssistantComponent] {
+    guard input.gpio.mode == .gesture else { return [] }
+    return Gesture.allCases.map { gesture in
+      var fields = HomeAssistantFields()
+      fields.add("atype", "trigger")
+      fields.add("t", configuration.topic.expanded(device: device, name: input.name))
+      fields.add("type", gesture.triggerType)
+      fields.add("stype", input.name.title)
+      fields.add("pl", gesture.rawValue)
+      if isJSON { fields.add("val_tpl", "{{ value_json.value }}") }
+      return HomeAssistantComponent("\(input.name)/\(gesture.rawValue)", "device_automation", fields)
     }
   }
 
@@ -140,12 +239,26 @@ package struct HomeAssistantComponents {
   }
 
   /// A gap is about the past; in the format plain it looks like a reading that failed.
-  private func guarded(_ template: String) -> String {
+  func guarded(_ template: String) -> String {
     isJSON ? "{% if value_json.get('quality') != 'gap' %}\(template){% endif %}" : template
   }
 }
 
+extension Gesture {
+  /// In Home Assistant's words for buttons.
+  fileprivate var triggerType: String {
+    switch self {
+    case .single: "button_short_press"
+    case .double: "button_double_press"
+    case .long: "button_long_press"
+    }
+  }
+}
+
 extension SensorConfiguration {
+  /// What the board says of itself is not what it is there for.
+  fileprivate var defaultCategory: String? { if case .one(.system, _) = source { "diagnostic" } else { nil } }
+
   /// Nothing is made of what was read.
   fileprivate var isAsRead: Bool { map.isEmpty && scale == 1 && offset == 0 && unit == nil && average == nil }
 }

@@ -7,20 +7,20 @@ import Text
 extension HomeAssistantDevice {
   /// - Parameters:
   ///   - configuration: with Home Assistant enabled.
-  ///   - model: the board's.
-  package init(_ configuration: Configuration, device: String, model: String?) throws(TopicError) {
+  ///   - board: what the board says of itself.
+  package convenience init(_ configuration: Configuration, device: String, board: BoardFacts) throws(TopicError) {
     let topic = try TopicName(configuration.homeAssistant.topic(device: device))
     var births: [TopicName] = []
     for birth in configuration.homeAssistant.birthTopics { births.append(try TopicName(birth)) }
-    // At the root of the description it has no effect.
-    let components = HomeAssistantComponents(configuration: configuration, device: device).all.map {
-      $0.adding("qos", configuration.qos)
-    }
     let version = JSONValue.text(limpetVersion)
     var dev: [(name: String, value: JSONValue)] = [
       ("ids", .texts(["limpet_\(device)"])), ("name", .text(configuration.device.name ?? device)), ("sw", version),
     ]
-    if let model { dev.append(("mdl", .text(model))) }
+    if let maker = board.maker { dev.append(("mf", .text(maker))) }
+    if let model = board.model { dev.append(("mdl", .text(model))) }
+    if let serial = board.serial { dev.append(("sn", .text(serial))) }
+    if let mac = board.mac { dev.append(("cns", .list([.texts(["mac", mac])]))) }
+    if let area = configuration.homeAssistant.area { dev.append(("sa", .text(area))) }
     let head: [(name: String, value: JSONValue)] = [
       ("dev", .object(dev)), ("o", .object([("name", .text("limpet")), ("sw", version)])),
     ]
@@ -29,6 +29,21 @@ extension HomeAssistantDevice {
       ("avty_t", .text(presence.topic.expanded(device: device))), ("pl_avail", .text(presence.online)),
       ("pl_not_avail", .text(presence.offline)),
     ]
-    self.init(topic: topic, births: births, head: head, shared: shared, components: components)
+    // At the root of the description it has no effect.
+    var components = HomeAssistantComponents(configuration: configuration, device: device).all.map {
+      $0.adding([("qos", .integer(configuration.qos))])
+    }
+    // Home Assistant copies to each component what stands at the root, and takes none that has both of the two ways to say
+    // when it is available (`SHARED_OPTIONS` and `MQTT_AVAILABILITY_SCHEMA` of its schemas.py).
+    let isShared = !components.contains { $0.fields.has("avty") }
+    if !isShared {
+      components = components.map { component in
+        // Automations are no entities.
+        let isOwn = component.fields.has("avty") || component.kind == "device_automation"
+        return isOwn ? component : component.adding(shared)
+      }
+    }
+    self.init(
+      topic: topic, births: births, head: head, shared: isShared ? shared : [], components: components, device: device)
   }
 }

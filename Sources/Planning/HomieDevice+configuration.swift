@@ -8,7 +8,8 @@ extension HomieDevice {
   package init(_ configuration: Configuration, device: String) {
     self.init(
       base: configuration.homie.base(device: device), name: configuration.device.name ?? device,
-      nodes: configuration.sensors.map(\.homieNode) + configuration.inputs.map(\.homieNode))
+      nodes: configuration.sensors.map(\.homieNode) + configuration.inputs.map(\.homieNode)
+        + configuration.outputs.map { $0.homieNode(takesCommands: configuration.takesCommands) })
   }
 }
 
@@ -54,7 +55,15 @@ extension InputConfiguration {
           HomieDevice.Property(
             id: "edge", title: name.title, datatype: .enum, format: "rising,falling", isRetained: false)
         ]
-      case .counter:
+      case .gesture:
+        [
+          HomieDevice.Property(
+            id: "value", title: name.title, datatype: .enum,
+            format: Gesture.allCases.map(\.rawValue).joined(separator: ","), isRetained: false)
+        ]
+      case .frequency, .duty, .pulseWidth:
+        [HomieDevice.Property(id: "value", title: name.title, datatype: .float, unit: unit == "" ? nil : unit)]
+      case .counter, .encoder:
         [
           HomieDevice.Property(id: "value", title: name.title, datatype: .float, unit: unit == "" ? nil : unit),
           HomieDevice.Property(
@@ -69,5 +78,23 @@ extension InputConfiguration {
   private var homieLevels: String? {
     let texts = [levels.off, levels.on]
     return levels == LevelTexts() || texts.contains { $0.contains(",") } ? nil : texts.joined(separator: ",")
+  }
+}
+
+extension OutputConfiguration {
+  fileprivate func homieNode(takesCommands: Bool) -> HomieDevice.Node {
+    var property: HomieDevice.Property
+    if takesCommands, rules.pulse != nil {
+      property = HomieDevice.Property(
+        id: "value", title: name.title, datatype: .enum, format: "press", isRetained: false)
+    } else if case .gpio = request {
+      property = HomieDevice.Property(id: "value", title: name.title, datatype: .boolean)
+    } else {
+      property = HomieDevice.Property(id: "value", title: name.title, datatype: .float, format: "0:100", unit: "%")
+    }
+    property.isSettable = takesCommands
+    property.hasTarget =
+      takesCommands && property.isRetained && (rules.minOn > .zero || rules.deadTime > .zero || rules.ramp > .zero)
+    return HomieDevice.Node(name: name, id: HomieID.of(name), title: name.title, properties: [property])
   }
 }

@@ -73,9 +73,9 @@ public struct FileRoot: Sendable, Hashable {
     return access(location, F_OK) == 0
   }
 
-  /// Writes to a file that exists, as an attribute is told to do something.
+  /// Writes to a file that exists, as an attribute is told to do something; nothing else is left in a plain one.
   package func write(_ text: String, to path: String) throws(ReadError) {
-    let descriptor = open(try location(of: path), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+    let descriptor = open(try location(of: path), O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
     guard descriptor >= 0 else { throw ReadError(.open, path, .errno(errno)) }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)

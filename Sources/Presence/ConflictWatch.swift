@@ -15,7 +15,7 @@ package struct ConflictWatch {
   /// Connections that ended while there was a rival.
   private(set) var kicks = 0
   /// Instances that this device is or was.
-  private let own: Set<String>
+  private var own: Set<String>
   /// Those of others that were there before it, with their epochs: a later epoch says that one of them still is.
   private var earlier: [String: UInt64] = [:]
   /// The broker has a presence of this process, or had.
@@ -23,6 +23,13 @@ package struct ConflictWatch {
 
   /// - Parameter instances: this process's and those of earlier ones.
   package init(instances: Set<String>) { own = instances }
+
+  /// Earlier processes of this device, from a store that could be opened only now; true: one of them was taken for a rival.
+  package mutating func found(instances: Set<String>) -> Bool {
+    own.formUnion(instances)
+    guard case .instance(let name)? = rival, own.contains(name) else { return false }
+    return lasted()
+  }
 
   /// The server has acknowledged a presence of this process.
   package mutating func spoke() { hasSpoken = true }

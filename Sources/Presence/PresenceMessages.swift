@@ -100,6 +100,14 @@ package struct PresenceMessages: Sendable {
     return expiring(message, statement).adapted(to: statement.connection.limits)
   }
 
+  /// `offline` on a topic that an earlier connection has said `online` on.
+  package func offline(to debt: OwedFarewells.Debt, _ statement: Statement) -> Message {
+    var message = statusMessage(
+      debt.offline, reason: statement.reason, epoch: statement.epoch, statement.connection.version)
+    (message.topic, message.qos) = (debt.topic, debt.qos)
+    return message.adapted(to: statement.connection.limits)
+  }
+
   package func presence(_ statement: Statement) -> Message {
     var object = JSONObject(capacity: 256)
     object.add("event", statement.event.rawValue)

@@ -106,7 +106,7 @@ package struct SelfHealing {
 
   package mutating func elapsed(at now: Instant) -> [Action] {
     if case .listening(let until) = state, now >= until {
-      return failed("the broker does not bring back what is published")
+      return failed("the broker does not return what this device publishes")
     }
     guard let due, now >= due else { return [] }
     last = now

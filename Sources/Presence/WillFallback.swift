@@ -150,7 +150,7 @@ extension WillFallback.Reduction {
           + (flags.qos == .atMostOnce ? ", which may be lost on the way" : ""))
     }
     if flags.retain != full.retain {
-      parts.append("presence works live only: the broker keeps no status for who subscribes later")
+      parts.append("presence works live only: the broker keeps no status for later subscribers")
     }
     return parts.joined(separator: "; ")
   }

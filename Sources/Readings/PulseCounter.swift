@@ -10,9 +10,7 @@ package struct PulseCounter {
   private var scale: Double
   /// Pulses of the runs before this one.
   private let earlier: UInt64
-  private var last: (count: PulseCount, time: BootClock.Instant)?
-  /// Units a second, as pulses last said.
-  private var rate = 0.0
+  private var rate = PulseRate()
 
   /// - Parameters:
   ///   - stored: what an earlier run left; nil: the counter begins at zero, as a new generation.
@@ -26,43 +24,17 @@ package struct PulseCounter {
   /// The same pulses, in another unit.
   package mutating func rescale(_ scale: Double) {
     self.scale = scale
-    last = nil
-    rate = 0
+    rate.forget()
   }
+
+  /// The pulses were looked at for another reason.
+  package mutating func see(_ count: PulseCount) { rate.see(count) }
 
   /// The total after the pulses of this run; the rate is 0 at the first call.
-  ///
-  /// The rate is that of the pulses since the last call, by the times they came: a meter with one pulse in 36 s and a total
-  /// every 10 s has the same rate in each. While none comes it is no more than one pulse in the time since the last.
   package mutating func total(_ count: PulseCount, at time: BootClock.Instant) -> Reading.Total {
     let value = Value.number(Double(earlier &+ count.pulses)).calibrated(scale: scale, offset: 0).number ?? 0
-    if let last, last.count.pulses <= count.pulses {
-      let pulses = count.pulses - last.count.pulses
-      if pulses > 0 {
-        // Without a pulse before these nobody knows how long they took: no longer than since the last call.
-        var duration = last.time.duration(to: time)
-        if let from = last.count.last, let to = count.last { duration = from.duration(to: to) }
-        rate = duration > .zero ? Double(pulses) * scale / (duration / .seconds(1)) : 0
-      } else if count.last == nil {
-        rate = 0
-      }
-    } else {
-      rate = 0
-    }
-    last = (count, time)
-    return Reading.Total(value: value, rate: rounded(rate(at: time)), generation: generation)
-  }
-
-  /// A line is asked for its pulses 50 times a second, so some of this time may have pulses that are not counted yet.
-  private static let lateness = Duration.milliseconds(100)
-
-  /// Towards zero, where the next pulse is overdue.
-  private func rate(at time: BootClock.Instant) -> Double {
-    guard let pulse = last?.count.last, rate != 0 else { return rate }
-    let silence = pulse.duration(to: time)
-    guard (silence - Self.lateness) / .seconds(1) > abs(scale / rate) else { return rate }
-    let most = abs(scale) / (silence / .seconds(1))
-    return min(max(rate, -most), most)
+    return Reading.Total(
+      value: value, rate: rounded(rate.look(at: count, time) * scale), generation: generation)
   }
 
   /// Microunits a second are beyond what the time of a reading is good for.

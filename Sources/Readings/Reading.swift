@@ -9,6 +9,8 @@ package struct Reading: Sendable, Equatable {
     indirect case doubtful(Value, Doubt)
     case edge(Edge)
     case total(Total)
+    /// What an output has been given.
+    indirect case output(Output)
     /// So many readings of this name, or edges of its line, are lost for ever.
     case gap(lost: UInt64)
     /// It could not be read; the text says why.
@@ -24,6 +26,7 @@ package struct Reading: Sendable, Equatable {
       case .bad(let text): text.utf8.count
       case .good(let value): value.cost
       case .doubtful(let value, let doubt): value.cost + doubt.reason.utf8.count
+      case .output(let output): output.value.cost + (output.doubt?.reason.utf8.count ?? 0)
       case .edge, .total, .gap: 0
       }
     }
@@ -33,6 +36,7 @@ package struct Reading: Sendable, Equatable {
       switch self {
       case .good(let value): (value, nil)
       case .doubtful(let value, let doubt): (value, doubt)
+      case .output(let output): (output.value, output.doubt)
       case .edge, .total, .gap, .bad: nil
       }
     }

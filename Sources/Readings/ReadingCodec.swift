@@ -17,7 +17,7 @@ package struct ReadingCodec {
     self.boots = boots
   }
 
-  fileprivate enum Kind: UInt8 { case good, doubtful, edge, total, gap, bad }
+  fileprivate enum Kind: UInt8 { case good, doubtful, edge, total, gap, bad, output }
   private enum ValueKind: UInt8 { case number, integer, text, flag, channels, nothing }
 
   private static let restarted: UInt8 = 0x10
@@ -58,6 +58,13 @@ package struct ReadingCodec {
       row.write(total.rate)
       row.write(varint: UInt64(total.generation))
     case .gap(let lost): row.write(varint: lost)
+    case .output(let output):
+      row.write(byte: UInt8(OutputCause.allCases.firstIndex(of: output.cause) ?? 0) | (output.doubt == nil ? 0 : 0x80))
+      if let doubt = output.doubt {
+        row.write(byte: UInt8(Doubt.Grade.allCases.firstIndex(of: doubt.grade) ?? 0))
+        row.write(doubt.reason)
+      }
+      Self.write(output.value, to: &row)
     case .bad(let reason): row.write(reason)
     }
   }
@@ -156,8 +163,20 @@ package struct ReadingCodec {
       guard let value = row.number(), let rate = row.number(), let generation = row.varint() else { return nil }
       return .total(Reading.Total(value: value, rate: rate, generation: UInt32(truncatingIfNeeded: generation)))
     case .gap: return row.varint().map { .gap(lost: $0) }
+    case .output: return output(from: &row).map { .output($0) }
     case .bad: return row.text().map { .bad($0) }
     }
+  }
+
+  private static func output(from row: inout RowReader) -> Reading.Output? {
+    guard let first = row.byte(), Int(first & 0x7F) < OutputCause.allCases.count else { return nil }
+    var doubt: Doubt?
+    if first & 0x80 != 0 {
+      guard let grade = row.byte(), grade < Doubt.Grade.allCases.count, let reason = row.text() else { return nil }
+      doubt = Doubt(Doubt.Grade.allCases[Int(grade)], reason)
+    }
+    guard case .some(.some(let value)) = value(from: &row) else { return nil }
+    return Reading.Output(value: value, cause: OutputCause.allCases[Int(first & 0x7F)], doubt: doubt)
   }
 
   /// nil: there is none that can be read; `.some(nil)`: it says that there is none.
@@ -198,6 +217,7 @@ extension Reading.Content {
     case .doubtful: .doubtful
     case .edge: .edge
     case .total: .total
+    case .output: .output
     case .gap: .gap
     case .bad: .bad
     }

@@ -71,6 +71,7 @@ package struct Stream: Sendable {
     case .good(let value), .doubtful(let value, _): plain(value)
     case .edge(let edge): ByteBuffer(string: levels.text(of: edge.isRising))
     case .total(let total): ByteBuffer(string: total.value.shortestDecimal)
+    case .output(let output): plain(output.value)
     case .gap, .bad: ByteBuffer()
     }
   }
@@ -109,6 +110,10 @@ package struct Stream: Sendable {
     case .gap(let lost):
       properties.addUserProperty("quality", "gap")
       properties.addUserProperty("lost", String(lost))
+    case .output(let output):
+      properties.addUserProperty("quality", output.doubt?.grade.rawValue ?? "good")
+      properties.addUserProperty("cause", output.cause.rawValue)
+      if let doubt = output.doubt { properties.addUserProperty("error", doubt.reason) }
     case .doubtful(_, let doubt):
       properties.addUserProperty("quality", doubt.grade.rawValue)
       properties.addUserProperty("error", doubt.reason)
@@ -134,6 +139,9 @@ extension JSONObject {
       add("value", edge.isRising)
       add("edge", edge.name)
       if edge.isSuspect { add("suspect", true) }
+    case .output(let output):
+      add("value", output.value)
+      add("cause", output.cause.rawValue)
     case .total(let total):
       add("value", total.value)
       add("rate", total.rate)
@@ -147,6 +155,10 @@ extension JSONObject {
   package mutating func addQuality(of content: Reading.Content) {
     switch content {
     case .good, .edge, .total: break
+    case .output(let output):
+      guard let doubt = output.doubt else { break }
+      add("quality", doubt.grade.rawValue)
+      add("error", doubt.reason)
     case .gap(let lost):
       add("quality", "gap")
       add("lost", lost)

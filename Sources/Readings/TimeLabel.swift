@@ -7,6 +7,12 @@ package struct TimeLabel: Sendable, Equatable {
   let isCertain: Bool
   /// It was measured before the device was switched off last.
   var isOfEarlierBoot = false
+
+  package init(time: Timestamp, isCertain: Bool, isOfEarlierBoot: Bool = false) {
+    self.time = time
+    self.isCertain = isCertain
+    self.isOfEarlierBoot = isOfEarlierBoot
+  }
 }
 
 /// Gives readings their times, so that among those that are certain time never goes backwards: a clock that is set back
@@ -14,20 +20,20 @@ package struct TimeLabel: Sendable, Equatable {
 package struct TimeLabels {
   /// By stream, in microseconds since 1970.
   private var latest: [Int64]
-  /// The highest number that a label was given for, by stream.
-  private var highest: [UInt64]
+  /// Of the reading that was sent as the last of its stream, in the order of their arrival.
+  private var newest: [UInt64]
   private static let smallStep: Int64 = 60_000_000
 
   package init(streams: Int) {
     latest = Array(repeating: .min, count: streams)
-    highest = Array(repeating: 0, count: streams)
+    newest = Array(repeating: 0, count: streams)
   }
 
   /// With more streams behind those that there are.
   package mutating func adopt(streams: Int) {
     while latest.count < streams {
       latest.append(.min)
-      highest.append(0)
+      newest.append(0)
     }
   }
 
@@ -38,16 +44,17 @@ package struct TimeLabels {
   }
 
   /// The label that a reading is sent with.
-  package mutating func label(of reading: Reading, _ clock: () -> WallClock) -> TimeLabel {
-    if let label = reading.label {
-      // One that was refused, or comes again, is from before those that overtook it: its time is, too.
-      guard reading.sequence >= highest[reading.stream] else { return label }
-      highest[reading.stream] = reading.sequence
-      return ordered(label, reading.stream)
-    }
+  ///
+  /// - Parameter token: rises with each reading that arrives; nil: this one is told once more.
+  package mutating func label(of reading: Reading, _ token: UInt64?, _ clock: () -> WallClock) -> TimeLabel {
+    // One that was refused, or that a store has which was opened late, is from before those that overtook it: its time
+    // is, too.
+    let isOvertaken = token.map { $0 < newest[reading.stream] } ?? (reading.label != nil)
+    if let token { newest[reading.stream] = max(newest[reading.stream], token) }
+    if let label = reading.label { return isOvertaken ? label : ordered(label, reading.stream) }
     let clock = clock()
-    return ordered(
-      TimeLabel(time: clock.time(of: reading.time), isCertain: clock.isSynchronized), reading.stream)
+    let label = TimeLabel(time: clock.time(of: reading.time), isCertain: clock.isSynchronized)
+    return isOvertaken ? label : ordered(label, reading.stream)
   }
 
   private mutating func ordered(_ label: TimeLabel, _ stream: Int) -> TimeLabel {

@@ -11,7 +11,7 @@ package struct StoreTicket: Sendable, Hashable, Comparable {
 
 /// What a store is asked for, as a whole: it is done, or nothing has changed.
 package enum StoreRequest: Sendable, Equatable {
-  case write(StoreChanges)
+  indirect case write(StoreChanges)
   /// These streams get numbers, where they have none yet.
   case number([String])
   /// The oldest rows of the stream of that number, at most `limit`.
@@ -64,6 +64,10 @@ package struct StoreChanges: Sendable, Equatable {
   package var session: [SessionChange] = []
   /// Of counters, by name.
   package var counts: [String: StoredCount] = [:]
+  /// The last plain on or off of outputs, by name.
+  package var outputs: [String: Bool] = [:]
+  /// Of outputs that there are no more.
+  package var outputsForgotten: [String] = []
   /// Topics whose retained reading the broker is to forget.
   package var clearingsAdded: [String] = []
   package var clearingsRemoved: [String] = []
@@ -71,6 +75,9 @@ package struct StoreChanges: Sendable, Equatable {
   package var announcements: [StoredAnnouncement] = []
   /// By their kind and topic.
   package var forgotten: [StoredAnnouncement] = []
+  /// In place of what there was for the same broker, client and topic.
+  package var farewellsAdded: [StoredFarewell] = []
+  package var farewellsRemoved: [StoredFarewell] = []
   package var setAside: [SetAsideMessage] = []
   /// At a clean stop, when no number is used any more: each name goes on at exactly this one.
   package var exact: [String: UInt64]?

@@ -1,8 +1,10 @@
+import MQTTCore
+
 /// What a stored number can be. A file that lost bits says anything, and arithmetic on it would end the process at each
 /// start: what is outside is taken for a row that says nothing.
 package enum StoredBounds {
   /// Of readings and messages: rows are counted from 1, and no agent comes near the end.
-  package static let tokens: ClosedRange<Int64> = 1...1 << 62
+  package static let tokens = StoredMessages.tokens
   /// Of sequence numbers and epochs: the integers that every JSON reader has exactly.
   package static let counts: ClosedRange<Int64> = 1...(1 << 53) - 1
   /// Of streams: each section of the outbox counts by them.
@@ -12,8 +14,6 @@ package enum StoredBounds {
 
   /// How many of them are kept, the newest: names of runs,
   package static let instances = 64
-  /// messages beside the session,
-  package static let messagesAside = 1000
   /// and boots. Readings of one before those keep the time that they were given then.
   package static let keptBoots = 1000
 }

@@ -78,19 +78,6 @@ public struct LastStop: Equatable, Sendable {
   }
 }
 
-/// A damaged store that was moved away, so that a new one could begin.
-public struct KeptAside: Equatable, Sendable {
-  /// Where it is now; its log, when it had one, is beside it with `-wal` added.
-  public let path: String
-  /// What was wrong with it.
-  public let reason: StorageError
-
-  package init(path: String, reason: StorageError) {
-    self.path = path
-    self.reason = reason
-  }
-}
-
 /// Everything an agent needs from its store when it starts.
 public struct StoredState: Equatable, Sendable {
   /// nil: this store has none yet.
@@ -105,8 +92,12 @@ public struct StoredState: Equatable, Sendable {
   public var lastWrite: Int64?
   /// Of counters, by name.
   public var counts: [String: StoredCount] = [:]
+  /// The last plain on or off of outputs, by name.
+  public var outputs: [String: Bool] = [:]
   /// What brokers keep of this device's descriptions for home automation.
   public var announcements: [StoredAnnouncement] = []
+  /// Topics on which brokers may keep `online` of this device, the oldest first.
+  public var farewells: [StoredFarewell] = []
   /// The MQTT session; without an owner where there was none yet.
   public var session = SessionState()
   /// How the last run ended; nil: it did not end cleanly, or there was none.

@@ -49,7 +49,7 @@ struct BoardHealth {
     let states = SystemWord.spareBlockStates
     guard text.hasPrefix("0x"), let number = Int(text.dropFirst(2), radix: 16), (1...states.count).contains(number)
     else {
-      throw .noValue("the device does not tell its spare blocks: \(printable(text))", path: path)
+      throw .noValue("the device does not report its spare blocks: \(printable(text))", path: path)
     }
     return .text(states[number - 1])
   }

@@ -53,25 +53,10 @@ extension FoundSensor {
     _ sensors: [FoundSensor], in root: FileRoot, timeout: Duration = .seconds(3)
   ) -> [Result<Measurement, SensorError>] {
     let conversions = W1Conversions()
-    let results = ConditionLock<[String: Result<Measurement, SensorError>]>([:])
-    let reader = BlockingReader { batch in
-      // The first result counts: a read that was given up may still come back.
-      results.withLock { results in
-        for result in batch where results[result.id] == nil { results[result.id] = result.outcome }
-      }
-      results.signal()
-    }
     let jobs = sensors.filter(\.isReadByScan).map {
       ReadJob(id: $0.name, source: $0.kind.source(in: root, thermometers: conversions), timeout: timeout)
     }
-    // There is one round only: no chip waits for another adapter's, no thermometer for another master's.
-    for job in jobs { job.source.locate() }
-    let refused = reader.submit(jobs)
-    results.withLock { results in
-      for result in refused { results[result.id] = result.outcome }
-    }
-    let all = results.wait { $0.count < Set(jobs.map(\.id)).count ? .wait : .ready($0) }
-    reader.shutdown()
+    let all = BlockingReader.readOnce(jobs)
     return sensors.map { sensor in
       guard sensor.isReadByScan else { return .failure(.leftAlone) }
       return all[sensor.name] ?? .failure(.stopped)
@@ -105,5 +90,39 @@ extension FoundSensor {
   static func shortEnd(of path: String, components: Int, among paths: [String]) -> String {
     let end = path.split(separator: "/").suffix(components).joined(separator: "/")
     return paths.count { $0.isPath(endingIn: end) } == 1 ? end : path
+  }
+}
+
+extension SensorKind {
+  /// Reading it just to look has no effect of its own.
+  package func mayBeRead(in root: FileRoot) -> Bool {
+    guard case .one(.system, let settings) = self, let word = settings["value"].flatMap(SystemWord.init(rawValue:))
+    else {
+      return true
+    }
+    return !RaspberryPi(root: root).needsFlags(word)
+  }
+}
+
+extension BlockingReader {
+  /// Reads each once, beside each other, and waits for all; one that hangs is given up after its timeout.
+  package static func readOnce(_ jobs: [ReadJob]) -> [String: Result<Measurement, SensorError>] {
+    let results = ConditionLock<[String: Result<Measurement, SensorError>]>([:])
+    let reader = BlockingReader { batch in
+      // The first result counts: a read that was given up may still come back.
+      results.withLock { results in
+        for result in batch where results[result.id] == nil { results[result.id] = result.outcome }
+      }
+      results.signal()
+    }
+    // There is one round only: no chip waits for another adapter's, no thermometer for another master's.
+    for job in jobs { job.source.locate() }
+    let refused = reader.submit(jobs)
+    results.withLock { results in
+      for result in refused { results[result.id] = result.outcome }
+    }
+    let all = results.wait { $0.count < Set(jobs.map(\.id)).count ? .wait : .ready($0) }
+    reader.shutdown()
+    return all
   }
 }

@@ -115,6 +115,10 @@ struct SystemSource: SensorSource {
       }
       return level
     }
+    // Drivers of cfg80211 are not in the table at all before they have a station.
+    if root.exists("\(Self.networkFolder)/\(interface)/phy80211") {
+      throw .noValue("\(interface) is not connected to a network", path: path)
+    }
     throw .noSuchName(interface, what: "wireless interface", place: path, existing: interfaces)
   }
 
@@ -168,7 +172,7 @@ struct SystemSource: SensorSource {
       word.hasPrefix("0x") ? Int64(word.dropFirst(2), radix: 16) : nil
     }
     guard tenths.count == 2, let worse = tenths.max(), (1...11).contains(worse) else {
-      throw .noValue("the device does not tell its life time: \(printable(text))", path: path)
+      throw .noValue("the device does not report its life time: \(printable(text))", path: path)
     }
     return worse * 10
   }

@@ -8,7 +8,7 @@ package struct ConnectionRecord: Sendable {
   package enum State: Sendable {
     case idle
     case connecting(ServerAddress, ProtocolVersion)
-    case connected(ServerAddress, Session.Connected)
+    indirect case connected(ServerAddress, Session.Connected)
     /// For the next attempt.
     case waiting(until: Instant)
     /// No attempt follows.
@@ -32,8 +32,17 @@ package struct ConnectionRecord: Sendable {
   private(set) var lastFailure: Failure?
   package private(set) var connections: UInt64 = 0
   /// Ends of connections that were up, and attempts that led to none, by `ConnectionLoss.word`.
-  package private(set) var losses: [String: UInt64] = [:]
-  package private(set) var failures: [String: UInt64] = [:]
+  /// The usual ones are there from the start, so that a rate can be made of the first.
+  package private(set) var losses = Self.noLosses
+  package private(set) var failures = Self.noFailures
+
+  /// One for all, until there is something to count.
+  private static let noLosses = none(["closed", "disconnected", "keepalive", "timeout", "unreachable"])
+  private static let noFailures = none(["closed", "name", "refused", "timeout", "tls", "unreachable"])
+
+  private static func none(_ words: [String]) -> [String: UInt64] {
+    Dictionary(words.map { ($0, 0) }) { first, _ in first }
+  }
 
   package init(at now: Instant) {
     since = now
@@ -56,13 +65,14 @@ package struct ConnectionRecord: Sendable {
 
   /// - Parameter delay: until the next attempt; nil: there is none.
   package mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Instant) {
+    let server: ServerAddress? = if case .connecting(let server, _) = state { server } else { nil }
     if case .connected = state {
       losses[loss.word, default: 0] += 1
       awaySince = now
     } else {
       failures[loss.word, default: 0] += 1
     }
-    if !loss.isIntended { lastFailure = Failure(time: now, text: "\(loss)") }
+    if !loss.isIntended { lastFailure = Failure(time: now, text: loss.advised(server)) }
     move(to: delay.map { .waiting(until: now + $0) } ?? .ended, at: now)
   }
 
@@ -90,6 +100,7 @@ extension ConnectionLoss {
     case .unreachable: "unreachable"
     case .tls: "tls"
     case .upgrade: "upgrade"
+    case .foreign: "foreign"
     case .settings: "settings"
     case .timeout: "timeout"
     case .closed: "closed"

@@ -19,6 +19,7 @@ extension StatusReport {
     object.add("presence", json: presenceJSON)
     object.add("buffer", json: bufferJSON)
     object.add("resting", list: resting.map(json))
+    if let commandsRefusal { object.add("commands_error", commandsRefusal) }
     object.add("figures", json: Figure.json(figures))
     object.add("readings", list: rows.map(json))
     return object.finish()

@@ -33,6 +33,7 @@ extension StatusReport {
     if resting.count > Self.restingLimit {
       sections.append(("REFUSED", "and \(resting.count - Self.restingLimit) topics more"))
     }
+    if let reason = commandsRefusal { sections.append(("COMMANDS", "not obeyed: \(reason)")) }
     sections.append(("buffer", bufferText))
     sections.append(("counters", counterText))
     return sections
@@ -66,11 +67,11 @@ extension StatusReport {
       case .none: state = "online is not acknowledged yet"
       }
     case .idle, .connecting, .waiting, .ended:
-      state = connection.connections == 0 ? "not told yet" : "offline (by the will)"
+      state = connection.connections == 0 ? "not published yet" : "offline (by the will)"
     }
     let healing: String
     switch presence.healing {
-    case .armed: healing = "a wrong status is put right"
+    case .armed: healing = "limpet corrects a wrong status"
     case .listening: healing = "waiting for the broker to bring the presence back"
     case .idle: healing = "nothing to watch without a connection"
     case .unavailable(let reason): healing = "self-heal unavailable: \(reason)"
@@ -155,6 +156,7 @@ extension Reading {
     let unit = unit.map { $0.isEmpty ? "" : " " + $0 } ?? ""
     switch content {
     case .good(let value), .doubtful(let value, _): return value.text + unit
+    case .output(let output): return output.value.text + unit + " (\(output.cause.rawValue))"
     case .edge(let edge): return edge.isRising ? "rising" : "falling"
     case .total(let total): return total.value.shortestDecimal + unit
     case .gap, .bad: return "-"

@@ -86,6 +86,19 @@ package struct StatusReport: Sendable {
     }
   }
 
+  /// How often an output changed, by cause, and what its commands were answered.
+  package struct OutputCounts: Sendable {
+    package let name: String
+    package let changes: [(cause: String, count: UInt64)]
+    package let commands: [(result: String, count: UInt64)]
+
+    package init(name: String, changes: [(cause: String, count: UInt64)], commands: [(result: String, count: UInt64)]) {
+      self.name = name
+      self.changes = changes
+      self.commands = commands
+    }
+  }
+
   package let clock: WallClock
   package let process: Int32
   package let device: String
@@ -98,13 +111,17 @@ package struct StatusReport: Sendable {
   package let presence: Presence
   package let buffer: Buffer
   package let resting: [RestingTopic]
+  /// Why commands from the broker are not obeyed; nil: they are, or there is nothing that could bring any.
+  package let commandsRefusal: String?
+  package let outputs: [OutputCounts]
   package let figures: [Figure]
   package let rows: [Row]
 
   package init(
     clock: WallClock, process: Int32, device: String, displayName: String?, clientIdentifier: String,
     started: BootClock.Instant, logLevel: String, isStopping: Bool, connection: ConnectionRecord, presence: Presence,
-    buffer: Buffer, resting: [RestingTopic], figures: [Figure], rows: [Row]
+    buffer: Buffer, resting: [RestingTopic], commandsRefusal: String?, outputs: [OutputCounts] = [],
+    figures: [Figure], rows: [Row]
   ) {
     self.clock = clock
     self.process = process
@@ -118,6 +135,8 @@ package struct StatusReport: Sendable {
     self.presence = presence
     self.buffer = buffer
     self.resting = resting
+    self.commandsRefusal = commandsRefusal
+    self.outputs = outputs
     self.figures = figures
     self.rows = rows
   }
@@ -171,6 +190,7 @@ extension Reading.Content {
     switch self {
     case .good, .edge, .total: "good"
     case .doubtful(_, let doubt): doubt.grade.rawValue
+    case .output(let output): output.doubt?.grade.rawValue ?? "good"
     case .gap: "gap"
     case .bad: "bad"
     }
@@ -181,6 +201,7 @@ extension Reading.Content {
     switch self {
     case .good, .edge, .total: nil
     case .doubtful(_, let doubt): doubt.reason
+    case .output(let output): output.doubt?.reason
     case .gap(let lost): "\(lost) lost"
     case .bad(let reason): reason
     }

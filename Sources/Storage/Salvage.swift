@@ -1,3 +1,5 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 /// What can still be read of a damaged file, each table for itself: who the device is, and how far it had counted, so
@@ -7,23 +9,20 @@ struct Salvage {
   private var epoch: UInt64 = 0
   private var sequences: [String: StoredSequence] = [:]
   private var counts: [String: StoredCount] = [:]
+  private var outputs: [String: Bool] = [:]
   private var instances: [String] = []
   private var announcements: [StoredAnnouncement] = []
+  private var farewells: [StoredFarewell] = []
 
   init(of database: Database) {
     identity = (try? StateStore.readIdentity(database)).flatMap { $0 }
     epoch = (try? StateStore.readEpoch(database)) ?? 0
     sequences = (try? StateStore.readSequences(database)) ?? [:]
     counts = (try? StateStore.readCounts(database)) ?? [:]
+    outputs = (try? StateStore.readOutputs(database)) ?? [:]
     instances = (try? StateStore.readInstances(database)) ?? []
     announcements = (try? StateStore.readAnnouncements(database)) ?? []
-  }
-
-  /// Of a file that nobody has open; nil: nothing can be read of it. Nothing on the disk changes but what opening it does
-  /// to its log.
-  init?(path: String, system: String?) {
-    guard let database = try? Database(path: path, system: system) else { return nil }
-    self.init(of: database)
+    farewells = (try? StateStore.readFarewells(database)) ?? []
   }
 
   /// As one transaction. Nobody knows how many of the numbers behind those that were found had been used.
@@ -39,10 +38,12 @@ struct Salvage {
           .integer(Int64(clamping: sequence.next)))
       }
       for (name, count) in counts { try StateStore.write(count, of: name, to: database) }
+      for (name, isOn) in outputs { try StateStore.write(isOn, ofOutput: name, to: database) }
       for instance in instances {
         try database.run("INSERT OR IGNORE INTO instance (value) VALUES (?)", .text(instance))
       }
       for announcement in announcements { try StateStore.write(announcement, to: database) }
+      for farewell in farewells { try StateStore.write(farewell, to: database) }
     }
   }
 }

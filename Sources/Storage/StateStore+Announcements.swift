@@ -1,24 +1,12 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 extension StateStore {
-  /// Stores what a broker keeps in place of what it kept under that topic before.
-  public func setAnnouncement(_ announcement: StoredAnnouncement) throws(StorageError) {
-    try write("store what home automation was told") { database throws(StorageError) in
-      try Self.write(announcement, to: database)
-    }
-  }
-
   package static func write(_ announcement: StoredAnnouncement, to database: Database) throws(StorageError) {
     try database.run(
       "INSERT OR REPLACE INTO announcement (kind, topic, content) VALUES (?, ?, ?)",
       .text(announcement.kind.rawValue), .text(announcement.topic), .text(announcement.content))
-  }
-
-  /// The broker keeps nothing of it any more.
-  public func removeAnnouncement(_ kind: StoredAnnouncement.Kind, topic: String) throws(StorageError) {
-    try write("forget what home automation was told") { database throws(StorageError) in
-      try Self.forget(kind, topic: topic, in: database)
-    }
   }
 
   static func forget(

@@ -1,14 +1,9 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 /// Topics whose retained reading the broker is to forget. `StoredOutbox.clearings` has those that there are.
 extension StateStore {
-  /// Keeps these topics and forgets those, in one transaction.
-  public func setClearings(added: [String], removed: [String]) throws(StorageError) {
-    try write("store what the broker is to forget") { database throws(StorageError) in
-      try Self.setClearings(added: added, removed: removed, in: database)
-    }
-  }
-
   static func setClearings(added: [String], removed: [String], in database: Database) throws(StorageError) {
     for topic in removed { try database.run("DELETE FROM clearing WHERE topic = ?", .text(topic)) }
     for topic in added { try database.run("INSERT OR IGNORE INTO clearing (topic) VALUES (?)", .text(topic)) }

@@ -1,3 +1,5 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 /// Readings that wait to be sent.
@@ -39,18 +41,12 @@ extension StateStore {
   }
 
   /// The numbers of streams; those that have none yet get one.
-  public func numberStreams(_ names: [String]) throws(StorageError) -> [String: Int] {
+  func numberStreams(_ names: [String]) throws(StorageError) -> [String: Int] {
     try write("name the streams of the outbox") { database throws(StorageError) in
       try Self.number(names, in: database)
       let rows = try database.query("SELECT number, name FROM reading_stream") { ($0.text(1), Int($0.integer(0))) }
       return Dictionary(rows) { first, _ in first }
     }
-  }
-
-  /// Makes these changes: all of them or, where it throws, none. They are on the disk when this returns.
-  public func apply(_ batch: OutboxBatch) throws(StorageError) {
-    try verifyFile("store the outbox")
-    try write("store the outbox") { database throws(StorageError) in try Self.apply(batch, to: database) }
   }
 
   static func apply(_ batch: OutboxBatch, to database: Database) throws(StorageError) {
@@ -62,7 +58,6 @@ extension StateStore {
     }
     for range in batch.dropped { try drop(range, batch.spared, database) }
     for token in batch.finished { try endReading(token, in: database) }
-    for token in batch.endedMessages { try endMessage(token, in: database) }
     try goOnExactly(at: batch.numbers, in: database)
     if let start = batch.bootStart {
       try database.run(
@@ -77,21 +72,19 @@ extension StateStore {
   /// The oldest rows of a stream, at most `limit`.
   ///
   /// - Parameter ranges: where they are looked for, in their order.
-  public func readings(
+  func readings(
     of stream: Int, in ranges: [ClosedRange<UInt64>], limit: Int
   ) throws(StorageError) -> [StoredReading] {
-    try perform { database throws(StorageError) in
-      try database.read("read the outbox") { () throws(StorageError) in
-        var readings: [StoredReading] = []
-        for range in ranges where readings.count < limit {
-          readings += try database.query(
-            "SELECT token, data FROM reading WHERE token BETWEEN ? AND ? AND stream = ? ORDER BY token LIMIT ?",
-            .integer(Int64(clamping: range.lowerBound)), .integer(Int64(clamping: range.upperBound)),
-            .integer(Int64(stream)), .integer(Int64(limit - readings.count))
-          ) { StoredReading(token: UInt64(clamping: $0.integer(0)), stream: stream, data: $0.blob(1)) }
-        }
-        return readings
+    try read("read the outbox") { database throws(StorageError) in
+      var readings: [StoredReading] = []
+      for range in ranges where readings.count < limit {
+        readings += try database.query(
+          "SELECT token, data FROM reading WHERE token BETWEEN ? AND ? AND stream = ? ORDER BY token LIMIT ?",
+          .integer(Int64(clamping: range.lowerBound)), .integer(Int64(clamping: range.upperBound)),
+          .integer(Int64(stream)), .integer(Int64(limit - readings.count))
+        ) { StoredReading(token: UInt64(clamping: $0.integer(0)), stream: stream, data: $0.blob(1)) }
       }
+      return readings
     }
   }
 

@@ -1,3 +1,5 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 extension StateStore {
@@ -23,18 +25,29 @@ extension StateStore {
   private func write(_ changes: StoreChanges) throws(StorageError) {
     let attempt = "store what has changed"
     try verifyFile(attempt)
-    let now = clock()
+    let now = now
     try write(attempt) { database throws(StorageError) in
       if let epoch = changes.epoch { try Self.raiseEpoch(to: epoch, in: database) }
       if let instance = changes.instance { try Self.add(instance, to: database) }
       if let identity = changes.identity { try Self.write(identity, to: database) }
       for (name, count) in changes.counts { try Self.write(count, of: name, to: database) }
+      for name in changes.outputsForgotten { try Self.forgetOutput(name, in: database) }
+      for (name, isOn) in changes.outputs { try Self.write(isOn, ofOutput: name, to: database) }
       for gone in changes.forgotten { try Self.forget(gone.kind, topic: gone.topic, in: database) }
       for announcement in changes.announcements { try Self.write(announcement, to: database) }
       try Self.setClearings(added: changes.clearingsAdded, removed: changes.clearingsRemoved, in: database)
+      for farewell in changes.farewellsRemoved { try Self.remove(farewell, from: database) }
+      for farewell in changes.farewellsAdded { try Self.write(farewell, to: database) }
+      for message in changes.setAside {
+        try SessionTables.setAside(message.message, of: message.owner, in: database, now: now)
+      }
+      // Of an earlier process: the session may have one of that token anew.
+      for token in changes.readings?.endedMessages ?? [] { try SessionTables.endMessage(token, in: database) }
+      try SessionTables.apply(changes.session, to: database, now: now)
+      // They are the session's from here on: sent a second time as waiting readings they would be there twice.
+      for case .message(let message, _) in changes.session { try Self.endReading(message.token, in: database) }
+      // Behind that: the session's changes may be older, and one of its messages come back since.
       if let batch = changes.readings { try Self.apply(batch, to: database) }
-      for message in changes.setAside { try Self.setAside(message, in: database, now: now.wall) }
-      for change in changes.session { try Self.apply(change, to: database, now: now) }
       try Self.reserve(changes.reserved, in: database)
       if let exact = changes.exact { try Self.goOnExactly(at: exact, in: database) }
       if let stop = changes.lastStop { try Self.write(stop, to: database) }

@@ -1,3 +1,5 @@
+import MQTTCore
+import MQTTStore
 import Records
 
 // What the small tables hold, read and written.

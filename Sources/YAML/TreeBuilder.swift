@@ -170,7 +170,14 @@ struct TreeBuilder {
   ) throws(Problem) -> Measured {
     // YAML's own tags state a type, and types are decided by the reader; any other tag would be ignored in silence.
     if let tag = properties.tag, tag != "!", !tag.hasPrefix("tag:yaml.org,2002:") {
-      throw Problem(position: position, message: "the tag \(quoted(tag)) has no meaning here; remove it")
+      let advice =
+        switch tag {
+        case "!secret": "; write \"${file:PATH}\" for the first line of a file, in quotes"
+        case "!env_var", "!ENV", "!env": "; write \"${NAME}\" for a variable of the environment, in quotes"
+        case "!include": "; write include: FILE at the top level"
+        default: "; remove it"
+        }
+      throw Problem(position: position, message: "the tag \(quoted(tag)) has no meaning here\(advice)")
     }
     if let anchor = properties.anchor { anchors[anchor] = .complete(measured) }
     return measured

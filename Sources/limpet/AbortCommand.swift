@@ -4,9 +4,9 @@ import Control
 struct AbortCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "abort",
-    abstract: "Ends the running daemon at once: the connection is cut, so that the broker publishes the will.",
+    abstract: "Ends the running daemon at once: it cuts the connection, so that the broker publishes the will.",
     discussion: """
-      For tests of what watches the device. Only root and the user that limpet runs as may do this. The daemon ends with \
+      For testing whatever follows the device. Only root and the user that limpet runs as may do this. The daemon ends with \
       status 0, so systemd does not start the service again; systemctl start limpet does. Readings that wait are kept.
       """)
 

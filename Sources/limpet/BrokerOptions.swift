@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Glibc
 
 /// `--config` and `--url`, for the commands that talk to a broker.
 struct BrokerOptions: ParsableArguments {
@@ -22,8 +23,47 @@ struct BrokerOptions: ParsableArguments {
     {
       return bare
     }
+    if url == nil, options.config == Configuration.standardPath, access(options.config, F_OK) != 0 {
+      throw ValidationError(
+        "there is no \(options.config) here; say which broker with --url, or which file with --config.")
+    }
     var configuration = try options.load(report: StandardError.write)
     if let url { configuration.broker.urls = [url] }
     return configuration
+  }
+}
+
+/// How to log in at `--url`, beside the configuration or without one.
+struct LoginOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Log in as this user, and not as the configuration's.", valueName: "name"))
+  var username: String?
+
+  @Option(help: ArgumentHelp("A file whose first line is the password.", valueName: "file"))
+  var passwordFile: String?
+
+  @Option(
+    help: ArgumentHelp("The authorities that have signed the broker's certificate, a PEM file.", valueName: "file"))
+  var ca: String?
+
+  func apply(to configuration: inout Configuration) throws {
+    if let username { configuration.broker.username = username }
+    if let passwordFile {
+      guard let line = try TextFile.lines(passwordFile, option: "--password-file").first else {
+        throw ValidationError("--password-file: the first line of \(passwordFile) is empty; write the password there.")
+      }
+      configuration.broker.password = Secret(line.utf8)
+    }
+    if let ca { configuration.broker.tls.ca = ca }
+  }
+}
+
+/// A small file that an option names.
+enum TextFile {
+  /// Its lines without their ends; empty ones are left out.
+  static func lines(_ path: String, option: String) throws -> [String] {
+    guard case .success(let found) = ConfigurationFiles.real.open(path, 1 << 20) else {
+      throw ValidationError("\(option): \(path) cannot be read.")
+    }
+    return String(decoding: found.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
   }
 }

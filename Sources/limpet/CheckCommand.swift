@@ -13,16 +13,23 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: "Print one JSON object: valid, and diagnostics with severity, file, line, column, path and message.")
   var json = false
 
+  @Flag(help: "Read no sensor: for a machine that is not the board.")
+  var offline = false
+
   func run() throws {
+    let board = offline ? nil : BoardLines.judge(root: root.fileRoot, isCheck: true)
     guard !json else {
-      let result = options.result
-      print(result.json)
-      guard result.configuration != nil else { throw ExitCode.configurationError }
+      let result = ConfigurationOptions.result(of: options.config, board: board)
+      guard let configuration = result.configuration else {
+        print(result.json)
+        throw ExitCode.configurationError
+      }
+      print(ConfigurationSummary(configuration, root: root.fileRoot, isOffline: offline).json(result))
       return
     }
     let terminal = Terminal(descriptor: STDOUT_FILENO)
-    let configuration = try options.load(on: terminal) { print($0) }
-    let words = ConfigurationSummary(configuration, root: root.fileRoot)
+    let configuration = try options.load(on: terminal, board: board) { print($0) }
+    let words = ConfigurationSummary(configuration, root: root.fileRoot, isOffline: offline)
     for warning in words.warnings {
       for line in terminal.lines("\(options.config): warning: \(warning)") { print(line) }
     }

@@ -8,18 +8,19 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(name: .long, help: "The configuration file.")
   var config = Configuration.standardPath
 
-  /// What the file says.
-  var result: LoadResult { Self.result(of: config) }
-
-  /// What a file says.
-  static func result(of path: String) -> LoadResult { Configuration.load(path: path, environment: Environment.all) }
+  /// What a file says, and the board to it.
+  static func result(of path: String, board: BoardJudge? = nil) -> LoadResult {
+    Configuration.load(path: path, environment: Environment.all, board: board)
+  }
 
   /// Reads the file. Warnings and errors are handed to `report`; with any error this ends with status 78.
-  /// - Parameter terminal: where `report` writes to.
+  /// - Parameters:
+  ///   - terminal: where `report` writes to.
+  ///   - board: what the board says of it; nil: it is not asked.
   func load(
-    on terminal: Terminal = Terminal(descriptor: STDERR_FILENO), report: (String) -> Void
+    on terminal: Terminal = Terminal(descriptor: STDERR_FILENO), board: BoardJudge? = nil, report: (String) -> Void
   ) throws -> Configuration {
-    let result = result
+    let result = Self.result(of: config, board: board)
     for diagnostic in result.diagnostics { terminal.lines(diagnostic, of: result).forEach(report) }
     guard let configuration = result.configuration else { throw ExitCode.configurationError }
     return configuration
@@ -40,6 +41,11 @@ enum Environment {
 
   /// A variable that the service manager sets.
   static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+  /// The service's folder in memory: the first, where it has several (systemd.exec(5), RuntimeDirectory=).
+  static var runtimeFolder: String? {
+    variable("RUNTIME_DIRECTORY").flatMap { $0.split(separator: ":").first.map(String.init) }
+  }
 
   /// Every variable: the configuration may name any.
   static var all: [String: String] {

@@ -7,14 +7,14 @@ struct ProbeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "probe",
     abstract:
-      "Connects as the agent would, prints the broker's answer, and what would keep the agent from its promises.",
+      "Connects as the agent would, prints the broker's answer, and checks everything the agent needs from it.",
     discussion: """
       After the answer comes a line for each step, ok, warning, failed or skipped: DNS, TCP, TLS and certificates (a \
       warning under 14 days), CONNECT, the right to the status topic, retained messages, and how long it takes until \
       the broker publishes the will of a connection that is cut off. What is wrong also goes to standard error in one \
       sentence, and the exit status is 1.
 
-      The device's status stays as it is. Where the daemon runs, its connection is told and not taken over; with \
+      The device's status stays as it is. Where the daemon runs, limpet reports its connection and does not take it over; with \
       --client-id the probe stands beside it, with a will on limpet/DEVICE/probe, and leaves the status topic alone.
       """)
 

@@ -4,11 +4,11 @@ import Control
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
-    abstract: "Has the running daemon read its configuration again; only what changed is touched.",
+    abstract: "Makes the running daemon read its configuration again; it touches only what changed.",
     discussion: """
-      A configuration that is wrong changes nothing: its errors are printed, and the exit status is 78. The connection \
-      is made anew where its own keys have changed. device.id, broker.client_id, broker.clean_start, storage and \
-      control take a restart. Only root and the user that limpet runs as may do this; SIGHUP does the same.
+      A wrong configuration changes nothing: the command prints its errors, and the exit status is 78. The daemon \
+      connects again where a key of its connection has changed. device.id, broker.client_id, broker.clean_start, \
+      storage and control take a restart. Only root and the user that limpet runs as may do this; SIGHUP does the same.
       """)
 
   @OptionGroup var control: ControlOptions

@@ -1,5 +1,6 @@
 import Agent
 import ArgumentParser
+import Diagnosis
 import Logging
 import Platform
 
@@ -17,15 +18,16 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     // From here on a signal is an event.
     let events = ProcessEvents()
-    let configuration = try options.load(report: StandardError.write)
+    let board = BoardLines.judge(root: root.fileRoot, isCheck: false)
+    let configuration = try options.load(board: board, report: StandardError.write)
     let writer = LogWriter(journalStream: Environment.variable("JOURNAL_STREAM"))
     let threshold = LogThreshold(Logger.Level(rawValue: logLevel.rawValue) ?? .notice)
     let logger = Logger(label: "limpet") { _ in LineLogHandler(writer, threshold) }
     defer { writer.flush() }
     let surroundings = Agent.Surroundings(
-      root: root.fileRoot, runtimeFolder: Environment.variable("RUNTIME_DIRECTORY"), log: writer,
+      root: root.fileRoot, runtimeFolder: Environment.runtimeFolder, log: writer,
       logThreshold: threshold, service: ServiceManager(environment: Environment.all),
-      load: { [path = options.config] in ConfigurationOptions.result(of: path) })
+      load: { [path = options.config] in ConfigurationOptions.result(of: path, board: board) })
     let hasEndedWell: Bool
     do {
       hasEndedWell = try Agent.run(configuration, surroundings, events: events, logger: logger)

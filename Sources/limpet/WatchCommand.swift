@@ -55,9 +55,51 @@ struct WatchCommand: ParsableCommand {
       """, valueName: "cmd"))
   var exec: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "As --once; exit 0 if every device that this file names, one a line, is online, else say who is missing, and 1.",
+      valueName: "file"))
+  var expectFile: String?
+
+  @Flag(help: "With --once, --expect or --expect-file: print nothing but what is missing.")
+  var quiet = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Serve the fleet as a page for browsers, with /devices, /events and /metrics; on another address than loopback with \
+      --http-password-file only. With --expect-file, devices that were never heard of are there as missing.
+      """, valueName: "address:port"))
+  var http: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Answer for this name as well, as a proxy asks by it; may be given again.", valueName: "name[:port]"))
+  var httpHost: [String] = []
+
+  @Option(help: ArgumentHelp("The page asks for the password in this file's first line.", valueName: "file"))
+  var httpPasswordFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep what devices were in this file for 30 days, so that the page has it after a restart; only its owner reads it.",
+      valueName: "file"))
+  var history: String?
+
+  @OptionGroup var login: LoginOptions
+
   func validate() throws {
+    if http == nil, !httpHost.isEmpty || httpPasswordFile != nil || history != nil {
+      throw ValidationError("--http-host, --http-password-file and --history are for --http ADDRESS:PORT.")
+    }
+    if http != nil, once || expect != nil {
+      throw ValidationError("--http goes on for ever, and --once and --expect end; leave one of them out.")
+    }
+    if quiet, !once, expect == nil, expectFile == nil {
+      throw ValidationError("--quiet is for --once, --expect and --expect-file.")
+    }
     if let expect, expect < 0 { throw ValidationError("--expect: a number of devices is not negative.") }
-    if exec != nil, once || expect != nil {
+    if exec != nil, once || expect != nil || (expectFile != nil && http == nil) {
       throw ValidationError("--exec is for changes, and --once and --expect wait for none; leave one of them out.")
     }
     if let online, online == offline {
@@ -66,14 +108,20 @@ struct WatchCommand: ParsableCommand {
   }
 
   func run() throws {
-    let configuration = try broker.configuration()
+    var configuration = try broker.configuration()
+    try login.apply(to: &configuration)
     var settings = Watch.Settings(
       topics: try topics(configuration),
       online: online ?? standard(configuration.presence.online, PresenceKeys.online.standard),
       offline: offline ?? standard(configuration.presence.offline, PresenceKeys.offline.standard))
     settings.format = json ? .json : .text
-    settings.isOnce = once || expect != nil
+    settings.isOnce = once || expect != nil || (expectFile != nil && http == nil)
+    settings.page = try page()
     settings.expected = expect
+    settings.expectedNames = try expectedNames()
+    settings.isQuiet = quiet
+    // no-color.org
+    settings.hasColours = Environment.variable("NO_COLOR") ?? "" == ""
     settings.command = exec
     var watch = Watch(configuration, settings, term: Environment.term)
     switch watch.run() {
@@ -81,10 +129,35 @@ struct WatchCommand: ParsableCommand {
     case .tooFew(let online):
       StandardError.write("limpet watch: \(online) online, \(expect ?? 0) expected")
       throw ExitCode.failure
+    case .missing(let names):
+      StandardError.write("limpet watch: not online: \(names.map { printable($0, limit: 64) }.joined(separator: ", "))")
+      throw ExitCode.failure
     case .failed(let reason):
       StandardError.write("limpet watch: \(reason)")
       throw ExitCode.failure
     }
+  }
+
+  private func page() throws -> PageSettings? {
+    guard let http else { return nil }
+    let password = try httpPasswordFile.map { file in
+      guard let line = try TextFile.lines(file, option: "--http-password-file").first, !line.isEmpty else {
+        throw ValidationError("--http-password-file: \(file) has no password; write it into its first line.")
+      }
+      return line
+    }
+    do throws(ArgumentError) {
+      var settings = try PageSettings(address: http, hosts: httpHost, password: password)
+      settings.history = history
+      return settings
+    } catch {
+      throw ValidationError("--http: \(error).")
+    }
+  }
+
+  private func expectedNames() throws -> [String] {
+    guard let expectFile else { return [] }
+    return try TextFile.lines(expectFile, option: "--expect-file").filter { !$0.hasPrefix("#") }
   }
 
   /// Topics of another agent have nothing to do with this machine's configuration.

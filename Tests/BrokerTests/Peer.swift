@@ -72,7 +72,7 @@ final class Peer: Sendable {
       Task {
         do {
           for try await message in stream {
-            past.withLock { $0.arrivals.append(Arrival(message: message, time: .now)) }
+            past.withLock { $0.arrivals.append(Arrival(message: message.message, time: .now)) }
           }
         } catch { Issue.record("\(error)") }
       })

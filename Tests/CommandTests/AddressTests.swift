@@ -19,7 +19,7 @@ struct AddressTests {
       let address = "127.77.\(getpid() / 250 % 250).\(getpid() % 250 + 1)/32"
       try await scene.run("ip-add", ["ip", "address", "add", address, "dev", "lo"])
       _ = try await scene.run("ip-del", ["ip", "address", "del", address, "dev", "lo"])
-      try await agent.line("its addresses cannot be listed")
+      try await agent.line("limpet cannot list its addresses")
       // The change is looked at 300 ms later.
       let readings = try await subscriber.readings("load", atLeast: 3).count
       try await subscriber.readings("load", atLeast: readings + 20)

@@ -4,9 +4,15 @@ import Testing
 
 @Suite("limpet check", .showsLogs, .timed)
 struct CheckTests {
-  private func check(_ scene: Scene, _ text: String, root: String? = nil) async throws -> Scene.Outcome {
+  private func check(
+    _ scene: Scene, _ text: String, root: String? = nil, _ arguments: String...
+  ) async throws -> Scene.Outcome {
     let file = try scene.write(text, to: "c.yaml")
-    return try await scene.limpet("check", "--config", file, "--root", root ?? scene.folder)
+    let child = try await scene.run(
+      "check\(scene.nextCommand())",
+      [Scene.program, "check", "--config", file, "--root", root ?? scene.folder] + arguments)
+    return Scene.Outcome(
+      ending: try #require(child.ending), output: child.outputLines, errors: child.errorLines)
   }
 
   @Test("a configuration that is right: exit 0, and what will be where")
@@ -25,10 +31,11 @@ struct CheckTests {
       #expect(outcome.ending == .exited(0))
       #expect(outcome.errors == [])
       let text = outcome.output.joined(separator: "\n")
+      // README, "No reading is lost": 64 MB.
       for part in [
         "shed", "mqtts://mqtt.example.com:8883", "limpet/shed/status", "limpet/shed/cpu", "limpet/shed/load",
-        "every 10 s", "within 36 s", "64 MB", "the broker keeps it for 7 d",
-        "stored: QoS 1 after 1 s without an answer, QoS 2 at once",
+        "every 10 s", "offline at most 36 s after it disappears", "64 MB", "the broker keeps it for 7 d",
+        "saved to disk: QoS 1 after 1 s, QoS 2 immediately",
       ] {
         #expect(text.contains(part), "\(part)")
       }
@@ -59,7 +66,7 @@ struct CheckTests {
       func warnings(_ interval: String) async throws -> [String] {
         let sensors = (10..<30).map { "  - {name: t\($0), type: w1, id: 28-0000000000\($0), interval: \(interval)}\n" }
         let outcome = try await check(scene, head + sensors.joined(), root: board.path)
-        return outcome.output.filter { $0.contains("warning") }
+        return outcome.output.filter { $0.contains("warning") && $0.contains("1-Wire") }
       }
       let warning = try #require(try await warnings("10s").first)
       #expect(warning.contains("20 1-Wire sensors take about 15 s to be read one after the other"))
@@ -96,26 +103,56 @@ struct CheckTests {
           - {name: air_f, type: thermal, zone: air, unit: °F, scale: 1.8, offset: 32, range: {min: -40, max: 185}}
           - {name: kelvin, type: file, path: /run/kelvin, offset: -273.15, range: {min: 0}}
 
-        """, root: board.path)
+        """, root: board.path, "--offline")
       #expect(outcome.ending == .exited(0))
       let lines = outcome.output.drop { $0 != "readings" }.dropFirst()
       #expect(
         Array(lines) == [
-          "  limpet/shed/cpu: thermal zone cpu-thermal (passive 80 °C, critical 110 °C) in °C, every 10 s, "
+          "  limpet/shed/cpu      thermal zone cpu-thermal (passive 80 °C, critical 110 °C) in °C, every 10 s, "
             + "if it moved by 0.5 °C or is 5 min old",
-          "  limpet/shed/other: thermal zone gpu-thermal in °C, every 10 s",
-          "  limpet/shed/board: hwmon lm75 temp1 at 1-0048 in °C, every 60 s",
-          "  limpet/shed/label: hwmon lm75 \"Core 0\", every 10 s",
-          "  limpet/shed/air: hwmon sht3x temp1, humidity1, every 10 s",
-          "  limpet/shed/soil: iio ads1015 in_voltage0 in V, every 10 s, the mean of 60 s",
-          "  limpet/shed/tank: 1-Wire 28-0316a2795bff in °C, every 10 s",
-          "  limpet/shed/battery: power supply BAT0 capacity in %, every 10 s, if it moved by 5 %",
-          "  limpet/shed/disk: system disk_free / in B, every 10 s",
-          "  limpet/shed/level: file /run/tank matching level: ([0-9]+) in mm, every 10 s",
-          "  limpet/shed/door: file /run/door, every 10 s, by map",
-          "  limpet/shed/air_f: thermal zone air in °F, every 10 s, × 1.8 + 32, range -40 to 185",
-          "  limpet/shed/kelvin: file /run/kelvin, every 10 s, × 1 - 273.15, range from 0",
+          "  limpet/shed/other    thermal zone gpu-thermal in °C, every 10 s",
+          "  limpet/shed/board    hwmon lm75 temp1 at 1-0048 in °C, every 60 s",
+          "  limpet/shed/label    hwmon lm75 \"Core 0\", every 10 s",
+          "  limpet/shed/air      hwmon sht3x temp1, humidity1, every 10 s",
+          "  limpet/shed/soil     iio ads1015 in_voltage0 in V, every 10 s, the mean of 60 s",
+          "  limpet/shed/tank     1-Wire 28-0316a2795bff in °C, every 10 s",
+          "  limpet/shed/battery  power supply BAT0 capacity in %, every 10 s, if it moved by 5 %",
+          "  limpet/shed/disk     system disk_free / in B, every 10 s",
+          "  limpet/shed/level    file /run/tank matching level: ([0-9]+) in mm, every 10 s",
+          "  limpet/shed/door     file /run/door, every 10 s, by map",
+          "  limpet/shed/air_f    thermal zone air in °F, every 10 s, × 1.8 + 32, range -40 to 185",
+          "  limpet/shed/kelvin   file /run/kelvin, every 10 s, × 1 - 273.15, range from 0",
         ])
+    }
+  }
+
+  @Test("each sensor is read once: its value as it would be published, or the error that run would have")
+  func values() async throws {
+    try await withScene { scene in
+      let board = try BoardTree(scene)
+      try board.thermalZone(0, type: "cpu-thermal", temperature: 50000)
+      try board.write("level: 12\n", to: "/run/tank")
+      let text = """
+        device: {id: shed}
+        broker: {url: mqtt://mqtt.example.com}
+        sensors:
+          - {name: cpu, type: thermal, zone: cpu-thermal, unit: °F}
+          - {name: gpu, type: thermal, zone: gpu-thermal}
+          - {name: level, type: file, path: /run/tank, match: "level: ([0-9]+)", unit: mm}
+
+        """
+      let outcome = try await check(scene, text, root: board.path)
+      #expect(outcome.ending == .exited(0))
+      let rows = outcome.output.filter { $0.hasPrefix("  ") }
+      #expect(rows.contains { $0.hasPrefix("  limpet/shed/cpu    122 °F  thermal zone cpu-thermal") }, "\(rows)")
+      #expect(rows.contains { $0.hasPrefix("  limpet/shed/level  12 mm ") }, "\(rows)")
+      #expect(rows.contains { $0.hasPrefix("      cannot be read now: ") && $0.contains("gpu-thermal") }, "\(rows)")
+      #expect(outcome.output.contains { $0.contains("warning: 1 of 3 sensors cannot be read now (gpu)") })
+      let json = try await check(scene, text, root: board.path, "--json")
+      #expect(json.output.first?.contains(#""name":"cpu","topic":"limpet/shed/cpu""#) == true)
+      #expect(json.output.first?.contains(#""unit":"°F","value":122"#) == true, "\(json.output)")
+      let offline = try await check(scene, text, root: board.path, "--offline")
+      #expect(!offline.output.contains { $0.contains("122 °F") || $0.contains("cannot be read") })
     }
   }
 
@@ -180,7 +217,7 @@ struct CheckTests {
   @Test(
     "wrong options are a usage error, exit 64",
     arguments: [
-      ["frobnicate"], ["run", "--config"], ["check", "--nonsense"], ["probe", "--url"],
+      ["frobnicate"], ["chek"], ["run", "--config"], ["check", "--nonsense"], ["probe", "--url"],
     ])
   func usage(_ arguments: [String]) async throws {
     try await withScene { scene in
@@ -188,6 +225,9 @@ struct CheckTests {
       #expect(child.ending == .exited(64))
       #expect(child.outputLines == [])
       #expect(!child.errorLines.isEmpty)
+      if arguments == ["chek"] {
+        #expect(child.errorLines == [#"limpet: "chek" is not a command; did you mean "check"?"#])
+      }
     }
   }
 
@@ -223,7 +263,9 @@ struct CheckTests {
       let right = try scene.write("broker:\n  url: mqtt://h\n", to: "c.yaml")
       let valid = try await scene.limpet("check", "--json", "--config", right)
       #expect(valid.ending == .exited(0))
-      #expect(valid.output == [#"{"valid":true,"diagnostics":[]}"#])
+      #expect(valid.output.count == 1)
+      #expect(valid.output.first?.hasPrefix(#"{"valid":true,"diagnostics":[],"warnings":["#) == true, "\(valid.output)")
+      #expect(valid.output.first?.contains(#""broker":"mqtt://h:1883; MQTT 5"#) == true, "\(valid.output)")
     }
   }
 

@@ -51,7 +51,8 @@ struct DiscoveryReloadTests {
       try await subscriber.record(of: moved)
       try await broker.line("ha/status (QoS")
       try await subscriber.publish("online", to: "ha/status")
-      try await until("it is told again") { subscriber.news(of: moved).count == 2 }
+      // Once or twice: what left while nobody listened comes back for a moment, to be taken away.
+      try await until("it is told again") { subscriber.news(of: moved).count >= 2 }
       #expect(try await agent.end() == .exited(0))
       #expect(try await scene.retained(by: broker, "homeassistant/#").isEmpty)
     }

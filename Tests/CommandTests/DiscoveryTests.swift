@@ -180,7 +180,7 @@ struct DiscoveryTests {
       #expect(outcome.ending == .exited(0))
       #expect(
         outcome.output.filter { $0.hasPrefix("discovery ") } == [
-          "discovery Home Assistant: ha/device/limpet_shed_1_a21c32/config, 2 entities, retained; again when ha/status or homeassistant/status says online",
+          "discovery Home Assistant: ha/device/limpet_shed_1_a21c32/config, 3 entities, retained; again when ha/status or homeassistant/status says online",
           "discovery Homie 5: farm/5/shed-1, 1 node, over a second connection with the client id shed.1-homie",
         ])
     }

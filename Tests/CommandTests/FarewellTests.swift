@@ -92,7 +92,7 @@ struct FarewellTests {
       }
       let readings = first.publishes("load").count
       try FileManager.default.removeItem(atPath: scene.folder + "/storage/session.db")
-      try await agent.line("the agent goes on in memory")
+      try await agent.line("limpet goes on in memory")
       _ = try await broker.connection(2)
       #expect(first.publishes("status").map(\.message.payload) == [Self.online, Self.offline])
       #expect(first.publishes("load").count == readings, "a reading takes no place of the farewell's")

@@ -1,4 +1,4 @@
-import CSQLite
+import CMQTTSQLite
 import Foundation
 import Instants
 import MQTT
@@ -66,7 +66,7 @@ struct FaultTests {
       try disk.fill()
       // What waits for longer than a second is written, and there is soon no room for it.
       try await broker.stop()
-      try await agent.line("the agent goes on in memory")
+      try await agent.line("limpet goes on in memory")
       try await broker.start()
       try await until("it connected again") { agent.log.count { $0.contains("connected to ") } >= 2 }
       #expect(agent.log.count { $0.contains(" error: ") } == 1)
@@ -167,8 +167,8 @@ struct FaultTests {
         let seen = try subscriber.readings("load").count
         let agent = try scene.agent(settings)
         try await subscriber.readings("load", atLeast: seen + 5)
-        #expect(!agent.says("in memory") && !agent.says("begins anew"))
-        #expect(run == 2 || !agent.says("said nothing"), "the second start has nothing to repair")
+        #expect(!agent.says("in memory") && !agent.says("begins a new one"))
+        #expect(run == 2 || !agent.says("are unreadable"), "the second start has nothing to repair")
         let ending = try await agent.end()
         #expect(ending == .exited(0))
       }
@@ -196,7 +196,7 @@ struct FaultTests {
       try bytes.write(to: URL(fileURLWithPath: path))
       let seen = try subscriber.readings("load").map(\.seq)
       let second = try scene.agent(settings)
-      try await second.line("the damaged file is kept as")
+      try await second.line("keeps the damaged file as")
       try await subscriber.readings("load", atLeast: seen.count + 5)
       try await until("the storage works") { !second.says("in memory") || second.says("can be written again") }
       let end = try await second.end()

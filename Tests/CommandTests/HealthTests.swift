@@ -37,7 +37,15 @@ struct HealthTests {
       }
       let types = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
       let expected = figures.keys.map { "limpet_\($0)" }
-      #expect(Set(types.map { $0.hasSuffix("_total") ? String($0.dropLast(6)) : String($0) }) == Set(expected))
+      #expect(
+        Set(types.map { $0.hasSuffix("_total") ? String($0.dropLast(6)) : String($0) })
+          == Set(
+            expected + [
+              "limpet_build_info", "limpet_reading_value", "limpet_counter", "limpet_output_value",
+              "limpet_output_changes", "limpet_commands",
+              "limpet_reading_good", "limpet_reading_timestamp_seconds",
+            ]))
+      #expect(lines.contains { $0.hasPrefix(#"limpet_reading_value{device="board",name="load"} "#) })
       #expect(
         lines.allSatisfy { $0.hasPrefix("# HELP limpet_") || $0.hasPrefix("# TYPE limpet_") || $0.hasPrefix("limpet_") }
       )
@@ -59,6 +67,36 @@ struct HealthTests {
       try FileManager.default.createDirectory(atPath: scene.folder + "/none", withIntermediateDirectories: true)
       try await agent.line("limpet.prom can be written again")
       _ = try await agent.end()
+    }
+  }
+
+  @Test("metrics.listen: the numbers over HTTP; what is no question for them is answered, and ends nothing")
+  func listens() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let port = try freePort()
+      var settings = scene.settings(broker)
+      settings.lines = ["metrics: {listen: \"127.0.0.1:\(port)\"}"]
+      let agent = try scene.agent(settings)
+      try await agent.line("metrics: listens on 127.0.0.1:\(port)")
+      func curl(_ arguments: String...) async throws -> [String] {
+        try await scene.run("curl-\(scene.nextCommand())", ["curl", "-s", "-m", "20", "-i"] + arguments).outputLines
+      }
+      let url = "http://127.0.0.1:\(port)"
+      let page = try await eventually("a value") {
+        let page = try await curl("\(url)/metrics")
+        return page.contains { $0.hasPrefix("limpet_reading_value{") } ? page : nil
+      }
+      #expect(page.first?.hasPrefix("HTTP/1.1 200") == true)
+      #expect(page.contains { $0.contains("text/plain; version=0.0.4") })
+      #expect(try await curl("-H", "Accept: application/openmetrics-text", "\(url)/metrics").contains("# EOF"))
+      #expect(try await curl("\(url)/").first?.hasPrefix("HTTP/1.1 404") == true)
+      #expect(try await curl("-X", "POST", "\(url)/metrics").first?.hasPrefix("HTTP/1.1 405") == true)
+      let long = String(repeating: "x", count: 9000)
+      #expect(try await curl("-H", "X: \(long)", "\(url)/metrics").isEmpty)
+      #expect(try await curl("\(url)/metrics").first?.hasPrefix("HTTP/1.1 200") == true)
+      let ending = try await agent.end()
+      #expect(ending == .exited(0))
     }
   }
 

@@ -20,10 +20,13 @@ struct HungSensorTests {
   /// The 99th percentile over several names, after their start.
   private func lateness(of names: [String], device: String, _ subscriber: Subscriber) throws -> Double {
     let sorted = try names.flatMap { name in
-      try delays(of: subscriber.readings(name, of: device).dropFirst(5).map { $0 }, interval: 0.1)
+      try delays(of: subscriber.readings(name, of: device).suffix(Self.window), interval: 0.1)
     }.sorted()
     return sorted[sorted.count * 99 / 100]
   }
+
+  /// Reads of each that are judged together.
+  private static let window = 75
 
   @Test(
     "one sensor that hangs and one that fails every other read leave the others' timing unchanged",
@@ -50,17 +53,18 @@ struct HungSensorTests {
       calm.sensors.removeFirst(2)
       _ = try scene.agent(calm, board: board, name: "calm")
       var round = 0
-      try await until("the others were read 80 times", within: .seconds(60)) {
+      // The 99th percentiles with the two and without, of the last reads: a machine that is busy for a moment makes one of
+      // the agents late and not the other, a sensor that holds up the others makes them late for ever.
+      try await until("the others are as punctual as without the two", within: .seconds(60)) {
         round += 1
         try board.write(round % 2 == 0 ? "1\n" : "N/A\n", to: "/run/flaky")
         // Going through all that was heard takes longer than a round: now and then is enough.
-        return round % 25 == 0
-          && ["board", "calm"].allSatisfy { subscriber.records(of: "limpet/\($0)/s10").count >= 80 }
+        guard round % 25 == 0,
+          ["board", "calm"].allSatisfy({ subscriber.records(of: "limpet/\($0)/s10").count >= Self.window + 5 })
+        else { return false }
+        let measured = try lateness(of: healthy, device: "board", subscriber)
+        return try measured < lateness(of: healthy, device: "calm", subscriber) + 0.05
       }
-      let (measured, unavoidable) = (
-        try lateness(of: healthy, device: "board", subscriber), try lateness(of: healthy, device: "calm", subscriber)
-      )
-      #expect(measured < unavoidable + 0.05, "seconds, the 99th percentiles with the two and without")
       for name in healthy {
         let readings = try subscriber.readings(name)
         #expect(readings.allSatisfy { $0.quality == nil } && readings.map(\.seq) == Array(1...readings.count))

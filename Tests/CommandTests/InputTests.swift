@@ -40,7 +40,7 @@ struct InputTests {
       #expect(outcome.ending == .exited(0))
       #expect(
         outcome.output.contains {
-          $0.contains("/door: its level when that changes, pull up, debounced 20 ms; not to be read now: there is no")
+          $0.contains("its level when that changes, pull up, debounced 20 ms; not to be read now: there is no")
         })
     }
   }
@@ -48,7 +48,7 @@ struct InputTests {
   @Test("scan finds no lines there, and says so in each format")
   func scan() async throws {
     try await withScene { scene in
-      for (option, expected) in [("--json", ",\"gpio\":[]}"), ("--yaml", "found")] {
+      for (option, expected) in [("--json", ",\"gpio\":[],\"undriven\":[]}"), ("--yaml", "found")] {
         let outcome = try await scene.limpet("scan", "--root", scene.folder, option)
         #expect(outcome.ending == .exited(0))
         #expect(outcome.output.last?.hasSuffix(expected) == true)

@@ -144,7 +144,7 @@ struct PresenceTests {
       #expect(cpu < 2 * Double(Patience.factor), "no busy loop")
       let refused = stage.agent.log.filter { $0.contains("not connected: ") }
       // A broker that is closing down may take a connection once more, CONNECT with it, and end or reset it.
-      let taken = ["the server closed the connection while ", "Connection reset by peer; "]
+      let taken = ["the broker closed the connection while ", "Connection reset by peer; "]
       let met = refused.count { line in taken.contains { line.contains($0) } }
       #expect(
         (2...2 + met).contains(again.epoch), "one for each CONNECT, none for an attempt that found no server")
@@ -268,8 +268,8 @@ struct PresenceTests {
       }
       guard case .exited = try await agent.end(SIGTERM) else { return #expect(Bool(false), "it exits") }
       #expect(try agent.time(from: "stopping (", to: "notice: stopped") < 3.5 * Double(Patience.factor))
-      #expect(agent.log.contains { $0.contains("readings wait in the storage for the next start") })
-      #expect(agent.says("no connection to say offline"))
+      #expect(agent.log.contains { $0.contains("in the storage for the next start") })
+      #expect(agent.says("no broker has heard of this process"))
     }
   }
 
@@ -288,7 +288,7 @@ struct PresenceTests {
       let ending = try await agent.end(SIGTERM)
       #expect(ending == .exited(1))
       #expect(try agent.time(from: "stopping (", to: "notice: stopped") < 3.5 * Double(Patience.factor))
-      #expect(agent.log.contains { $0.contains("readings wait in the storage for the next start") })
+      #expect(agent.log.contains { $0.contains("in the storage for the next start") })
     }
   }
 

@@ -42,6 +42,7 @@ struct ProbeStepsTests {
       }
       #expect(next() == "ok: CONNECT: MQTT \(way.version), keepalive 30 s")
       #expect(next() == "ok: may publish to limpet/board/status (status and will)")
+      #expect(next() == "ok: may publish to limpet/board/load")
       #expect(next() == "ok: retained messages are kept")
       let will = next()
       #expect(will.hasPrefix("ok: the will is published ") && will.hasSuffix(" ms after a connection is cut off"))
@@ -117,7 +118,7 @@ struct ProbeStepsTests {
   @Test("a device that may only write does without self-healing; a broker without room for the probe is no failure")
   func writeOnly() async throws {
     try await withScene { scene in
-      let rights = try scene.write("topic write limpet/board/status\n", to: "acl")
+      let rights = try scene.write("topic write limpet/board/status\ntopic write limpet/board/load\n", to: "acl")
       let broker = try await scene.mosquitto(lines: ["acl_file \(rights)"])
       let outcome = try await probe(scene, scene.settings(broker))
       #expect(outcome.ending == .exited(0))
@@ -139,7 +140,7 @@ struct ProbeStepsTests {
       #expect(outcome.ending == .exited(1))
       #expect(
         outcome.errors == [
-          "limpet probe: retained messages: the broker says that it keeps none; who comes later does not see the status"
+          "limpet probe: retained messages: the broker says that it keeps none; a later subscriber does not see the status"
         ])
 
       let silent = try await scene.fakeBroker { packet, connection in

@@ -115,7 +115,8 @@ struct RefusalTests {
       #expect(status.output.first?.contains("\"topic\":\"limpet/board/status\",\"state\":" + state) == true)
       let text = try await scene.limpet("status", "--config", "\(scene.folder)/agent.yaml")
       #expect(text.output.contains { $0.hasPrefix("presence    NOT ONLINE: the broker refuses it") } == isStatus)
-      try await agent.line("the broker refuses limpet/board/\(name): 0x87 not authorized; the presence on it cannot be")
+      try await agent.line(
+        "the broker refuses limpet/board/\(name): 0x87 not authorized; limpet cannot publish the presence")
     }
   }
 
@@ -128,7 +129,7 @@ struct RefusalTests {
       let agent = try scene.agent(settings)
       let first = try await broker.connection(1)
       try await until("all are tried") { first.publishes("load").count > 10 }
-      #expect(agent.says("the server refused a reading: 0x99"))
+      #expect(agent.says("the broker refused a reading of limpet/board/load: 0x99"))
       let rests = try await resting(scene)
       #expect(rests.isEmpty)
     }

@@ -109,7 +109,7 @@ struct ReloadTests {
       #expect(outcome.errors.count == 3)
       #expect(outcome.errors.first?.contains("agent.yaml:") == true)
       #expect(outcome.errors.first?.contains("colour: unknown key") == true)
-      #expect(outcome.errors.last?.contains("2 errors; the one that runs stays") == true)
+      #expect(outcome.errors.last?.contains("2 errors; the running configuration stays") == true)
       try await agent.line("colour: unknown key")
       let seen = try numbers(subscriber, "load").count
       try await subscriber.readings("load", atLeast: seen + 3)

@@ -109,7 +109,7 @@ struct RetainedTests {
       settings.sensors = ["{name: new, type: system, value: load1, interval: 1h}"]
       let file = try scene.write(settings.text, to: "agent.yaml")
       #expect(try await scene.limpet("reload", "--config", file).ending == .exited(0))
-      try await agent.line("the broker refuses to forget the retained reading of limpet/board/old0: 0x87")
+      try await agent.line("the broker refuses to clear the retained reading of limpet/board/old0: 0x87")
       let told = try await eventually("the new reading is delivered") { () -> [String: Double]? in
         let outcome = try await scene.limpet("status", "--json", "--config", file)
         let told = try figures(inStatus: outcome.output.joined())

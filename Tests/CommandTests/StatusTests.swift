@@ -49,7 +49,7 @@ struct StatusTests {
       let status = try await status(scene, "healing is armed") { $0.presence.selfHeal == "armed" }
       #expect(status.device == "board")
       #expect(status.pid == Int(agent.process.pid))
-      #expect(status.logLevel == "notice")
+      #expect(status.logLevel == "debug")
       #expect(status.connection.state == "connected")
       #expect(status.connection.server == broker.url(.tcp5))
       #expect(status.connection.version == "5")
@@ -264,7 +264,7 @@ struct StatusTests {
     try await withScene { scene in
       let broker = try await scene.mosquitto()
       let subscriber = try await scene.subscriber(to: broker)
-      let agent = try scene.agent(scene.settings(broker))
+      let agent = try scene.agent(scene.settings(broker), logLevel: "notice")
       try await subscriber.readings("load", atLeast: 1)
       let file = scene.folder + "/agent.yaml"
       #expect(try await scene.limpet("log-level", "--config", file).output == ["notice"])

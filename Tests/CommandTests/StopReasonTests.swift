@@ -73,6 +73,25 @@ struct StopReasonTests {
     }
   }
 
+  @Test("the service's folder has a file that says why it starts: for one start")
+  func startReason() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let subscriber = try await scene.subscriber(to: broker)
+      let file = try scene.write("rollback\n", to: "runtime/start-reason")
+      let launcher = ["env", "RUNTIME_DIRECTORY=\(scene.folder)/runtime"]
+      for reason in ["rollback", "start"] {
+        let before = subscriber.news(of: "limpet/board/presence").count
+        let agent = try scene.agent(scene.settings(broker, .tcp5), under: launcher)
+        #expect(try await subscriber.presence("birth", skipping: before).reason == reason)
+        #expect(!FileManager.default.fileExists(atPath: file))
+        let ending = try await agent.end()
+        #expect(ending == .exited(0))
+        _ = try await subscriber.presence("stop", skipping: before)
+      }
+    }
+  }
+
   @Test("after a SIGKILL the birth says recovered, and for how long the device was gone", arguments: ["5", "3.1.1"])
   func goneFor(_ version: String) async throws {
     try await withScene { scene in

@@ -253,7 +253,10 @@ struct WatchTests {
       let port = try freePort()
       let nobody = try await scene.limpet("watch", "--url", "mqtt://127.0.0.1:\(port)", "--once")
       #expect(nobody.ending == .exited(1) && nobody.output == [])
-      #expect(nobody.errors == ["limpet watch: mqtt://127.0.0.1:\(port) cannot be reached: Connection refused"])
+      #expect(
+        nobody.errors == [
+          "limpet watch: mqtt://127.0.0.1:\(port) cannot be reached: Connection refused; nothing listens on port \(port) there: is the broker running, and is the port right?"
+        ])
 
       let broker = try await scene.fakeBroker { packet, connection in
         guard case .subscribe(let subscribe) = packet else { return FakeBroker.obliging(packet, connection) }
@@ -391,7 +394,7 @@ struct WatchTests {
       try #require(resize.ending == .exited(0))
       // stty sets rows and columns one after the other: there is a window of few rows and many columns between.
       try await until("it follows the window") {
-        terminal.frame.contains("... and 2 more") && terminal.frame.hasPrefix("limpet watch: mqtt:/\u{1B}[K")
+        terminal.frame.contains("... 1 to 1 of 3") && terminal.frame.hasPrefix("limpet watch: mqtt:/\u{1B}[K")
       }
 
       if let signal {

@@ -97,6 +97,25 @@ struct ReportTests {
     #expect(bench.orders.count { if case .writeMetrics = $0 { true } else { false } } == 5)
   }
 
+  @Test("a page for Prometheus has the last value of each reading, in the format that was asked for")
+  func page() {
+    var bench = CoreBench(plan: .bench(["a"], sensors: ["s", "t"]))
+    bench.connect()
+    bench.level("a")
+    bench.measure("s", 5)
+    let (type, text) = Prometheus.page(bench.report, accept: "*/*")
+    #expect(type == "text/plain; version=0.0.4; charset=utf-8")
+    let lines = String(buffer: text).split(separator: "\n")
+    #expect(lines.contains(#"limpet_reading_value{device="board",name="s"} 5"#))
+    #expect(lines.contains { $0.hasPrefix(#"limpet_reading_value{device="board",name="a"}"#) })
+    #expect(lines.contains(#"limpet_reading_good{device="board",name="s"} 1"#))
+    #expect(lines.contains { $0.hasPrefix(#"limpet_reading_timestamp_seconds{device="board",name="s"} 1"#) })
+    #expect(!lines.contains { $0.contains(#"name="t""#) }, "there is no reading yet")
+    let other = Prometheus.page(bench.report, accept: "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    #expect(other.type.hasPrefix("application/openmetrics-text"))
+    #expect(String(buffer: other.text).hasSuffix("# EOF\n"))
+  }
+
   @Test("figures have names of their own")
   func names() {
     let names = CoreBench().report.figures.map { "\($0.name)" }

@@ -8,7 +8,8 @@ struct RequestTests {
   func tokens() {
     let requests: [Request] = [
       .birthStatus, .birthPresence, .stopPresence, .stopStatus, .subscription, .health, .announcement, .homeAssistant,
-      .unwatching, .owedStatus, .clearing, .reading(16), .reading(1 << 62), .retained(stream: 0),
+      .unwatching, .owedStatus, .clearing, .commands, .fence, .answer, .heartbeats, .reading(16), .reading(1 << 62),
+      .retained(stream: 0),
       .retained(stream: 65_535),
     ]
     for request in requests { #expect(Request(request.token) == request) }
@@ -19,7 +20,7 @@ struct RequestTests {
   func ranges() {
     #expect(Request.firstReading == 16)
     #expect(Request(0) == nil)
-    for token in UInt64(12)..<16 { #expect(Request(token) == nil) }
+    #expect(Request(15) == .heartbeats)
     #expect(Request(16) == .reading(16))
     #expect(Request((1 << 63) - 1) == .reading((1 << 63) - 1))
     #expect(Request(1 << 63) == .retained(stream: 0))

@@ -170,7 +170,7 @@ struct AbuseTests {
         try await until("all have come", within: patience) { stream.dropped == 19_900 }
         var numbers: [UInt64?] = []
         for try await message in stream {
-          numbers.append(message.number)
+          numbers.append(message.message.number)
           if numbers.count == 100 { break }
         }
         #expect(numbers == (19_901...20_000).map { UInt64($0) })

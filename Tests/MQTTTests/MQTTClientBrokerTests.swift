@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import MQTTService
 import NIOCore
 import ServiceLifecycle
 import TestScene
@@ -178,7 +179,8 @@ struct MQTTClientBrokerTests {
       try await withClient(broker, "b") { other in
         let wills = try await other.subscribe([Subscription(TopicFilter("will"))])
         let group = ServiceGroup(
-          services: [client], gracefulShutdownSignals: [], cancellationSignals: [], logger: Logger(label: "test"))
+          services: [MQTTService(client)], gracefulShutdownSignals: [], cancellationSignals: [],
+          logger: Logger(label: "test"))
         async let end: Void = group.run()
         try await client.publish(message("t"))
         await group.triggerGracefulShutdown()

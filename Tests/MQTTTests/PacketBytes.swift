@@ -61,16 +61,6 @@ extension PacketIdentifier: ExpressibleByIntegerLiteral {
   }
 }
 
-extension TopicName: ExpressibleByStringLiteral {
-  public init(stringLiteral value: String) { self.init(validated: ByteBuffer(string: value)) }
-}
-
-extension TopicFilter: ExpressibleByStringLiteral {
-  public init(stringLiteral value: String) {
-    do { try self.init(value) } catch { preconditionFailure("\(value): \(error)") }
-  }
-}
-
 extension ByteBuffer {
   init(_ text: String) { self.init(string: text) }
 }

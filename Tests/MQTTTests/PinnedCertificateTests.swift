@@ -39,7 +39,7 @@ struct PinnedCertificateTests {
       configuration.tls.pinnedCertificates = [other]
       try await withLife(configuration) { _, life in
         let loss = try await life.loss()
-        guard case .tls(_, let detail) = loss else {
+        guard case .tls(_, .other(let detail)) = loss else {
           Issue.record("\(loss)")
           return
         }

@@ -70,7 +70,7 @@ struct ProxyTests {
           try await withLife(configuration) { _, life in
             if isRight { return try await life.connection() }
             let loss = try await life.loss()
-            guard case .tls(_, "the certificate is not for the address 127.0.0.2") = loss else {
+            guard case .tls(_, .wrongName("the address 127.0.0.2")) = loss else {
               Issue.record("\(loss)")
               return
             }

@@ -112,6 +112,22 @@ import Testing
     #expect(delays.contains { $0 < .seconds(65) } && delays.contains { $0 > .seconds(115) })
   }
 
+  @Test("a port where nothing listens is tried within 10 seconds, and costs what comes after it nothing")
+  func nothingListens() {
+    var generator = Fixed(value: .max)
+    var schedule = ReconnectSchedule(settings())
+    let delays = (0..<50).map { _ in schedule.failed(.nothingListens, at: Self.base, using: &generator) }
+    #expect(delays.allSatisfy { $0 <= .seconds(10) } && delays.last ?? .zero > .seconds(9))
+    let server = ServerAddress(transport: .tcp, host: "h", port: 1)
+    #expect(ConnectionLoss.unreachable(server, "Connection refused").failure == .nothingListens)
+    #expect(schedule.failed(.ordinary, at: Self.base, using: &generator) <= .seconds(16))
+    var short = settings()
+    short.maximum = .seconds(3)
+    schedule = ReconnectSchedule(short)
+    let others = (0..<9).map { _ in schedule.failed(.nothingListens, at: Self.base, using: &generator) }
+    #expect(others.allSatisfy { $0 <= .seconds(3) })
+  }
+
   @Test("several servers share a round: the bound grows when all of them have failed")
   func servers() {
     var schedule = ReconnectSchedule(settings(), servers: 3)

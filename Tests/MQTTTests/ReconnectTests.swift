@@ -141,7 +141,10 @@ struct ReconnectTests {
 
   @Test("a clock that is set changes nothing about a server that cannot be reached")
   func clockWithoutTLS() async throws {
-    try await withLife(patient(.tcp, port: closedPort)) { client, life in
+    // A port that nothing listens at would be tried again within seconds.
+    var configuration = patient(.tcp, port: closedPort)
+    configuration.servers = [ServerAddress(transport: .tcp, host: "nowhere.invalid", port: 1883)]
+    try await withLife(configuration) { client, life in
       _ = try await life.loss()
       await client.clockChanged(jitter: .zero)
       // What it began would be told by now.

@@ -12,4 +12,15 @@ import Testing
     #expect(walk.faults == [])
     #expect(walk.connections > 10 && walk.sentToServer.count > 100 && walk.sentToClient.count > 25, "it walked")
   }
+
+  @Test(
+    "whatever a server takes from one connection to the next: nothing beyond it is sent, and every message has one end",
+    arguments: 0..<50 as Range<UInt64>)
+  func limits(seed: UInt64) {
+    var walk = LimitsWalk(WalkGenerator(seed: seed))
+    for _ in 0..<2_000 { walk.step() }
+    walk.finish()
+    #expect(walk.faults == [])
+    #expect(walk.connections > 50 && walk.taken.count > 200, "it walked")
+  }
 }

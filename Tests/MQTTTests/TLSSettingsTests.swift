@@ -1,3 +1,4 @@
+import Foundation
 import MQTTCore
 import NIOCore
 import NIOSSL
@@ -46,4 +47,41 @@ import Testing
       "\(error)".contains(isCertificate ? "without its key" : "without its certificate")
     }
   }
+
+  @Test("a key with a passphrase, and PEM in memory in place of files (M34)")
+  func passphrase() async throws {
+    try await withScene { scene in
+      let files = try await scene.certificates()
+      let encrypted = files.serverKey + ".aes"
+      let child = try await scene.run(
+        "encrypt",
+        ["openssl", "ec", "-aes256", "-passout", "pass:opensesame", "-in", files.serverKey, "-out", encrypted])
+      try #require(child.ending == .exited(0))
+      var settings = TLSSettings()
+      settings.authoritiesPEM = try bytes(files.authority)
+      settings.certificatePEM = try bytes(files.server)
+      settings.privateKeyPEM = try bytes(encrypted)
+      settings.passphrase = "opensesame"
+      let (configuration, _, _) = try settings.makeConfiguration(for: server)
+      #expect(configuration.privateKey != nil && configuration.certificateChain.count == 1)
+      settings.passphrase = "wrong"
+      #expect {
+        try settings.makeConfiguration(for: server)
+      } throws: {
+        "\($0)".contains("the passphrase that it was encrypted with") && !"\($0)".contains("wrong")
+      }
+      settings.privateKeyPEM = nil
+      settings.privateKey = encrypted
+      settings.passphrase = nil
+      #expect {
+        try settings.makeConfiguration(for: server)
+      } throws: {
+        "\($0)".contains("with its passphrase where it is encrypted") && "\($0)".contains(encrypted)
+      }
+      settings.passphrase = "opensesame"
+      _ = try settings.makeLayer(for: server)
+    }
+  }
+
+  private func bytes(_ path: String) throws -> [UInt8] { Array(try String(contentsOfFile: path, encoding: .utf8).utf8) }
 }

@@ -71,7 +71,7 @@ struct WebSocketTests {
     let running = Task { try await client.run() }
     let stream = try await client.subscribe([Subscription("t")])
     for try await message in stream {
-      #expect(message.number == 7)
+      #expect(message.message.number == 7)
       break
     }
     await client.abort()

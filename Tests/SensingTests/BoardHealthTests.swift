@@ -43,7 +43,7 @@ import Testing
     }
     #expect(complaint(SystemValue(.linkSpeed, of: "eth1"))?.contains("the link of eth1 is down") == true)
     try tree.write("/sys/block/mmcblk0/device/pre_eol_info", "0x00\n")
-    #expect(complaint(SystemValue(.spareBlocks, of: "mmcblk0"))?.contains("does not tell its spare blocks") == true)
+    #expect(complaint(SystemValue(.spareBlocks, of: "mmcblk0"))?.contains("does not report its spare blocks") == true)
     try tree.write("/sys/class/watchdog/watchdog0/bootstatus", "0\n")
     #expect(try SensorKind.system(SystemValue(.watchdogReset)).source(in: tree.root).read().value == .flag(false))
     #expect(complaint(SystemValue(.memoryPressure))?.contains("/proc/pressure/memory") == true)

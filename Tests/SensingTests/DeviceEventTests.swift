@@ -29,6 +29,12 @@ import Testing
       concerned(
         event("remove@/d", "ACTION=remove", "SUBSYSTEM=w1", "DEVPATH=/devices/w1_bus_master1/28-000000000001"))
         == [false, false, true])
+    // All that the kernel tells when a sensor of a bus is gone.
+    let place = "/devices/w1_bus_master1/28-000000000001/hwmon/hwmon4"
+    #expect(
+      concerned(event("remove@\(place)", "ACTION=remove", "SUBSYSTEM=hwmon", "DEVPATH=\(place)")) == [
+        false, true, true,
+      ])
   }
 
   @Test("what is no event of the kernel is none")

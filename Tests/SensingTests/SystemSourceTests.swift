@@ -111,7 +111,7 @@ import Testing
     if let percent {
       #expect(try source.read().value == .integer(percent))
     } else {
-      #expect(complaint(of: source)?.contains("does not tell its life time") == true)
+      #expect(complaint(of: source)?.contains("does not report its life time") == true)
     }
   }
 
@@ -166,6 +166,13 @@ import Testing
     try tree.write("/proc/net/wireless", "Inter-|\n face |\n wlan0: \(row)        0      0\n")
     let source = SystemSource(value: .wifiSignal(interface: "wlan0"), root: tree.root)
     #expect(complaint(of: source) == "/proc/net/wireless: \(sentence)")
+  }
+
+  @Test("a wireless interface that the kernel does not list has no station")
+  func unlisted() throws {
+    tree.folder("/sys/class/net/wlan7/phy80211")
+    let source = SystemSource(value: .wifiSignal(interface: "wlan7"), root: tree.root)
+    #expect(complaint(of: source) == "/proc/net/wireless: wlan7 is not connected to a network")
   }
 
   @Test(

@@ -41,7 +41,7 @@ extension Course {
           .send("b", publish(try message("o/1", "other", .atMostOnce, retain: true))),
           .send("b", publish(try message("o/1", "plain", .atMostOnce))),
           .send(
-            "b", .unsubscribe(Unsubscribe(identifier(3), filters: [try TopicFilter("o/1"), try TopicFilter("x")]))),
+            "b", .unsubscribe(Unsubscribe(identifier(3), filters: [TopicFilter("o/1"), TopicFilter("x")]))),
           .send("a", publish(try message("o/1", "nobody", .atLeastOnce))),
         ]
       }),
@@ -304,7 +304,7 @@ extension Course {
   private static let denied = [
     Course(
       name: "the ACL denies a topic", acl: "topic readwrite #\ntopic deny no/#\n",
-      prepare: { $0.denials = [Denial(try TopicFilter("no/#"), publish: .code(.notAuthorized))] },
+      prepare: { $0.denials = [Denial(TopicFilter("no/#"), publish: .code(.notAuthorized))] },
       steps: {
         [
           .open("w", .v5, connect("w")),

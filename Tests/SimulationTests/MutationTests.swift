@@ -83,9 +83,12 @@ import Testing
       text: """
         seed 0x2
         set receive-maximum 2
+        set brokers 2
+        set quiet 300
         at 99.0 lose-acknowledgements for 51.0
         at 100.0 cut
         at 110.0 reload-topic
+        at 110.1 reload-broker
         """),
     Recorded(
       mutation: .rivalsSessionIsBelieved, oracle: "I4",
@@ -93,6 +96,16 @@ import Testing
         seed 0x1
         set broker 2
         at 100.0 twin for 1000.0
+        """),
+    Recorded(
+      mutation: .farewellNeedsNoConnection, oracle: "I1e",
+      text: """
+        seed 0x1
+        set sensors 0
+        set quiet 300
+        at 60.0 unreachable for 100.0
+        at 61.0 cut
+        at 162.0 terminate for 20.0
         """),
   ]
 

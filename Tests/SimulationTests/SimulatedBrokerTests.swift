@@ -42,7 +42,7 @@ import Testing
       (.lostAcknowledgement, [], false, true),
     ])
   func denials(answer: Denial.Answer, codes: [ReasonCode], closes: Bool, isRetained: Bool) throws {
-    var broker = try connected(connect("a")) { $0.denials = [Denial(try TopicFilter("no/+"), publish: answer)] }
+    var broker = try connected(connect("a")) { $0.denials = [Denial(TopicFilter("no/+"), publish: answer)] }
     let message = try message("no/1", "x", retain: true)
     let effects = effects(&broker, .packet(link, publish(message)))
     var found: [ReasonCode] = []
@@ -55,7 +55,7 @@ import Testing
   @Test("a denial and a refusal end by themselves")
   func ends() throws {
     var broker = try connected(connect("a")) {
-      $0.denials = [Denial(try TopicFilter("#"), publish: .code(.quotaExceeded), until: time(1000))]
+      $0.denials = [Denial(TopicFilter("#"), publish: .code(.quotaExceeded), until: time(1000))]
       $0.refusals = [Refusal(.code(.serverUnavailable), client: "b", until: time(1000))]
     }
     let refused = Packet.puback(Acknowledgement(identifier(1), reasonCode: .quotaExceeded))
@@ -82,7 +82,7 @@ import Testing
       (.codeThenClose(.notAuthorized), [.notAuthorized], true), (.close, [], true), (.silence, [.grantedQoS2], false),
     ])
   func subscriptions(answer: Denial.Answer, codes: [ReasonCode], closes: Bool) throws {
-    var broker = try connected(connect("a")) { $0.denials = [Denial(try TopicFilter("s/#"), subscribe: answer)] }
+    var broker = try connected(connect("a")) { $0.denials = [Denial(TopicFilter("s/#"), subscribe: answer)] }
     let effects = effects(&broker, .packet(link, try subscribe("s/1")))
     var found: [ReasonCode] = []
     for case .send(_, .suback(let answer)) in effects { found += answer.reasonCodes }
@@ -124,7 +124,7 @@ import Testing
     var broker = try connected(connect("a", will: message("w", "gone", retain: true))) {
       $0.refusals = [Refusal(.closeAfterSuccess)]
     }
-    let topic = try TopicName("w")
+    let topic = TopicName("w")
     #expect(broker.connection(of: "a") == nil)
     #expect(broker.retainedMessage(topic, at: time(0)) != nil)
     #expect(effects(&broker, .packet(link, .pingreq)).isEmpty)
@@ -154,14 +154,14 @@ import Testing
     #expect(broker.armedWill(of: "a") != nil)
     let end = effects(&broker, .tick, at: 16_000)
     #expect(end == [.send(link, .disconnect(Disconnect(reasonCode: .keepAliveTimeout))), .close(link)])
-    let topic = try TopicName("w")
+    let topic = TopicName("w")
     #expect(broker.retainedMessage(topic, at: time(16_000)) != nil)
     #expect(broker.armedWill(of: "a") == nil && broker.deadline == nil)
   }
 
   @Test("a broker that rolls back has the retained value and the sessions that it had saved")
   func rollback() throws {
-    let topic = try TopicName("status")
+    let topic = TopicName("status")
     var broker = try connected(connect("a", expiry: 100))
     _ = effects(&broker, .packet(link, publish(try message("status", "online", retain: true))))
     let saved = broker.saved
@@ -183,7 +183,7 @@ import Testing
 
   @Test("a retained message expires by the broker's own wall clock")
   func expiry() throws {
-    let topic = try TopicName("status")
+    let topic = TopicName("status")
     var broker = try connected(connect("a"))
     _ = effects(&broker, .packet(link, publish(try message("status", "online", retain: true, expiry: 900))))
     #expect(broker.retainedLifetime(topic, at: time(100_000)) == .seconds(800))

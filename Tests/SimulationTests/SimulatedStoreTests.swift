@@ -1,4 +1,5 @@
 import Instants
+import MQTTCore
 import Records
 import Simulation
 import Testing

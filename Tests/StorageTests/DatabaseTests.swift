@@ -1,5 +1,7 @@
 import Testing
 
+@testable import MQTTCore
+@testable import MQTTStore
 @testable import Records
 @testable import Storage
 

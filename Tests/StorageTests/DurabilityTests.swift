@@ -1,4 +1,4 @@
-import CSQLite
+import CMQTTSQLite
 import Instants
 import MQTT
 import NIOCore
@@ -7,6 +7,7 @@ import Testing
 import enum TestScene.Selection
 
 @testable import MQTTCore
+@testable import MQTTStore
 @testable import Records
 @testable import Storage
 
@@ -60,8 +61,7 @@ struct DurabilityTests {
 
     /// The session takes a reading over.
     private mutating func take(_ token: UInt64, _ store: StateStore) async {
-      guard let topic = try? TopicName("t") else { return }
-      let message = Message(topic: topic, payload: ByteBuffer(string: "\(token)"), qos: .exactlyOnce)
+      let message = Message(topic: "t", payload: ByteBuffer(string: "\(token)"), qos: .exactlyOnce)
       readings.remove(token)
       open.insert(token)
       openMessages.insert(token)

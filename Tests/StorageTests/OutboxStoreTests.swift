@@ -3,6 +3,7 @@ import NIOCore
 import Testing
 
 @testable import MQTTCore
+@testable import MQTTStore
 @testable import Records
 @testable import Storage
 
@@ -77,7 +78,7 @@ struct OutboxStoreTests {
     let store = try await StateStore.open(folder: folder.path)
     let stream = try #require(try await open(store).streams.first?.key)
     try await store.apply(batch([(20, stream), (21, stream)]))
-    let message = Message(topic: try TopicName("t"), payload: ByteBuffer(string: "1"), qos: .exactlyOnce)
+    let message = Message(topic: TopicName("t"), payload: ByteBuffer(string: "1"), qos: .exactlyOnce)
     let stored = StoredMessage(token: 20, state: .published(.first), message: message)
     try await store.apply([.message(stored, next: .first)])
     #expect(try await tokens(try await open(store), store, stream) == [21])

@@ -4,6 +4,7 @@ import TestScene
 import Testing
 
 @testable import MQTTCore
+@testable import MQTTStore
 @testable import Platform
 @testable import Readings
 @testable import Records

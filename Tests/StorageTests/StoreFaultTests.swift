@@ -2,6 +2,8 @@ import Glibc
 import Instants
 import Testing
 
+@testable import MQTTCore
+@testable import MQTTStore
 @testable import Records
 @testable import Storage
 
@@ -192,6 +194,7 @@ struct StoreFaultTests {
   @Test("a newer store is refused, and not one byte of it changes, even where a crash left a log")
   func newerSchema() async throws {
     let newer = Schema(
+      applicationID: Schema.current.applicationID,
       migrations: Schema.current.migrations + ["CREATE TABLE later (a INTEGER) STRICT"],
       checkedTables: Schema.current.checkedTables)
     let store = try await StateStore.open(folder: folder.path, now: { 0 }, schema: newer)
@@ -216,6 +219,7 @@ struct StoreFaultTests {
   func migrates() async throws {
     try await makeStore()
     let newer = Schema(
+      applicationID: Schema.current.applicationID,
       migrations: Schema.current.migrations + ["CREATE TABLE later (a INT) STRICT", "INSERT INTO later VALUES (5)"],
       checkedTables: Schema.current.checkedTables)
     for _ in 1...2 {
@@ -230,6 +234,7 @@ struct StoreFaultTests {
   func failedMigration() async throws {
     try await makeStore()
     let broken = Schema(
+      applicationID: Schema.current.applicationID,
       migrations: Schema.current.migrations + ["CREATE TABLE later (a INTEGER) STRICT; nonsense"], checkedTables: [])
     await #expect(throws: StorageError.self) {
       try await StateStore.open(folder: folder.path, now: { 0 }, schema: broken)
@@ -346,7 +351,7 @@ struct StoreFaultTests {
     try disk.fill()
     let error = try #require(await failure { while true { _ = try await store.nextEpoch() } })
     #expect(error.kind == .full)
-    #expect(error.description.contains("cannot store the next epoch in \(disk.path)/session.db"))
+    #expect(error.description.contains("cannot store what has changed in \(disk.path)/session.db"))
     let reached = try await store.load().epoch
     disk.makeRoom()
     #expect(try await store.nextEpoch() == reached + 1)

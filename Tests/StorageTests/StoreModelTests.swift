@@ -4,6 +4,7 @@ import Simulation
 import Synchronization
 import Testing
 
+@testable import MQTTStore
 @testable import Records
 @testable import Storage
 
@@ -170,6 +171,14 @@ struct StoreModelTests {
       StoredAnnouncement(kind: happens(500) ? .homie : .homeAssistant, topic: name(), content: "\(number(0...9))")
     }
 
+    mutating func farewells() -> [StoredFarewell] {
+      (0..<number(0...2)).map { _ in
+        StoredFarewell(
+          server: happens(500) ? "one" : "two", client: happens(800) ? "c" : "d", topic: name(),
+          offline: "\(number(0...9))", qos: Int(number(0...2)))
+      }
+    }
+
     mutating func changes() throws -> StoreChanges {
       var changes = StoreChanges()
       if happens(200) { changes.epoch = count() }
@@ -179,9 +188,11 @@ struct StoreModelTests {
       if happens(600) { changes.readings = batch() }
       if happens(600) { changes.session = try (0..<number(0...8)).map { _ in try change() } }
       if happens(200) { changes.counts[name()] = StoredCount(pulses: count(), generation: UInt32(number(0...9))) }
+      if happens(200) { (changes.outputs[name()], changes.outputsForgotten) = (happens(500), names()) }
       if happens(300) { (changes.clearingsAdded, changes.clearingsRemoved) = (names(), names()) }
       if happens(300) { changes.announcements = (0..<number(0...3)).map { _ in announcement() } }
       if happens(200) { changes.forgotten = [announcement()] }
+      if happens(300) { (changes.farewellsAdded, changes.farewellsRemoved) = (farewells(), farewells()) }
       if happens(100) { changes.setAside = [SetAsideMessage(message: try message(), owner: name())] }
       if happens(50) { changes.exact = numbers() }
       if happens(50) { changes.lastStop = LastStop(reason: name(), time: Int64(number(0...99))) }
@@ -256,8 +267,8 @@ struct StoreModelTests {
       try await compare(.write(changes), pair, 0, number)
     }
     changes = StoreChanges()
-    changes.setAside = try (0..<1003).map { number in
-      SetAsideMessage(message: Message(topic: try TopicName("t"), payload: ByteBuffer()), owner: "client\(number)")
+    changes.setAside = (0..<1003).map { number in
+      SetAsideMessage(message: Message(topic: TopicName("t"), payload: ByteBuffer()), owner: "client\(number)")
     }
     try await compare(.write(changes), pair, 0, 100)
     try await compare(.openOutbox(device: "one", boot: "first", names: ["a", "b"]), pair, 0, 101)

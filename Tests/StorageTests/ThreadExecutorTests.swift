@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 
+@testable import MQTTStore
 @testable import Storage
 
 @Suite("ThreadExecutor")

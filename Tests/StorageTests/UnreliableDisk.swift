@@ -1,4 +1,4 @@
-import CSQLite
+import CMQTTSQLite
 import Glibc
 import Instants
 import Synchronization

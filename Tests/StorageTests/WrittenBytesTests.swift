@@ -2,6 +2,7 @@ import MQTT
 import NIOCore
 import Testing
 
+@testable import MQTTStore
 @testable import Platform
 @testable import Readings
 @testable import Records

@@ -144,26 +144,27 @@ extension Scene {
   /// - Parameter board: the agent sees this as its board; without one, a board with nothing but a load.
   package func agent(
     _ settings: Settings, board: BoardTree? = nil, name: String = "agent", program: String = Scene.program,
-    under launcher: [String] = []
+    under launcher: [String] = [], logLevel: String = "debug"
   ) throws -> Agent {
     let root = try board ?? BoardTree(self, "\(name)-root")
-    return try agent(settings, root: root.path, name: name, program: program, under: launcher)
+    return try agent(settings, root: root.path, name: name, program: program, under: launcher, logLevel: logLevel)
   }
 
   /// Starts `limpet run`.
   /// - Parameters:
   ///   - root: the folder that the agent takes for the board's root; `/` for this machine.
+  ///   - logLevel: each attempt to connect is told at debug only.
   ///   - launcher: the program that becomes the agent, such as nsenter, and its arguments.
   package func agent(
     _ settings: Settings, root: String, name: String = "agent", program: String = Scene.program,
-    under launcher: [String] = []
+    under launcher: [String] = [], logLevel: String = "debug"
   ) throws -> Agent {
     let before =
       (try? String(contentsOfFile: "\(folder)/\(name).err", encoding: .utf8))?
       .count { $0 == "\n" } ?? 0
     let file = try write(settings.text, to: "\(name).yaml")
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
-    let child = try spawn(name, launcher + [program, "run", "--config", file, "--root", root])
+    let child = try spawn(name, launcher + [program, "run", "--config", file, "--root", root, "--log-level", logLevel])
     return Agent(child, before: before)
   }
 

@@ -27,6 +27,9 @@ package enum HomeAssistantSchema {
       if id.isEmpty || id.contains(" ") { problems.append("component id \"\(id)\"") }
       guard let component = component as? [String: Any] else { return problems + ["\(id): no object"] }
       problems += Self.problems(of: component, id)
+      // What stands at the root is copied to each component that lacks it.
+      let isTwice = component["avty_t"] ?? root["avty_t"] != nil
+      if component["avty"] != nil, isTwice { problems.append("\(id): avty beside avty_t") }
       if let identifier = component["uniq_id"] as? String, !identifiers.insert(identifier).inserted {
         problems.append("\(id): unique_id \(identifier) is another's too")
       }
@@ -34,25 +37,51 @@ package enum HomeAssistantSchema {
     return problems.sorted()
   }
 
-  private enum Kind { case text, texts, integer, object, positive }
+  private enum Kind { case text, texts, integer, object, objects, positive, flag, lists }
 
   private static let idCharacters = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-".utf8)
 
   private static let rootFields: [String: Kind] = [
     "dev": .object, "o": .object, "cmps": .object, "avty_t": .text, "pl_avail": .text, "pl_not_avail": .text,
   ]
-  private static let deviceFields: [String: Kind] = ["ids": .texts, "name": .text, "sw": .text, "mdl": .text]
+  private static let deviceFields: [String: Kind] = [
+    "ids": .texts, "name": .text, "sw": .text, "mdl": .text, "mf": .text, "sn": .text, "sa": .text, "cns": .lists,
+  ]
   private static let originFields: [String: Kind] = ["name": .text, "sw": .text]
   private static let entityFields: [String: Kind] = [
     "p": .text, "name": .text, "uniq_id": .text, "stat_t": .text, "val_tpl": .text, "dev_cla": .text,
-    "json_attr_t": .text, "json_attr_tpl": .text, "qos": .integer,
+    "json_attr_t": .text, "json_attr_tpl": .text, "qos": .integer, "ic": .text, "ent_cat": .text, "en": .flag,
+    "def_ent_id": .text, "avty_tpl": .text, "avty_t": .text, "pl_avail": .text, "pl_not_avail": .text, "avty": .objects,
+    "avty_mode": .text,
   ]
+  private static let availabilityFields: [String: Kind] = [
+    "t": .text, "pl_avail": .text, "pl_not_avail": .text, "val_tpl": .text,
+  ]
+  private static let actingFields: [String: Kind] = [
+    "cmd_t": .text, "opt": .flag, "ret": .flag, "message_expiry_interval": .positive,
+  ]
+  private static let actingPlatforms: Set = ["switch", "number", "button", "light", "fan", "valve"]
   private static let platformFields: [String: [String: Kind]] = [
     "sensor": [
       "exp_aft": .positive, "stat_cla": .text, "unit_of_meas": .text, "sug_dsp_prc": .integer, "ops": .texts,
     ],
     "binary_sensor": ["exp_aft": .positive, "pl_on": .text, "pl_off": .text],
     "event": ["evt_typ": .texts],
+    "switch": [
+      "pl_on": .text, "pl_off": .text, "stat_on": .text, "stat_off": .text,
+    ],
+    "number": ["min": .integer, "max": .integer, "step": .integer, "mode": .text, "unit_of_meas": .text],
+    "button": ["pl_prs": .text],
+    "light": [
+      "pl_on": .text, "pl_off": .text, "stat_val_tpl": .text, "bri_cmd_t": .text, "bri_stat_t": .text,
+      "bri_val_tpl": .text, "bri_scl": .positive, "on_cmd_type": .text,
+    ],
+    "fan": [
+      "pl_on": .text, "pl_off": .text, "stat_val_tpl": .text, "pct_cmd_t": .text, "pct_stat_t": .text,
+      "pct_val_tpl": .text, "spd_rng_min": .positive, "spd_rng_max": .positive,
+    ],
+    "valve": ["pl_open": .text, "pl_cls": .text, "reports_position": .flag],
+    "device_automation": ["atype": .text, "type": .text, "stype": .text, "t": .text, "pl": .text],
   ]
 
   private static func fields(
@@ -70,6 +99,9 @@ package enum HomeAssistantSchema {
           case .integer: value as? Int != nil
           case .positive: (value as? Int).map { $0 > 0 } == true
           case .object: value as? [String: Any] != nil
+          case .objects: (value as? [[String: Any]])?.isEmpty == false
+          case .flag: value is Bool
+          case .lists: (value as? [[String]])?.isEmpty == false
           }
         return fits ? nil : "\(place): \(name) is \(value)"
       }
@@ -83,7 +115,17 @@ package enum HomeAssistantSchema {
     guard component.count > 1 else { return [] }
     var required: Set = ["name", "uniq_id", "stat_t"]
     if platform == "event" { required.insert("evt_typ") }
-    var problems = fields(of: component, entityFields.merging(own) { $1 }, required: required, id)
+    let acts = actingPlatforms.contains(platform)
+    if acts { required.formUnion(["cmd_t", "opt", "ret", "qos", "message_expiry_interval", "avty"]) }
+    // It has no state.
+    if platform == "button" { required.remove("stat_t") }
+    // No entity: it begins automations.
+    if platform == "device_automation" { required = ["atype", "type", "stype", "t"] }
+    let known = entityFields.merging(own) { $1 }.merging(acts ? actingFields : [:]) { $1 }
+    var problems = fields(of: component, known, required: required, id)
+    for availability in component["avty"] as? [[String: Any]] ?? [] {
+      problems += fields(of: availability, availabilityFields, required: ["t"], "\(id): avty")
+    }
     for (name, value) in component where name.hasSuffix("tpl") {
       let text = value as? String ?? ""
       if text.components(separatedBy: "{{").count != text.components(separatedBy: "}}").count
@@ -92,8 +134,14 @@ package enum HomeAssistantSchema {
         problems.append("\(id): template \(text)")
       }
     }
+    if platform == "device_automation", component["atype"] as? String != "trigger" {
+      problems.append("\(id): automation type \(component["atype"] ?? "none")")
+    }
+    if platform == "event", let name = component["dev_cla"] as? String, name != "button" {
+      problems.append("\(id): device class \(name)")
+    }
     if platform == "sensor" { problems += classProblems(of: component, id) }
-    if platform == "binary_sensor", let name = component["dev_cla"] as? String, name != "problem" {
+    if platform == "binary_sensor", let name = component["dev_cla"] as? String, !binaryClasses.contains(name) {
       problems.append("\(id): device class \(name)")
     }
     return problems
@@ -117,6 +165,7 @@ package enum HomeAssistantSchema {
     return problems
   }
 
+  private static let binaryClasses: Set = ["problem", "connectivity", "door", "moisture", "window", "motion"]
   private static let every: Set = ["measurement", "total", "total_increasing"]
   private static let measurement: Set = ["measurement"]
   private static let total: Set = ["total", "total_increasing"]
@@ -158,6 +207,8 @@ package enum HomeAssistantSchema {
     "voltage": (["V", "mV", "µV", "kV", "MV"], measurement),
     "volume": (volumes, total), "volume_storage": (volumes, measurement),
     "volume_flow_rate": (["m³/h", "ft³/min", "L/min", "gal/min", "mL/s"], measurement),
+    "water": (["ft³", "CCF", "m³", "L", "gal"], total), "gas": (["ft³", "CCF", "m³"], total),
+    "precipitation_intensity": (["mm/h", "mm/d", "in/h", "in/d"], measurement),
     "weight": (["kg", "g", "mg", "µg", "oz", "lb", "st"], every),
   ]
 }

@@ -61,9 +61,10 @@ package final class Subscriber: ClientDelegate {
 
   package var isSubscribed: Bool { subscriptions.withLock { $0 } > 0 }
 
-  package func publish(_ payload: String, to topic: String) async throws {
+  package func publish(_ payload: String, to topic: String, retain: Bool = false) async throws {
     let client = try #require(client.withLock { $0 })
-    try await client.publish(Message(topic: try TopicName(topic), payload: ByteBuffer(string: payload)), token: 2)
+    try await client.publish(
+      Message(topic: try TopicName(topic), payload: ByteBuffer(string: payload), retain: retain), token: 2)
   }
 
   package func end() async { await client.withLock { $0 }?.disconnect(within: .seconds(1)) }

@@ -102,7 +102,7 @@ package actor ControlServer {
   }
 
   private func refuse(_ error: any Error) {
-    logger.warning("\(error); limpet status, reload, log-level and abort do not work (SIGHUP reloads)")
+    logger.warning("\(error); limpet status, set, reload, log-level and abort do not work (SIGHUP reloads)")
   }
 
   /// Whoever connects waits in the kernel's queue until it does.

@@ -4,6 +4,7 @@ import Logging
 import MQTTCore
 import Outbox
 import Presence
+import Status
 import Text
 
 extension Shell {
@@ -17,12 +18,14 @@ extension Note {
   /// What happened, what it means, what to do.
   var line: (level: Logger.Level, text: String) {
     switch self {
-    case .connecting, .connected, .lost, .disconnected, .disconnectedForGood, .disconnectedToRenew, .cutsToRenew,
+    case .connecting, .connected, .lost, .connectionLasts, .disconnected, .disconnectedForGood, .disconnectedToRenew,
+      .cutsToRenew,
       .beginsSessionAnew,
       .clearedSession, .addressesAreUnknown:
       connectionLine
     case .takesLessOfWill, .triesSmallerWill, .keepsNothing, .hasNoExpiry, .hasNoWillDelay, .cutsWillDelay: serverLine
-    case .notPublished, .presenceRefused, .correctsStatus, .cannotHeal, .canHealAgain, .rival, .conflictIsOver:
+    case .notPublished, .presenceRefused, .correctsStatus, .cannotHeal, .canHealAgain, .rival, .conflictIsOver,
+      .rivalWasOwn:
       presenceLine
     case .rests, .takesAgain, .setAside, .readingRefused, .readingGivenUp, .retainedRefused, .clearingRefused,
       .clearingGivenUp, .clearingsDropped, .healthNotSent:
@@ -34,6 +37,19 @@ extension Note {
     case .storeFails, .storeIsLate, .storeWorks, .storeStaysClosed, .storeBeginsAnew, .storeIsAnothers,
       .unreadableReadings, .storeDoesNotAnswer, .keptForNextStart, .lostWithProcess:
       storeLine
+    case .output(let note): note.line
+    case .heartbeatsRefused(let topics, let reason):
+      (
+        .error,
+        """
+        the broker does not let this device subscribe to \(topics.map(\.description).joined(separator: ", ")): \
+        \(reason); outputs with this heartbeat go into their lost state
+        """
+      )
+    case .outputsDoNotAnswer(let limit):
+      (.error, "the outputs' drivers have not answered within \(limit.inWords); limpet outputs --safe tries again")
+    case .commandsRefused(let reason):
+      (.error, "limpet refuses commands from the broker: \(reason); limpet set still works")
     case .stops, .stopTookTooLong, .leavesToWill, .aborted, .stalls: endLine
     }
   }
@@ -41,29 +57,49 @@ extension Note {
   private var connectionLine: (Logger.Level, String) {
     switch self {
     case .connecting(let server, let version): return (.debug, "connecting to \(server), MQTT \(version)")
-    case .connected(let server, let connected, let away, let unsent):
-      let away = away.map { ", after \($0.inWords) without" } ?? ""
+    case .connected(let server, let connected, let away, let unsent, let isNews):
+      let again = away == nil ? "connected" : "reconnected"
+      let away = away.map { ", after \($0.inWords)" } ?? ""
+      let waiting = unsent > 0 ? "; sending \(unsent) buffered \(unsent == 1 ? "reading" : "readings")" : ""
       return (
-        .notice,
+        isNews ? .notice : .info,
         """
-        connected to \(server), MQTT \(connected.version), session present: \(connected.sessionPresent), \
-        keepalive \(connected.limits.keepAlive) s\(away); \(unsent) readings to send
+        \(again) to \(server), MQTT \(connected.version), session present: \(connected.sessionPresent), \
+        keepalive \(connected.limits.keepAlive) s\(away)\(waiting)
         """
       )
-    case .lost(let loss, let wasConnected, let remark, let delay):
-      let what = wasConnected ? "connection lost" : "not connected"
-      return (.warning, "\(what): \(loss)\(remark?.text ?? ""); next try in \(delay.inWords)")
+    case .lost(let loss, let wasConnected, let remark, let delay, let server, let worth):
+      return Self.lostLine(loss, wasConnected, remark, delay, server, worth)
+    case .connectionLasts(let server, let outage, let attempts):
+      return (
+        .notice,
+        "the connection to \(server) is stable again, after \(outage.inWords) and \(attempts) that were not"
+      )
     case .disconnected: return (.notice, "disconnected")
     case .disconnectedForGood(let loss): return (.error, "disconnected: \(loss)")
-    case .disconnectedToRenew: return (.notice, "disconnected, to connect by the new configuration")
+    case .disconnectedToRenew: return (.notice, "disconnected; connecting by the new configuration")
     case .cutsToRenew:
-      return (.warning, "the broker has not acknowledged offline; the connection is cut, so that the will says it")
+      return (
+        .warning,
+        "the broker has not acknowledged offline; limpet cuts the connection, so that the broker publishes the will"
+      )
     case .beginsSessionAnew:
-      return (.notice, "the server has a session that this storage does not know: limpet begins a new one")
-    case .clearedSession: return (.info, "the server has forgotten the session that is not known here")
+      return (.notice, "the broker holds a session that this storage does not know: limpet begins a new one")
+    case .clearedSession: return (.info, "the broker has dropped the session that this storage does not know")
     default:
-      return (.warning, "the network changed, and its addresses cannot be listed: the connection is kept")
+      return (.warning, "the network changed, and limpet cannot list its addresses: it keeps the connection")
     }
+  }
+
+  private static func lostLine(
+    _ loss: ConnectionLoss, _ wasConnected: Bool, _ remark: Remark?, _ delay: Duration?, _ server: ServerAddress?,
+    _ worth: Outage.Worth
+  ) -> (Logger.Level, String) {
+    let what = wasConnected ? "connection lost" : "not connected"
+    let next = delay.map { "; next try in \($0.inWords)" } ?? ""
+    let text = "\(loss.advised(server))\(remark?.text ?? "")\(next)"
+    guard case .reminder(let time, let attempts, _) = worth else { return (worth.level, "\(what): \(text)") }
+    return (worth.level, "still not connected after \(time.inWords) and \(attempts) attempts: \(text)")
   }
 
   private var serverLine: (Logger.Level, String) {
@@ -71,30 +107,30 @@ extension Note {
     case .takesLessOfWill(let server, let reduction):
       (.warning, "\(server) does not take the whole will: \(reduction.sentence)")
     case .triesSmallerWill(let server, let reduction):
-      (.notice, "\(server): a will of \(reduction.flags) is tried next")
+      (.notice, "\(server): limpet tries a will of \(reduction.flags) next")
     case .keepsNothing(let server):
-      (.warning, "\(server) keeps no retained messages: who subscribes later does not see the status")
-    case .hasNoExpiry: (.info, "MQTT 3.1.1 has no expiry: presence.lease is not guaranteed here")
+      (.warning, "\(server) keeps no retained messages: a later subscriber does not see the status")
+    case .hasNoExpiry: (.info, "MQTT 3.1.1 has no message expiry: presence.lease has no effect here")
     case .cutsWillDelay(let server, let expiry):
       (
         .warning,
         """
-        \(server) keeps the session for \(expiry) s only, and says offline when it ends: presence.will_delay is cut to \
+        \(server) keeps the session for \(expiry) s only, and publishes offline when it ends: limpet cuts presence.will_delay to \
         that
         """
       )
-    default: (.warning, "MQTT 3.1.1 has no will delay: presence.will_delay is not kept here")
+    default: (.warning, "MQTT 3.1.1 has no will delay: presence.will_delay has no effect here")
     }
   }
 
   private var presenceLine: (Logger.Level, String) {
     switch self {
-    case .notPublished(let topic, let error): (.error, "\(topic) was not published: \(error)")
-    case .presenceRefused(let code): (.error, "the server refused a message about the presence: \(code)")
+    case .notPublished(let topic, let error): (.error, "limpet could not publish \(topic): \(error)")
+    case .presenceRefused(let code): (.error, "the broker refused a presence message: \(code)")
     case .correctsStatus(let online):
-      (.notice, "the status was not \(online) though this device is: limpet publishes it again")
+      (.notice, "someone overwrote the status topic: limpet publishes \(online) again")
     case .cannotHeal(let reason):
-      (.warning, "self-heal unavailable: \(reason); the next connection puts a wrong status right")
+      (.warning, "self-heal unavailable: \(reason); the next connection corrects a wrong status")
     case .rival(let clientIdentifier, let instance):
       (
         .error,
@@ -105,68 +141,81 @@ extension Note {
       )
     case .conflictIsOver(let time):
       (.notice, "nobody has taken the connection over for \(time.inWords): the conflict is over")
+    case .rivalWasOwn:
+      (.notice, "the storage is readable again: what looked like another client was this device before; no conflict")
     default: (.notice, "self-heal available again")
     }
   }
 
   private var refusalLine: (Logger.Level, String) {
     switch self {
-    case .rests(let topic, let rest, let isPresence, let time):
-      let what = isPresence ? "the presence on it cannot be told" : "what is published there waits"
+    case .rests(let topic, let rest, let isPresence, let time, let resting):
+      let what = isPresence ? "limpet cannot publish the presence there" : "its readings wait"
+      // Of many, each would say the same.
+      let isTold = Self.isMilestone(UInt64(rest.times)) && (resting <= 4 || Self.isMilestone(UInt64(resting)))
+      let many = resting > 4 ? "; it refuses \(resting) topics, and limpet status names them" : ""
       return (
-        .error,
+        isTold ? .error : .info,
         """
-        the broker refuses \(topic): \(rest.reason); \(what), everything else goes on; next try in \(time.inWords). \
+        the broker refuses \(topic): \(rest.reason); \(what), everything else goes on; next try in \(time.inWords)\(many). \
         Check the broker's rights for this device
         """
       )
-    case .takesAgain(let topic): return (.notice, "the broker takes \(topic) again")
+    case .takesAgain(let topic, let resting):
+      return (resting < 4 ? .notice : .info, "the broker takes \(topic) again")
     case .setAside(let topic):
-      return (.error, "the broker closed the connection on a reading of \(topic) three times: it is set aside")
-    case .readingRefused(let code, let count):
-      return (.error, "the server refused a reading: \(code); \(count) were refused since the start")
+      return (.error, "the broker closed the connection on a reading of \(topic) three times: limpet sets it aside")
+    case .readingRefused(let topic, let code, let count):
+      let place = topic.map { " of \($0)" } ?? ""
+      return (
+        Self.isMilestone(count) ? .error : .debug,
+        "the broker refused a reading\(place): \(code); \(count) since the start"
+      )
     case .readingGivenUp(let rejection, let count):
-      return (.error, "a reading was given up: \(rejection); \(count) since the start")
+      return (
+        Self.isMilestone(count) ? .error : .debug, "limpet gave up a reading: \(rejection); \(count) since the start"
+      )
     case .retainedRefused(let topic, .refused(let code)):
-      return (.error, "the broker refuses a retained reading that it has lost, of \(topic): \(code)")
+      return (.error, "the broker lost the retained reading of \(topic), and refuses it now: \(code)")
     case .retainedRefused(let topic, let outcome):
-      return (.error, "the retained reading of \(topic) cannot be sent again: \(outcome)")
+      return (.error, "limpet cannot send the retained reading of \(topic) again: \(outcome)")
     case .clearingRefused(let topic, .refused(let code)):
-      return (.error, "the broker refuses to forget the retained reading of \(topic): \(code); it keeps it")
+      return (.error, "the broker refuses to clear the retained reading of \(topic): \(code); it stays there")
     case .clearingRefused(let topic, let outcome):
-      return (.error, "the retained reading of \(topic) cannot be cleared on this broker: \(outcome)")
+      return (.error, "limpet cannot clear the retained reading of \(topic) on this broker: \(outcome)")
     case .clearingGivenUp(let topic):
       return (
         .error,
         """
-        the connection ended \(Clearings.attempts) times while the retained reading of \(topic) was being cleared; the \
+        the connection ended \(Clearings.attempts) times while limpet cleared the retained reading of \(topic); the \
         broker keeps it
         """
       )
     case .clearingsDropped(let count):
-      return (.warning, "\(count) retained readings are not cleared: too many wait for the broker")
-    case .healthNotSent(let error): return (.warning, "the health reading cannot be sent: \(error)")
+      return (.warning, "\(count) retained readings stay at the broker: too many wait to be cleared")
+    case .healthNotSent(let error): return (.warning, "limpet cannot send the health report: \(error)")
     default: return (.debug, "")
     }
   }
 
   private var homeLine: (Logger.Level, String) {
     switch self {
-    case .homeAssistantIsNotWatched(let topic, let error): (.warning, "\(topic) is not watched: \(error)")
+    case .homeAssistantIsNotWatched(let topic, let error): (.warning, "limpet cannot subscribe to \(topic): \(error)")
     case .homeAssistantIsDenied(let topic, let code):
       (
         .warning,
         """
-        the broker does not let this device read \(topic): \(code); Home Assistant is told anew with the next \
-        connection, not when it starts
+        the broker does not let this device read \(topic): \(code); limpet describes the device again with the next \
+        connection, not when Home Assistant starts
         """
       )
-    case .homieConnected(let server, let base): (.notice, "Homie: connected to \(server) as \(base)")
-    case .homieLost(let loss, let delay):
-      (.warning, "Homie: not connected: \(loss); next try in \(delay.inWords)")
+    case .homieConnected(let server, let base, let isNews):
+      (isNews ? .notice : .info, "Homie: connected to \(server) as \(base)")
+    case .homieLost(let loss, let delay, let worth):
+      (worth.level, "Homie: not connected: \(loss.advised()); next try in \(delay.inWords)")
     case .homieDisconnected(let loss): (.error, "Homie: disconnected: \(loss)")
-    case .homieNotPublished(let topic, let error): (.error, "Homie: \(topic) was not published: \(error)")
-    case .homieRefused(let code): (.error, "Homie: the server refused a message: \(code)")
+    case .homieNotPublished(let topic, let error): (.error, "Homie: limpet could not publish \(topic): \(error)")
+    case .homieRefused(let code): (.error, "Homie: the broker refused a message: \(code)")
     default: (.debug, "")
     }
   }
@@ -174,27 +223,28 @@ extension Note {
   private var storeLine: (Logger.Level, String) {
     switch self {
     case .storeFails(let error):
-      (.error, "\(error); the agent goes on in memory: a restart may repeat or skip sequence numbers")
+      (.error, "\(error); limpet goes on in memory: a restart may repeat or skip sequence numbers")
     case .storeIsLate:
       (.error, "\(Note.storeIsLateText): a restart before that may repeat or skip sequence numbers")
     case .storeWorks: (.notice, "the storage can be written again")
     case .storeStaysClosed(let error): (.debug, "\(error)")
     case .storeBeginsAnew(let path):
-      (.error, "the storage was damaged and begins anew; the damaged file is kept as \(path)")
+      (.error, "the storage was damaged: limpet begins a new one, and keeps the damaged file as \(path)")
     case .storeIsAnothers(let text): (.error, text)
     case .unreadableReadings(let count):
-      (.error, "\(count) stored readings said nothing; they are removed, and counted as dropped")
+      (.error, "\(count) stored readings are unreadable: limpet removes them, and counts them as dropped")
     case .storeDoesNotAnswer(let limit):
       (
         .error,
         """
-        the storage has not answered within \(limit.inWords): what was to be stored at the end may be lost, and the \
-        next start takes this stop for an unclean one
+        the storage has not answered within \(limit.inWords): the last changes may be lost, and the \
+        next start takes this stop for a crash
         """
       )
-    case .keptForNextStart(let count): (.notice, "\(count) readings wait in the storage for the next start")
+    case .keptForNextStart(let count):
+      (.notice, "\(count) \(count == 1 ? "reading waits" : "readings wait") in the storage for the next start")
     case .lostWithProcess(let count):
-      (.error, "\(count) readings were taken and not sent; they are lost with this process")
+      (.error, "\(count) unsent readings are lost with this process")
     default: (.debug, "")
     }
   }
@@ -202,12 +252,21 @@ extension Note {
   private var endLine: (Logger.Level, String) {
     switch self {
     case .stops(let reason): (.notice, "stopping (\(reason.rawValue))")
-    case .stopTookTooLong: (.error, "the shutdown took longer than shutdown_timeout; the connection is cut")
-    case .leavesToWill:
-      (.warning, "there is no connection to say offline over; the broker says it by the will")
+    case .stopTookTooLong:
+      (
+        .error,
+        """
+        the shutdown took longer than shutdown_timeout: limpet cuts the connection, so that the broker publishes the \
+        will
+        """
+      )
+    case .leavesToWill(hasConnected: true):
+      (.warning, "not connected, so limpet cannot say offline; the broker publishes it through the will")
+    case .leavesToWill(hasConnected: false):
+      (.warning, "not connected, so limpet cannot say offline; no broker has heard of this process")
     case .stalls(let stall):
-      (.critical, "\(stall) has stopped moving: the service is left to systemd's watchdog, which restarts it")
-    default: (.warning, "aborted: the broker will say offline by the will")
+      (.critical, "\(stall) does not move any more: systemd's watchdog restarts the service")
+    default: (.warning, "aborted: the broker publishes offline through the will")
     }
   }
 }
@@ -224,14 +283,43 @@ extension Remark {
 extension ReadingNote {
   fileprivate var line: (Logger.Level, String) {
     switch self {
-    case .reads(let name, let line): return (.notice, "\(name): reads \(line)")
-    case .fails(let name, let reason): return (.warning, "\(name): \(reason)")
-    case .canBeReadAgain(let name): return (.notice, "\(name): can be read again")
+    case .reads(let name, let line): return (.info, "\(name): reads \(line)")
+    case .fails(let name, let reason, let changes):
+      return (.warning, "\(name): \(reason)\(Self.often(changes))")
+    case .canBeReadAgain(let name, let changes): return (.notice, "\(name): can be read again\(Self.often(changes))")
     case .bufferIsFull(let dropped, let isMemoryBound):
       let limit = isMemoryBound ? "memory" : "storage.max_size"
       return (
-        .error, "the buffer is full (\(limit)): \(dropped) of the oldest readings were given up since the start"
+        .error, "the buffer is full (\(limit)): \(dropped) of the oldest readings dropped since the start"
       )
+    }
+  }
+
+  private static func often(_ changes: Int?) -> String {
+    changes.map { " (it came and went \($0) times since the last line)" } ?? ""
+  }
+}
+
+extension Outage.Worth {
+  fileprivate var level: Logger.Level {
+    switch self {
+    case .news, .reminder(_, _, isMilestone: true): .warning
+    case .reminder(_, _, isMilestone: false): .info
+    case .repetition: .debug
+    }
+  }
+}
+
+extension OutputNote {
+  var line: (level: Logger.Level, text: String) {
+    switch self {
+    case .held(let name, let description): (.info, "\(name): drives \(description)")
+    case .failed(let name, let reason): (.error, "\(name): cannot be driven: \(reason)")
+    case .differs(let name, let reason): (.error, "\(name): \(reason)")
+    case .refused(let name, let reason, let count):
+      (count.nonzeroBitCount == 1 ? .warning : .debug, "\(name): refused a command: \(reason); \(count) so far")
+    case .controllerLost(let name, let after):
+      (.warning, "\(name): its controller was silent for \(after); it goes into its lost state")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Core
+internal import Glibc
 import MQTT
 import MQTTCore
 import Measuring
@@ -36,6 +37,19 @@ extension Sample {
   init(_ result: ReadResult) { self.init(sensor: SensorID(result.id), outcome: result.outcome) }
 }
 
+extension DriverReport {
+  init(_ report: OutputReport) {
+    let content: Content =
+      switch report.content {
+      case .held(let level, let description): .held(level, description: description)
+      case .failed(let reason): .failed(reason)
+      case .driven(let number, let readBack): .driven(number: number, readBack: readBack)
+      case .released: .released
+      }
+    self.init(output: OutputID(place: report.output), content: content, time: report.time)
+  }
+}
+
 extension LineReport {
   init(_ report: GPIOReport, _ monitor: GPIOMonitor) {
     let line = LineID(place: report.input)
@@ -43,6 +57,7 @@ extension LineReport {
     switch report.content {
     case .level(let level): content = .level(level)
     case .edge(let isRising, let isSuspect): content = .edge(isRising: isRising, isSuspect: isSuspect)
+    case .gesture(let gesture): content = .gesture(gesture)
     case .gap(let lost): content = .gap(lost: lost)
     case .failed(let error): content = .failed("\(error)")
     case .released: content = .released
@@ -52,5 +67,14 @@ extension LineReport {
       return
     }
     self.init(line: line, content: content, time: report.time)
+  }
+}
+
+extension Duration {
+  /// CLOCK_MONOTONIC, of clock_gettime(2).
+  static var awake: Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
   }
 }

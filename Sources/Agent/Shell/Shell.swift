@@ -12,6 +12,7 @@ import Records
 import Sensing
 import Status
 import Storage
+import Text
 
 /// Carries the core out: transports, the store's thread, the readers' threads, the lines' thread, systemd, the log. It
 /// knows no rule: what happens goes into the core, and what the core wants is done.
@@ -27,6 +28,8 @@ package actor Shell {
     let root: FileRoot
     /// The service's folder in memory; nil: there is none.
     let runtimeFolder: String?
+    /// The path of the control socket.
+    let controlPath: String
     let service: ServiceManager
     /// nil: nothing is stored.
     let store: StateStore?
@@ -46,7 +49,14 @@ package actor Shell {
   private var attributes: AttributeWatch?
   /// nil: there are no lines, or they are released.
   private(set) var monitor: GPIOMonitor?
-  private var metricsFile: MetricsFile?
+  /// nil: there are no outputs, and never were.
+  var driver: OutputDriver?
+  /// Why the record of outputs is not as it should be, as it was logged.
+  var recordFailure: ReadError?
+  /// Who waits for the answer to a command, by its number.
+  var asking: [UInt64: Awaited<CommandAnswer>] = [:]
+  var asked: UInt64 = 0
+  private(set) var metrics: Metrics?
   private var aliveMark: AliveMark
   private var retryTimer: Scheduled<Void>?
 
@@ -74,7 +84,6 @@ package actor Shell {
     core = Core(beginning, seed: .random(in: 0 ... .max), at: now)
     self.jobs = Self.jobs(jobs, for: beginning.plan.sensors, beside: [:])
     aliveMark = AliveMark(runtimeFolder: surroundings.runtimeFolder)
-    metricsFile = beginning.plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
   }
 
   /// Those of sensors that stay are kept: their sources may know something from the last read.
@@ -92,10 +101,12 @@ package actor Shell {
 
   /// Runs until everything is over; false: the shutdown was not clean.
   func run() async -> Bool {
+    metrics = Metrics(eventLoop: eventLoop, logger: logger) { [unowned self] in assumeIsolated { $0.report } }
+    metrics?.adopt(core.plan.health)
     reader = BlockingReader(
       busChanged: { [logger] change in
         switch change {
-        case .suspended(let bus): logger.error("\(bus): its reads hang; it is not read until one returns")
+        case .suspended(let bus): logger.error("\(bus): its reads hang; limpet reads it again when one returns")
         case .resumed(let bus): logger.notice("\(bus): reads return again")
         }
       },
@@ -214,7 +225,7 @@ package actor Shell {
   /// The store answers from a thread of its own, whenever it does.
   private func ask(_ ticket: StoreTicket, _ request: StoreRequest) {
     guard let store = surroundings.store else {
-      let error = StorageError(.closed, attempt: "use the store", file: "", message: "there is none")
+      let error = StorageError(.closed, attempt: "use the store", file: "", message: "there is none").inLimpetsWords
       return handle(.stored(ticket, .failure(error)))
     }
     Task {
@@ -234,15 +245,18 @@ package actor Shell {
     case .rewatch(let released, let added):
       monitor?.change(releasing: released.map(\.place), adding: added.map { (place: $0.0.place, input: $0.1) })
     case .stopWatching: monitor?.stop()
+    case .hold(let output, let plan, let level): hold(output, plan, level)
+    case .drive(let output, let level, let number): driver?.drive(output.place, level, number: number)
+    case .release(let output, let end): driver?.release(output.place, end)
+    case .secure(let output, let end): driver?.secure(output.place, end)
+    case .answer(let number, let answer): asking.removeValue(forKey: number)?.give(answer)
     case .look:
       let isStuck = monitor != nil && ThreadState.isUninterruptible(GPIOMonitor.threadName)
       handle(.looked(gpioTurns: monitor?.turns, isKernelStuck: isStuck))
     case .findStopReason: findStopReason()
     case .tell(let notice): tell(notice)
     case .tellHealth: core.tellHealth(facts, at: moment())
-    case .writeMetrics:
-      let label = ("device", core.plan.health.device)
-      metricsFile?.write(Prometheus.text(core.figures(facts, at: moment()), labels: [label]))
+    case .writeMetrics: metrics?.write()
     case .markAlive: aliveMark.make(at: .now)
     case .exit(let isClean): exit(isClean: isClean)
     }
@@ -251,9 +265,11 @@ package actor Shell {
   private func exit(isClean: Bool) {
     retryTimer?.cancel()
     alarm.set(nil, at: .now, on: eventLoop) {}
+    metrics?.stop()
     reader?.shutdown()
     attributes?.stop()
     monitor?.stop()
+    stopDriving()
     end.give(isClean)
   }
 
@@ -299,8 +315,8 @@ package actor Shell {
     let taken = monitor.take()
     let reports = taken.reports.map { LineReport($0, monitor) }
     if taken.isFinished {
-      // The last that counters have seen.
-      handle(.counted(pulses(of: core.counters)))
+      // The last that there is of pulses.
+      handle(.counted(pulses(of: core.pulsed)))
       self.monitor = nil
     }
     happens(.lines(reports, isFinished: taken.isFinished))
@@ -355,18 +371,15 @@ package actor Shell {
   func reload(
     _ plan: DevicePlan, _ difference: Difference, jobs: [String: ReadJob], transports: Carrier.Settings
   ) -> [String]? {
-    let metricsBefore = core.plan.health.metricsFile
     isTurnOpen = true
     defer { endTurn() }
     hasNews = true
-    guard let words = core.reload(plan, difference, pulses: pulses(of: core.counters), at: moment()) else { return nil }
+    guard let words = core.reload(plan, difference, pulses: pulses(of: core.pulsed), at: moment()) else { return nil }
     self.jobs = Self.jobs(jobs, for: core.plan.sensors, beside: self.jobs)
     watchAttributes()
     carrier.settings = transports
     homieCarrier.settings = transports
-    if plan.health.metricsFile != metricsBefore {
-      metricsFile = plan.health.metricsFile.map { MetricsFile(path: $0, logger: logger) }
-    }
+    metrics?.adopt(plan.health)
     return words
   }
 
@@ -381,14 +394,5 @@ package actor Shell {
     guard let text = try? FileRoot().text(of: "/proc/self/statm") else { return 0 }
     let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
     return pages * sysconf(CInt(_SC_PAGESIZE))
-  }
-}
-
-extension Duration {
-  /// CLOCK_MONOTONIC, of clock_gettime(2).
-  fileprivate static var awake: Duration {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
   }
 }

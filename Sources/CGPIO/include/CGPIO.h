@@ -68,6 +68,10 @@ struct limpet_gpio_event {
   /// Counts the events of this line since it was requested, those included that were dropped; the first is 1, and it
   /// wraps around.
   uint32_t sequence;
+  /// The same for the events of all lines that were requested together.
+  uint32_t total_sequence;
+  /// Of the line in its chip.
+  uint32_t offset;
   bool is_rising;
 };
 
@@ -77,11 +81,11 @@ struct limpet_gpio_event {
 /// Returns 0 and the lines' descriptor, or an errno: EBUSY where one is held; ENODEV where the chip is gone.
 int limpet_gpio_request_lines(int chip, const struct limpet_gpio_request *requests, uint32_t count, int *lines);
 
-/// Asks for the edges of a line that was requested alone, and for debouncing.
+/// Asks for the edges of the `count` lines that were requested together, of all in the same way, and for debouncing.
 ///
 /// Returns 0 or an errno: EINVAL, ENXIO, ENOTTY, EOPNOTSUPP and 524 (ENOTSUPP) where the chip or the kernel does not offer
 /// what is asked for; the line stays requested as it was.
-int limpet_gpio_watch_edges(int line, const struct limpet_gpio_request *request);
+int limpet_gpio_watch_edges(int lines, uint32_t count, const struct limpet_gpio_request *request);
 
 /// The levels now of the first `count` lines, from the lowest bit on, after bias, `is_active_low` and the kernel's
 /// debouncing. Returns 0 or an errno.
@@ -90,7 +94,44 @@ int limpet_gpio_levels(int lines, uint32_t count, uint64_t *levels);
 /// Takes at most `count` events that wait, and at most 64. Returns how many, or -errno: -EAGAIN where there are none.
 int limpet_gpio_read_events(int line, struct limpet_gpio_event *events, int count);
 
+enum limpet_gpio_drive { LIMPET_GPIO_PUSH_PULL, LIMPET_GPIO_OPEN_DRAIN, LIMPET_GPIO_OPEN_SOURCE };
+
+struct limpet_gpio_output {
+  uint32_t offset;
+  enum limpet_gpio_bias bias;
+  enum limpet_gpio_drive drive;
+  bool is_active_low;
+  /// The first level, after `is_active_low`.
+  bool is_on;
+  /// At most 31 bytes; `gpioinfo` shows it.
+  const char *consumer;
+};
+
+/// Requests one line as an output: level, drive and bias come with the request, so that the line has no other in between.
+///
+/// Returns 0 and the line's descriptor, or an errno, as `limpet_gpio_request_lines` does.
+int limpet_gpio_request_output(int chip, const struct limpet_gpio_output *output, int *line);
+
+/// Requests one line as it is: neither its direction nor its level nor its bias is touched.
+int limpet_gpio_request_as_is(int chip, const struct limpet_gpio_output *output, int *line);
+
+/// Makes a line that was requested as it is an output with this level, drive and bias. Returns 0 or an errno.
+int limpet_gpio_make_output(int line, const struct limpet_gpio_output *output);
+
+/// Sets the level of a line that was requested alone, after `is_active_low`. Returns 0 or an errno.
+int limpet_gpio_set_level(int line, bool is_on);
+
+/// Whether line `offset` of an open chip is an output. The kernel asks the pin's driver when a line is requested, and only
+/// then: of one that nobody holds this is what it was when it was last held.
+///
+/// Returns 0 or an errno.
+int limpet_gpio_is_output(int chip, uint32_t offset, bool *is_output);
+
 /// Whether the chip behind an open descriptor is still there: 0, or ENODEV.
 int limpet_gpio_chip_is_there(int chip);
+
+/// Whether the chip behind an open descriptor is the one of this name and label: the device file may be another chip's by
+/// now. 0; ENODEV where it is another or gone; another errno where it does not say.
+int limpet_gpio_chip_is(int chip, const char *name, const char *label);
 
 #endif

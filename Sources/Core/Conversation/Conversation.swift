@@ -21,16 +21,17 @@ struct Conversation: Sendable {
   var announcing: Announcing
   var sender: Sender
   var leaving = Leaving()
+  var acting: Acting
   var tally = Tally()
   /// What is asked of the store, and has not been answered.
   var wishes = Wishes()
-  /// Why nothing can be stored at the moment.
-  var storageError: String?
   var generator: SplitMix64
   var effects = Effects()
 
   /// What the link wants of the store.
   struct Wishes: Sendable {
+    /// Why nothing can be stored at the moment.
+    var storageError: String?
     /// A CONNECT, which has an epoch that is stored.
     var connect: (attempt: Link.AttemptNumber, server: ServerAddress, version: ProtocolVersion)?
     var write: (number: Link.WriteNumber, changes: [SessionChange])?
@@ -81,15 +82,18 @@ struct Conversation: Sendable {
     switch consume action {
     case .send(let packet): effects.add(.send(.agent, packet))
     case .settled(let token, let outcome):
-      sayWaiting(at: now)
       if let request = Request(token) { settled(request, outcome, at: now) }
     case .deliver(let delivery):
       heard(delivery.message, at: now)
       heardHomeAssistant(delivery.message, at: now)
+      // A command is acknowledged when it is decided.
+      if !heardCommand(delivery, at: now) { link.accept(delivery, at: now.boot, into: &linkEffects) }
     case .answered(let token, let codes):
       switch Request(token) {
       case .subscription: subscribed(codes)
       case .homeAssistant: watchesHomeAssistant(codes)
+      case .commands: commandsSubscribed(codes, at: now)
+      case .heartbeats: heartbeatsSubscribed(codes)
       default: break
       }
     // There is no authentication beyond CONNECT's; the rest is the link's own.
@@ -104,6 +108,8 @@ struct Conversation: Sendable {
     case .askConnect(let number, let server, let version): wishes.connect = (number, server, version)
     case .write(let number, let changes): wishes.write = (number, changes)
     case .flushed: wishes.isFlushed = true
+    // The agent stays with the server that it has.
+    case .probe: break
     case .tell(.connecting(let server, let version)): connecting(to: server, version, at: now)
     case .tell(.connected(let connected, let server)): self.connected(connected, to: server, at: now)
     case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now)
@@ -123,7 +129,14 @@ struct Conversation: Sendable {
     telling.askedWill = flags
     connect.will = plan.presence.will(epoch: epoch, asked.version, flags: flags)
     telling.connectPresence = plan.presence
+    owesFarewell(at: asked.server)
     handle(.connectPacket(asked.attempt, connect), at: now)
+  }
+
+  /// A connection to this server is about to be made: it will owe an `offline`.
+  mutating func owesFarewell(at server: ServerAddress) {
+    telling.owed.prepare(
+      OwedFarewells.Debt(plan.presence, on: server, client: plan.connect.clientIdentifier))
   }
 
   /// The end of a turn: what is due is said, as far as there is room.
@@ -138,7 +151,7 @@ struct Conversation: Sendable {
   var deadline: BootClock.Instant? {
     earliest(
       link.deadline, telling.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
-      sender.deadline, leaving.deadline)
+      sender.deadline, leaving.deadline, acting.deadline)
   }
 
   mutating func tick(at now: Moment) {
@@ -148,6 +161,7 @@ struct Conversation: Sendable {
     endRests(at: now)
     announcingIsDue(at: now)
     leavingIsDue(at: now)
+    commandsAreDue(at: now)
     carryOut(at: now)
   }
 

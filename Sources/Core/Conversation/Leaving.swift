@@ -81,8 +81,8 @@ extension Conversation {
       switch action {
       case .connect: link.handle(.retryNow, at: now.boot, into: &linkEffects)
       case .sayFarewell:
-        guard let connection = standing.connection else { break }
-        if !sayOffline(because: leaving.reason.rawValue, over: connection, at: now) {
+        guard standing.connection != nil else { break }
+        if !sayOffline(because: leaving.reason.rawValue, at: now) {
           perform(leaving.departure.farewellRefused(), at: now)
         }
       case .disconnect(let limit):
@@ -92,7 +92,7 @@ extension Conversation {
         abort(at: now)
       case .finish:
         // Not this process's failure: the broker is away, and has said offline by the will or will do so.
-        effects.notes.append(.leavesToWill)
+        effects.notes.append(.leavesToWill(hasConnected: standing.record.connections > 0))
         leaving.finish(isClean: true)
         link.handle(.abort, at: now.boot, into: &linkEffects)
       }
@@ -112,8 +112,8 @@ extension Conversation {
     for action in actions {
       switch action {
       case .say:
-        guard let connection = standing.connection else { break }
-        if !sayOffline(because: "reload", over: connection, at: now) { perform(leaving.farewell.refused(), at: now) }
+        guard standing.connection != nil else { break }
+        if !sayOffline(because: "reload", at: now) { perform(leaving.farewell.refused(), at: now) }
       case .leave(let isUnheard):
         let isAborted = isUnheard && plan.link.mutation != .reloadDisconnectsUnheard
         if isAborted { effects.notes.append(.cutsToRenew) }

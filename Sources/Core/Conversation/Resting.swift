@@ -24,14 +24,17 @@ extension Conversation {
 
   private mutating func begin(_ rest: RestingTopics.Rest, of topic: TopicName, at now: Moment) {
     let isPresence = topic == plan.presence.status || topic == plan.presence.presence
-    effects.notes.append(.rests(topic, rest, isPresence: isPresence, for: now.boot.duration(to: rest.until)))
+    effects.notes.append(
+      .rests(
+        topic, rest, isPresence: isPresence, for: now.boot.duration(to: rest.until),
+        resting: resting.topics.topics.count))
     alignStreams()
   }
 
   /// The broker has taken a message to this topic.
   mutating func takes(_ topic: TopicName) {
     guard !resting.topics.topics.isEmpty, resting.topics.accepted(topic) else { return }
-    effects.notes.append(.takesAgain(topic))
+    effects.notes.append(.takesAgain(topic, resting: resting.topics.topics.count))
     alignStreams()
   }
 
@@ -50,7 +53,10 @@ extension Conversation {
     guard resting.topics.deadline.map({ $0 <= now.boot }) ?? false else { return }
     let due = resting.topics.due(at: now.boot)
     alignStreams()
-    for (index, stream) in plan.streams.enumerated() where due.contains(stream.topic) { sender.outbox.tryOut(index) }
+    for (index, stream) in plan.streams.enumerated() where due.contains(stream.topic) {
+      sender.outbox.tryOut(index)
+      sender.retained.tryOut(index)
+    }
     if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { tellBirth(at: now) }
     if let homeAssistant = plan.homeAssistant, due.contains(homeAssistant.topic) { announcing.announcer.tryAgain() }
   }

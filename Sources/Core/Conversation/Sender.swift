@@ -35,6 +35,9 @@ struct Sender: Sendable {
   var refused: UInt64 = 0
   /// The times that readings are sent with.
   var labels: TimeLabels
+  /// Readings of QoS 0 in one turn, which nothing else bounds, and how long the others wait for the next.
+  static let burst = 100
+  static let burstRest = Duration.milliseconds(10)
   /// When a budget has more, though nothing else happens.
   var deadline: BootClock.Instant?
 
@@ -50,7 +53,7 @@ struct Sender: Sendable {
     labels = TimeLabels(streams: plan.streams.count)
   }
 
-  /// Readings that were taken and numbered, and that the broker does not have.
+  /// Readings taken and numbered, and that the broker does not have.
   var unsent: Int { outbox.count + leftOver.count + underWay }
 
   mutating func connected(isNew: Bool, at now: BootClock.Instant) {
@@ -81,12 +84,14 @@ struct Sender: Sendable {
     return Outgoing(message: message.adapted(to: limits), request: .clearing, isTransient: true)
   }
 
-  mutating func nextRetained(_ streams: [Stream], _ limits: PublishLimits, at now: BootClock.Instant) -> Outgoing? {
+  mutating func nextRetained(
+    _ streams: [Stream], _ limits: PublishLimits, _ topics: RestingTopics, at now: BootClock.Instant
+  ) -> Outgoing? {
     guard retained.hasNext else { return nil }
     let outbox = outbox
-    let next = retained.next(at: now) { stream, topic in
-      streams[stream].isRetained(under: topic) && !outbox.hasWaiting(of: stream)
-    }
+    let next = retained.next(
+      at: now, isResting: { topics.isResting(streams[$0].topic) },
+      { stream, topic in streams[stream].isRetained(under: topic) && !outbox.hasWaiting(of: stream) })
     guard let next else {
       deadline = earliest(deadline, retained.deadline(at: now))
       return nil
@@ -97,12 +102,13 @@ struct Sender: Sendable {
 
   /// As it was told before: under the same number, so that who counts sees a repeat and no loss.
   mutating func nextReminder(
-    _ streams: [Stream], _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
+    _ streams: [Stream], _ limits: PublishLimits, _ version: ProtocolVersion, _ topics: RestingTopics, at now: Moment
   ) -> Outgoing? {
     while let reading = reminders.popFirst() {
       // A newer one says more.
       if streams[reading.stream].isRemoved || outbox.hasWaiting(of: reading.stream) { continue }
-      let label = labels.label(of: reading) { now.wall }
+      if topics.isResting(streams[reading.stream].topic) { continue }
+      let label = labels.label(of: reading, nil) { now.wall }
       let message = streams[reading.stream].message(reading, label, version)
       return Outgoing(
         message: message.adapted(to: limits), request: .reminder(stream: reading.stream), isTransient: true,
@@ -115,7 +121,7 @@ struct Sender: Sendable {
     _ streams: [Stream], expiry: Duration?, _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
   ) -> Outgoing? {
     guard !outbox.isEmpty, let taken = outbox.take(at: now.boot) else { return nil }
-    let label = labels.label(of: taken.reading) { now.wall }
+    let label = labels.label(of: taken.reading, taken.token) { now.wall }
     var message = streams[taken.reading.stream].message(taken.reading, label, isNewest: taken.isNewest, version)
     if let expiry, version == .v5 {
       // What is left of it when the server has the message, never nothing.
@@ -156,9 +162,12 @@ extension Conversation {
   /// Fills the room that the link has.
   mutating func pull(at now: Moment) {
     sender.deadline = nil
+    // A place may be free though nothing of this process was settled: one that was only held at the server.
+    sayWaiting(at: now)
     guard let connection = standing.connection, !isSayingFarewell, telling.waiting.isEmpty else { return }
     let limits = PublishLimits(connection.limits)
     let version = connection.version
+    pullAnswers(limits, at: now)
     announce(limits, at: now)
     while let message = sender.leftOver.first?.message {
       guard hasRoom(message.qos), let next = sender.nextLeftOver(limits), send(next, at: now) else { return }
@@ -170,17 +179,19 @@ extension Conversation {
     }
     let qos = min(plan.qos, limits.maximumQoS)
     if sender.retained.hasNext {
-      while hasRoom(qos), let next = sender.nextRetained(plan.streams, limits, at: now.boot) {
+      while hasRoom(qos), let next = sender.nextRetained(plan.streams, limits, resting.topics, at: now.boot) {
         guard send(next, at: now) else { return }
       }
     }
     if !sender.reminders.isEmpty {
-      while hasRoom(qos), let next = sender.nextReminder(plan.streams, limits, version, at: now) {
+      while hasRoom(qos), let next = sender.nextReminder(plan.streams, limits, version, resting.topics, at: now) {
         guard send(next, at: now) else { return }
       }
     }
     guard !sender.outbox.isEmpty else { return }
     var room = link.room(for: qos)
+    // Without acknowledgements none brings the next turn.
+    if qos == .atMostOnce, room > 0 { room = Sender.burst }
     while room > 0,
       let next = sender.nextReading(
         plan.streams, expiry: plan.outbox.expiry, limits, version, at: now)
@@ -188,7 +199,11 @@ extension Conversation {
       guard send(next, at: now) else { return }
       room -= 1
     }
-    if room > 0 { sender.deadline = earliest(sender.deadline, sender.outbox.drainDeadline(at: now.boot)) }
+    if room > 0 {
+      sender.deadline = earliest(sender.deadline, sender.outbox.drainDeadline(at: now.boot))
+    } else if qos == .atMostOnce, !sender.outbox.isEmpty, link.room(for: qos) > 0 {
+      sender.deadline = earliest(sender.deadline, now.boot + Sender.burstRest)
+    }
   }
 
   private mutating func hasRoom(_ qos: QoS) -> Bool { link.room(for: qos) > 0 }
@@ -220,13 +235,16 @@ extension Conversation {
   mutating func settled(_ request: Request, _ outcome: Session.Outcome, at now: Moment) {
     switch request {
     case .reading(let token): readingSettled(token, outcome, at: now)
-    case .retained(let stream): retainedSettled(stream, outcome)
+    case .retained(let stream): retainedSettled(stream, outcome, at: now)
+    // One that was lost is told by the next description.
+    case .reminder(let stream): _ = isRefused(plan.streams[stream].topic, outcome, at: now)
     case .clearing: clearingSettled(outcome)
     case .announcement: announced(outcome, at: now)
     case .birthStatus, .birthPresence, .stopPresence, .stopStatus, .owedStatus:
       presenceSettled(request, outcome, at: now)
-    // One that was lost is told by the next description.
-    case .reminder, .health, .subscription, .homeAssistant, .unwatching: break
+    case .fence: fenceSettled(outcome)
+    case .health, .subscription, .homeAssistant, .unwatching, .commands, .heartbeats, .answer:
+      break
     }
   }
 
@@ -245,7 +263,8 @@ extension Conversation {
     case .abandoned: break
     case .refused(let code):
       sender.refused += 1
-      effects.notes.append(.readingRefused(code, count: sender.refused))
+      let topic = stream.map { plan.streams[$0].topic }
+      effects.notes.append(.readingRefused(topic, code, count: sender.refused))
     case .rejected(let rejection):
       sender.refused += 1
       effects.notes.append(.readingGivenUp(rejection, count: sender.refused))
@@ -256,23 +275,27 @@ extension Conversation {
   private mutating func waitsAgain(
     _ token: Session.Token, _ topic: TopicName, _ outcome: Session.Outcome, at now: Moment
   ) -> Bool {
-    switch outcome {
-    case .refused(let code):
-      guard !RestingTopics.concernsMessage(code) else { return false }
-      refuses(topic, code, at: now)
-    case .abandoned: break
-    case .delivered, .rejected: return false
-    }
+    guard outcome == .abandoned || isRefused(topic, outcome, at: now) else { return false }
     return sender.outbox.putBack(token, now.wall, at: now.boot)
   }
 
-  private mutating func retainedSettled(_ stream: Int, _ outcome: Session.Outcome) {
+  /// The broker takes nothing on the topic, which rests from now on.
+  private mutating func isRefused(_ topic: TopicName, _ outcome: Session.Outcome, at now: Moment) -> Bool {
+    guard case .refused(let code) = outcome, !RestingTopics.concernsMessage(code) else { return false }
+    refuses(topic, code, at: now)
+    return true
+  }
+
+  private mutating func retainedSettled(_ stream: Int, _ outcome: Session.Outcome, at now: Moment) {
     // What was lost with its connection is sent on the next.
     guard outcome != .abandoned else { return }
-    sender.retained.restored(stream, isDelivered: outcome == .delivered)
+    let topic = plan.streams[stream].topic
+    let rests = isRefused(topic, outcome, at: now)
+    sender.retained.restored(stream, isDelivered: outcome == .delivered, rests: rests)
     switch outcome {
-    case .delivered, .abandoned: break
-    case .refused, .rejected: effects.notes.append(.retainedRefused(plan.streams[stream].topic, outcome))
+    case .delivered: takes(topic)
+    case .abandoned: break
+    case .refused, .rejected: effects.notes.append(.retainedRefused(topic, outcome))
     }
   }
 

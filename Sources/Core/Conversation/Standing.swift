@@ -12,10 +12,23 @@ struct Standing: Sendable {
   var lastServer: ServerAddress?
   /// Connections that the server closed without a word about why, since one that lasted.
   var closesInARow = 0
+  /// Since the last connection that lasted; nil: there is one.
+  var outage: Outage?
   /// When something else has to have happened to the connection, awake; nil: there is one, or none is wanted.
   var due: Duration?
 
-  init(at now: Moment) { record = ConnectionRecord(at: now.boot) }
+  init(at now: Moment) {
+    record = ConnectionRecord(at: now.boot)
+    outage = Outage(since: now.boot)
+  }
+
+  /// Which server it is about.
+  var server: ServerAddress? {
+    switch record.state {
+    case .connecting(let server, _), .connected(let server, _): server
+    case .idle, .waiting, .ended: nil
+    }
+  }
 }
 
 /// Beginnings and ends of connections.
@@ -36,15 +49,19 @@ extension Conversation {
     telling.wills.accepted(telling.askedWill ?? full, full: full, by: server)
     let connected = granted.limited(by: telling.wills.reduction(for: server))
     standing.connection = connected
-    if plan.link.mutation == .owedOfflineIsForgotten { telling.spoken = nil }
-    telling.connected(to: server)
+    if plan.link.mutation == .owedOfflineIsForgotten { telling.owed.forgetAll() }
+    telling.owed.connected()
     if let last = standing.lastServer, last != server { forgetRests() }
     standing.lastServer = server
     standing.transport = server.transport
     let away = standing.record.connected(connected, server, at: now.boot)
-    effects.notes.append(.connected(server, connected, away: away, unsent: sender.unsent))
-    warn(of: connected, server)
+    let isNews = standing.outage?.connected() ?? true
+    effects.notes.append(.connected(server, connected, away: away, unsent: sender.unsent, isNews: isNews))
+    if isNews { warn(of: connected, server) }
     watchPresence(at: now)
+    watchCommands(sessionPresent: connected.sessionPresent, at: now)
+    // A loss is over before the first command comes.
+    listen(at: now)
     sender.connected(
       isNew: !connected.sessionPresent && connected.limits.retainAvailable, at: now.boot)
     guard !leaving.isLeaving else {
@@ -76,26 +93,29 @@ extension Conversation {
 
   mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment) {
     let wasConnected = standing.connection != nil
+    let server = standing.server
     learnWill(from: loss, at: now)
     standing.connection = nil
     wishes.connect = nil
-    telling.lost()
+    telling.lost(at: now.boot)
     announcing.remindAt = nil
     sender.disconnected(at: now.boot)
     watching.disconnected()
+    acting.commanding.disconnected()
     let wait = delay.map { findReason(loss, wasConnected: wasConnected, delay: $0, at: now) }
     withdrawResting(at: now)
     standing.record.lost(loss, retryAfter: wait?.delay, at: now.boot)
-    note(loss, wasConnected: wasConnected, wait, willRetry: delay != nil)
+    note(loss, of: server, wasConnected: wasConnected, wait, willRetry: delay != nil, at: now)
     if leaving.farewell.isUnderWay, wasConnected, delay != nil { perform(leaving.farewell.lost(), at: now) }
     if delay == nil && !leaving.isLeaving { return finish(isClean: false) }
-    reportLoss(loss, retryAfter: wait?.delay ?? delay, at: now)
+    reportLoss(loss, of: server, retryAfter: wait?.delay ?? delay, at: now)
     if leaving.departure.state == .disconnecting && delay == nil { finish(isClean: true) }
     perform(leaving.departure.lost(willRetry: delay != nil), at: now)
   }
 
   private mutating func note(
-    _ loss: ConnectionLoss, wasConnected: Bool, _ wait: (delay: Duration, remark: Remark?)?, willRetry: Bool
+    _ loss: ConnectionLoss, of server: ServerAddress?, wasConnected: Bool,
+    _ wait: (delay: Duration, remark: Remark?)?, willRetry: Bool, at now: Moment
   ) {
     if leaving.farewell.isUnderWay, wasConnected, willRetry {
       // Whatever ended it: the next one is made by the new configuration.
@@ -106,7 +126,14 @@ extension Conversation {
       // On 3.1.1 it takes a connection of its own.
       effects.notes.append(.clearedSession)
     } else if let wait {
-      effects.notes.append(.lost(loss, wasConnected: wasConnected, wait.remark, retryAfter: wait.delay))
+      if standing.outage == nil { standing.outage = Outage(since: now.boot) }
+      // The remark may count.
+      let reason = "\(wasConnected) \(loss) \(wait.remark.map { $0.kind } ?? "")"
+      let worth = standing.outage?.failed(reason, at: now.boot) ?? .news
+      effects.notes.append(
+        .lost(
+          loss, wasConnected: wasConnected, wait.remark, retryAfter: leaving.isLeaving ? nil : wait.delay, server, worth
+        ))
     } else if case .session(.requested) = loss {
       effects.notes.append(.disconnected)
     } else if !leaving.isLeaving {
@@ -114,14 +141,25 @@ extension Conversation {
     }
   }
 
-  private mutating func reportLoss(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment) {
+  private mutating func reportLoss(
+    _ loss: ConnectionLoss, of server: ServerAddress?, retryAfter delay: Duration?, at now: Moment
+  ) {
     guard !leaving.isLeaving else { return }
     standing.due = delay.map { now.awake + $0 }
     guard let delay else { return }
     let next = now.wall.time(of: now.boot + delay).description.dropFirst(11).prefix(8)
     // Who has never reached a broker has perhaps never said which.
     let advice = telling.births == 0 ? "; broker.url in the configuration says where the broker is" : ""
-    effects.orders.append(.tell(.status("not connected: \(loss); next try at \(next) UTC\(advice)")))
+    effects.orders.append(.tell(.status("not connected: \(loss.advised(server)); next try at \(next) UTC\(advice)")))
+  }
+
+  /// The outage is over; who has heard of its last connections nothing hears that.
+  mutating func connectionLasts(at now: Moment) {
+    if let outage = standing.outage, outage.isQuiet, let server = standing.server {
+      effects.notes.append(
+        .connectionLasts(server, outage: outage.age(at: now.boot), attempts: outage.attempts))
+    }
+    standing.outage = nil
   }
 
   /// What the end of an attempt says about the will that its CONNECT had.

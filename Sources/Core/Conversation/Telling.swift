@@ -22,9 +22,13 @@ struct Telling: Sendable {
   var askedWill: WillFlags?
   /// What the CONNECT under way, or the last one, was made with.
   var connectPresence: PresenceMessages
-  /// What the last connection was made with and where to, until the broker has acknowledged its `offline`.
-  var spoken: (presence: PresenceMessages, server: ServerAddress)?
+  /// What brokers are still to be told `offline`.
   var owed = OwedFarewells()
+  /// What the farewell that follows what is owed is said because of.
+  var farewellBecause: String?
+  /// When the connection will have lasted for a while, and `owedAt`, when an owed one that rests may be said again.
+  var provenAt: BootClock.Instant?
+  var owedAt: BootClock.Instant?
 
   init(epoch: UInt64, start: Beginning.Reason, _ presence: PresenceMessages) {
     self.epoch = epoch
@@ -32,19 +36,16 @@ struct Telling: Sendable {
     connectPresence = presence
   }
 
-  var deadline: BootClock.Instant? { birth == nil ? nil : lease.deadline }
+  var deadline: BootClock.Instant? { birth == nil ? nil : earliest(lease.deadline, provenAt, owedAt) }
 
-  mutating func connected(to server: ServerAddress) {
-    if let spoken { owed.add(spoken.presence, on: spoken.server) }
-    spoken = (connectPresence, server)
-  }
-
-  mutating func lost() {
+  mutating func lost(at now: BootClock.Instant) {
     birth = nil
+    (provenAt, owedAt) = (nil, nil)
     lease.end()
     answer = .none
     waiting = []
-    owed.lost()
+    farewellBecause = nil
+    owed.lost(at: now)
   }
 }
 
@@ -53,6 +54,7 @@ extension Conversation {
   mutating func sayOnline(_ connected: Session.Connected, isRenewed: Bool, at now: Moment) {
     telling.births += 1
     telling.answer = .none
+    telling.provenAt = now.boot + OwedFarewells.proof
     let isFirst = telling.births == 1
     telling.birth = PresenceMessages.Statement(
       event: .birth, reason: isFirst ? telling.start.word : isRenewed ? "reload" : "reconnected", epoch: telling.epoch,
@@ -66,7 +68,7 @@ extension Conversation {
     // After a farewell nothing may say online again, whatever has changed.
     guard var birth = telling.birth, maySayOnline else { return }
     birth.conflict = watching.conflict.rival?.description
-    birth.storageError = storageError
+    birth.storageError = wishes.storageError
     birth.dropped = sender.outbox.dropped + sender.outbox.expired
     let presence = plan.presence
     if !resting.topics.isResting(presence.status) { say(presence.status(birth), .birthStatus, at: now) }
@@ -79,33 +81,68 @@ extension Conversation {
   }
 
   mutating func renewLease(at now: Moment) {
+    owedIsDue(at: now)
     guard telling.birth != nil, telling.lease.isDue(at: now.boot) else { return }
     guard !leaving.isLeaving, !leaving.farewell.isUnderWay else { return telling.lease.end() }
     tellBirth(at: now)
   }
 
-  /// The farewell to this connection, by the topics that it was made with.
+  /// The farewell to this connection, by the topics that it was made with, behind what is owed to others: a DISCONNECT
+  /// follows it, and leaves no `online` behind.
   ///
   /// - Returns: false: the broker will not get it on this connection.
-  mutating func sayOffline(because reason: String, over connected: Session.Connected, at now: Moment) -> Bool {
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: reason, epoch: telling.epoch, since: now.timestamp, connection: connected,
-      transport: standing.transport)
+  mutating func sayOffline(because reason: String, at now: Moment) -> Bool {
     telling.lease.end()
     // A birth that waits for a place is not true any more.
-    telling.waiting = []
+    telling.waiting.removeAll { $0.request != .owedStatus }
+    telling.farewellBecause = reason
+    return goOnWithFarewell(at: now)
+  }
+
+  private mutating func goOnWithFarewell(at now: Moment) -> Bool {
+    sayNextOwed(at: now)
+    guard telling.owed.underWay == nil, let reason = telling.farewellBecause, let connection = standing.connection
+    else { return true }
+    telling.farewellBecause = nil
+    let statement = statement(because: reason, over: connection, at: now)
     say(telling.connectPresence.presence(statement), .stopPresence, at: now)
     return say(telling.connectPresence.status(statement), .stopStatus, at: now)
   }
 
-  /// Topics that say online though nobody stands for it, and whose will this connection has deleted.
+  private func statement(
+    because reason: String, over connection: Session.Connected, at now: Moment
+  ) -> PresenceMessages.Statement {
+    PresenceMessages.Statement(
+      event: .stop, reason: reason, epoch: telling.epoch, since: now.timestamp, connection: connection,
+      transport: standing.transport)
+  }
+
+  /// Topics that say online though nobody stands for it: while nothing else is about to be said, or before a farewell.
   mutating func sayOwedOffline(at now: Moment) {
-    guard let connection = standing.connection, let server = telling.spoken?.server, !leaving.isLeaving,
-      !leaving.farewell.isUnderWay, let messages = telling.owed.next(on: server, status: plan.presence.status)
-    else { return }
-    let statement = PresenceMessages.Statement(
-      event: .stop, reason: "reload", epoch: telling.epoch, since: now.timestamp, connection: connection)
-    if !say(messages.status(statement), .owedStatus, at: now) { telling.owed.settled() }
+    guard !leaving.isLeaving, !leaving.farewell.isUnderWay else { return }
+    sayNextOwed(at: now)
+    telling.owedAt = standing.lastServer.flatMap { telling.owed.deadline(on: $0, after: now.boot) }
+  }
+
+  /// The connection has lasted for a while, or what rested may be said.
+  mutating func owedIsDue(at now: Moment) {
+    guard let due = earliest(telling.provenAt, telling.owedAt), due <= now.boot else { return }
+    if telling.provenAt.map({ $0 <= now.boot }) ?? false { telling.provenAt = nil }
+    telling.owedAt = nil
+    sayOwedOffline(at: now)
+  }
+
+  /// One at a time.
+  private mutating func sayNextOwed(at now: Moment) {
+    let isProven = telling.provenAt == nil && telling.answer == .acknowledged
+    while let connection = standing.connection, let server = standing.lastServer,
+      let debt = telling.owed.next(
+        on: server, isProven: isProven, isLast: telling.farewellBecause != nil, at: now.boot)
+    {
+      let statement = statement(because: "reload", over: connection, at: now)
+      if say(plan.presence.offline(to: debt, statement), .owedStatus, at: now) { return }
+      telling.owed.settled()
+    }
   }
 
   /// Presence is good for this connection only, and may take the place that is kept free for it. Where that is taken it
@@ -120,7 +157,7 @@ extension Conversation {
     return isSent
   }
 
-  /// A place has become free.
+  /// Where a place has become free.
   mutating func sayWaiting(at now: Moment) {
     while let (request, message) = telling.waiting.first, send(presence: message, request, at: now) != nil {
       telling.waiting.removeFirst()
@@ -140,34 +177,49 @@ extension Conversation {
     }
   }
 
+  /// At QoS 0 it is sent, no more: that the broker has the presence shows when it comes back.
+  var isPresenceAnswered: Bool {
+    plan.presence.qos != .atMostOnce && standing.connection.map { $0.limits.maximumQoS != .atMostOnce } ?? false
+  }
+
   /// The course of a message about the presence is over.
   mutating func presenceSettled(_ request: Request, _ outcome: Session.Outcome, at now: Moment) {
     switch (request, outcome) {
     case (.birthStatus, .delivered):
       telling.answer = .acknowledged
       takes(plan.presence.status)
+      sayOwedOffline(at: now)
     case (.birthStatus, .refused(let code)):
       telling.answer = plan.link.mutation == .refusedBirthIsOnline ? .acknowledged : .refused(code)
       refuses(plan.presence.status, code, at: now)
     case (.birthPresence, .delivered):
-      watching.conflict.spoke()
+      if isPresenceAnswered { watching.conflict.spoke() }
       takes(plan.presence.presence)
     case (.birthPresence, .refused(let code)): refuses(plan.presence.presence, code, at: now)
     case (_, .refused(let code)): effects.notes.append(.presenceRefused(code))
     default: break
     }
     if request == .stopStatus { offlineSettled(outcome, at: now) }
-    if request == .owedStatus, outcome != .abandoned {
-      telling.owed.settled()
-      sayOwedOffline(at: now)
-    }
+    if request == .owedStatus, outcome != .abandoned { owedSettled(outcome, at: now) }
+  }
+
+  private mutating func owedSettled(_ outcome: Session.Outcome, at now: Moment) {
+    if case .refused = outcome { telling.owed.refused(at: now.boot) } else { telling.owed.settled() }
+    guard telling.farewellBecause != nil else { return sayOwedOffline(at: now) }
+    if !goOnWithFarewell(at: now) { offlineSettled(.rejected(.notConnected), at: now) }
   }
 
   /// The course of an `offline` on this connection is over; one that is abandoned was lost with it.
   private mutating func offlineSettled(_ outcome: Session.Outcome, at now: Moment) {
     switch outcome {
     case .delivered:
-      telling.spoken = nil
+      // At QoS 0 that says no more than that it was sent, and one that is not retained leaves an earlier `online` there: the
+      // next connection says it again where it speaks of another topic.
+      if let limits = standing.connection?.limits, limits.retainAvailable,
+        min(telling.connectPresence.qos, limits.maximumQoS) > .atMostOnce
+      {
+        telling.owed.saidOffline()
+      }
       perform(leaving.departure.farewellAcknowledged(at: now.boot), at: now)
       perform(leaving.farewell.acknowledged(), at: now)
     case .refused, .rejected:

@@ -64,6 +64,7 @@ extension Conversation {
       let isOnline = message.payload == ByteBuffer(string: plan.presence.online)
       watching.healing.saw(isOnline: isOnline, at: now.boot, delay: jitter)
     } else if sender.instance == plan.presence.instance, sender.epoch == telling.epoch {
+      if !isPresenceAnswered { watching.conflict.spoke() }
       perform(watching.healing.echoed(at: now.boot, delay: jitter), at: now)
     }
   }
@@ -87,6 +88,7 @@ extension Conversation {
     if let stableAt = watching.stableAt, stableAt <= now.boot {
       watching.stableAt = nil
       standing.closesInARow = 0
+      connectionLasts(at: now)
       if watching.conflict.lasted() {
         effects.notes.append(.conflictIsOver(after: plan.link.reconnect.stableAfter))
         tellBirth(at: now)
@@ -95,6 +97,15 @@ extension Conversation {
     if watching.healing.deadline.map({ $0 <= now.boot }) ?? false {
       perform(watching.healing.elapsed(at: now.boot), at: now)
     }
+  }
+
+  /// A store that could be opened only now names this device's earlier processes: what one of them has left is no rival's.
+  mutating func found(instances: Set<String>, at now: Moment) {
+    guard watching.conflict.found(instances: instances) else { return }
+    effects.notes.append(.rivalWasOwn)
+    tellBirth(at: now)
+    // The next connection waits for a rival that there is not.
+    if standing.connection == nil, !leaving.isLeaving { handle(.retryNow, at: now) }
   }
 
   private mutating func perform(_ actions: [SelfHealing.Action], at now: Moment) {

@@ -1,6 +1,8 @@
 import Discovery
 import Instants
 import MQTTCore
+import Measuring
+import NIOCore
 import Plan
 import Presence
 import Readings
@@ -23,6 +25,10 @@ struct HomieLink: Sendable {
   private var linkEffects = Link.Effects()
   private var hasStarted = false
   private var limits: ServerLimits?
+  /// Since the last connection that lasted.
+  private var outage: Outage?
+  /// It has been connected since this was asked.
+  private var hasConnected = false
   private var conflict = ConflictWatch(instances: [])
   private var patienceEnds: BootClock.Instant?
   private var stableAt: BootClock.Instant?
@@ -30,6 +36,7 @@ struct HomieLink: Sendable {
   private var isLeaving = false
   private var generator: SplitMix64
   private(set) var hasEnded = false
+  private var commands: HomieCommands
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
@@ -39,10 +46,19 @@ struct HomieLink: Sendable {
     lifecycle = try HomieLifecycle(plan.device, removed: plan.device.announcement.missing(of: stored))
     generator = SplitMix64(seed: seed)
     link = Link(plan.link, seed: generator.next())
+    commands = HomieCommands(plan.device)
+    // A command is acknowledged when it is decided.
+    link.acknowledgesByHand()
   }
 
   /// What the broker may keep of it.
   var announcement: Announcement { plan.device.announcement.joined(with: stored) }
+
+  /// Whether it has been connected since this was asked last: the broker can be reached.
+  mutating func takeConnected() -> Bool {
+    defer { hasConnected = false }
+    return hasConnected
+  }
 
   // MARK: What the agent says
 
@@ -79,6 +95,10 @@ struct HomieLink: Sendable {
     stored = kept
     nodes = next.device.nodesByName
     self.lifecycle = lifecycle
+    let isSettable = plan.device.isSettable
+    let wasSettable = commands.isSettable
+    commands.adopt(next.device)
+    if limits != nil, isSettable, !wasSettable { watchCommands(at: now) }
     for value in values { take(value.content, of: value.name) }
     if limits != nil { introduce(at: now) }
   }
@@ -119,7 +139,9 @@ struct HomieLink: Sendable {
     carryOut(at: now, into: &effects)
   }
 
-  var deadline: BootClock.Instant? { earliest(link.deadline, patienceEnds, stableAt, leaveUntil) }
+  var deadline: BootClock.Instant? {
+    earliest(link.deadline, patienceEnds, stableAt, leaveUntil, commands.gate.deadline)
+  }
 
   mutating func tick(at now: Moment, into effects: inout Effects) {
     if link.deadline.map({ $0 <= now.boot }) ?? false { handle(.tick, at: now, into: &effects) }
@@ -129,9 +151,78 @@ struct HomieLink: Sendable {
     }
     if stableAt.map({ $0 <= now.boot }) ?? false {
       stableAt = nil
+      outage = nil
       _ = conflict.lasted()
     }
     if leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
+    if let reason = commands.gate.elapse(at: now.boot) { effects.notes.append(.commandsRefused("Homie: \(reason)")) }
+  }
+
+  // MARK: Commands
+
+  /// The process or the machine may have stood still: what waits in the socket looks live.
+  mutating func doubtCommands(at now: Moment, due: BootClock.Instant?) {
+    guard commands.gate.hasStoodStill(at: now, due: due) else { return }
+    commands.gate.doubt(nonce: nonce(), at: now.boot)
+  }
+
+  /// What was asked since this was.
+  mutating func takeHeard() -> [HomieCommands.Heard] { commands.takeHeard() }
+
+  /// What was asked for is decided.
+  mutating func answered(
+    _ delivery: Session.Delivery, at now: Moment, into effects: inout Effects
+  ) {
+    link.accept(delivery, at: now.boot, into: &linkEffects)
+    carryOut(at: now, into: &effects)
+  }
+
+  /// What was asked for and will not be is none of what `$target` says.
+  mutating func refused(_ name: String) { if let node = nodes[name] { lifecycle.refuse(node) } }
+
+  /// - Parameter value: what an output is to be, by its name; nil: nobody holds it.
+  mutating func setTargets(_ value: (String) -> Value?) {
+    for (node, name) in lifecycle.targeted { if let value = value(name) { lifecycle.target(value, of: node) } }
+  }
+
+  private mutating func nonce() -> String { String(generator.next(), radix: 16) }
+
+  private mutating func watchCommands(at now: Moment) {
+    guard let filter = commands.filter else { return }
+    let subscription = Subscription(
+      filter, qos: .exactlyOnce, retainAsPublished: true, retainHandling: .doNotSend)
+    do throws(Session.Rejection) {
+      try link.subscribe([subscription], token: HomieCommands.subscribing, at: now.boot, into: &linkEffects)
+      // The server keeps no session of this connection: nothing can have waited.
+      commands.gate.subscribing(isNew: true)
+    } catch {
+      commands.gate.refuse("\(error)")
+    }
+  }
+
+  private mutating func subscribed(_ codes: [ReasonCode], at now: Moment, into effects: inout Effects) {
+    guard let code = codes.first(where: \.isError) else {
+      return commands.gate.subscribed(nonce: nonce(), at: now.boot)
+    }
+    let reason = "Homie: the broker does not let this device subscribe to its commands: \(code)"
+    commands.gate.refuse(reason)
+    effects.notes.append(.commandsRefused(reason))
+  }
+
+  private mutating func heard(_ delivery: Session.Delivery, at now: Moment) {
+    guard let (name, bytes, value) = commands.hear(delivery) else {
+      return link.accept(delivery, at: now.boot, into: &linkEffects)
+    }
+    if let value, let node = nodes[name] { lifecycle.ask(bytes, value, of: node) }
+  }
+
+  /// Its own word, behind which commands are new again.
+  private mutating func sendFence(_ limits: ServerLimits, at now: Moment) {
+    guard let nonce = commands.gate.unsent, let fence = commands.fence else { return }
+    let message = Message(topic: fence, payload: ByteBuffer(string: nonce), qos: .atLeastOnce)
+    let isSent: Void? = try? link.publish(
+      message.adapted(to: limits), token: HomieCommands.fencing, transient: true, at: now.boot, into: &linkEffects)
+    if isSent != nil { commands.gate.sent() }
   }
 
   /// - Parameter isStored: it may be published; a farewell leaves nothing behind that is not known.
@@ -144,6 +235,7 @@ struct HomieLink: Sendable {
 
   private mutating func pull(at now: Moment, into effects: inout Effects) {
     guard let limits else { return }
+    sendFence(limits, at: now)
     while link.room(for: .exactlyOnce) > 0, let publication = lifecycle.next() {
       do throws(Session.Rejection) {
         try link.publish(
@@ -162,6 +254,8 @@ struct HomieLink: Sendable {
         switch consume action {
         case .send(let packet): effects.add(.send(.homie, packet))
         case .settled(let token, let outcome): settled(token, outcome, at: now, into: &effects)
+        case .deliver(let delivery): heard(delivery, at: now)
+        case .answered(HomieCommands.subscribing, let codes): subscribed(codes, at: now, into: &effects)
         default: break
         }
       } else if let order = linkEffects.nextOrder() {
@@ -183,12 +277,14 @@ struct HomieLink: Sendable {
       link.handle(.connectPacket(number, connect), at: now.boot, into: &linkEffects)
     case .tell(.connected(let connected, let server)):
       effects.add(.agreed(.homie, connected.limits))
-      effects.notes.append(.homieConnected(server, plan.device.base))
+      hasConnected = true
+      effects.notes.append(.homieConnected(server, plan.device.base, isNews: outage?.connected() ?? true))
       limits = connected.limits
       stableAt = now.boot + plan.link.reconnect.stableAfter
       introduce(at: now)
+      watchCommands(at: now)
     case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
-    case .tell, .write, .flushed: break
+    case .tell, .write, .flushed, .probe: break
     }
   }
 
@@ -204,6 +300,7 @@ struct HomieLink: Sendable {
     patienceEnds = nil
     stableAt = nil
     lifecycle.lost()
+    commands.lost()
     guard !isLeaving else {
       let needsAbort = !link.isStopped
       end()
@@ -219,7 +316,9 @@ struct HomieLink: Sendable {
       link.handle(.wait(wait), at: now.boot, into: &linkEffects)
       delay = wait
     }
-    effects.notes.append(.homieLost(loss, retryAfter: delay))
+    if outage == nil { outage = Outage(since: now.boot) }
+    effects.notes.append(
+      .homieLost(loss, retryAfter: delay, outage?.failed("\(loss)", at: now.boot) ?? .news))
   }
 
   private mutating func settled(

@@ -1,13 +1,14 @@
 import Discovery
 import Instants
 import MQTTCore
+import Measuring
 import Plan
 import Readings
 import Records
 
 /// The Homie device that there is, and the one that follows it once it has said good-bye.
 struct Homies: Sendable {
-  private(set) var current: HomieLink?
+  private(set) var current: Boxed<HomieLink>?
   /// nil: none follows. Where one does, with the last value of each name.
   private var next: (plan: HomiePlan?, values: [(name: String, content: Reading.Content)])?
   /// What the one that has ended left under the topics of the one that follows.
@@ -21,34 +22,53 @@ struct Homies: Sendable {
     generator = SplitMix64(seed: seed)
     current = plan.flatMap { plan in
       let stored = stored.first { $0.kind == .homie && $0.topic == plan.device.base }
-      return try? HomieLink(plan, stored: stored.map(Announcement.init), seed: generator.next())
+      return (try? HomieLink(plan, stored: stored.map(Announcement.init), seed: generator.next())).map(Boxed.init)
     }
   }
 
-  var hasEnded: Bool { current?.hasEnded ?? true }
-  var deadline: BootClock.Instant? { current?.hasEnded ?? true ? nil : current?.deadline }
+  var hasEnded: Bool { current?.value.hasEnded ?? true }
+  var deadline: BootClock.Instant? { current?.value.hasEnded ?? true ? nil : current?.value.deadline }
   /// What brokers may keep of it.
-  var announcement: Announcement? { current?.announcement }
-  var hasUnstored: Bool { current?.unstored != nil }
+  var announcement: Announcement? { current?.value.announcement }
+  var hasUnstored: Bool { current?.value.unstored != nil }
+
+  /// See `HomieLink.takeConnected`.
+  mutating func takeConnected() -> Bool { current?.value.takeConnected() ?? false }
 
   mutating func takeUnstored() -> [StoredAnnouncement] {
-    guard let unstored = current?.unstored else { return [] }
-    current?.unstored = nil
+    guard let unstored = current?.value.unstored else { return [] }
+    current?.value.unstored = nil
     return [unstored.stored(.homie)]
   }
 
   mutating func handle(_ event: consuming Link.Event, at now: Moment, into effects: inout Effects) {
-    current?.handle(event, at: now, into: &effects)
+    current?.value.handle(event, at: now, into: &effects)
   }
 
   mutating func receive(
     _ packet: Packet, _ attempt: Link.AttemptNumber, at now: Moment, into effects: inout Effects
   ) {
-    current?.receive(packet, attempt, at: now, into: &effects)
+    current?.value.receive(packet, attempt, at: now, into: &effects)
   }
 
+  mutating func doubtCommands(at now: Moment, due: BootClock.Instant?) {
+    current?.value.doubtCommands(at: now, due: due)
+  }
+
+  mutating func takeHeard() -> [HomieCommands.Heard] { current?.value.takeHeard() ?? [] }
+
+  mutating func answered(
+    _ delivery: Session.Delivery, at now: Moment, into effects: inout Effects
+  ) {
+    current?.value.answered(delivery, at: now, into: &effects)
+  }
+
+  mutating func refused(_ name: String) { current?.value.refused(name) }
+
+  mutating func setTargets(_ value: (String) -> Value?) { current?.value.setTargets(value) }
+
   mutating func take(_ content: Reading.Content, of name: String) {
-    if current != nil { current?.take(content, of: name) }
+    if current != nil { current?.value.take(content, of: name) }
   }
 
   /// Its connection is to be made, as soon as the store knows of the device: a will is published by the broker.
@@ -62,29 +82,29 @@ struct Homies: Sendable {
   }
 
   mutating func tick(at now: Moment, into effects: inout Effects) {
-    if current != nil { current?.tick(at: now, into: &effects) }
+    if current != nil { current?.value.tick(at: now, into: &effects) }
   }
 
   mutating func clockJumped(jitter: Duration, at now: Moment, into effects: inout Effects) {
-    current?.handle(.clockChanged(jitter: jitter), at: now, into: &effects)
-    current?.handle(.tick, at: now, into: &effects)
+    current?.value.handle(.clockChanged(jitter: jitter), at: now, into: &effects)
+    current?.value.handle(.tick, at: now, into: &effects)
     tick(at: now, into: &effects)
   }
 
   mutating func networkChanged(
     _ addresses: Set<String>?, jitter: Duration, at now: Moment, into effects: inout Effects
   ) {
-    current?.handle(.networkChanged(addresses: addresses, jitter: jitter), at: now, into: &effects)
+    current?.value.handle(.networkChanged(addresses: addresses, jitter: jitter), at: now, into: &effects)
   }
 
   mutating func leave(within limit: Duration, at now: Moment, into effects: inout Effects) {
     next = nil
-    current?.leave(within: limit, at: now, into: &effects)
+    current?.value.leave(within: limit, at: now, into: &effects)
   }
 
   mutating func abort(at now: Moment, into effects: inout Effects) {
     next = nil
-    if !hasEnded { current?.abort(at: now, into: &effects) }
+    if !hasEnded { current?.value.abort(at: now, into: &effects) }
   }
 
   /// - Parameter isStored: what brokers may keep of it is on the disk, so that a crash forgets nothing of that, or nobody
@@ -92,9 +112,9 @@ struct Homies: Sendable {
   mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
     if isToStart, isStored {
       isToStart = false
-      current?.start(at: now, into: &effects)
+      current?.value.start(at: now, into: &effects)
     }
-    if current != nil { current?.drain(isStored: isStored, at: now, into: &effects) }
+    if current != nil { current?.value.drain(isStored: isStored, at: now, into: &effects) }
   }
 
   // MARK: Another configuration
@@ -104,11 +124,11 @@ struct Homies: Sendable {
     _ plan: HomiePlan?, values: [(name: String, content: Reading.Content)], renewsConnection: Bool, limit: Duration,
     at now: Moment, into effects: inout Effects
   ) {
-    if let plan, !renewsConnection, current?.canAdopt(plan) ?? false {
-      current?.adopt(plan, values: values, at: now, into: &effects)
+    if let plan, !renewsConnection, current?.value.canAdopt(plan) ?? false {
+      current?.value.adopt(plan, values: values, at: now, into: &effects)
     } else if current != nil || plan != nil {
       next = (plan, values)
-      current?.leave(within: limit, at: now, into: &effects)
+      current?.value.leave(within: limit, at: now, into: &effects)
     }
   }
 
@@ -117,7 +137,7 @@ struct Homies: Sendable {
   /// - Returns: nil: nothing has changed. `gone`: what an earlier device has left under other topics.
   mutating func follow() -> (gone: Announcement?, base: String?)? {
     guard let next, hasEnded else { return nil }
-    var earlier = current?.announcement
+    var earlier = current?.value.announcement
     current = nil
     var gone: Announcement?
     if let left = earlier, left.topic != next.plan?.device.base {
@@ -133,7 +153,7 @@ struct Homies: Sendable {
     guard let (plan, values) = next else { return }
     next = nil
     guard let plan else { return }
-    current = try? HomieLink(plan, stored: released ?? kept, seed: generator.next())
-    for value in values { current?.take(value.content, of: value.name) }
+    current = (try? HomieLink(plan, stored: released ?? kept, seed: generator.next())).map(Boxed.init)
+    for value in values { current?.value.take(value.content, of: value.name) }
   }
 }

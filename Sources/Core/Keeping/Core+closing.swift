@@ -10,6 +10,8 @@ struct Closing: Sendable {
   static let limit = Duration.seconds(10)
 
   var deadline: BootClock.Instant?
+  /// Until when outputs may take to get what they are left with, and the store waits for what they tell.
+  var outputsDeadline: BootClock.Instant?
   /// One of its own requests has failed: but for the last words none follows.
   private(set) var hasFailed = false
   var hasFlushed = false
@@ -22,6 +24,22 @@ struct Closing: Sendable {
 }
 
 extension Core {
+  mutating func asked(_ wish: Wish, at now: Moment) {
+    switch wish {
+    case .stop: stop(because: nil, at: now)
+    case .stopBecause(let reason): stop(because: reason, at: now)
+    case .abort:
+      homie.abort(at: now, into: &conversation.effects)
+      conversation.abort(at: now)
+    }
+  }
+
+  private mutating func stop(because reason: StopReason?, at now: Moment) {
+    guard !conversation.leaving.isLeaving else { return }
+    if conversation.leaving.askingUntil == nil { serving.stops(at: now, into: &conversation.effects) }
+    conversation.stop(because: reason, isIdle: false, at: now)
+  }
+
   /// Readings that were taken and that the broker does not have.
   package var unsent: Int { conversation.sender.unsent + numbering.waitingCount }
 
@@ -37,7 +55,7 @@ extension Core {
   /// Nothing waits that may go, nothing is under way, nothing is being read, and the broker has forgotten what it should.
   private var isIdle: Bool {
     unsent == conversation.sender.outbox.restingCount && !sampling.isReading && !isWatching && counting.isEmpty
-      && conversation.sender.clearings.count == 0
+      && conversation.sender.clearings.count == 0 && conversation.acting.outputs.isReleased
   }
 
   /// After a stop was asked for: lets go of what is measured, and says good-bye when nothing is left.
@@ -46,10 +64,13 @@ extension Core {
     if !closing.isLeaving {
       closing.isLeaving = true
       if isWatching { effects.orders.append(.stopWatching) }
+      stopActing(at: now)
       homie.leave(within: conversation.plan.shutdownTimeout, at: now, into: &conversation.effects)
     }
     // Without a connection there is nobody to say it to: the attempt that is under way comes first.
-    guard isIdle, conversation.standing.connection != nil else { return }
+    guard isIdle, conversation.standing.connection != nil || plan.link.mutation == .farewellNeedsNoConnection else {
+      return
+    }
     conversation.perform(conversation.leaving.departure.settled(isIdle: true), at: now)
     conversation.carryOut(at: now)
   }
@@ -61,8 +82,17 @@ extension Core {
     guard homie.hasEnded else { return }
     guard let deadline = closing.deadline else {
       if isWatching { effects.orders.append(.stopWatching) }
+      if !closing.isLeaving { stopActing(at: now) }
       closing.deadline = now.boot + Closing.limit
+      closing.outputsDeadline = now.boot + Closing.limit / 2
       return close(at: now)
+    }
+    if let limit = closing.outputsDeadline {
+      guard conversation.acting.outputs.isReleased || limit <= now.boot else { return }
+      closing.outputsDeadline = nil
+      if !conversation.acting.outputs.isReleased {
+        effects.notes.append(.outputsDoNotAnswer(within: Closing.limit / 2))
+      }
     }
     guard now.boot < deadline else {
       effects.notes.append(.storeDoesNotAnswer(within: Closing.limit))
@@ -73,6 +103,7 @@ extension Core {
     numberReadings(at: now)
     if !closing.hasFlushed {
       closing.hasFlushed = true
+      conversation.telling.owed.end()
       conversation.handle(.flushStore, at: now)
     }
     if let streams = conversation.sender.outbox.nextNaming(isLast: true, at: now.boot), !closing.hasFailed {

@@ -86,15 +86,17 @@ extension Core {
 
   /// Something waits until a write that failed may be tried again.
   private var hasPutOff: Bool {
-    keeping.countsAreDue || conversation.sender.clearings.hasChanges || conversation.announcing.hasUnstored
-      || homie.hasUnstored || !conversation.wishes.setAside.isEmpty
+    keeping.countsAreDue || conversation.acting.outputs.hasUnstored || conversation.sender.clearings.hasChanges
+      || conversation.announcing.hasUnstored
+      || homie.hasUnstored || conversation.telling.owed.hasChanges || !conversation.wishes.setAside.isEmpty
   }
 
   /// - Returns: false: nothing is due.
   private mutating func gather(
     into changes: inout StoreChanges, _ parts: inout Keeping.Parts, at now: Moment
   ) -> Bool {
-    if conversation.wishes.connect != nil {
+    if let asked = conversation.wishes.connect {
+      conversation.owesFarewell(at: asked.server)
       parts.epoch = conversation.telling.epoch + 1
       changes.epoch = parts.epoch
     }
@@ -125,6 +127,9 @@ extension Core {
       parts.counts = lines.takeMovedCounts()
       changes.counts = parts.counts ?? [:]
     }
+    parts.outputs = (conversation.acting.outputs.unstored, conversation.acting.outputs.forgotten)
+    changes.outputs = parts.outputs.kept
+    changes.outputsForgotten = parts.outputs.forgotten
     parts.clearings = conversation.sender.clearings.takeChanges()
     changes.clearingsAdded = parts.clearings.added
     changes.clearingsRemoved = parts.clearings.removed
@@ -134,6 +139,9 @@ extension Core {
     parts.forgotten = conversation.announcing.forgotten
     conversation.announcing.forgotten = []
     changes.forgotten = parts.forgotten
+    parts.farewells = conversation.telling.owed.takeChanges()
+    changes.farewellsAdded = parts.farewells.added.map(\.stored)
+    changes.farewellsRemoved = parts.farewells.removed.map(\.stored)
     parts.setAside = conversation.wishes.setAside
     conversation.wishes.setAside = []
     let owner = conversation.plan.connect.clientIdentifier
@@ -194,6 +202,7 @@ extension Core {
     if parts.hasBatch { conversation.sender.outbox.wrote() }
     if !parts.reserved.isEmpty { numbering.reserved(parts.reserved) }
     if let counts = parts.counts { lines.storedCounts(counts) }
+    conversation.acting.outputs.stored(parts.outputs.kept, without: parts.outputs.forgotten)
     conversation.announcing.isStoring = false
     if let session = parts.session { conversation.handle(.stored(session, isDone: true), at: now) }
     if let stored = parts.epoch {
@@ -214,6 +223,7 @@ extension Core {
       keeping.countsAreDue = true
     }
     conversation.sender.clearings.storingFailed(parts.clearings)
+    conversation.telling.owed.storingFailed(parts.farewells)
     // A description is published all the same: the store would only have known how to take it back.
     conversation.announcing.isStoring = false
     conversation.announcing.acknowledged =
@@ -232,7 +242,7 @@ extension Core {
 
   private mutating func note(_ note: Note, at now: Moment) {
     effects.notes.append(note)
-    conversation.storageError = keeping.error
+    conversation.wishes.storageError = keeping.error
     conversation.tellBirth(at: now)
   }
 
@@ -287,7 +297,10 @@ extension Core {
     }
     conversation.telling.epoch = max(conversation.telling.epoch, state.epoch)
     conversation.sender.clearings.found(stored.clearings)
+    conversation.telling.owed.found(state.farewells, client: conversation.plan.connect.clientIdentifier)
+    conversation.found(instances: state.instances, at: now)
     lines.storeBeginsAnew()
+    conversation.acting.outputs.found(state.outputs)
     keeping.countsAreDue = true
     storeAnnouncements(besides: state.announcements)
     storeWorks(at: now)

@@ -1,6 +1,7 @@
 import Instants
 import MQTTCore
 import Outbox
+import Presence
 import Records
 
 /// The store, as far as it is asked: one request is under way at a time, with all that is due in one transaction.
@@ -20,13 +21,13 @@ struct Keeping: Sendable {
     case leftAlone
   }
 
-  /// What a request that is under way is about.
+  /// What a request that is under way is about; the larger ones lie elsewhere, since mostly there is none.
   enum Subject: Sendable {
-    case write(Parts)
+    indirect case write(Parts)
     case naming([Int], names: [String])
     case reading(Outbox.Read)
     case opening
-    case adopting(StoredState)
+    indirect case adopting(StoredState)
     case lettingGo
   }
 
@@ -37,10 +38,12 @@ struct Keeping: Sendable {
     var hasBatch = false
     var reserved: [String: UInt64] = [:]
     var counts: [String: StoredCount]?
+    var outputs: (kept: [String: Bool], forgotten: [String]) = ([:], [])
     var clearings = Clearings.Changes()
     var announcements: [StoredAnnouncement] = []
     var acknowledged: [StoredAnnouncement] = []
     var forgotten: [StoredAnnouncement] = []
+    var farewells = OwedFarewells.Changes()
     var setAside: [Message] = []
     var isAboutThisRun = false
     var isLast = false
@@ -61,7 +64,11 @@ struct Keeping: Sendable {
   /// Why nothing can be stored at the moment.
   private(set) var error: String?
   /// What was wrong with the file, which is to be kept aside first.
-  var damage: StorageError?
+  var damage: StorageError? {
+    get { boxedDamage?.value }
+    set { boxedDamage = newValue.map(Boxed.init) }
+  }
+  private var boxedDamage: Boxed<StorageError>?
   var reopening = ReopenSchedule()
   /// The store has been read once; else it could not be opened yet.
   var hasOpened: Bool
@@ -79,7 +86,7 @@ struct Keeping: Sendable {
   init(_ beginning: Beginning, at now: BootClock.Instant) {
     let failure = beginning.storeError ?? beginning.outboxError
     error = failure?.description
-    damage = beginning.outboxError.flatMap { $0.isDamage ? $0 : nil }
+    boxedDamage = beginning.outboxError.flatMap { $0.isDamage ? Boxed($0) : nil }
     hasOpened = beginning.storeError == nil
     if !beginning.isStored {
       phase = .none

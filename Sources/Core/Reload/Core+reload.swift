@@ -41,6 +41,7 @@ extension Core {
     let change = PlanChange(from: old, to: next, differing: difference.names, number: reloads)
     adopt(change.plan, old)
     takeLines(at: now)
+    takeOutputs(old, at: now)
     sampling.adopt(change.plan.sensors, change.plan.chores(lines), at: now.boot)
     conversation.clear(change.cleared)
     var words = change.words
@@ -73,6 +74,13 @@ extension Core {
     }
     // What was left behind, and what is known from now on.
     keeping.countsAreDue = true
+  }
+
+  private mutating func takeOutputs(_ old: DevicePlan, at now: Moment) {
+    conversation.acting.outputs.adopt(conversation.plan.outputs, at: now.boot)
+    carryOutActs(at: now)
+    guard conversation.plan.commands != old.commands, conversation.standing.connection != nil else { return }
+    conversation.watchOtherCommands(old.commands, at: now)
   }
 
   private mutating func takeConnection(_ difference: Difference, _ old: DevicePlan, at now: Moment) -> [String] {

@@ -21,6 +21,7 @@ package struct PlanChange {
     let indices = placeStreams(old, new)
     for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
     for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }
+    for index in plan.outputs.indices { plan.outputs[index].stream = indices[new.outputs[index].stream] }
     tellDifferences(old, new, differing)
     placeSensors(old, number)
   }
@@ -83,8 +84,8 @@ package struct PlanChange {
   // MARK: For people
 
   private mutating func tellDifferences(_ old: DevicePlan, _ new: DevicePlan, _ differing: Set<String>) {
-    let before = Set(old.sensors.map(\.name) + old.inputs.map(\.name))
-    let after = Set(new.sensors.map(\.name) + new.inputs.map(\.name))
+    let before = Set(old.sensors.map(\.name) + old.inputs.map(\.name) + old.outputs.map(\.name))
+    let after = Set(new.sensors.map(\.name) + new.inputs.map(\.name) + new.outputs.map(\.name))
     added = after.subtracting(before).sorted()
     removed = before.subtracting(after).sorted()
     changed = after.intersection(before).intersection(differing).sorted()

@@ -54,26 +54,27 @@ extension Core {
     keeping.countsAreDue = true
   }
 
-  // MARK: Counters
+  // MARK: Pulses
 
-  /// A chore that needs to know what counters have seen.
+  /// A chore that needs to know what lines have seen.
   mutating func count(for chore: Chore.Action) {
     guard isWatching else {
       if case .storeCounts = chore { keeping.countsAreDue = true }
       return
     }
-    if counting.isEmpty { effects.orders.append(.count(lines.counters.map(\.line))) }
+    if counting.isEmpty { effects.orders.append(.count(lines.measured.map(\.line))) }
     counting.append(chore)
   }
 
   mutating func counted(_ pulses: [LineID: PulseCount], at now: Moment) {
-    for (line, _) in lines.counters { if let count = pulses[line] { lines.counted(count, of: line) } }
+    for (line, _) in lines.measured { if let count = pulses[line] { lines.counted(count, of: line) } }
     let chores = counting
     counting = []
     for chore in chores {
       switch chore {
-      case .publishTotal(let line):
-        if let count = pulses[line], let reading = lines.total(of: line, pulses: count, at: now.boot) {
+      case .publishMeasured(let line):
+        if let count = pulses[line], let gap = lines.missed(of: line, pulses: count, at: now.boot) { accept(gap) }
+        if let count = pulses[line], let reading = lines.measured(of: line, pulses: count, at: now.boot) {
           accept(reading)
         }
       case .storeCounts: keeping.countsAreDue = true
@@ -86,9 +87,8 @@ extension Core {
 extension DevicePlan {
   /// What is to be done again and again, besides reading sensors.
   func chores(_ lines: Lines) -> [Chore] {
-    let counters = lines.counters
-    var chores = counters.map { Chore(interval: $0.interval, action: .publishTotal($0.line)) }
-    if !counters.isEmpty, let countCheckpoint { chores.append(Chore(interval: countCheckpoint, action: .storeCounts)) }
+    var chores = lines.measured.map { Chore(interval: $0.interval, action: .publishMeasured($0.line)) }
+    if lines.areStored, let countCheckpoint { chores.append(Chore(interval: countCheckpoint, action: .storeCounts)) }
     if health.interval > .zero { chores.append(Chore(interval: health.interval, action: .tellHealth)) }
     if health.metricsFile != nil { chores.append(Chore(interval: health.metricsInterval, action: .writeMetrics)) }
     return chores

@@ -9,6 +9,8 @@ package struct LineReport: Sendable {
     case level(Bool)
     /// An edge, in mode `event`. `isSuspect`: the one before it was of the same direction.
     case edge(isRising: Bool, isSuspect: Bool)
+    /// What was done with a button, in mode `gesture`.
+    case gesture(Gesture)
     /// So many edges were dropped before they could be read, and what they were is not known.
     case gap(lost: UInt64)
     /// The line is read from now on; `pulses` as for `Lines.total`.

@@ -5,7 +5,7 @@ import Plan
 import Readings
 import Records
 
-/// The GPIO lines that are watched: what their reports are worth, what their counters stand at, and which place of the
+/// The GPIO lines that are watched: what their reports are worth, what their pulses come to, and which place of the
 /// monitor is whose.
 ///
 /// Totals go on by name: over restarts, and over a counter that moves to another line or comes back later.
@@ -20,26 +20,37 @@ package struct Lines: Sendable {
   /// Where readings go: what an edge needs to know, and no more is copied for it.
   fileprivate struct Outlet {
     let stream: Int
-    /// Of totals.
+    /// Of what is measured.
     let unit: String?
+
+    init(_ plan: LinePlan) {
+      stream = plan.stream
+      unit = plan.measure?.unit
+    }
   }
 
   /// All that belongs to one line.
   fileprivate struct Line {
-    var plan: LinePlan { didSet { outlet = Outlet(stream: plan.stream, unit: plan.counter?.unit) } }
+    var plan: LinePlan { didSet { outlet = Outlet(plan) } }
     private(set) var outlet: Outlet
     var finding = Finding.pending
     var counter: PulseCounter?
-    /// Of the counter, since its line was requested.
+    var steps: StepCounter?
+    var meter: PulseMeter?
+    /// Of an encoder: the total that was told last, while it can be read.
+    var toldTotal: Double?
+    /// Since its line was requested.
     var pulses = PulseCount()
 
-    init(_ plan: LinePlan, counter: PulseCounter?) {
+    init(_ plan: LinePlan, counter: PulseCounter? = nil, steps: StepCounter? = nil) {
       self.plan = plan
-      outlet = Outlet(stream: plan.stream, unit: plan.counter?.unit)
+      outlet = Outlet(plan)
       self.counter = counter
+      self.steps = steps
+      meter = plan.measure.flatMap { PulseMeter($0) }
     }
 
-    var count: StoredCount? { counter?.stored(pulses.pulses) }
+    var count: StoredCount? { counter?.stored(pulses.pulses) ?? steps?.stored(pulses) }
   }
 
   /// By place; nil: no line has it.
@@ -79,7 +90,7 @@ package struct Lines: Sendable {
     for (place, line) in before.enumerated() {
       guard let line else { continue }
       if isWatched { known[line.plan.name] = place }
-      if let count = line.count { left[line.plan.name] = count }
+      if let count = line.count { left[line.plan.countName] = count }
     }
     lines = isWatched ? Array(repeating: nil, count: before.count) : []
     if !isWatched { free = [] }
@@ -88,13 +99,9 @@ package struct Lines: Sendable {
     for plan in plans {
       if let place = known[plan.name], let line = before[place], line.plan.request == plan.request {
         lines[place] = line.continued(plan)
-        if line.counter != nil { left[plan.name] = nil }
+        if line.count != nil { left[plan.countName] = nil }
       } else {
-        let counter = plan.counter.map { counter in
-          PulseCounter(
-            stored: left.removeValue(forKey: plan.name) ?? stored[plan.name], scale: counter.scale, using: &generator)
-        }
-        let line = Line(plan, counter: counter)
+        let line = line(plan, using: &generator)
         let place = unused.popLast() ?? lines.count
         if place < lines.count { lines[place] = line } else { lines.append(line) }
         free.remove(place)
@@ -106,6 +113,22 @@ package struct Lines: Sendable {
       if !isKept { change.released.append(LineID(place: place)) }
     }
     return change
+  }
+
+  /// One that begins, where its count stands.
+  private mutating func line(_ plan: LinePlan, using generator: inout some RandomNumberGenerator) -> Line {
+    guard let measure = plan.measure else { return Line(plan) }
+    switch measure.quantity {
+    case .total:
+      let stored = left.removeValue(forKey: plan.countName) ?? stored[plan.countName]
+      return Line(plan, counter: PulseCounter(stored: stored, scale: measure.scale, using: &generator))
+    case .position(let stepsPerPeriod):
+      let stored = left.removeValue(forKey: plan.countName) ?? stored[plan.countName]
+      let steps = StepCounter(
+        stored: stored, stepsPerPeriod: stepsPerPeriod, scale: measure.scale, using: &generator)
+      return Line(plan, steps: steps)
+    case .frequency, .duty, .width: return Line(plan)
+    }
   }
 
   /// What is asked of a line, for the monitor.
@@ -133,11 +156,14 @@ package struct Lines: Sendable {
     case .level(let level): content = .good(.flag(level))
     case .edge(let isRising, let isSuspect):
       content = .edge(Reading.Edge(isRising: isRising, isSuspect: isSuspect))
+    case .gesture(let gesture): content = .good(.text(gesture.rawValue))
     case .gap(let lost): content = .gap(lost: lost)
     case .found(let line, let pulses):
       notes.append(.reads(name: name(place), line: line))
       lines[place]?.finding = .found
-      return total(of: report.line, pulses: pulses, at: report.time)
+      lines[place]?.meter?.begin(pulses, at: report.time)
+      // What is measured takes its time.
+      return lines[place]?.meter != nil ? nil : measured(of: report.line, pulses: pulses, at: report.time)
     case .failed(let reason):
       notes.append(.fails(name: name(place), reason: reason))
       lines[place]?.finding = .failed(reason)
@@ -149,45 +175,70 @@ package struct Lines: Sendable {
 
   private func name(_ place: Int) -> String { lines[place]?.plan.name ?? "" }
 
-  // MARK: Counters
+  // MARK: Pulses
 
-  /// Lines in mode `counter`, and how often their totals are published.
-  package var counters: [(line: LineID, interval: Duration)] {
+  /// Lines whose pulses are added up, and how often that is published.
+  package var measured: [(line: LineID, interval: Duration)] {
     lines.enumerated().compactMap { place, line in
-      line?.plan.counter.map { (LineID(place: place), $0.interval) }
+      line?.plan.measure.map { (LineID(place: place), $0.interval) }
     }
   }
 
-  /// What a counter has seen since its line was requested.
+  /// Some of them go on over restarts.
+  package var areStored: Bool { lines.contains { $0?.count != nil } }
+
+  /// What a line has seen since it was requested.
   package mutating func counted(_ pulses: PulseCount, of line: LineID) {
     guard lines.indices.contains(line.place) else { return }
     lines[line.place]?.pulses = pulses
+    lines[line.place]?.counter?.see(pulses)
+    lines[line.place]?.meter?.see(pulses)
   }
 
-  /// A counter's total, or why there is none; nothing before its line was looked for.
+  /// What a line's pulses come to, or why nobody knows; nothing before it was looked for.
   ///
   /// - Parameter pulses: those since its line was requested.
-  package mutating func total(
+  package mutating func measured(
     of line: LineID, pulses: PulseCount, at now: BootClock.Instant
   ) -> UnnumberedReading? {
-    guard var counted = self[line], counted.counter != nil else { return nil }
+    guard var counted = self[line], counted.plan.measure != nil else { return nil }
     counted.pulses = pulses
     defer { lines[line.place] = counted }
     let content: Reading.Content
     switch counted.finding {
     case .pending: return nil
-    case .failed(let reason): content = .bad(reason)
+    case .failed(let reason):
+      counted.toldTotal = nil
+      content = .bad(reason)
     case .found:
-      guard let total = counted.counter?.total(pulses, at: now) else { return nil }
-      content = .total(total)
+      if let total = counted.counter?.total(pulses, at: now) {
+        content = .total(total)
+      } else if let total = counted.steps?.total(pulses, at: now) {
+        // A knob rests most of the time.
+        guard total.value != counted.toldTotal else { return nil }
+        counted.toldTotal = total.value
+        content = .total(total)
+      } else if let value = counted.meter?.measure(pulses, at: now) {
+        content = .good(.number(value))
+      } else {
+        return nil
+      }
     }
     return UnnumberedReading(stream: counted.outlet.stream, content: content, unit: counted.outlet.unit, time: now)
+  }
+
+  /// What an encoder has missed since this was asked, as a reading of its own.
+  package mutating func missed(of line: LineID, pulses: PulseCount, at now: BootClock.Instant) -> UnnumberedReading? {
+    guard let outlet = self[line]?.outlet, let missed = lines[line.place]?.steps?.takeMissed(pulses), missed > 0 else {
+      return nil
+    }
+    return UnnumberedReading(stream: outlet.stream, content: .gap(lost: missed), unit: nil, time: now)
   }
 
   /// What the counters stand at, of those that the disk has otherwise, by name.
   package var movedCounts: [String: StoredCount] {
     var counts = left
-    for case let line? in lines { if let count = line.count { counts[line.plan.name] = count } }
+    for case let line? in lines { if let count = line.count { counts[line.plan.countName] = count } }
     return counts.filter { stored[$0.key] != $0.value }
   }
 
@@ -214,7 +265,7 @@ package struct Lines: Sendable {
   /// Another store was opened, and has nothing of this.
   package mutating func storeBeginsAnew() {
     left.merge(stored) { left, _ in left }
-    for case let line? in lines where line.counter != nil { left[line.plan.name] = nil }
+    for case let line? in lines where line.count != nil { left[line.plan.countName] = nil }
     stored = [:]
   }
 
@@ -232,8 +283,23 @@ package struct Lines: Sendable {
 extension Lines.Line {
   fileprivate func continued(_ plan: LinePlan) -> Self {
     var line = self
-    if let scale = plan.counter?.scale, scale != self.plan.counter?.scale { line.counter?.rescale(scale) }
+    if let scale = plan.measure?.scale, scale != self.plan.measure?.scale {
+      line.counter?.rescale(scale)
+      line.steps?.rescale(scale)
+      line.meter?.rescale(scale)
+    }
     line.plan = plan
     return line
+  }
+}
+
+extension PulseMeter {
+  fileprivate init?(_ measure: LinePlan.Measure) {
+    switch measure.quantity {
+    case .total, .position: return nil
+    case .frequency: self.init(.frequency, scale: measure.scale)
+    case .duty: self.init(.duty, scale: measure.scale)
+    case .width: self.init(.width, scale: measure.scale)
+    }
   }
 }

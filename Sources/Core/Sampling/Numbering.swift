@@ -102,7 +102,7 @@ package struct Numbering: Sendable {
     switch reading.content {
     case .bad: counts.badReadings += 1
     case .gap(let lost): if !isLossCounted { counts.lostEdges += lost }
-    case .good, .doubtful, .edge, .total: break
+    case .good, .doubtful, .edge, .total, .output: break
     }
     // The value from before a gap is the last there is.
     if case .gap = reading.content, names[reading.stream].last != nil { return }

@@ -17,10 +17,10 @@ package struct Sample: Sendable {
 package enum ReadingNote: Sendable, Equatable {
   /// An input reads this line from now on.
   case reads(name: String, line: String)
-  /// Said once for each reason.
-  case fails(name: String, reason: String)
+  /// Said once for each reason; `changes`: it has come and gone so often since the last line.
+  case fails(name: String, reason: String, changes: Int? = nil)
   /// Said once.
-  case canBeReadAgain(name: String)
+  case canBeReadAgain(name: String, changes: Int? = nil)
   /// Readings were given up for want of room, so many since the start. Said at the first, and then at each doubling.
   case bufferIsFull(dropped: UInt64, isMemoryBound: Bool)
 }

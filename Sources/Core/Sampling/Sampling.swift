@@ -7,7 +7,7 @@ import Readings
 /// What is done when an interval is over, besides reading sensors.
 package struct Chore: Sendable, Equatable {
   package enum Action: Sendable, Equatable {
-    case publishTotal(LineID)
+    case publishMeasured(LineID)
     case storeCounts
     case tellHealth
     case writeMetrics
@@ -40,6 +40,9 @@ package struct Sampling: Sendable {
     var policy: ReadingPolicy
     /// Why it could not be read the last time; nil: it could.
     var failure: String?
+    /// What of that the log has.
+    var toldFailure: String?
+    var flapping = Flapping()
     /// A read is under way.
     var readSince: Duration?
     /// It has changed since that read began, or may have: it is read once more.
@@ -223,7 +226,7 @@ extension Sampling.Sensor {
       content = .bad("\(error)")
       time = now
     }
-    note(content, into: &notes)
+    note(content, at: now, into: &notes)
     if averaging != nil {
       guard let average = averaging?.take(content, at: time) else { return nil }
       content = average
@@ -234,25 +237,27 @@ extension Sampling.Sensor {
   }
 
   /// Says once that the sensor fails, and once that it works again.
-  private mutating func note(_ content: Reading.Content, into notes: inout [ReadingNote]) {
-    switch content {
-    case .good, .doubtful, .edge, .total, .gap:
-      guard failure != nil else { return }
-      failure = nil
-      notes.append(.canBeReadAgain(name: plan.name))
-    case .bad(let reason):
-      guard failure != reason else { return }
-      failure = reason
-      notes.append(.fails(name: plan.name, reason: reason))
+  private mutating func note(_ content: Reading.Content, at now: BootClock.Instant, into notes: inout [ReadingNote]) {
+    let next: String? = if case .bad(let reason) = content { reason } else { nil }
+    if next != failure { flapping.changed(at: now) }
+    failure = next
+    guard failure != toldFailure, let changes = flapping.tells(at: now) else { return }
+    toldFailure = failure
+    // The change that is told, and the one back before it.
+    let count = changes > 2 ? changes : nil
+    if let failure {
+      notes.append(.fails(name: plan.name, reason: failure, changes: count))
+    } else {
+      notes.append(.canBeReadAgain(name: plan.name, changes: count))
     }
   }
 }
 
 extension Chore {
-  /// A total keeps its times as long as its line is the same, everything else as long as its interval is.
+  /// What lines measure keeps its times as long as its line is the same, everything else as long as its interval is.
   fileprivate func isContinued(by other: Chore) -> Bool {
     guard action == other.action else { return false }
-    if case .publishTotal = action { return true }
+    if case .publishMeasured = action { return true }
     return interval == other.interval
   }
 }

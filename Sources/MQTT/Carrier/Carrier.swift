@@ -15,6 +15,8 @@ package final class Carrier: @unchecked Sendable {
   var opening: Opening?
   var connection: Connection?
   let preparation: Preparation
+  /// Bytes of MQTT, over all transports.
+  var traffic = (sent: UInt64(0), received: UInt64(0))
 
   package init(_ settings: Settings, eventLoop: any EventLoop) {
     self.settings = settings
@@ -38,7 +40,7 @@ package final class Carrier: @unchecked Sendable {
     _ number: Link.AttemptNumber, _ server: ServerAddress, _ version: ProtocolVersion, for owner: any CarrierOwner
   ) {
     eventLoop.preconditionInEventLoop()
-    let endpoint = Client.Endpoint(address: server, webSocketHeaders: settings.webSocketHeaders)
+    let endpoint = MQTTSessionDriver.Endpoint(address: server, webSocketHeaders: settings.webSocketHeaders)
     let attempt = Attempt(number: number, version: version, endpoint: endpoint)
     opening = Opening(attempt: attempt, owner: owner)
     let stage = settings.prepareEndpoint == nil ? ConnectionStage.name : .endpoint
@@ -73,6 +75,21 @@ package final class Carrier: @unchecked Sendable {
     Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: connection.channel)
   }
 
+  /// `Link.Order.probe`.
+  package func probe(_ number: Link.AttemptNumber, _ server: ServerAddress) {
+    eventLoop.preconditionInEventLoop()
+    Task {
+      let isReachable = await preparation.isReachable(server, settings)
+      self.eventLoop.execute { self.tell(.probed(number, isReachable: isReachable), number) }
+    }
+  }
+
+  /// Bytes stay with the kernel, and then with the server, for as long as this transport is there.
+  package func pauseReading(_ isPaused: Bool) {
+    eventLoop.assertInEventLoop()
+    connection?.channel.setOption(.autoRead, value: !isPaused).whenFailure { _ in }
+  }
+
   // MARK: What the preparation tells
 
   /// The attempt has no transport yet, and is not over.
@@ -88,7 +105,7 @@ package final class Carrier: @unchecked Sendable {
     opening?.attempt = attempt
     tell(.progress(number, attempt.proxy == nil ? .transport : .proxy, attempt.server), number)
     guard isOpening(number) else { return }
-    let transport = Transport(attempt: attempt, tls: tls, timeout: settings.connectTimeout)
+    let transport = Transport(attempt: attempt, tls: tls, settings: settings)
     transport.open(for: self).whenFailure { self.openingFailed($0, attempt) }
   }
 
@@ -116,7 +133,8 @@ package final class Carrier: @unchecked Sendable {
     self.opening = nil
     let attempt = opening.attempt
     connection = Connection(
-      attempt, owner: opening.owner, channel: channel, maximumPacketSize: settings.maximumPacketSize)
+      attempt, owner: opening.owner, channel: channel, maximumPacketSize: settings.maximumPacketSize,
+      serverName: settings.tls.serverName ?? attempt.server.host)
     tell(.opened(number, from: channel.localAddress?.ipAddress), number)
     let stage = attempt.proxy == nil ? attempt.server.transport.firstStage : .proxy
     tell(.progress(number, stage, attempt.server), number)
@@ -138,10 +156,14 @@ package final class Carrier: @unchecked Sendable {
 
   func received(_ bytes: ByteBuffer, _ number: Link.AttemptNumber, endsTurn: Bool) {
     guard let connection, connection.number == number else { return }
+    traffic.received += UInt64(bytes.readableBytes)
+    if !connection.hasReceived, let language = ForeignLanguage(bytes) {
+      return tell(.failed(number, .foreign(connection.attempt.server, language)), number)
+    }
     connection.append(bytes)
     connection.owner.carrier(self, hasRead: number, endsTurn: endsTurn)
     // Part of a packet says that the server lives, as a whole one does.
-    if connection.inbound.readableBytes > 0 { tell(.heard(number), number) }
+    if connection.inbound.readableBytes > 0 { tell(.heard(number), number) } else { connection.forgetInbound() }
   }
 
   func turnEnds(_ number: Link.AttemptNumber) {
@@ -157,7 +179,7 @@ package final class Carrier: @unchecked Sendable {
   /// A layer has found what is wrong; the failure that follows says it less well.
   func transportIsRefused(_ error: any Error, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
-    connection.refusal = connection.refusal ?? .tls(connection.attempt.server, "\(error)")
+    connection.refusal = connection.refusal ?? .tls(connection.attempt.server, connection.fault(error))
   }
 
   /// The server ends a layer, and says why; the end of the transport follows.

@@ -29,12 +29,17 @@ extension Carrier {
     package var webSocketHeaders: [(name: String, value: String)] = []
     /// On the way to every server but a Unix socket; nil: none.
     package var proxy: Proxy?
-    /// Changes where the next attempt goes: see `Client.Configuration.prepareEndpoint`.
-    package var prepareEndpoint: (@Sendable (Client.Endpoint) async throws -> Client.Endpoint)?
+    /// Changes where the next attempt goes: see `MQTTSessionDriver.Configuration.prepareEndpoint`.
+    package var prepareEndpoint: (@Sendable (MQTTSessionDriver.Endpoint) async throws -> MQTTSessionDriver.Endpoint)?
     /// How long the kernel and a proxy are waited for; the link has a limit for all of it.
     package var connectTimeout = Duration.seconds(10)
     /// Bytes of a packet from the server that are taken at the most.
     package var maximumPacketSize = 1 << 20
+    /// The address of this machine that TCP connects from; nil: the kernel's choice.
+    package var localAddress: SocketAddress?
+    /// Bytes that are read at once, where they do not grow with what comes: for thousands of connections that each get
+    /// little; nil: NIO's choice.
+    package var receiveBuffer: Int?
     /// Addresses of a name, for a port.
     package var lookUp: @Sendable (String, Int) async throws -> [SocketAddress] = { host, port in
       try await NameLookup.addresses(host, port: port)

@@ -9,6 +9,8 @@ final class Connection {
   let owner: any CarrierOwner
   let channel: any Channel
   private let version: ProtocolVersion
+  /// Who the server has to be, for messages.
+  private let serverName: String
   /// Where bytes go, once every layer below MQTT is up.
   var writer: ConnectionHandler?
   /// What a layer has found to be wrong, which is going to fail for it.
@@ -24,12 +26,13 @@ final class Connection {
   /// Bytes that go with the next `flush`.
   var unwritten: Int { outbound.readableBytes }
 
-  init(_ attempt: Attempt, owner: any CarrierOwner, channel: any Channel, maximumPacketSize: Int) {
+  init(_ attempt: Attempt, owner: any CarrierOwner, channel: any Channel, maximumPacketSize: Int, serverName: String) {
     number = attempt.number
     self.attempt = attempt
     self.owner = owner
     self.channel = channel
     version = attempt.version
+    self.serverName = serverName
     decoder = PacketDecoder(version: version, maximumPacketSize: maximumPacketSize)
   }
 
@@ -43,6 +46,9 @@ final class Connection {
     inbound.discardReadBytes()
     inbound.writeImmutableBuffer(bytes)
   }
+
+  /// All of it has been read: its memory is the transport's again, for what comes next.
+  func forgetInbound() { inbound = ByteBuffer() }
 
   func nextPacket() throws(PacketError) -> Packet? { try decoder.next(from: &inbound) }
 
@@ -69,11 +75,17 @@ final class Connection {
     case _ where stage == .proxy: lossByProxy(detail)
     // TCP was closed without close_notify: TLS was there, and the server has closed like any other.
     case NIOSSLError.uncleanShutdown where stage != .tls: .closed(stage, received: hasReceived, detail: nil)
-    case is NIOSSLError, is BoringSSLError: .tls(server, detail)
-    case _ where stage == .tls: .tls(server, detail)
+    case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls(server, fault(error))
+    case _ where stage == .tls: .tls(server, fault(error))
     case _ where stage == .upgrade: .upgrade(server, detail)
     default: .closed(stage, received: hasReceived, detail: detail)
     }
+  }
+
+  /// Of TLS with this server.
+  func fault(_ error: any Error) -> TLSFault {
+    TLSFault(
+      error, host: serverName, certificate: try? channel.pipeline.syncOperations.nioSSL_peerCertificate())
   }
 
   /// What the end of the transport means at this stage, when nothing else was heard; nil: no more than that.
@@ -99,7 +111,9 @@ extension Carrier {
   /// Everything that was written since the last time, in one piece.
   package func flush() {
     eventLoop.assertInEventLoop()
-    connection?.flush()
+    guard let connection else { return }
+    traffic.sent += UInt64(connection.unwritten)
+    connection.flush()
   }
 
   /// The next one of what was read; nil: no more of them is there as a whole.

@@ -1,12 +1,13 @@
 import MQTTCore
 import NIOCore
+import NIOPosix
 import Platform
 
 /// Where one attempt at a connection goes.
 struct Attempt: Sendable {
   let number: Link.AttemptNumber
   let version: ProtocolVersion
-  var endpoint: Client.Endpoint
+  var endpoint: MQTTSessionDriver.Endpoint
   var proxy: Proxy?
   /// What the name was looked up to: the proxy's, where there is one; empty for a Unix socket.
   var addresses: [SocketAddress] = []
@@ -62,8 +63,9 @@ actor Preparation {
 
   /// Calls that go on though they were cancelled are left to end by themselves, but not without a bound.
   private func endpoint(
-    _ endpoint: Client.Endpoint, _ prepareEndpoint: @Sendable (Client.Endpoint) async throws -> Client.Endpoint
-  ) async throws(EndpointFailure) -> Client.Endpoint {
+    _ endpoint: MQTTSessionDriver.Endpoint,
+    _ prepareEndpoint: @Sendable (MQTTSessionDriver.Endpoint) async throws -> MQTTSessionDriver.Endpoint
+  ) async throws(EndpointFailure) -> MQTTSessionDriver.Endpoint {
     guard endpointRequests < Self.lookUpLimit else {
       throw EndpointFailure(description: "\(endpointRequests) earlier calls have not ended yet")
     }
@@ -86,6 +88,28 @@ actor Preparation {
     lookUps += 1
     defer { lookUps -= 1 }
     return try await lookUp(host, port)
+  }
+
+  /// Connects, and closes again.
+  func isReachable(_ server: ServerAddress, _ settings: Carrier.Settings) async -> Bool {
+    guard settings.proxy == nil else { return false }
+    let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(TimeAmount(settings.connectTimeout))
+    do {
+      let channel: any Channel
+      if server.transport == .unix {
+        channel = try await bootstrap.connect(unixDomainSocketPath: server.path).get()
+      } else {
+        guard lookUps < Self.lookUpLimit else { return false }
+        lookUps += 1
+        defer { lookUps -= 1 }
+        let addresses = try await settings.lookUp(server.host, server.port)
+        channel =
+          try await bootstrap.resolver(KnownAddresses(addresses: addresses, eventLoop: eventLoop))
+          .connect(host: server.host, port: server.port).get()
+      }
+      channel.close(promise: nil)
+      return true
+    } catch { return false }
   }
 
   private func tlsLayer(for server: ServerAddress, _ settings: TLSSettings) async throws -> TLSLayer {

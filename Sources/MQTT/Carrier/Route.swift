@@ -10,12 +10,14 @@ public struct Route: Sendable {
   /// nil: without TLS.
   public var tls: TLS?
 
+  /// What TLS came to.
   public struct TLS: Sendable {
     /// `TLS 1.3`
     public var version: String
     /// nil: the server showed none.
     public var certificate: CertificateSummary?
 
+    /// For owners that have a route from elsewhere.
     public init(version: String, certificate: CertificateSummary?) {
       self.version = version
       self.certificate = certificate
@@ -30,6 +32,7 @@ public struct CertificateSummary: Sendable, Equatable {
   /// Seconds since 1970.
   public var expires: Int64
 
+  /// - Parameter expires: seconds since 1970.
   public init(names: [String], expires: Int64) {
     self.names = names
     self.expires = expires

@@ -1,3 +1,4 @@
+import Glibc
 import MQTTCore
 import NIOCore
 import NIOSSL
@@ -10,6 +11,10 @@ extension TLSSettings {
       let context = try NIOSSLContext(configuration: configuration)
       return TLSLayer(context: context, check: check, serverName: serverName)
     } catch {
+      // The key is held against the certificate only here.
+      if let privateKey, "\(error)".contains("MISMATCH") {
+        throw TLSSettingsError(file: privateKey, what: "the private key", cause: error)
+      }
       throw TLSSettingsError(file: authorities, what: "the certificate authorities", cause: error)
     }
   }
@@ -30,7 +35,13 @@ extension TLSSettings {
       configuration.trustRoots = .certificates([])
       configuration.certificateVerification = .noHostnameVerification
     } else {
-      if let authorities { configuration.trustRoots = .file(authorities) }
+      if let authoritiesPEM {
+        do {
+          configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(authoritiesPEM))
+        } catch { throw TLSSettingsError(file: nil, what: "the certificate authorities", cause: error) }
+      } else if let authorities {
+        configuration.trustRoots = .file(authorities)
+      }
       if isInsecure {
         check = .none
         configuration.certificateVerification = .none
@@ -42,17 +53,37 @@ extension TLSSettings {
         check = .name(name)
       }
     }
-    if let certificate, privateKey == nil { throw TLSSettingsError(lone: certificate, "a certificate without its key") }
-    if let privateKey, certificate == nil { throw TLSSettingsError(lone: privateKey, "a key without its certificate") }
-    if let certificate, let privateKey {
-      do {
-        configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
-      } catch { throw TLSSettingsError(file: certificate, what: "the client certificate", cause: error) }
-      do {
-        configuration.privateKey = .privateKey(try NIOSSLPrivateKey(file: privateKey, format: .pem))
-      } catch { throw TLSSettingsError(file: privateKey, what: "the private key", cause: error) }
+    if let (chain, key) = try readIdentity() {
+      configuration.certificateChain = chain.map { .certificate($0) }
+      configuration.privateKey = .privateKey(key)
     }
     return (configuration, check, address == nil ? name : nil)
+  }
+
+  /// The client's own certificate chain and its key; nil: it has none.
+  private func readIdentity() throws(TLSSettingsError) -> (chain: [NIOSSLCertificate], key: NIOSSLPrivateKey)? {
+    let hasCertificate = certificate != nil || certificatePEM != nil
+    let hasKey = privateKey != nil || privateKeyPEM != nil
+    guard hasCertificate || hasKey else { return nil }
+    guard hasKey else { throw TLSSettingsError(lone: certificate, "a certificate without its key") }
+    guard hasCertificate else { throw TLSSettingsError(lone: privateKey, "a key without its certificate") }
+    let chain: [NIOSSLCertificate]
+    do {
+      chain =
+        try certificatePEM.map { try NIOSSLCertificate.fromPEMBytes($0) }
+        ?? certificate.map { try NIOSSLCertificate.fromPEMFile($0) } ?? []
+    } catch { throw TLSSettingsError(file: certificate, what: "the client certificate", cause: error) }
+    do {
+      if let key = try readKey() { return (chain, key) }
+    } catch { throw TLSSettingsError(key: privateKey, passphrase: passphrase, cause: error) }
+    return nil
+  }
+
+  private func readKey() throws -> NIOSSLPrivateKey? {
+    // Without one the callback gives none: nobody is asked at a terminal that may not be there.
+    let answer: NIOSSLPassphraseCallback<[UInt8]> = { [passphrase] set in set(Array((passphrase ?? "").utf8)) }
+    if let privateKeyPEM { return try NIOSSLPrivateKey(bytes: privateKeyPEM, format: .pem, passphraseCallback: answer) }
+    return try privateKey.map { try NIOSSLPrivateKey(file: $0, format: .pem, passphraseCallback: answer) }
   }
 
   private func readPinned() throws(TLSSettingsError) -> Set<[UInt8]> {
@@ -72,6 +103,16 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
   let what: String
   /// nil: the other half of it is missing.
   let cause: (any Error)?
+  private var advice = "a PEM file is expected"
+
+  /// A key that is encrypted looks to TLS like one that is broken.
+  fileprivate init(key file: String?, passphrase: String?, cause: any Error) {
+    self.init(file: file, what: "the private key", cause: cause)
+    advice =
+      passphrase == nil
+      ? "a PEM file is expected, with its passphrase where it is encrypted"
+      : "a PEM file is expected, and the passphrase that it was encrypted with"
+  }
 
   fileprivate init(file: String?, what: String, cause: any Error) {
     self.file = file
@@ -79,14 +120,25 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     self.cause = cause
   }
 
-  fileprivate init(lone file: String, _ what: String) {
+  fileprivate init(lone file: String?, _ what: String) {
     self.file = file
     self.what = what
     cause = nil
   }
 
   public var description: String {
-    "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + (cause.map { ": \($0); a PEM file is expected" } ?? "")
+    "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + (cause.map { ": \(Self.reason($0)); \(advice)" } ?? "")
+  }
+
+  /// Without the library's own words.
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case NIOSSLError.noSuchFilesystemObject: "there is no such file"
+    case let error as IOError: String(cString: strerror(error.errnoCode))
+    default:
+      "\(error)".contains("KEY_VALUES_MISMATCH") || "\(error)".contains("KEY_TYPE_MISMATCH")
+        ? "the key is not that of the certificate" : "it holds nothing of the kind in PEM"
+    }
   }
 }
 

@@ -9,8 +9,9 @@ struct Transport: Sendable {
   let attempt: Attempt
   /// There exactly where the server's transport uses TLS.
   let tls: TLSLayer?
-  let timeout: Duration
+  let settings: Carrier.Settings
 
+  private var timeout: Duration { settings.connectTimeout }
   private var server: ServerAddress { attempt.server }
 
   /// The handler next to the socket; closing from there leaves out the good-byes of TLS and WebSocket.
@@ -24,8 +25,12 @@ struct Transport: Sendable {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try prepare(channel, carrier) }
       }
+    if let size = settings.receiveBuffer {
+      bootstrap = bootstrap.channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: size))
+    }
     guard server.transport != .unix else { return bootstrap.connect(unixDomainSocketPath: server.path) }
     bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
+    if let address = settings.localAddress { bootstrap = bootstrap.bind(to: address) }
     return bootstrap.connect(host: attempt.proxy?.host ?? server.host, port: attempt.proxy?.port ?? server.port)
   }
 

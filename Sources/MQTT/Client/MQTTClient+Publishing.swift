@@ -23,15 +23,68 @@ extension MQTTClient {
     guard !Task.isCancelled else { throw .cancelled }
     let token = takeToken()
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { offer(message, token, $0) }
+      await withCheckedContinuation { offer(message, token, Caller(continuation: $0)) }
     } onCancel: {
       later { $0.cancelPublish(token) }
     }
     return try result.get()
   }
 
-  private func offer(_ message: Message, _ token: Session.Token, _ publisher: Publisher) {
-    if let error = pending.add(message, token: token, at: .now) { return publisher.resume(returning: .failure(error)) }
+  /// Publishes a text: see `publish(_:)`.
+  @discardableResult
+  public func publish(
+    _ text: String, to topic: TopicName, qos: QoS = .atLeastOnce, retain: Bool = false,
+    properties: Properties = Properties()
+  ) async throws(PublishError) -> PublishResult {
+    try await publish(Message(topic: topic, text: text, qos: qos, retain: retain, properties: properties))
+  }
+
+  /// Publishes bytes: see `publish(_:)`.
+  @discardableResult
+  public func publish(
+    _ bytes: some Sequence<UInt8>, to topic: TopicName, qos: QoS = .atLeastOnce, retain: Bool = false,
+    properties: Properties = Properties()
+  ) async throws(PublishError) -> PublishResult {
+    try await publish(
+      Message(topic: topic, payload: ByteBuffer(bytes: bytes), qos: qos, retain: retain, properties: properties))
+  }
+
+  /// Puts a message in order behind those before it and returns; `Publication.result` tells later what `publish` would
+  /// have returned. While the queue is full (`Configuration.queueLimit` and `queueBytes`) it waits for a place.
+  ///
+  /// - Throws: what is known at once, `cancelled` and `closed` among it.
+  public func enqueue(_ message: Message) async throws(PublishError) -> Publication {
+    let token = takeToken()
+    while pending.isFull {
+      if Task.isCancelled { throw .cancelled }
+      await withTaskCancellationHandler {
+        await withCheckedContinuation { placeWaiters[token] = $0 }
+      } onCancel: {
+        later { $0.placeWaiters.removeValue(forKey: token)?.resume() }
+      }
+    }
+    guard !Task.isCancelled else {
+      // It may have been given the place that another one waits for.
+      answerPlaceWaiters()
+      throw .cancelled
+    }
+    let publication = Publication()
+    // Another token than that of the waiting: they are the order of the messages.
+    offer(message, takeToken(), publication)
+    if case .failure(let error)? = publication.settled { throw error }
+    return publication
+  }
+
+  /// In the order of their calls, as many as there are places.
+  func answerPlaceWaiters(all: Bool = false) {
+    guard !placeWaiters.isEmpty, all || !pending.isFull else { return }
+    for token in all ? placeWaiters.keys.sorted() : [placeWaiters.keys.min() ?? 0] {
+      placeWaiters.removeValue(forKey: token)?.resume()
+    }
+  }
+
+  private func offer(_ message: Message, _ token: MQTTSession.Token, _ publisher: any Publisher) {
+    if let error = pending.add(message, token: token, at: .now) { return publisher.give(.failure(error)) }
     publishers[token] = publisher
     pump()
     keepWaiting()
@@ -44,11 +97,11 @@ extension MQTTClient {
     for (token, message) in pending.takeUnkept() { client.assumeIsolated { $0.keep(message, token: token) } }
   }
 
-  func stored(_ tokens: [Session.Token]) {
+  func stored(_ tokens: [MQTTSession.Token]) {
     // It is still sent; only nobody has to wait for that.
     for token in tokens {
       pending.callerIsGone(token)
-      publishers.removeValue(forKey: token)?.resume(returning: .success(.stored))
+      publishers.removeValue(forKey: token)?.give(.success(.stored))
     }
   }
 
@@ -68,7 +121,7 @@ extension MQTTClient {
     complete(completion)
   }
 
-  private func cancelPublish(_ token: Session.Token) {
+  private func cancelPublish(_ token: MQTTSession.Token) {
     let isWaiting = pending.isWaiting(token)
     guard pending.cancel(token) else { return }
     let completion = PendingMessages.Completion(token: token, result: .failure(.cancelled))
@@ -86,6 +139,7 @@ extension MQTTClient {
         at: .now)
       {
       case .send(let token, let message):
+        meters?.publishes()
         if message.qos == .atMostOnce { bytesThisTurn += message.payload.readableBytes + 64 }
         let rejection = client.assumeIsolated { $0.send(message, token: token) }
         // The session ends in the store what it has begun: not this.
@@ -94,23 +148,28 @@ extension MQTTClient {
         }
         if let rejection { settled(token, .rejected(rejection)) }
       case .complete(let completion): end(completion)
-      case .nothing: return
+      case .nothing: return answerPlaceWaiters()
       }
     }
   }
 
-  func settled(_ token: Session.Token, _ outcome: Session.Outcome) {
-    if let completion = pending.settled(token, outcome) { complete(completion) }
+  func settled(_ token: MQTTSession.Token, _ outcome: MQTTSession.Outcome) {
+    let remark = remarks.removeValue(forKey: token)
+    guard var completion = pending.settled(token, outcome) else { return }
+    completion.take(remark)
+    meters?.settled(completion.result)
+    complete(completion)
   }
 
   func complete(_ completion: PendingMessages.Completion) {
     if let publisher = publishers.removeValue(forKey: completion.token) {
-      publisher.resume(returning: completion.result)
+      publisher.give(completion.result)
     } else if let message = completion.alone, case .failure(let error) = completion.result {
       unpublished += 1
       broadcast.send(.unpublished(message, error))
     }
     if pending.isEmpty { endDrain() }
+    answerPlaceWaiters()
   }
 
   func armExpiryTimer() {

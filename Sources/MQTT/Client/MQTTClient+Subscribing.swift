@@ -1,5 +1,13 @@
 import MQTTCore
 
+/// What the server answers to SUBSCRIBE or UNSUBSCRIBE.
+public struct SubscriptionAnswer: Sendable, Hashable {
+  /// One for each filter, in their order; none where the server knew nothing of them.
+  public internal(set) var reasonCodes: [ReasonCode] = []
+  /// A reason and user properties, on MQTT 5 (§3.9.2.1, §3.11.2.1).
+  public internal(set) var properties = Properties()
+}
+
 /// What the server sends, and who it is for.
 extension MQTTClient {
   /// Subscribes, and returns once the server has agreed to at least one of the filters; it waits for a connection
@@ -10,17 +18,43 @@ extension MQTTClient {
   /// copy for each that matches ([MQTT-3.3.5-1] of it lets them), streams whose filters overlap get every copy: nobody
   /// can tell whether a server sends one or several.
   ///
+  /// - Parameters:
+  ///   - properties: of SUBSCRIBE, on MQTT 5 (§3.8.2.1): user properties. The Subscription Identifier is the client's.
+  ///   - outlivesReader: the subscription stays when nobody reads its stream any more. What comes gathers in its buffer
+  ///     for whoever subscribes with the very same filters next; `unsubscribe` ends it.
   /// - Returns: the messages that match one of the filters, retained ones included.
-  public func subscribe(_ filters: [Subscription]) async throws(SubscribeError) -> MessageStream {
+  public func subscribe(
+    _ filters: [Subscription], properties: Properties = Properties(), outlivesReader: Bool = false
+  ) async throws(SubscribeError) -> MessageStream {
     guard !Task.isCancelled else { throw .cancelled }
     if case .ended(let loss) = phase { throw .closed(loss) }
     let identifier = try subscriptions.claimOrAdd(filters)
+    requestProperties[identifier] = properties.isEmpty ? nil : properties
+    if outlivesReader { outliving.insert(identifier) } else { outliving.remove(identifier) }
     for identifier in subscriptions.takeSuperseded() {
       endUnclaimed(identifier)
       keepGivenBack(identifier)
     }
-    let (buffer, messages) = unclaimed.removeValue(forKey: identifier) ?? makeBuffer(identifier)
+    let buffer = unclaimed.removeValue(forKey: identifier) ?? makeBuffer(identifier)
     buffers[identifier] = buffer
+    let number = takeToken()
+    readers[identifier] = number
+    let reader = MessageReader { [weak self] in self?.later { $0.abandon(identifier, reader: number) } }
+    let answer = try await subscribed(identifier)
+    return MessageStream(
+      reasonCodes: answer.reasonCodes, properties: answer.properties, identifier: identifier, buffer: buffer,
+      reader: reader)
+  }
+
+  /// Subscribes to one filter: see `subscribe(_:properties:outlivesReader:)`.
+  public func subscribe(
+    to filter: TopicFilter, qos: QoS = .atLeastOnce
+  ) async throws(SubscribeError) -> MessageStream {
+    try await subscribe([Subscription(filter, qos: qos)])
+  }
+
+  /// Waits for the server's answer.
+  func subscribed(_ identifier: Identifier) async throws(SubscribeError) -> SubscriptionAnswer {
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { subscriber in
         subscribers[identifier] = subscriber
@@ -30,21 +64,26 @@ extension MQTTClient {
     } onCancel: {
       later { $0.cancelSubscribe(identifier) }
     }
-    return MessageStream(
-      reasonCodes: try result.get(), identifier: identifier, buffer: buffer, messages: messages)
+    return try result.get()
   }
 
   /// Gives a subscription back; its stream ends once it has been read to the end, and what has not been read counts as
   /// taken. Returns when the server has answered, or its session has ended; at once where it knew nothing of the
   /// subscription.
-  public func unsubscribe(_ stream: MessageStream) async throws(SubscribeError) {
+  ///
+  /// - Parameter properties: of UNSUBSCRIBE, on MQTT 5 (§3.10.2.1): user properties.
+  @discardableResult
+  public func unsubscribe(
+    _ stream: MessageStream, properties: Properties = Properties()
+  ) async throws(SubscribeError) -> SubscriptionAnswer {
     guard !Task.isCancelled else { throw .cancelled }
     let identifier = stream.identifier
-    guard stream.buffer === buffers[identifier] else { return }
-    end(buffers.removeValue(forKey: identifier))
+    guard stream.buffer === buffers[identifier] else { return SubscriptionAnswer() }
+    forget(identifier)
+    requestProperties[identifier] = properties.isEmpty ? nil : properties
     let isAskedFor = subscriptions.remove(identifier)
     keepGivenBack(identifier)
-    guard isAskedFor else { return }
+    guard isAskedFor else { return SubscriptionAnswer() }
     let token = takeToken()
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { subscriber in
@@ -54,7 +93,12 @@ extension MQTTClient {
     } onCancel: {
       later { $0.unsubscribers[identifier]?.removeValue(forKey: token)?.resume(returning: .failure(.cancelled)) }
     }
-    _ = try result.get()
+    return try result.get()
+  }
+
+  /// Without waiting for the answer.
+  func giveBack(_ stream: MessageStream) {
+    if stream.buffer === buffers[stream.identifier] { giveBack(stream.identifier) }
   }
 
   private func cancelSubscribe(_ identifier: Identifier) {
@@ -63,10 +107,19 @@ extension MQTTClient {
     subscriber.resume(returning: .failure(.cancelled))
   }
 
+  /// Nobody holds its stream any more, or its reader was cancelled; another one may have it by now.
+  private func abandon(_ identifier: Identifier, reader: MQTTSession.Token) {
+    guard readers[identifier] == reader, let buffer = buffers[identifier] else { return }
+    guard outliving.contains(identifier), subscribers[identifier] == nil else { return giveBack(identifier) }
+    readers[identifier] = nil
+    unclaimed[identifier] = buffer
+    subscriptions.unclaim(identifier)
+  }
+
   /// Nobody is there to wait for the answer.
   private func giveBack(_ identifier: Identifier) {
-    guard let buffer = buffers.removeValue(forKey: identifier) else { return }
-    end(buffer)
+    guard buffers[identifier] != nil || responses.subscription == identifier else { return }
+    forget(identifier)
     let isAskedFor = subscriptions.remove(identifier)
     keepGivenBack(identifier)
     if isAskedFor { sendRequests() }
@@ -78,22 +131,46 @@ extension MQTTClient {
     buffer?.finish()
   }
 
-  private func makeBuffer(_ identifier: Identifier) -> (MessageBuffer, AsyncStream<MessageBuffer.Element>) {
-    MessageBuffer.make(limit: bufferLimit) { [weak self] in self?.later { $0.giveBack(identifier) } }
+  /// It is nobody's any more, and nothing more comes for it.
+  private func forget(_ identifier: Identifier) {
+    end(buffers.removeValue(forKey: identifier))
+    unclaimed[identifier] = nil
+    readers[identifier] = nil
+    outliving.remove(identifier)
+    requestProperties[identifier] = nil
+    if full.remove(identifier) != nil, full.isEmpty { pauseReading(false) }
   }
+
+  private func makeBuffer(_ identifier: Identifier) -> MessageBuffer {
+    let whenFull: MessageBuffer.WhenFull =
+      switch configuration.whenFull {
+      case .pausesReading: .tells
+      // Where messages are not acknowledged on arrival, the server sends so many without an answer and no more.
+      case .dropsOldest: configuration.acknowledges == .onArrival ? .dropsOldest : .grows
+      }
+    let limits = MessageBuffer.Limits(
+      count: max(configuration.messageBufferLimit, 1), bytes: max(configuration.messageBufferBytes, 1),
+      whenFull: whenFull)
+    return MessageBuffer(limits) { [weak self] in self?.later { $0.hasRoom(identifier) } }
+  }
+
+  private func hasRoom(_ identifier: Identifier) {
+    if full.remove(identifier) != nil, full.isEmpty { pauseReading(false) }
+  }
+
+  func pauseReading(_ isPaused: Bool) { phase.client?.assumeIsolated { $0.pauseReading(isPaused) } }
 
   /// What the server sends for a subscription of an earlier process waits for whoever claims it.
   func bufferUnclaimed() {
     for identifier in subscriptions.unclaimed {
-      let (buffer, messages) = makeBuffer(identifier)
-      unclaimed[identifier] = (buffer, messages)
+      let buffer = makeBuffer(identifier)
+      unclaimed[identifier] = buffer
       buffers[identifier] = buffer
     }
   }
 
   private func endUnclaimed(_ identifier: Identifier) {
-    end(buffers.removeValue(forKey: identifier))
-    unclaimed[identifier] = nil
+    forget(identifier)
   }
 
   /// Packets that are due; after a connection is lost they are due again.
@@ -102,7 +179,8 @@ extension MQTTClient {
     let identifies = takesIdentifiers
     for request in subscriptions.requests() {
       let token = takeToken()
-      let rejection = client.assumeIsolated { $0.send(request, identifies: identifies, token: token) }
+      let properties = requestProperties[request.identifier] ?? Properties()
+      let rejection = client.assumeIsolated { $0.send(request, properties, identifies: identifies, token: token) }
       guard let rejection else {
         subscriptions.asked(request, token)
         continue
@@ -120,7 +198,7 @@ extension MQTTClient {
   func answerClaims() {
     for identifier in subscribers.keys.sorted() where subscriptions.isMade(identifier) {
       let codes = subscriptions.subscriptions(identifier).map { ReasonCode(granted: $0.qos) }
-      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(codes))
+      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(SubscriptionAnswer(reasonCodes: codes)))
     }
   }
 
@@ -136,6 +214,11 @@ extension MQTTClient {
 
   /// Before the client runs there is nobody to tell.
   func keep(_ change: SessionChange) {
+    // Answers to this process's requests are no use to another one.
+    switch change {
+    case .subscribed(let identifier, _) where identifier == responses.subscription: return
+    default: break
+    }
     guard let client = phase.client else { return unkept.append(change) }
     client.assumeIsolated { $0.keep(change) }
   }
@@ -159,16 +242,20 @@ extension MQTTClient {
     sendRequests()
   }
 
-  func answered(_ token: Session.Token, _ codes: [ReasonCode]) {
+  func answered(_ token: MQTTSession.Token, _ codes: [ReasonCode]) {
+    let properties = remarks.removeValue(forKey: token)?.properties ?? Properties()
     switch subscriptions.answered(token, codes) {
     case .subscribed(let identifier, let codes):
       keep(identifier, subscriptions.subscriptions(identifier))
-      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(codes))
+      let answer = SubscriptionAnswer(reasonCodes: codes, properties: properties)
+      subscribers.removeValue(forKey: identifier)?.resume(returning: .success(answer))
     case .refused(let identifier, let codes): endSubscription(identifier, .refused(codes), .refused(codes))
     case .unsubscribed(let identifier, let codes):
       keep(identifier, nil)
       let isRefused = codes.contains(where: \.isError)
-      answerUnsubscribers(identifier, isRefused ? .failure(.refused(codes)) : .success(codes))
+      requestProperties[identifier] = nil
+      let answer = SubscriptionAnswer(reasonCodes: codes, properties: properties)
+      answerUnsubscribers(identifier, isRefused ? .failure(.refused(codes)) : .success(answer))
     case nil: break
     }
   }
@@ -179,49 +266,55 @@ extension MQTTClient {
   func endSubscription(_ identifier: Identifier, _ failure: SubscribeError?, _ error: SubscribeError) {
     if failure != nil { keep(identifier, nil) }
     buffers.removeValue(forKey: identifier)?.finish(failure)
-    unclaimed[identifier] = nil
+    forget(identifier)
+    if responses.subscription == identifier { responses.subscription = nil }
     subscribers.removeValue(forKey: identifier)?.resume(returning: .failure(error))
   }
 
-  func answerUnsubscribers(_ identifier: Identifier, _ result: Result<[ReasonCode], SubscribeError>) {
+  func answerUnsubscribers(_ identifier: Identifier, _ result: Result<SubscriptionAnswer, SubscribeError>) {
     for subscriber in (unsubscribers.removeValue(forKey: identifier) ?? [:]).values {
       subscriber.resume(returning: result)
     }
   }
 
-  /// Where messages are acknowledged when they are read, the server sends no more than this without an answer.
-  private var bufferLimit: Int {
-    configuration.acknowledges == .whenRead ? Int(UInt16.max) : configuration.messageBufferLimit
-  }
-
-  func deliver(_ delivery: Session.Delivery) {
-    let receivers = subscriptions.receivers(of: delivery.message).compactMap { buffers[$0] }
-    let isAnswered = configuration.acknowledges == .onArrival || delivery.message.qos == .atMostOnce
+  func deliver(_ delivery: MQTTSession.Delivery) {
+    meters?.received()
+    if answer(delivery) { return accept(delivery, .success) }
+    let receivers = subscriptions.receivers(of: delivery.message).filter { buffers[$0] != nil }
     guard !receivers.isEmpty else {
       unrouted += 1
-      return isAnswered ? () : answer(delivery, isTaken: true)
+      configuration.receivesUnmatched?(delivery.message)
+      return accept(delivery, .success)
     }
+    let streams = receivers.compactMap { buffers[$0] }
+    let isAnswered = configuration.acknowledges == .onArrival || delivery.message.qos == .atMostOnce
     let receipt =
       isAnswered
       ? nil
-      : Receipt(readers: receivers) { [weak self] isTaken in
+      : Receipt(readers: streams, isManual: configuration.acknowledges == .manually) { [weak self] code in
         // Letting go of a stream lets go of this, and gives its subscription back: that comes first.
         self?.later { client in
-          if isTaken {
-            client.answer(delivery, isTaken: true)
+          if let code {
+            client.accept(delivery, code)
           } else {
-            client.later { $0.answer(delivery, isTaken: false) }
+            client.later { $0.leave(delivery) }
           }
         }
       }
-    for buffer in receivers { buffer.add(delivery.message, receipt) }
+    let wasFull = !full.isEmpty
+    for (identifier, buffer) in zip(receivers, streams) where buffer.add(delivery, receipt) { full.insert(identifier) }
+    if !wasFull && !full.isEmpty { pauseReading(true) }
+  }
+
+  /// On arrival the session has done so.
+  private func accept(_ delivery: MQTTSession.Delivery, _ reasonCode: ReasonCode) {
+    guard configuration.acknowledges != .onArrival else { return }
+    phase.client?.assumeIsolated { $0.accept(delivery, reasonCode: reasonCode) }
   }
 
   /// What nobody has taken is left to come again, for as long as somebody may want it.
-  private func answer(_ delivery: Session.Delivery, isTaken: Bool) {
-    let isOver = isTaken || subscriptions.receivers(of: delivery.message).isEmpty
-    phase.client?.assumeIsolated { client in
-      if isOver { client.accept(delivery) } else { client.leave(delivery) }
-    }
+  private func leave(_ delivery: MQTTSession.Delivery) {
+    guard !subscriptions.receivers(of: delivery.message).isEmpty else { return accept(delivery, .success) }
+    phase.client?.assumeIsolated { $0.leave(delivery) }
   }
 }

@@ -4,23 +4,22 @@ import MQTTCore
 import NIOCore
 import NIOPosix
 import Platform
-import ServiceLifecycle
 
 /// An MQTT client for Swift concurrency: keeps a session connected while it runs, and publishes and receives over it.
 ///
-/// It is a thin shell: `Client` connects, `PendingMessages` and `SubscriptionTable` hold the rules of waiting. It
-/// lives on the same event loop as its `Client`, which calls it synchronously. States: `idle` –run→ `running`
+/// It is a thin shell: `MQTTSessionDriver` connects, `PendingMessages` and `SubscriptionTable` hold the rules of waiting. It
+/// lives on the same event loop as its `MQTTSessionDriver`, which calls it synchronously. States: `idle` –run→ `running`
 /// –disconnect→ `leaving` –abort or the connection's end→ `ended`. Whoever waits for something here is answered when
 /// it ends, at the latest.
-public actor MQTTClient: Service {
+public actor MQTTClient {
   enum Phase {
     case idle
-    case running(Client)
+    case running(MQTTSessionDriver)
     /// DISCONNECT follows, or the transport is being closed: no more attempts.
-    case leaving(Client)
+    case leaving(MQTTSessionDriver)
     case ended(ConnectionLoss)
 
-    var client: Client? {
+    var client: MQTTSessionDriver? {
       switch self {
       case .running(let client), .leaving(let client): client
       case .idle, .ended: nil
@@ -28,13 +27,13 @@ public actor MQTTClient: Service {
     }
   }
 
-  typealias Publisher = CheckedContinuation<Result<PublishResult, PublishError>, Never>
-  typealias Subscriber = CheckedContinuation<Result<[ReasonCode], SubscribeError>, Never>
+  typealias Subscriber = CheckedContinuation<Result<SubscriptionAnswer, SubscribeError>, Never>
   typealias Identifier = SubscriptionTable.Identifier
 
   /// QoS 0 bytes that may be handed over in one turn of the event loop; the transport says only after it if it is full.
   static let bytesPerTurn = 1 << 16
 
+  /// What the client lives on.
   public nonisolated let eventLoop: any EventLoop
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
@@ -47,18 +46,40 @@ public actor MQTTClient: Service {
   var subscriptions = SubscriptionTable()
   var takesIdentifiers = false
   var bytesThisTurn = 0
-  private var lastToken: Session.Token = 0
+  private var lastToken: MQTTSession.Token = 0
+  /// `shutDown` came before `run`.
+  private var shutsDownAtOnce = false
   var unrouted: UInt64 = 0
   var unpublished: UInt64 = 0
 
-  var publishers: [Session.Token: Publisher] = [:]
+  var publishers: [MQTTSession.Token: any Publisher] = [:]
+  /// Callers of `enqueue` that wait for a place.
+  var placeWaiters: [MQTTSession.Token: CheckedContinuation<Void, Never>] = [:]
+  /// What servers said with an answer whose code has not come yet.
+  var remarks: [MQTTSession.Token: MQTTSession.Remark] = [:]
+  let responses: Responses
+  let meters: Meters?
   var buffers: [Identifier: MessageBuffer] = [:]
   /// What has come for subscriptions that nobody has claimed yet.
-  var unclaimed: [Identifier: (MessageBuffer, AsyncStream<MessageBuffer.Element>)] = [:]
+  var unclaimed: [Identifier: MessageBuffer] = [:]
+  /// Who reads a subscription's stream; none: it outlives its reader, or is an earlier process's.
+  var readers: [Identifier: MQTTSession.Token] = [:]
+  /// Subscriptions that stay when nobody reads them.
+  var outliving: Set<Identifier> = []
+  /// Properties of the SUBSCRIBE, or the UNSUBSCRIBE, of a subscription.
+  var requestProperties: [Identifier: Properties] = [:]
+  /// Subscriptions whose readers are so far behind that nothing is read from the connection.
+  var full: Set<Identifier> = []
+  /// What the server allows on this connection; nil: there is none.
+  public internal(set) var limits: ServerLimits?
+  /// What is spoken on this connection; nil: there is none.
+  public internal(set) var version: ProtocolVersion?
+  /// The loss that the client stops after.
+  private var stopCause: ConnectionLoss?
   /// Changes that the store has not been told of: there is no client yet.
   var unkept: [SessionChange] = []
   var subscribers: [Identifier: Subscriber] = [:]
-  var unsubscribers: [Identifier: [Session.Token: Subscriber]] = [:]
+  var unsubscribers: [Identifier: [MQTTSession.Token: Subscriber]] = [:]
   private var drainWaiters: [CheckedContinuation<Void, Never>] = []
   private var endWaiters: [CheckedContinuation<ConnectionLoss, Never>] = []
   var expiryTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
@@ -75,8 +96,11 @@ public actor MQTTClient: Service {
     self.eventLoop = eventLoop
     self.logger = logger
     broadcast = EventBroadcast(limit: configuration.eventBufferLimit)
+    responses = Responses()
+    meters = configuration.metrics.map(Meters.init)
     pending = PendingMessages(
-      limit: configuration.queueLimit, queuesAtMostOnce: configuration.queuesAtMostOnce,
+      limit: configuration.queueLimit, byteLimit: configuration.queueBytes,
+      queuesAtMostOnce: configuration.queuesAtMostOnce,
       isStored: configuration.connection.store != nil)
     let state = configuration.connection.session
     for stored in state.underWay { pending.restoreUnderWay(stored) }
@@ -89,12 +113,12 @@ public actor MQTTClient: Service {
 
   /// Keeps the session connected until the client ends.
   ///
-  /// Cancelling the task closes the transport at once, without DISCONNECT: the server publishes the will. A graceful
-  /// shutdown is `disconnect` within `Configuration.shutdownLimit`.
+  /// Cancelling the task closes the transport at once, without DISCONNECT: the server publishes the will. `shutDown` and
+  /// `disconnect` end it properly.
   ///
   /// - Throws: `MQTTClientError.hasRun` the second time; `MQTTClientError.notStored` where the session could not be kept;
   ///   `CancellationError` after a cancellation; `ConnectionLoss` where the connection was not to be made again
-  ///   (`Client.Configuration.reconnects`).
+  ///   (`MQTTSessionDriver.Configuration.reconnects`).
   public func run() async throws {
     guard case .idle = phase else { throw MQTTClientError.hasRun }
     guard !Task.isCancelled else {
@@ -104,16 +128,13 @@ public actor MQTTClient: Service {
     }
     // The client does not keep it.
     let listener = Listener(self)
-    let client = Client(configuration.connection, delegate: listener, eventLoop: eventLoop, logger: logger)
+    let client = MQTTSessionDriver(configuration.connection, delegate: listener, eventLoop: eventLoop, logger: logger)
     phase = .running(client)
     defer { withExtendedLifetime(listener) {} }
     let loss = await withTaskCancellationHandler {
-      await withGracefulShutdownHandler {
-        start(client)
-        return await ended()
-      } onGracefulShutdown: {
-        self.later { $0.shutDown() }
-      }
+      start(client)
+      if shutsDownAtOnce { leave() }
+      return await ended()
     } onCancel: {
       later { $0.abort() }
     }
@@ -126,7 +147,7 @@ public actor MQTTClient: Service {
     if let failure { throw MQTTClientError.notStored("\(failure)") }
   }
 
-  private func start(_ client: Client) {
+  private func start(_ client: MQTTSessionDriver) {
     bufferUnclaimed()
     client.assumeIsolated { $0.start() }
     keepUnkept()
@@ -134,7 +155,15 @@ public actor MQTTClient: Service {
     armExpiryTimer()
   }
 
-  private func shutDown() {
+  /// Begins what `disconnect` does, within `Configuration.shutdownLimit`, and does not wait for it: `run` returns when it
+  /// is done. A client that does not run yet connects once and leaves.
+  public nonisolated func shutDown() {
+    later { client in
+      if case .idle = client.phase { client.shutsDownAtOnce = true } else { client.leave() }
+    }
+  }
+
+  private func leave() {
     Task { await disconnect(within: configuration.shutdownLimit) }
   }
 
@@ -142,8 +171,12 @@ public actor MQTTClient: Service {
   /// `limit` to be acknowledged, then DISCONNECT is sent and the transport closed properly; past `limit` it is closed
   /// at once. When the connection is away the client ends at once. Returns when it has ended, also when called again.
   ///
-  /// - Parameter reasonCode: `disconnectWithWill` has the server publish the will.
-  public func disconnect(reasonCode: ReasonCode = .success, within limit: Duration = .seconds(5)) async {
+  /// - Parameters:
+  ///   - reasonCode: `disconnectWithWill` has the server publish the will.
+  ///   - properties: of DISCONNECT, on MQTT 5 (§3.14.2.2).
+  public func disconnect(
+    reasonCode: ReasonCode = .success, properties: Properties = Properties(), within limit: Duration = .seconds(5)
+  ) async {
     guard case .running(let client) = phase else {
       if case .idle = phase { end(.aborted) } else { _ = await ended() }
       return
@@ -156,7 +189,8 @@ public actor MQTTClient: Service {
       await withCheckedContinuation { drainWaiters.append($0) }
       timer.cancel()
     }
-    await client.disconnect(reasonCode, within: max(.zero, BootClock.now.duration(to: deadline)))
+    await client.disconnect(
+      reasonCode, properties: properties, within: max(.zero, BootClock.now.duration(to: deadline)))
     _ = await ended()
   }
 
@@ -178,8 +212,10 @@ public actor MQTTClient: Service {
   }
 
   /// Everyone who waits is answered.
-  private func end(_ loss: ConnectionLoss) {
+  private func end(_ reason: ConnectionLoss) {
+    let loss = stopCause ?? reason
     phase = .ended(loss)
+    limits = nil
     expiryTimer?.task.cancel()
     expiryTimer = nil
     for completion in pending.end(loss) { complete(completion) }
@@ -189,6 +225,8 @@ public actor MQTTClient: Service {
     unclaimed = [:]
     for identifier in unsubscribers.keys { answerUnsubscribers(identifier, .failure(.closed(loss))) }
     endDrain()
+    answerPlaceWaiters(all: true)
+    endRequests(loss)
     broadcast.send(.ended(loss))
     broadcast.finish()
     for waiter in endWaiters { waiter.resume(returning: loss) }
@@ -205,6 +243,7 @@ public actor MQTTClient: Service {
   /// What happens to the connection; each reader hears everything from when it begins to read.
   public nonisolated var events: ConnectionEvents { ConnectionEvents(broadcast: broadcast) }
 
+  /// A server has agreed, and neither side has ended it.
   public var isConnected: Bool { phase.client?.assumeIsolated { $0.isConnected } ?? false }
 
   /// What waits, and what was lost, now.
@@ -215,6 +254,7 @@ public actor MQTTClient: Service {
     public var heldBack: Int
     /// Messages that were sent and are not acknowledged.
     public var underWay: Int
+    /// Those that are made or asked for.
     public var subscriptions: Int
     /// Messages from the server that were for no subscription of this client, since the start.
     public var unrouted: UInt64
@@ -222,6 +262,7 @@ public actor MQTTClient: Service {
     public var unpublished: UInt64
   }
 
+  /// What waits, and what was lost.
   public var counts: Counts {
     Counts(
       queued: pending.queued, heldBack: pending.heldBack, underWay: pending.underWayCount,
@@ -230,32 +271,44 @@ public actor MQTTClient: Service {
 
   // MARK: What the connection tells
 
-  fileprivate func handle(_ event: Client.Event) {
+  fileprivate func handle(_ event: MQTTSessionDriver.Event) {
     switch event {
     case .connecting(let server, let version): broadcast.send(.connecting(server, version))
     case .connected(let connected, let server): self.connected(connected, server)
     case .message(let delivery): deliver(delivery)
     case .settled(let token, let outcome): settled(token, outcome)
     case .answered(let token, let codes): answered(token, codes)
-    case .remarked(let remark): broadcast.send(.remarked(remark))
+    case .remarked(let remark): remarked(remark)
     case .storing(let error): storing(error)
     case .stored(let tokens): stored(tokens)
     case .ready:
       bytesThisTurn = 0
       pump()
+      meters?.count(phase.client, underWay: pending.underWayCount)
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
     }
   }
 
-  private func connected(_ connected: Session.Connected, _ server: ServerAddress) {
-    takesIdentifiers = connected.limits.subscriptionIdentifierAvailable
+  /// What is about an answer comes before it.
+  private func remarked(_ remark: MQTTSession.Remark) {
+    if let token = remark.token { remarks[token] = remark }
+    broadcast.send(.remarked(remark))
+  }
+
+  private func connected(_ connected: MQTTSession.Connected, _ server: ServerAddress) {
+    takesIdentifiers =
+      configuration.usesSubscriptionIdentifiers && connected.limits.subscriptionIdentifierAvailable
+    limits = connected.limits
+    version = connected.version
+    meters?.connected()
+    if !full.isEmpty { pauseReading(true) }
     pending.connected(PublishLimits(connected.limits))
     if !connected.sessionPresent && !configuration.resubscribes {
       for identifier in subscriptions.removeLost() { endSubscription(identifier, .sessionLost, .sessionLost) }
     }
     for identifier in subscriptions.connected(sessionPresent: connected.sessionPresent) {
       keep(.unsubscribed(identifier))
-      answerUnsubscribers(identifier, .success([]))
+      answerUnsubscribers(identifier, .success(SubscriptionAnswer()))
     }
     broadcast.send(.connected(server, connected))
     // The session that is there has what an earlier process subscribed to.
@@ -267,12 +320,20 @@ public actor MQTTClient: Service {
     subscriptions.lost()
     for completion in pending.lost() { complete(completion) }
     bytesThisTurn = 0
+    limits = nil
+    version = nil
+    remarks = [:]
+    meters?.lost(loss, phase.client)
     guard let delay else { return end(loss) }
+    if case .running(let client) = phase, configuration.stopsAfter(loss) {
+      stopCause = loss
+      phase = .leaving(client)
+    }
     broadcast.send(.lost(loss, retryAfter: delay))
     if case .leaving(let client) = phase { client.assumeIsolated { $0.abort() } }
   }
 
-  func takeToken() -> Session.Token {
+  func takeToken() -> MQTTSession.Token {
     lastToken += 1
     return lastToken
   }
@@ -295,8 +356,8 @@ extension MQTTClient {
   }
 }
 
-/// What `Client` talks to: on the same event loop, so it is heard at once.
-private final class Listener: ClientDelegate {
+/// What `MQTTSessionDriver` talks to: on the same event loop, so it is heard at once.
+private final class Listener: MQTTSessionDriverDelegate {
   private let owner: MQTTClient
 
   init(_ owner: MQTTClient) { self.owner = owner }
@@ -305,7 +366,7 @@ private final class Listener: ClientDelegate {
     await owner.makeConnect(server, version)
   }
 
-  func client(_ client: isolated Client, did event: Client.Event) {
+  func client(_ client: isolated MQTTSessionDriver, did event: MQTTSessionDriver.Event) {
     owner.assumeIsolated { $0.handle(event) }
   }
 }

@@ -1,18 +1,34 @@
 import MQTTCore
 
 /// How a message came to be safe.
-public enum PublishResult: Sendable, Hashable {
+public struct PublishResult: Sendable, Hashable {
   /// QoS 0: the transport has it, and nobody will ever say more.
-  case handedOver
-  /// The server has acknowledged it (QoS 1: PUBACK, QoS 2: PUBCOMP).
-  case acknowledged
+  public static let handedOver = PublishResult(kind: .handedOver)
+  /// The server has acknowledged it (QoS 1: PUBACK, QoS 2: PUBCOMP), with 0x00 and nothing else to say.
+  public static let acknowledged = PublishResult(kind: .acknowledged)
   /// It is in the session's store, and is sent by this process or by a later one.
-  case stored
+  public static let stored = PublishResult(kind: .stored)
 
-  public var isAcknowledged: Bool { self == .acknowledged }
+  private enum Kind: Sendable, Hashable { case handedOver, acknowledged, stored }
+
+  private let kind: Kind
+  /// What the server answered: 0x00, or 0x10 where it knows that nobody has subscribed (MQTT 5.0 §3.4.2.1).
+  public internal(set) var reasonCode = ReasonCode.success
+  /// Those of the answer: a reason and user properties.
+  public internal(set) var properties = Properties()
+
+  private init(kind: Kind) { self.kind = kind }
+
+  /// The server has it: QoS 1 and 2 only.
+  public var isAcknowledged: Bool { kind == .acknowledged }
 }
 
 /// Why a message was not published, or why nobody knows whether it was.
+///
+/// Like all errors and events here it may get more cases: see <doc:Growing>.
+#if hasAttribute(nonexhaustive)
+  @nonexhaustive
+#endif
 public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// QoS 0, and the connection is away (see `MQTTClient.Configuration.queuesAtMostOnce`).
   case notConnected
@@ -26,7 +42,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// The server refused it with this code of 0x80 or above.
   case refused(ReasonCode)
   /// It does not fit what the server allows; nothing was sent.
-  case rejected(Session.Rejection)
+  case rejected(MQTTSession.Rejection)
   /// The client has ended, for this reason. A message of QoS 1 or 2 that was under way may have arrived.
   case closed(ConnectionLoss)
 
@@ -44,6 +60,9 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
 }
 
 /// Why a subscription was not made, or ended.
+#if hasAttribute(nonexhaustive)
+  @nonexhaustive
+#endif
 public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   /// A SUBSCRIBE has at least one filter ([MQTT-3.8.3-2]).
   case noFilter
@@ -55,7 +74,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   /// The server refused every filter, with these codes in the order of the filters.
   case refused([ReasonCode])
   /// It does not fit what the server allows; nothing was sent.
-  case rejected(Session.Rejection)
+  case rejected(MQTTSession.Rejection)
   /// The server has lost the session, and the subscription with it (`MQTTClient.Configuration.resubscribes`).
   case sessionLost
   /// The task was cancelled; what had been asked for is given back.
@@ -79,6 +98,9 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
 }
 
 /// What `MQTTClient.run` throws beside the connection's losses.
+#if hasAttribute(nonexhaustive)
+  @nonexhaustive
+#endif
 public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A client runs once; it is running, or has ended.
   case hasRun
@@ -93,18 +115,51 @@ public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible 
   }
 }
 
+/// Why a request has no answer.
+#if hasAttribute(nonexhaustive)
+  @nonexhaustive
+#endif
+public enum RequestError: Error, Sendable, CustomStringConvertible {
+  /// Nobody answered in time; an answer that comes later is dropped.
+  case timedOut(after: Duration)
+  /// The connection is one of 3.1.1, which knows no Response Topic.
+  case notSupported
+  /// The request was not published.
+  case publish(PublishError)
+  /// Answers could not be subscribed to.
+  case subscribe(SubscribeError)
+  /// The task was cancelled.
+  case cancelled
+  /// The client has ended, for this reason.
+  case closed(ConnectionLoss)
+
+  public var description: String {
+    switch self {
+    case .timedOut(let limit): "no answer within \(limit)"
+    case .notSupported: "requests need MQTT 5, and this connection is one of 3.1.1"
+    case .publish(let error): "\(error)"
+    case .subscribe(let error): "answers cannot be received: \(error)"
+    case .cancelled: "cancelled"
+    case .closed(let loss): "the client has ended: \(loss)"
+    }
+  }
+}
+
 /// What happens to a client's connection.
+#if hasAttribute(nonexhaustive)
+  @nonexhaustive
+#endif
 public enum ConnectionEvent: Sendable {
   /// An attempt begins.
   case connecting(ServerAddress, ProtocolVersion)
   /// The server agreed; with "session present", the version and the server's limits.
-  case connected(ServerAddress, Session.Connected)
+  case connected(ServerAddress, MQTTSession.Connected)
   /// The connection, or an attempt at one, is over; the next attempt begins after this time.
   case lost(ConnectionLoss, retryAfter: Duration)
   /// The store cannot be written, for this reason, and the session goes on in memory; nil: it could be written again.
   case storing(String?)
   /// The server says more about a packet than its code: a reason, user properties, or a code of success that is not 0x00.
-  case remarked(Session.Remark)
+  case remarked(MQTTSession.Remark)
   /// A message that `publish` had said is stored, by this process or an earlier one, came to nothing: it expired, the
   /// server refused it, or takes nothing like it. It has left the store.
   case unpublished(Message, PublishError)

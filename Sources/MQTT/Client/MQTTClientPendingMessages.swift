@@ -9,7 +9,7 @@ import MQTTCore
 /// ends it is told exactly once. While the connection is away, messages of QoS 0 do not wait unless asked to.
 struct PendingMessages: Sendable {
   typealias Instant = BootClock.Instant
-  typealias Token = Session.Token
+  typealias Token = MQTTSession.Token
 
   struct Waiting: Sendable {
     var message: Message
@@ -30,7 +30,7 @@ struct PendingMessages: Sendable {
   /// What became of a caller's message.
   struct Completion: Sendable {
     let token: Token
-    let result: Result<PublishResult, PublishError>
+    var result: Result<PublishResult, PublishError>
     /// Of one whose caller was told that it is stored: there is nobody left to tell.
     var alone: Message?
 
@@ -38,6 +38,14 @@ struct PendingMessages: Sendable {
       self.token = token
       self.result = result
       self.alone = alone
+    }
+
+    /// What the server said with its answer.
+    mutating func take(_ remark: MQTTSession.Remark?) {
+      guard let remark, case .success(var answer) = result, answer.isAcknowledged else { return }
+      answer.reasonCode = remark.reasonCode
+      answer.properties = remark.properties
+      result = .success(answer)
     }
   }
 
@@ -59,11 +67,14 @@ struct PendingMessages: Sendable {
 
   /// Messages that are held; what is beyond it waits with its caller.
   let limit: Int
+  let byteLimit: Int
   let queuesAtMostOnce: Bool
   /// There is a store that keeps them.
   let isStored: Bool
   private(set) var availability = Availability.away
   private var waiting: [Token: Waiting] = [:]
+  /// Of their payloads.
+  private var waitingBytes = 0
   /// Tokens in the order of their calls; those that no longer wait are passed over.
   private var order: Deque<Token> = []
   private var underWay: [Token: QoS] = [:]
@@ -76,9 +87,10 @@ struct PendingMessages: Sendable {
   /// No message that waits expires before.
   private(set) var nextExpiry: Instant?
 
-  init(limit: Int, queuesAtMostOnce: Bool, isStored: Bool = false) {
+  init(limit: Int, byteLimit: Int = .max, queuesAtMostOnce: Bool, isStored: Bool = false) {
     self.isStored = isStored
     self.limit = max(limit, 1)
+    self.byteLimit = max(byteLimit, 1)
     self.queuesAtMostOnce = queuesAtMostOnce
   }
 
@@ -87,6 +99,8 @@ struct PendingMessages: Sendable {
   /// Callers whose message is held back since the queue is full.
   var heldBack: Int { max(0, waiting.count - limit) }
   var underWayCount: Int { underWay.count }
+  /// No place is left in the queue.
+  var isFull: Bool { waiting.count >= limit || waitingBytes >= byteLimit }
   var isEmpty: Bool { waiting.isEmpty && underWay.isEmpty }
 
   private var isConnected: Bool {
@@ -108,16 +122,14 @@ struct PendingMessages: Sendable {
     }
     if let flaw = message.flaw { return .rejected(flaw) }
     let expiry = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
-    waiting[token] = Waiting(message: message, since: now, expiry: expiry)
-    order.append(token)
+    append(token, Waiting(message: message, since: now, expiry: expiry))
     if let expiry { nextExpiry = min(nextExpiry ?? expiry, expiry) }
     return nil
   }
 
   /// The caller gave up: false where the message has been completed already.
   mutating func cancel(_ token: Token) -> Bool {
-    if waiting[token]?.isKept == true { kept -= 1 }
-    let wasWaiting = waiting.removeValue(forKey: token) != nil
+    let wasWaiting = remove(token)
     if wasWaiting { compact() }
     return wasWaiting || underWay.removeValue(forKey: token) != nil
   }
@@ -127,9 +139,9 @@ struct PendingMessages: Sendable {
   /// A message of an earlier process: nobody waits for it, and it comes before every new one.
   mutating func restore(_ stored: StoredMessage, at now: Instant) {
     let expiry = stored.message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
-    waiting[stored.token] = Waiting(message: stored.message, since: now, expiry: expiry, isKept: true, isAlone: true)
+    append(
+      stored.token, Waiting(message: stored.message, since: now, expiry: expiry, isKept: true, isAlone: true))
     kept += 1
-    order.append(stored.token)
     if let expiry { nextExpiry = min(nextExpiry ?? expiry, expiry) }
   }
 
@@ -243,8 +255,22 @@ struct PendingMessages: Sendable {
     return .nothing
   }
 
+  private mutating func append(_ token: Token, _ entry: Waiting) {
+    waiting[token] = entry
+    waitingBytes += entry.message.payload.readableBytes
+    order.append(token)
+  }
+
+  /// false: it does not wait.
+  private mutating func remove(_ token: Token) -> Bool {
+    guard let entry = waiting.removeValue(forKey: token) else { return false }
+    waitingBytes -= entry.message.payload.readableBytes
+    if entry.isKept { kept -= 1 }
+    return true
+  }
+
   private mutating func drop(_ token: Token) {
-    if waiting.removeValue(forKey: token)?.isKept == true { kept -= 1 }
+    _ = remove(token)
     order.removeFirst()
     if waiting.isEmpty { nextExpiry = nil }
   }
@@ -259,7 +285,7 @@ struct PendingMessages: Sendable {
   }
 
   /// The session is through with a message; nil: its caller is gone.
-  mutating func settled(_ token: Token, _ outcome: Session.Outcome) -> Completion? {
+  mutating func settled(_ token: Token, _ outcome: MQTTSession.Outcome) -> Completion? {
     let entry = isStored ? stored.removeValue(forKey: token) : nil
     guard let qos = underWay.removeValue(forKey: token) else { return nil }
     let result: Result<PublishResult, PublishError> =
@@ -276,7 +302,7 @@ struct PendingMessages: Sendable {
   /// Oldest first.
   private mutating func takeWaiting(where isTaken: (Waiting) -> Bool) -> [Token] {
     let tokens = Array(order.filter { waiting[$0].map(isTaken) ?? false })
-    for token in tokens where waiting.removeValue(forKey: token)?.isKept == true { kept -= 1 }
+    for token in tokens { _ = remove(token) }
     compact()
     return tokens
   }

@@ -1,21 +1,21 @@
 import MQTTCore
 import Platform
 
-/// What `MQTTClient` asks of a `Client`. The answers are values, since `assumeIsolated` loses the types of errors.
-extension Client {
+/// What `MQTTClient` asks of a `MQTTSessionDriver`. The answers are values, since `assumeIsolated` loses the types of errors.
+extension MQTTSessionDriver {
   /// - Returns: why it was not sent.
-  func send(_ message: Message, token: Session.Token) -> Session.Rejection? {
-    do throws(Session.Rejection) { try publish(message, token: token) } catch { return error }
+  func send(_ message: Message, token: MQTTSession.Token) -> MQTTSession.Rejection? {
+    do throws(MQTTSession.Rejection) { try publish(message, token: token) } catch { return error }
     return nil
   }
 
   /// Into the store, while it waits.
-  func keep(_ message: Message, token: Session.Token) {
+  func keep(_ message: Message, token: MQTTSession.Token) {
     link.keep(message, token: token, at: .now, into: &effects)
     perform()
   }
 
-  func forget(_ token: Session.Token) {
+  func forget(_ token: MQTTSession.Token) {
     link.forget(token, at: .now, into: &effects)
     perform()
   }
@@ -28,14 +28,17 @@ extension Client {
 
   /// - Parameter identifies: the subscription's number goes along as Subscription Identifier.
   /// - Returns: why it was not sent.
-  func send(_ request: SubscriptionTable.Request, identifies: Bool, token: Session.Token) -> Session.Rejection? {
-    do throws(Session.Rejection) {
+  func send(
+    _ request: SubscriptionTable.Request, _ properties: Properties, identifies: Bool, token: MQTTSession.Token
+  ) -> MQTTSession.Rejection? {
+    var properties = properties
+    do throws(MQTTSession.Rejection) {
       switch request {
       case .subscribe(let identifier, let subscriptions):
-        var properties = Properties()
         if identifies { properties.subscriptionIdentifier = identifier }
         try link.subscribe(subscriptions, properties: properties, token: token, at: .now, into: &effects)
-      case .unsubscribe(_, let filters): try link.unsubscribe(filters, token: token, at: .now, into: &effects)
+      case .unsubscribe(_, let filters):
+        try link.unsubscribe(filters, properties: properties, token: token, at: .now, into: &effects)
       }
     } catch { return error }
     perform()

@@ -7,7 +7,7 @@ import MQTTCore
 /// one that begins without the session makes all of them `waiting`: each is asked for once on a connection that needs it.
 /// The place of one that was given back is kept in `givenBack` until the server has heard of it.
 struct SubscriptionTable: Sendable {
-  typealias Token = Session.Token
+  typealias Token = MQTTSession.Token
   /// Goes as Subscription Identifier to servers that take them (MQTT 5.0 §3.8.2.1.2).
   typealias Identifier = UInt32
 
@@ -37,6 +37,12 @@ struct SubscriptionTable: Sendable {
   enum Request: Sendable, Hashable {
     case subscribe(Identifier, [Subscription])
     case unsubscribe(Identifier, [TopicFilter])
+
+    var identifier: Identifier {
+      switch self {
+      case .subscribe(let identifier, _), .unsubscribe(let identifier, _): identifier
+      }
+    }
   }
 
   /// What an answer of the server means.
@@ -81,6 +87,9 @@ struct SubscriptionTable: Sendable {
     entries[identifier]?.isUnclaimed = false
     return identifier
   }
+
+  /// Nobody reads it for now: it belongs to who asks for it next.
+  mutating func unclaim(_ identifier: Identifier) { entries[identifier]?.isUnclaimed = true }
 
   /// What the server is still to be told; nil: nothing.
   func filtersGivenBack(_ identifier: Identifier) -> [TopicFilter]? { givenBack[identifier]?.filters }

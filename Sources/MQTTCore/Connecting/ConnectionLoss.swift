@@ -14,23 +14,26 @@ public enum ConnectionStage: String, Sendable, Hashable {
   case connected
 }
 
-/// Why a connection could not be made, or ended. Addresses are those that were dialled.
-public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
+/// Why a connection could not be made, or ended. Addresses are those that were dialled. It lies elsewhere: a connection that
+/// is well has none, and no room for one.
+public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
   case nameNotFound(host: String, String)
   /// The owner could not say where exactly to go, for this server.
   case endpoint(ServerAddress, String)
   /// The proxy cannot be reached, or did not open the way to the server.
   case proxy(Proxy, ServerAddress, String)
   case unreachable(ServerAddress, String)
-  case tls(ServerAddress, String)
+  case tls(ServerAddress, TLSFault)
   /// The server is there, and does not speak MQTT over WebSocket at this path.
   case upgrade(ServerAddress, String)
+  /// The server is there, and its first answer is not MQTT.
+  case foreign(ServerAddress, ForeignLanguage)
   /// A file that the TLS settings name.
   case settings(String)
   case timeout(ServerAddress, ConnectionStage, after: Duration)
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
-  case session(Session.Ending)
+  case session(MQTTSession.Ending)
   /// The machine no longer has the address that the connection came from.
   case addressLost(String)
   /// The authenticator gave up.
@@ -47,7 +50,8 @@ public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
     case .endpoint(let server, let detail): "the endpoint of \(server) could not be prepared: \(detail)"
     case .proxy(let proxy, let server, let detail): "the proxy \(proxy) gives no way to \(server): \(detail)"
     case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
-    case .tls(let server, let detail): "TLS with \(server) failed: \(detail)"
+    case .tls(let server, let fault): "TLS with \(server) failed: \(fault)"
+    case .foreign(let server, let language): "\(server) answers in \(language), not in MQTT"
     case .upgrade(let server, let detail):
       "no WebSocket with \(server): \(detail); check the path of the server's address"
     case .settings(let detail): detail
@@ -81,6 +85,10 @@ public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
     if case .session(.disconnectedByServer(.sessionTakenOver, _, _)) = self { true } else { false }
   }
 
+  /// The server will have none of this client as it is: user name, password, identifier or rights are wrong
+  /// (CONNACK 0x85, 0x86, 0x87, 0x8A, 0x8C), and trying again is of no use before somebody changes something.
+  public var isRefusedForGood: Bool { failure == .refused }
+
   /// The server closed a connection that it had agreed to, and may have done so because of what was sent: it gave no
   /// reason, or one that is about packets.
   public var mayBeAboutWhatWasSent: Bool {
@@ -95,10 +103,14 @@ public enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// ECONNREFUSED in the C library's words.
+  package static let nothingListens = "Connection refused"
+
   /// What the loss says about the next attempt.
   var failure: ReconnectSchedule.Failure {
     // Whether it is about time the error of the handshake does not say.
     if case .tls = self { return .tls }
+    if case .unreachable(_, Self.nothingListens) = self { return .nothingListens }
     guard case .session(.refused(let code, _, _)) = self else { return .ordinary }
     let lasting: Set<ReasonCode> = [
       .badUserNameOrPassword, .notAuthorized, .clientIdentifierNotValid, .banned, .badAuthenticationMethod,

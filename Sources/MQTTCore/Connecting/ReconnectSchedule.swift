@@ -21,6 +21,9 @@ public struct ReconnectSchedule: Sendable {
   /// What a failure says about trying again.
   public enum Failure: Sendable, Hashable {
     case ordinary
+    /// Nothing listens at the port: to find that out costs a packet each way, so it is tried again within 10 seconds, and
+    /// says nothing about how long to wait once something does.
+    case nothingListens
     /// TLS could not be made, perhaps because a certificate is not yet, or no longer, valid by a clock that is wrong.
     case tls
     /// The server knows us and said no: nothing changes soon, so the longest delay and no less than half of it.
@@ -31,8 +34,8 @@ public struct ReconnectSchedule: Sendable {
       switch (self, change) {
       // A server that will have none of us sooner: nothing that happens here changes that.
       case (.refused, _): false
-      case (.ordinary, .network), (.tls, .network), (.tls, .clock): true
-      case (.ordinary, .clock): false
+      case (.ordinary, .network), (.nothingListens, .network), (.tls, .network), (.tls, .clock): true
+      case (.ordinary, .clock), (.nothingListens, .clock): false
       }
     }
   }
@@ -68,14 +71,18 @@ public struct ReconnectSchedule: Sendable {
     if let since = connectedSince, since.duration(to: now) >= settings.stableAfter { failures = 0 }
     connectedSince = nil
     let round = failures / servers
-    failures += 1
+    if failure != .nothingListens || bound(round) < Self.longestForNothing { failures += 1 }
     switch failure {
     case .ordinary, .tls: return .zero.jittered(upTo: bound(round), using: &generator)
+    case .nothingListens:
+      return .zero.jittered(upTo: min(bound(round), Self.longestForNothing), using: &generator)
     case .refused:
       let half = settings.maximum / 2
       return half.jittered(upTo: half, using: &generator)
     }
   }
+
+  private static let longestForNothing = Duration.seconds(10)
 
   private func bound(_ round: Int) -> Duration {
     var bound = settings.minimum

@@ -5,6 +5,12 @@ public struct TLSSettings: Sendable, Hashable {
   /// PEM files of the client's own certificate chain and its key; both or none.
   public var certificate: String?
   public var privateKey: String?
+  /// What an encrypted private key is opened with.
+  public var passphrase: String?
+  /// The same as PEM in memory, each in place of its file: for secrets that are on no disk.
+  public var authoritiesPEM: [UInt8]?
+  public var certificatePEM: [UInt8]?
+  public var privateKeyPEM: [UInt8]?
   /// The name that the server's certificate must carry, and that is asked for (SNI); nil: the host of the address.
   public var serverName: String?
   /// The server's certificate is not checked at all, unless there are pinned ones.

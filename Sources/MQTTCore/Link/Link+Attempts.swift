@@ -37,7 +37,7 @@ extension Link {
   ) {
     guard isCurrent(number), phase == .open, !isListening, attempt.ending == nil else { return }
     var packet = consume packet
-    if attempt.version == .v5 {
+    if attempt.version == .v5, settings.announcesMaximumPacketSize {
       packet.properties.maximumPacketSize = UInt32(clamping: settings.maximumPacketSize)
     }
     if mustClearSession { packet.cleanStart = true }
@@ -50,6 +50,7 @@ extension Link {
     guard packet.isEncodable(attempt.version) else { return cut(.notEncodable, into: &effects) }
     attempt.stage = .connect
     isListening = true
+    session.usesTopicAliases = settings.usesTopicAliases
     session.connect(
       packet, version: attempt.version, isVisit: attempt.purpose == .clearSession, into: &effects.actions)
     carryOut(at: now, into: &effects)
@@ -65,7 +66,7 @@ extension Link {
       && settings.servers.contains { $0.description == attempt.server.description }
   }
 
-  mutating func connected(_ connected: Session.Connected, at now: Instant, into effects: inout Effects) {
+  mutating func connected(_ connected: MQTTSession.Connected, at now: Instant, into effects: inout Effects) {
     attempt.deadline = nil
     attempt.stage = .connected
     attempt.connectedSince = now
@@ -76,6 +77,7 @@ extension Link {
       server: attempt.server.description, clientIdentifier: connected.limits.clientIdentifier)
     own(owner, at: now, into: &effects)
     schedule.connected(at: now)
+    watchFirstServer(at: now)
     effects.orders.append(.tell(.connected(connected, attempt.server)))
   }
 
@@ -108,7 +110,7 @@ extension Link {
   }
 
   /// The session's last word on a connection.
-  mutating func close(_ ending: Session.Ending, at now: Instant, into effects: inout Effects) {
+  mutating func close(_ ending: MQTTSession.Ending, at now: Instant, into effects: inout Effects) {
     guard !ending.isAbort else { return cut(.session(ending), into: &effects) }
     attempt.ending = attempt.ending ?? .session(ending)
     isListening = false

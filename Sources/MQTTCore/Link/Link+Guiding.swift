@@ -3,12 +3,13 @@ import Instants
 /// For an owner that knows more than the connection: when to end, when to try again, and with what.
 extension Link {
   mutating func disconnect(
-    _ reasonCode: ReasonCode, within limit: Duration, at now: Instant, into effects: inout Effects
+    _ reasonCode: ReasonCode, _ properties: Properties, within limit: Duration, at now: Instant,
+    into effects: inout Effects
   ) {
     guard phase == .open, session.isConnected else { return abort(into: &effects) }
     isStopping = true
     disconnectLimit = limit
-    session.disconnect(reasonCode: reasonCode, into: &effects.actions)
+    session.disconnect(reasonCode: reasonCode, properties: properties, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
@@ -90,7 +91,7 @@ extension Link {
   }
 
   /// The oldest message under way, beside those that are good for one connection only.
-  public var oldestUnderWay: Session.Token? { session.oldestUnderWay }
+  public var oldestUnderWay: MQTTSession.Token? { session.oldestUnderWay }
 
   /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
   public var isCautious: Bool {
@@ -98,9 +99,9 @@ extension Link {
     set { session.isCautious = newValue }
   }
 
-  /// Gives every message to a topic up for now: see `Session.withdraw`. While there is no connection.
+  /// Gives every message to a topic up for now: see `MQTTSession.withdraw`. While there is no connection.
   public mutating func withdraw(
-    _ topic: TopicName, where condition: (Session.Token) -> Bool, at now: Instant, into effects: inout Effects
+    _ topic: TopicName, where condition: (MQTTSession.Token) -> Bool, at now: Instant, into effects: inout Effects
   ) {
     session.withdraw(topic, where: condition, into: &effects.actions)
     carryOut(at: now, into: &effects)

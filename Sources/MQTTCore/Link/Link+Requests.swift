@@ -11,60 +11,61 @@ extension Link {
   /// Whether the transport takes more bytes without piling them up.
   public var takesBytes: Bool { isWritable }
 
-  /// Sends a message now; `Notice.settled` says how it went. See `Session.publish`.
-  public mutating func publish(
-    _ message: Message, token: Session.Token, transient: Bool = false, at now: Instant, into effects: inout Effects
-  ) throws(Session.Rejection) {
-    try session.publish(message, token: token, transient: transient, at: now, into: &effects.actions)
-    carryOut(at: now, into: &effects)
-  }
+  /// When the last byte of the server came; nil: none ever did.
+  package var lastHeard: Instant? { session.lastHeard }
+
+  /// Messages are answered when `accept` says so, whatever the settings say.
+  package mutating func acknowledgesByHand() { settings.acceptsAtOnce = false }
 
   /// Asks for messages; `Notice.answered` brings a code for each filter.
   public mutating func subscribe(
-    _ subscriptions: [Subscription], properties: Properties = Properties(), token: Session.Token, at now: Instant,
+    _ subscriptions: [Subscription], properties: Properties = Properties(), token: MQTTSession.Token, at now: Instant,
     into effects: inout Effects
-  ) throws(Session.Rejection) {
+  ) throws(MQTTSession.Rejection) {
     try session.subscribe(subscriptions, properties: properties, token: token, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
   public mutating func unsubscribe(
-    _ filters: [TopicFilter], token: Session.Token, at now: Instant, into effects: inout Effects
-  ) throws(Session.Rejection) {
-    try session.unsubscribe(filters, token: token, at: now, into: &effects.actions)
+    _ filters: [TopicFilter], properties: Properties = Properties(), token: MQTTSession.Token, at now: Instant,
+    into effects: inout Effects
+  ) throws(MQTTSession.Rejection) {
+    try session.unsubscribe(filters, properties: properties, token: token, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
   /// Authenticates again on a connection that is up (§4.12.1).
   public mutating func reauthenticate(
     _ data: ByteBuffer?, at now: Instant, into effects: inout Effects
-  ) throws(Session.Rejection) {
+  ) throws(MQTTSession.Rejection) {
     try session.reauthenticate(data, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
-  /// The application has a message (`Settings.acceptsAtOnce`): see `Session.accept`.
-  public mutating func accept(_ delivery: Session.Delivery, at now: Instant, into effects: inout Effects) {
-    session.accept(delivery, at: now, into: &effects.actions)
+  /// The application has a message (`Settings.acceptsAtOnce`): see `MQTTSession.accept`.
+  public mutating func accept(
+    _ delivery: MQTTSession.Delivery, reasonCode: ReasonCode = .success, at now: Instant, into effects: inout Effects
+  ) {
+    session.accept(delivery, reasonCode: reasonCode, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
-  /// The application could not take a message: see `Session.leave`.
-  public mutating func leave(_ delivery: Session.Delivery, at now: Instant, into effects: inout Effects) {
+  /// The application could not take a message: see `MQTTSession.leave`.
+  public mutating func leave(_ delivery: MQTTSession.Delivery, at now: Instant, into effects: inout Effects) {
     session.leave(delivery, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
-  /// Into the store, while it waits outside of the session: see `Session.keep`.
+  /// Into the store, while it waits outside of the session: see `MQTTSession.keep`.
   public mutating func keep(
-    _ message: Message, token: Session.Token, at now: Instant, into effects: inout Effects
+    _ message: Message, token: MQTTSession.Token, at now: Instant, into effects: inout Effects
   ) {
     session.keep(message, token: token, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }
 
   /// A message that was kept and not published is over.
-  public mutating func forget(_ token: Session.Token, at now: Instant, into effects: inout Effects) {
+  public mutating func forget(_ token: MQTTSession.Token, at now: Instant, into effects: inout Effects) {
     session.forget(token, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }

@@ -4,7 +4,7 @@ import Instants
 extension Link {
   /// - Parameter ticket: what waits for it; where the store fails or is late nothing waits.
   mutating func store(
-    _ change: SessionChange, _ ticket: Session.StoreTicket?, at now: Instant, into effects: inout Effects
+    _ change: SessionChange, _ ticket: MQTTSession.StoreTicket?, at now: Instant, into effects: inout Effects
   ) {
     guard settings.isStored else { return }
     unqueued.append(change)
@@ -14,7 +14,7 @@ extension Link {
   }
 
   /// - Parameter ticket: of the last of them.
-  private mutating func queueChanges(_ ticket: Session.StoreTicket? = nil, at now: Instant) {
+  private mutating func queueChanges(_ ticket: MQTTSession.StoreTicket? = nil, at now: Instant) {
     guard let last = unqueued.popLast() else { return }
     for change in unqueued { storeQueue.add(change, ticket: nil, at: now) }
     storeQueue.add(last, ticket: ticket, at: now)

@@ -65,7 +65,7 @@ public struct Link: Sendable {
   package static let storePatience = StoreQueue.patience
 
   var settings: Settings
-  var session: Session
+  var session: MQTTSession
   var phase = Phase.idle
   /// The last one; beside the phase and not its payload, which would be copied to be looked at.
   var attempt: Attempt
@@ -80,6 +80,8 @@ public struct Link: Sendable {
   var serverIndex = 0
   /// The server is tried again, after a connection to it ended.
   var isRetryingServer = false
+  /// There while connected to another server than the first, where that one is preferred.
+  var firstServer: FirstServer?
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
   /// Whose session it is, as far as it is known here.
@@ -106,7 +108,7 @@ public struct Link: Sendable {
   public init(_ settings: Settings, state: SessionState = SessionState(), seed: UInt64) {
     precondition(!settings.servers.isEmpty, "a link needs a server")
     self.settings = settings
-    session = Session(
+    session = MQTTSession(
       restoring: state, inFlightLimit: settings.inFlightLimit,
       isResumable: state.owner?.isTrusted ?? settings.believesAnySession, isStored: settings.isStored)
     session.keepsPlace = settings.keepsPlace
@@ -127,6 +129,9 @@ public struct Link: Sendable {
   public var stage: ConnectionStage { attempt.stage }
   public var attemptNumber: AttemptNumber { attempt.number }
 
+  /// The next attempt waits for its time.
+  package var isWaiting: Bool { phase == .waiting }
+
   /// This attempt is under way.
   public func isCurrent(_ number: AttemptNumber) -> Bool {
     attempt.number == number && (phase == .opening || phase == .open)
@@ -144,6 +149,9 @@ public struct Link: Sendable {
     }
   }
 
+  /// The transport is being closed at once, and `closed` is all that is missing.
+  package var isCut: Bool { phase == .open && attempt.ending != nil && attempt.deadline == nil }
+
   /// When `handle(.tick)` has to be called at the latest; to be asked after `drain`, which returns it too.
   public var deadline: Instant? {
     var next: Instant? = session.deadline
@@ -152,7 +160,9 @@ public struct Link: Sendable {
       next = next.map { min($0, instant) } ?? instant
     }
     switch phase {
-    case .opening, .open: add(attempt.deadline)
+    case .opening, .open:
+      add(attempt.deadline)
+      if session.isConnected { add(firstServer?.deadline) }
     case .waiting: add(wait.until)
     case .idle, .stopped: break
     }
@@ -179,7 +189,10 @@ public struct Link: Sendable {
       guard phase == .idle else { return }
       session.start(at: now)
       begin(at: now, into: &effects)
-    case .disconnect(let code, let limit): disconnect(code, within: limit, at: now, into: &effects)
+    case .disconnect(let code, let limit, let properties):
+      disconnect(code, properties, within: limit, at: now, into: &effects)
+    case .probed(let number, let isReachable): probed(number, isReachable: isReachable, at: now, into: &effects)
+    case .readingPaused(let isPaused): session.isReadingPaused = isPaused
     case .abort: abort(into: &effects)
     case .retryNow: retryNow(at: now, into: &effects)
     case .wait(let delay): if phase == .waiting { wait = Wait(until: now + delay, failure: .refused) }
@@ -199,7 +212,7 @@ public struct Link: Sendable {
     case .connectPacket(let number, let packet): connect(packet, number, at: now, into: &effects)
     case .authenticate(let number, let data):
       guard isListening, attempt.number == number else { return }
-      do throws(Session.Rejection) { try session.authenticate(data, at: now, into: &effects.actions) } catch {
+      do throws(MQTTSession.Rejection) { try session.authenticate(data, at: now, into: &effects.actions) } catch {
         return cut(.authentication("\(error)"), into: &effects)
       }
       carryOut(at: now, into: &effects)
@@ -234,6 +247,7 @@ public struct Link: Sendable {
     session.tick(at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
     if let deadline = attempt.deadline, deadline <= now { attemptIsDue(at: now, into: &effects) }
+    probeIfDue(at: now, into: &effects)
     if let due = storeQueue.answerDue, due <= now { storeIsLate(at: now, into: &effects) }
     // The wait and the store's delay are looked at by `drain`.
   }

@@ -13,7 +13,7 @@ extension Link {
     case start
     /// DISCONNECT, what was sent leaves, and the transport is closed properly; past the limit it is closed at once. The
     /// link ends. Without a connection this is `abort`.
-    case disconnect(ReasonCode, within: Duration)
+    case disconnect(ReasonCode, within: Duration, properties: Properties = Properties())
     /// The transport is closed at once, without DISCONNECT. The link ends.
     case abort
     /// Ends a back-off: what made the last attempt fail may be over.
@@ -22,10 +22,14 @@ extension Link {
     case wait(Duration)
     /// Somebody else has used the session: the next connection begins it anew.
     case distrust
-    /// Other settings; what belongs to the session stays. See `Client.reconfigure`.
+    /// Other settings; what belongs to the session stays. See `MQTTSessionDriver.reconfigure`.
     case reconfigure(Settings, reconnecting: Bool, isAborted: Bool = false)
     /// The store has another file than before, which knows nothing of the session.
     case storeBeginsAnew
+    /// The owner takes no bytes from the transport until it says so: silence of the server is no loss meanwhile.
+    case readingPaused(Bool)
+    /// The answer to `Order.probe`.
+    case probed(AttemptNumber, isReachable: Bool)
     /// Everything is to be written, due or not; `Order.flushed` answers.
     case flushStore
 
@@ -47,7 +51,7 @@ extension Link {
     case ready(AttemptNumber)
     /// The answer to `Order.askConnect`.
     case connectPacket(AttemptNumber, Connect)
-    /// The answer to `Session.Action.challenge`.
+    /// The answer to `MQTTSession.Action.challenge`.
     case authenticate(AttemptNumber, ByteBuffer?)
     case received(AttemptNumber, Packet)
     /// The other side lives: part of a packet was read.
@@ -75,7 +79,7 @@ extension Link {
   public struct Effects: Sendable {
     /// What the session wants, in its order. `connected`, `store` and `close` are the link's to see to, which it has
     /// done: they are passed over.
-    public var actions: [Session.Action] = []
+    public var actions: [MQTTSession.Action] = []
     public var orders: [Order] = []
     /// The actions up to here the link has looked at.
     @usableFromInline var seen = 0
@@ -88,13 +92,13 @@ extension Link {
 
     /// Taken out and not copied: a packet has several references.
     @inlinable
-    public mutating func nextAction() -> Session.Action? {
+    public mutating func nextAction() -> MQTTSession.Action? {
       guard actionsTaken < actions.count else { return nil }
       guard actionsTaken + 1 < actions.count else {
         seen = min(seen, actionsTaken)
         return actions.removeLast()
       }
-      var action = Session.Action.send(.pingreq)
+      var action = MQTTSession.Action.send(.pingreq)
       swap(&action, &actions[actionsTaken])
       actionsTaken += 1
       return action
@@ -122,6 +126,8 @@ extension Link {
     case open(AttemptNumber, ServerAddress, ProtocolVersion)
     /// The CONNECT of this connection is needed, will included.
     case askConnect(AttemptNumber, ServerAddress, ProtocolVersion)
+    /// Whether this server can be connected to; `Event.probed` answers. Nothing is said to it.
+    case probe(AttemptNumber, ServerAddress)
     /// Close the transport, or stop opening one.
     case close(AttemptNumber, Closing)
     /// `Event.stored` answers. There is one write at a time.
@@ -141,10 +147,10 @@ extension Link {
   /// What the owner hears, beside what the session delivers, settles and answers.
   public enum Notice: Sendable, Hashable {
     case connecting(ServerAddress, ProtocolVersion)
-    case connected(Session.Connected, ServerAddress)
+    case connected(MQTTSession.Connected, ServerAddress)
     case storing(StoreCondition)
     /// These messages are in the store: they are not lost with the process.
-    case stored([Session.Token])
+    case stored([MQTTSession.Token])
     /// The connection, or an attempt at one, is over; nil: no other attempt follows.
     case lost(ConnectionLoss, retryAfter: Duration?)
   }

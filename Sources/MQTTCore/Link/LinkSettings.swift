@@ -6,6 +6,9 @@ extension Link {
     /// The servers are one cluster, whose nodes all have the session: only then is "session present" of another one than
     /// the last believed.
     public var sharesSessions = false
+    /// A connection to another server than the first is left for that one when it has been reachable for so long; nil:
+    /// never, the connection stays where it is for as long as it lasts.
+    public var prefersFirst: Duration?
     /// nil: 5, and 3.1.1 where a server cannot.
     public var version: ProtocolVersion?
     /// For all of a connection's beginning, from `Order.open` to CONNACK.
@@ -17,11 +20,15 @@ extension Link {
     public var followsServerReferences = false
     /// Bytes of a packet from the server that are taken at the most; announced in CONNECT on 5.
     public var maximumPacketSize = 1 << 20
+    /// false: what the owner's CONNECT says of it is left as it is, which may be nothing.
+    public var announcesMaximumPacketSize = true
     /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
     public var inFlightLimit = 100
     /// A place of the server's Receive Maximum is kept for transient messages; false where none are ever sent, which
     /// leaves all of it to the others. It belongs to the session.
     public var keepsPlace = true
+    /// Topics are sent as numbers where the server allows it (MQTT 5.0 §3.3.2.3.4).
+    public var usesTopicAliases = true
     /// Messages are accepted as they come; false: when `Link.accept` says so.
     public var acceptsAtOnce = true
     /// "Session present" is believed whoever's session it is; otherwise only of the owner that the state names, and of

@@ -23,4 +23,6 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case clearingIsCounted = "clearing-is-counted"
   /// Presence is sent again with the session, on connections that it is not about.
   case presenceOutlivesConnection = "presence-outlives-connection"
+  /// A farewell with nothing before it is taken for said, though there is no connection.
+  case farewellNeedsNoConnection = "farewell-needs-no-connection"
 }

@@ -22,6 +22,16 @@ public struct Message: Sendable, Hashable {
     self.properties = properties
   }
 
+  /// A text as the payload, in UTF-8.
+  public init(
+    topic: TopicName, text: String, qos: QoS = .atLeastOnce, retain: Bool = false, properties: Properties = Properties()
+  ) {
+    self.init(topic: topic, payload: ByteBuffer(string: text), qos: qos, retain: retain, properties: properties)
+  }
+
+  /// The payload as text; bytes that are not UTF-8 are repaired.
+  public var text: String { String(buffer: payload) }
+
   /// When its Message Expiry Interval has passed, counted from now; nil: it has none.
   func expiry(from now: BootClock.Instant) -> BootClock.Instant? {
     guard !properties.isEmpty, let interval = properties.messageExpiryInterval else { return nil }
@@ -55,7 +65,7 @@ public struct Message: Sendable, Hashable {
 
   /// Why no PUBLISH can carry it, whatever a server allows; nil: one can. To be asked before a message is kept for later:
   /// what cannot be written could not be read again either.
-  package var flaw: Session.Rejection? {
+  package var flaw: MQTTSession.Rejection? {
     guard hasEncodableProperties else { return .notEncodable }
     let size = Publish.size(of: self, .v5)
     let maximum = UInt32.largestVariableByteInteger

@@ -50,7 +50,7 @@ public struct Publish: Sendable, Hashable {
   static let largestAliasSize = 5
 
   /// The bytes of the whole packet, for the server's Maximum Packet Size ([MQTT-3.2.2-15]).
-  func size(_ version: ProtocolVersion) -> Int { Self.size(of: message, version) }
+  package func size(_ version: ProtocolVersion) -> Int { Self.size(of: message, version) }
 
   static func size(of message: Message, _ version: ProtocolVersion) -> Int {
     let length = length(of: message, version)

@@ -50,7 +50,24 @@ public struct TopicName: Sendable, Hashable, CustomStringConvertible {
 
   var isEmpty: Bool { bytes.readableBytes == 0 }
 
+  /// Bytes of UTF-8.
+  package var length: Int { bytes.readableBytes }
+
   public var description: String { String(buffer: bytes) }
+}
+
+/// A topic in the source is the programmer's: one that cannot be ends the program.
+extension TopicName: ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) {
+    do { self = try TopicName(text) } catch { preconditionFailure("the topic \"\(text)\": \(error)") }
+  }
+}
+
+/// A filter in the source is the programmer's: one that cannot be ends the program.
+extension TopicFilter: ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) {
+    do { self = try TopicFilter(text) } catch { preconditionFailure("the topic filter \"\(text)\": \(error)") }
+  }
 }
 
 /// What a subscription matches: a topic in which levels may be wildcards (MQTT 5.0 §4.7.1).

@@ -1,12 +1,12 @@
 import NIOCore
 
-extension Session {
+extension MQTTSession {
   /// What the shell around a session has to do, in this order.
   public enum Action: Sendable, Hashable {
     case send(Packet)
     /// CONNACK agreed: from now on messages can be published.
     case connected(Connected)
-    /// A message for the application; `Session.accept` answers it once the application has it.
+    /// A message for the application; `MQTTSession.accept` answers it once the application has it.
     case deliver(Delivery)
     /// The course of a published message is over.
     case settled(Token, Outcome)
@@ -14,11 +14,11 @@ extension Session {
     case answered(Token, [ReasonCode])
     /// The server says more about a packet than its code, or another code of success than 0x00.
     case remarked(Remark)
-    /// The server asks the authentication method something; `Session.authenticate` answers.
+    /// The server asks the authentication method something; `MQTTSession.authenticate` answers.
     case challenge(ByteBuffer?)
     /// An enhanced authentication succeeded, with what the server sent along.
     case authenticated(ByteBuffer?)
-    /// For a session that is stored: keep this change; with a ticket at once, and say so with `Session.stored(through:)`.
+    /// For a session that is stored: keep this change; with a ticket at once, and say so with `MQTTSession.stored(through:)`.
     /// Without one it may wait, as long as the store keeps the order of what it is given.
     case store(SessionChange, StoreTicket?)
     /// Close the transport: properly after what was sent has left, or at once (`Ending.isAbort`). The last action of a connection.
@@ -92,7 +92,7 @@ extension Session {
     case notEncodable
     /// Its Message Expiry Interval has passed.
     case expired
-    /// The server closed the connection on it each time: see `Session.setOldestAside`.
+    /// The server closed the connection on it each time: see `MQTTSession.setOldestAside`.
     case setAside
 
     public var description: String {

@@ -7,22 +7,22 @@ struct OutgoingMessages: Sendable {
 
     fileprivate(set) var message: Message
     /// nil: the message was given up, and only its identifier is still to be freed at the server.
-    fileprivate(set) var token: Session.Token?
+    fileprivate(set) var token: MQTTSession.Token?
     /// Good for this connection only.
     let transient: Bool
     var state: State
     /// Nothing more of it is sent before this is in the store; nil: the store has not been told of this identifier.
-    var ticket: Session.StoreTicket?
+    var ticket: MQTTSession.StoreTicket?
     /// How often the server had no place for it.
     fileprivate(set) var refusals = 0
     /// When its Message Expiry Interval has passed; nil: it has none, or a session that was restored has not begun.
-    fileprivate(set) var expiry: Session.Instant?
+    fileprivate(set) var expiry: MQTTSession.Instant?
     /// Rises with each message: the order in which they are sent again ([MQTT-4.6.0-1]).
     fileprivate(set) var order: UInt64 = 0
 
     init(
-      _ message: Message, token: Session.Token?, transient: Bool = false, state: State = .waiting,
-      expiry: Session.Instant? = nil
+      _ message: Message, token: MQTTSession.Token?, transient: Bool = false, state: State = .waiting,
+      expiry: MQTTSession.Instant? = nil
     ) {
       self.message = message
       self.token = token
@@ -40,7 +40,7 @@ struct OutgoingMessages: Sendable {
       return entry
     }
 
-    func isExpired(at now: Session.Instant) -> Bool { expiry.map { $0 <= now } ?? false }
+    func isExpired(at now: MQTTSession.Instant) -> Bool { expiry.map { $0 <= now } ?? false }
   }
 
   private var entries: [PacketIdentifier: Entry] = [:]
@@ -98,7 +98,7 @@ struct OutgoingMessages: Sendable {
   }
 
   /// Those whose time is not counted yet, begin now.
-  mutating func countExpiry(from now: Session.Instant) {
+  mutating func countExpiry(from now: MQTTSession.Instant) {
     for index in entries.values.indices where entries.values[index].expiry == nil {
       entries.values[index].expiry = entries.values[index].message.expiry(from: now)
     }
@@ -118,7 +118,7 @@ struct OutgoingMessages: Sendable {
   }
 
   /// The store has been told, and will have it with this ticket.
-  mutating func record(_ identifier: PacketIdentifier, _ ticket: Session.StoreTicket?) {
+  mutating func record(_ identifier: PacketIdentifier, _ ticket: MQTTSession.StoreTicket?) {
     if let index = entries.index(forKey: identifier) { entries.values[index].ticket = ticket }
   }
 
@@ -203,7 +203,7 @@ struct OutgoingMessages: Sendable {
 
   /// Gives a message up. The identifier of one of QoS 2 stays until PUBREL has freed it at the server, which would take
   /// the next message under it for the same one (§4.3.3); `isFree` says that it does not.
-  mutating func giveUp(_ identifier: PacketIdentifier) -> (token: Session.Token, isFree: Bool)? {
+  mutating func giveUp(_ identifier: PacketIdentifier) -> (token: MQTTSession.Token, isFree: Bool)? {
     guard let entry = entries[identifier], let token = entry.token else { return nil }
     guard entry.message.qos == .exactlyOnce && entry.state != .waiting else {
       _ = remove(identifier)
@@ -215,7 +215,7 @@ struct OutgoingMessages: Sendable {
   }
 
   /// The oldest whose course is not over, beside those that are good for one connection only.
-  var oldest: (identifier: PacketIdentifier, token: Session.Token)? {
+  var oldest: (identifier: PacketIdentifier, token: MQTTSession.Token)? {
     entries.filter { $0.value.token != nil && !$0.value.transient }.min { $0.value.order < $1.value.order }
       .flatMap { entry in entry.value.token.map { (entry.key, $0) } }
   }

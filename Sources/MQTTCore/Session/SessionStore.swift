@@ -1,6 +1,6 @@
 /// Where a session is kept beyond its process (MQTT 5.0 §4.1: "the Session State").
 ///
-/// `Session` says what changes, `StoreQueue` what of it is worth writing and when; a store only does it.
+/// `MQTTSession` says what changes, `StoreQueue` what of it is worth writing and when; a store only does it.
 public protocol SessionStore: Sendable {
   /// What was kept; an empty state where there was nothing.
   func loadSession() async throws -> SessionState
@@ -51,11 +51,11 @@ public struct StoredMessage: Sendable, Hashable {
 
   /// Its caller's name for it. In a session that is stored tokens rise from message to message, over restarts too: they
   /// are the order of the messages.
-  public var token: Session.Token
+  public var token: MQTTSession.Token
   public var state: State
   public var message: Message
 
-  public init(token: Session.Token, state: State, message: Message) {
+  public init(token: MQTTSession.Token, state: State, message: Message) {
     self.token = token
     self.state = state
     self.message = message
@@ -125,7 +125,7 @@ public enum SessionChange: Sendable, Hashable {
   case owner(SessionOwner)
   /// A message that is new, or further on its course than before; with the identifier that the next one tries first.
   case message(StoredMessage, next: PacketIdentifier)
-  case ended(Session.Token)
+  case ended(MQTTSession.Token)
   /// See `SessionState.held`.
   case held(PacketIdentifier, Bool)
   /// See `SessionState.received`.

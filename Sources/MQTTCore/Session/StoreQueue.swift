@@ -19,7 +19,7 @@ struct StoreQueue: Sendable {
     var owner: SessionOwner?
     var isBegunAnew = false
     var next: PacketIdentifier?
-    var messages: [Session.Token: Message] = [:]
+    var messages: [MQTTSession.Token: Message] = [:]
     var held: [PacketIdentifier: Bool] = [:]
     var received: [PacketIdentifier: Bool] = [:]
     /// The last change of each.
@@ -40,7 +40,7 @@ struct StoreQueue: Sendable {
 
   private struct Writing {
     var changes: Changes
-    let ticket: Session.StoreTicket
+    let ticket: MQTTSession.StoreTicket
     /// It goes to a file that is given up: how it ends says nothing.
     var isStale = false
   }
@@ -54,7 +54,7 @@ struct StoreQueue: Sendable {
   private var changes = Changes()
   private var writing: Writing?
   /// Messages, identifiers and subscriptions that the store has: only these are worth deleting there.
-  private var storedMessages: Set<Session.Token>
+  private var storedMessages: Set<MQTTSession.Token>
   private var storedHeld: Set<PacketIdentifier>
   private var storedReceived: Set<PacketIdentifier>
   private var storedSubscriptions: Set<UInt32>
@@ -62,7 +62,7 @@ struct StoreQueue: Sendable {
   private var due: Instant?
   private var isUrgent = false
   /// The latest that was asked for.
-  private var ticket: Session.StoreTicket = 0
+  private var ticket: MQTTSession.StoreTicket = 0
   private(set) var isFailing = false
   /// The write under way has not been answered in time.
   private(set) var isLate = false
@@ -84,7 +84,7 @@ struct StoreQueue: Sendable {
   var isWriting: Bool { writing != nil }
 
   /// Messages that the write under way keeps, the oldest first.
-  var writtenTokens: [Session.Token] {
+  var writtenTokens: [MQTTSession.Token] {
     writing.map { $0.changes.messages.filter { $0.value.stored != nil }.keys.sorted() } ?? []
   }
 
@@ -94,7 +94,7 @@ struct StoreQueue: Sendable {
   }
 
   /// - Parameter ticket: there: to be written at once.
-  mutating func add(_ change: SessionChange, ticket: Session.StoreTicket?, at now: Instant) {
+  mutating func add(_ change: SessionChange, ticket: MQTTSession.StoreTicket?, at now: Instant) {
     switch change {
     case .owner(let owner): changes.owner = owner
     case .message(let message, let next):
@@ -128,7 +128,7 @@ struct StoreQueue: Sendable {
   }
 
   /// The store begins anew and knows nothing. What has changed of messages and identifiers is forgotten with it: the
-  /// session says all of it again (`Session.storeAll`), and that is written at once.
+  /// session says all of it again (`MQTTSession.storeAll`), and that is written at once.
   mutating func storeHasNothing(at now: Instant) {
     (storedMessages, storedHeld, storedReceived, storedSubscriptions) = ([], [], [], [])
     changes.messages.removeAll()
@@ -144,7 +144,7 @@ struct StoreQueue: Sendable {
     due = now
   }
 
-  private mutating func schedule(_ ticket: Session.StoreTicket?, at now: Instant) {
+  private mutating func schedule(_ ticket: MQTTSession.StoreTicket?, at now: Instant) {
     if let ticket { self.ticket = max(self.ticket, ticket) }
     if changes.isEmpty && ticket == nil && !isUrgent {
       due = nil
@@ -171,7 +171,7 @@ struct StoreQueue: Sendable {
   }
 
   /// Up to here nobody waits for the store: it fails at the moment, or is late.
-  var skippedTicket: Session.StoreTicket? { isFailing || isLate ? ticket : nil }
+  var skippedTicket: MQTTSession.StoreTicket? { isFailing || isLate ? ticket : nil }
 
   /// What to write now; nil: nothing is due. `finished` follows.
   mutating func take(at now: Instant) -> [SessionChange]? {
@@ -204,7 +204,7 @@ struct StoreQueue: Sendable {
   var isIdle: Bool { writing == nil && !isUrgent && changes.isEmpty }
 
   /// The write is over; the ticket up to which nothing has to wait any more.
-  mutating func finished(_ isDone: Bool, at now: Instant) -> Session.StoreTicket {
+  mutating func finished(_ isDone: Bool, at now: Instant) -> MQTTSession.StoreTicket {
     guard let written = writing else { return ticket }
     writing = nil
     isLate = false

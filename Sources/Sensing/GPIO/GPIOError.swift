@@ -20,6 +20,10 @@ public enum GPIOError: Error, Sendable, Hashable {
   case output(GPIOPlace)
   /// The kernel does not give the line.
   case refused(GPIOPlace, errno: CInt)
+  /// What the input does needs the times of edges.
+  case noInterrupt(GPIOPlace)
+  /// One input is two lines of different chips.
+  case twoChips(GPIOPlace, GPIOPlace)
   /// The chip was taken away.
   case gone(GPIOPlace)
   /// Its chip does not return from being asked for a level.
@@ -65,6 +69,11 @@ extension GPIOError: CustomStringConvertible {
     case .output(let place):
       "\(place) is an output, and reading it would make it an input; write force: true if that is meant"
     case .refused(let place, let code): "\(place) cannot be requested: \(Self.reason(code))"
+    case .noInterrupt(let place):
+      "\(place) has no interrupt, and an encoder cannot be read without one; use a line of another chip, or wire the chip's "
+        + "INT pin"
+    case .twoChips(let first, let second):
+      "\(first) and \(second) are of different chips; the lines of an encoder must be of one"
     case .gone(let place): "\(place): the chip is gone"
     case .unanswered(let place):
       "\(place): the kernel does not return from reading it; check the bus that its chip is on"

@@ -1,4 +1,5 @@
 import Instants
+import Measuring
 
 /// What is to be told of one input.
 public struct GPIOReport: Sendable, Equatable {
@@ -7,6 +8,8 @@ public struct GPIOReport: Sendable, Equatable {
     case level(Bool)
     /// An edge, in mode `event`. `isSuspect`: the one before it was of the same direction.
     case edge(isRising: Bool, isSuspect: Bool)
+    /// What was done with a button, in mode `gesture`; its time is the beginning of the first press.
+    case gesture(Gesture)
     /// So many edges were dropped before they could be read, and what they were is not known.
     case gap(lost: UInt64)
     /// The line is read from now on.

@@ -15,6 +15,8 @@ final class GPIORequest {
   private(set) var debounce = LineTrack.Debounce.nobody
   private let chip: CInt
   private let count: UInt32
+  /// The offset of the second line, where two are watched together.
+  private let second: UInt32?
 
   /// Events that the kernel keeps while nobody reads.
   static let bufferSize: UInt32 = 1024
@@ -28,12 +30,17 @@ final class GPIORequest {
   /// ENOTSUPP, the kernel's own errno that some drivers let through.
   private static let notSupported: CInt = 524
 
-  convenience init(_ input: GPIOInput, at place: GPIOPlace, root: FileRoot) throws(GPIOError) {
-    try self.init([(input, place)], root: root)
+  /// - Parameter second: of an input that is two lines of one chip.
+  convenience init(
+    _ input: GPIOInput, at place: GPIOPlace, _ second: GPIOPlace? = nil, root: FileRoot
+  ) throws(GPIOError) {
+    try self.init([place, second].compactMap { $0 }.map { (input, $0) }, second: second?.offset, root: root)
   }
 
   /// - Parameter lines: of one chip, at least one and at most ``lineLimit``.
-  init(_ lines: [(input: GPIOInput, place: GPIOPlace)], root: FileRoot) throws(GPIOError) {
+  init(
+    _ lines: [(input: GPIOInput, place: GPIOPlace)], second: UInt32? = nil, root: FileRoot
+  ) throws(GPIOError) {
     guard let place = lines.first?.place else { preconditionFailure("a request without lines") }
     let path: String
     do { path = try root.location(of: place.path) } catch { throw .gone(place) }
@@ -52,6 +59,7 @@ final class GPIORequest {
     self.chip = chip
     self.descriptor = descriptor
     count = UInt32(lines.count)
+    self.second = second
   }
 
   deinit {
@@ -59,7 +67,7 @@ final class GPIORequest {
     close(chip)
   }
 
-  /// Asks for the edges of the one line.
+  /// Asks for the edges of what one input is.
   ///
   /// - Returns: false: the chip has no interrupt for it.
   func watchEdges(_ input: GPIOInput, at place: GPIOPlace) throws(Errno) -> Bool {
@@ -86,9 +94,9 @@ final class GPIORequest {
       var request = Self.request(input, place.offset, consumer)
       request.wants_rising = true
       // Counting needs one edge a pulse; debouncing it here needs both.
-      request.wants_falling = input.mode != .counter || (input.debounce > .zero && debounce == 0)
+      request.wants_falling = input.mode.needsBothEdges || (input.debounce > .zero && debounce == 0)
       request.debounce = UInt32(clamping: debounce / 1000)
-      return limpet_gpio_watch_edges(descriptor, &request)
+      return limpet_gpio_watch_edges(descriptor, count, &request)
     }
   }
 
@@ -110,7 +118,9 @@ final class GPIORequest {
       let count = limpet_gpio_read_events(descriptor, buffer.baseAddress, CInt(room))
       for event in buffer.prefix(Int(max(0, count))) {
         events.append(
-          LineEvent(time: Int64(clamping: event.time), sequence: event.sequence, isRising: event.is_rising))
+          LineEvent(
+            time: Int64(clamping: event.time), sequence: second == nil ? event.sequence : event.total_sequence,
+            isRising: event.is_rising, isSecond: event.offset == second))
       }
       return count
     }
@@ -140,7 +150,7 @@ final class GPIORequest {
 }
 
 extension GPIOInput.Bias {
-  fileprivate var code: limpet_gpio_bias {
+  var code: limpet_gpio_bias {
     switch self {
     case .asIs: LIMPET_GPIO_BIAS_AS_IS
     case .none: LIMPET_GPIO_BIAS_DISABLED

@@ -1,7 +1,9 @@
+internal import CLinux
 import Glibc
 import Instants
 import Measuring
 import Platform
+import Synchronization
 
 /// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. At levels it looks when a line was
 /// requested, and every 5 s; those that have no interrupt are `GPIOPoller`'s.
@@ -110,6 +112,8 @@ struct GPIOWatch: ~Copyable {
   }
 
   private mutating func takeTurn(of index: Int, answer: Int16) {
+    // Before what comes now: the sums of the last turn are what was looked at.
+    if lines[index]?.isSummed == true, mailbox.takeMark(of: index) { lines[index]?.mark() }
     do throws(GPIORequest.Errno) {
       if answer & Int16(POLLIN) != 0 {
         try lines[index]?.take(at: BootTime.monotonic(), by: &events, into: &findings)
@@ -214,6 +218,7 @@ struct GPIOWatch: ~Copyable {
       // What the poller tells comes behind it.
       deliver()
       poller.add(index, line.input, at: place, counted: line.count(bootTime))
+    case .unwatchable(let place): throw .noInterrupt(place)
     case nil: return
     }
   }
@@ -243,12 +248,145 @@ struct GPIOWatch: ~Copyable {
   }
 
   private func count(_ index: Int) {
-    if let line = lines[index], line.isCounter { mailbox.count(line.count(bootTime), of: index) }
+    if let line = lines[index], line.isSummed { mailbox.count(line.count(bootTime), of: index) }
   }
 
   private mutating func deliver() {
     guard !reports.isEmpty else { return }
     hasRoom = mailbox.add(reports)
     reports.removeAll(keepingCapacity: true)
+  }
+}
+
+/// What the thread has to tell, and what it is told.
+final class GPIOMailbox: Sendable {
+  private struct State {
+    var reports: [GPIOReport] = []
+    var pulses: [PulseCount]
+    /// Whose sums somebody has looked at, and the thread does not know it yet.
+    var marks: Set<Int> = []
+    var isFinished = false
+    var shouldStop = false
+    /// Somebody is on the way to take reports.
+    var isAnnounced = false
+    var changes: [GPIOWatch.Change] = []
+    /// The thread waits for room.
+    var isHeldBack = false
+  }
+
+  /// Reports that may wait before lines are left to the kernel.
+  private static let limit = 4096
+
+  private let state: Mutex<State>
+  private let announces: Bool
+  private let deliver: @Sendable () -> Void
+  /// An eventfd(2) that wakes the thread up; -1 where the process has no descriptors left.
+  let wakeUp: CInt
+  /// The thread counts them.
+  let turns = Atomic(0)
+
+  /// - Parameter announces: on a single processor whoever sets out early only takes it from the thread.
+  init(
+    inputs: Int, announces: Bool = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1, deliver: @escaping @Sendable () -> Void
+  ) {
+    state = Mutex(State(pulses: Array(repeating: PulseCount(), count: inputs)))
+    self.announces = announces
+    self.deliver = deliver
+    wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+  }
+
+  deinit { if wakeUp >= 0 { close(wakeUp) } }
+
+  // The thread's side.
+
+  /// There will be reports in a moment: who takes them may set out now, while they are made. Who comes too early finds
+  /// none, and is told again.
+  func announce() {
+    guard announces else { return }
+    let isFirst = state.withLock { state in
+      guard state.reports.isEmpty, !state.isAnnounced else { return false }
+      state.isAnnounced = true
+      return true
+    }
+    if isFirst { deliver() }
+  }
+
+  /// - Returns: whether there is room for more.
+  @discardableResult
+  func add(_ reports: [GPIOReport]) -> Bool {
+    let (isFirst, hasRoom) = state.withLock { state in
+      let isFirst = state.reports.isEmpty && !reports.isEmpty && !state.isAnnounced
+      state.reports += reports
+      state.isHeldBack = state.reports.count >= Self.limit
+      return (isFirst, !state.isHeldBack)
+    }
+    if isFirst { deliver() }
+    return hasRoom
+  }
+
+  func count(_ pulses: PulseCount, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
+
+  /// Whether somebody has looked at the sums of an input since this was asked.
+  func takeMark(of input: Int) -> Bool { state.withLock { $0.marks.remove(input) != nil } }
+
+  func takeChanges() -> [GPIOWatch.Change] {
+    state.withLock { state in
+      defer { state.changes = [] }
+      return state.changes
+    }
+  }
+
+  /// As of the last `add`: there is no room for more until somebody has taken what there is.
+  var isHeldBack: Bool { state.withLock { $0.isHeldBack } }
+
+  var shouldStop: Bool { state.withLock { $0.shouldStop } }
+
+  func finish() {
+    state.withLock { $0.isFinished = true }
+    deliver()
+  }
+
+  // The other side.
+
+  func take() -> GPIOMonitor.Taken {
+    let (taken, wasHeldBack) = state.withLock { state in
+      let taken = GPIOMonitor.Taken(reports: state.reports, isFinished: state.isFinished)
+      let wasHeldBack = state.isHeldBack
+      state.reports = []
+      state.isHeldBack = false
+      state.isAnnounced = false
+      return (taken, wasHeldBack)
+    }
+    if wasHeldBack { wake() }
+    return taken
+  }
+
+  func pulses(of input: Int) -> PulseCount {
+    state.withLock { state in
+      state.marks.insert(input)
+      return state.pulses[input]
+    }
+  }
+
+  func change(releasing released: [Int], adding added: [(place: Int, input: GPIOInput)]) {
+    state.withLock { state in
+      state.changes += released.map { .release($0) }
+      for (place, input) in added {
+        while state.pulses.count <= place { state.pulses.append(PulseCount()) }
+        state.pulses[place] = PulseCount()
+        state.changes.append(.add(input, at: place))
+      }
+    }
+    wake()
+  }
+
+  func stop() {
+    state.withLock { $0.shouldStop = true }
+    wake()
+  }
+
+  private func wake() {
+    var one: UInt64 = 1
+    _ = write(wakeUp, &one, MemoryLayout<UInt64>.size)
   }
 }

@@ -6,6 +6,8 @@ struct LineEvent: Equatable {
   var sequence: UInt32
   /// After `active_low`.
   var isRising: Bool
+  /// Of the second line, where two are watched together; their sequence is one.
+  var isSecond = false
 }
 
 /// Finds what is missing between the events of one line.
@@ -20,6 +22,9 @@ struct EventSequence {
     /// kernel's interrupt, which made one event of several edges.
     var isSuspect: Bool
   }
+
+  /// It counts for nothing.
+  mutating func skip(_ event: LineEvent) { last = event.sequence }
 
   mutating func take(_ event: LineEvent) -> Finding {
     let lost = event.sequence &- last &- 1

@@ -1,6 +1,6 @@
 import Measuring
 
-/// What the events of one line are worth, in the order of time: levels, edges or pulses, and gaps.
+/// What the events of one line are worth, in the order of time: levels, edges, gestures or pulses, and gaps.
 ///
 /// It does no I/O: events and the time come in, findings go out.
 struct LineTrack {
@@ -31,16 +31,24 @@ struct LineTrack {
   /// Where the kernel debounces: when the first level, which is debounced too, will have held; nil: it is told, or an edge
   /// came before.
   private var firstDeadline: Int64?
-  /// Rising edges since the line was requested, those included that the kernel counted and dropped.
-  private(set) var pulses: UInt64 = 0
-  /// When the last of them was.
-  private(set) var lastPulse: Int64?
+  /// Since the line was requested, in modes that add up.
+  private(set) var sums: PulseSums
+  /// In mode `gesture`.
+  private var gestures: GestureTrack
+  /// In mode `encoder`.
+  private(set) var quadrature: QuadratureTrack
 
   /// - Parameters:
   ///   - level: read at `start`, after the line was requested.
   ///   - start: CLOCK_MONOTONIC, in nanoseconds.
-  init(mode: GPIOInput.Mode, debounce: Debounce, level: Bool, at start: Int64) {
+  init(
+    mode: GPIOInput.Mode, debounce: Debounce, gesture: GPIOInput.GestureTimes = GPIOInput.GestureTimes(), level: Bool,
+    second: Bool = false, at start: Int64
+  ) {
     self.mode = mode
+    sums = PulseSums(isHigh: level, at: start)
+    gestures = GestureTrack(gesture, isPressed: level)
+    quadrature = QuadratureTrack(first: level, second: second)
     self.level = level
     self.start = start
     latest = start
@@ -75,6 +83,15 @@ struct LineTrack {
     firstDeadline != nil || deadline != nil || (level == self.level && !isUntold)
   }
 
+  func count(_ bootTime: BootTime) -> PulseCount {
+    var count = sums.count(bootTime)
+    (count.position, count.missed) = (quadrature.position, quadrature.missed)
+    return count
+  }
+
+  /// Somebody has looked at the sums.
+  mutating func mark() { sums.mark() }
+
   /// What was told last does not count any more: the next level is told, whatever it is.
   mutating func forget() { isUntold = true }
 
@@ -95,11 +112,14 @@ struct LineTrack {
 
   /// When `elapsed` has something to do; nil: not without another event.
   var deadline: Int64? {
-    guard let last = debouncer?.deadline else { return firstDeadline }
+    guard let last = debouncer?.deadline else { return firstDeadline ?? gestures.deadline.map { $0 + kernelDebounce } }
+    // Before that nobody knows what a gesture becomes.
     return min(last, firstDeadline ?? last)
   }
 
   mutating func take(_ event: LineEvent, into findings: inout [Finding]) {
+    // What came before the levels were read is in them already.
+    if mode == .encoder, event.time < start { return sequence.skip(event) }
     let finding = sequence.take(event)
     let time = max(latest, event.time - kernelDebounce)
     first(at: time, into: &findings)
@@ -116,17 +136,20 @@ struct LineTrack {
   mutating func elapsed(at time: Int64, into findings: inout [Finding]) {
     first(at: time, into: &findings)
     if let change = debouncer?.elapsed(at: time) { settle(change, into: &findings) }
+    guard debouncer?.deadline == nil, let change = gestures.elapsed(at: time - kernelDebounce) else { return }
+    tell(change, into: &findings)
   }
 
-  /// A counter loses none where the kernel counts for it; debouncing here has to see every edge.
+  /// Of pulses none is lost where the kernel counts for us; debouncing here has to see every edge, as what needs their ends.
   private mutating func lose(_ lost: UInt32, before time: Int64, into findings: inout [Finding]) {
-    if mode == .counter, debouncer == nil {
-      pulses += UInt64(lost)
-      lastPulse = time
-    } else {
-      add(.gap(lost: UInt64(lost)), at: time, into: &findings)
-      isUntold = true
-    }
+    let areCounted = mode.isSummed && !mode.needsBothEdges && debouncer == nil
+    sums.lose(UInt64(lost), arePulses: areCounted, before: time)
+    // An encoder tells what it has missed with its position.
+    if mode == .encoder { return quadrature.lose(UInt64(lost)) }
+    guard !areCounted else { return }
+    gestures.lose()
+    add(.gap(lost: UInt64(lost)), at: time, into: &findings)
+    isUntold = true
   }
 
   private mutating func settle(_ change: Debouncer.Change, into findings: inout [Finding]) {
@@ -145,11 +168,16 @@ struct LineTrack {
       isUntold = false
       add(.level(level), at: time, into: &findings)
     case .event: add(.edge(isRising: event.isRising, isSuspect: isSuspect), at: time, into: &findings)
-    case .counter:
-      guard event.isRising else { return }
-      pulses += 1
-      lastPulse = time
+    case .counter, .frequency, .duty, .pulseWidth: sums.take(isRising: event.isRising, at: time)
+    case .encoder: quadrature.take(isRising: event.isRising, isSecond: event.isSecond)
+    case .gesture:
+      level = event.isRising
+      for change in gestures.take(isPressed: event.isRising, at: time) { tell(change, into: &findings) }
     }
+  }
+
+  private mutating func tell(_ change: GestureTrack.Change, into findings: inout [Finding]) {
+    add(.gesture(change.gesture), at: max(latest, change.time), into: &findings)
   }
 
   private mutating func add(_ content: GPIOReport.Content, at time: Int64, into findings: inout [Finding]) {

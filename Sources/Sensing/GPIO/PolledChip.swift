@@ -185,12 +185,13 @@ final class PolledChip: Sendable {
           reports.append(
             GPIOReport(input: state.lines[position].index, content: .found(state.lines[position].place), time: .now))
         }
+        if mailbox.takeMark(of: state.lines[position].index) { state.lines[position].track?.mark() }
         let findings = state.lines[position].take(isHigh, isAnew: wasFailing, at: time)
         let line = state.lines[position]
         reports += findings.map { finding in
           GPIOReport(input: line.index, content: finding.content, time: bootTime.instant(of: finding.time))
         }
-        if line.input.mode == .counter { mailbox.count(line.count(bootTime), of: line.index) }
+        if line.input.mode.isSummed { mailbox.count(line.count(bootTime), of: line.index) }
       }
       if !reports.isEmpty { mailbox.add(reports) }
     }
@@ -220,11 +221,13 @@ extension PolledChip.Line {
     var findings: [LineTrack.Finding] = []
     if track == nil {
       let period = input.debounce.wholeNanoseconds
-      track = LineTrack(mode: input.mode, debounce: period > 0 ? .agent(period) : .nobody, level: isHigh, at: time)
+      track = LineTrack(
+        mode: input.mode, debounce: period > 0 ? .agent(period) : .nobody, gesture: input.gesture, level: isHigh,
+        at: time)
       level = isHigh
       if let first = track?.begin() { findings.append(first) }
     }
-    if isHigh != level, input.mode == .counter || bucket.available(at: time) > 0 {
+    if isHigh != level, input.mode.isSummed || bucket.available(at: time) > 0 {
       level = isHigh
       sequence &+= 1
       track?.take(LineEvent(time: time, sequence: sequence, isRising: isHigh), into: &findings)
@@ -238,8 +241,5 @@ extension PolledChip.Line {
     return findings
   }
 
-  func count(_ bootTime: BootTime) -> PulseCount {
-    PulseCount(
-      pulses: counted.pulses + (track?.pulses ?? 0), last: track?.lastPulse.map(bootTime.instant) ?? counted.last)
-  }
+  func count(_ bootTime: BootTime) -> PulseCount { track?.count(bootTime).following(counted) ?? counted }
 }

@@ -6,7 +6,7 @@ import Platform
 /// One line of `GPIOWatch`: what is done with its events, and when it is polled.
 ///
 /// It is closed (with the reason, once it was looked for) –found and requested→ open –its chip is gone→ failed –has rested
-/// and was given back→ closed. An open line is polled, except while it is resting: a counter for a moment, so that one
+/// and was given back→ closed. An open line is polled, except while it is resting: one that adds up for a moment, so that one
 /// wake-up serves many pulses, and a line whose readings are more than `maxRate` until it may have some again. The kernel
 /// goes on recording meanwhile.
 struct WatchedLine {
@@ -24,6 +24,8 @@ struct WatchedLine {
     let request: GPIORequest
     let place: GPIOPlace
     var settling: Settling
+    /// Of the second line, where there is one.
+    var secondSettling: Settling
   }
 
   /// How long a line that failed is left alone. When /dev loses a chip, its driver may still be taking the interrupts
@@ -32,15 +34,15 @@ struct WatchedLine {
 
   /// In microseconds.
   private static let lookPause: UInt32 = 1_000
-  /// How long a counter rests after it was read.
-  private static let counterRest: Int64 = 20_000_000
+  /// How long a line that adds up rests after it was read.
+  private static let sumRest: Int64 = 20_000_000
   /// No more events of one line are taken before the others have their turn.
   private static let turn = 256
   /// The parts of a second for which a line rests that has used up its rate.
   private static let rateRests = 50
 
   let input: GPIOInput
-  let isCounter: Bool
+  let isSummed: Bool
   /// nil: it is closed.
   private var held: Held?
   /// It has been requested, and its level is yet to rest.
@@ -50,28 +52,25 @@ struct WatchedLine {
   /// Why it is closed; nil: it was not looked for.
   private var failure: GPIOError?
   private var bucket: TokenBucket
-  /// Pulses counted by requests that are gone.
-  private var earlierPulses: UInt64 = 0
-  private var earlierPulseBoot: BootClock.Instant?
+  /// By requests that are gone.
+  private var earlier = PulseCount()
 
   /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds, as everywhere here.
   init(_ input: GPIOInput, at now: Int64) {
     self.input = input
-    isCounter = input.mode == .counter
+    isSummed = input.mode.isSummed
     bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
   }
 
   /// Each of its events is told as it comes.
-  var tellsAtOnce: Bool { !isCounter && held?.track.isDebounced == false }
+  var tellsAtOnce: Bool { !isSummed && held?.track.isDebounced == false }
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
-  /// When the last of them was, as far as this request knows.
-  var lastPulse: Int64? { held?.track.lastPulse }
-  func count(_ bootTime: BootTime) -> PulseCount {
-    PulseCount(pulses: pulses, last: lastPulse.map(bootTime.instant) ?? earlierPulseBoot)
-  }
-  var pulses: UInt64 { earlierPulses + (held?.track.pulses ?? 0) }
+  /// What it has seen, in modes that add up.
+  func count(_ bootTime: BootTime) -> PulseCount { held?.track.count(bootTime).following(earlier) ?? earlier }
+  /// Somebody has looked at that.
+  mutating func mark() { held?.track.mark() }
 
   // MARK: Waiting
 
@@ -90,8 +89,8 @@ struct WatchedLine {
       if now < end { return .rest(until: end) }
       held?.restsUntil = nil
     }
-    // Counters have nothing to tell, so they need no room.
-    guard hasRoom || isCounter else { return .nothing }
+    // Those that add up have nothing to tell, so they need no room.
+    guard hasRoom || isSummed else { return .nothing }
     return .poll(descriptor, deadline: held?.track.deadline)
   }
 
@@ -103,11 +102,11 @@ struct WatchedLine {
   mutating func take(
     at now: Int64, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]
   ) throws(GPIORequest.Errno) {
-    let room = isCounter ? Self.turn : min(Self.turn, bucket.available(at: now))
+    let room = isSummed ? Self.turn : min(Self.turn, bucket.available(at: now))
     let isDrained = try read(atMost: room, by: &events, into: &findings)
-    if isCounter {
+    if isSummed {
       // What is left waits for the next turn, which comes at once.
-      held?.restsUntil = isDrained ? now + Self.counterRest : nil
+      held?.restsUntil = isDrained ? now + Self.sumRest : nil
     } else {
       bucket.take(events.count)
       if bucket.available(at: now) == 0 {
@@ -149,20 +148,29 @@ struct WatchedLine {
   /// Requests the line where it is now, with its bias; its level may take a moment to rest.
   mutating func request(in inventory: GPIOInventory, root: FileRoot) throws(GPIOError) {
     let place = try input.place(in: inventory)
-    let request = try GPIORequest(input, at: place, root: root)
-    requested = Requested(request: request, place: place, settling: Settling(at: BootTime.monotonic()))
+    let second = try input.second?.place(in: inventory)
+    if let second, second.path != place.path { throw .twoChips(place, second) }
+    let request = try GPIORequest(input, at: place, second, root: root)
+    let now = BootTime.monotonic()
+    requested = Requested(
+      request: request, place: place, settling: Settling(at: now), secondSettling: Settling(at: now))
   }
 
   /// It was requested, and its level does not rest yet.
   mutating func isSettling() -> Bool {
-    guard let request = requested?.request, let level = try? request.level() else { return false }
-    return requested?.settling.take(level: level, at: BootTime.monotonic()) == false
+    guard let request = requested?.request, let levels = try? request.levels() else { return false }
+    let now = BootTime.monotonic()
+    let first = requested?.settling.take(level: levels & 1 != 0, at: now)
+    let second = requested?.secondSettling.take(level: levels & 2 != 0, at: now)
+    return first == false || second == false
   }
 
   enum Opening {
     case watched(GPIOPlace)
     /// The chip has no interrupt for it, so its level has to be looked at.
     case toPoll(GPIOPlace)
+    /// The same, and looking is not enough.
+    case unwatchable(GPIOPlace)
   }
 
   /// Begins to watch what was requested; a state's level is a finding.
@@ -175,13 +183,17 @@ struct WatchedLine {
     var place = requested.place
     do throws(GPIORequest.Errno) {
       guard try requested.request.watchEdges(input, at: place) else {
+        // Between two looks a knob does more than anybody could tell.
+        if input.mode == .encoder { return .unwatchable(place) }
         isPolled = true
         place.poll = input.poll ?? GPIOInput.defaultPoll
         return .toPoll(place)
       }
       let start = BootTime.monotonic()
-      let level = try requested.request.level()
-      var track = LineTrack(mode: input.mode, debounce: requested.request.debounce, level: level, at: start)
+      let levels = try requested.request.levels()
+      var track = LineTrack(
+        mode: input.mode, debounce: requested.request.debounce, gesture: input.gesture, level: levels & 1 != 0,
+        second: levels & 2 != 0, at: start)
       if let first = track.begin() { findings.append(first) }
       held = Held(request: requested.request, place: place, track: track)
       return .watched(place)
@@ -196,7 +208,7 @@ struct WatchedLine {
   mutating func wasLost(_ error: GPIOError, _ count: PulseCount) {
     isPolled = false
     failure = error
-    (earlierPulses, earlierPulseBoot) = (count.pulses, count.last)
+    earlier = count
   }
 
   /// Looks whether the level is what its events say: a controller may have lost one. Not behind a bus, where looking takes
@@ -243,8 +255,7 @@ struct WatchedLine {
   mutating func giveBack(at now: Int64, _ bootTime: BootTime) -> Int64? {
     guard let held else { return nil }
     if let end = held.restsUntil, now < end { return end }
-    earlierPulses += held.track.pulses
-    earlierPulseBoot = held.track.lastPulse.map(bootTime.instant) ?? earlierPulseBoot
+    earlier = held.track.count(bootTime).following(earlier)
     self.held = nil
     return nil
   }

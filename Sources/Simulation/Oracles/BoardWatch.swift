@@ -144,7 +144,11 @@ struct BoardWatch: Sendable {
     guard let asked = request, asked.ticket == ticket else { return }
     request = nil
     failures.removeAll { $0 + .seconds(10) < now }
-    guard case .failure = result else { return }
+    guard case .failure = result else {
+      // A file that was opened anew has refused nothing.
+      if case .reopen = asked.request { failed = nil }
+      return
+    }
     failed = (now, asked.request)
     failures.append(now)
   }
@@ -194,7 +198,7 @@ struct BoardWatch: Sendable {
     if !core.isConnected, !core.isLeaving, deadline.map({ $0 > max(.seconds(150), longestWait) }) ?? true {
       return Failure("I3c", "there is no connection, and nothing is due for \(deadline.map { "\($0)" } ?? "ever")")
     }
-    if core.isConnected, deadline.map({ $0 > .seconds(Int64(device.keepAlive) * 2) }) ?? true {
+    if core.isConnected, !core.isCut, deadline.map({ $0 > .seconds(Int64(device.keepAlive) * 2) }) ?? true {
       return Failure(
         "I3c",
         "connected, and it is far to what is due: \(core.deadline.map { "\(moment.boot.duration(to: $0))" } ?? "never")"

@@ -18,6 +18,24 @@ extension World {
     checkHealed()
   }
 
+  /// I2b: what the process has not settled is in the store, unless it is younger than it may be in memory.
+  mutating func checkCrash() {
+    guard boards[0].isRunning, !boards[0].isAsleep, oracles.device.sync >= 0, boards[0].core.isStoreOpen,
+      !boards[0].core.storeIsBad, boards[0].store.mood == .fine
+    else { return }
+    // After an outage of a minute a batch is what comes in in `sync_outage`.
+    let limit = Duration.seconds(max(10, oracles.device.sync) + 3)
+    guard oracles.lastStoreTrouble.map({ $0 + .seconds(120) + limit < now }) ?? true, oracles.lastSleep + limit < now
+    else { return }
+    let boot = boards[0].moment(at: now).boot
+    let file = boards[0].store.contents.file
+    for reading in boards[0].core.unsettled where reading.arrived.duration(to: boot) > limit {
+      guard !file.outbox.rows.contains(reading.token), !file.session.rows.contains(reading.token) else { continue }
+      let age = reading.arrived.duration(to: boot)
+      return oracles.fail("I2b", "a crash loses reading \(reading.token), numbered \(age) ago", at: now)
+    }
+  }
+
   /// I3d: the broker can be reached, so CONNECT comes in its time, whatever the store does.
   private mutating func checkConnecting() {
     guard !oracles.hadTwin, let since = oracles.board.connectOwedSince, oracles.board.askedToEnd == nil,
@@ -56,8 +74,10 @@ extension World {
 
   /// I8: nothing goes wrong any more, so all is well in its time.
   private mutating func checkHealed() {
-    guard let healedAt = oracles.healedAt, healedAt + max(.seconds(180), oracles.board.longestWait + .seconds(25)) < now
-    else { return }
+    guard let healedAt = oracles.healedAt, healedAt + .seconds(180) < now else { return }
+    // A connection that was half open by then is lost later, and waited for from there.
+    let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
+    guard since + oracles.board.longestWait + .seconds(25) < now else { return }
     guard !boards[0].isRunning || !boards[0].core.isConnected else { return }
     let state = boards[0].isRunning ? "not connected" : "not running"
     oracles.fail("I8", "\(healedAt.duration(to: now)) after the last fault the device is \(state)", at: now)
@@ -81,17 +101,18 @@ extension World {
       return oracles.fail("I8", "the store is not open", at: now)
     }
     let unsent = boards[0].core.unsent
+    let granted = boards[0].core.receiveMaximum
     let connecting = max(.seconds(200), oracles.board.longestWait + .seconds(30))
     let draining = max(0, (quiet - connecting).components.seconds)
-    let left = oracles.backlogAtHealing - oracles.drainRate(script) * Int(draining)
+    let left = oracles.backlogAtHealing - oracles.drainRate(script, granted) * Int(draining)
     // What waits for topics that rest may wait an hour.
-    if !oracles.isOverloaded(script), !boards[0].core.hasRestingTopics,
+    if !oracles.isOverloaded(script, granted), !boards[0].core.hasRestingTopics,
       unsent > 10 * (oracles.device.sensors + oracles.device.lines + 1) + max(0, left)
     {
       return oracles.fail("I8", "\(unsent) readings still wait", at: now)
     }
     guard quiet > .seconds(3700), !oracles.hadTwin, !oracles.hasHidden, !oracles.hasLostSessions,
-      oracles.device.qos != .atMostOnce
+      !oracles.hasSentUnheard
     else { return }
     let lost = oracles.readings.lost + boards[0].core.countedLosses
     if let problem = oracles.readings.unexplained(lost) { oracles.fail("I2d", problem, at: now) }

@@ -23,8 +23,19 @@ struct Oracles: Sendable {
   var hadTwin = false
   var hadStoreTrouble = false
   var hasLostSessions = false
-  var hasReloadedBroker = false
+  /// The device has been at another broker, which knows nothing of what this one has.
+  var hasMoved = false
   var hasHidden = false
+  /// A broker has taken readings of the device without a word of whether it has them.
+  var hasSentUnheard = false
+  /// When something was wrong with the store last.
+  var lastStoreTrouble: WorldTime?
+  /// The same as of disturbances, of what an operator does not do.
+  private var faults = 0
+  private var lastFault = WorldTime(nanoseconds: 0)
+  var stopping: Stopping?
+  private var lastBroker: Int?
+  private var oldConnections: Set<ConnectionID> = []
   /// Brokers that were stopped last so that they forget.
   private var forgetting: Set<Int> = []
   var healedAt: WorldTime?
@@ -47,13 +58,15 @@ struct Oracles: Sendable {
   }
 
   /// More is measured than a window takes in its round trips.
-  func isOverloaded(_ script: Script) -> Bool {
-    Int64(device.sensors) * 2000 > device.interval.wholeNanoseconds / 1_000_000 * Int64(drainRate(script))
+  func isOverloaded(_ script: Script, _ granted: UInt16?) -> Bool {
+    Int64(device.sensors) * 2000 > device.interval.wholeNanoseconds / 1_000_000 * Int64(drainRate(script, granted))
   }
 
   /// Readings a second, as far as the window and the way there allow.
-  func drainRate(_ script: Script) -> Int {
-    let window = min(Int64(device.window), max(1, (script.setting("receive-maximum") ?? 20) - 1))
+  /// - Parameter granted: the Receive Maximum of the connection there is: it stays, whatever the next one will have.
+  func drainRate(_ script: Script, _ granted: UInt16?) -> Int {
+    let most = min(script.setting("receive-maximum") ?? 20, Int64(granted ?? .max))
+    let window = min(Int64(device.window), max(1, most - 1))
     let trip = (script.setting("delay") ?? 5) * 4 * (device.qos == .exactlyOnce ? 2 : 1) + 20
     return min(device.drainRate, Int(1000 * window / trip)) / 2
   }
@@ -61,6 +74,23 @@ struct Oracles: Sendable {
   func forgets(_ broker: Int) -> Bool { forgetting.contains(broker) }
 
   // MARK: What a script does
+
+  private static func isOfStore(_ kind: ActionKind) -> Bool {
+    switch kind {
+    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied: true
+    default: false
+    }
+  }
+
+  private static func isFault(_ kind: ActionKind) -> Bool {
+    switch kind {
+    case .terminate, .terminateTwice, .upgrade, .killAgent, .powerCut, .crashAfterCommit, .crashBeforeCommit: false
+    default: disturbs(kind)
+    }
+  }
+
+  /// Nothing has been wrong on the way to brokers for so long.
+  func isReachable(since duration: Duration, at now: WorldTime) -> Bool { faults == 0 && lastFault + duration < now }
 
   private static func disturbs(_ kind: ActionKind) -> Bool {
     switch kind {
@@ -77,10 +107,16 @@ struct Oracles: Sendable {
       lastDisturbance = max(lastDisturbance, now)
       if action.kind.lasts { disturbances += 1 }
     }
+    if Self.isFault(action.kind) {
+      lastFault = now
+      if action.kind.lasts { faults += 1 }
+    }
+    if Self.isOfStore(action.kind) {
+      hadStoreTrouble = true
+      lastStoreTrouble = now
+    }
     switch action.kind {
     case .twin: hadTwin = true
-    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied:
-      hadStoreTrouble = true
     case .rollback, .loseSession: hasLostSessions = true
     default: break
     }
@@ -89,12 +125,13 @@ struct Oracles: Sendable {
       readings.mayOvertake = true
     }
     switch action.kind {
-    case .storeEmptied, .storeCorrupt: readings.mayBeginAnew = true
+    case .storeEmptied, .storeCorrupt:
+      readings.mayBeginAnew = true
+      if board.goneSince != nil { forgetOwed(besides: board.device) }
     case .killForgetting:
       hasLostSessions = true
       forgetting.insert(broker)
     case .restart, .kill: forgetting.remove(broker)
-    case .reloadBroker: hasReloadedBroker = true
     case .denySilently, .loseAcknowledgements: hasHidden = true
     case .stepBrokerClock: lastDisturbance = max(lastDisturbance, now + device.lease)
     case .stallBroker: presence[broker].isStalled = true
@@ -116,6 +153,11 @@ struct Oracles: Sendable {
       lastDisturbance = max(lastDisturbance, now)
       disturbances -= 1
     }
+    if Self.isFault(action.kind) {
+      lastFault = now
+      faults -= 1
+    }
+    if Self.isOfStore(action.kind) { lastStoreTrouble = now }
     if action.kind == .stallBroker {
       presence[broker].isStalled = false
       presence[broker].upSince = now
@@ -137,14 +179,15 @@ struct Oracles: Sendable {
 
   // MARK: What brokers do
 
-  mutating func saw(_ record: BrokerRecord, broker: Int, truth: Int64) {
+  mutating func saw(_ record: BrokerRecord, broker: Int) {
     let now = record.time
     switch record.what {
     case .accepted(let client, let id, let publish):
       if presence[broker].accepted(publish.message, by: client, on: id, at: now) { return }
       guard client == DeviceModel.client, !hadTwin else { return }
-      if let problem = readings.accepted(publish.message, broker: broker, truth: truth, now) {
-        if problem.oracle == "I2c" && (hasLostSessions || hadStoreTrouble || hasReloadedBroker || hasHidden) { return }
+      let isLate = board.birth.map { $0.connection != id } ?? false
+      if let problem = readings.accepted(publish.message, isLate: isLate) {
+        if problem.oracle == "I2c" && (hasLostSessions || hadStoreTrouble || hasMoved || hasHidden) { return }
         fail(problem.oracle, problem.message, at: now)
       }
     case .connected(DeviceModel.client, let id, _, let will):
@@ -152,12 +195,15 @@ struct Oracles: Sendable {
       board.connects(at: now)
     case .disconnected(DeviceModel.client, let id, .success):
       guard !hadTwin, presence[broker].hasSpoken(on: id) else { return }
-      if let topic = presence[broker].onlineTopic, !presence[broker].isUntold {
+      if let topic = presence[broker].onlineTopic {
         fail(
           "I1a", "DISCONNECT at broker \(broker), and the last status on \(topic) is not an accepted offline", at: now)
       }
     case .refused(DeviceModel.client, _, _): board.connects(at: now)
-    case .denied(DeviceModel.client, let id, let publish, let answer): board.denied(publish, answer, on: id)
+    case .denied(DeviceModel.client, let id, let publish, let answer):
+      board.denied(publish, answer, on: id)
+      // A PUBACK of 3.1.1 has no code.
+      if publish.message.qos == .atMostOnce || oldConnections.contains(id) { hasHidden = true }
     case .willPublished(DeviceModel.client, let message): presence[broker].published(will: message, at: now)
     case .willDropped(DeviceModel.client, _, .denied): presence[broker].isUntold = true
     case .willDropped(DeviceModel.client, _, .killed), .stopped(isOrderly: false): presence[broker].hasAmnesia = true
@@ -174,6 +220,9 @@ struct Oracles: Sendable {
   /// A broker has accepted a CONNECT of that board's.
   mutating func connected(_ index: Int, broker: Int, on id: ConnectionID, sessionPresent: Bool) {
     sessions.connected(index, broker: broker, on: id, sessionPresent: sessionPresent)
+    guard index == 0 else { return }
+    hasMoved = hasMoved || lastBroker.map { $0 != broker } ?? false
+    lastBroker = broker
   }
 
   // MARK: What a board does
@@ -186,38 +235,58 @@ struct Oracles: Sendable {
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
     guard index == 0 else { return }
     if board.isRunning { readings.lost += board.core.countedLosses + self.board.lostBefore }
-    if !board.core.hasExited { forgetOwed() }
+    if !board.core.hasExited, device.sync < 0 || hadStoreTrouble || readings.mayBeginAnew {
+      forgetOwed(besides: board.device)
+    }
     self.board.ends(at: now)
+    stopping = nil
     readings.ends()
     sessions.ends(at: now)
     lastDisturbance = max(lastDisturbance, now)
   }
 
-  /// What a process owes to topics that it had before a reload it knows alone: that goes with it. Asked of nobody yet.
-  private mutating func forgetOwed() {
-    for index in presence.indices {
-      for place in presence[index].topics.indices
-      where presence[index].topics[place].topic != DeviceModel.statusTopic(board.device.topic) {
-        presence[index].topics[place].isOnline = false
-        presence[index].topics[place].hasAmnesia = true
-      }
-    }
+  private mutating func forgetOwed(besides device: DeviceModel) {
+    let own = DeviceModel.statusTopic(device.topic)
+    for index in presence.indices { presence[index].forgetsOwed(besides: own) }
   }
 
-  mutating func exits(_ index: Int, isClean: Bool, at now: WorldTime) {}
+  /// - Parameter isSlow: a packet is long on its way.
+  mutating func exits(_ index: Int, isClean: Bool, isSlow: Bool, at now: WorldTime) {
+    guard index == 0, let stopping, !hadTwin, !stopping.isAborted, stopping.since + .seconds(20) > now, faults == 0,
+      lastFault < stopping.since
+    else { return }
+    guard !isClean || !stopping.saidGoodbye else { return }
+    // On a slow way with one message at a time the acknowledgement of `offline` may come too late for it.
+    let own = DeviceModel.statusTopic(board.device.topic)
+    let hasSaidOffline = presence.contains { watch in
+      watch.lastHeard > stopping.since && watch.topics.contains { $0.topic == own && !$0.isOnline }
+    }
+    guard !isSlow || !hasSaidOffline else { return }
+    fail("I1e", "told to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
+  }
 
-  mutating func reloads(_ device: DeviceModel) { board.device = device }
+  mutating func reloads(_ device: DeviceModel) {
+    board.device = device
+    let own = DeviceModel.statusTopic(device.topic)
+    for index in presence.indices { presence[index].moves(to: own) }
+  }
 
   mutating func asksToEnd(_ index: Int, _ board: Board, at now: WorldTime) {
-    if index == 0, self.board.askedToEnd == nil { self.board.askedToEnd = now }
+    guard index == 0 else { return }
+    if board.core.isLeaving { stopping?.isAborted = true }
+    if board.core.isInBackOff, !board.core.isLeaving, isReachable(since: .seconds(1), at: now) {
+      stopping = Stopping(since: now)
+    }
+    if self.board.askedToEnd == nil { self.board.askedToEnd = now }
   }
 
   mutating func synchronized(_ index: Int, at now: WorldTime) {}
 
   mutating func measured(_ index: Int, _ sensors: [SensorID], at now: WorldTime) {}
 
-  mutating func opens(_ index: Int, _ link: LinkID, at now: WorldTime) {
+  mutating func opens(_ index: Int, _ id: ConnectionID, _ version: ProtocolVersion, at now: WorldTime) {
     guard index == 0 else { return }
+    if version == .v311 { oldConnections.insert(id) }
     if let text = board.opens(at: now) { fail("I3b", text, at: now) }
   }
 
@@ -225,8 +294,11 @@ struct Oracles: Sendable {
     guard index == 0 else { return }
     switch packet {
     case .connect: board.connects(on: id)
+    // I1a looks at what was said before it.
+    case .disconnect: stopping?.saidGoodbye = true
     case .publish(let publish):
       if let text = board.publishes(publish, on: id, at: now) { fail("I3b", text, at: now) }
+      if publish.message.qos == .atMostOnce { hasSentUnheard = true }
       if !hadStoreTrouble, sessions.isSuspect(id) {
         fail("I4", "a session is gone on with that a rival had, and the rival is known", at: now)
       }
@@ -234,6 +306,14 @@ struct Oracles: Sendable {
       if let text = board.subscribes(subscribe, on: id, at: now) { fail("I3b", text, at: now) }
     default: break
     }
+  }
+
+  /// A stop that was asked for in a back-off, while the broker could be reached.
+  struct Stopping: Sendable {
+    let since: WorldTime
+    var saidGoodbye = false
+    /// It was told so a second time.
+    var isAborted = false
   }
 
   mutating func loses(_ index: Int) { if index == 0 { board.birth = nil } }
@@ -260,9 +340,17 @@ struct Oracles: Sendable {
   ) {
     guard index == 0 else { return }
     board.stored(ticket, result, at: now)
-    if case .success(.outbox) = result { board.rebases = true }
-    if case .failure = result { hadStoreTrouble = true }
+    // Of an earlier process, behind what this one has sent.
+    if case .success(.state(let found)) = result, !found.session.messages.isEmpty { readings.mayOvertake = true }
+    if case .success(.outbox(let found)) = result, !found.sections.isEmpty { readings.mayOvertake = true }
+    if case .failure = result {
+      hadStoreTrouble = true
+      lastStoreTrouble = now
+    }
   }
+
+  /// What a store had from earlier processes counts from here on.
+  mutating func adopts(_ index: Int) { if index == 0 { board.rebases = true } }
 
   mutating func notes(_ index: Int, _ note: Note, at now: WorldTime) {
     guard index == 0 else { return }
@@ -272,8 +360,10 @@ struct Oracles: Sendable {
       if !hadTwin && !hadStoreTrouble && device.sync >= 0 {
         fail("I4", "a rival is noted, and there was none", at: now)
       }
-    case .lost(_, _, _, let delay): board.longestWait = max(board.longestWait, delay)
-    case .storeIsLate, .storeFails, .storeStaysClosed: hadStoreTrouble = true
+    case .lost(_, _, _, let delay, _, _): board.longestWait = max(board.longestWait, delay ?? .zero)
+    case .storeIsLate, .storeFails, .storeStaysClosed:
+      hadStoreTrouble = true
+      lastStoreTrouble = now
     default: break
     }
   }

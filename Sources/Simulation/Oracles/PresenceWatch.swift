@@ -10,6 +10,10 @@ struct PresenceWatch: Sendable {
     /// The last status of the device's own that was accepted, its will included, says online.
     var isOnline = false
     var hasAmnesia = false
+    /// A process that is gone said the last one, and could not store that it did; none has said it again.
+    var isUnstored = false
+    /// The broker did not take, or not keep, all that it was told, and has kept nothing since.
+    var isUntold = false
     var lastForeign = WorldTime(nanoseconds: 0)
     /// Since when it says online and no will is there.
     var orphanSince: WorldTime?
@@ -22,8 +26,10 @@ struct PresenceWatch: Sendable {
     get { topics.contains(where: \.hasAmnesia) }
     set { for place in topics.indices { topics[place].hasAmnesia = newValue } }
   }
-  /// It does not take, or not keep, all that it is told.
-  var isUntold = false
+  var isUntold: Bool {
+    get { topics.contains(where: \.isUntold) }
+    set { for place in topics.indices { topics[place].isUntold = newValue } }
+  }
   var isStalled = false
   var upSince: WorldTime? = WorldTime(nanoseconds: 0)
   var lastHeard = WorldTime(nanoseconds: 0)
@@ -34,7 +40,7 @@ struct PresenceWatch: Sendable {
   /// The last connection on which the device has said something about itself.
   private var spoken: ConnectionID?
 
-  var onlineTopic: TopicName? { topics.first(where: \.isOnline)?.topic }
+  var onlineTopic: TopicName? { topics.first { $0.isOnline && !$0.isUntold }?.topic }
 
   /// - Returns: false: it is not about presence.
   mutating func accepted(_ message: Message, by client: String, on id: ConnectionID?, at now: WorldTime) -> Bool {
@@ -49,14 +55,35 @@ struct PresenceWatch: Sendable {
     if client == DeviceModel.client {
       spoken = id
       topics[place].isOnline = message.payload == Self.online
+      if message.retain { topics[place].isUntold = false }
       if topics[place].isOnline && message.retain {
         topics[place].hasAmnesia = false
-        isUntold = false
+        topics[place].isUnstored = false
       }
     } else {
       topics[place].lastForeign = now
     }
     return true
+  }
+
+  /// A process ends, and nothing of what it owes brokers is stored: what it had reloaded away from is nobody's. The topic
+  /// that it had is the next one's too, for as long as that keeps it.
+  mutating func forgetsOwed(besides own: TopicName) {
+    for place in topics.indices {
+      topics[place].isUnstored = topics[place].isUnstored || topics[place].isOnline
+      if topics[place].topic != own { forget(place) }
+    }
+  }
+
+  /// The device has this topic from now on: a process that said nothing on another one does not know who did.
+  mutating func moves(to own: TopicName) {
+    for place in topics.indices where topics[place].isUnstored && topics[place].topic != own { forget(place) }
+  }
+
+  private mutating func forget(_ place: Int) {
+    topics[place].isOnline = false
+    topics[place].hasAmnesia = true
+    topics[place].isUnstored = false
   }
 
   static let online = ByteBuffer(string: "online")
@@ -101,15 +128,17 @@ extension World {
           ?? brokers[index].delayedWill(of: DeviceModel.client)?.message
         let isOrphan =
           isOnline && will?.topic != topic && !oracles.presence[index].topics[place].hasAmnesia
-          && !oracles.presence[index].isUntold && !oracles.hadTwin
+          && !oracles.presence[index].topics[place].isUntold && !oracles.hadTwin
         guard isOrphan else {
           oracles.presence[index].topics[place].orphanSince = nil
           continue
         }
         let since = oracles.presence[index].topics[place].orphanSince ?? now
         oracles.presence[index].topics[place].orphanSince = since
-        // Who is connected there, or about to be, says what is right.
-        guard oracles.disturbances == 0, max(since, oracles.lastDisturbance) + .seconds(15) < now else { continue }
+        // Who is connected there, or about to be, says what is right: after a back-off, which may be long.
+        let begun = max(since, oracles.lastDisturbance, oracles.board.connectedSince ?? since)
+        let wait = boards[0].isRunning && !boards[0].core.isConnected ? oracles.board.longestWait : .zero
+        guard oracles.disturbances == 0, begun + wait + .seconds(15) < now else { continue }
         oracles.fail("I1b", "broker \(index) has \(topic) online, and no will for it", at: now)
       }
       oracles.presence[index].isTouched = false
@@ -126,9 +155,10 @@ extension World {
       !boards[0].core.hasRestingTopics, let server = boards[0].core.server
     else { return }
     let index = DeviceModel.index(of: server)
-    guard !oracles.presence[index].isUntold, brokers[index].isRunning, !boards[0].isAsleep,
+    guard brokers[index].isRunning, !boards[0].isAsleep,
       brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
       let place = oracles.presence[index].topics.firstIndex(where: { $0.topic == boards[0].core.spokenStatus }),
+      !oracles.presence[index].topics[place].isUntold,
       oracles.presence[index].topics[place].lastForeign + .seconds(12) < now
     else { return }
     let message = brokers[index].retainedMessage(boards[0].core.spokenStatus, at: now)
@@ -144,9 +174,9 @@ extension World {
     for index in oracles.presence.indices {
       let watch = oracles.presence[index]
       guard let limit = watch.detectWithin, let up = watch.upSince, !watch.isStalled,
-        !watch.isUntold, max(gone, up, watch.lastHeard) + limit + .seconds(1) < now
+        max(gone, up, watch.lastHeard) + limit + .seconds(1) < now
       else { continue }
-      for topic in watch.topics where topic.isOnline && !topic.hasAmnesia {
+      for topic in watch.topics where topic.isOnline && !topic.hasAmnesia && !topic.isUntold {
         guard brokers[index].retainedMessage(topic.topic, at: now)?.payload == PresenceWatch.online else {
           continue
         }

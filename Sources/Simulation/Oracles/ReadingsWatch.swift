@@ -35,11 +35,13 @@ struct ReadingsWatch: Sendable {
   mutating func ends() { mayBeginAnew = mayBeginAnew || device.sync < 0 }
 
   /// A broker has taken a message.
-  mutating func accepted(_ message: Message, broker: Int, truth: Int64, _ now: WorldTime) -> Failure? {
+  /// - Parameter isLate: of a connection that the device has left for another one: a broker that was stalled reads it
+  ///   behind what came by that.
+  mutating func accepted(_ message: Message, isLate: Bool) -> Failure? {
     guard message.payload.readableBytes > 0, let place = place(of: message.topic) else { return nil }
     count += 1
     let problem = message.payload.withUnsafeReadableBytes { bytes in
-      take(ReadingFields(bytes), of: place, message.qos)
+      take(ReadingFields(bytes), of: place, message.qos, isLate: isLate)
     }
     return problem
   }
@@ -58,7 +60,7 @@ struct ReadingsWatch: Sendable {
     return names.count - 1
   }
 
-  private mutating func take(_ fields: ReadingFields, of place: Int, _ qos: QoS) -> Failure? {
+  private mutating func take(_ fields: ReadingFields, of place: Int, _ qos: QoS, isLate: Bool) -> Failure? {
     guard let number = fields.number, number < 10_000_000 else { return nil }
     if names[place].isSensor, let time = fields.time, let value = fields.value, fields.isCertain {
       let difference = time - (World.epoch / 1_000_000 + value)
@@ -92,7 +94,7 @@ struct ReadingsWatch: Sendable {
         names[place].highest = number
       } else {
         if names[place].missing > 0 { names[place].missing -= 1 }
-        guard !mayBeginAnew, !mayOvertake else { return nil }
+        guard !mayBeginAnew, !mayOvertake, !isLate else { return nil }
         return Failure("I5", "\(names[place].text) \(number) comes after \(highest), for the first time")
       }
     }

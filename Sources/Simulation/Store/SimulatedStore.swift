@@ -1,4 +1,5 @@
 import Instants
+import MQTTCore
 import Records
 
 /// What goes wrong with a modelled disk.

@@ -32,7 +32,7 @@ extension StoreModel {
 
 extension StoreModel.Session {
   mutating func setAside(_ message: Message, of owner: String, stored: Int64) {
-    aside = (aside + [Aside(message: message, owner: owner, stored: stored)]).suffix(StoredBounds.messagesAside)
+    aside = (aside + [Aside(message: message, owner: owner, stored: stored)]).suffix(StoredMessages.aside)
   }
 
   mutating func apply(_ change: SessionChange, now: Int64) {
@@ -119,6 +119,12 @@ package struct TokenRows<Row: TokenRow> {
     let token = Self.kept(token)
     let place = lowerBound(token)
     if place < elements.count && elements[place].token == token { elements.remove(at: place) }
+  }
+
+  func contains(_ token: UInt64) -> Bool {
+    let token = Self.kept(token)
+    let place = lowerBound(token)
+    return place < elements.count && elements[place].token == token
   }
 
   mutating func removeAll(where isGone: (Row) -> Bool) { elements.removeAll(where: isGone) }

@@ -1,3 +1,4 @@
+import MQTTCore
 import Records
 
 /// What the agent's store keeps and answers, without a disk: the contents of a `SimulatedStore`. A test holds it against
@@ -94,8 +95,11 @@ extension StoreModel {
     /// The oldest first.
     package internal(set) var instances: [String] = []
     package internal(set) var counts: [String: StoredCount] = [:]
+    package internal(set) var outputs: [String: Bool] = [:]
     /// By kind and topic.
     package internal(set) var announcements: [StoredAnnouncement] = []
+    /// In the order in which they came.
+    package internal(set) var farewells: [StoredFarewell] = []
     package internal(set) var session = Session()
     package internal(set) var outbox = Outbox()
     package internal(set) var lastStop: LastStop?
@@ -120,6 +124,8 @@ extension StoreModel.File {
       instances = (instances + [instance]).suffix(StoredBounds.instances)
     }
     if let identity = changes.identity { self.identity = identity }
+    for name in changes.outputsForgotten { outputs[name] = nil }
+    outputs.merge(changes.outputs) { $1 }
     for (name, count) in changes.counts {
       counts[name] = StoredCount(pulses: min(count.pulses, UInt64(Int64.max)), generation: count.generation)
     }
@@ -135,12 +141,21 @@ extension StoreModel.File {
     outbox.clearings.removeAll { changes.clearingsRemoved.contains($0) }
     for topic in changes.clearingsAdded where !outbox.clearings.contains(topic) { outbox.clearings.append(topic) }
     outbox.clearings.sort { $0.comes(before: $1) }
-    if let batch = changes.readings { apply(batch) }
+    farewells.removeAll { known in changes.farewellsRemoved.contains { $0.isSame(as: known) } }
+    for farewell in changes.farewellsAdded {
+      if let place = farewells.firstIndex(where: { $0.isSame(as: farewell) }) {
+        farewells[place] = farewell
+      } else {
+        farewells.append(farewell)
+      }
+    }
     for message in changes.setAside { session.setAside(message.message, of: message.owner, stored: now) }
+    for token in changes.readings?.endedMessages ?? [] { session.rows.remove(token) }
     for change in changes.session {
       session.apply(change, now: now)
       if case .message(let message, _) = change { outbox.rows.remove(message.token) }
     }
+    if let batch = changes.readings { apply(batch) }
     for (name, end) in changes.reserved {
       sequences[name] = Sequence(next: max(sequences[name]?.next ?? .min, Int64(clamping: end)), isExact: false)
     }
@@ -154,7 +169,6 @@ extension StoreModel.File {
     }
     outbox.drop(batch.dropped, sparing: batch.spared)
     for token in batch.finished { outbox.rows.remove(token) }
-    for token in batch.endedMessages { session.rows.remove(token) }
     goOnExactly(at: batch.numbers)
     if let start = batch.bootStart, let newest = outbox.boots.indices.last { outbox.boots[newest].start = start }
   }
@@ -175,7 +189,9 @@ extension StoreModel.File {
     state.sequences = sequences.mapValues(\.stored)
     state.instances = Set(instances)
     state.counts = counts
+    state.outputs = outputs
     state.announcements = announcements
+    state.farewells = farewells
     (state.session, state.unreadable) = session.load(now: now)
     state.lastStop = lastStop
     lastStop = nil
@@ -190,8 +206,16 @@ extension StoreModel.File {
     file.sequences = sequences.mapValues { Sequence(next: Int64(clamping: $0.stored.next), isExact: false) }
     file.instances = instances
     file.counts = counts
+    file.outputs = outputs
     file.announcements = announcements
+    file.farewells = farewells
     return file
+  }
+}
+
+extension StoredFarewell {
+  fileprivate func isSame(as other: StoredFarewell) -> Bool {
+    server == other.server && client == other.client && topic == other.topic
   }
 }
 

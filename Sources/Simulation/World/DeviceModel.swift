@@ -124,8 +124,8 @@ struct DeviceModel: Sendable {
       let request = GPIOInput(
         chip: nil, line: .offset(UInt32(line)), bias: .asIs, isActiveLow: false, debounce: .zero,
         mode: line == 0 ? .event : .counter, isForced: false, maxRate: 100)
-      let counter = line == 0 ? nil : LinePlan.Counter(interval: .seconds(60), scale: 1, unit: nil)
-      inputs.append(LinePlan(name: name, stream: streams.count, request: request, counter: counter))
+      let measure = line == 0 ? nil : LinePlan.Measure(.total, interval: .seconds(60), scale: 1, unit: nil)
+      inputs.append(LinePlan(name: name, stream: streams.count, request: request, measure: measure))
       streams.append(stream(name, isRetained: false))
     }
     let writing: Outbox.Writing =

@@ -130,6 +130,7 @@ extension World {
   mutating func end(_ index: Int, isPower: Bool, isCommitted: Bool? = nil) {
     guard boards[index].phase != .off else { return }
     note(2, index, isPower ? "the power is cut" : "the process is gone")
+    if index == 0, !boards[0].core.hasExited { checkCrash() }
     oracles.ends(index, boards[index], isPower: isPower, at: now)
     for connection in boards[index].connections {
       if isPower {

@@ -52,7 +52,9 @@ extension World {
 
   private mutating func take(_ inbound: Board.Inbound, _ index: Int, _ moment: Moment) {
     switch inbound {
-    case .event(let event): boards[index].core.handle(event, at: moment)
+    case .event(let event):
+      boards[index].core.handle(event, at: moment)
+      if case .stored(_, .success(.outbox)) = event { oracles.adopts(index) }
     case .packet(let connection, let link, let attempt, let packet):
       oracles.receives(index, packet, on: connection, at: now)
       boards[index].core.receive(packet, on: link, attempt, at: moment)
@@ -109,7 +111,7 @@ extension World {
       owners.append((index, broker))
       trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker \(broker), \(version)")
       boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, broker: broker))
-      oracles.opens(index, link, at: now)
+      oracles.opens(index, id, version, at: now)
       tell(index, .link(link, .progress(attempt, .transport, server)))
     case .send(let link, let packet):
       guard let connection = boards[index].connections.last(where: { $0.link == link && $0.isOpen }) else {
@@ -156,7 +158,7 @@ extension World {
     let loss: ConnectionLoss =
       switch why {
       case .unknownName, .hangingName: .nameNotFound(host: server.host, "it is modelled")
-      case .certificateNotYetValid: .tls(server, "the certificate is not yet valid")
+      case .certificateNotYetValid: .tls(server, .notYetValid(0))
       case .refused, .unreachable, .silent, .open: .unreachable(server, "it is modelled")
       }
     tell(index, .link(connection.link, .failed(connection.attempt, loss)))
@@ -207,11 +209,22 @@ extension World {
       guard chances.number(below: 4) != 0 else { return }
       queue.push(.tell(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
     case .tellHealth: put(.health, index)
+    case .hold(let output, _, let level): drive(output, .held(level, description: "output"), index)
+    case .drive(let output, let level, let number):
+      if number > 0 { drive(output, .driven(number: number, readBack: level), index) }
+    case .release(let output, _): drive(output, .released, index)
+    // Nobody asks over a control socket, and nothing is left behind by a process that ends.
+    case .answer, .secure: break
     case .tell, .writeMetrics, .markAlive: break
     case .exit(let isClean):
-      oracles.exits(index, isClean: isClean, at: now)
+      oracles.exits(index, isClean: isClean, isSlow: script.setting("delay") ?? 5 >= 200, at: now)
       end(index, isPower: false)
     }
+  }
+
+  /// The driver does at once what it is told.
+  private mutating func drive(_ output: OutputID, _ content: DriverReport.Content, _ index: Int) {
+    tell(index, .driven([DriverReport(output: output, content: content, time: boards[index].moment(at: now).boot)]))
   }
 
   mutating func chance(upTo longest: Duration) -> Duration {

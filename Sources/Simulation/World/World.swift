@@ -197,7 +197,7 @@ package struct World: Sendable {
     var records: [BrokerRecord] = []
     brokers[index].takeRecords { records.append($0) }
     for record in records {
-      oracles.saw(record, broker: index, truth: truth)
+      oracles.saw(record, broker: index)
       if case .connected(DeviceModel.client, let id, let isPresent, _) = record.what {
         oracles.connected(owners[Int(id.rawValue) - 1].board, broker: index, on: id, sessionPresent: isPresent)
       }

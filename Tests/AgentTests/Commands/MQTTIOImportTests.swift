@@ -34,7 +34,9 @@ struct MQTTIOImportTests {
       - {name: relay, module: expander, pin: 2}
       - {name: again, module: rpi, pin: 17}
     digital_outputs:
-      - {name: fan, module: rpi, pin: 22}
+      - {name: fan, module: rpi, pin: 22, initial: high, publish_initial: true, retain: true}
+      - {name: gate, module: rpi, pin: 23, inverted: true, initial: high, timed_set_ms: 500, on_payload: open}
+      - {name: twice, module: rpi, pin: 17, initial: low}
     sensor_modules:
       - {name: tank, module: ds18b, type: ds18b20, address: 0316A2795BFF}
       - {name: board, module: lm75, i2c_bus_num: 1, chip_addr: 0x48}
@@ -53,8 +55,7 @@ struct MQTTIOImportTests {
     #expect(
       lines == [
         "# From config.yml of mqtt-io; `limpet check` reads it.",
-        "# digital_outputs (line 21) has no counterpart: limpet reads, and switches nothing",
-        "# logging (line 31) is not taken over: see --log-level",
+        "# logging (line 33) is not taken over: see --log-level",
         "broker:", "  url: \"mqtts://mqtt.example.com:8883\"", "  username: greenhouse",
         "  # mqtt.password is not copied: write it into a file that only limpet may read, and name that here:",
         "  # password_file: /etc/limpet/password", "  clean_start: false", "  keepalive: 20s",
@@ -62,7 +63,7 @@ struct MQTTIOImportTests {
         "  # mqtt.ha_discovery (line 10) is not taken over: see homeassistant in limpet.yaml(5)",
         "presence:", "  topic: home/greenhouse/status", "  online: running",
         "  # \"stopped\" of a clean stop is \"gone\" too: limpet has one word for both", "  offline: gone",
-        "# mqtt-io had inputs below input/ and sensors below sensor/; limpet has one topic for all:",
+        "# mqtt-io had inputs below input/, outputs below output/ and sensors below sensor/; limpet has one topic for all:",
         "topic: \"home/greenhouse/{name}\"", "format: plain", "inputs:",
         "  - {name: door, line: 17, pull: up, active_low: true, on: open, off: shut, retain: true}",
         "  # \"front door\" is called front_door here",
@@ -71,12 +72,17 @@ struct MQTTIOImportTests {
         "  - {name: front_door, chip: /dev/gpiochip1, line: 4, debounce: 50ms, on: ON, off: OFF, retain: false}",
         "  # relay: the module \"pcf8574\" has no counterpart; with a driver of the kernel its lines are a chip of their "
           + "own, see `limpet scan`",
-        "  # again: pin 17 is used above already; a line has one reader",
+        "  # again: pin 17 is used above already; a line is used once",
+        "# set_on_ms and set_off_ms are topics of mqtt-io; here a command may say how long: {\"value\": true, \"for\": \"10s\"}",
+        "outputs:", "  - {name: fan, line: 22, start: on}",
+        "  # gate: on is commanded by on here, and not by \"open\"",
+        "  - {name: gate, line: 23, active_low: true, pulse: 500ms}",
+        "  # twice: pin 17 is used above already; a line is used once",
         "sensors:",
         "  - {name: tank, type: w1, id: 28-0316a2795bff, interval: 30s, round: 1}",
         "  # board: read by the kernel's driver; dtoverlay=i2c-sensor,lm75,addr=0x48, or: echo lm75 0x48 > "
           + "/sys/bus/i2c/devices/i2c-1/new_device",
-        "  # sensor_inputs[1].ha_discovery (line 29) is not taken over: see homeassistant in limpet.yaml(5)",
+        "  # sensor_inputs[1].ha_discovery (line 31) is not taken over: see homeassistant in limpet.yaml(5)",
         "  - {name: board, type: hwmon, chip: lm75, device: 1-0048, channel: temp1, interval: 60s, round: 2}",
         "  # humidity: the module \"bme280\" has no counterpart; the kernel may have a driver, see `limpet scan`",
       ])
@@ -84,6 +90,7 @@ struct MQTTIOImportTests {
     let result = check(lines)
     #expect(printed(result) == [])
     #expect(result.configuration?.inputs.map(\.name) == ["door", "front_door"])
+    #expect(result.configuration?.outputs.map(\.name) == ["fan", "gate"])
     #expect(result.configuration?.sensors.map(\.name) == ["tank", "board"])
   }
 
@@ -92,6 +99,7 @@ struct MQTTIOImportTests {
     arguments: [
       ("mqtt: {host: h}\n", "input/{name}"),
       ("mqtt: {host: h, topic_prefix: a}\nsensor_inputs: [{name: x, module: y}]\n", "a/sensor/{name}"),
+      ("mqtt: {host: h, topic_prefix: a}\ndigital_outputs: [{name: x, module: y}]\n", "a/output/{name}"),
     ])
   func least(text: String, topic: String) throws {
     let result = check(try imported(text))

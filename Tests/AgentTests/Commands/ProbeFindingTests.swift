@@ -37,7 +37,7 @@ struct ProbeFindingTests {
 
   @Test("rights: by the answer on 5, by what comes back on 3.1.1")
   func rights() throws {
-    let topic = try TopicName("limpet/a/status")
+    let topic = TopicName("limpet/a/status")
     func verdict(
       _ outcome: Session.Outcome?, _ subscription: ReasonCode?, _ cameBack: Bool, _ version: MQTTCore.ProtocolVersion
     ) -> ProbeFinding.Verdict {

@@ -22,6 +22,7 @@ struct ConfigurationTests {
     #expect(broker.sessionExpiry == .after(.days(7)))
     #expect(broker.keepalive == .seconds(30))
     #expect(broker.connectTimeout == .seconds(10))
+    #expect(!broker.sharesSessions)
     #expect(broker.shutdownTimeout == .seconds(5))
     #expect(broker.reconnect == .init(min: .seconds(1), max: .seconds(120), stableAfter: .seconds(60)))
     #expect(broker.tls == .init(ca: nil, certificate: nil, key: nil, serverName: nil, insecure: false))
@@ -55,7 +56,7 @@ struct ConfigurationTests {
       name: Greenhouse 3        # for people
     broker:
       url: mqtts://mqtt.example.com:8883      # mqtt, mqtts, ws, wss, unix; or a list, tried in turn
-      version: auto             # auto: 5, and 3.1.1 where a server cannot; or "5", "3.1.1"
+      version: auto             # auto: 5, and 3.1.1 where a broker cannot; or "5", "3.1.1"
       client_id: auto           # auto: the device id
       username: greenhouse
       password_file: /etc/limpet/password     # or password; or the systemd credential "password"

@@ -40,7 +40,7 @@ struct DeclaredKey: CustomTestStringConvertible, Sendable {
 struct DeclarationTests {
   @Test("the tree has every key of every section, each with a sentence of help")
   func tree() {
-    #expect(DeclaredKey.all.count == 42)
+    #expect(DeclaredKey.all.count == 46)
     #expect(DeclaredKey.all.allSatisfy { $0.declaration.help.hasSuffix(".") })
   }
 
@@ -74,7 +74,7 @@ struct DeclarationTests {
     // These hold keys, which are looked at themselves; a type is in effect where any key of its own is.
     switch place.declaration.content {
     case .section, .entries: return
-    case .scalar, .scalars, .texts: if place.path == "sensors[0].type" { return }
+    case .scalar, .scalars, .texts: if place.path.hasSuffix("[0].type") { return }
     }
     let hasEffect = place.frames.contains { frame in
       let files = ([nil] + place.candidates.map { $0 }).map { place.file($0, in: frame) }

@@ -105,7 +105,8 @@ extension KeyPlace {
         bases.flatMap { base in frames.map { $0.entry(of: declaration.name, with: base) } }
       }
       let inner = variants.map { (variant: $0, frames: entries(bases($0.name))) }
-      let shared = inner.isEmpty ? entries(inputs) : inner.flatMap(\.frames)
+      let own = declaration.name == "outputs" ? entries(outputs) + pairs(frames) : entries(inputs)
+      let shared = inner.isEmpty ? own : inner.flatMap(\.frames)
       return [place] + common.flatMap { places(of: $0, "\(path)[0].", nil, shared) }
         + inner.flatMap { variant, frames in
           variant.keys.flatMap { places(of: $0, "\(path)[0].", variant.name, frames) }
@@ -117,12 +118,32 @@ extension KeyPlace {
   private static func companions(of path: String) -> [[String]] {
     switch path.split(separator: ".").map(String.init) {
     case ["broker", "tls", "certificate"], ["broker", "tls", "key"]: [["certificate: c.pem", "key: k.pem"]]
+    case let words where words.count == 3 && words[1] == "lost" && words[2] != "after": [["after: 2m"]]
     case let words where words.count == 2 && words[0] == "broker": [["url: mqtts://h"]]
     default: [[]]
     }
   }
 
-  private static let inputs = [["name: a", "line: 4"], ["name: a", "line: 4", "mode: counter"]]
+  private static let inputs =
+    [["name: a", "line: 4"]] + ["counter", "frequency", "gesture"].map { ["name: a", "line: 4", "mode: \($0)"] }
+    + [["name: a", "line: 4", "line_b: 5", "mode: encoder"], ["name: a", "line: 4", "mode: encoder"]]
+
+  /// Entries of `outputs`, in the ways to try.
+  private static let outputs = [
+    ["line: 4"], ["type: pwm", "device: 1-0040", "channel: 0"], ["type: led", "led: x"],
+    ["type: backlight", "backlight: x"], ["type: fan", "chip: c", "channel: pwm1"],
+  ].map { ["name: a"] + $0 }
+
+  /// An output with another behind it, which it may exclude.
+  private static func pairs(_ frames: [Frame]) -> [Frame] {
+    [[], ["interlock: drain"]].flatMap { more in
+      frames.map { frame in
+        var entry = frame.entry(of: "outputs", with: ["name: a", "line: 4"] + more)
+        entry.tail = ", {name: drain, line: 9}" + entry.tail
+        return entry
+      }
+    }
+  }
 
   /// Entries of `sensors`, in the ways to try.
   private static func bases(_ type: String) -> [[String]] {

@@ -14,6 +14,7 @@ struct ServiceSandboxTests {
       url: unix:///tmp/broker.sock
     storage: {path: /srv/limpet}
     control: /run/limpet/limpet.sock
+    metrics_file: /srv/metrics/limpet.prom
     sensors:
       - {name: level, type: file, path: /home/pi/level}
       - {name: free, type: system, value: disk_free, path: /var/tmp}
@@ -25,7 +26,7 @@ struct ServiceSandboxTests {
   func warned() {
     #expect(
       warnings(configuration) == [
-        "2:8 broker.url", "3:17 storage.path", "6:37 sensors[0].path", "7:56 sensors[1].path",
+        "2:8 broker.url", "3:17 storage.path", "5:15 metrics_file", "7:37 sensors[0].path", "8:56 sensors[1].path",
       ])
   }
 
@@ -36,5 +37,7 @@ struct ServiceSandboxTests {
   func standard() {
     #expect(warnings("broker: {url: mqtt://localhost}\nstorage: {path: /var/lib/limpet}\n") == [])
     #expect(warnings("broker: {url: mqtt://localhost}\nstorage: {path: /var/lib/limpet/a}\n") == [])
+    #expect(
+      warnings("broker: {url: mqtt://localhost}\nmetrics_file: /var/lib/prometheus/node-exporter/limpet.prom\n") == [])
   }
 }

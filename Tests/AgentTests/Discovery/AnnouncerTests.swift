@@ -4,6 +4,7 @@ import Testing
 import enum TestScene.HomeAssistantSchema
 
 @testable import Discovery
+@testable import Planning
 @testable import Records
 
 struct AnnouncerTests {
@@ -15,7 +16,8 @@ struct AnnouncerTests {
     -> HomeAssistantDevice
   {
     try HomeAssistantDevice(
-      try #require(loadConfiguration(Self.short + more + "sensors:\n" + sensors).configuration), device: "d", model: nil
+      try #require(loadConfiguration(Self.short + more + "sensors:\n" + sensors).configuration), device: "d",
+      board: BoardFacts()
     )
   }
 
@@ -44,7 +46,10 @@ struct AnnouncerTests {
     var announcer = Announcer(wanted: device, stored: [], homie: nil)
     #expect(
       announcer.everything()
-        == [StoredAnnouncement(kind: .homeAssistant, topic: "\(device.topic)", content: "\nsensor load")])
+        == [
+          StoredAnnouncement(
+            kind: .homeAssistant, topic: "\(device.topic)", content: "\nbinary_sensor limpet/connection\nsensor load")
+        ])
     let (steps, changes) = run(&announcer)
     #expect(steps.map(\.payload) == [device.message] && steps.allSatisfy(\.isRetained))
     #expect(changes == [.keeps(device.announcement.stored(.homeAssistant))])
@@ -76,6 +81,25 @@ struct AnnouncerTests {
     announcer.homeAssistantStarted()
     announcer.homeAssistantStarted()
     #expect(drain(&announcer).steps.map(\.payload) == [device.message])
+  }
+
+  @Test("what left while Home Assistant was down comes back for a moment when it starts, and leaves again (H4)")
+  func orphans() throws {
+    let (before, after) = (try device(Self.load + Self.cpu), try device(Self.load))
+    var announcer = Announcer(wanted: before, stored: [], homie: nil)
+    _ = run(&announcer)
+    announcer.adopt(after)
+    #expect(drain(&announcer).steps.count == 2)
+    announcer.homeAssistantStarted()
+    let steps = drain(&announcer).steps
+    #expect(steps.map(\.isRetained) == [false, false, true])
+    let revival = String(buffer: try #require(steps.first).payload)
+    #expect(revival.contains(#""cmps":{"cpu":{"p":"sensor","uniq_id":"d/cpu","stat_t":""#), "\(revival)")
+    #expect(
+      steps.dropFirst().first.map { String(buffer: $0.payload) }?.contains(#""cmps":{"cpu":{"p":"sensor"}}"#) == true)
+    #expect(steps.last?.payload == after.message)
+    announcer.homeAssistantStarted()
+    #expect(drain(&announcer).steps.count == 1, "once")
   }
 
   @Test("what left the configuration is taken away by its platform alone, then the rest is described")
@@ -153,7 +177,8 @@ struct AnnouncerTests {
     announcer.connected(isSessionPresent: true)
     #expect(announcer.next()?.payload == before.message)
     #expect(
-      announcer.everything(next: after).map(\.content) == ["\nsensor cpu\nsensor load"])
+      announcer.everything(next: after).map(\.content) == ["\nbinary_sensor limpet/connection\nsensor cpu\nsensor load"]
+    )
     announcer.adopt(after)
     // One at a time, and what the old one comes to is no news.
     #expect(announcer.next() == nil)

@@ -21,6 +21,12 @@ let everyKindOfReading = """
     - {name: water, line: 3, mode: counter, scale: 0.5, unit: L}
     - {name: pulses, line: 4, mode: counter}
     - {name: meter, line: 5, mode: counter, scale: -1, unit: kWh}
+    - {name: turbine, line: 6, mode: frequency, pulses: 2, unit: rpm}
+    - {name: mains, line: 7, mode: frequency}
+    - {name: heater, line: 8, mode: duty}
+    - {name: servo, line: 9, mode: pulse_width}
+    - {name: button, line: 10, mode: gesture}
+    - {name: knob, line: 11, line_b: 12, mode: encoder}
   sensors:
     - {name: cpu_temperature, type: thermal, zone: cpu-thermal, change: 0.5, max_age: 5m, round: 1}
     - {name: fahrenheit, type: thermal, zone: a, unit: °F, scale: 1.8, offset: 32, change: 1}
@@ -56,12 +62,15 @@ let everyKindOfReading = """
   """
 
 struct HomeAssistantTests {
-  private func device(_ text: String = everyKindOfReading, model: String? = "Raspberry Pi 4") throws
+  private static let board = BoardFacts(
+    model: "Raspberry Pi 4 Model B", serial: "10000000a1b2c3d4", mac: "dc:a6:32:01:02:03")
+
+  private func device(_ text: String = everyKindOfReading, board: BoardFacts = HomeAssistantTests.board) throws
     -> HomeAssistantDevice
   {
     let result = loadConfiguration(text)
     return try HomeAssistantDevice(
-      try #require(result.configuration, "\(printed(result))"), device: "shed.1", model: model)
+      try #require(result.configuration, "\(printed(result))"), device: "shed.1", board: board)
   }
 
   private func components(_ text: String = everyKindOfReading) throws -> [String: [String: Any]] {
@@ -75,7 +84,8 @@ struct HomeAssistantTests {
     let device = try device(everyKindOfReading + "format: \(format)\n")
     #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: String(buffer: device.message)) == [])
     #expect("\(device.topic)" == "homeassistant/device/limpet_shed_1_a21c32/config")
-    #expect(try components().count == 37)
+    // With a rate for each of three counters, and the connection.
+    #expect(try components().count == 50)
   }
 
   @Test("the device and the program name themselves, and availability is the status topic with its payloads")
@@ -86,7 +96,9 @@ struct HomeAssistantTests {
     let dev = try #require(message?["dev"] as? [String: Any])
     #expect(dev["ids"] as? [String] == ["limpet_shed.1"])
     #expect(dev["name"] as? String == "Garden shed")
-    #expect(dev["mdl"] as? String == "Raspberry Pi 4")
+    #expect(dev["mdl"] as? String == "Raspberry Pi 4 Model B")
+    #expect(dev["mf"] as? String == "Raspberry Pi" && dev["sn"] as? String == "10000000a1b2c3d4")
+    #expect(dev["cns"] as? [[String]] == [["mac", "dc:a6:32:01:02:03"]])
     let origin = try #require(message?["o"] as? [String: String])
     #expect(origin == ["name": "limpet", "sw": limpetVersion])
     #expect(message?["avty_t"] as? String == "limpet/shed.1/status")
@@ -116,8 +128,12 @@ struct HomeAssistantTests {
   /// Platform, device class, state class and unit.
   private static let classes: [(String, [String?])] = [
     ("door", ["binary_sensor", nil, nil, nil]), ("bell", ["event", nil, nil, nil]),
-    ("water", ["sensor", "volume", "total_increasing", "L"]), ("pulses", ["sensor", nil, "total_increasing", nil]),
+    ("water", ["sensor", "water", "total_increasing", "L"]), ("pulses", ["sensor", nil, "total_increasing", nil]),
     ("meter", ["sensor", nil, "total", "kWh"]),
+    ("turbine", ["sensor", nil, "measurement", "rpm"]), ("mains", ["sensor", "frequency", "measurement", "Hz"]),
+    ("heater", ["sensor", nil, "measurement", "%"]), ("servo", ["sensor", "duration", "measurement", "ms"]),
+    ("button", ["event", "button", nil, nil]), ("button/long", ["device_automation", nil, nil, nil]),
+    ("knob", ["sensor", nil, "total", nil]),
     ("cpu_temperature", ["sensor", "temperature", "measurement", "°C"]),
     ("fahrenheit", ["sensor", "temperature", "measurement", "°F"]), ("fan", ["sensor", nil, "measurement", "rpm"]),
     ("used", ["sensor", "energy", "total_increasing", "J"]), ("label", ["sensor", nil, "measurement", nil]),
@@ -149,6 +165,18 @@ struct HomeAssistantTests {
     }
   }
 
+  @Test("a button is an event, and a trigger for each of its gestures, in Home Assistant's words")
+  func gestures() throws {
+    let components = try components()
+    #expect(components["button"]?["evt_typ"] as? [String] == ["single", "double", "long"])
+    for (word, type) in [("single", "short"), ("double", "double"), ("long", "long")] {
+      let trigger = try #require(components["button/\(word)"])
+      #expect(trigger["type"] as? String == "button_\(type)_press" && trigger["pl"] as? String == word)
+      #expect(trigger["t"] as? String == "limpet/shed.1/button" && trigger["stype"] as? String == "Button")
+      #expect(trigger["val_tpl"] as? String == "{{ value_json.value }}")
+    }
+  }
+
   @Test("micro is sent as U+00B5, which Home Assistant took before 2025.9 and takes since, however it is written")
   func micro() throws {
     let text =
@@ -169,7 +197,10 @@ struct HomeAssistantTests {
     #expect(components["pressure"]?["exp_aft"] as? Int == 176)
     #expect(components["cpu_temperature"]?["exp_aft"] as? Int == 676)
     #expect(components["water"]?["exp_aft"] as? Int == 66)
-    for name in ["fahrenheit", "door", "bell"] { #expect(components[name]?["exp_aft"] == nil, "\(name)") }
+    #expect(components["turbine"]?["exp_aft"] as? Int == 66)
+    for name in ["fahrenheit", "door", "bell", "button", "knob"] {
+      #expect(components[name]?["exp_aft"] == nil, "\(name)")
+    }
   }
 
   @Test("templates: unknown for a bad reading, nothing for a gap, channels by subscript")
@@ -208,5 +239,73 @@ struct HomeAssistantTests {
         #expect(HomeAssistantSchema.problems(topic: "homeassistant/device/a/config", payload: payload) == [])
       }
     }
+  }
+
+  private static let presented = """
+    device: {id: shed.1}
+    broker: {url: mqtt://h}
+    health: {interval: 1m}
+    homeassistant: {enabled: true, suggested_area: Garden}
+    inputs:
+      - name: door
+        line: 1
+        title: Front door
+        homeassistant: {class: door, icon: "mdi:door", category: diagnostic, enabled: false}
+      - {name: water, line: 2, mode: counter, unit: L}
+      - {name: raw, line: 3, homeassistant: {as: sensor}}
+    sensors:
+      - {name: load, type: system, value: load1}
+      - {name: memory, type: system, value: memory_available, homeassistant: {category: none, class: none, precision: 3}}
+      - {name: air, type: hwmon, chip: sht3x, channels: [temp1, humidity1], title: Greenhouse}
+      - {name: rain, type: file, path: /run/rain, homeassistant: {as: binary_sensor, class: moisture}}
+
+    """
+
+  @Test("title, class, icon, category, enabled, precision and platform are what the entry says")
+  func presentation() throws {
+    let device = try device(Self.presented)
+    #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: String(buffer: device.message)) == [])
+    let all = try components(Self.presented)
+    func text(_ id: String, _ key: String) -> String? { all[id]?[key] as? String }
+    #expect(text("door", "name") == "Front door" && text("door", "dev_cla") == "door")
+    #expect(text("door", "ic") == "mdi:door" && text("door", "ent_cat") == "diagnostic")
+    #expect(all["door"]?["en"] as? Bool == false)
+    #expect(text("door", "def_ent_id") == "binary_sensor.shed_1_door")
+    #expect(text("load", "ent_cat") == "diagnostic", "a system value is")
+    #expect(text("memory", "ent_cat") == nil && text("memory", "dev_cla") == nil)
+    #expect(all["memory"]?["sug_dsp_prc"] as? Int == 3)
+    #expect(text("air/temp1", "name") == "Greenhouse temperature")
+    #expect(text("air/humidity1", "name") == "Greenhouse humidity")
+    #expect(all["air/temp1"]?["sug_dsp_prc"] as? Int == 1)
+    #expect(text("rain", "p") == "binary_sensor" && text("rain", "dev_cla") == "moisture")
+    #expect(text("raw", "p") == "sensor")
+  }
+
+  @Test("the connection is an entity with a history of its own, a counter has its rate, and health is diagnostic")
+  func diagnostics() throws {
+    let all = try components(Self.presented)
+    let connection = try #require(all["limpet/connection"])
+    #expect(connection["p"] as? String == "binary_sensor" && connection["dev_cla"] as? String == "connectivity")
+    #expect(connection["stat_t"] as? String == "limpet/shed.1/status")
+    #expect(connection["avty_tpl"] as? String == "{{ 'online' }}", "available whatever the status says")
+    #expect(connection["json_attr_t"] as? String == "limpet/shed.1/presence")
+    #expect((connection["json_attr_tpl"] as? String)?.contains("gone_for") == true)
+    let rate = try #require(all["water/rate"])
+    #expect(rate["unit_of_meas"] as? String == "L/min" && rate["dev_cla"] as? String == "volume_flow_rate")
+    #expect((rate["val_tpl"] as? String)?.contains("value_json.rate * 60") == true)
+    for id in ["uptime", "waiting", "dropped", "losses", "memory"] {
+      #expect(all["limpet/\(id)"]?["ent_cat"] as? String == "diagnostic", "\(id)")
+    }
+  }
+
+  @Test(
+    "channels have words for people",
+    arguments: [
+      ("temp1", "temperature"), ("temp2", "temperature 2"), ("humidity1", "humidity"), ("in0", "voltage 0"),
+      ("in_voltage0", "voltage 0"), ("in_temp", "temperature"), ("in_humidityrelative", "humidity"), ("fan2", "fan 2"),
+      ("voltage_now", "voltage now"),
+    ])
+  func channels(_ channel: String, _ words: String) {
+    #expect(DescribedValue.words(ofChannel: channel) == words)
   }
 }

@@ -53,6 +53,9 @@ struct HomieTests {
     if node.properties.contains(where: { $0.id == "rate" }) {
       return .total(Reading.Total(value: 1e21, rate: 0.5, generation: 1))
     }
+    if let property = node.properties.first, !property.isRetained, property.id == "value" {
+      return .good(value(property))
+    }
     if node.properties.first?.isRetained == false { return .edge(Reading.Edge(isRising: true, isSuspect: false)) }
     guard node.properties.contains(where: { $0.channel != nil }) else { return .good(value(node.properties[0])) }
     return .good(.channels(node.properties.map { ChannelValue($0.channel ?? "", value($0)) }))
@@ -71,6 +74,9 @@ struct HomieTests {
     for (index, node) in device.nodes.enumerated() { lifecycle.take(content(node), of: index) }
     heard += drain(&lifecycle)
     #expect(heard.contains { $0.topic.hasSuffix("/bell/edge") && $0.qos == .atMostOnce })
+    #expect(heard.contains { $0.topic.hasSuffix("/button/value") && $0.payload == "single" && $0.qos == .atMostOnce })
+    #expect(heard.contains { $0.topic.hasSuffix("/knob/value") && $0.payload == "1e21" })
+    #expect(heard.contains { $0.topic.hasSuffix("/turbine/value") && $0.payload == "21.5" })
     #expect(heard.contains { $0.topic.hasSuffix("/water/value") && $0.payload == "1e21" })
     #expect(heard.contains { $0.topic.hasSuffix("/text/value") && $0.payload == "\0" })
     #expect(heard.contains { $0.topic.hasSuffix("/$state") && $0.payload == "ready" })

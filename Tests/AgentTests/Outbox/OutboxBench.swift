@@ -72,11 +72,13 @@ struct OutboxBench {
   }
 
   @discardableResult
-  mutating func append(_ stream: Int = 0, _ content: Reading.Content = .good(.number(1))) -> UInt64 {
+  mutating func append(
+    _ stream: Int = 0, _ content: Reading.Content = .good(.number(1)), restarted: Bool = false
+  ) -> UInt64 {
     sequences[stream] += 1
     let label = isSynchronized ? TimeLabel(time: clock.time(of: now), isCertain: true) : nil
     let reading = Reading(
-      stream: stream, content: content, unit: "°C", time: now, sequence: sequences[stream], restarted: false,
+      stream: stream, content: content, unit: "°C", time: now, sequence: sequences[stream], restarted: restarted,
       label: label)
     defer { nextToken += 1 }
     outbox.append(reading, token: nextToken, at: now)

@@ -78,6 +78,19 @@ struct OutboxBoundTests {
     #expect(bench.outbox.count == 10 && bench.outbox.dropped == 50)
   }
 
+  @Test("a disk that is opened late brings back no more than the bound beside what came meanwhile")
+  func openedLate() {
+    var bench = OutboxBench(streams: 1, limit: 20_000)
+    while bench.outbox.bytes < 15_000 { bench.append() }
+    bench.pass(.seconds(1))
+    bench.work()
+    bench.outbox = Outbox(bench.outbox.rules, at: bench.now)
+    while bench.outbox.bytes < 15_000 { bench.append() }
+    bench.pass(.seconds(60))
+    bench.open()
+    #expect(bench.outbox.bytes <= 20_000 && bench.outbox.dropped > 0)
+  }
+
   @Test("a reading larger than the bound is kept while it is alone")
   func large() {
     var bench = OutboxBench(.never, limit: 10, isOpen: false)
@@ -155,7 +168,7 @@ struct OutboxBoundTests {
 
 extension OutboxBench {
   /// What one reading takes in memory.
-  fileprivate var cost: Int {
+  var cost: Int {
     var copy = self
     copy.append()
     return copy.outbox.bytes

@@ -171,6 +171,27 @@ struct OutboxTests {
     #expect(bench.rows.isEmpty && bench.outbox.isEmpty && bench.outbox.bytes == 0)
   }
 
+  @Test("where only the newest is kept, it says in place of those before it that the process began anew")
+  func restartedIsKept() throws {
+    var bench = OutboxBench(streams: 1, latest: [0])
+    bench.append()
+    bench.pass(.seconds(1))
+    bench.work()
+    bench.outbox = Outbox(bench.outbox.rules, at: bench.now)
+    bench.append(restarted: true)
+    bench.open()
+    bench.append()
+    bench.work()
+    bench.outbox.connected(at: bench.now)
+    let first = bench.take()
+    let taken = try #require(first)
+    #expect(taken.reading.restarted && taken.reading.sequence == 3)
+    bench.append()
+    let isBack = bench.outbox.putBack(taken.token, bench.clock, at: bench.now)
+    #expect(isBack)
+    #expect(bench.drain().map(\.restarted) == [true])
+  }
+
   @Test("memory holds a window of a backlog, whatever its length")
   func window() {
     var bench = OutboxBench(streams: 1)

@@ -83,7 +83,7 @@ struct ReadingCodecTests {
               guard let reading = codec.decode(row.bytes, stream: 0, clock, at: Self.base) else { continue }
               var labels = TimeLabels(streams: 1)
               for _ in 1...2 {
-                let label = labels.label(of: reading) { clock }
+                let label = labels.label(of: reading, nil) { clock }
                 #expect(label.time.text(.microseconds).utf8.count <= Timestamp.longestText)
                 #expect(!label.isCertain || label.time.isWritable)
                 _ = labels.label(of: Self.base, stream: 0, Self.clock)

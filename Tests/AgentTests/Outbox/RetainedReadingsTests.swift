@@ -70,6 +70,26 @@ struct RetainedReadingsTests {
     #expect(!retained.hasNext)
   }
 
+  @Test("one whose topic rests goes when that is tried again, refused or not sent at all")
+  mutating func rests() throws {
+    try deliver(0, "a", 20)
+    try deliver(1, "b", 21)
+    retained.connected(isNew: true, at: Self.base)
+    #expect(next() == "0 a")
+    retained.restored(0, isDelivered: false, rests: true)
+    let skipped = retained.next(at: Self.base, isResting: { $0 == 1 }, Self.all)
+    #expect(skipped == nil && !retained.hasNext)
+    retained.tryOut(1)
+    retained.tryOut(0)
+    retained.tryOut(2)
+    #expect(next() == "1 b")
+    #expect(next() == "0 a")
+    #expect(next() == nil)
+    retained.restored(0, isDelivered: false, rests: true)
+    retained.connected(isNew: true, at: Self.base)
+    #expect(next() == "0 a", "another session has lost all of them")
+  }
+
   @Test("a refused one leaves what the broker had before")
   mutating func refused() throws {
     try deliver(0, "a", 20)

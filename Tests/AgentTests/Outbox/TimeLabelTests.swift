@@ -48,9 +48,24 @@ struct TimeLabelTests {
     #expect(none == nil)
     let reading = Reading(
       stream: 0, content: .gap(lost: 1), unit: nil, time: Self.base - .seconds(30), sequence: 1, restarted: false)
-    let early = labels.label(of: reading) { clock(ahead: .seconds(-1_000_000), isSynchronized: false) }
+    let early = labels.label(of: reading, 1) { clock(ahead: .seconds(-1_000_000), isSynchronized: false) }
     #expect(!early.isCertain)
-    let late = labels.label(of: reading) { clock() }
+    let late = labels.label(of: reading, 1) { clock() }
     #expect(late.isCertain && late.time.microseconds == (1_795_176_000 - 30) * 1_000_000)
+  }
+
+  @Test("one from before those that overtook it keeps the time that it was stored with, whatever its number")
+  func overtaken() {
+    var labels = TimeLabels(streams: 1)
+    func reading(_ sequence: UInt64, _ seconds: Int64) -> Reading {
+      var reading = Reading(
+        stream: 0, content: .gap(lost: 1), unit: nil, time: Self.base, sequence: sequence, restarted: false)
+      reading.label = TimeLabel(time: Timestamp(microseconds: seconds * 1_000_000), isCertain: true)
+      return reading
+    }
+    #expect(labels.label(of: reading(1, 100), 50) { clock() }.time.microseconds == 100_000_000)
+    // A store that was opened late: another row of numbers, from before.
+    #expect(labels.label(of: reading(7, 90), 20) { clock() }.time.microseconds == 90_000_000)
+    #expect(labels.label(of: reading(2, 95), 51) { clock() }.time.microseconds == 100_000_000, "the clock was set back")
   }
 }

@@ -18,7 +18,7 @@ struct StreamTests {
     _ format: PayloadFormat, qos: QoS = .atLeastOnce, isRetained: Bool = false
   ) throws -> Stream {
     Stream(
-      name: "cpu_temperature", topic: try TopicName("limpet/d1/cpu_temperature"), qos: qos, isRetained: isRetained,
+      name: "cpu_temperature", topic: TopicName("limpet/d1/cpu_temperature"), qos: qos, isRetained: isRetained,
       format: format)
   }
 

@@ -46,6 +46,20 @@ struct ConflictWatchTests {
     #expect(isRival)
   }
 
+  @Test("an instance that the store names late is this device's own, and no rival any more")
+  func foundLate() {
+    var watch = watch()
+    let isRival = watch.saw(instance: "mine", epoch: 1, isRetained: true)
+    #expect(isRival)
+    let isAnother = watch.found(instances: ["another"])
+    #expect(!isAnother && watch.rival == .instance("mine"))
+    let isOwn = watch.found(instances: ["mine"])
+    #expect(isOwn && watch.rival == nil)
+    let isRivalAgain = watch.saw(instance: "mine", epoch: 1, isRetained: false)
+    #expect(!isRivalAgain)
+    #expect(watch.lost(isTakenOver: false, share: 0) == nil)
+  }
+
   @Test("with a rival each end of a connection costs minutes, more each time, up to six")
   func waits() throws {
     var watch = watch()

@@ -8,7 +8,7 @@ import Testing
 struct OwnMessageTests {
   private func message(_ payload: String, _ properties: Properties = Properties()) throws -> Message {
     Message(
-      topic: try TopicName("limpet/d/presence"), payload: ByteBuffer(string: payload), qos: .atLeastOnce, retain: true,
+      topic: TopicName("limpet/d/presence"), payload: ByteBuffer(string: payload), qos: .atLeastOnce, retain: true,
       properties: properties)
   }
 

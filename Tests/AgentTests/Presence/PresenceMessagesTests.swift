@@ -15,7 +15,7 @@ struct PresenceMessagesTests {
     qos: QoS = .atLeastOnce, willDelay: Duration = .zero, lease: Duration = .zero
   ) throws -> PresenceMessages {
     PresenceMessages(
-      status: try TopicName("limpet/d1/status"), presence: try TopicName("limpet/d1/presence"), online: "online",
+      status: TopicName("limpet/d1/status"), presence: TopicName("limpet/d1/presence"), online: "online",
       offline: "offline", qos: qos, willDelay: willDelay, lease: lease, instance: "5ca1ab1e", version: "0.1.0")
   }
 

@@ -116,7 +116,7 @@ struct SelfHealingTests {
     #expect(healing.deadline == base + .seconds(10))
     #expect(
       healing.elapsed(at: base + .seconds(10))
-        == [.reportUnavailable("the broker does not bring back what is published")])
+        == [.reportUnavailable("the broker does not return what this device publishes")])
     healing.saw(isOnline: false, at: base + .seconds(11), delay: .zero)
     #expect(healing.elapsed(at: base + .seconds(30)) == [])
     #expect(healing.echoed(at: base + .seconds(30), delay: .zero) == [.reportAvailable])

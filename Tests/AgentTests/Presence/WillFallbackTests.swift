@@ -94,7 +94,7 @@ struct WillFallbackTests {
       try #require(wills.reduction(for: server)).sentence
         == """
         it refuses a will of QoS 1, retained: 0x9A retain not supported. presence works live only: the broker keeps no \
-        status for who subscribes later
+        status for later subscribers
         """)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Testing
+import Text
 
 @testable import Agent
 @testable import Status
@@ -14,9 +15,13 @@ struct PrometheusTests {
 
   @Test("the text format: help, type, conventional names, labels escaped")
   func text() {
-    let text = String(buffer: Prometheus.text(figures, labels: [("device", "a\"b\\c\n")]))
+    var text = MetricText(.prometheus, common: [("device", "a\"b\\c\n")])
+    Prometheus.add(figures, to: &text)
     #expect(
-      text == """
+      String(buffer: text.finish()) == """
+        # HELP limpet_build_info Which limpet runs here.
+        # TYPE limpet_build_info gauge
+        limpet_build_info{device="a\\"b\\\\c\\n",version="\(limpetVersion)"} 1
         # HELP limpet_uptime_seconds How long the agent runs.
         # TYPE limpet_uptime_seconds gauge
         limpet_uptime_seconds{device="a\\"b\\\\c\\n"} 2.5
@@ -29,6 +34,23 @@ struct PrometheusTests {
         limpet_connection_losses_total{device="a\\"b\\\\c\\n",reason="timeout"} 2
         # HELP limpet_connection_failures_total Attempts.
         # TYPE limpet_connection_failures_total counter
+
+        """)
+  }
+
+  @Test("OpenMetrics names a family without the end of its numbers' names, and says where it ends")
+  func openMetrics() {
+    var text = MetricText(.openMetrics, common: [])
+    Prometheus.add([figures[1]], to: &text)
+    #expect(
+      String(buffer: text.finish()) == """
+        # HELP limpet_build Which limpet runs here.
+        # TYPE limpet_build info
+        limpet_build_info{version="\(limpetVersion)"} 1
+        # HELP limpet_readings Readings.
+        # TYPE limpet_readings counter
+        limpet_readings_total 12
+        # EOF
 
         """)
   }

@@ -25,6 +25,8 @@ struct CoreBench {
   var store: ScriptedStore
   /// Lines are found, and let go of, at once.
   var answersLines = true
+  /// Outputs are driven at once.
+  var drivesOutputs = true
   /// Reads of sensors are answered at once, with these; who is not here is not answered.
   var values: [String: Int64] = [:]
   /// What counters have seen.
@@ -224,11 +226,46 @@ struct CoreBench {
       answer(.event(.lines(reports, isFinished: false)))
     case .count(let lines):
       answer(.event(.counted(pulses.filter { lines.contains($0.key) })))
+    case .hold(let output, _, let level):
+      drive(output, .held(level, description: "line"))
+    case .drive(let output, let level, let number) where number > 0 && drivesOutputs:
+      drive(output, .driven(number: number, readBack: level))
+    case .release(let output, _): drive(output, .released)
     case .stopWatching where answersLines: answer(.event(.lines([], isFinished: true)))
     case .exit(let isClean):
       if exit != nil { Issue.record("it ends twice") }
       exit = isClean
     default: break
+    }
+  }
+}
+
+extension CoreBench {
+  private mutating func drive(_ output: OutputID, _ content: DriverReport.Content) {
+    answer(.event(.driven([DriverReport(output: output, content: content, time: now)])))
+  }
+
+  /// What outputs were driven to, oldest first.
+  var isDriven: [Bool] {
+    orders.compactMap { if case .drive(_, let level, let number) = $0, number > 0 { level.isOn } else { nil } }
+  }
+
+  /// Messages of the server that were acknowledged.
+  var acknowledged: [UInt16] {
+    packets.compactMap { if case .puback(let answer) = $0.packet { answer.packetIdentifier.rawValue } else { nil } }
+  }
+
+  /// What was published elsewhere than below the own topics: topic and payload.
+  var answers: [String] {
+    packets.compactMap { $0.packet.message }.filter { !"\($0.topic)".hasPrefix("limpet/") }.map {
+      "\($0.topic) \(String(buffer: $0.payload))"
+    }
+  }
+
+  /// The agent's own word.
+  var nonce: String? {
+    packets.compactMap { $0.packet.message }.last { "\($0.topic)".hasSuffix("/fence/set") }.map {
+      String(buffer: $0.payload)
     }
   }
 }

@@ -78,9 +78,3 @@ extension GPIOInput {
       maxRate: 1000)
   }
 }
-
-extension TopicName: ExpressibleByStringLiteral {
-  public init(stringLiteral text: String) {
-    do { self = try TopicName(text) } catch { preconditionFailure("\(error)") }
-  }
-}

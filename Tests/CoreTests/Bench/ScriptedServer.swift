@@ -21,6 +21,8 @@ struct ScriptedServer {
   /// PUBLISH to these is not acknowledged.
   var ignores: Set<TopicName> = []
   var subscribes: ReasonCode? = .grantedQoS1
+  /// SUBSCRIBE to these is refused.
+  var deniedFilters: Set<String> = []
   /// What is published on a topic that is subscribed to comes back.
   var echoes = true
   /// It closes its side when it has read everything.
@@ -46,7 +48,10 @@ struct ScriptedServer {
         [
           .suback(
             SubscriptionAcknowledgement(
-              subscribe.packetIdentifier, reasonCodes: subscribe.subscriptions.map { _ in code }))
+              subscribe.packetIdentifier,
+              reasonCodes: subscribe.subscriptions.map {
+                deniedFilters.contains("\($0.filter)") ? .notAuthorized : code
+              }))
         ]
       } ?? []
     case .unsubscribe(let unsubscribe):

@@ -1,3 +1,4 @@
+import MQTTCore
 import Outbox
 import Records
 
@@ -30,6 +31,7 @@ struct ScriptedStore {
   var lastStop: LastStop?
   var exact: [String: UInt64]?
   var clearings: Set<String> = []
+  var farewells: [StoredFarewell] = []
 
   init(_ streams: [Int: String]) {
     numbers = Dictionary(uniqueKeysWithValues: streams.map { ($1, $0) })
@@ -71,6 +73,8 @@ struct ScriptedStore {
     exact = changes.exact ?? exact
     clearings.formUnion(changes.clearingsAdded)
     clearings.subtract(changes.clearingsRemoved)
+    farewells.removeAll { (changes.farewellsRemoved + changes.farewellsAdded).map(\.topic).contains($0.topic) }
+    farewells += changes.farewellsAdded
   }
 }
 

@@ -150,6 +150,23 @@ struct SenderTests {
     #expect(bench.readings() == ["a#1", "a#2"])
   }
 
+  @Test("at QoS 0 no acknowledgement brings the next turn: all that waits goes all the same, in bursts")
+  func unacknowledged() {
+    let plan = DevicePlan.bench {
+      $0.qos = .atMostOnce
+      $0.streams[0] = Stream(name: "a", topic: "a", qos: .atMostOnce, isRetained: false, format: .json)
+    }
+    var bench = CoreBench.connected(plan: plan)
+    bench.server.properties.receiveMaximum = 1
+    bench.server.isReachable = false
+    bench.lose()
+    bench.level("a", times: 250)
+    bench.server.isReachable = true
+    bench.reconnect()
+    bench.advance(by: .seconds(1))
+    #expect(bench.readings().count == 250)
+  }
+
   @Test("a connection that is cut takes nothing more: at QoS 0 it would be lost, and count as delivered")
   func cut() {
     let plan = DevicePlan.bench {

@@ -212,11 +212,13 @@ struct TellingTests {
 
   // MARK: Owed farewells
 
-  @Test("a connection that another configuration replaced owes the old topic an offline, where its will was delayed")
-  func owed() {
-    var bench = CoreBench.connected(plan: .bench(willDelay: .seconds(60)))
+  @Test(
+    "a connection that another configuration replaced owes the old topic an offline, with a delayed will and without",
+    arguments: [0, 60])
+  func owed(delay: Int64) {
+    var bench = CoreBench.connected(plan: .bench(willDelay: .seconds(delay)))
     bench.server.ignores = ["status"]
-    bench.reload(.bench(willDelay: .seconds(60), status: "moved"), renewsConnection: true)
+    bench.reload(.bench(willDelay: .seconds(delay), status: "moved"), renewsConnection: true)
     #expect(bench.sent() == ["presence stop", "status offline"])
     // Not acknowledged: it is cut, and the will that would say so is deleted by the next connection of its session.
     bench.server.ignores = []
@@ -226,9 +228,10 @@ struct TellingTests {
         "cut", "CONNECT", "SUBSCRIBE moved presence", "moved online", "presence birth", "status offline",
       ])
     #expect(bench.figure("owed_offlines") == .count(0))
+    #expect(bench.store.farewells.map(\.topic) == ["moved"])
   }
 
-  @Test("what is owed is said on each connection until it is acknowledged, three times at the most")
+  @Test("what is owed is said on each connection; after three ends when online is acknowledged and 5 s have passed")
   func owedAgain() {
     var bench = CoreBench.connected(plan: .bench(willDelay: .seconds(60)))
     bench.server.ignores = ["status"]
@@ -241,6 +244,91 @@ struct TellingTests {
       times += bench.sent().count { $0 == "status offline" }
     }
     #expect(times == 3)
+    #expect(bench.figure("owed_offlines") == .count(1))
+    bench.server.ignores = []
+    bench.forget()
+    // The connection is there for a second at the most.
+    bench.advance(by: .seconds(3))
+    #expect(bench.sent() == [])
+    bench.advance(by: .seconds(2))
+    #expect(bench.sent() == ["status offline"])
     #expect(bench.figure("owed_offlines") == .count(0))
+  }
+
+  @Test("an offline of QoS 0 was sent and perhaps not heard: the connection to another topic says it again")
+  func owedAfterQoS0() {
+    var bench = CoreBench()
+    bench.server.properties.maximumQoS = .atMostOnce
+    bench.connect()
+    bench.forget()
+    bench.reload(.bench(status: "moved"), renewsConnection: true)
+    #expect(bench.sent().count { $0 == "status offline" } == 2)
+    #expect(bench.store.farewells.map(\.topic) == ["moved"])
+  }
+
+  @Test("an offline that the broker refuses is owed still: an hour later it is said again")
+  func owedAfterRefusal() {
+    var bench = CoreBench.connected()
+    bench.server.refuses = ["status": .notAuthorized]
+    bench.reload(.bench(status: "moved"), renewsConnection: true)
+    #expect(bench.sent().last == "status offline")
+    #expect(bench.figure("owed_offlines") == .count(1))
+    #expect(bench.store.farewells.map(\.topic) == ["status", "moved"])
+    bench.server.refuses = [:]
+    bench.forget()
+    bench.advance(by: .seconds(3599))
+    #expect(!bench.sent().contains("status offline"))
+    bench.advance(by: .seconds(1))
+    #expect(bench.sent().last == "status offline")
+    #expect(bench.store.farewells.map(\.topic) == ["moved"])
+  }
+
+  @Test("an offline that was not retained leaves the online of before: the connection to another topic says it again")
+  func owedAfterUnretained() {
+    var bench = CoreBench.connected()
+    bench.server.connack = .retainNotSupported
+    bench.lose()
+    while !bench.noted.contains("triesSmallerWill") { bench.advance(by: .seconds(1)) }
+    bench.server.connack = .success
+    bench.reconnect()
+    #expect(bench.connects.last?.will?.retain == false)
+    bench.forget()
+    bench.reload(.bench(status: "moved"), renewsConnection: true)
+    let farewells = bench.packets.compactMap(\.packet.message).filter { $0.line == "status offline" }
+    #expect(farewells.map(\.retain) == [false, true])
+    #expect(bench.store.farewells.map(\.topic) == ["moved"])
+  }
+
+  @Test("the next process owes what this one could not say: the store has it")
+  func owedByNextProcess() {
+    var bench = CoreBench.connected()
+    #expect(bench.store.farewells.map(\.topic) == ["status"])
+    let stored = bench.store.farewells
+    var next = CoreBench(plan: .bench(status: "moved")) { $0.state.farewells = stored }
+    next.connect()
+    #expect(next.sent().suffix(3) == ["moved online", "presence birth", "status offline"])
+    next.stop()
+    #expect(next.store.farewells.isEmpty)
+    bench.stop()
+    #expect(bench.store.farewells.isEmpty)
+  }
+
+  @Test("what is owed is said before a farewell, and no DISCONNECT follows before the broker has it")
+  func owedBeforeDisconnect() {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["status"]
+    bench.reload(.bench(status: "moved"), renewsConnection: true)
+    bench.advance(by: .seconds(2))
+    for _ in 0..<2 {
+      bench.lose()
+      bench.reconnect()
+    }
+    bench.server.ignores = []
+    bench.lose()
+    bench.reconnect()
+    bench.forget()
+    bench.stop()
+    #expect(bench.sent() == ["status offline", "presence stop", "moved offline", "DISCONNECT"])
+    #expect(bench.exit == true)
   }
 }

@@ -115,6 +115,20 @@ struct WatchingTests {
     #expect(bench.noted == [])
   }
 
+  @Test("at QoS 0 a retained presence that answers the SUBSCRIBE is no rival's, and one behind the own echo is")
+  func rivalAtQoS0() {
+    var bench = CoreBench()
+    bench.server.properties.maximumQoS = .atMostOnce
+    bench.server.echoes = false
+    bench.connect()
+    bench.forget()
+    bench.publish("presence", #"{"instance":"before","epoch":3}"#, retain: true)
+    #expect(bench.noted == [])
+    bench.publish("presence", #"{"event":"birth","instance":"this","epoch":\#(bench.report.presence.epoch)}"#)
+    bench.publish("presence", #"{"instance":"other","epoch":3}"#, retain: true)
+    #expect(bench.noted == ["rival"])
+  }
+
   @Test("with a rival each end of a connection is followed by minutes, and a connection that lasts is the end of it")
   func waits() {
     var bench = CoreBench.connected()
@@ -230,7 +244,7 @@ struct WatchingTests {
     bench.reconnect()
     bench.lose()
     let remarks = bench.notes.compactMap { note -> String? in
-      if case .lost(_, wasConnected: true, let remark, _) = note { remark.map { "\($0)" } ?? "none" } else { nil }
+      if case .lost(_, wasConnected: true, let remark, _, _, _) = note { remark.map { "\($0)" } ?? "none" } else { nil }
     }
     #expect(remarks == ["none", #"closes(lastSent: "PUBLISH to presence")"#])
   }

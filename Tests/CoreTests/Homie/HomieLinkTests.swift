@@ -53,6 +53,22 @@ struct HomieLinkTests {
     #expect(!Self.homie(bench.sent()).contains("CONNECT"))
   }
 
+  @Test("the broker is reached by the Homie device: the agent's own connection waits no longer (U6)")
+  func wakesTheAgent() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    // Long waits.
+    for _ in 0..<8 {
+      bench.lose()
+      bench.reconnect()
+    }
+    bench.lose(.homie)
+    bench.lose()
+    // The Homie device comes back within its first round; alone the agent would wait for up to 2 minutes.
+    bench.advance(by: .seconds(3))
+    #expect(bench.isConnected)
+  }
+
   @Test("two with one client identifier slow down")
   func takeOver() {
     var bench = CoreBench.connected(plan: Self.plan())

@@ -118,7 +118,7 @@ struct ClosingTests {
   func counters() {
     let counter = LinePlan(
       name: "w", stream: 0, request: .bench("w", mode: .counter),
-      counter: LinePlan.Counter(interval: .seconds(10), scale: 1, unit: nil))
+      measure: LinePlan.Measure(.total, interval: .seconds(10), scale: 1, unit: nil))
     var bench = CoreBench.connected(plan: .bench(["w"]) { $0.inputs = [counter] })
     bench.pulses = [LineID(place: 0): 7]
     bench.advance(by: .seconds(10))

@@ -252,6 +252,23 @@ struct KeepingTests {
     #expect(bench.core.unsent == 0)
   }
 
+  @Test("what an earlier process has left at the broker is no rival's once the store is open and names it")
+  func instancesFoundLate() {
+    var bench = CoreBench {
+      $0.storeError = .bench(.busy)
+      $0.outbox = nil
+    }
+    bench.store.state.instances = ["mine"]
+    bench.connect()
+    bench.publish("status", "online", instance: "mine")
+    #expect(bench.report.presence.conflict != nil)
+    bench.advance(by: .seconds(5))
+    #expect(bench.report.presence.conflict == nil)
+    #expect(bench.noted.contains("rivalWasOwn") && !bench.noted.contains("conflictIsOver"))
+    bench.publish("status", "online", instance: "mine")
+    #expect(bench.report.presence.conflict == nil)
+  }
+
   @Test("the store of another board is left alone: it is let go of, said once, and nothing else is asked of it")
   func anothers() {
     var bench = CoreBench {

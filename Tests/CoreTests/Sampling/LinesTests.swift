@@ -23,7 +23,7 @@ private func plan(_ name: String, _ line: String, stream: Int = 0, bias: GPIOInp
 private func counter(_ name: String, _ line: String, stream: Int = 0, scale: Double = 1) -> LinePlan {
   LinePlan(
     name: name, stream: stream, request: gpio(line, mode: .counter),
-    counter: LinePlan.Counter(interval: .seconds(10), scale: scale, unit: "L"))
+    measure: LinePlan.Measure(.total, interval: .seconds(10), scale: scale, unit: "L"))
 }
 
 /// Lines, and all that they gave.
@@ -46,7 +46,7 @@ private struct Bench {
   }
 
   mutating func total(_ place: Int, _ pulses: UInt64, _ seconds: Int = 1) -> Reading.Content? {
-    lines.total(of: LineID(place: place), pulses: PulseCount(pulses: pulses), at: at(seconds))?.content
+    lines.measured(of: LineID(place: place), pulses: PulseCount(pulses: pulses), at: at(seconds))?.content
   }
 
   /// The counts that are to be stored, which there must be.
@@ -111,8 +111,8 @@ struct LinesTests {
     #expect(bench.total(0, 12, 11) == .total(Reading.Total(value: 11, rate: 0.5, generation: 7)))
     bench.report(0, .failed("gone"))
     #expect(bench.total(0, 12, 21) == .bad("gone"))
-    #expect(Bench([plan("x", "A")]).lines.counters.isEmpty)
-    #expect(bench.lines.counters.map(\.line) == [LineID(place: 0)])
+    #expect(Bench([plan("x", "A")]).lines.measured.isEmpty)
+    #expect(bench.lines.measured.map(\.line) == [LineID(place: 0)])
   }
 
   @Test("counts that moved are stored, one write at a time; what it missed or could not do comes the next time")
@@ -245,5 +245,79 @@ struct LinesTests {
         leaving.remove(place)
       }
     }
+  }
+
+  // MARK: Meters
+
+  private func meter(_ quantity: LinePlan.Measure.Quantity, scale: Double = 1) -> LinePlan {
+    LinePlan(
+      name: "fan", stream: 0, request: gpio("A", mode: .frequency),
+      measure: LinePlan.Measure(quantity, interval: .seconds(10), scale: scale, unit: "rpm"))
+  }
+
+  @Test("what pulses measure is told at each interval after the line was found; a failure takes its place")
+  func measures() {
+    var bench = Bench([meter(.frequency, scale: 60)])
+    #expect(bench.total(0, 0) == nil, "it was not looked for yet")
+    #expect(bench.report(0, .found("A", pulses: 4)) == nil, "what is measured takes its time")
+    #expect(bench.total(0, 24, 11) == .good(.number(120)))
+    #expect(bench.lines.measured.map(\.line) == [LineID(place: 0)])
+    #expect(bench.lines.takeMovedCounts() == nil && !bench.lines.areStored, "nothing of it goes on over a restart")
+    bench.report(0, .failed("gone"), 12)
+    #expect(bench.total(0, 24, 21) == .bad("gone"))
+    #expect(bench.report(0, .found("A", pulses: 24), 25) == nil)
+    #expect(bench.total(0, 29, 30) == .good(.number(60)))
+  }
+
+  @Test("another unit takes hold without another request")
+  func otherUnit() {
+    var bench = Bench([meter(.frequency)])
+    bench.report(0, .found("A", pulses: 0))
+    #expect(bench.adopt([meter(.frequency, scale: 60)]) == change())
+    #expect(bench.total(0, 10, 11) == .good(.number(60)))
+  }
+
+  @Test("a gesture is a reading with its word")
+  func gestures() {
+    var bench = Bench([plan("bell", "A")])
+    #expect(bench.report(0, .gesture(.double))?.content == .good(.text("double")))
+  }
+
+  @Test("an encoder is told where it has moved, goes on over restarts, and says what it has missed")
+  func encoders() throws {
+    let plan = LinePlan(
+      name: "knob", stream: 0, request: gpio("A", mode: .encoder),
+      measure: LinePlan.Measure(.position(stepsPerPeriod: 4), interval: .seconds(1), scale: 1, unit: nil))
+    var bench = Bench([plan])
+    func total(_ position: Int64, missed: UInt64 = 0, _ seconds: Int) -> Double? {
+      var count = PulseCount()
+      (count.position, count.missed) = (position, missed)
+      guard
+        case .total(let total)? = bench.lines.measured(of: LineID(place: 0), pulses: count, at: at(seconds))?.content
+      else { return nil }
+      return total.value
+    }
+    guard case .total(let first)? = bench.report(0, .found("A", pulses: 0))?.content else {
+      Issue.record("no total")
+      return
+    }
+    #expect(first.value == 0)
+    #expect(total(0, 2) == nil, "it has not moved")
+    #expect(total(-3, 3) == -3 && total(-3, 4) == nil)
+    bench.report(0, .failed("gone"))
+    _ = total(-3, 5)
+    bench.report(0, .found("A", pulses: 0), 6)
+    let stored = try bench.moved()
+    #expect(stored.keys.sorted() == ["knob/steps"])
+    var count = PulseCount()
+    count.missed = 2
+    #expect(bench.lines.missed(of: LineID(place: 0), pulses: count, at: at(7))?.content == .gap(lost: 2))
+    #expect(bench.lines.missed(of: LineID(place: 0), pulses: count, at: at(8)) == nil)
+    var next = Bench([plan], stored: ["knob/steps": StoredCount(pulses: 5, generation: 9)])
+    guard case .total(let later)? = next.report(0, .found("A", pulses: 0))?.content else {
+      Issue.record("no total")
+      return
+    }
+    #expect(later.value == -3 && later.generation == 9)
   }
 }

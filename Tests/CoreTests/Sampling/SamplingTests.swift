@@ -129,7 +129,7 @@ struct SamplingTests {
       [plan("a", change: .absolute(1)), plan("b", change: .absolute(1))],
       [
         Chore(interval: .seconds(60), action: .tellHealth),
-        Chore(interval: .seconds(10), action: .publishTotal(LineID(place: 4))),
+        Chore(interval: .seconds(10), action: .publishMeasured(LineID(place: 4))),
       ])
     _ = bench.tick(0)
     #expect(bench.take(.number(5), of: "b", 1) != nil)
@@ -137,18 +137,18 @@ struct SamplingTests {
       [plan("new", stream: 2), plan("b", stream: 1, change: .absolute(1)), plan("a", id: "a#1", change: .absolute(1))],
       [
         Chore(interval: .seconds(30), action: .tellHealth),
-        Chore(interval: .seconds(20), action: .publishTotal(LineID(place: 4))),
-        Chore(interval: .seconds(20), action: .publishTotal(LineID(place: 5))),
+        Chore(interval: .seconds(20), action: .publishMeasured(LineID(place: 4))),
+        Chore(interval: .seconds(20), action: .publishMeasured(LineID(place: 5))),
       ], at: at(3))
     #expect(bench.take(.number(5), of: "b", 4) == nil, "it has been published")
     #expect(bench.take(.number(5), of: "a", 4) == nil, "of the sensor before")
     #expect(
-      bench.tick(4) == [.perform(.tellHealth), .perform(.publishTotal(LineID(place: 5))), read("new", "a#1")])
+      bench.tick(4) == [.perform(.tellHealth), .perform(.publishMeasured(LineID(place: 5))), read("new", "a#1")])
     #expect(bench.take(.number(5), of: "a#1", 5)?.stream == 0)
     #expect(bench.take(.number(6), of: "b", 5)?.stream == 1)
     #expect(bench.tick(10) == [read("a#1", "b")])
     #expect(
-      bench.tick(20).contains(.perform(.publishTotal(LineID(place: 4)))), "the line is the same: its times are, too")
+      bench.tick(20).contains(.perform(.publishMeasured(LineID(place: 4)))), "the line is the same: its times are, too")
   }
 
   @Test("a read that is under way goes on over a change, and is not begun a second time")

@@ -107,6 +107,27 @@ struct ServingTests {
     #expect(bench.told.contains(.status("the GPIO thread has stopped moving")))
   }
 
+  @Test("an output that is not driven in a second keeps the watchdog from being told; once it is driven, it is told")
+  func outputIsLate() {
+    var plan = DevicePlan.bench()
+    plan.outputs = [OutputScene.plan("pump", stream: 0)]
+    var bench = Self.watched(plan)
+    bench.drivesOutputs = false
+    bench.handle(.commanded("pump", Command(.on), 1))
+    look(&bench, for: 30)
+    #expect(bench.noted.contains("stalls"))
+    #expect(bench.told.contains(.status("driving the output pump has stopped moving")))
+    let count = bench.told.count { $0 == .alive }
+    let numbers: [UInt64] = bench.orders.compactMap { if case .drive(_, _, let number) = $0 { number } else { nil } }
+    bench.handle(
+      .driven([
+        DriverReport(
+          output: OutputID(place: 0), content: .driven(number: numbers.max() ?? 0, readBack: nil), time: bench.now)
+      ]))
+    look(&bench, for: 3)
+    #expect(bench.told.count { $0 == .alive } == count + 1)
+  }
+
   @Test("one that hangs in the kernel is not judged")
   func kernelHangs() {
     var bench = Self.watched()

@@ -25,10 +25,14 @@ struct BacklogTests {
         batch.readings.append(
           StoredReading(token: UInt64(100 + index), stream: streams[index % streams.count], data: data))
       }
-      try await store.apply(batch)
+      var changes = StoreChanges()
+      changes.readings = batch
+      _ = try await store.perform(.write(changes))
     }
-    try await store.storeExact(
-      Dictionary(uniqueKeysWithValues: Self.names.map { ($0, UInt64(Self.count / Self.names.count + 1)) }))
+    var last = StoreChanges()
+    last.exact = Dictionary(
+      uniqueKeysWithValues: Self.names.map { ($0, UInt64(Self.count / Self.names.count + 1)) })
+    _ = try await store.perform(.write(last))
     await store.close()
   }
 

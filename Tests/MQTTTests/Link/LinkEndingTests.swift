@@ -145,7 +145,7 @@ import Testing
     var harness = Harness(Harness.settings { $0.reconnect.minimum = .seconds(100) })
     harness.handle(.start)
     let server = Harness.servers[0]
-    harness.handle(.failed(1, isForTLS ? .tls(server, "certificate is not yet valid") : .unreachable(server, "down")))
+    harness.handle(.failed(1, isForTLS ? .tls(server, .notYetValid(0)) : .unreachable(server, "down")))
     #expect(harness.handle(.clockChanged(jitter: .zero)).opened.count == (isForTLS ? 1 : 0))
   }
 

@@ -139,6 +139,7 @@ extension Link.Effects {
   var settled: [Session.Token: Session.Outcome] { actions.settled }
   var delivered: [Session.Delivery] { actions.delivered }
   var opened: [ServerAddress] { orders.compactMap { if case .open(_, let server, _) = $0 { server } else { nil } } }
+  var probed: [ServerAddress] { orders.compactMap { if case .probe(_, let server) = $0 { server } else { nil } } }
   var versions: [ProtocolVersion] {
     orders.compactMap { if case .open(_, _, let version) = $0 { version } else { nil } }
   }

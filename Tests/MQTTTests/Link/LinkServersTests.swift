@@ -57,4 +57,61 @@ import Testing
     harness.handle(.start)
     #expect(!harness.agree(sessionPresent: true).isConnected)
   }
+
+  /// Connected to the second server, since the first did not answer.
+  private mutating func onSecond(_ patience: Duration?) -> Harness {
+    var harness = Harness(Harness.settings(servers: 2) { $0.prefersFirst = patience })
+    harness.handle(.start)
+    #expect(fail(&harness) == "b")
+    harness.agree()
+    return harness
+  }
+
+  /// A quarter of 8 s passes, and a probe that goes out then is answered.
+  private func quarter(_ harness: inout Harness, isReachable: Bool = true) -> Link.Effects {
+    let effects = harness.pass(.seconds(2))
+    guard effects.probed == [Harness.servers[0]] else { return effects }
+    return harness.handle(.probed(harness.number, isReachable: isReachable))
+  }
+
+  @Test("a first server that has been reachable for as long as was said is gone back to, with a DISCONNECT")
+  mutating func goesBack() {
+    var harness = onSecond(.seconds(8))
+    for _ in 0..<4 { #expect(quarter(&harness).sent.allSatisfy { $0 == .pingreq }) }
+    let effects = quarter(&harness)
+    #expect(effects.sent == [.disconnect(Disconnect())])
+    #expect(host(harness.lose()) == "a")
+  }
+
+  @Test("one that comes and goes is not, nor is one that a probe says nothing of")
+  mutating func staysForAnUnstableOne() {
+    var harness = onSecond(.seconds(8))
+    for number in 0..<20 {
+      #expect(!quarter(&harness, isReachable: number % 4 != 3).sent.contains(.disconnect(Disconnect())))
+    }
+    for _ in 0..<20 {
+      let effects = harness.pass(.seconds(2))
+      #expect(effects.probed == [Harness.servers[0]])
+      #expect(harness.link.isConnected)
+    }
+  }
+
+  @Test("the switch waits for what is under way, up to twice the time")
+  mutating func waitsForAQuietMoment() throws {
+    var harness = onSecond(.seconds(8))
+    _ = try harness.publish(1, .atLeastOnce)
+    for _ in 0..<8 { #expect(!quarter(&harness).sent.contains(.disconnect(Disconnect()))) }
+    #expect(quarter(&harness).sent.contains(.disconnect(Disconnect())))
+  }
+
+  @Test("without that, and on the first server itself, nothing is probed")
+  mutating func doesNotProbe() {
+    var second = onSecond(nil)
+    var first = Harness.connected(Harness.settings(servers: 2) { $0.prefersFirst = .seconds(8) })
+    for _ in 0..<20 {
+      for effects in [second.pass(.seconds(2)), first.pass(.seconds(2))] {
+        #expect(effects.probed == [])
+      }
+    }
+  }
 }

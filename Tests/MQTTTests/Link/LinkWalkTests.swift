@@ -122,7 +122,7 @@ private struct LinkWalk {
       check(writing == nil, "two writes at once")
       writing = number
       writes += 1
-    case .flushed: break
+    case .flushed, .probe: break
     case .tell(.connecting): attempts += 1
     case .tell(.connected): connections += 1
     case .tell(.lost(_, let delay)):

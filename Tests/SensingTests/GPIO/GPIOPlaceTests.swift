@@ -85,7 +85,7 @@ private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = f
         "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0) is an output, and reading it would make it an input; write "
           + "force: true if that is meant"
       ),
-    ])
+    ] as [(GPIOInput, String)])
   func errors(input: GPIOInput, text: String) { #expect(found(input) == text) }
 
   @Test("an offset alone is of the header: elsewhere it says nothing")

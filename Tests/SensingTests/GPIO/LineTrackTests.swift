@@ -89,7 +89,7 @@ import Testing
       track.take(LineEvent(time: Int64(sequence), sequence: sequence, isRising: true), into: &findings)
     }
     #expect(findings == [])
-    #expect(track.pulses == 11)
+    #expect(track.sums.pulses == 11)
   }
 
   @Test("a counter that is debounced here counts what settled, and says what it could not see")
@@ -104,7 +104,7 @@ import Testing
       track.take(LineEvent(time: time, sequence: sequence, isRising: isRising), into: &findings)
     }
     track.elapsed(at: 310, into: &findings)
-    #expect(track.pulses == 2)
+    #expect(track.sums.pulses == 2)
     #expect(findings == [gap(3, 300)])
   }
 
@@ -150,6 +150,62 @@ import Testing
     var found: [Finding] = []
     track.take(LineEvent(time: 110, sequence: 1, isRising: true), into: &found)
     track.take(LineEvent(time: 160, sequence: 2, isRising: false), into: &found)
-    #expect(track.lastPulse == 100 && track.pulses == 1)
+    #expect(track.sums.last == 100 && track.sums.pulses == 1)
+  }
+
+  // MARK: Gestures
+
+  @Test("a gesture is told when it can be nothing else, debounced by whoever does that", arguments: [0, 1, 2])
+  func gestures(debouncing: Int) {
+    let ms: Int64 = 1_000_000
+    let debounce: LineTrack.Debounce = [.nobody, .kernel(10 * ms), .agent(10 * ms)][debouncing]
+    // The kernel tells of an edge when it has held.
+    let late = debouncing == 1 ? 10 * ms : 0
+    var track = LineTrack(mode: .gesture, debounce: debounce, level: false, at: 0)
+    #expect(track.begin() == nil && track.deadline == nil)
+    var findings: [Finding] = []
+    func event(_ time: Int64, _ sequence: UInt32, _ isRising: Bool) {
+      track.take(LineEvent(time: time * ms + late, sequence: sequence, isRising: isRising), into: &findings)
+      while let deadline = track.deadline, debouncing == 2, deadline <= (time + 10) * ms {
+        track.elapsed(at: deadline, into: &findings)
+      }
+    }
+    event(100, 1, true)
+    event(150, 2, false)
+    // 1 ms before the second press would be too late.
+    event(549, 3, true)
+    #expect(findings == [Finding(content: .gesture(.double), time: 100 * ms)])
+    event(600, 4, false)
+    event(700, 5, true)
+    event(750, 6, false)
+    #expect(track.deadline == 1150 * ms + late, "what the kernel has debounced comes later")
+    track.elapsed(at: 1150 * ms + late - 1, into: &findings)
+    #expect(findings.count == 1)
+    track.elapsed(at: 1150 * ms + late, into: &findings)
+    #expect(findings.last == Finding(content: .gesture(.single), time: 700 * ms))
+  }
+
+  @Test("an edge that is still to settle keeps a gesture open")
+  func openGesture() {
+    let ms: Int64 = 1_000_000
+    var track = LineTrack(mode: .gesture, debounce: .agent(50 * ms), level: false, at: 0)
+    var findings: [Finding] = []
+    for (sequence, time) in ([100, 200, 590] as [Int64]).enumerated() {
+      track.take(LineEvent(time: time * ms, sequence: UInt32(sequence + 1), isRising: sequence != 1), into: &findings)
+    }
+    #expect(track.deadline == 640 * ms)
+    track.elapsed(at: 610 * ms, into: &findings)
+    #expect(findings.isEmpty, "the press of 590 ms may be the second of a double one")
+    track.elapsed(at: 640 * ms, into: &findings)
+    #expect(findings == [Finding(content: .gesture(.double), time: 100 * ms)])
+  }
+
+  @Test("lost edges end a gesture and are told")
+  func lostGesture() {
+    var track = LineTrack(mode: .gesture, debounce: .nobody, level: false, at: 0)
+    var findings: [Finding] = []
+    track.take(LineEvent(time: 100, sequence: 1, isRising: true), into: &findings)
+    track.take(LineEvent(time: 200, sequence: 5, isRising: false), into: &findings)
+    #expect(findings == [gap(3, 200)] && track.deadline == nil)
   }
 }

@@ -1,0 +1,80 @@
+import Core
+import Measuring
+import NIOCore
+import Plan
+import Platform
+import Sensing
+import Text
+
+/// The driver of outputs, and who waits for an answer.
+extension Shell {
+  func hold(_ output: OutputID, _ plan: OutputPlan, _ level: OutputLevel) {
+    let driver = driver ?? makeDriver()
+    self.driver = driver
+    driver.hold(output.place, plan.request, level, adopts: plan.rules.stop == .keep, safe: plan.end)
+  }
+
+  private func makeDriver() -> OutputDriver {
+    if surroundings.runtimeFolder == nil {
+      logger.warning(
+        """
+        there is no runtime folder ($RUNTIME_DIRECTORY), so after a death of this process `limpet outputs --safe` does not \
+        know what it drove: run it as a service with RuntimeDirectory=
+        """)
+    }
+    return OutputDriver(
+      root: surroundings.root, record: surroundings.runtimeFolder.map { "\($0)/outputs" },
+      socket: surroundings.controlPath
+    ) { [weak self] in
+      guard let self else { return }
+      eventLoop.execute { self.assumeIsolated { $0.takeDriven() } }
+    }
+  }
+
+  private func takeDriven() {
+    guard let driver else { return }
+    tellOfRecord(driver.recordFailure)
+    happens(.driven(driver.take().reports.map(DriverReport.init)))
+  }
+
+  func stopDriving() {
+    driver?.stop()
+    for answer in asking.values { answer.give(.refused("limpet has stopped", nil)) }
+    asking = [:]
+  }
+
+  /// An output is driven nevertheless: to stop for that would help nobody.
+  private func tellOfRecord(_ failure: ReadError?) {
+    guard failure != recordFailure else { return }
+    recordFailure = failure
+    if let failure {
+      logger.error("\(failure); after a death of this process `limpet outputs --safe` would not know of every output")
+    } else {
+      logger.notice("limpet has written the record of its outputs again, for `limpet outputs --safe`")
+    }
+  }
+
+  /// Commands an output; the core answers in its time.
+  func command(_ command: Command, of name: String) async -> CommandAnswer {
+    asked += 1
+    let (number, answer) = (asked, Awaited<CommandAnswer>())
+    asking[number] = answer
+    happens(.commanded(name, command, number))
+    return await answer.value
+  }
+
+  /// Has all outputs made safe, and returns what became of each.
+  func makeOutputsSafe() async -> [(name: String, answer: CommandAnswer)] {
+    var waiting: [(name: String, number: UInt64, answer: Awaited<CommandAnswer>)] = []
+    for output in core.plan.outputs {
+      asked += 1
+      let answer = Awaited<CommandAnswer>()
+      asking[asked] = answer
+      waiting.append((output.name, asked, answer))
+    }
+    happens(.madeSafe(waiting.map { ($0.name, $0.number) }))
+    var answers: [(name: String, answer: CommandAnswer)] = []
+    for (name, _, answer) in waiting { answers.append((name, await answer.value)) }
+    return answers
+  }
+}

@@ -1,0 +1,344 @@
+import Measuring
+import Readings
+import Text
+
+/// An output that is driven, and takes commands.
+public struct OutputConfiguration: Sendable, Equatable {
+  public var name: String
+  public var request: OutputRequest
+  package var rules: OutputRules
+  /// `{device}` is filled in.
+  public var heartbeat: TopicTemplate?
+  /// What Home Assistant shows it as; nil: what fits its type.
+  package var entity: OutputEntity?
+
+  package init(name: String, request: OutputRequest, rules: OutputRules, heartbeat: TopicTemplate? = nil) {
+    self.name = name
+    self.request = request
+    self.rules = rules
+    self.heartbeat = heartbeat
+  }
+}
+
+/// Reads `outputs`.
+struct OutputSection {
+  private(set) var outputs: [OutputConfiguration] = []
+  /// Their `name` keys.
+  private(set) var names: [NamedReading] = []
+  private var interlocks: [Interlock] = []
+  /// Where stands what a board may object to, by an output's name.
+  private(set) var places: [String: [BoardObjection.Key: Written]] = [:]
+  private var requests: [(request: OutputRequest, written: Written)] = []
+
+  /// - Parameters:
+  ///   - keepalive: how soon a broker that is gone is noticed at the earliest follows from it.
+  ///   - takesCommands: the broker is asked for anything.
+  ///   - lines: of the inputs: a line can be requested once.
+  init(
+    _ readers: [MappingReader], keepalive: Duration, takesCommands: Bool,
+    lines: [(input: GPIOInput, written: Written)]
+  ) {
+    for reader in readers { read(reader, LostBounds(keepalive: keepalive, takesCommands: takesCommands), lines) }
+    Interlock.check(interlocks, known: Set(names.map(\.name)))
+  }
+
+  private mutating func read(
+    _ reader: MappingReader, _ bounds: LostBounds, _ lines: [(input: GPIOInput, written: Written)]
+  ) {
+    let name = reader.read(OutputKeys.name)
+    let type = reader.read(OutputKeys.type)
+    let request = RequestReader(reader, type)
+    var rules = OutputRules()
+    var interlock = Interlock(reader)
+    let heartbeat = readRules(reader, type, bounds, &rules, &interlock)
+    let entity = OutputEntitySection(reader, type).entity
+    rules.interlock = interlock.names.filter { !$0.isWrong }.map(\.value)
+    reader.reject(unknownTo: OutputKeys.all)
+    if let request = request.request, let written = request.written ?? name.written {
+      check(request.value, written, lines, reader)
+    }
+    guard let text = name.value, let written = name.written else { return }
+    if text == Self.reserved {
+      reader.error(written, "\(quoted(text)) is a name that limpet needs for itself; write another")
+    }
+    names.append(NamedReading(name: text, written: written))
+    interlock.owner = text
+    interlocks.append(interlock)
+    if let request = request.request {
+      var output = OutputConfiguration(name: text, request: request.value, rules: rules, heartbeat: heartbeat)
+      output.entity = entity
+      outputs.append(output)
+      let stop = reader.position(of: OutputKeys.stop.name).map {
+        Written(path: reader.path(to: OutputKeys.stop.name), key: $0, value: $0)
+      }
+      places[text] = [.line: request.written ?? written, .stop: stop ?? written]
+    }
+  }
+
+  /// `limpet/{device}/fence/set` tells old commands from new ones.
+  private static let reserved = "fence"
+
+  /// A line can be requested once.
+  private mutating func check(
+    _ request: OutputRequest, _ written: Written, _ lines: [(input: GPIOInput, written: Written)],
+    _ reader: MappingReader
+  ) {
+    var other = requests.first { $0.request.isSame(as: request) }?.written
+    if case .gpio(let output) = request, other == nil {
+      other = lines.first { $0.input.line == output.line && $0.input.mayBeOf(output.chip, output.device) }?.written
+    }
+    if let other {
+      reader.error(
+        written,
+        "it is already used on \(reader.log.line(other.key, seenFrom: written.key)); "
+          + "write another, or remove one of the entries")
+    }
+    requests.append((request, written))
+  }
+}
+
+extension OutputSection {
+  /// - Returns: the heartbeat's topic.
+  private func readRules(
+    _ reader: MappingReader, _ type: Field<OutputType>, _ bounds: LostBounds, _ rules: inout OutputRules,
+    _ interlock: inout Interlock
+  ) -> TopicTemplate? {
+    let start = reader.read(OutputKeys.start)
+    let stop = reader.read(OutputKeys.stop)
+    let maxOn = reader.read(OutputKeys.maxOn)
+    let minOn = reader.read(OutputKeys.minOn)
+    let minOff = reader.read(OutputKeys.minOff)
+    let deadTime = reader.read(OutputKeys.deadTime)
+    let pulse = reader.read(OutputKeys.pulse)
+    rules.start = start.value
+    rules.stop = stop.value ?? (type.value == .fan ? .automatic : .off)
+    rules.maxOn = maxOn.value
+    rules.minOn = minOn.value
+    rules.minOff = minOff.value
+    rules.deadTime = deadTime.value
+    rules.pulse = pulse.value
+    rules.obeysQueued = reader.read(OutputKeys.queued).value == .obey
+    rules.maxAge = reader.read(OutputKeys.maxAge).value
+    rules.maxRate = reader.read(OutputKeys.maxRate).value
+    if start.value == .restore { interlock.restores = start.written }
+    if stop.value == .on { interlock.stopsOn = stop.written }
+    if deadTime.value > .zero { interlock.deadTime = deadTime.written }
+    let lost = LostSection(reader, bounds)
+    rules.lost = lost.lost
+    readBounds(reader, type, &rules)
+    func clash(_ first: Written?, _ second: Written?, _ text: String) {
+      if first != nil, second != nil { reader.conflict(first, second, text) }
+    }
+    if start.value == .restore {
+      clash(
+        start.written, maxOn.written, "start: restore with max_on would begin a new time on at each start; remove one")
+    }
+    if rules.stop == .keep {
+      clash(stop.written, maxOn.written, "stop: keep leaves it on without max_on; remove one of them")
+      clash(stop.written, lost.written, "stop: keep leaves it on without lost; remove one of them")
+    }
+    if rules.stop == .automatic, type.value != .fan, !type.isWrong {
+      reader.error(stop.written, "auto belongs to type fan; write off, on or keep")
+    }
+    if let longest = maxOn.value, longest < minOn.value {
+      reader.conflict(maxOn.written, minOn.written, "max_on is shorter than min_on; write a longer max_on")
+    }
+    if let pulse = pulse.value, let written = reader.position(of: OutputKeys.pulse.name) {
+      let own = Written(path: reader.path(to: OutputKeys.pulse.name), key: written, value: written)
+      if let longest = maxOn.value, pulse > longest {
+        reader.conflict(own, maxOn.written, "pulse is longer than max_on; write a shorter pulse")
+      }
+      if pulse < minOn.value {
+        reader.conflict(own, minOn.written, "pulse is shorter than min_on; write a longer pulse")
+      }
+      if start.value != .off { clash(own, start.written, "a pulse begins by a command; remove start, or pulse") }
+    }
+    if maxOn.value != nil, minOff.value == .zero, let written = maxOn.written {
+      reader.log.warning(
+        written.key, written.path,
+        "without min_off the next command switches it on again at once; write how long it has to rest")
+    }
+    return lost.heartbeat
+  }
+
+  private func readBounds(_ reader: MappingReader, _ type: Field<OutputType>, _ rules: inout OutputRules) {
+    let least = reader.read(OutputKeys.min)
+    let most = reader.read(OutputKeys.max)
+    let ramp = reader.read(OutputKeys.ramp)
+    if type.value == .gpio, !type.isWrong {
+      for (key, written) in [("min", least.written), ("max", most.written), ("ramp", ramp.written)] {
+        reader.error(written, "\(key) belongs to outputs with values in %, not to gpio; remove it")
+      }
+      return
+    }
+    for field in [least, most] where !(0...100).contains(field.value) {
+      reader.error(field.written, "out of bounds; write 0 to 100")
+    }
+    if least.value > most.value || most.value == 0 {
+      reader.conflict(least.written, most.written, "min is above max, or max is 0; write a smaller min")
+    }
+    rules.least = OutputLevel(percent: least.value)
+    rules.on = OutputLevel(percent: most.value)
+    rules.ramp = ramp.value
+  }
+}
+
+/// What `lost` depends on.
+private struct LostBounds {
+  let keepalive: Duration
+  let takesCommands: Bool
+}
+
+/// Reads `lost`.
+private struct LostSection {
+  var lost: OutputRules.Lost?
+  var heartbeat: TopicTemplate?
+  /// Where the key stands.
+  var written: Written?
+
+  init(_ reader: MappingReader, _ bounds: LostBounds) {
+    guard let position = reader.position(of: OutputKeys.lostName) else { return }
+    written = Written(path: reader.path(to: OutputKeys.lostName), key: position, value: position)
+    let section = reader.section(OutputKeys.lostName)
+    let after = section.read(LostKeys.after)
+    let state = section.read(LostKeys.state)
+    let topic = section.read(LostKeys.heartbeat)
+    section.reject(unknownTo: LostKeys.all)
+    heartbeat = topic.value
+    // The broker may have died just after it answered.
+    let least = bounds.keepalive * 3 / 2 + .seconds(6)
+    if topic.isWritten, !bounds.takesCommands {
+      section.error(
+        topic.written, "with commands: off nothing is subscribed to, so it is never heard; remove one of them")
+    }
+    if let time = after.value, !topic.isWrong {
+      if bounds.keepalive == .zero, topic.value == nil {
+        section.error(
+          after.written, "with broker.keepalive 0 a lost broker is not noticed; write a keepalive, or heartbeat")
+      } else if time < least {
+        section.error(
+          after.written,
+          "a lost broker is noticed after 1.5 × broker.keepalive + 6 s at the latest; write at least "
+            + "\(WrittenDuration.text(least)), or a shorter keepalive")
+      }
+    }
+    if let time = after.value { lost = OutputRules.Lost(after: time, isOn: state.value == .on) }
+  }
+}
+
+/// Reads what is driven, with the keys that belong to its type.
+private struct RequestReader {
+  var request: (value: OutputRequest, written: Written?)?
+
+  init(_ reader: MappingReader, _ type: Field<OutputType>) {
+    let chip = reader.read(OutputKeys.chip)
+    let device = reader.read(OutputKeys.device)
+    let line = reader.read(OutputKeys.line)
+    let pull = reader.read(OutputKeys.pull)
+    let activeLow = reader.read(OutputKeys.activeLow)
+    let drive = reader.read(OutputKeys.drive)
+    let channel = reader.read(OutputKeys.channel)
+    let led = reader.read(OutputKeys.led)
+    let backlight = reader.read(OutputKeys.backlight)
+    let frequency = reader.read(OutputKeys.frequency)
+    guard !type.isWrong else { return }
+    let owners: [(key: String, written: Written?, types: [OutputType])] = [
+      ("chip", chip.written, [.gpio, .fan]), ("device", device.written, [.gpio, .pwm, .fan]),
+      ("line", line.written, [.gpio]), ("pull", pull.written, [.gpio]), ("drive", drive.written, [.gpio]),
+      ("active_low", activeLow.written, [.gpio, .pwm]), ("channel", channel.written, [.pwm, .fan]),
+      ("led", led.written, [.led]), ("backlight", backlight.written, [.backlight]),
+      ("frequency", frequency.written, [.pwm]),
+    ]
+    for (key, written, types) in owners where !types.contains(type.value) {
+      reader.error(
+        written,
+        "\(key) belongs to type \(Suggestion.list(types.map(\.rawValue))), not \(type.value.rawValue); remove it")
+    }
+    switch type.value {
+    case .gpio:
+      guard let value = line.value else {
+        if !line.isWrong { reader.missing("line", "write a line's name, such as GPIO27, or its offset") }
+        return
+      }
+      request = (
+        .gpio(
+          GPIOOutput(
+            chip: chip.value, device: device.value, line: value, bias: pull.value, isActiveLow: activeLow.value,
+            drive: drive.value)), line.written
+      )
+    case .pwm:
+      guard let place = device.value else {
+        if !device.isWrong { reader.missing("device", "write the path of the PWM chip's device, or the end of it") }
+        return
+      }
+      guard let number = channel.value.flatMap({ Int($0) }), (0...255).contains(number) else {
+        if channel.value == nil, !channel.isWrong { reader.missing("channel", "write the channel's number, such as 0") }
+        reader.error(channel.written, "is no channel of a pwm; write its number, such as 0")
+        return
+      }
+      let hertz = frequency.value ?? 1000
+      if !(0.1...1_000_000).contains(hertz) {
+        reader.error(frequency.written, "out of bounds; write 0.1 to 1000000 (Hz)")
+      }
+      request = (
+        .pwm(PWMOutput(device: place, channel: number, frequency: hertz, isInverted: activeLow.value)), device.written
+      )
+    case .led:
+      guard let name = led.value else {
+        reader.missing("led", "write its name in /sys/class/leds")
+        return
+      }
+      request = (.led(name), led.written)
+    case .backlight:
+      guard let name = backlight.value else {
+        reader.missing("backlight", "write its name in /sys/class/backlight")
+        return
+      }
+      request = (.backlight(name), backlight.written)
+    case .fan:
+      guard let name = channel.value else {
+        reader.missing("channel", "write pwm1, or another of the chip")
+        return
+      }
+      if chip.value == nil, device.value == nil { reader.missing("chip", "write the hwmon chip's name, or its device") }
+      request = (.fan(FanOutput(chip: chip.value, device: device.value, channel: name)), channel.written)
+    }
+  }
+}
+
+extension OutputRequest {
+  /// They would drive one thing.
+  fileprivate func isSame(as other: OutputRequest) -> Bool {
+    switch (self, other) {
+    case (.gpio(let one), .gpio(let two)):
+      one.line == two.line && GPIOPlaceWords(one.chip, one.device).mayBe(GPIOPlaceWords(two.chip, two.device), one.line)
+    case (.pwm(let one), .pwm(let two)): one.device == two.device && one.channel == two.channel
+    default: self == other
+    }
+  }
+}
+
+/// How a chip is named.
+private struct GPIOPlaceWords: Equatable {
+  var chip: String?
+  var device: String?
+
+  init(_ chip: String?, _ device: String?) {
+    self.chip = chip
+    self.device = device
+  }
+
+  private var isNone: Bool { chip == nil && device == nil }
+
+  /// A name without a chip is looked for on all of them.
+  func mayBe(_ other: Self, _ line: GPIOInput.Line) -> Bool {
+    if case .name = line, isNone || other.isNone { return true }
+    return self == other
+  }
+}
+
+extension GPIOInput {
+  fileprivate func mayBeOf(_ chip: String?, _ device: String?) -> Bool {
+    GPIOPlaceWords(self.chip, self.device).mayBe(GPIOPlaceWords(chip, device), line)
+  }
+}

@@ -1,0 +1,196 @@
+import Text
+
+/// What people write who come from other programs, and what it is called here: nearer to what they mean than any key
+/// that only looks alike.
+enum Synonyms {
+  /// - Parameters:
+  ///   - word: a key that is not known.
+  ///   - path: the mapping it stands in, such as `broker.tls` or `inputs[2]`.
+  /// - Returns: what to write instead; nil: nobody knows.
+  static func advice(for word: String, in path: String) -> String? {
+    let place = String(path.prefix { $0 != "[" })
+    let folded = fold(word)
+    return table[place]?[folded] ?? (path.contains("[") ? entries[folded] : nil)
+  }
+
+  /// Without case, `-`, `_` and spaces.
+  static func fold(_ word: String) -> String { word.lowercased().filter { !"-_ ".contains($0) } }
+
+  private static let url = "write url: mqtt://HOST, or mqtts://HOST for TLS, with the broker's name or address"
+  private static let port = "the port is part of url, as in url: mqtt://HOST:1883"
+  private static let topics = "where readings go is topic at the top level, as in topic: home/{device}/{name}"
+  private static let outlook = "what Home Assistant shows is set below homeassistant at the entry"
+
+  private static let table: [String: [String: String]] = [
+    "": [
+      "mqtt": "write broker", "server": "write broker", "host": "write broker: {url: mqtt://HOST}",
+      "hostname": "write broker: {url: mqtt://HOST}", "port": "write broker: {url: mqtt://HOST:1883}",
+      "user": "write broker.username", "gpio": "write inputs", "gpios": "write inputs", "pins": "write inputs",
+      "digitalinputs": "write inputs", "binarysensor": "write inputs", "binarysensors": "write inputs",
+      "gpiomodules": "write inputs, whose entries have a line; or `limpet import mqtt-io FILE`",
+      "sensormodules": "write sensors; or `limpet import mqtt-io FILE`",
+      "sensorinputs": "write sensors; or `limpet import mqtt-io FILE`",
+      "digitaloutputs": "write outputs", "switches": "write outputs", "switch": "write outputs",
+      "relays": "write outputs",
+      "basetopic": "write topic, as in topic: home/{device}/{name}",
+      "topicprefix": "write topic, as in topic: home/{device}/{name}",
+      "prefix": "write topic, as in topic: home/{device}/{name}",
+      "logging": "the log level is an option: limpet run --log-level debug",
+      "loglevel": "the log level is an option: limpet run --log-level debug",
+      "logger": "the log level is an option: limpet run --log-level debug",
+      "discovery": "write homeassistant: {enabled: true}", "hass": "write homeassistant",
+      "ha": "write homeassistant", "interval": "each sensor has an interval of its own",
+      "updateinterval": "each sensor has an interval of its own",
+      "retain": "each sensor and input has retain of its own",
+      "availability": "write presence", "lwt": "write presence", "will": "write presence", "buffer": "write storage",
+      "prometheus": "write metrics: {listen: 127.0.0.1:9480}",
+    ],
+    "broker": [
+      "host": url, "hostname": url, "server": url, "address": url, "addr": url, "ip": url, "broker": url, "uri": url,
+      "port": port, "user": "write username", "login": "write username", "pass": "write password",
+      "passwd": "write password", "pwd": "write password", "pw": "write password", "id": "write client_id",
+      "ssl": "TLS is url: mqtts://HOST", "usetls": "TLS is url: mqtts://HOST", "secure": "TLS is url: mqtts://HOST",
+      "cafile": "write tls: {ca: FILE}", "cacert": "write tls: {ca: FILE}", "cacerts": "write tls: {ca: FILE}",
+      "certfile": "write tls: {certificate: FILE}", "keyfile": "write tls: {key: FILE}",
+      "topicprefix": topics, "prefix": topics, "basetopic": topics, "topic": topics,
+      "qos": "qos of readings stands at the top level", "retain": "each sensor and input has retain of its own",
+      "timeout": "write connect_timeout", "protocol": "write version", "protocolversion": "write version",
+      "cleansession": "write clean_start", "clean": "write clean_start", "will": "write presence at the top level",
+      "discovery": "write homeassistant: {enabled: true} at the top level",
+      "reconnectdelay": "write reconnect: {min: 1s, max: 2m}",
+      "websocket": "WebSocket is url: ws://HOST, or wss://HOST",
+    ],
+    "broker.tls": [
+      "cafile": "write ca", "cacert": "write ca", "cacerts": "write ca", "capath": "write ca",
+      "cert": "write certificate",
+      "certfile": "write certificate", "clientcert": "write certificate", "crt": "write certificate",
+      "keyfile": "write key", "clientkey": "write key", "privatekey": "write key",
+      "enabled": "TLS is url: mqtts://HOST in broker", "verify": "write insecure: true to verify nothing",
+      "verifyhostname": "write insecure: true to verify nothing", "servername": "write server_name",
+      "sni": "write server_name", "tlsinsecure": "write insecure",
+    ],
+    "presence": [
+      "availabilitytopic": "write topic", "payloadonline": "write online", "payloadoffline": "write offline",
+      "payloadavailable": "write online", "payloadnotavailable": "write offline",
+      "retain": "the status is always retained",
+    ],
+    "device": [
+      "hostname": "write name for people, id for topics", "title": "write name", "friendlyname": "write name",
+      "uid": "write id", "uniqueid": "write id", "area": "write suggested_area below homeassistant",
+    ],
+    "homeassistant": [
+      "discovery": "write enabled", "discoveryprefix": "write prefix", "area": "write suggested_area",
+      "room": "write suggested_area", "topic": "write prefix",
+    ],
+    "inputs": [
+      "pin": "write line, as in line: GPIO17", "gpio": "write line, as in line: GPIO17",
+      "gpiopin": "write line, as in line: GPIO17", "pinnumber": "write line, as in line: GPIO17",
+      "bcm": "write line, as in line: GPIO17", "number": "write line, as in line: GPIO17",
+      "offset": "write line, as in line: 17", "invert": "write active_low", "inverted": "write active_low",
+      "inverse": "write active_low", "activehigh": "write active_low: false", "pullup": "write pull: up",
+      "pulldown": "write pull: down", "bias": "write pull", "resistor": "write pull", "edge": "write mode: event",
+      "interrupt": "write mode: event", "bounce": "write debounce", "bouncetime": "write debounce",
+      "filter": "write debounce", "debouncems": "write debounce, as in debounce: 20ms",
+      "type": "write mode: state, event or counter", "gpiochip": "write chip", "module": "write chip",
+      "multiplier": "write scale", "factor": "write scale", "pulses": "write mode: counter and scale",
+    ],
+    "sensors": [
+      "pin": "GPIO lines stand below inputs", "line": "GPIO lines stand below inputs",
+      "gpio": "GPIO lines stand below inputs", "pull": "GPIO lines stand below inputs",
+      "sensor": "write type", "platform": "write type", "kind": "write type", "module": "write type",
+      "scaninterval": "write interval", "updateinterval": "write interval", "pollinterval": "write interval",
+      "every": "write interval", "period": "write interval", "poll": "write interval", "multiplier": "write scale",
+      "factor": "write scale", "precision": "write round", "decimals": "write round", "digits": "write round",
+      "min": "write range: {min: -40}", "max": "write range: {max: 85}", "delta": "write change",
+      "threshold": "write change", "deadband": "write change", "tolerance": "write change", "serial": "write id",
+      "address": "write id with type w1, device with hwmon and iio", "i2caddress": "write device, as in device: 1-0048",
+      "file": "write path", "filename": "write path", "regex": "write match", "pattern": "write match",
+      "command": "limpet runs no commands; write what one prints to a file, and type: file",
+      "metric": "write value", "mount": "write path",
+    ],
+  ]
+
+  /// Of inputs and sensors.
+  private static let entries: [String: String] = [
+    "id": "write name", "uniqueid": "write name", "key": "write name", "topic": topics,
+    "unitofmeasurement": "write unit", "units": "write unit", "friendlyname": "write title", "label": "write title",
+    "deviceclass": "write homeassistant: {class: door}", "icon": "write homeassistant: {icon: mdi:door}",
+    "entitycategory": "write homeassistant: {category: diagnostic}", "retained": "write retain",
+    "qos": "qos of readings stands at the top level", "expireafter": "that follows from interval and max_age",
+    "enabled": "remove the entry, or put # before it; homeassistant: {enabled: false} hides it there",
+    "payloadon": "that belongs to inputs; write map", "payloadoff": "that belongs to inputs; write map",
+    "comment": "put # before a comment",
+    "statetopic": topics,
+  ]
+
+  // MARK: Values
+
+  /// What a type that is not known may be: a name of a chip, or of what it measures.
+  static let types: [String: String] = {
+    var types: [String: String] = [:]
+    for word in ["ds18b20", "ds18b", "ds18s20", "ds1820", "dallas", "1wire", "onewire"] {
+      types[word] = "write type: w1, with the id of the sensor, such as 28-0316a2795bff; `limpet scan` lists them"
+    }
+    for word in [
+      "bme280", "bmp280", "bme680", "bmp180", "dht11", "dht22", "am2302", "ads1115", "ads1015", "mcp3008", "bh1750",
+      "tsl2561", "veml7700", "htu21", "hdc1080", "mpu6050", "scd30", "scd4x", "sgp30", "adxl345", "hx711", "as3935",
+      "ccs811",
+    ] {
+      types[word] =
+        "write type: iio, with device and channel; the kernel's driver for it must be loaded, and `limpet scan` "
+        + "lists what it has"
+    }
+    for word in ["lm75", "tmp102", "sht30", "sht31", "sht3x", "ina219", "ina226", "fan", "pwmfan", "nct6775", "aht20"] {
+      types[word] =
+        "write type: hwmon, with chip and channel; the kernel's driver for it must be loaded, and `limpet "
+        + "scan` lists what it has"
+    }
+    for word in ["temperature", "cputemperature", "cputemp", "temp", "cpuzone"] {
+      types[word] = "write type: thermal, with zone: cpu-thermal, for the processor's; `limpet scan` lists all"
+    }
+    for word in ["load", "load1", "uptime", "memory", "disk", "diskfree", "wifi", "network", "loadaverage"] {
+      types[word] = "write type: system, with value: load1, uptime, disk_free and so on"
+    }
+    for word in ["gpio", "button", "door", "digital", "counter", "binary", "pulse", "switch", "motion", "pir"] {
+      types[word] = "GPIO lines stand below inputs"
+    }
+    for word in ["battery", "ups", "bat", "ac"] { types[word] = "write type: power_supply, with supply and property" }
+    for word in ["command", "exec", "shell", "script"] {
+      types[word] = "limpet runs no commands; write what one prints to a file, and type: file"
+    }
+    return types
+  }()
+
+  static let modes = [
+    "input": "write mode: state", "binary": "write mode: state", "digital": "write mode: state",
+    "level": "write mode: state",
+    "button": "write mode: event", "edge": "write mode: event", "interrupt": "write mode: event",
+    "rising": "write mode: event, which has both edges", "falling": "write mode: event, which has both edges",
+    "both": "write mode: event", "pulse": "write mode: counter", "pulses": "write mode: counter",
+    "meter": "write mode: counter", "count": "write mode: counter", "output": "write an entry of outputs",
+  ]
+
+  static let pulls = [
+    "pullup": "write pull: up", "pud_up": "write pull: up", "pudup": "write pull: up", "true": "write pull: up or down",
+    "high": "write pull: up", "pulldown": "write pull: down", "puddown": "write pull: down", "low": "write pull: down",
+    "off": "write pull: none", "false": "write pull: none", "no": "write pull: none", "floating": "write pull: none",
+  ]
+
+  static let versions = [
+    "4": "write 3.1.1", "3": "write 3.1.1", "v3": "write 3.1.1", "v4": "write 3.1.1", "3.1": "write 3.1.1",
+    "v3.1.1": "write 3.1.1", "v5": "write 5", "5.0": "write 5", "mqttv5": "write 5", "mqttv311": "write 3.1.1",
+  ]
+}
+
+extension ValueKind {
+  /// The same kind, where words of other programs have a text of their own.
+  func withAdvice(_ advice: [String: String]) -> ValueKind<Value> {
+    let parse = parse
+    return ValueKind(shape) { text throws(Mismatch) in
+      do throws(Mismatch) { return try parse(text) } catch {
+        guard let advice = advice[Synonyms.fold(text)] else { throw error }
+        throw Mismatch(message: "\(quoted(text)) is not known; \(advice)")
+      }
+    }
+  }
+}

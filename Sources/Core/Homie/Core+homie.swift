@@ -1,0 +1,57 @@
+import MQTTCore
+import Measuring
+
+/// From what is asked of the Homie device to an output, and back.
+extension Core {
+  /// What waits in a socket while the process or the machine stands still looks live.
+  mutating func doubtCommands(at now: Moment) {
+    conversation.doubtCommands(at: now, due: deadline)
+    homie.doubtCommands(at: now, due: deadline)
+  }
+
+  mutating func receiveForHomie(_ packet: Packet, _ attempt: Link.AttemptNumber, at now: Moment) {
+    homie.receive(packet, attempt, at: now, into: &conversation.effects)
+    for heard in homie.takeHeard() {
+      let asker = Asker.homie(heard.delivery, name: heard.name)
+      if let objection = objection(to: heard) {
+        conversation.acting.outputs.refuse(objection, of: heard.name, asker, at: now.boot)
+      } else if let command = heard.wanted.flatMap(Command.init(homie:)) {
+        conversation.acting.outputs.take(command, of: heard.name, from: asker, isQueued: heard.isQueued, at: now)
+      }
+    }
+  }
+
+  private func objection(to heard: HomieCommands.Heard) -> String? {
+    if let objection = heard.objection { return objection }
+    if conversation.watching.conflict.rival != nil { return Conversation.rivalRefusal }
+    return heard.wanted == nil ? "it is no value of this property; send one as $description has it" : nil
+  }
+
+  /// Before anything is told: `$target` comes first, and never says what was refused.
+  mutating func targetHomie(_ effects: [Outputs.Effect]) {
+    for case .answer(.homie(_, let name), .refused) in effects { homie.refused(name) }
+    let outputs = conversation.acting.outputs
+    homie.setTargets { outputs.target(of: $0) }
+  }
+}
+
+extension Command {
+  fileprivate init?(homie value: Value) {
+    switch value {
+    case .flag(let isOn): self.init(isOn ? .on : .off)
+    case .number(let number): self.init(.number(number))
+    default: return nil
+    }
+  }
+}
+
+extension Outputs {
+  /// What an output is to be: what waits for its time, or what it has; nil: nobody holds it.
+  func target(of name: String) -> Value? {
+    guard let place = entries.firstIndex(where: { $0?.output.plan.name == name }), let output = entries[place]?.output,
+      output.isHeld
+    else { return nil }
+    guard let pending = output.pending else { return value(place, output.ordered) }
+    return value(place, pending.isOn ? output.base.level : .off)
+  }
+}

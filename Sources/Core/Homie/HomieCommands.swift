@@ -1,0 +1,82 @@
+import DequeModule
+import Discovery
+import MQTTCore
+import Measuring
+import NIOCore
+
+/// What is asked of a Homie device's properties on their `set` topics ("Property Command Topic").
+///
+/// Its connection has no session at the broker, so nothing waits there; what waits in a socket while the process stands
+/// still is told apart as the agent's own commands are: by a word of its own that comes back behind it.
+struct HomieCommands: Sendable {
+  struct Heard: Sendable {
+    /// The output's.
+    let name: String
+    /// nil: it is nothing that the property could be.
+    let wanted: Value?
+    let delivery: Session.Delivery
+    /// It may be old.
+    let isQueued: Bool
+    /// Why it is refused whatever it asks for.
+    let objection: String?
+  }
+
+  /// Far above those of messages.
+  static let subscribing: Session.Token = 1 << 62
+  static let fencing: Session.Token = 1 << 62 + 1
+  /// Of one turn.
+  private static let limit = 64
+
+  var gate = Commanding()
+  private(set) var filter: TopicFilter?
+  private(set) var fence: TopicName?
+  private var properties: [String: (name: String, property: HomieDevice.Property)] = [:]
+  private var waiting: Deque<Heard> = []
+
+  init(_ device: HomieDevice) { adopt(device) }
+
+  var isSettable: Bool { !properties.isEmpty }
+
+  mutating func adopt(_ device: HomieDevice) {
+    properties = [:]
+    for node in device.nodes {
+      for property in node.properties where property.isSettable {
+        properties["\(device.base)/\(node.id)/\(property.id)/set"] = (node.name, property)
+      }
+    }
+    filter = isSettable ? try? TopicFilter("\(device.base)/+/+/set") : nil
+    fence = isSettable ? try? TopicName("\(device.base)/fence/value/set") : nil
+  }
+
+  mutating func lost() {
+    gate.disconnected()
+    waiting = []
+  }
+
+  /// - Returns: nil: it asks for nothing. What is asked for, nil where it is nothing that the property could be.
+  mutating func hear(_ delivery: Session.Delivery) -> (name: String, bytes: ByteBuffer, value: Value?)? {
+    let message = delivery.message
+    if message.topic == fence {
+      if !message.retain { gate.heardFence(String(buffer: message.payload)) }
+      return nil
+    }
+    guard let (name, property) = properties["\(message.topic)"], message.payload.readableBytes > 0,
+      waiting.count < Self.limit
+    else { return nil }
+    var objection: String?
+    if message.retain {
+      objection = "it is retained: it would be obeyed again at every start; publish it without retain"
+    } else if case .refused(let reason) = gate.gate {
+      objection = reason
+    }
+    let value = message.payload.readableBytes <= Command.limit ? property.wanted(message.payload) : nil
+    let isQueued = delivery.duplicate || gate.gate != .open
+    waiting.append(Heard(name: name, wanted: value, delivery: delivery, isQueued: isQueued, objection: objection))
+    return (name, message.payload, objection == nil ? value : nil)
+  }
+
+  mutating func takeHeard() -> [Heard] {
+    defer { waiting = [] }
+    return Array(waiting)
+  }
+}

@@ -1,0 +1,334 @@
+import DequeModule
+import Instants
+import JSON
+import MQTTCore
+import NIOCore
+import Plan
+import Readings
+
+/// Commands from the broker: which of them are obeyed, and how they are answered.
+///
+/// A message that a session has kept looks like any other when it comes, and a pump that was switched on yesterday must
+/// not start today. So on a session that goes on nothing counts as live before the agent has heard its own nonce, which
+/// it sends over the same filter: what was sent before comes before ([MQTT-4.6.0-6]).
+struct Commanding: Sendable {
+  enum Gate: Sendable, Equatable {
+    /// Nothing is subscribed to.
+    case closed
+    /// SUBSCRIBE is on its way. `isNew`: the server had no session, so nothing can have waited.
+    case subscribing(isNew: Bool)
+    /// The nonce is on its way, or has to be sent.
+    case fenced(nonce: String, isSent: Bool, until: BootClock.Instant)
+    /// What comes is live.
+    case open
+    /// Nothing is obeyed, and why.
+    case refused(String)
+  }
+
+  private(set) var gate = Gate.closed
+  /// When anything happened last, by both clocks: what the machine slept is the difference.
+  private var lastTurn: (boot: BootClock.Instant, awake: Duration)?
+  /// Answers that wait for a place.
+  private(set) var answers: Deque<Message> = []
+  /// Answers that nobody has taken in time.
+  private(set) var lostAnswers: UInt64 = 0
+
+  /// How long the nonce may take.
+  static let patience = Duration.seconds(10)
+  private static let answerLimit = 64
+  /// A process that stood still for 5 s has messages in its socket that look live: it wants to be called as often as this
+  /// while it obeys, and has stood still when that came later by as much.
+  private static let stall = Duration.milliseconds(2500)
+  private static let suspend = Duration.seconds(1)
+
+  var deadline: BootClock.Instant? {
+    switch gate {
+    case .fenced(_, _, let until): until
+    case .open: lastTurn.map { $0.boot + Self.stall }
+    case .closed, .subscribing, .refused: nil
+    }
+  }
+
+  /// Why nothing is obeyed now, for people; nil: commands are obeyed, or there is nothing that could bring any.
+  var reason: String? {
+    switch gate {
+    case .closed, .open: nil
+    case .subscribing: "the broker has not answered SUBSCRIBE yet"
+    case .fenced: "the command may have waited: the broker has not returned limpet's own message yet"
+    case .refused(let reason): reason
+    }
+  }
+
+  mutating func subscribing(isNew: Bool) { gate = .subscribing(isNew: isNew) }
+
+  mutating func refuse(_ reason: String) { gate = .refused(reason) }
+
+  mutating func disconnected() {
+    gate = .closed
+    answers = []
+  }
+
+  mutating func subscribed(nonce: String, at now: BootClock.Instant) {
+    guard case .subscribing(let isNew) = gate else { return }
+    gate = isNew ? .open : .fenced(nonce: nonce, isSent: false, until: now + Self.patience)
+  }
+
+  /// Something may have waited without anybody knowing: in the socket, while the agent did not run.
+  mutating func doubt(nonce: String, at now: BootClock.Instant) {
+    switch gate {
+    case .open, .fenced: gate = .fenced(nonce: nonce, isSent: false, until: now + Self.patience)
+    case .closed, .subscribing, .refused: break
+    }
+  }
+
+  /// Whether the process, or the machine, stood still until now.
+  ///
+  /// - Parameter due: when the agent wanted to be called.
+  mutating func hasStoodStill(at now: Moment, due: BootClock.Instant?) -> Bool {
+    defer { lastTurn = (now.boot, now.awake) }
+    if let due, due + Self.stall < now.boot { return true }
+    guard let lastTurn else { return false }
+    return lastTurn.boot.duration(to: now.boot) - (now.awake - lastTurn.awake) > Self.suspend
+  }
+
+  /// The nonce to send now.
+  var unsent: String? { if case .fenced(let nonce, false, _) = gate { nonce } else { nil } }
+
+  mutating func sent() {
+    if case .fenced(let nonce, _, let until) = gate { gate = .fenced(nonce: nonce, isSent: true, until: until) }
+  }
+
+  /// The agent's own word has come back.
+  mutating func heardFence(_ text: String) {
+    if case .fenced(let nonce, true, _) = gate, nonce == text { gate = .open }
+  }
+
+  /// - Returns: why from now on nothing is obeyed.
+  mutating func elapse(at now: BootClock.Instant) -> String? {
+    guard case .fenced(_, _, let until) = gate, until <= now else { return nil }
+    let reason = "the broker did not return limpet's own message, so limpet cannot know which commands are old"
+    gate = .refused(reason)
+    return reason
+  }
+
+  mutating func answer(_ message: Message) {
+    answers.append(message)
+    if answers.count > Self.answerLimit {
+      answers.removeFirst()
+      lostAnswers += 1
+    }
+  }
+
+  mutating func nextAnswer() -> Message? { answers.popFirst() }
+  mutating func giveBack(_ message: Message) { answers.prepend(message) }
+}
+
+extension Conversation {
+  /// Asks for commands, once a connection is there.
+  mutating func watchCommands(sessionPresent: Bool, at now: Moment) {
+    guard let commands = plan.commands, !leaving.isLeaving else { return }
+    guard watching.closes.maySubscribe else {
+      return acting.commanding.refuse("the broker closes the connection on SUBSCRIBE")
+    }
+    do throws(Session.Rejection) {
+      let filters = commands.filters.map {
+        Subscription($0, qos: .exactlyOnce, retainAsPublished: true, retainHandling: .sendIfNew)
+      }
+      try link.subscribe(filters, token: Request.commands.token, at: now.boot, into: &linkEffects)
+      acting.commanding.subscribing(isNew: !sessionPresent)
+    } catch {
+      refuseCommands("\(error)")
+    }
+    watchHeartbeats(at: now)
+  }
+
+  /// Beside the commands, whose fate is their own: a broker that does not let a device hear its controller may well let it
+  /// hear commands.
+  private mutating func watchHeartbeats(at now: Moment) {
+    guard let topics = plan.commands?.heartbeats, !topics.isEmpty else { return }
+    let heartbeats = topics.map {
+      Subscription($0, qos: .atMostOnce, retainAsPublished: true, retainHandling: .doNotSend)
+    }
+    do throws(Session.Rejection) {
+      try link.subscribe(heartbeats, token: Request.heartbeats.token, at: now.boot, into: &linkEffects)
+    } catch {
+      effects.notes.append(.heartbeatsRefused(topics, "\(error)"))
+    }
+  }
+
+  mutating func heartbeatsSubscribed(_ codes: [ReasonCode]) {
+    let refused = zip(plan.commands?.heartbeats ?? [], codes).filter { $0.1.isError }
+    guard let code = refused.first?.1 else { return }
+    effects.notes.append(.heartbeatsRefused(refused.map(\.0), "\(code)"))
+  }
+
+  /// After a reload: other topics, or none any more. A session would go on hearing the old ones.
+  mutating func watchOtherCommands(_ old: CommandsPlan?, at now: Moment) {
+    unwatch(old?.heartbeats ?? [], at: now)
+    if let old, let new = plan.commands, old.isHeard(as: new) {
+      watchHeartbeats(at: now)
+      return carryOut(at: now)
+    }
+    unwatch(old?.filters ?? [], at: now)
+    acting.commanding.disconnected()
+    // What the old filters brought may still be on its way.
+    watchCommands(sessionPresent: true, at: now)
+    carryOut(at: now)
+  }
+
+  private mutating func unwatch(_ filters: [TopicFilter], at now: Moment) {
+    guard !filters.isEmpty else { return }
+    try? link.unsubscribe(filters, token: Request.unwatching.token, at: now.boot, into: &linkEffects)
+  }
+
+  mutating func commandsSubscribed(_ codes: [ReasonCode], at now: Moment) {
+    if let code = codes.first(where: \.isError) {
+      refuseCommands("the broker does not let this device subscribe to its commands: \(code)")
+    } else {
+      acting.commanding.subscribed(nonce: nonce(), at: now.boot)
+    }
+  }
+
+  private mutating func refuseCommands(_ reason: String) {
+    acting.commanding.refuse(reason)
+    effects.notes.append(.commandsRefused(reason))
+  }
+
+  private mutating func nonce() -> String { String(generator.next(), radix: 16) }
+
+  /// The process or the machine stood still: what waits in the socket looks live.
+  mutating func doubtCommands(at now: Moment, due: BootClock.Instant?) {
+    guard plan.commands != nil, acting.commanding.hasStoodStill(at: now, due: due) else { return }
+    acting.commanding.doubt(nonce: nonce(), at: now.boot)
+  }
+
+  mutating func commandsAreDue(at now: Moment) {
+    if let reason = acting.commanding.elapse(at: now.boot) { effects.notes.append(.commandsRefused(reason)) }
+    listen(at: now)
+  }
+
+  /// What was heard of the broker; where another client takes this one's place nobody knows for whom it was.
+  mutating func listen(at now: Moment) {
+    acting.outputs.listen(watching.conflict.rival == nil ? link.lastHeard : nil, at: now.boot)
+  }
+
+  /// - Returns: false: it is no command, and nobody answers it later.
+  mutating func heardCommand(_ delivery: Session.Delivery, at now: Moment) -> Bool {
+    let message = delivery.message
+    if !message.retain, watching.conflict.rival == nil {
+      acting.outputs.heartbeat(on: message.topic.description, at: now.boot)
+    }
+    guard let commands = plan.commands else { return false }
+    if message.topic == commands.fence {
+      if !message.retain { acting.commanding.heardFence(String(buffer: message.payload)) }
+      return false
+    }
+    guard let name = commands.names[message.topic] else { return false }
+    let asker = Asker.broker(
+      delivery, responseTopic: message.properties.responseTopic?.description,
+      correlation: message.properties.correlationData)
+    let command: Command
+    do throws(Command.Flaw) {
+      guard let read = try Command(message.payload) else { return false }
+      command = read
+    } catch {
+      acting.outputs.refuse(error.text, of: name, asker, at: now.boot)
+      return true
+    }
+    if let objection = objection(to: message) {
+      acting.outputs.refuse(objection, of: name, asker, at: now.boot)
+    } else {
+      acting.outputs.take(
+        command, of: name, from: asker, isQueued: delivery.duplicate || acting.commanding.gate != .open,
+        until: message.properties.messageExpiryInterval.map { now.boot + .seconds(Int64($0)) }, at: now)
+    }
+    return true
+  }
+
+  static let rivalRefusal = "another client uses this device's client identifier"
+
+  private func objection(to message: Message) -> String? {
+    if message.retain { return "it is retained: it would be obeyed again at every start; publish it without retain" }
+    if watching.conflict.rival != nil { return Self.rivalRefusal }
+    if case .refused(let reason) = acting.commanding.gate { return reason }
+    return nil
+  }
+
+  // MARK: Answers
+
+  mutating func answer(_ asker: Asker, _ answer: CommandAnswer, at now: Moment) {
+    switch asker {
+    case .local(let number): effects.orders.append(.answer(number, answer))
+    // Its own connection has it.
+    case .homie: break
+    case .broker(let delivery, let responseTopic, let correlation):
+      link.accept(delivery, at: now.boot, into: &linkEffects)
+      guard let responseTopic, let commands = plan.commands, commands.mayAnswer(on: responseTopic),
+        let topic = try? TopicName(responseTopic)
+      else { return }
+      var properties = Properties()
+      properties.correlationData = correlation
+      acting.commanding.answer(Message(topic: topic, payload: answer.json, qos: .atLeastOnce, properties: properties))
+    }
+  }
+
+  /// Answers, and the nonce that tells old commands from new ones.
+  mutating func pullAnswers(_ limits: PublishLimits, at now: Moment) {
+    if let commands = plan.commands, let nonce = acting.commanding.unsent {
+      let message = Message(topic: commands.fence, payload: ByteBuffer(string: nonce), qos: .atLeastOnce)
+      if send(message.adapted(to: limits), .fence, at: now) { acting.commanding.sent() }
+    }
+    while let message = acting.commanding.nextAnswer() {
+      guard send(message.adapted(to: limits), .answer, at: now) else { return acting.commanding.giveBack(message) }
+    }
+  }
+
+  /// Good for this connection only. False: there is no room for it now.
+  private mutating func send(_ message: Message, _ request: Request, at now: Moment) -> Bool {
+    do throws(Session.Rejection) {
+      try link.publish(message, token: request.token, transient: true, at: now.boot, into: &linkEffects)
+    } catch {
+      if error == .noRoom || error == .notConnected { return false }
+      effects.notes.append(.notPublished(message.topic, error))
+    }
+    return true
+  }
+
+  /// Without a fence nothing is obeyed: the broker takes no message there, or loses it.
+  mutating func fenceSettled(_ outcome: Session.Outcome) {
+    if case .refused(let code) = outcome {
+      refuseCommands(
+        "the broker refuses limpet's own message on \(plan.commands?.fence.description ?? ""): \(code)")
+    }
+  }
+}
+
+extension CommandsPlan {
+  /// Not into the device's own topics, where it would be another command, nor to the broker's.
+  func mayAnswer(on topic: String) -> Bool {
+    !topic.hasPrefix(ownPrefix) && !topic.hasSuffix("/set") && !topic.hasPrefix("$")
+  }
+}
+
+extension CommandAnswer {
+  /// `{"ok":true,"value":true}`, `{"ok":false,"error":"…","value":false}`.
+  package var json: ByteBuffer {
+    var object = JSONObject()
+    switch self {
+    case .done(let value):
+      object.add("ok", true)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+    case .pending(let value, let isOn, let time):
+      object.add("ok", true)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+      object.add("pending", isOn ? "on" : "off")
+      object.add("at", time.description)
+    case .refused(let text, let value, let retryAfter):
+      object.add("ok", false)
+      object.add("error", text)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+      if let retryAfter { object.add("retry_after", retryAfter / .seconds(1)) }
+    }
+    return object.finish()
+  }
+}

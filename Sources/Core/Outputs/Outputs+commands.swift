@@ -1,0 +1,181 @@
+import Instants
+import Measuring
+import Plan
+import Readings
+
+/// What somebody asks of an output, and what is answered.
+extension Outputs {
+  /// Somebody asks something of an output.
+  ///
+  /// - Parameters:
+  ///   - isQueued: it may have waited while the agent was away.
+  ///   - expiry: when it means nothing any more (MQTT 5).
+  mutating func take(
+    _ command: Command, of name: String, from asker: Asker, isQueued: Bool, until expiry: Instant? = nil,
+    at moment: Moment
+  ) {
+    let now = moment.boot
+    guard let place = place(of: name) else {
+      effects.append(.answer(asker, .refused("there is no output \"\(name)\"", nil)))
+      return
+    }
+    if let id = command.id, let known = entries[place]?.answered.first(where: { $0.id == id }) {
+      effects.append(.answer(asker, known.answer))
+      return
+    }
+    if let id = command.id, let first = entries[place]?.waiting.first(where: { $0.id == id }) {
+      return join(first, place, asker, at: now)
+    }
+    elapse(place, at: now)
+    do throws(Objection) {
+      let level = try level(place, command, isQueued: isQueued, at: moment)
+      try obey(place, level, command, asker, until: expiry, at: moment)
+    } catch {
+      refuse(place, error, asker, command.id, at: now)
+      settle(at: now)
+    }
+  }
+
+  /// It is under way under its id: who sends it again gets the answer that the first one gets.
+  private mutating func join(_ first: Waiting, _ place: Int, _ asker: Asker, at now: Instant) {
+    guard let entry = entries[place], entry.waiting.count < Self.waitingLimit else {
+      return effects.append(.answer(asker, .refused(Self.unanswered, nil)))
+    }
+    entries[place]?.waiting.append(
+      Waiting(number: first.number, asker: asker, id: nil, until: Self.patience(of: asker).map { now + $0 }))
+  }
+
+  /// Over the control socket nobody waits for longer than 10 s; to a message the answer comes when there is one.
+  private static func patience(of asker: Asker) -> Duration? {
+    if case .local = asker { .seconds(8) } else { nil }
+  }
+
+  /// It was no command.
+  mutating func refuse(_ flaw: String, of name: String, _ asker: Asker, at now: Instant) {
+    guard let place = place(of: name) else {
+      effects.append(.answer(asker, .refused("there is no output \"\(name)\"", nil)))
+      return
+    }
+    refuse(place, Objection(flaw), asker, nil, at: now)
+    settle(at: now)
+  }
+
+  /// One that is about to be let go of is none any more where another has taken its name.
+  func place(of name: String) -> Int? {
+    entries.firstIndex { $0?.output.plan.name == name && $0?.output.isStopping == false }
+      ?? entries.firstIndex { $0?.output.plan.name == name }
+  }
+
+  /// What it is to be driven to.
+  private mutating func level(
+    _ place: Int, _ command: Command, isQueued: Bool, at moment: Moment
+  ) throws(Objection) -> OutputLevel {
+    let now = moment.boot
+    guard let output = entries[place]?.output else { throw Objection("it is gone") }
+    let age = AgeRule(rules: output.plan.rules, isQueued: isQueued)
+    if let objection = age.objection(to: command, moment.timestamp, isSynchronized: moment.wall.isSynchronized) {
+      throw objection
+    }
+    switch output.holding {
+    case .held: break
+    case .pending: throw Objection("it is not held yet")
+    case .failed(let reason): throw Objection(reason)
+    }
+    let level = try output.level(of: command)
+    if entries[place]?.bucket.available(at: now.nanoseconds) == 0 {
+      guard level == output.plan.rules.safe else {
+        throw Objection("more than \(output.plan.rules.maxRate) commands a second (max_rate)", retryAfter: .seconds(1))
+      }
+    } else {
+      entries[place]?.bucket.take(1)
+    }
+    if let objection = output.objection(to: level, for: command.duration, partners(of: place), at: now) {
+      throw objection
+    }
+    return level
+  }
+
+  private mutating func obey(
+    _ place: Int, _ level: OutputLevel, _ command: Command, _ asker: Asker, until expiry: Instant?, at moment: Moment
+  ) throws(Objection) {
+    let now = moment.boot
+    guard let entry = entries[place] else { throw Objection("it is gone") }
+    // What changes the level takes the place of those that wait for another.
+    guard entry.waiting.count < Self.waitingLimit || level != entry.output.ordered else {
+      throw Objection(Self.unanswered)
+    }
+    entries[place]?.output.command(level, for: command.duration, until: expiry, at: now)
+    let isPlain = command.duration == nil && entry.output.plan.rules.start == .restore
+    entries[place]?.plainWish = isPlain && entry.output.plan.rules.pulse == nil ? level.isOn : nil
+    settle(at: now)
+    answer(place, command, asker, at: moment)
+  }
+
+  /// Answers what has become of a command, or lets it wait for the driver.
+  private mutating func answer(_ place: Int, _ command: Command, _ asker: Asker, at moment: Moment) {
+    guard let entry = entries[place] else { return }
+    let until = Self.patience(of: asker).map { moment.boot + $0 }
+    let waiting = Waiting(number: entry.number, asker: asker, id: command.id, until: until)
+    supersede(place, before: entry.number)
+    if let pending = entry.output.pending {
+      let at = moment.wall.time(of: pending.at)
+      answer(place, waiting, .pending(value(place, entry.output.ordered), isOn: pending.isOn, at: at))
+    } else if let ramp = entry.ramp {
+      let value = value(place, ramp.level(at: moment.boot))
+      answer(place, waiting, .pending(value, isOn: ramp.to.isOn, at: moment.wall.time(of: ramp.end)))
+    } else if entry.output.isUnderWay {
+      entries[place]?.waiting.append(waiting)
+    } else {
+      keepPlain(place, entry.output.ordered)
+      answer(place, waiting, .done(value(place, entry.output.ordered)))
+    }
+  }
+
+  /// The newest command replaces those whose level is not on its way yet.
+  mutating func supersede(_ place: Int, before number: UInt64) {
+    guard let entry = entries[place] else { return }
+    func isOlder(_ waiting: Waiting) -> Bool { waiting.number < number && !entry.output.isUnderWay(waiting.number) }
+    let older = entry.waiting.filter(isOlder)
+    guard !older.isEmpty else { return }
+    entries[place]?.waiting.removeAll(where: isOlder)
+    for waiting in older { answer(place, waiting, .refused(Self.overtaken, value(place, entry.output.ordered))) }
+  }
+
+  static let overtaken = "another command came"
+  static let unanswered = "its driver does not answer"
+  /// Commands for one level that wait until the driver says that it is there.
+  private static let waitingLimit = 64
+
+  private mutating func refuse(
+    _ place: Int, _ objection: Objection, _ asker: Asker, _ id: String?, at now: Instant
+  ) {
+    guard let entry = entries[place] else { return }
+    let value = entry.output.isHeld ? value(place, entry.output.ordered) : nil
+    entries[place]?.refusals += 1
+    effects.append(.note(.refused(name: entry.output.plan.name, reason: objection.text, count: entry.refusals + 1)))
+    answer(
+      place, Waiting(number: 0, asker: asker, id: id),
+      .refused(objection.text, value, retryAfter: objection.retryAfter))
+    // A switch on a screen snaps back; at most once a second, and not before there is a state.
+    if entry.last != nil, entry.retellAt == nil {
+      entries[place]?.retellAt = max(now, (entry.toldAt ?? now) + .seconds(1))
+    }
+    retell(place, at: now)
+  }
+
+  mutating func retell(_ place: Int, at now: Instant) {
+    guard let entry = entries[place], let at = entry.retellAt, at <= now, let last = entry.last else { return }
+    add(last, of: place, at: now)
+  }
+
+  mutating func answer(_ place: Int, _ waiting: Waiting, _ answer: CommandAnswer) {
+    effects.append(.answer(waiting.asker, answer))
+    entries[place]?.tally.commands[answer.result, default: 0] += 1
+    guard let id = waiting.id else { return }
+    entries[place]?.answered.append((id, answer))
+    if (entries[place]?.answered.count ?? 0) > Self.answeredLimit { entries[place]?.answered.removeFirst() }
+  }
+
+  /// Ids that are remembered of each output.
+  private static let answeredLimit = 64
+}

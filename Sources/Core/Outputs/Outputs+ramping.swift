@@ -1,0 +1,66 @@
+import Instants
+import Measuring
+import Plan
+import Readings
+
+/// Where an output is on its way to a level that a command wants.
+struct Ramp: Sendable, Equatable {
+  typealias Instant = BootClock.Instant
+
+  /// From one level that is given to the next: 20 a second look like a move.
+  static let step = Duration.milliseconds(50)
+
+  let from: Double
+  let to: OutputLevel
+  let since: Instant
+  let end: Instant
+  /// Of the order, which is carried out at the end.
+  let number: UInt64
+  var nextAt: Instant
+
+  /// nil: the way is shorter than a step.
+  init?(from: OutputLevel, to: OutputLevel, in whole: Duration, number: UInt64, at now: Instant) {
+    let duration = whole * (abs(to.percent - from.percent) / 100)
+    guard duration >= Self.step else { return nil }
+    (self.from, self.to, self.number, since, end) = (from.percent, to, number, now, now + duration)
+    nextAt = now + Self.step
+  }
+
+  func level(at now: Instant) -> OutputLevel {
+    guard now < end else { return to }
+    let part = since.duration(to: now) / since.duration(to: end)
+    return OutputLevel(percent: from + (to.percent - from) * max(0, part))
+  }
+}
+
+extension Outputs {
+  /// What the driver reports of a step, which is told to nobody.
+  static let stepNumber = UInt64.max
+
+  mutating func drive(_ place: Int, _ demand: Output.Demand, at now: Instant) {
+    entries[place]?.number += 1
+    guard let entry = entries[place] else { return }
+    let from = entry.ramp?.level(at: now) ?? entry.output.ordered
+    var ramp: Ramp?
+    if entry.output.mayRamp(at: now), demand.level == entry.output.base.level {
+      ramp = Ramp(
+        from: from, to: demand.level, in: entry.output.plan.rules.ramp, number: entry.number, at: now)
+    }
+    entries[place]?.output.order(
+      demand, entry.number, at: now, doneAt: ramp?.end ?? now, leaving: entry.ramp?.number)
+    entries[place]?.ramp = ramp
+    guard ramp == nil else { return }
+    effects.append(.drive(OutputID(place: place), demand.level, number: entry.number))
+  }
+
+  /// Gives it the next level of its way, if that is due.
+  mutating func step(_ place: Int, at now: Instant) {
+    guard let entry = entries[place], let ramp = entry.ramp else { return }
+    let isThere = ramp.end <= now || !entry.output.mayRamp(at: now)
+    guard isThere || ramp.nextAt <= now else { return }
+    entries[place]?.ramp?.nextAt = min(ramp.end, now + Ramp.step)
+    if isThere { entries[place]?.ramp = nil }
+    let (level, number) = isThere ? (ramp.to, ramp.number) : (ramp.level(at: now), Self.stepNumber)
+    effects.append(.drive(OutputID(place: place), level, number: number))
+  }
+}

@@ -1,0 +1,36 @@
+import Instants
+
+/// Whether a change between working and failing is worth a line of the log. The first few are; what changes on and on is
+/// told after 10 minutes, then after 20 and so on, at most after 6 hours, with how often it changed. A thing that keeps
+/// still for an hour begins anew.
+struct Flapping: Sendable {
+  static let free = 4
+  private static let rest = Duration.seconds(600)
+  private static let longest = Duration.seconds(6 * 3600)
+  private static let calm = Duration.seconds(3600)
+
+  private var told = 0
+  private var gap = Duration.zero
+  private var toldAt: BootClock.Instant?
+  private var changedAt: BootClock.Instant?
+  private var changes = 0
+
+  /// It is another way than before.
+  mutating func changed(at now: BootClock.Instant) {
+    if let last = changedAt, last.duration(to: now) >= Self.calm { (told, gap, changes) = (0, .zero, 0) }
+    changedAt = now
+    changes += 1
+  }
+
+  /// Asked while what was told last is not so any more.
+  ///
+  /// - Returns: nil: not now; else how often it changed since the last line.
+  mutating func tells(at now: BootClock.Instant) -> Int? {
+    if let toldAt, toldAt.duration(to: now) < gap { return nil }
+    told += 1
+    if told >= Self.free { gap = min(max(gap * 2, Self.rest), Self.longest) }
+    toldAt = now
+    defer { changes = 0 }
+    return changes
+  }
+}

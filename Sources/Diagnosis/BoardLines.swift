@@ -1,0 +1,106 @@
+import Configuration
+import Measuring
+import Platform
+import Sensing
+
+/// The GPIO lines of a configuration on the board that it is for: which they are, what the kernel makes of an output that
+/// nobody holds, and what therefore cannot be.
+public struct BoardLines: Sendable {
+  struct Output: Sendable {
+    var place: GPIOPlace
+    var released: ReleasedLine
+    /// Who else has it now; nil: nobody, or limpet.
+    var holder: String?
+  }
+
+  /// By name.
+  private let outputs: [String: Result<Output, GPIOError>]
+  private let inputs: [(name: String, places: [GPIOPlace])]
+  private let configuration: Configuration
+
+  init(_ configuration: Configuration, in inventory: GPIOInventory, root: FileRoot) {
+    self.configuration = configuration
+    inputs = configuration.inputs.map { input in
+      let lines = [input.gpio, input.gpio.second].compactMap { $0 }
+      return (
+        input.name,
+        lines.compactMap { line in try? Self.found { () throws(GPIOError) in try line.place(in: inventory) }.0 }
+      )
+    }
+    var outputs: [String: Result<Output, GPIOError>] = [:]
+    for output in configuration.outputs {
+      guard case .gpio(let line) = output.request else { continue }
+      do throws(GPIOError) {
+        let (place, holder) = try Self.found { () throws(GPIOError) in try line.place(in: inventory) }
+        outputs[output.name] = .success(
+          Output(place: place, released: ReleasedLine(of: place, root: root), holder: holder))
+      } catch {
+        outputs[output.name] = .failure(error)
+      }
+    }
+    self.outputs = outputs
+  }
+
+  /// A line that the daemon holds, or another, is found as well.
+  private static func found(
+    _ body: () throws(GPIOError) -> GPIOPlace
+  ) throws(GPIOError) -> (GPIOPlace, holder: String?) {
+    do throws(GPIOError) { return (try body(), nil) } catch {
+      switch error {
+      case .busy(let place, "limpet"?), .output(let place): return (place, nil)
+      case .busy(let place, let consumer): return (place, consumer ?? "another program or a driver")
+      default: throw error
+      }
+    }
+  }
+
+  /// nil: it is no GPIO line.
+  subscript(_ name: String) -> Result<Output, GPIOError>? { outputs[name] }
+
+  /// - Parameter isCheck: also two entries of one line, with which `run` goes on: it never drives the later one.
+  public func objections(isCheck: Bool) -> [BoardObjection] {
+    configuration.outputs.compactMap(stopObjection) + (isCheck ? twins : [])
+  }
+
+  /// What is to be on when nobody holds it has to stay so.
+  private func stopObjection(_ output: OutputConfiguration) -> BoardObjection? {
+    let stop = output.rules.stop
+    guard stop == .on || stop == .keep, case .success(let found)? = outputs[output.name], found.released != .stays
+    else {
+      return nil
+    }
+    return BoardObjection(
+      output: output.name, key: .stop,
+      message: "\(stop.rawValue) needs a line that stays as it is; of \(found.place), "
+        + "\(found.released.sentence(aboutChip: found.place.chipLabel)); write off")
+  }
+
+  private struct Line: Hashable {
+    var path: String
+    var offset: UInt32
+
+    init(_ place: GPIOPlace) { (path, offset) = (place.path, place.offset) }
+  }
+
+  /// A line by its name and by its number is one line.
+  private var twins: [BoardObjection] {
+    var owners: [Line: String] = [:]
+    for (name, places) in inputs { for place in places { owners[Line(place)] = name } }
+    return configuration.outputs.compactMap { output in
+      guard case .success(let found)? = outputs[output.name] else { return nil }
+      guard let owner = owners.updateValue(output.name, forKey: Line(found.place)) else { return nil }
+      return BoardObjection(
+        output: output.name, key: .line,
+        message: "it is \(found.place), which \(owner) is too; write another, or remove one of the entries")
+    }
+  }
+
+  /// Looks at the chips that there are.
+  public static func judge(root: FileRoot, isCheck: Bool) -> BoardJudge {
+    { configuration in
+      let hasLines = configuration.outputs.contains { if case .gpio = $0.request { true } else { false } }
+      guard hasLines else { return [] }
+      return BoardLines(configuration, in: GPIOInventory(root: root), root: root).objections(isCheck: isCheck)
+    }
+  }
+}

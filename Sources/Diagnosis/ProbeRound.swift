@@ -1,0 +1,104 @@
+import Configuration
+import Instants
+import JSON
+import MQTTCore
+import NIOCore
+import Planning
+import Platform
+
+/// The right to publish to every topic that the agent would use beside the status: readings, and what home automation
+/// is told.
+///
+/// Each gets one message that is not retained: what the broker keeps there, or, where it keeps nothing, a bad reading
+/// that says who asks (of a description nothing at all, which Home Assistant takes for no description). The daemon is not
+/// connected meanwhile, so its readings count for nobody.
+struct ProbeRound {
+  private struct Use {
+    var topic: TopicName
+    var what: String
+    var standIn: ByteBuffer
+  }
+
+  /// Topics that are tried; a configuration may have thousands.
+  static let limit = 64
+
+  private let uses: [Use]
+  private let left: Int
+
+  init(_ configuration: Configuration, device: String) {
+    let names = configuration.inputs.map(\.name) + configuration.sensors.map(\.name)
+    let bad = JSONValue.object([
+      ("time", .text("\(WallClock.now().time(of: .now))")), ("value", .null), ("quality", .text("bad")),
+      ("error", .text("limpet probe tries whether it may publish here")),
+    ])
+    let standIn = ByteBuffer(string: configuration.format == .json ? bad.compact : "")
+    var uses = names.compactMap { name in
+      (try? TopicName(configuration.topic.expanded(device: device, name: name))).map {
+        Use(topic: $0, what: "reading \(name)", standIn: standIn)
+      }
+    }
+    left = max(0, uses.count - Self.limit)
+    uses = Array(uses.prefix(Self.limit))
+    if configuration.homeAssistant.isEnabled,
+      let topic = try? TopicName(configuration.homeAssistant.topic(device: device))
+    {
+      uses.append(Use(topic: topic, what: "discovery by Home Assistant", standIn: ByteBuffer()))
+    }
+    self.uses = uses
+  }
+
+  /// A finding for each topic that is refused, and one for all that are not.
+  func run(over link: ProbeLink, _ connected: Session.Connected) async -> [ProbeFinding] {
+    guard !uses.isEmpty else { return [] }
+    var findings: [ProbeFinding] = []
+    var taken: [String] = []
+    for use in uses {
+      guard await link.loss == nil else { break }
+      let finding = await attempt(use, over: link, connected)
+      if let finding { findings.append(finding) } else { taken.append("\(use.topic)") }
+      if let loss = await link.loss {
+        findings.append(
+          .failed("the broker ended the connection after a message to \(use.topic) (\(use.what)): \(loss)"))
+      }
+    }
+    let more = left > 0 ? "; \(left) more were not tried" : ""
+    switch taken.count {
+    case 0: break
+    case 1: findings.insert(.ok("may publish to \(taken[0])\(more)"), at: 0)
+    default:
+      findings.insert(
+        .ok("may publish to \(taken.count) more topics, \(taken[0]) to \(taken[taken.count - 1])\(more)"), at: 0)
+    }
+    return findings
+  }
+
+  /// nil: the broker takes it.
+  private func attempt(
+    _ use: Use, over link: ProbeLink, _ connected: Session.Connected
+  ) async -> ProbeFinding? {
+    let topic = use.topic
+    let subscription = await link.subscribe(to: topic, within: Probe.answerLimit)
+    let kept = await link.message(within: .milliseconds(20)) { $0.retain && $0.topic == topic }
+    let message = Message(topic: topic, payload: kept?.payload ?? use.standIn, qos: .atLeastOnce)
+    let outcome = await link.publish(message.adapted(to: connected.limits), within: Probe.answerLimit)
+    let publish = "publish to \(topic) (\(use.what))"
+    switch outcome {
+    case .refused(let code):
+      return .failed("no right to \(publish): \(code); the agent would publish in vain there. Allow it on the broker")
+    case .rejected(let rejection): return .failed("cannot \(publish): \(rejection)")
+    case .abandoned, nil: return .failed("cannot \(publish): the broker did not acknowledge it")
+    case .delivered: break
+    }
+    // Up to 3.1.1 a broker acknowledges what it drops: whether the message comes back says more.
+    guard connected.version == .v311, subscription?.isError == false, !message.payload.readableBytesView.isEmpty else {
+      return nil
+    }
+    let payload = message.payload
+    let echo = await link.message(within: Probe.echoLimit) {
+      !$0.retain && $0.topic == topic && $0.payload == payload
+    }
+    guard echo == nil else { return nil }
+    return .failed(
+      "no right to \(publish), or to subscribe to it: the broker acknowledged a message and did not pass it on")
+  }
+}

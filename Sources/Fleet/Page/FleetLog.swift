@@ -1,0 +1,168 @@
+import DequeModule
+import Instants
+import JSON
+import NIOCore
+import Status
+import Text
+
+/// What a page is told of a fleet: each device as it is, and the last changes by their numbers, so that who was away for
+/// a while is told what it missed, of each device the newest.
+struct FleetLog {
+  /// Changes that are remembered.
+  static let limit = 10_000
+  /// How far back a device's history goes, and how many states of it.
+  static let history = (age: Duration.seconds(86_400), states: 48)
+  /// Bytes of changes that are given at one time, about.
+  private static let portion = 65_536
+
+  private struct Entry {
+    var json: ByteBuffer
+    var state: String
+    var since: Timestamp?
+    /// The number of its last change.
+    var change: UInt64
+    var states: [(time: Timestamp, word: String)]
+  }
+
+  /// The number of the last change. Numbers go on from the microsecond of the beginning, so those of an earlier process,
+  /// which a browser may still have, are none of this one's.
+  private(set) var last: UInt64
+  /// What is to be said of the connection to the broker.
+  private(set) var connection = "connecting"
+  private(set) var isConnected = false
+  private var entries: [String: Entry] = [:]
+  private var changes: Deque<(number: UInt64, name: String)> = []
+  /// What an earlier watch has seen of devices that were not heard of yet.
+  private var past: [String: [(time: Timestamp, word: String)]]
+
+  /// - Parameters:
+  ///   - expected: devices that are missing until they are heard of.
+  ///   - past: states by device, oldest first.
+  init(expected: [String], past: [String: [(time: Timestamp, word: String)]] = [:], at now: Timestamp) {
+    self.past = past
+    last = UInt64(max(0, now.microseconds))
+    for name in expected {
+      var object = JSONObject(capacity: 96)
+      object.add("device", name)
+      object.add("state", "missing")
+      entries[name] = Entry(json: object.finish(), state: "missing", since: nil, change: 0, states: [])
+    }
+  }
+
+  /// How many devices are in each state.
+  var counts: [String: Int] { entries.values.reduce(into: [:]) { $0[$1.state, default: 0] += 1 } }
+
+  // MARK: What happens
+
+  mutating func take(_ change: FleetChange) {
+    let name = change.device.name
+    last += 1
+    // One that was missing has no states of its own yet.
+    let known = entries[name]?.states ?? []
+    var states = known.isEmpty ? past.removeValue(forKey: name) ?? [] : known
+    if states.last?.word != change.stateWord { states.append((change.time, change.stateWord)) }
+    let oldest = change.time.microseconds - Self.history.age.wholeNanoseconds / 1000
+    // The state that a day began with began before it.
+    while states.count > Self.history.states || (states.count > 1 && states[1].time.microseconds < oldest) {
+      states.removeFirst()
+    }
+    entries[name] = Entry(
+      json: Self.json(change, states), state: change.stateWord, since: change.device.since, change: last, states: states
+    )
+    changes.append((last, name))
+    if changes.count > Self.limit { changes.removeFirst() }
+  }
+
+  mutating func connected(_ server: String) { (connection, isConnected) = (server, true) }
+
+  mutating func lost(_ reason: String) { (connection, isConnected) = (reason, false) }
+
+  private static func json(_ change: FleetChange, _ states: [(time: Timestamp, word: String)]) -> ByteBuffer {
+    var object = JSONObject(capacity: 384)
+    change.add(to: &object)
+    object.add("history") { bytes in
+      bytes.append(UInt8(ascii: "["))
+      for (index, state) in states.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        bytes += "[\(state.time.microseconds / 1000),\"\(state.word)\"]".utf8
+      }
+      bytes.append(UInt8(ascii: "]"))
+    }
+    return object.finish()
+  }
+
+  // MARK: What is told
+
+  /// `{"id":N,"connected":…,"broker":…,"devices":[…]}`: all, and the number to go on from.
+  var all: ByteBuffer {
+    var object = JSONObject(capacity: 64 + entries.count * 256)
+    object.add("id", last)
+    object.add("connected", isConnected)
+    object.add("broker", connection)
+    object.add("devices", list: entries.sorted { $0.key < $1.key }.map(\.value.json))
+    return object.finish()
+  }
+
+  /// Whether everything after a number is remembered.
+  func remembers(after number: UInt64) -> Bool {
+    number == last || number < last && changes.first.map { $0.number <= number + 1 } ?? false
+  }
+
+  /// Server-sent events of what came after a number, and the number they go up to; nil: nothing came. A device that
+  /// changed more than once is told as it is now; a number that says nothing here is told to begin anew.
+  func events(after number: UInt64) -> (events: ByteBuffer, last: UInt64)? {
+    guard number != last else { return nil }
+    guard remembers(after: number), let first = changes.first else {
+      return (ByteBuffer(string: "id: \(last)\nevent: reset\ndata: {}\n\n"), last)
+    }
+    var buffer = ByteBuffer()
+    var reached = number
+    for index in changes.index(changes.startIndex, offsetBy: Int(number + 1 - first.number))..<changes.endIndex {
+      let change = changes[index]
+      reached = change.number
+      guard let entry = entries[change.name], entry.change == change.number else { continue }
+      buffer.writeString("id: \(change.number)\nevent: device\ndata: ")
+      buffer.writeImmutableBuffer(entry.json)
+      buffer.writeString("\n\n")
+      if buffer.readableBytes >= Self.portion { break }
+    }
+    return (buffer, reached)
+  }
+
+  /// A sign of life, which says how the connection to the broker is.
+  var beat: ByteBuffer {
+    var object = JSONObject(capacity: 128)
+    object.add("connected", isConnected)
+    object.add("broker", connection)
+    var buffer = ByteBuffer(string: "event: beat\ndata: ")
+    buffer.writeImmutableBuffer(object.finish())
+    buffer.writeString("\n\n")
+    return buffer
+  }
+
+  /// Devices by state, and of so many each one, for Prometheus.
+  func metrics(devices limit: Int) -> ByteBuffer {
+    var text = MetricText(.prometheus, common: [])
+    text.family(
+      "limpet_fleet_connected", .gauge, "Whether the watch is connected to the broker", [([], isConnected ? "1" : "0")])
+    let counts = counts
+    let words = ["online", "offline", "expired", "other", "unknown", "missing"]
+    text.family(
+      "limpet_fleet_devices", .gauge, "Devices by state",
+      words.map { ([("state", $0)], String(counts[$0] ?? 0)) })
+    let named = entries.sorted { $0.key < $1.key }.prefix(limit)
+    text.family(
+      "limpet_device_up", .gauge, "Whether a device is online",
+      named.map { ([("device", $0.key)], $0.value.state == "online" ? "1" : "0") })
+    text.family(
+      "limpet_device_since_timestamp_seconds", .gauge, "When the state of a device began",
+      named.compactMap { name, entry in
+        entry.since.map { ([("device", name)], (Double($0.microseconds) / 1_000_000).shortestDecimal) }
+      })
+    return text.finish()
+  }
+}
+
+extension FleetChange {
+  fileprivate var stateWord: String { device.state.word }
+}

@@ -1,0 +1,204 @@
+import Instants
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Platform
+import Synchronization
+import Text
+import Web
+
+/// The fleet as a page: the main thread tells what happens, a thread of its own answers browsers.
+final class FleetPage: Sendable {
+  /// Browsers and scrapers at one time.
+  private static let limit = 64
+  /// Devices of which /metrics has each one, where nothing else is asked for.
+  private static let metricsDevices = 1000
+
+  private let log: Mutex<FleetLog>
+  private let gate: Mutex<PageGate>
+  private let eventLoop: any EventLoop
+  private let isWakeUnderWay = Atomic(false)
+  private let server = Mutex<WebServer?>(nil)
+  private let say: @Sendable (String) -> Void
+  private let history: FleetHistory?
+  /// Whoever waits to know whether the address could be had: nil, or why not.
+  private let opening: Mutex<EventLoopPromise<String?>?>
+
+  /// - Parameters:
+  ///   - history: where what is told is kept, and what it has of earlier watches.
+  ///   - say: called on a thread of the page's.
+  init(
+    _ settings: PageSettings, expected: [String], history: FleetHistory? = nil,
+    say: @escaping @Sendable (String) -> Void
+  ) {
+    self.say = say
+    self.history = history
+    let clock = WallClock.now()
+    log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], at: clock.time(of: clock.instant)))
+    gate = Mutex(PageGate(settings.address, others: settings.hosts, password: settings.password))
+    let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+    self.eventLoop = eventLoop
+    opening = Mutex(nil)
+    let server = WebServer(settings.address, limit: Self.limit, eventLoop: eventLoop) { [weak self] notice in
+      self?.take(notice)
+    } answer: { [weak self] request in
+      self?.reply(to: request) ?? WebReply(.serviceUnavailable, "limpet watch ends.")
+    }
+    self.server.withLock { $0 = server }
+  }
+
+  /// Listens. Blocks its thread until that is so, or cannot be: a numeric address is had at once or not at all.
+  ///
+  /// - Returns: why it cannot be.
+  func start() -> String? {
+    guard let server = server.withLock({ $0 }) else { return nil }
+    let opened = eventLoop.makePromise(of: String?.self)
+    opening.withLock { $0 = opened }
+    eventLoop.execute { server.assumeIsolated { $0.start() } }
+    return try? opened.futureResult.wait()
+  }
+
+  private func take(_ notice: WebServer.Notice) {
+    let opened = opening.withLock { $0.take() }
+    switch notice {
+    case .listens(let address):
+      say("the page is http://\(address)/")
+      opened?.succeed(nil)
+    case .failed(let reason): opened?.succeed(reason)
+    }
+  }
+
+  // MARK: The main thread's side
+
+  func tell(_ changes: [FleetChange]) {
+    guard !changes.isEmpty else { return }
+    log.withLock { log in for change in changes { log.take(change) } }
+    history?.record(changes.map(FleetHistory.Row.init))
+    wake()
+  }
+
+  /// Nothing more is told: what was is on the disk then.
+  func stop() { history?.stop() }
+
+  func connected(_ server: String) { log.withLock { $0.connected(server) } }
+
+  func lost(_ reason: String) { log.withLock { $0.lost(reason) } }
+
+  private func wake() {
+    guard !isWakeUnderWay.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    eventLoop.execute { [self] in
+      isWakeUnderWay.store(false, ordering: .releasing)
+      server.withLock { $0 }?.assumeIsolated { $0.wake() }
+    }
+  }
+
+  // MARK: Browsers
+
+  private func reply(to request: WebRequest) -> WebReply {
+    if let refusal = gate.withLock({ $0.refusal(of: request, at: .now) }) { return safe(refusal) }
+    return safe(page(request))
+  }
+
+  private func page(_ request: WebRequest) -> WebReply {
+    switch request.path {
+    case "/": return WebReply(ByteBuffer(string: PageFiles.document), type: "text/html; charset=utf-8")
+    case "/page.js": return WebReply(ByteBuffer(string: PageFiles.script), type: "text/javascript; charset=utf-8")
+    case "/page.css": return WebReply(ByteBuffer(string: PageFiles.style), type: "text/css; charset=utf-8")
+    case "/devices": return WebReply(log.withLock(\.all), type: "application/json")
+    case "/events": return events(request)
+    case "/metrics":
+      let limit = request.query.flatMap { Int(strict: String($0.dropFirst("devices=".count))) } ?? Self.metricsDevices
+      return WebReply(
+        log.withLock { $0.metrics(devices: limit) }, type: "text/plain; version=0.0.4; charset=utf-8")
+    case "/healthz":
+      let isConnected = log.withLock(\.isConnected)
+      return isConnected
+        ? WebReply(ByteBuffer(string: "ok\n"), type: "text/plain; charset=utf-8")
+        : WebReply(.serviceUnavailable, "There is no connection to the broker.")
+    default: return WebReply(.notFound, "There are /, /devices, /events, /metrics and /healthz.")
+    }
+  }
+
+  /// From where the browser was, or from now on.
+  private func events(_ request: WebRequest) -> WebReply {
+    let given = request.headers["Last-Event-ID"].first ?? request.query.map { String($0.dropFirst("after=".count)) }
+    let number = given.flatMap { UInt64($0) } ?? log.withLock(\.last)
+    let stream = PageStream(after: number) { [self] number in
+      log.withLock { $0.events(after: number) }
+    } beat: {
+      [self] in
+      log.withLock(\.beat)
+    }
+    return WebReply(ByteBuffer(string: "retry: 1000\n\n"), type: "text/event-stream", stream: stream)
+  }
+
+  /// Nothing from elsewhere is loaded, nothing is embedded elsewhere.
+  private func safe(_ reply: WebReply) -> WebReply {
+    var reply = reply
+    reply.headers.add(
+      name: "Content-Security-Policy",
+      value: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    reply.headers.add(name: "Referrer-Policy", value: "no-referrer")
+    reply.headers.add(name: "Cross-Origin-Resource-Policy", value: "same-origin")
+    return reply
+  }
+}
+
+/// Where and for whom the page is.
+public struct PageSettings: Sendable {
+  package let address: ListenAddress
+  package let hosts: [String]
+  package let password: String?
+  /// Where what devices were is kept; nil: nowhere.
+  public var history: String?
+
+  /// - Parameters:
+  ///   - address: as written, `ADDRESS:PORT`.
+  ///   - hosts: further names that browsers may ask by.
+  ///   - password: without one, loopback only.
+  public init(address: String, hosts: [String], password: String?) throws(ArgumentError) {
+    guard let parsed = ListenAddress(address) else {
+      throw ArgumentError(
+        description:
+          "\"\(printable(address, limit: 80))\" is not ADDRESS:PORT with an address in numbers; write one such "
+          + "as 127.0.0.1:8480")
+    }
+    guard parsed.isLoopback || password != nil else {
+      throw ArgumentError(
+        description: "\(parsed) can be reached from elsewhere: add --http-password-file FILE, or listen on 127.0.0.1 "
+          + "behind a proxy")
+    }
+    self.address = parsed
+    self.hosts = hosts
+    self.password = password
+  }
+}
+
+/// One browser's place in the log.
+private final class PageStream: WebStream {
+  private let place: Mutex<UInt64>
+  private let events: @Sendable (UInt64) -> (events: ByteBuffer, last: UInt64)?
+  private let sign: @Sendable () -> ByteBuffer
+
+  init(
+    after number: UInt64, events: @escaping @Sendable (UInt64) -> (events: ByteBuffer, last: UInt64)?,
+    beat: @escaping @Sendable () -> ByteBuffer
+  ) {
+    place = Mutex(number)
+    self.events = events
+    sign = beat
+  }
+
+  func next() -> ByteBuffer? {
+    place.withLock { place in
+      while let (events, last) = events(place) {
+        place = last
+        if events.readableBytes > 0 { return events }
+      }
+      return nil
+    }
+  }
+
+  func beat() -> ByteBuffer { sign() }
+}

@@ -1,0 +1,105 @@
+import Instants
+import Text
+import Web
+
+/// Who may look at the page: a value that takes a request and the time.
+///
+/// A page on loopback is within reach of every site that its owner visits: a name of somebody else that leads to
+/// 127.0.0.1 (DNS rebinding) is told by Host, a request of another page by Origin and Sec-Fetch-Site.
+struct PageGate {
+  /// Wrong passwords that are listened to in a minute.
+  static let failures = 10
+
+  private let hosts: Set<String>
+  private let password: [UInt8]?
+  /// When wrong passwords came, within the last minute.
+  private var wrong: [BootClock.Instant] = []
+
+  /// - Parameters:
+  ///   - others: further names, with the port where it is not HTTP's own.
+  ///   - password: nil: none is asked for.
+  init(_ address: ListenAddress, others: [String], password: String?) {
+    let own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
+    hosts = Set((own + others).map { $0.lowercased() })
+    self.password = password.map { Array($0.utf8) }
+  }
+
+  /// nil: it may pass.
+  mutating func refusal(of request: WebRequest, at now: BootClock.Instant) -> WebReply? {
+    let host = request.headers["Host"]
+    guard host.count == 1, hosts.contains(host[0].lowercased()) else {
+      return WebReply(
+        .misdirectedRequest,
+        "limpet watch does not answer for this name; say --http-host NAME[:PORT] where a proxy asks by it.")
+    }
+    let origins = request.headers["Origin"]
+    let isOwn = origins.allSatisfy { origin in
+      origin.split(separator: "/", maxSplits: 2).last.map { hosts.contains($0.lowercased()) } ?? false
+    }
+    guard isOwn, !request.headers["Sec-Fetch-Site"].contains("cross-site") || request.isNavigation else {
+      return WebReply(.forbidden, "This was asked by the page of another site.")
+    }
+    return refusalByPassword(request, at: now)
+  }
+
+  private mutating func refusalByPassword(_ request: WebRequest, at now: BootClock.Instant) -> WebReply? {
+    guard let password else { return nil }
+    wrong.removeAll { $0.duration(to: now) >= .seconds(60) }
+    guard wrong.count < Self.failures else {
+      return WebReply(.tooManyRequests, "Too many wrong passwords; wait a minute.")
+    }
+    if let given = Self.password(in: request.headers["Authorization"]), Self.isEqual(given, password) { return nil }
+    if !request.headers["Authorization"].isEmpty { wrong.append(now) }
+    var reply = WebReply(.unauthorized, "A password is needed; any user name will do.")
+    reply.headers.add(name: "WWW-Authenticate", value: "Basic realm=\"limpet watch\", charset=\"UTF-8\"")
+    return reply
+  }
+
+  /// What is behind the first colon of Basic's user-id and password (RFC 7617, section 2).
+  private static func password(in values: [String]) -> ArraySlice<UInt8>? {
+    guard values.count == 1, values[0].lowercased().hasPrefix("basic "),
+      let text = Base64.decoded(values[0].dropFirst(6)), let colon = text.firstIndex(of: UInt8(ascii: ":"))
+    else { return nil }
+    return text[(colon + 1)...]
+  }
+
+  /// In a time that does not tell how much of it is right.
+  private static func isEqual(_ one: some Collection<UInt8>, _ other: [UInt8]) -> Bool {
+    var difference: UInt8 = one.count == other.count ? 0 : 1
+    for (index, byte) in one.enumerated() {
+      difference |= byte ^ (other.isEmpty ? 0xFF : other[index % other.count])
+    }
+    return difference == 0
+  }
+}
+
+extension WebRequest {
+  /// Somebody followed a link to the page itself.
+  fileprivate var isNavigation: Bool { path == "/" && headers["Sec-Fetch-Mode"].contains("navigate") }
+}
+
+/// RFC 4648, section 4.
+enum Base64 {
+  /// nil: it is none.
+  static func decoded(_ text: some StringProtocol) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var (bits, count) = (UInt32(0), 0)
+    for byte in text.utf8 where byte != UInt8(ascii: "=") {
+      let value: UInt8
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = byte - UInt8(ascii: "A")
+      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = byte - UInt8(ascii: "a") + 26
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0") + 52
+      case UInt8(ascii: "+"): value = 62
+      case UInt8(ascii: "/"): value = 63
+      default: return nil
+      }
+      bits = bits << 6 | UInt32(value)
+      count += 6
+      guard count >= 8 else { continue }
+      count -= 8
+      bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,57 @@
+import Instants
+import MQTTCore
+import NIOCore
+import Platform
+
+/// What `MQTTSessionDriver.Event.storing` brings while a write is not answered: it may have happened, or may yet.
+public struct StoreIsLate: Error, Hashable, CustomStringConvertible {
+  /// How long a store has to answer.
+  package static let patience = Link.storePatience
+
+  package init() {}
+
+  public let description = "the store has not answered for 2 s; the session goes on in memory until it does"
+}
+
+/// Writes what the link wants stored, on the store's own thread.
+extension MQTTSessionDriver {
+  /// The store has another file than before, which knows nothing of the session: all of it is written there at once.
+  public func storeBeginsAnew() { handle(.storeBeginsAnew) }
+
+  /// Writes what there is, due or not, and returns when it is written or cannot be, for this reason.
+  @discardableResult
+  public func flushStore() async -> (any Error)? {
+    let waiter = Awaited<(any Error)?>()
+    storeWaiters.append(waiter)
+    handle(.flushStore)
+    return await waiter.value
+  }
+
+  func flushed(_ isDone: Bool) {
+    for waiter in storeWaiters { waiter.give(isDone ? nil : storeError) }
+    storeWaiters = []
+  }
+
+  func write(_ changes: [SessionChange], _ number: UInt64) {
+    guard let store = configuration.store else { return }
+    Task {
+      do {
+        try await store.apply(changes)
+        wrote(number, nil)
+      } catch { wrote(number, error) }
+    }
+  }
+
+  private func wrote(_ number: UInt64, _ error: (any Error)?) {
+    storeError = error
+    handle(.stored(number, isDone: error == nil))
+  }
+
+  func error(of condition: Link.StoreCondition) -> (any Error)? {
+    switch condition {
+    case .works: nil
+    case .fails: storeError
+    case .late: StoreIsLate()
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import NIOCore
+
+/// What a server speaks that is no MQTT server, or none on this port: by the first bytes it sends. None of them can
+/// begin a packet that answers CONNECT [MQTT-3.2.0-1].
+public enum ForeignLanguage: String, Sendable, Hashable, CustomStringConvertible, CaseIterable {
+  case http = "HTTP"
+  /// An alert to a CONNECT that is no ClientHello (RFC 8446, 5.1).
+  case tls = "TLS"
+  case ssh = "SSH"
+
+  /// nil: it may be MQTT.
+  package init?(_ bytes: ByteBuffer) {
+    let head = Array(bytes.readableBytesView.prefix(5))
+    if head.starts(with: "HTTP/".utf8) || head.starts(with: "<html".utf8) || head.starts(with: "<!DOC".utf8) {
+      self = .http
+    } else if head.starts(with: [0x15, 0x03]) {
+      self = .tls
+    } else if head.starts(with: "SSH-".utf8) {
+      self = .ssh
+    } else {
+      return nil
+    }
+  }
+
+  public var description: String { rawValue }
+}

@@ -1,0 +1,49 @@
+import Instants
+
+/// What was wrong with TLS, in words: what a TLS library says of it is for its programmers.
+public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
+  /// No authority that is trusted has signed the server's certificate.
+  case unknownAuthority
+  /// The certificate is not for this name or address.
+  case wrongName(String)
+  /// When the certificate ended, in seconds since 1970.
+  case expired(Int64)
+  /// When the certificate begins, in seconds since 1970.
+  case notYetValid(Int64)
+  /// The two sides have no version, or no cipher, in common.
+  case nothingInCommon
+  /// The server wants a certificate of this side, and got none.
+  case certificateWanted
+  /// The server does not take the certificate of this side, and why.
+  case certificateRefused(String)
+  /// What the server sends is not TLS.
+  case notTLS
+  /// The server closed the connection within the handshake.
+  case closed
+  case other(String)
+
+  public init(stringLiteral text: String) { self = .other(text) }
+
+  public var description: String {
+    switch self {
+    case .unknownAuthority:
+      "the server's certificate is not signed by an authority that this machine trusts"
+    case .wrongName(let name): "the server's certificate is not for \(name)"
+    case .expired(let second): "the server's certificate expired on \(Self.day(second))"
+    case .notYetValid(let second):
+      "the server's certificate is not valid before \(Self.day(second)), by this machine's clock"
+    case .nothingInCommon: "the server and this side have no TLS version or cipher in common"
+    case .certificateWanted: "the server wants a client certificate"
+    case .certificateRefused(let reason): "the server refuses this side's certificate (\(reason))"
+    case .notTLS: "what the server answers is not TLS"
+    case .closed: "the server closed the connection in the TLS handshake"
+    case .other(let text): text
+    }
+  }
+
+  /// `2026-12-01`
+  private static func day(_ second: Int64) -> String {
+    let time = Timestamp(sinceEpoch: .seconds(second))
+    return time.isWritable ? String(time.description.prefix(10)) : "a day beyond all calendars"
+  }
+}

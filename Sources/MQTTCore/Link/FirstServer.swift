@@ -1,0 +1,76 @@
+import Instants
+
+/// When a connection to another server than the first is left for the first one (`Link.Settings.prefersFirst`): once
+/// probes have reached it for so long, without one that has not.
+///
+/// Four probes make up that time, so a server that comes and goes is not believed. The switch waits for a moment in which
+/// nothing is under way, but not for longer than as much again.
+struct FirstServer: Sendable {
+  typealias Instant = BootClock.Instant
+
+  private static let shortestInterval = Duration.seconds(1)
+
+  private let patience: Duration
+  private let interval: Duration
+  private var reachableSince: Instant?
+  private var isProbing = false
+  /// When the next probe is due.
+  private(set) var deadline: Instant
+
+  init(patience: Duration, now: Instant) {
+    self.patience = patience
+    interval = max(patience / 4, Self.shortestInterval)
+    deadline = now + interval
+  }
+
+  /// - Returns: a probe is to be sent.
+  mutating func tick(at now: Instant) -> Bool {
+    guard now >= deadline else { return false }
+    // No answer is one too.
+    if isProbing { reachableSince = nil }
+    isProbing = true
+    deadline = now + interval
+    return true
+  }
+
+  /// - Parameter isQuiet: nothing is under way.
+  /// - Returns: the first server is to be used.
+  mutating func probed(isReachable: Bool, isQuiet: Bool, at now: Instant) -> Bool {
+    guard isProbing else { return false }
+    isProbing = false
+    guard isReachable else {
+      reachableSince = nil
+      return false
+    }
+    let since = reachableSince ?? now
+    reachableSince = since
+    let needed = isQuiet ? patience : patience * 2
+    return now >= since + needed
+  }
+}
+
+extension Link {
+  /// A connection to another server than the first is there.
+  mutating func watchFirstServer(at now: Instant) {
+    firstServer = nil
+    guard let patience = settings.prefersFirst, attempt.server != settings.servers[0] else { return }
+    firstServer = FirstServer(patience: patience, now: now)
+  }
+
+  mutating func probeIfDue(at now: Instant, into effects: inout Effects) {
+    guard session.isConnected, firstServer?.tick(at: now) == true else { return }
+    effects.orders.append(.probe(attempt.number, settings.servers[0]))
+  }
+
+  mutating func probed(_ number: AttemptNumber, isReachable: Bool, at now: Instant, into effects: inout Effects) {
+    guard attempt.number == number, session.isConnected, !isStopping else { return }
+    let isQuiet = session.oldestUnderWay == nil
+    guard firstServer?.probed(isReachable: isReachable, isQuiet: isQuiet, at: now) == true else { return }
+    firstServer = nil
+    referredServer = nil
+    serverIndex = 0
+    isRetryingServer = false
+    session.disconnect(into: &effects.actions)
+    carryOut(at: now, into: &effects)
+  }
+}

@@ -1,0 +1,15 @@
+/// What the length of pulses may be told in.
+package enum PulseWidthUnit: String, Sendable, CaseIterable {
+  case milliseconds = "ms"
+  case seconds = "s"
+  case microseconds = "µs"
+
+  /// So many are a second.
+  package var perSecond: Double {
+    switch self {
+    case .seconds: 1
+    case .milliseconds: 1e3
+    case .microseconds: 1e6
+    }
+  }
+}

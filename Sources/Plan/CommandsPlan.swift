@@ -1,0 +1,31 @@
+import MQTTCore
+
+/// Where commands come in.
+package struct CommandsPlan: Sendable, Equatable {
+  /// What is subscribed to: the topics of all outputs, and `fence`.
+  package let filters: [TopicFilter]
+  /// Where controllers say that they are there (`lost.heartbeat`): subscribed to beside the others.
+  package let heartbeats: [TopicFilter]
+  /// Where the agent sends itself a word, to tell what was sent before from what comes now.
+  package let fence: TopicName
+  /// The output of each topic, by its name.
+  package let names: [TopicName: String]
+  /// What begins with this belongs to the device itself: no answer goes there.
+  package let ownPrefix: String
+
+  package init(
+    filters: [TopicFilter], heartbeats: [TopicFilter] = [], fence: TopicName, names: [TopicName: String],
+    ownPrefix: String
+  ) {
+    self.filters = filters
+    self.heartbeats = heartbeats
+    self.fence = fence
+    self.names = names
+    self.ownPrefix = ownPrefix
+  }
+
+  /// Commands come in the same way.
+  package func isHeard(as other: Self) -> Bool {
+    filters == other.filters && fence == other.fence && names == other.names && ownPrefix == other.ownPrefix
+  }
+}

@@ -1,0 +1,23 @@
+/// What a board says of itself, for the page that Home Assistant has of it.
+package struct BoardFacts: Sendable, Equatable {
+  /// `Raspberry Pi 4 Model B Rev 1.4`
+  package var model: String?
+  package var serial: String?
+  /// Of its first wired interface, else of its first one: `dc:a6:32:01:02:03`
+  package var mac: String?
+
+  package init(model: String? = nil, serial: String? = nil, mac: String? = nil) {
+    self.model = model
+    self.serial = serial
+    self.mac = mac
+  }
+
+  /// The first words of a model are its maker's, where that is known.
+  package var maker: String? {
+    let makers = [
+      "Raspberry Pi", "BeagleBoard", "TI", "Radxa", "FriendlyElec", "Pine64", "Orange Pi", "Xunlong", "Hardkernel",
+      "NVIDIA", "Khadas", "ASUS", "Banana Pi", "Toradex",
+    ]
+    return makers.first { model?.hasPrefix($0) == true }
+  }
+}

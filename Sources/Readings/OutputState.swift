@@ -1,0 +1,41 @@
+import Measuring
+
+/// Why an output has the value that it has.
+package enum OutputCause: String, Sendable, CaseIterable {
+  /// Its value when the agent started.
+  case start
+  /// The agent stops, or the output is taken away.
+  case stop
+  case command
+  /// A pulse is over.
+  case pulse
+  /// The time that a command gave is over.
+  case `for`
+  /// The controller has not been heard of.
+  case lost
+  /// It was on for as long as it may be.
+  case maxOn = "max_on"
+  /// A partner is on, or is not held.
+  case interlock
+  /// Its line, or what it is driven by, came back.
+  case returned
+  /// It was configured in another way.
+  case reload
+}
+
+extension Reading {
+  /// What an output has been given, and what it shows.
+  package struct Output: Sendable, Equatable {
+    /// A flag of a GPIO line, a number in % of everything else.
+    package let value: Value
+    package let cause: OutputCause
+    /// What is read back is another value.
+    package let doubt: Doubt?
+
+    package init(value: Value, cause: OutputCause, doubt: Doubt? = nil) {
+      self.value = value
+      self.cause = cause
+      self.doubt = doubt
+    }
+  }
+}

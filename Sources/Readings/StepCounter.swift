@@ -1,0 +1,68 @@
+import Instants
+import Measuring
+import Records
+import Text
+
+/// What an encoder stands at, over restarts.
+///
+/// At the start it is taken to be at rest on a step, whatever its lines say there: steps are counted from there on.
+package struct StepCounter: Sendable {
+  /// Names the row of totals that go on from each other.
+  package let generation: UInt32
+  /// How many steps a period of its lines has: 1, 2 or 4.
+  private let stepsPerPeriod: Int64
+  private var scale: Double
+  /// Steps of the runs before this one.
+  private let earlier: Int64
+  private var last: (steps: Int64, time: BootClock.Instant)?
+  /// Of those that were missed, what was told.
+  private var toldMissed: UInt64 = 0
+
+  /// - Parameters:
+  ///   - stored: what an earlier run left; nil: it begins at zero, as a new generation.
+  ///   - scale: units per step.
+  package init(
+    stored: StoredCount?, stepsPerPeriod: Int, scale: Double, using generator: inout some RandomNumberGenerator
+  ) {
+    generation = stored?.generation ?? UInt32.random(in: 1...UInt32.max, using: &generator)
+    self.stepsPerPeriod = Int64(stepsPerPeriod)
+    earlier = stored.map { Self.steps(stored: $0.pulses) } ?? 0
+    self.scale = scale
+  }
+
+  /// The same steps, in another unit.
+  package mutating func rescale(_ scale: Double) { self.scale = scale }
+
+  /// The steps of this run. Half a step from one counts as that: who rests on a step and trembles does not move.
+  private func steps(_ count: PulseCount) -> Int64 { (count.position &* stepsPerPeriod + 2) >> 2 }
+
+  /// The total after the steps of this run, and how fast it has moved since the last call.
+  package mutating func total(_ count: PulseCount, at time: BootClock.Instant) -> Reading.Total {
+    let steps = steps(count)
+    var rate = 0.0
+    if let last, last.time < time {
+      rate = Double(steps - last.steps) * scale / (last.time.duration(to: time) / .seconds(1))
+    }
+    last = (steps, time)
+    let value = Value.number(Double(earlier &+ steps)).calibrated(scale: scale, offset: 0).number ?? 0
+    return Reading.Total(value: value, rate: (rate * 1e6).rounded() / 1e6, generation: generation)
+  }
+
+  /// Edges that were not seen since this was asked.
+  package mutating func takeMissed(_ count: PulseCount) -> UInt64 {
+    defer { toldMissed = count.missed }
+    return count.missed >= toldMissed ? count.missed - toldMissed : count.missed
+  }
+
+  /// What to store after the steps of this run: those below zero have the odd numbers.
+  package func stored(_ count: PulseCount) -> StoredCount {
+    let steps = earlier &+ steps(count)
+    let number = steps >= 0 ? UInt64(steps) << 1 : (UInt64(-(steps + 1)) << 1) | 1
+    return StoredCount(pulses: number, generation: generation)
+  }
+
+  private static func steps(stored number: UInt64) -> Int64 {
+    let half = Int64(number >> 1)
+    return number & 1 == 0 ? half : -half - 1
+  }
+}

@@ -1,0 +1,83 @@
+import NIOCore
+import Text
+
+/// Numbers as text, one family after the other: Prometheus's format (version 0.0.4) or OpenMetrics 1.0.
+package struct MetricText {
+  package enum Format {
+    case prometheus, openMetrics
+
+    /// What HTTP's Content-Type says of it.
+    package var mediaType: String {
+      switch self {
+      case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+      case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+      }
+    }
+  }
+
+  package enum Kind: String { case counter, gauge, info }
+
+  package typealias Labels = [(name: String, value: String)]
+
+  private let format: Format
+  /// Of every number.
+  private let common: Labels
+  private(set) var buffer = ByteBuffer()
+
+  package init(_ format: Format, common: Labels) {
+    self.format = format
+    self.common = common
+  }
+
+  /// A family and its numbers.
+  ///
+  /// - Parameters:
+  ///   - name: with the unit at its end, and without `_total` or `_info`.
+  ///   - help: a sentence without its point.
+  package mutating func family(
+    _ name: String, _ kind: Kind, _ help: String, _ samples: [(labels: Labels, value: String)]
+  ) {
+    let suffix =
+      switch kind {
+      case .counter: "_total"
+      case .info: "_info"
+      case .gauge: ""
+      }
+    // The older format knows a family by the name of its numbers, and has no `info`.
+    let family = format == .openMetrics ? name : name + suffix
+    let word = kind == .info && format == .prometheus ? Kind.gauge : kind
+    buffer.writeString("# HELP \(family) \(help).\n# TYPE \(family) \(word.rawValue)\n")
+    for sample in samples { write(name + suffix, common + sample.labels, sample.value) }
+  }
+
+  /// OpenMetrics ends with a line that says so.
+  package mutating func finish() -> ByteBuffer {
+    if format == .openMetrics { buffer.writeString("# EOF\n") }
+    return buffer
+  }
+
+  private mutating func write(_ name: String, _ labels: Labels, _ value: String) {
+    buffer.writeString(name)
+    if !labels.isEmpty {
+      buffer.writeString("{")
+      for (index, label) in labels.enumerated() {
+        buffer.writeString("\(index > 0 ? "," : "")\(label.name)=\"\(Self.escaped(label.value))\"")
+      }
+      buffer.writeString("}")
+    }
+    buffer.writeString(" \(value)\n")
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      switch character {
+      case "\\": result += "\\\\"
+      case "\"": result += "\\\""
+      case "\n": result += "\\n"
+      default: result.append(character)
+      }
+    }
+    return result
+  }
+}

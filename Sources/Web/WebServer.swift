@@ -1,0 +1,299 @@
+internal import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Text
+
+/// What was asked for.
+package struct WebRequest: Sendable {
+  package let method: HTTPMethod
+  /// Without the query.
+  package let path: String
+  package let query: String?
+  package let headers: HTTPHeaders
+
+  init(_ head: HTTPRequestHead) {
+    method = head.method
+    let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    path = parts.first.map(String.init) ?? ""
+    query = parts.count > 1 ? String(parts[1]) : nil
+    headers = head.headers
+  }
+}
+
+/// What is answered.
+package struct WebReply: Sendable {
+  package var status: HTTPResponseStatus
+  /// The media type of the body.
+  package var type: String
+  package var body: ByteBuffer
+  package var headers: HTTPHeaders
+  /// What follows the body for as long as somebody listens.
+  package var stream: (any WebStream)?
+
+  package init(
+    _ body: ByteBuffer, type: String, status: HTTPResponseStatus = .ok, headers: HTTPHeaders = HTTPHeaders(),
+    stream: (any WebStream)? = nil
+  ) {
+    self.status = status
+    self.type = type
+    self.body = body
+    self.headers = headers
+    self.stream = stream
+  }
+
+  /// A sentence, for whoever asked for what is not there.
+  package init(_ status: HTTPResponseStatus, _ sentence: String) {
+    self.init(ByteBuffer(string: sentence + "\n"), type: "text/plain; charset=utf-8", status: status)
+  }
+}
+
+/// An answer without an end. It is asked for more when the server is woken, every `WebServer.beat`, and as long as the
+/// connection takes more.
+package protocol WebStream: AnyObject, Sendable {
+  /// What has come since the last call; nil: nothing.
+  func next() -> ByteBuffer?
+  /// Sent each beat, so that both sides notice an end.
+  func beat() -> ByteBuffer
+}
+
+/// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one address, on an event loop.
+///
+/// Nobody who connects can harm the process: connections are bounded, and so are the bytes of a request and the time that
+/// it and its answer may take. Each connection has one request.
+package actor WebServer {
+  package nonisolated let eventLoop: any EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+  package typealias Answer = @Sendable (WebRequest) -> WebReply
+
+  /// What there is to say of the address: the first failure, and each success.
+  package enum Notice: Sendable {
+    case listens(ListenAddress)
+    /// It is tried again every minute.
+    case failed(String)
+  }
+
+  /// Between two signs of life of a stream.
+  package static let beat = Duration.seconds(2)
+  /// How long a stream may not be read.
+  static let stall = Duration.seconds(30)
+
+  /// Bytes of a request.
+  static let requestLimit = 8192
+  /// Before an address that could not be had is tried again.
+  private static let pause = Duration.seconds(60)
+
+  private let address: ListenAddress
+  /// Connections at one time.
+  private let limit: Int
+  /// How long a request may take, and an answer.
+  private let patience: Duration
+  private let answer: Answer
+  private let notice: @Sendable (Notice) -> Void
+  private var listener: (any Channel)?
+  private var retry: Scheduled<Void>?
+  private var hasStopped = false
+  private var hasFailed = false
+  private var connections: [ObjectIdentifier: (channel: any Channel, handler: NIOLoopBound<WebConnection>)] = [:]
+
+  /// - Parameters:
+  ///   - notice: called on the event loop, as is `answer`.
+  package init(
+    _ address: ListenAddress, limit: Int = 16, eventLoop: any EventLoop, patience: Duration = .seconds(10),
+    notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
+  ) {
+    self.address = address
+    self.limit = limit
+    self.eventLoop = eventLoop
+    self.notice = notice
+    self.patience = patience
+    self.answer = answer
+  }
+
+  /// Listens; where that cannot be it says so once, and tries it again every minute.
+  package func start() {
+    guard !hasStopped else { return }
+    let (answer, patience) = (answer, patience)
+    ServerBootstrap(group: eventLoop)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.maxMessagesPerRead, value: 1)
+      .childChannelInitializer { [weak self] channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard let self else { throw ChannelError.ioOnClosedChannel }
+          let connection = WebConnection(patience: patience, answer: answer)
+          let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+          try self.assumeIsolated { try $0.accept(bound, on: channel) }
+          let pipeline = channel.pipeline.syncOperations
+          try pipeline.addHandler(RequestLimit(Self.requestLimit))
+          try pipeline.addHandler(HTTPResponseEncoder())
+          try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
+          try pipeline.addHandler(connection)
+        }
+      }
+      .bind(host: address.host, port: address.port)
+      .hop(to: eventLoop)
+      .whenComplete { result in self.assumeIsolated { $0.listens(result) } }
+  }
+
+  private func listens(_ result: Result<any Channel, any Error>) {
+    switch result {
+    case .success(let channel) where hasStopped: channel.close(promise: nil)
+    case .success(let channel):
+      listener = channel
+      notice(.listens(address))
+      hasFailed = false
+    case .failure(let error):
+      let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+      if !hasFailed { notice(.failed("\(address) cannot be listened on (\(reason)); write another address or port")) }
+      hasFailed = true
+      retry = eventLoop.scheduleTask(in: TimeAmount(Self.pause)) { [weak self] in
+        self?.assumeIsolated { $0.start() }
+      }
+    }
+  }
+
+  private func accept(_ connection: NIOLoopBound<WebConnection>, on channel: any Channel) throws {
+    guard !hasStopped, connections.count < limit else { throw ChannelError.ioOnClosedChannel }
+    let id = ObjectIdentifier(channel)
+    connections[id] = (channel, connection)
+    channel.closeFuture.whenComplete { [weak self] _ in self?.assumeIsolated { $0.connections[id] = nil } }
+  }
+
+  /// Cuts everybody off, and lets go of the address.
+  package func stop() {
+    hasStopped = true
+    retry?.cancel()
+    listener?.close(promise: nil)
+    listener = nil
+    for connection in connections.values { connection.channel.close(promise: nil) }
+  }
+
+  /// Streams have more to say.
+  package func wake() {
+    for connection in connections.values { connection.handler.value.pump(connection.channel) }
+  }
+}
+
+/// A request has so many bytes and no more. It has no state but their number.
+private final class RequestLimit: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  private var left: Int
+
+  init(_ limit: Int) { left = limit }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    left -= unwrapInboundIn(data).readableBytes
+    guard left >= 0 else { return context.close(promise: nil) }
+    context.fireChannelRead(data)
+  }
+}
+
+/// One connection: `reading` –the request's head→ `answering` –the answer is sent, or its time is over→ closed. A stream
+/// stays in `answering` until who reads it goes, or reads no more.
+private final class WebConnection: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private let patience: TimeAmount
+  private let answer: WebServer.Answer
+  private var isAnswering = false
+  private var deadline: Scheduled<Void>?
+  private var stream: (any WebStream)?
+  private var beats: RepeatedTask?
+  /// Beats since the connection took something.
+  private var stalled = Duration.zero
+
+  init(patience: Duration, answer: @escaping WebServer.Answer) {
+    self.patience = TimeAmount(patience)
+    self.answer = answer
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    arm(context.channel)
+    context.fireChannelActive()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    deadline?.cancel()
+    beats?.cancel()
+    stream = nil
+    context.fireChannelInactive()
+  }
+
+  private func arm(_ channel: any Channel) {
+    deadline?.cancel()
+    deadline = channel.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    // A body means nothing, and there is one request.
+    guard case .head(let head) = unwrapInboundIn(data), !isAnswering else { return }
+    isAnswering = true
+    arm(context.channel)
+    let request = WebRequest(head)
+    var reply: WebReply
+    switch head.method {
+    case .GET, .HEAD: reply = answer(request)
+    default:
+      reply = WebReply(.methodNotAllowed, "Only GET and HEAD are answered here.")
+      reply.headers.add(name: "Allow", value: "GET, HEAD")
+    }
+    send(reply, head, context)
+  }
+
+  private func send(_ reply: WebReply, _ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    var headers = reply.headers
+    headers.add(name: "Content-Type", value: reply.type)
+    if reply.stream == nil { headers.add(name: "Content-Length", value: String(reply.body.readableBytes)) }
+    headers.add(name: "X-Content-Type-Options", value: "nosniff")
+    headers.add(name: "Cache-Control", value: "no-store")
+    headers.add(name: "Connection", value: "close")
+    let head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    if request.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(reply.body))), promise: nil) }
+    let channel = context.channel
+    guard request.method != .HEAD, let stream = reply.stream else {
+      context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+      return
+    }
+    context.flush()
+    deadline?.cancel()
+    self.stream = stream
+    let beat = TimeAmount(WebServer.beat)
+    let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+    beats = context.eventLoop.scheduleRepeatedTask(initialDelay: beat, delay: beat) { _ in
+      connection.value.beat(channel)
+    }
+    pump(channel)
+  }
+
+  /// Gives the connection what it takes of its stream.
+  func pump(_ channel: any Channel) {
+    while channel.isWritable, let more = stream?.next() { write(more, channel) }
+  }
+
+  private func beat(_ channel: any Channel) {
+    guard let stream else { return }
+    guard channel.isWritable else {
+      stalled += WebServer.beat
+      if stalled >= WebServer.stall { channel.close(promise: nil) }
+      return
+    }
+    stalled = .zero
+    write(stream.beat(), channel)
+  }
+
+  private func write(_ bytes: ByteBuffer, _ channel: any Channel) {
+    channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(bytes)), promise: nil)
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    pump(context.channel)
+    context.fireChannelWritabilityChanged()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import MQTTCore
+import NIOCore
+import TestScene
+import Testing
+
+@testable import Fleet
+@testable import Instants
+
+@Suite("What devices were, over a restart of the watch") struct FleetHistoryTests {
+  private static let start: Int64 = 1_800_000_000
+
+  private static func time(_ seconds: Int64) -> Timestamp { Timestamp(microseconds: (start + seconds) * 1_000_000) }
+
+  private static func row(_ device: String, _ seconds: Int64, _ word: String, flaps: Bool = false) -> FleetHistory.Row {
+    FleetHistory.Row(device: device, time: time(seconds), word: word, isFlapping: flaps)
+  }
+
+  private static func file(_ scene: Scene, size: Int64 = 1 << 30) throws -> FleetHistoryFile {
+    try FleetHistoryFile(path: scene.folder + "/history.db", age: .days(30), size: size)
+  }
+
+  private static func words(_ file: FleetHistoryFile, since: Int64 = 0) throws -> [String: [String]] {
+    try file.states(since: time(since)).mapValues {
+      $0.map { "\($0.time.microseconds / 1_000_000 - start) \($0.word)" }
+    }
+  }
+
+  @Test("a second watch has what the first one saw, and the state that a day began with; the file is its owner's alone")
+  func survives() async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/history.db"
+      do {
+        let history = try FleetHistory(path: path, since: Self.time(0), now: Self.time(0)) { _ in }
+        #expect(history.past.isEmpty)
+        history.record([Self.row("a", 1, "online"), Self.row("b", 2, "online")])
+        history.record([Self.row("a", 90_000, "offline")])
+        history.stop()
+      }
+      var status = stat()
+      #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+      try await eventually("the first one has let go of the file") {
+        let history = try? FleetHistory(path: path, since: Self.time(86_400), now: Self.time(90_001)) { _ in }
+        let past = history?.past.mapValues { $0.map(\.word) }
+        history?.stop()
+        return past == ["a": ["online", "offline"], "b": ["online"]] ? true : nil
+      }
+    }
+  }
+
+  @Test("what the broker had kept is no change, and a minute of a device that flaps is one row")
+  func coalesces() async throws {
+    try await withScene { scene in
+      let file = try Self.file(scene)
+      let flapping = (1...100).map { Self.row("a", $0, $0 % 2 == 0 ? "online" : "offline", flaps: $0 > 3) }
+      try file.add([Self.row("b", 0, "online"), Self.row("b", 50, "online")] + flapping, coalescing: .seconds(60))
+      let words = try Self.words(file)
+      #expect(words["b"] == ["0 online"])
+      #expect(words["a"] == ["1 offline", "2 online", "3 online", "63 online"], "\(words)")
+    }
+  }
+
+  @Test("what is older than 30 days goes, and the oldest where the file is too large; the newest of a device stays")
+  func prunes() async throws {
+    try await withScene { scene in
+      let file = try Self.file(scene, size: 64 << 10)
+      try file.add([Self.row("old", 0, "offline"), Self.row("a", 0, "online")], coalescing: .zero)
+      let month: Int64 = 30 * 86_400
+      try file.add((1...5000).map { Self.row("a", month + $0, $0 % 2 == 0 ? "online" : "offline") }, coalescing: .zero)
+      try file.prune(at: Self.time(month + 5001))
+      let words = try Self.words(file)
+      #expect(words["old"] == ["0 offline"])
+      #expect((words["a"]?.count ?? 0) < 4000 && words["a"]?.last == "\(month + 5000) online")
+    }
+  }
+
+  @Test("a file that is something else is left alone, and said")
+  func foreign() async throws {
+    try await withScene { scene in
+      let path = try scene.write("broker: {url: mqtt://h}\n", to: "history.db")
+      let error = #expect(throws: StorageError.self) { try Self.file(scene) }
+      #expect("\(error.map { "\($0)" } ?? "")".contains(path))
+    }
+  }
+
+  @Test("a page shows the history of a device when that is heard of")
+  func page() throws {
+    var fleet = try WatchedFleet()
+    var log = FleetLog(
+      expected: ["a"], past: ["a": [(Timestamp(sinceEpoch: .seconds(1)), "offline")]], at: Timestamp(sinceEpoch: .zero))
+    for change in fleet.status("online", of: "a") { log.take(change) }
+    #expect(String(buffer: log.all).contains(#""history":[[1000,"offline"],["#))
+  }
+}

@@ -1,0 +1,155 @@
+import NIOCore
+import NIOHTTP1
+import Testing
+
+@testable import Fleet
+@testable import Instants
+@testable import Text
+@testable import Web
+
+@Suite("The fleet's page: what browsers are told, and which") struct FleetPageTests {
+  private func log(_ fleet: WatchedFleet, expected: [String] = []) -> FleetLog {
+    FleetLog(expected: expected, at: Timestamp(sinceEpoch: .zero))
+  }
+
+  @Test("who comes has all and the number to go on from; what is expected is missing until it is heard of")
+  func all() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet, expected: ["a", "b"])
+    for change in fleet.status("online", of: "b") { log.take(change) }
+    #expect(log.last == 1 && log.counts == ["missing": 1, "online": 1])
+    let text = String(buffer: log.all)
+    #expect(
+      text.hasPrefix(#"{"id":1,"connected":false,"broker":"connecting","devices":[{"device":"a","state":"missing"},"#))
+    #expect(text.contains(#""device":"b","state":"online""#))
+    #expect(text.contains(#""history":[["#))
+  }
+
+  @Test("a device that changed often is told once, as it is now; who is told everything has nothing more to hear")
+  func newest() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for payload in ["online", "offline", "online", "offline"] {
+      fleet.seconds += 1
+      for change in fleet.status(payload) { log.take(change) }
+    }
+    for change in fleet.status("online", of: "b") { log.take(change) }
+    let (events, last) = try #require(log.events(after: 0))
+    let text = String(buffer: events)
+    #expect(last == 5)
+    #expect(text.components(of: "event: device") == 2)
+    #expect(text.contains("id: 4\nevent: device\ndata: {") && text.contains("id: 5\n"))
+    #expect(log.events(after: 5) == nil)
+    #expect(String(buffer: try #require(log.events(after: 4)).events).components(of: "event: device") == 1)
+  }
+
+  @Test("who was away for longer than what is remembered begins anew; memory stays what it is")
+  func forgotten() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for number in 0..<(FleetLog.limit + 10) {
+      fleet.seconds += 1
+      for change in fleet.status(number % 2 == 0 ? "online" : "offline") { log.take(change) }
+    }
+    let last = UInt64(FleetLog.limit + 10)
+    #expect(log.last == last)
+    #expect(!log.remembers(after: 9) && log.remembers(after: 10) && !log.remembers(after: last + 1))
+    let (events, reached) = try #require(log.events(after: 3))
+    #expect(String(buffer: events).contains("event: reset") && reached == last)
+    #expect(String(buffer: log.all).components(of: "online") <= FleetLog.history.states + 4)
+  }
+
+  @Test("who asks with a number of an earlier process begins anew, whether anything has come since or not")
+  func restarted() throws {
+    var fleet = try WatchedFleet()
+    var earlier = FleetLog(expected: [], at: Timestamp(sinceEpoch: .seconds(1)))
+    for change in fleet.status("online") { earlier.take(change) }
+    var log = FleetLog(expected: [], at: Timestamp(sinceEpoch: .seconds(2)))
+    #expect(String(buffer: try #require(log.events(after: earlier.last)).events).contains("event: reset"))
+    for change in fleet.status("online", of: "b") { log.take(change) }
+    #expect(String(buffer: try #require(log.events(after: earlier.last)).events).contains("event: reset"))
+    #expect(String(buffer: try #require(log.events(after: log.last + 5)).events).contains("event: reset"))
+    #expect(log.events(after: log.last) == nil)
+  }
+
+  @Test("numbers for Prometheus: devices by state, and each one for as many as were asked for")
+  func metrics() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for name in ["a", "b\"\\"] { for change in fleet.status("online", of: name) { log.take(change) } }
+    let lines = String(buffer: log.metrics(devices: 10)).split(separator: "\n")
+    #expect(lines.contains(#"limpet_fleet_devices{state="online"} 2"#))
+    #expect(lines.contains(#"limpet_device_up{device="b\"\\"} 1"#))
+    #expect(String(buffer: log.metrics(devices: 0)).components(of: "limpet_device_up{") == 0)
+  }
+
+  // MARK: Who may look
+
+  private func request(_ headers: [(String, String)], path: String = "/devices") -> WebRequest {
+    var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path)
+    for (name, value) in headers { head.headers.add(name: name, value: value) }
+    return WebRequest(head)
+  }
+
+  private func gate(others: [String] = [], password: String? = nil) throws -> PageGate {
+    PageGate(try #require(ListenAddress("127.0.0.1:8480")), others: others, password: password)
+  }
+
+  @Test(
+    "which Host and Origin pass",
+    arguments: [
+      ([("Host", "127.0.0.1:8480")], nil), ([("Host", "localhost:8480")], nil), ([("Host", "LOCALHOST:8480")], nil),
+      ([("Host", "[::1]:8480")], nil), ([("Host", "fleet.example")], nil), ([("Host", "localhost")], 421),
+      ([("Host", "evil.example:8480")], 421), ([], 421), ([("Host", "localhost:8480"), ("Host", "x")], 421),
+      ([("Host", "localhost:8480"), ("Origin", "http://localhost:8480")], nil),
+      ([("Host", "localhost:8480"), ("Origin", "https://fleet.example")], nil),
+      ([("Host", "localhost:8480"), ("Origin", "http://evil.example")], 403),
+      ([("Host", "localhost:8480"), ("Origin", "null")], 403),
+      ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "cross-site")], 403),
+      ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "same-origin")], nil),
+    ] as [([(String, String)], UInt?)])
+  func names(_ example: (headers: [(String, String)], status: UInt?)) throws {
+    var gate = try gate(others: ["fleet.example"])
+    #expect(gate.refusal(of: request(example.headers), at: .now)?.status.code == example.status)
+  }
+
+  @Test("a password: any user's, in whole; ten wrong ones a minute are listened to")
+  func password() throws {
+    var gate = try gate(password: "se:cret")
+    let host = ("Host", "localhost:8480")
+    let start = BootClock.now
+    func status(_ value: String?, after seconds: Int = 0) -> UInt? {
+      let request = request([host] + (value.map { [("Authorization", $0)] } ?? []))
+      return gate.refusal(of: request, at: start + .seconds(seconds))?.status.code
+    }
+    #expect(status(nil) == 401)
+    // any:se:cret
+    #expect(status("Basic YW55OnNlOmNyZXQ=") == nil)
+    #expect(status("basic YW55OnNlOmNyZXQ=") == nil)
+    for wrong in ["Basic YW55OnNlOmNyZQ==", "Basic YW55Og==", "Basic ****", "Bearer x", "Basic YW55"] {
+      #expect(status(wrong) == 401)
+    }
+    for _ in 0..<5 { #expect(status("Basic YW55OnNl") == 401) }
+    #expect(status("Basic YW55OnNlOmNyZXQ=") == 429)
+    #expect(status("Basic YW55OnNlOmNyZXQ=", after: 61) == nil)
+  }
+
+  @Test(
+    "addresses to listen on",
+    arguments: [
+      ("127.0.0.1:9480", true), ("[::1]:9480", true), ("0.0.0.0:1", false), ("[fe80::1]:65535", false),
+      ("localhost:9480", nil), ("127.0.0.1", nil), ("127.0.0.1:0", nil), ("127.0.0.1:65536", nil), (":9480", nil),
+      ("::1:9480", nil), ("1.2.3:4", nil), ("1.2.3.256:4", nil), ("127.0.0.1:+1", nil), ("[127.0.0.1]:1", nil),
+    ] as [(String, Bool?)])
+  func addresses(_ example: (text: String, isLoopback: Bool?)) {
+    let address = ListenAddress(example.text)
+    #expect(address?.isLoopback == example.isLoopback)
+    #expect(address.map { "\($0)" } ?? example.text == example.text)
+  }
+}
+
+extension String {
+  fileprivate func components(of part: String) -> Int {
+    split(separator: part, omittingEmptySubsequences: false).count - 1
+  }
+}

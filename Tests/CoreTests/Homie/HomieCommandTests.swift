@@ -1,0 +1,115 @@
+import Discovery
+import Instants
+import MQTTCore
+import NIOCore
+import Plan
+import Readings
+import Testing
+
+@testable import Core
+
+/// Commands on the Homie device's own connection.
+struct HomieCommandTests {
+  private func bench(_ rules: (inout OutputRules) -> Void = { _ in }) -> CoreBench {
+    var plan = DevicePlan.bench()
+    plan.streams.append(
+      Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
+    plan.outbox.keepsLatest.append(false)
+    plan.outputs = [OutputScene.plan("pump", stream: plan.streams.count - 1, rules)]
+    var property = HomieDevice.Property(id: "value", title: "Pump", datatype: .boolean)
+    (property.isSettable, property.hasTarget) = (true, true)
+    let homie = DevicePlan.homie()
+    plan.homie = HomiePlan(
+      device: HomieDevice(
+        base: "homie/5/board", name: "board",
+        nodes: [HomieDevice.Node(name: "pump", id: "pump", title: "Pump", properties: [property])]),
+      link: homie.link, connect: homie.connect)
+    return CoreBench(plan: plan)
+  }
+
+  private func command(
+    _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump/value"
+  ) throws -> Packet {
+    let message = Message(
+      topic: try TopicName("homie/5/board/\(topic)/set"), payload: ByteBuffer(string: text), qos: .atLeastOnce,
+      retain: retain)
+    return .publish(
+      Publish(message, packetIdentifier: PacketIdentifier(rawValue: identifier), duplicate: duplicate))
+  }
+
+  private func homie(_ bench: inout CoreBench) -> [String] {
+    bench.sent().filter { $0.hasPrefix("homie ") }.map {
+      String($0.dropFirst(6)).replacing("homie/5/board/", with: "")
+    }
+  }
+
+  @Test("it is obeyed from SUBACK on, acknowledged, and the target is told before the value")
+  func live() throws {
+    var bench = bench()
+    bench.connect()
+    let first = homie(&bench)
+    #expect(first.contains("SUBSCRIBE +/+/set"))
+    #expect(first.filter { $0.hasPrefix("pump/") } == ["pump/value/$target false", "pump/value false"])
+    bench.receive(try command("true", 100), on: .homie)
+    #expect(bench.isDriven == [true])
+    #expect(bench.acknowledged == [100])
+    #expect(homie(&bench) == ["pump/value/$target true", "pump/value true"])
+  }
+
+  @Test("what waits for its time is the target, and the value is what there is until then")
+  func pending() throws {
+    var bench = bench { $0.minOn = .seconds(5) }
+    bench.connect()
+    bench.receive(try command("true", 100), on: .homie)
+    _ = homie(&bench)
+    bench.receive(try command("false", 101), on: .homie)
+    #expect(bench.acknowledged == [101])
+    #expect(homie(&bench) == ["pump/value/$target false"])
+    bench.advance(by: .seconds(6))
+    #expect(homie(&bench) == ["pump/value false"])
+  }
+
+  @Test("what is refused is never a target, and the value is told again")
+  func refuses() throws {
+    var bench = bench()
+    bench.connect()
+    _ = homie(&bench)
+    bench.receive(try command("true", 100, retain: true), on: .homie)
+    bench.receive(try command("true", 101, duplicate: true), on: .homie)
+    bench.receive(try command("ON", 102), on: .homie)
+    bench.receive(try command("true", 103, topic: "other/value"), on: .homie)
+    bench.receive(try command("", 104), on: .homie)
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.acknowledged == [100, 101, 102, 103, 104])
+    let told = homie(&bench)
+    #expect(told.contains("pump/value false") && !told.contains { $0.contains("$target") }, "\(told)")
+  }
+
+  @Test("after a suspend this connection wants its own word again too")
+  func stands() throws {
+    var bench = bench()
+    bench.connect()
+    bench.slept += .seconds(30)
+    bench.now = bench.now + .seconds(30)
+    bench.handle(.tick)
+    bench.receive(try command("true", 100), on: .homie)
+    #expect(bench.isDriven.isEmpty)
+    let fence = bench.packets.compactMap { $0.packet.message }.last { "\($0.topic)" == "homie/5/board/fence/value/set" }
+    let nonce = String(buffer: try #require(fence).payload)
+    bench.receive(try command(nonce, 101, topic: "fence/value"), on: .homie)
+    bench.receive(try command("true", 102), on: .homie)
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("a new connection has nothing of the old one to obey")
+  func reconnects() throws {
+    var bench = bench()
+    bench.connect()
+    bench.lose(.homie)
+    _ = homie(&bench)
+    bench.advance(by: .seconds(5))
+    #expect(homie(&bench).contains("SUBSCRIBE +/+/set"))
+    bench.receive(try command("true", 100), on: .homie)
+    #expect(bench.isDriven == [true])
+  }
+}

@@ -1,0 +1,220 @@
+import Instants
+import MQTTCore
+import NIOCore
+import Plan
+import Readings
+import Testing
+
+@testable import Core
+
+@Suite struct CommandingTests {
+  private func bench(queued isObeyed: Bool = false, heartbeat: TopicFilter? = nil) -> CoreBench {
+    var plan = DevicePlan.bench()
+    plan.streams.append(
+      Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
+    plan.outbox.keepsLatest.append(false)
+    plan.outputs = [
+      OutputScene.plan("pump", stream: plan.streams.count - 1) {
+        $0.obeysQueued = isObeyed
+        if let heartbeat {
+          $0.lost = .init(after: .seconds(60), isOn: false, heartbeat: heartbeat.description)
+        }
+      }
+    ]
+    plan.commands = CommandsPlan(
+      filters: [TopicFilter("limpet/d/+/set")], heartbeats: heartbeat.map { [$0] } ?? [], fence: "limpet/d/fence/set",
+      names: ["limpet/d/pump/set": "pump"],
+      ownPrefix: "limpet/d/")
+    return CoreBench(plan: plan)
+  }
+
+  private func command(
+    _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump",
+    response: String? = nil
+  ) throws -> Packet {
+    var properties = Properties()
+    properties.responseTopic = response
+    if response != nil { properties.correlationData = ByteBuffer(string: "c\(identifier)") }
+    let message = Message(
+      topic: try TopicName("limpet/d/\(topic)/set"), payload: ByteBuffer(string: text), qos: .atLeastOnce,
+      retain: retain, properties: properties)
+    return .publish(
+      Publish(message, packetIdentifier: PacketIdentifier(rawValue: identifier), duplicate: duplicate))
+  }
+
+  @Test("on a new session commands are live from SUBACK, and acknowledged when the line has the level")
+  func live() throws {
+    var bench = bench()
+    bench.connect()
+    bench.receive(try command("on", 100, response: "house/answers"))
+    #expect(bench.isDriven == [true])
+    #expect(bench.acknowledged == [100])
+    #expect(bench.answers.last == #"house/answers {"ok":true,"value":true}"#)
+  }
+
+  @Test("on a session that goes on everything waits for the agent's own word, and is refused before it")
+  func fenced() throws {
+    var bench = bench()
+    bench.connect()
+    bench.lose()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    bench.receive(try command("on", 100, response: "house/answers"))
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.acknowledged == [100])
+    #expect(bench.answers.last?.contains(#""ok":false"#) == true)
+    let nonce = try #require(bench.nonce)
+    bench.receive(try command(nonce, 101, topic: "fence"))
+    bench.receive(try command("on", 102))
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("with obey a level that waited is obeyed, and a toggle is not")
+  func obeys() throws {
+    var bench = bench(queued: true)
+    bench.connect()
+    bench.lose()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    bench.receive(try command("toggle", 100))
+    #expect(bench.isDriven.isEmpty)
+    bench.receive(try command("on", 101))
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("a retained command, one sent twice, and another device's word are not obeyed")
+  func refuses() throws {
+    var bench = bench()
+    bench.connect()
+    bench.receive(try command("on", 100, retain: true, response: "house/answers"))
+    #expect(bench.answers.last?.contains("retained") == true)
+    bench.receive(try command("on", 101, duplicate: true))
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.acknowledged == [100, 101])
+  }
+
+  @Test("without its own word in 10 s nothing is obeyed, and the log says so")
+  func noFence() throws {
+    var bench = bench(queued: true)
+    bench.connect()
+    bench.lose()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    bench.advance(by: .seconds(11))
+    bench.receive(try command("on", 100, response: "house/answers"))
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.answers.last?.contains("own message") == true)
+  }
+
+  @Test("after a suspend, or a stall of more than 5 s, the agent wants its own word again")
+  func stands() throws {
+    var bench = bench()
+    bench.connect()
+    bench.slept += .seconds(30)
+    bench.now = bench.now + .seconds(30)
+    bench.handle(.tick)
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven.isEmpty)
+    bench.receive(try command(try #require(bench.nonce), 101, topic: "fence"))
+    bench.receive(try command("on", 102))
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("a stall is seen though nothing was due: while it obeys the agent wants to be called every few seconds")
+  func stalls() throws {
+    var bench = bench()
+    bench.connect()
+    let due = try #require(bench.core.deadline)
+    #expect(due <= bench.now + .milliseconds(2500))
+    bench.now = bench.now + .milliseconds(5001)
+    bench.handle(.tick)
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.report.commandsRefusal?.contains("may have waited") == true)
+  }
+
+  @Test("a heartbeat counts while commands are not obeyed")
+  func heartbeat() throws {
+    var bench = bench(heartbeat: "house/alive")
+    bench.connect()
+    bench.lose()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    bench.advance(by: .seconds(55))
+    let alive = Message(topic: "house/alive", payload: ByteBuffer(), qos: .atMostOnce)
+    bench.receive(.publish(Publish(alive)))
+    bench.advance(by: .seconds(10))
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == false)
+    bench.advance(by: .seconds(55))
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == true)
+  }
+
+  @Test("a broker that does not let it hear its controller lets it hear commands all the same")
+  func deniedHeartbeat() throws {
+    var bench = bench(heartbeat: "house/alive")
+    bench.server.deniedFilters = ["house/alive"]
+    bench.connect()
+    #expect(bench.noted.contains("heartbeatsRefused"))
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("a loss is over with the connection, before the first command")
+  func returns() throws {
+    var plan = bench().core.plan
+    plan.outputs[0].rules.lost = .init(after: .seconds(60), isOn: false)
+    var bench = CoreBench(plan: plan)
+    bench.connect()
+    bench.server.isReachable = false
+    bench.lose()
+    bench.advance(by: .seconds(61))
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == true)
+    bench.server.isReachable = true
+    bench.reconnect()
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == false)
+  }
+
+  @Test("an end waits until outputs have what they are left with, and not for ever")
+  func ends() throws {
+    for isAnswered in [true, false] {
+      var bench = bench()
+      bench.connect()
+      bench.receive(try command("on", 100))
+      bench.drivesOutputs = false
+      bench.handle(.asked(.abort))
+      bench.advance(by: .seconds(4))
+      #expect(bench.exit == nil)
+      guard isAnswered else {
+        bench.advance(by: .seconds(1))
+        #expect(bench.exit == false)
+        #expect(bench.noted.contains("outputsDoNotAnswer"))
+        continue
+      }
+      bench.handle(
+        .driven([
+          DriverReport(
+            output: OutputID(place: 0), content: .driven(number: 2, readBack: nil), time: bench.now)
+        ]))
+      #expect(bench.exit == false)
+      #expect(!bench.noted.contains("outputsDoNotAnswer"))
+    }
+  }
+
+  @Test("a reload of nothing but a heartbeat subscribes to it, and disturbs no commands")
+  func otherHeartbeat() throws {
+    var bench = bench()
+    bench.connect()
+    bench.server.subscribed = []
+    bench.reload(self.bench(heartbeat: "house/alive").core.plan, names: ["pump"])
+    #expect(bench.server.subscribed == ["house/alive"])
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven == [true])
+  }
+
+  @Test("no answer goes into the device's own topics, to another command, or to the broker's topics")
+  func answerTopics() throws {
+    let plan = CommandsPlan(filters: [], fence: "limpet/d/fence/set", names: [:], ownPrefix: "limpet/d/")
+    for topic in ["limpet/d/pump", "other/set", "$SYS/x"] { #expect(!plan.mayAnswer(on: topic)) }
+    #expect(plan.mayAnswer(on: "house/answers"))
+  }
+}
