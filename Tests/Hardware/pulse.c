@@ -1,5 +1,6 @@
 // Moves simulated lines: each edge writes pull-up or pull-down to a `pull` file of gpio-sim, the files in turn.
-// Prints "edges COUNT seconds SECONDS late MICROSECONDS": what it did, and how late the latest edge was.
+// Prints "edges COUNT seconds SECONDS late MICROSECONDS": what it did, and how late the latest edge was; then of each file
+// "cycle SECONDS high SECONDS": from one rise to the next, and how much of that it was up, on average.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ static const char usage[] =
     "  -t SECONDS  ends after this time\n"
     "  -k          keeps every edge: none is made before the one before it was taken\n"
     "  -l          loses all edges but the last: none is taken before all are made; for less than a second\n"
-    "  -v          prints CLOCK_MONOTONIC, in nanoseconds, right before each edge\n"
+    "  -v          prints CLOCK_MONOTONIC, in nanoseconds, right before and right after each edge\n"
     "SIGTERM ends it early.\n";
 
 enum { MAX_LINES = 64, MAX_GAPS = 1000 };
@@ -123,6 +124,7 @@ int main(int argc, char **argv) {
   if (loses) share_a_processor(60);
 
   int64_t started = now(), due = started, latest = 0;
+  struct { int64_t rise, fall, cycle, high; long cycles; } sums[MAX_LINES] = {0};
   long edge = 0;
   for (; !ended && (count <= 0 || edge < count); edge++) {
     if (gap_count > 0) {
@@ -144,15 +146,30 @@ int main(int argc, char **argv) {
     if ((rate > 0 || gap_count > 0) && time - due > latest) latest = time - due;
     int line = edge % lines;
     up[line] = !up[line];
-    if (is_verbose) {
-      printf("%lld\n", (long long)now());
-    }
+    int64_t before = now();
     const char *pull = up[line] ? "pull-up" : "pull-down";
     if (pwrite(files[line], pull, strlen(pull), 0) < 0) {
       perror(argv[optind + line]);
       return 1;
     }
+    time = now();
+    if (is_verbose) printf("%lld %lld\n", (long long)before, (long long)time);
+    if (!up[line]) {
+      sums[line].fall = time;
+      continue;
+    }
+    if (sums[line].rise > 0) {
+      sums[line].cycles++;
+      sums[line].cycle += time - sums[line].rise;
+      sums[line].high += sums[line].fall - sums[line].rise;
+    }
+    sums[line].rise = time;
   }
-  printf("edges %ld seconds %.6f late %lld\n", edge, (now() - started) / 1e9, (long long)latest / 1000);
+  printf("edges %ld seconds %.6f late %lld", edge, (now() - started) / 1e9, (long long)latest / 1000);
+  for (int line = 0; line < lines; line++) {
+    double whole = (sums[line].cycles > 0 ? sums[line].cycles : 1) * 1e9;
+    printf(" cycle %.9f high %.9f", sums[line].cycle / whole, sums[line].high / whole);
+  }
+  puts("");
   return 0;
 }

@@ -9,7 +9,16 @@ enum WalkFuzz {
   static func run(_ bytes: UnsafeRawBufferPointer) {
     var input = ByteBuffer(bytes: bytes)
     guard let kind = input.readInteger(as: UInt8.self) else { return }
+    guard kind & 4 == 0 else { return limits(WalkGenerator(bytes: input)) }
     var walk = SessionWalk(WalkGenerator(bytes: input), kind & 1 == 0 ? .v5 : .v311, isStored: kind & 2 != 0)
+    while !walk.isOver { walk.step() }
+    walk.finish()
+    precondition(walk.faults.isEmpty, "\(walk.faults)")
+  }
+
+  /// The same with servers that take less from one connection to the next, expiry, and messages that no packet carries.
+  private static func limits(_ generator: WalkGenerator) {
+    var walk = LimitsWalk(generator)
     while !walk.isOver { walk.step() }
     walk.finish()
     precondition(walk.faults.isEmpty, "\(walk.faults)")

@@ -6,13 +6,16 @@ struct LineReading: Decodable, Sendable {
   enum Value: Decodable, Sendable, Equatable {
     case level(Bool)
     case number(Double)
+    case word(String)
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
       if let level = try? container.decode(Bool.self) {
         self = .level(level)
+      } else if let number = try? container.decode(Double.self) {
+        self = .number(number)
       } else {
-        self = .number(try container.decode(Double.self))
+        self = .word(try container.decode(String.self))
       }
     }
   }
@@ -43,6 +46,7 @@ struct LineReading: Decodable, Sendable {
 
   var level: Bool? { if case .level(let level) = value { level } else { nil } }
   var total: Double? { if case .number(let total) = value { total } else { nil } }
+  var word: String? { if case .word(let word) = value { word } else { nil } }
   var isBad: Bool { quality == "bad" && value == nil && error?.isEmpty == false }
 
   /// Seconds since 1970. A format style would drop the microseconds.

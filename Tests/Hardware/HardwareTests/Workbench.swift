@@ -28,6 +28,10 @@ struct Workbench: Sendable {
     let edges: Int
     /// Right before each edge, where -v is among the options: seconds since 1970.
     let times: [Double]
+    /// Right after each.
+    let ends: [Double]
+    /// Of each line, on average and in seconds: from one rise to the next, and how much of that it was high.
+    let cycles: [(cycle: Double, high: Double)]
   }
 
   /// Moves lines with `pulse`, whose usage says what the options do.
@@ -52,9 +56,16 @@ struct Workbench: Sendable {
     let ending = try await pulse.end(within: limit, sourceLocation: sourceLocation)
     try #require(ending == .exited(0), sourceLocation: sourceLocation)
     let words = try #require(pulse.outputLines.last).split(separator: " ")
-    let (wall, monotonic) = (wallTime(), monotonicTime())
-    let times = pulse.outputLines.compactMap(Int64.init).map { wall - Double(monotonic - $0) / 1e9 }
-    return Pulses(edges: try #require(Int(words[1])), times: times)
+    let offset = wallOffset()
+    let times = pulse.outputLines.dropLast().compactMap { line -> [Double]? in
+      let numbers = line.split(separator: " ").compactMap { Int64($0) }
+      return numbers.count == 2 ? numbers.map { offset + Double($0) / 1e9 } : nil
+    }
+    let means = words.indices.filter { words[$0] == "cycle" }.compactMap { index in
+      Double(words[index + 1]).flatMap { cycle in Double(words[index + 3]).map { (cycle: cycle, high: $0) } }
+    }
+    return Pulses(
+      edges: try #require(Int(words[1])), times: times.map { $0[0] }, ends: times.map { $0[1] }, cycles: means)
   }
 
   /// A line as the kernel tells other programs of it.
@@ -156,6 +167,17 @@ func withWorkbench(_ body: (Workbench) async throws -> Void) async throws {
 
 /// The wall clock, in seconds since 1970.
 func wallTime() -> Double { Date().timeIntervalSince1970 }
+
+/// What the wall clock is ahead of CLOCK_MONOTONIC, in seconds: of several tries the one that lost its processor least.
+func wallOffset() -> Double {
+  let tries = (0..<20).map { _ in
+    let before = monotonicTime()
+    let wall = wallTime()
+    let width = monotonicTime() - before
+    return (width: width, offset: wall - Double(before + width / 2) / 1e9)
+  }
+  return tries.min { $0.width < $1.width }?.offset ?? 0
+}
 
 /// CLOCK_MONOTONIC in nanoseconds, as `pulse` prints it.
 func monotonicTime() -> Int64 {

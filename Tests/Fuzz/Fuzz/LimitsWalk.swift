@@ -1,0 +1,1 @@
+../../MQTTTests/LimitsWalk.swift

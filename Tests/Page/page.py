@@ -1,0 +1,315 @@
+"""page.py PROGRAM FOLDER PICTURES: what a person sees who opens the fleet's page, and what others must not."""
+
+import base64
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+from browser import Browser, wait
+
+program, folder, pictures = sys.argv[1:4]
+is_whole = "all" in os.environ.get("LIMPET_TESTS", "").split()
+devices = 10_000
+broker_port, page_port = random.sample(range(20_000, 30_000), 2)
+url = f"http://127.0.0.1:{page_port}"
+
+
+class Broker:
+    def __init__(self):
+        with open(f"{folder}/mosquitto.conf", "w") as file:
+            file.write(f"listener {broker_port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+                       f"persistence_location {folder}/\nmax_queued_messages 0\n")
+            if os.geteuid() == 0:
+                file.write("user root\n")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["mosquitto", "-c", f"{folder}/mosquitto.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait("the broker", lambda: subprocess.run(
+            ["mosquitto_pub", "-p", str(broker_port), "-t", "x", "-n"], stderr=subprocess.DEVNULL).returncode == 0)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def publish(topic, payload):
+    subprocess.run(["mosquitto_pub", "-p", str(broker_port), "-r", "-q", "1", "-t", topic, "-s"],
+                   input=payload, check=True)
+
+
+def fill(numbers=range(devices), payload=None):
+    """One connection for all of them: mosquitto_pub takes one topic only, so packets are written here (MQTT 3.1.1)."""
+    import socket
+
+    def field(data):
+        return len(data).to_bytes(2, "big") + data
+
+    def packet(kind, body):
+        size, rest = b"", len(body)
+        while True:
+            byte, rest = rest % 128, rest // 128
+            size += bytes([byte | (128 if rest else 0)])
+            if not rest:
+                return bytes([kind]) + size + body
+
+    connection = socket.create_connection(("127.0.0.1", broker_port), timeout=30)
+    connection.sendall(packet(0x10, field(b"MQTT") + b"\x04\x02" + (60).to_bytes(2, "big") + field(b"fill")))
+    assert connection.recv(4)[0] == 0x20
+    messages = [
+        packet(0x31, field(b"limpet/board-%05d/status" % number)
+               + (payload or (b"offline" if number % 100 == 0 else b"online")))
+        for number in numbers
+    ]
+    connection.sendall(b"".join(messages) + b"\xe0\x00")
+    while connection.recv(1):
+        pass
+    connection.close()
+
+
+def status(request):
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def rows():
+    return browser.ask("Array.from(document.querySelectorAll('.row'), (row) => row.innerText)")
+
+
+def count():
+    return browser.ask("document.getElementById('counts').textContent")
+
+
+def is_shown(text):
+    return any(text in row for row in rows())
+
+
+def write(field, text):
+    browser.ask(f"(() => {{ const field = document.getElementById('{field}'); field.value = {text!r};"
+                "field.dispatchEvent(new Event('input')); })()")
+
+
+passed = failed = 0
+
+
+def check(name):
+    def run(test):
+        global passed, failed
+        try:
+            detail = test() or ""
+            problems, browser.problems = browser.problems, []
+            assert not problems, f"the console says: {problems}"
+            passed += 1
+            print(f"  ok   {name}{detail and ' (' + detail + ')'}", flush=True)
+        except Exception as error:
+            failed += 1
+            print(f"  FAIL {name}: {error}", flush=True)
+            if not isinstance(error, AssertionError):
+                traceback.print_exc(limit=3, file=sys.stdout)
+    return run
+
+
+broker = Broker()
+fill()
+expected = f"{folder}/expected"
+with open(expected, "w") as file:
+    file.write("board-00001\nnever-seen\n")
+
+
+def start_watch():
+    return subprocess.Popen(
+        [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"127.0.0.1:{page_port}",
+         "--expect-file", expected],
+        stderr=open(f"{folder}/watch.log", "w"))
+
+
+watch = start_watch()
+browser = Browser(f"{folder}/browser")
+browser.size(1000, 700)
+try:
+    wait("the page", lambda: os.path.getsize(f"{folder}/watch.log") > 0)
+    wait("all devices", lambda: f"{devices - devices // 100} online" in urllib.request.urlopen(
+        f"{url}/metrics", timeout=20).read().decode().replace('limpet_fleet_devices{state="online"} ', "").replace(
+            "\n", " online\n"), 60)
+
+    @check("10,000 devices are there, those that need a look first, and few of them are in the document")
+    def first_view():
+        browser.go(url)
+        wait("the counts", lambda: f"{devices - devices // 100} online" in count(), 30)
+        assert "1 missing" in count() and f"{devices // 100} lost" in count(), count()
+        shown = rows()
+        assert 5 < len(shown) < 60, len(shown)
+        assert shown[0].startswith("lost"), shown[0]
+        browser.picture(f"{pictures}/page.png")
+        return count()
+
+    @check("search, filter and sort are in the address, and a reload keeps them")
+    def search():
+        write("search", "board-0010")
+        wait("ten rows", lambda: len(rows()) == 10)
+        assert "q=board-0010" in browser.ask("location.search")
+        write("state", "online")
+        wait("nine rows", lambda: len(rows()) == 9)
+        browser.call("Page.reload")
+        wait("nine rows again", lambda: len(rows()) == 9 and "board-0010" in browser.ask("location.search"), 30)
+        write("search", "")
+        write("state", "missing")
+        wait("what is expected and was never heard of", lambda: [row for row in rows() if "never-seen" in row])
+        write("state", "")
+
+    @check("a change is seen as it happens, in the row and in the title")
+    def live():
+        write("search", "board-00777")
+        wait("one row", lambda: len(rows()) == 1 and rows()[0].startswith("online"))
+        started = time.monotonic()
+        publish("limpet/board-00777/status", b"offline")
+        wait("it is lost", lambda: rows()[0].startswith("lost"))
+        taken = time.monotonic() - started
+        wait("the title", lambda: browser.ask("document.title").startswith(f"({devices // 100 + 2})"))
+        return f"{taken * 1000:.0f} ms with the publisher's connection"
+
+    @check("what is hostile in names and payloads is text")
+    def hostile():
+        name = '<img src=x onerror="document.title=1">\u202e'
+        publish(f"limpet/{name}/status", b"online")
+        publish("limpet/big/status", b"<script>alert(1)</script>" + b"x" * 1_000_000)
+        write("search", "<img")
+        wait("the name", lambda: is_shown('<img src=x onerror="document.title=1">\\u202e'))
+        write("search", "big")
+        wait("the payload", lambda: is_shown("<script>alert(1)</script>"))
+        assert browser.ask("document.images.length") == 0
+
+    @check("details open by the keyboard, and Escape leads back")
+    def details():
+        write("search", "board-00777")
+        wait("one row", lambda: len(rows()) == 1 and "board-00777" in rows()[0])
+        browser.ask("document.querySelector('.row').focus()")
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", text="\r")
+        browser.call("Input.dispatchKeyEvent", type="keyUp", key="Enter", code="Enter")
+        wait("the details", lambda: "board-00777" in browser.ask("document.getElementById('details').innerText"))
+        assert "lost" in browser.ask("document.getElementById('details-list').innerText")
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape", code="Escape")
+        wait("they are gone", lambda: browser.ask("document.getElementById('details').hidden"))
+        assert browser.ask("document.activeElement.className").startswith("row")
+
+    @check("a screen reader finds names and roles")
+    def accessible():
+        nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+        named = {(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if "role" in node}
+        roles = {role for role, _ in named}
+        assert {"list", "listitem", "button", "searchbox", "status", "heading"} <= roles, roles
+        assert ("list", "Devices") in named
+        assert all(name for role, name in named if role in ("button", "searchbox", "combobox"))
+
+    @check("a phone's width needs no sideways scrolling")
+    def phone():
+        write("search", "")
+        browser.size(360, 640)
+        wait("it fits", lambda: browser.ask("document.documentElement.scrollWidth <= 360 && "
+                                            "document.getElementById('list').scrollWidth <= 360"))
+        browser.picture(f"{pictures}/phone.png")
+        browser.size(1000, 700)
+
+    @check("a broker that is away is said within 5 s, and its return too")
+    def away():
+        broker.stop()
+        wait("the banner", lambda: "broker" in browser.ask("document.getElementById('banner').innerText"), 20)
+        assert status(f"{url}/healthz") == 503
+        browser.picture(f"{pictures}/away.png")
+        broker.start()
+        wait("it is gone", lambda: browser.ask("document.getElementById('banner').hidden"), 60)
+        assert status(f"{url}/healthz") == 200
+
+    if is_whole:
+        @check("500 changes a second leave the page free")
+        def storm():
+            browser.ask("window.long = []; new PerformanceObserver((list) => window.long.push("
+                        "...list.getEntries().map((entry) => entry.duration))).observe({ type: 'longtask' }), 0")
+            for turn in range(10):
+                fill(range(turn * 500, turn * 500 + 500), b"offline")
+                time.sleep(1)
+            long = browser.ask("window.long")
+            assert len([one for one in long if one > 100]) == 0, long
+            return f"{len(long)} tasks above 50 ms"
+
+    @check("a watch that is gone is said, and one that is back is found")
+    def gone():
+        watch.send_signal(signal.SIGSTOP)
+        wait("the banner", lambda: "limpet watch" in browser.ask("document.getElementById('banner').innerText"), 20)
+        watch.send_signal(signal.SIGCONT)
+        wait("it is gone", lambda: browser.ask("document.getElementById('banner').hidden"), 30)
+
+    @check("a watch that was started again is followed: what changes then is seen")
+    def again():
+        global watch
+        write("search", "board-00778")
+        wait("one row", lambda: len(rows()) == 1 and rows()[0].startswith("online"))
+        watch.kill()
+        watch.wait()
+        watch = start_watch()
+        wait("it is found", lambda: browser.ask("document.getElementById('banner').hidden")
+             and len(rows()) == 1 and status(f"{url}/healthz") == 200, 30)
+        publish("limpet/board-00778/status", b"offline")
+        wait("it is lost", lambda: rows()[0].startswith("lost"), 30)
+        # The browser says that the connection ended, which is what this is about.
+        browser.problems = [problem for problem in browser.problems if "net::ERR" not in problem]
+
+    @check("other names, pages of other sites and other methods are refused")
+    def refused():
+        def ask(path="/devices", method="GET", **headers):
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            return status(urllib.request.Request(url + path, headers=names, method=method))
+        assert ask() == 200
+        assert ask(Host="evil.example") == 421
+        assert ask(Origin="http://evil.example") == 403
+        assert ask(Sec_Fetch_Site="cross-site") == 403
+        assert ask(method="POST") == 405
+        assert ask("/elsewhere") == 404
+        assert ask("/") == 200 and ask("/page.js") == 200 and ask("/page.css") == 200
+
+    @check("elsewhere than on loopback a password is needed, and ten wrong ones a minute are all that is listened to")
+    def password():
+        file = f"{folder}/password"
+        with open(file, "w") as out:
+            out.write("se:cret\n")
+        open_one = subprocess.run(
+            [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", "0.0.0.0:1"], capture_output=True)
+        assert open_one.returncode == 64 and b"--http-password-file" in open_one.stderr, open_one
+        port = page_port + 1
+        other = subprocess.Popen(
+            [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"0.0.0.0:{port}",
+             "--http-password-file", file], stderr=subprocess.DEVNULL)
+        try:
+            def ask(text):
+                headers = {"Authorization": "Basic " + base64.b64encode(text).decode()} if text else {}
+                return status(urllib.request.Request(f"http://127.0.0.1:{port}/devices", headers=headers))
+            def first():
+                try:
+                    return ask(None)
+                except OSError:
+                    return None
+            assert wait("it listens", first) == 401
+            assert ask(b"any:se:cret") == 200
+            assert [ask(b"any:wrong") for _ in range(10)] == [401] * 10
+            assert ask(b"any:se:cret") == 429
+        finally:
+            other.kill()
+            other.wait()
+finally:
+    browser.stop()
+    watch.kill()
+    watch.wait()
+    broker.stop()
+
+print(f"{passed} passed, {failed} failed")
+sys.exit(failed > 0)
