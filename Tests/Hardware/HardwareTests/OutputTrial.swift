@@ -10,7 +10,7 @@ final class OutputTrial {
   private let gate: Gate?
   private var settings: Settings
   private var agent: Agent
-  private var twin: Child?
+  private var twin: Agent?
   private var trace: LineTrace
   /// Levels of traces that are over: a chip that comes back has other lines.
   private var past: [LineTrace.Level] = []
@@ -82,9 +82,10 @@ final class OutputTrial {
     let on = try await edge(to: true, since: 0, within: 10)
     try await bench.state("pump", "true command")
     if isInterlocked { try await refusesPartner() }
-    let since = bootTime()
+    var since = bootTime()
     let off = cell.off(age: since - on)
     try await end(since: since)
+    if cell.ending == .twin { since = try await givesWay() }
     let ended = bootTime() - since
     var result: String
     switch off {
@@ -124,10 +125,7 @@ final class OutputTrial {
       try await bench.broker.start()
     case .brokerGone: try await bench.broker.stop()
     case .twin:
-      // One that never gives way: of two agents, chance says which does.
-      twin = try scene.spawn(
-        "twin",
-        ["mosquitto_sub", "-V", "mqttv311", "-i", "board", "-h", "127.0.0.1", "-p", "\(bench.broker.port)", "-t", "twin"])
+      try startTwin()
     case .clockStepped:
       try step(hours: 1)
       defer { try? step(hours: -1) }
@@ -147,6 +145,33 @@ final class OutputTrial {
       try chip.plug()
       trace = try LineTrace(chip)
     }
+  }
+
+  private func startTwin() throws {
+    var settings = bench.settings([])
+    settings.storage += "-twin"
+    settings.sensors = ["{name: load, type: system, value: load1, interval: 1s}"]
+    twin = try scene.agent(settings, root: "/", name: "twin", program: Rig.limpet)
+  }
+
+  /// Of two agents chance says which waits: the twin comes again until it is this one.
+  ///
+  /// - Returns: when that was.
+  private func givesWay() async throws -> Double {
+    try await eventually("the agent leaves the connection to its twin", within: .seconds(40)) {
+      if leavesIt(agent) { return bootTime() }
+      if let twin, leavesIt(twin) {
+        try await twin.end(SIGKILL)
+        try startTwin()
+      }
+      return nil
+    }
+  }
+
+  /// It waits at least a minute before it connects again.
+  private func leavesIt(_ agent: Agent) -> Bool {
+    let line = agent.log.last { $0.contains("connected to ") || $0.contains("connection lost") }
+    return line?.contains(/next try in ([0-9.]+ min|[6-9][0-9] s|1[01][0-9] s)/) == true
   }
 
   /// How much longer than at once may take: where programs are slow to start, the agent is slow too.
@@ -230,8 +255,7 @@ final class OutputTrial {
     case .twin:
       // It would come back when minutes are over, and who starts it again does not wait for that.
       try await agent.end(within: .seconds(30))
-      twin?.signal(SIGKILL)
-      await twin?.reap()
+      try await twin?.end(SIGKILL)
       agent = try Self.start(settings, runtime, bench)
     default: break
     }
