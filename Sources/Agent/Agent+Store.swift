@@ -4,161 +4,127 @@ internal import Glibc
 import Instants
 import Logging
 import MQTTCore
-import Measuring
 import NIOCore
 import NIOPosix
-import Outbox
+import Measuring
 import Plan
 import Planning
 import Platform
-import Readings
 import Records
 import Sensing
 import Storage
-import Synchronization
 import Text
 
 /// What must survive a restart, around the daemon: opened before it, closed behind it.
 extension Agent {
-  typealias OpenedStore = (store: StateStore?, state: StoredState, error: StorageError?)
+  /// What there is to begin with, and the store beside it; nil: this process is not to run.
+  typealias Opened = (beginning: Beginning, store: StateStore?)
 
-  /// A disk that hangs keeps no device offline: one that has not answered in time is opened later.
+  /// Carries out what `Opening` asks for.
   ///
-  /// nil: another agent uses the folder, and this one is not to run.
-  func openStore() async -> OpenedStore? {
-    let answer = Awaited<OpenedStore??>()
-    Task { answer.give(.some(await openStoreAtLeisure())) }
-    let patience = eventLoop.scheduleTask(in: TimeAmount(Self.openingLimit)) { answer.give(nil) }
-    defer { patience.cancel() }
-    if let opened = await answer.value { return opened }
+  /// - Throws: when the configuration cannot be run.
+  func open() async throws(PlanError) -> Opened? {
     let folder = configuration.storage.path
-    let error = StorageError(
-      .late, attempt: "open the store", file: folder, message: "no answer within \(Self.openingLimit.inWords)"
-    ).inLimpetsWords
-    logger.error("\(error) Identity, epoch and sequence numbers may not survive a restart before that")
-    return (await StateStore.unopened(folder: folder, isHeld: false), StoredState(), error)
+    var circumstances = Opening.Circumstances()
+    circumstances.folder = folder
+    circumstances.storeDelay =
+      switch configuration.storage.sync {
+      case .always: .zero
+      case .within(let delay): delay
+      case .never: nil
+      }
+    circumstances.reason = StartReason.take(runtimeFolder: surroundings.runtimeFolder)?.rawValue
+    circumstances.lastAlive = AliveMark(runtimeFolder: surroundings.runtimeFolder).time
+    circumstances.boot = BootIdentity.read(in: surroundings.root)
+    circumstances.booted = BootIdentity.booted
+    circumstances.watchdogInterval = surroundings.service.watchdogInterval
+    let isStored = circumstances.storeDelay != nil
+    let store = isStored ? await StateStore.unopened(folder: folder, isHeld: false) : nil
+    let opener = Opener(Opening(circumstances, at: .now), store)
+    self.opener = opener
+    defer { self.opener = nil }
+    if isStopWanted { opener.end.give(.success(nil)) }
+    opens { opening, _ in opening.start() }
+    let beginning = try await opener.end.value.get()
+    opener.patience?.cancel()
+    return beginning.map { ($0, store) }
   }
 
-  /// Longer than what holds the folder may take to end.
-  private static let openingLimit = holderPatience + .seconds(3)
+  /// Something happens to the opening.
+  func opens(_ body: (inout Opening, Moment) -> [Opening.Effect]) {
+    guard let opener else { return }
+    let clock = WallClock.now()
+    let effects = body(&opener.opening, Moment(boot: clock.instant, wall: clock, awake: .awake))
+    for effect in effects { carryOut(effect, opener) }
+    opener.patience?.cancel()
+    guard let deadline = opener.opening.deadline else { return }
+    opener.patience = eventLoop.scheduleTask(in: TimeAmount(max(.zero, deadline - .now))) { [self] in
+      assumeIsolated { $0.opens { $0.tick(at: $1) } }
+    }
+  }
 
-  private func openStoreAtLeisure() async -> OpenedStore? {
-    let folder = configuration.storage.path
+  private func carryOut(_ effect: Opening.Effect, _ opener: Opener) {
+    switch effect {
+    case .ask(let ticket, let request): Task { await ask(opener.store, ticket, request) }
+    case .hold: Task { await holdFolder() }
+    case .plan(let state):
+      do throws(PlanError) {
+        let plan = try plan(after: state, opener.store)
+        opens { $0.planned(plan, at: $1) }
+      } catch {
+        opener.end.give(.failure(error))
+      }
+    case .findStreams(let names):
+      guard let device else { return }
+      let streams = names.compactMap { try? configuration.formerStream($0, device: device) }
+      opens { $0.found(streams, at: $1) }
+    case .note(let note): logger.log(level: note.line.level, "\(note.line.text)")
+    case .begin(let beginning): opener.end.give(.success(beginning))
+    case .end(let error):
+      if let error { logger.critical("\(error)") }
+      opener.end.give(.success(nil))
+    }
+  }
+
+  private func ask(_ store: StateStore?, _ ticket: StoreTicket, _ request: StoreRequest) async {
+    let result: Result<StoreAnswer, StorageError>
     do throws(StorageError) {
-      guard configuration.storage.sync != .never else {
-        try await holdFolder()
-        return (nil, StoredState(), nil)
-      }
-      let store = try await whenFree { () throws(StorageError) in try await StateStore.open(folder: folder) }
-      let state = try await load(store)
-      if state.unreadable > 0 {
-        logger.error(
-          """
-          \(state.unreadable) rows of the stored session are unreadable: limpet sets them aside, and goes on with the \
-          rest
-          """)
-      }
-      if let aside = state.keptAside {
-        logger.error(
-          """
-          the storage was damaged: limpet begins a new one, and keeps the damaged file as \(aside.path): \
-          \(aside.reason)
-          """)
-      }
-      if let error = state.writeError { logger.error("\(error)") }
-      return (store, state, nil)
+      guard let store else { throw .noThread(in: configuration.storage.path) }
+      result = .success(try await store.perform(request))
     } catch {
-      guard !error.kind.isHeld else {
-        logger.critical("\(error)")
-        return nil
-      }
-      logger.error(
-        "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart")
-      return (await StateStore.unopened(folder: folder), StoredState(), error)
+      result = .failure(error)
     }
-  }
-
-  /// A file that proves to be damaged when it is read is kept aside like one that cannot be opened.
-  private func load(_ store: StateStore) async throws(StorageError) -> StoredState {
-    do throws(StorageError) { return try await store.load() } catch {
-      guard error.isDamage else { throw error }
-      return try await store.reopen(replacing: error)
-    }
+    opens { $0.answered(ticket, result, at: $1) }
   }
 
   /// Two agents of one configuration would throw each other off the broker, also where neither stores anything.
-  private func holdFolder() async throws(StorageError) {
+  private func holdFolder() async {
     let folder = configuration.storage.path
-    hold = try await whenFree { () throws(StorageError) in
-      let result = try? await BlockingWork.run("limpet-storage") {
-        Result { () throws(StorageError) in try StoreHold(existing: folder) }
-      }
-      switch result {
-      case .success(let hold): return hold
-      case .failure(let error) where error.kind.isHeld: throw error
-      // No folder, no service that uses it.
-      case .failure, nil: return nil
-      }
+    let result = try? await BlockingWork.run("limpet-storage") {
+      Result { () throws(StorageError) in try StoreHold(existing: folder) }
+    }
+    switch result {
+    case .success(let hold):
+      self.hold = hold
+      opens { $0.held(nil, at: $1) }
+    case .failure(let error): opens { $0.held(error, at: $1) }
+    // No thread: nobody can be kept from it.
+    case nil: opens { $0.held(nil, at: $1) }
     }
   }
 
-  /// Tries for a while: at a restart, or an upgrade, whoever holds the folder may be about to end.
-  private func whenFree<Value: Sendable>(
-    _ open: () async throws(StorageError) -> Value
-  ) async throws(StorageError) -> Value {
-    let deadline = BootClock.now + Self.holderPatience
-    var hasSaidSo = false
-    while true {
-      do throws(StorageError) { return try await open() } catch {
-        guard error.kind.isHeld, BootClock.now < deadline, terminations == 0 else { throw error }
-        if !hasSaidSo { logger.notice("\(error.cause); waiting \(Self.holderPatience.inWords) for it to end") }
-        hasSaidSo = true
-        try? await eventLoop.scheduleTask(in: .milliseconds(100)) {}.futureResult.get()
-      }
+  // MARK: Which device this is
+
+  private func plan(after state: StoredState, _ store: StateStore?) throws(PlanError) -> DevicePlan {
+    let (device, identity) = identify(state)
+    self.device = device
+    for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
+      logger.info("\(guarantee)")
     }
+    return try devicePlan(of: configuration, device: device, identity)
   }
 
-  /// How long another agent may take to end.
-  private static let holderPatience = Duration.seconds(5)
-
-  /// What the core begins with.
-  ///
-  /// - Parameters:
-  ///   - store: nil: there is none, or it could not be opened.
-  ///   - opened: there is one, open or not.
-  func beginning(
-    _ plan: DevicePlan, store: StateStore?, opened: Bool, _ state: StoredState, _ storeError: StorageError?
-  ) async -> Beginning {
-    var plan = plan
-    let session = await keepSession(in: store, state.session, &plan)
-    let outbox = await openOutbox(store, &plan)
-    var beginning = Beginning(plan: plan, isStored: opened, numbers: numbers(store, state, plan))
-    beginning.reason = reason(after: state)
-    beginning.storeError = storeError
-    beginning.outboxError = outbox.error
-    beginning.state = state
-    beginning.session = session
-    beginning.outbox = outbox.stored
-    beginning.setAside = outbox.stored?.setAside ?? 0
-    beginning.boot = BootIdentity.read(in: surroundings.root)
-    beginning.booted = BootIdentity.booted
-    beginning.watchdogInterval = surroundings.service.watchdogInterval
-    return beginning
-  }
-
-  private func reason(after state: StoredState) -> Beginning.Reason {
-    if let reason = StartReason.take(runtimeFolder: surroundings.runtimeFolder) {
-      return Beginning.Reason(reason.rawValue)
-    }
-    guard state.epoch > 0, state.lastStop == nil else { return Beginning.Reason("start") }
-    let now = WallClock.now().time(of: .now).milliseconds / 1000
-    // A clock that has not been set yet knows no distance.
-    let last = AliveMark(runtimeFolder: surroundings.runtimeFolder).time ?? state.lastWrite
-    let goneFor = last.flatMap { (0...max(0, now)).contains($0) ? UInt64(now - $0) : nil }
-    return Beginning.Reason("recovered", goneFor: goneFor)
-  }
-
-  func identify(_ store: StateStore?, _ state: StoredState) async -> (String, StoredIdentity?) {
+  private func identify(_ state: StoredState) -> (String, StoredIdentity?) {
     if case .given(let id) = configuration.device.id { return (id, nil) }
     var generator = SystemRandomNumberGenerator()
     let (identity, origin) = DeviceIdentity.decide(
@@ -169,79 +135,10 @@ extension Agent {
     case .moved(let from):
       logger.warning("this storage comes from another board (\(from)); this board is \(identity.id) from now on")
     }
-    guard origin != .stored, let store else { return (identity.id, identity) }
-    do { try await store.setIdentity(identity) } catch { logger.error("\(error)") }
     return (identity.id, identity)
   }
 
-  private func numbers(_ store: StateStore?, _ state: StoredState, _ plan: DevicePlan) -> SequenceAllocator {
-    var numbers = SequenceAllocator(
-      stored: state.sequences, reservesBlocks: configuration.storage.sync != .always,
-      historyIsLost: configuration.storage.sync != .never && (store == nil || state.keptAside != nil))
-    numbers.register(plan.streams.map(\.name))
-    if store == nil {
-      _ = numbers.requests(at: .now)
-      numbers.storageIsUnavailable()
-    }
-    return numbers
-  }
-
-  /// What waits on the disk, with the names that it belongs to.
-  private func openOutbox(
-    _ store: StateStore?, _ plan: inout DevicePlan
-  ) async -> (stored: StoredOutbox?, error: StorageError?) {
-    guard let store else { return (nil, nil) }
-    let boot = BootIdentity.read(in: surroundings.root)
-    do throws(StorageError) {
-      let stored = try await store.openOutbox(device: plan.device, boot: boot, names: plan.streams.map(\.name))
-      if stored.setAside > 0 {
-        logger.warning("\(stored.setAside) readings of another identity waited here; they are set aside, not sent")
-      }
-      if stored.unreadable > 0 {
-        logger.error(
-          "\(stored.unreadable) stored readings are unreadable: limpet removes them, and counts them as dropped")
-      }
-      for name in stored.formerNames(beside: plan.streams.map(\.name)) {
-        // A name that makes no topic stays where it is: nobody could send it.
-        guard let stream = try? configuration.formerStream(name, device: plan.device) else { continue }
-        plan.streams.append(stream)
-        plan.outbox.keepsLatest.append(false)
-      }
-      let waiting = stored.sections.reduce(0) { $0 + $1.count }
-      if waiting > 0 { logger.info("\(waiting) readings wait in the storage") }
-      return (stored, nil)
-    } catch {
-      logger.error("\(error); readings that wait are in memory only until it can be opened")
-      return (nil, error)
-    }
-  }
-
-  /// The session goes on where the last process left off, and is kept for the next one; with `clean_start` the server
-  /// forgets it, and what was under way is sent as new. That of another client, which this device was before, is set
-  /// aside: a new identity does not send what an old one measured.
-  private func keepSession(
-    in store: StateStore?, _ state: SessionState, _ plan: inout DevicePlan
-  ) async -> SessionState {
-    guard let store else { return SessionState() }
-    switch configuration.storage.sync {
-    case .always: plan.link.storeDelay = .zero
-    case .within(let delay): plan.link.storeDelay = delay
-    case .never: return SessionState()
-    }
-    plan.link.isStored = true
-    guard let owner = state.owner, owner.clientIdentifier != plan.connect.clientIdentifier else { return state }
-    do throws(StorageError) {
-      let count = try await store.setSessionAside()
-      if count > 0 {
-        logger.warning("\(count) messages that were under way as \(owner.clientIdentifier) are set aside, not sent")
-      }
-    } catch {
-      logger.error(
-        "\(error); limpet leaves the session of \(owner.clientIdentifier) alone, and keeps none of this process")
-      plan.link.isStored = false
-    }
-    return SessionState()
-  }
+  // MARK: The end
 
   /// How long the file may take to close at the end: systemd kills what takes much longer.
   static let closingLimit = Duration.seconds(10)
@@ -263,8 +160,25 @@ extension Agent {
   }
 }
 
-extension StorageError.Kind {
-  fileprivate var isHeld: Bool { if case .held = self { true } else { false } }
+/// What opens the store of this process, until there is a shell.
+final class Opener {
+  var opening: Opening
+  let store: StateStore?
+  let end = Awaited<Result<Beginning?, PlanError>>()
+  var patience: Scheduled<Void>?
+
+  init(_ opening: Opening, _ store: StateStore?) {
+    self.opening = opening
+    self.store = store
+  }
+}
+
+extension StorageError {
+  fileprivate static func noThread(in folder: String) -> Self {
+    StorageError(
+      .cannotOpen, attempt: "open the store", file: folder, systemError: EAGAIN, message: "the system has no thread left"
+    ).inLimpetsWords
+  }
 }
 
 extension StoredIdentity.Source {

@@ -73,8 +73,10 @@ public actor Agent {
   var failedReloads: UInt64 = 0
   /// `limpet abort` was asked for.
   var isAbortWanted = false
-  /// Signals to end that came so far.
-  var terminations = 0
+  /// A signal to end came before there was a shell.
+  var isStopWanted = false
+  /// Until there is a shell.
+  var opener: Opener?
 
   private init(
     _ configuration: Configuration, _ surroundings: Surroundings, logger: Logger, eventLoop: any EventLoop
@@ -129,9 +131,11 @@ public actor Agent {
   }
 
   private func terminate() {
-    terminations += 1
-    let isFirst = terminations == 1
-    shell?.assumeIsolated { $0.happens(.asked(isFirst ? .stop : .abort)) }
+    guard let shell else {
+      isStopWanted = true
+      return opens { opening, _ in opening.stop() }
+    }
+    shell.assumeIsolated { $0.happens(.asked(.stop)) }
   }
 
   private func networkChanged(_ addresses: Set<String>?) {
@@ -142,16 +146,8 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
-    guard let (anyStore, state, storeError) = await openStore() else { return false }
-    let store = storeError == nil ? anyStore : nil
-    let (device, identity) = await identify(store, state)
-    self.device = device
-    for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
-      logger.info("\(guarantee)")
-    }
-    let plan = try devicePlan(of: configuration, device: device, identity)
+    guard let (beginning, store) = try await open() else { return isStopWanted }
     await startControl()
-    let beginning = await beginning(plan, store: store, opened: anyStore != nil, state, storeError)
     let jobs = configuration.jobs(in: surroundings.root, thermometers)
     await locate(jobs)
     let shell = Shell(
@@ -159,12 +155,12 @@ public actor Agent {
       transports: Carrier.Settings(configuration),
       Shell.Surroundings(
         root: surroundings.root, runtimeFolder: surroundings.runtimeFolder, controlPath: configuration.control,
-        service: surroundings.service, store: beginning.isStored ? anyStore : nil, facts: facts(ofDevice: device)),
+        service: surroundings.service, store: store, facts: facts(ofDevice: beginning.plan.device)),
       eventLoop: eventLoop, logger: logger)
     self.shell = shell
     // Told to stop before it began: nothing was published, so nothing has to be taken back.
-    let isClean = terminations == 0 ? await shell.run() : true
-    await close(anyStore, within: Self.closingLimit)
+    let isClean = isStopWanted ? true : await shell.run()
+    await close(store, within: Self.closingLimit)
     await control?.stop()
     logger.notice("stopped\(isClean ? "" : ", not cleanly")")
     return isClean

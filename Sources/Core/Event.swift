@@ -66,7 +66,7 @@ package enum Event: Sendable {
 
 /// What somebody wants of the agent.
 package enum Wish: Sendable, Hashable {
-  /// The clean shutdown.
+  /// SIGTERM or SIGINT: the clean shutdown, and when it is asked for again, the end at once.
   case stop
   /// The answer to `Order.findStopReason`.
   case stopBecause(StopReason)

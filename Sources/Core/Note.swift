@@ -66,6 +66,7 @@ package enum Note: Sendable {
   case homieRefused(ReasonCode)
 
   // The store.
+  case opening(OpeningNote)
   case storeFails(StorageError)
   case storeIsLate
   case storeWorks

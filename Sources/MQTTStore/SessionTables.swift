@@ -45,8 +45,12 @@ package enum SessionTables {
   package static func setAside(in database: Database) throws(StorageError) -> Int {
     let owner = try readOwner(database)?.clientIdentifier ?? ""
     try database.run("DELETE FROM message_aside")
+    // Numbered anew: those that are set aside later are counted on from the last.
     try database.run(
-      "INSERT INTO message_aside SELECT token, ?, packet, stored FROM message", .text(owner))
+      """
+      INSERT INTO message_aside (token, client_identifier, packet, stored)
+      SELECT row_number() OVER (ORDER BY token), ?, packet, stored FROM message
+      """, .text(owner))
     for table in ["message", "held_identifier", "received_identifier", "subscription", "session"] {
       try database.run("DELETE FROM \(table)")
     }

@@ -19,6 +19,8 @@ package enum StoreRequest: Sendable, Equatable {
   case read(number: Int, ranges: [ClosedRange<UInt64>], limit: Int)
   /// The store is opened, again perhaps, and read: behind a damaged file that is kept aside first, where there is one.
   case reopen(replacing: StorageError?)
+  /// The session belongs to another client from now on: its messages are kept aside, and the rest of it is forgotten.
+  case setSessionAside
   /// What waits there of another device is set aside.
   /// - Parameters:
   ///   - boot: the kernel's name of this boot.
@@ -38,6 +40,8 @@ package enum StoreAnswer: Sendable, Equatable {
   case rows([StoredReading])
   /// To `reopen`.
   case state(StoredState)
+  /// To `setSessionAside`: how many messages are kept.
+  case setAside(Int)
   /// To `openOutbox`.
   case outbox(StoredOutbox)
 }

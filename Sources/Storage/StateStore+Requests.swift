@@ -15,6 +15,7 @@ extension StateStore {
     case .reopen(let damage): return .state(try reopen(replacing: damage))
     case .openOutbox(let device, let boot, let names):
       return .outbox(try openOutbox(device: device, boot: boot, names: names))
+    case .setSessionAside: return .setAside(try setSessionAside())
     case .letGo:
       letGo()
       return .done

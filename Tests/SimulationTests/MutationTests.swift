@@ -33,7 +33,7 @@ import Testing
         seed 0x1
         set quiet 300
         at 99.9 stall-broker for 4.2
-        at 100.06 terminate for 20.0
+        at 100.02 terminate for 20.0
         at 100.5 store-hangs for 30.0
         """),
     Recorded(

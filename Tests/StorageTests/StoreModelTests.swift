@@ -206,7 +206,8 @@ struct StoreModelTests {
       case 70..<85: return .read(number: Int(number(1...4)), ranges: [range(), range()], limit: Int(number(1...20)))
       case 85..<92:
         return .openOutbox(device: happens(900) ? "one" : "two", boot: "boot\(number(0...5))", names: names())
-      case 92..<97: return .reopen(replacing: nil)
+      case 92..<96: return .reopen(replacing: nil)
+      case 96: return .setSessionAside
       case 97..<99: return .reopen(replacing: StoreFault.corrupt.error)
       default: return .letGo
       }

@@ -34,6 +34,7 @@ extension Note {
     case .homeAssistantIsNotWatched, .homeAssistantIsDenied, .homieConnected, .homieLost, .homieDisconnected,
       .homieNotPublished, .homieRefused:
       homeLine
+    case .opening(let note): note.line
     case .storeFails, .storeIsLate, .storeWorks, .storeStaysClosed, .storeBeginsAnew, .storeIsAnothers,
       .unreadableReadings, .storeDoesNotAnswer, .keptForNextStart, .lostWithProcess:
       storeLine

@@ -26,12 +26,16 @@ struct Closing: Sendable {
 extension Core {
   mutating func asked(_ wish: Wish, at now: Moment) {
     switch wish {
+    case .stop where isLeaving || conversation.leaving.askingUntil != nil: abort(at: now)
     case .stop: stop(because: nil, at: now)
     case .stopBecause(let reason): stop(because: reason, at: now)
-    case .abort:
-      homie.abort(at: now, into: &conversation.effects)
-      conversation.abort(at: now)
+    case .abort: abort(at: now)
     }
+  }
+
+  private mutating func abort(at now: Moment) {
+    homie.abort(at: now, into: &conversation.effects)
+    conversation.abort(at: now)
   }
 
   private mutating func stop(because reason: StopReason?, at now: Moment) {

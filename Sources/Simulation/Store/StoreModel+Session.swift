@@ -35,6 +35,17 @@ extension StoreModel.Session {
     aside = (aside + [Aside(message: message, owner: owner, stored: stored)]).suffix(StoredMessages.aside)
   }
 
+  /// All of it, since it belongs to another client now; how many messages that were.
+  mutating func setAside() -> Int {
+    let kept = rows.elements.map { row in
+      Aside(message: row.message.message, owner: owner?.clientIdentifier ?? "", stored: row.stored)
+    }
+    let next = nextIdentifier
+    self = Self()
+    (aside, nextIdentifier) = (kept, next)
+    return kept.count
+  }
+
   mutating func apply(_ change: SessionChange, now: Int64) {
     switch change {
     case .owner(let owner): self.owner = owner

@@ -59,6 +59,9 @@ package struct StoreModel: Sendable {
     case .openOutbox(let device, let boot, let names):
       file.written = now
       return .outbox(file.openOutbox(device: device, boot: boot, names: names))
+    case .setSessionAside:
+      file.written = now
+      return .setAside(file.session.setAside())
     case .reopen, .letGo: return .done
     }
   }

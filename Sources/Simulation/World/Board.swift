@@ -60,7 +60,7 @@ struct Board: Sendable {
   var slept = Duration.zero
   var sleptSince: WorldTime?
   var store: BoardStore
-  var opening = Opening()
+  var opening: Opening?
   var inbox: [Inbound] = []
   /// When what waits is looked at.
   var turnAt: WorldTime?
@@ -68,26 +68,12 @@ struct Board: Sendable {
   var connections: [Connection] = []
   var address = 1
   var lines: [Line?] = []
-  /// Ids of requests to the store that the shell has made itself.
-  static let ownTickets: UInt64 = 1 << 60
   /// Somebody wants it to run, as soon as it has ended.
   var startsAgain = false
   var hangingSensors: [Bool] = []
   var edges: UInt64 = 0
   var looks = 0
   var reloads: UInt64 = 0
-
-  /// What a process has read of its store before its core begins.
-  struct Opening: Sendable {
-    var ticket = StoreTicket(0)
-    var error: StorageError?
-    var outboxError: StorageError?
-    var state: StoredState?
-    var outbox: StoredOutbox?
-    var numbers: SequenceAllocator?
-    var ends: [String: UInt64] = [:]
-    var plan: DevicePlan?
-  }
 
   init(_ index: Int, _ device: DeviceModel, store: BoardStore, wall: Int64) {
     self.index = index
@@ -138,7 +124,7 @@ struct Board: Sendable {
     turnAt = nil
     connections = []
     lines = []
-    opening = Opening()
+    opening = nil
     var contents = store.contents
     contents.endProcess()
     store.replaceContents(with: contents)

@@ -14,7 +14,7 @@ extension World {
       active.removeAll { $0 == place }
       end(script.actions[place])
     case .start(let board): start(board)
-    case .openingLimit(let board, let life): openingIsLate(board, life: life)
+    case .opening(let board, let life): tickOpening(board, life: life)
     case .samples(let board, let life, let sensors):
       if boards[board].life == life, boards[board].isRunning { measured(board, sensors) }
     case .lines(let board, let life, let reports, let isFinished):
@@ -29,7 +29,7 @@ extension World {
     case .terminate(let board, let life):
       if boards[board].life == life, boards[board].isRunning {
         oracles.asksToEnd(board, boards[board], at: now)
-        tell(board, .asked(boards[board].core.isLeaving ? .abort : .stop))
+        tell(board, .asked(.stop))
       }
     case .heal: heal()
     }

@@ -5,11 +5,8 @@ import Plan
 import Readings
 import Records
 
-/// A process begins: what a shell reads of the store before there is a core.
+/// A process begins, and ends.
 extension World {
-  /// A disk that hangs keeps no device offline.
-  static let openingLimit = Duration.seconds(8)
-
   mutating func start(_ index: Int) {
     guard boards[index].phase == .off else {
       boards[index].startsAgain = true
@@ -18,109 +15,64 @@ extension World {
     boards[index].startsAgain = false
     boards[index].life += 1
     boards[index].phase = .opening
-    let plan = boards[index].device.plan(instance: boards[index].instance)
-    boards[index].opening = Board.Opening(plan: plan)
     let life = boards[index].life
     note(1, index, "process \(life) starts")
-    guard boards[index].device.sync >= 0 else { return begin(index) }
-    ask(index, .reopen(replacing: nil))
-    queue.push(.openingLimit(board: index, life: boards[index].life), at: now + Self.openingLimit)
+    let device = boards[index].device
+    var circumstances = Opening.Circumstances()
+    circumstances.folder = "session.db"
+    circumstances.storeDelay = device.sync >= 0 ? .seconds(device.sync) : nil
+    circumstances.boot = "boot\(boards[index].boots)"
+    circumstances.watchdogInterval = device.watchdog ? .seconds(15) : nil
+    var opening = Opening(circumstances, at: boards[index].clock.boot(at: now))
+    let effects = opening.start()
+    boards[index].opening = opening
+    carryOut(effects, of: index)
   }
 
-  private mutating func ask(_ index: Int, _ request: StoreRequest) {
-    ownTickets += 1
-    boards[index].opening.ticket = StoreTicket(Board.ownTickets + ownTickets)
-    boards[index].submit(boards[index].opening.ticket, request, at: now)
+  private mutating func opens(_ index: Int, _ body: (inout Opening, Moment) -> [Opening.Effect]) {
+    let moment = boards[index].moment(at: now)
+    guard var opening = boards[index].opening else { return }
+    let effects = body(&opening, moment)
+    boards[index].opening = opening
+    carryOut(effects, of: index)
   }
 
-  mutating func openingIsLate(_ index: Int, life: UInt64) {
-    guard boards[index].life == life, boards[index].phase == .opening else { return }
-    if boards[index].opening.state == nil { boards[index].opening.error = .modelled(.late) }
-    if boards[index].opening.outbox == nil { boards[index].opening.outboxError = .modelled(.late) }
-    begin(index)
+  private mutating func carryOut(_ effects: [Opening.Effect], of index: Int) {
+    for effect in effects {
+      switch effect {
+      case .ask(let ticket, let request): boards[index].submit(ticket, request, at: now)
+      case .hold: opens(index) { $0.held(nil, at: $1) }
+      case .plan:
+        let plan = boards[index].device.plan(instance: boards[index].instance)
+        opens(index) { $0.planned(plan, at: $1) }
+      case .findStreams(let names):
+        let device = boards[index].device
+        opens(index) { $0.found(names.map { device.stream($0, isRetained: false) }, at: $1) }
+      case .note: break
+      case .begin(let beginning): begin(index, beginning)
+      case .end: end(index, isPower: false)
+      }
+    }
+    guard let deadline = boards[index].opening?.deadline else { return }
+    let due = max(now, boards[index].clock.moment(ofBoot: deadline))
+    queue.push(.opening(board: index, life: boards[index].life), at: due)
+  }
+
+  mutating func tickOpening(_ index: Int, life: UInt64) {
+    if boards[index].life == life { opens(index) { $0.tick(at: $1) } }
   }
 
   /// An answer to the shell.
   mutating func opened(_ index: Int, _ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>) {
-    guard boards[index].phase == .opening, boards[index].opening.ticket == ticket else { return }
-    switch result {
-    case .success(.state(let state)):
-      boards[index].opening.state = state
-      guard let plan = boards[index].opening.plan else { return }
-      ask(
-        index, .openOutbox(device: plan.device, boot: "boot\(boards[index].boots)", names: plan.streams.map(\.name)))
-    case .success(.outbox(let outbox)):
-      boards[index].opening.outbox = outbox
-      reserve(index)
-    case .success(.done):
-      let ends = boards[index].opening.ends
-      boards[index].opening.numbers?.reserved(ends)
-      boards[index].opening.ends = [:]
-      begin(index)
-    case .success: break
-    case .failure(let error):
-      if boards[index].opening.state == nil {
-        if error.isDamage { return ask(index, .reopen(replacing: error)) }
-        boards[index].opening.error = error
-      } else if boards[index].opening.outbox == nil {
-        boards[index].opening.outboxError = error
-      }
-      begin(index)
-    }
+    opens(index) { $0.answered(ticket, result, at: $1) }
   }
 
-  private mutating func reserve(_ index: Int) {
-    guard var plan = boards[index].opening.plan, let outbox = boards[index].opening.outbox else { return }
-    for name in outbox.formerNames(beside: plan.streams.map(\.name)) {
-      plan.streams.append(boards[index].device.stream(name, isRetained: false))
-      plan.outbox.keepsLatest.append(false)
-    }
-    boards[index].opening.plan = plan
-    var numbers = numbers(index, plan)
-    var changes = StoreChanges()
-    changes.instance = plan.presence.instance
-    changes.identity = plan.identity
-    changes.reserved = numbers.requests(at: boards[index].clock.boot(at: now))
-    boards[index].opening.ends = changes.reserved
-    boards[index].opening.numbers = numbers
-    ask(index, .write(changes))
-  }
-
-  private func numbers(_ index: Int, _ plan: DevicePlan) -> SequenceAllocator {
-    let device = boards[index].device
-    let state = boards[index].opening.state
-    var numbers = SequenceAllocator(
-      stored: state?.sequences ?? [:], reservesBlocks: device.sync != 0,
-      historyIsLost: device.sync >= 0 && (state == nil || state?.keptAside != nil))
-    numbers.register(plan.streams.map(\.name))
-    return numbers
-  }
-
-  private mutating func begin(_ index: Int) {
-    let opening = boards[index].opening
-    guard let plan = opening.plan else { return }
+  private mutating func begin(_ index: Int, _ beginning: Beginning) {
     let moment = boards[index].moment(at: now)
-    var numbers = opening.numbers ?? numbers(index, plan)
-    if opening.numbers == nil {
-      numbers.storageIsUnavailable()
-    } else if !opening.ends.isEmpty {
-      numbers.reservationFailed(at: moment.boot)
-    }
-    var beginning = Beginning(plan: plan, isStored: boards[index].device.sync >= 0, numbers: numbers)
-    beginning.storeError = opening.error
-    beginning.outboxError = opening.error == nil ? opening.outboxError : nil
-    if let state = opening.state {
-      beginning.state = state
-      beginning.session = state.session
-    }
-    beginning.outbox = opening.outbox
-    beginning.setAside = opening.outbox?.setAside ?? 0
-    beginning.boot = "boot\(boards[index].boots)"
-    if boards[index].device.watchdog { beginning.watchdogInterval = .seconds(15) }
     let seed = seed.of(11, UInt64(index)).of(boards[index].life)
     boards[index].core = Core(beginning, seed: seed.value, at: moment)
     boards[index].phase = .running
-    boards[index].opening = Board.Opening()
+    boards[index].opening = nil
     oracles.begins(index, boards[index], at: now)
     tell(index, .start)
   }

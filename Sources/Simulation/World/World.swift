@@ -16,7 +16,7 @@ package struct World: Sendable {
     case begin(action: Int)
     case end(action: Int)
     case start(board: Int)
-    case openingLimit(board: Int, life: UInt64)
+    case opening(board: Int, life: UInt64)
     case samples(board: Int, life: UInt64, [SensorID])
     case lines(board: Int, life: UInt64, [LineReport], isFinished: Bool)
     case edge(board: Int, life: UInt64)
@@ -48,7 +48,6 @@ package struct World: Sendable {
   package internal(set) var trace: Trace
   /// Actions that last, by their place in the script.
   var active: [Int] = []
-  var ownTickets: UInt64 = 0
   /// By the connections' numbers.
   var owners: [(board: Int, broker: Int)] = []
   var chances: SeededGenerator
@@ -212,7 +211,7 @@ package struct World: Sendable {
     let answers = storeEffects
     storeEffects.removeAll(keepingCapacity: true)
     for case .done(let ticket, let result) in answers {
-      if ticket.rawValue > Board.ownTickets {
+      if ticket > Opening.firstTicket {
         opened(index, ticket, result)
       } else if boards[index].isRunning {
         oracles.stored(index, ticket, result, at: now)

@@ -60,6 +60,7 @@ struct ScriptedStore {
       return .rows(Array(found.sorted { $0.token < $1.token }.prefix(limit)))
     case .reopen: return .state(state)
     case .openOutbox: return .outbox(outbox)
+    case .setSessionAside: return .setAside(0)
     case .letGo: return .done
     }
   }
@@ -93,6 +94,7 @@ extension StoreRequest {
     case .read: "read"
     case .reopen: "reopen"
     case .openOutbox: "openOutbox"
+    case .setSessionAside: "setSessionAside"
     case .letGo: "letGo"
     }
   }

@@ -43,7 +43,6 @@ struct LeavingTests {
   func asksWhy() {
     var bench = CoreBench.connected()
     bench.stop(because: nil)
-    bench.stop(because: nil)
     #expect(bench.orders.count { if case .findStopReason = $0 { true } else { false } } == 1)
     #expect(bench.sent() == [])
     bench.advance(by: .milliseconds(500))
@@ -52,6 +51,18 @@ struct LeavingTests {
     // The answer comes too late.
     bench.handle(.asked(.stopBecause(.reboot)))
     #expect(bench.sent() == ["presence stop", "status offline", "DISCONNECT"])
+  }
+
+  @Test("told to stop a second time, while the reason is asked for or later: the end at once", arguments: [0, 1])
+  func again(isLater: Int) {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["status"]
+    bench.stop(because: nil)
+    bench.advance(by: .milliseconds(isLater * 600))
+    #expect(bench.exit == nil && bench.noted.contains("aborted") == false)
+    bench.stop(because: nil)
+    #expect(bench.noted.contains("aborted") && bench.exit == false)
+    #expect(!bench.sent().contains("DISCONNECT"))
   }
 
   @Test("told to stop in a back-off with nothing to send: it connects, says offline, and ends cleanly")

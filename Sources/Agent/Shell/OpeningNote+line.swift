@@ -1,0 +1,44 @@
+import Core
+import Logging
+import Text
+
+extension OpeningNote {
+  /// What happened, what it means, what to do.
+  var line: (level: Logger.Level, text: String) {
+    switch self {
+    case .isLate(let error):
+      (.error, "\(error) Identity, epoch and sequence numbers may not survive a restart before that")
+    case .fails(let error):
+      (
+        .error,
+        "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart"
+      )
+    case .waits(let cause, let patience): (.notice, "\(cause); waiting \(patience.inWords) for it to end")
+    case .sessionIsUnreadable(let rows):
+      (
+        .error,
+        "\(rows) rows of the stored session are unreadable: limpet sets them aside, and goes on with the rest"
+      )
+    case .beginsAnew(let aside):
+      (
+        .error,
+        """
+        the storage was damaged: limpet begins a new one, and keeps the damaged file as \(aside.path): \
+        \(aside.reason)
+        """
+      )
+    case .cannotBeWritten(let error): (.error, "\(error)")
+    case .sessionSetAside(let count, let owner):
+      (.warning, "\(count) messages that were under way as \(owner) are set aside, not sent")
+    case .sessionIsLeft(let error, let owner):
+      (.error, "\(error); limpet leaves the session of \(owner) alone, and keeps none of this process")
+    case .readingsSetAside(let count):
+      (.warning, "\(count) readings of another identity waited here; they are set aside, not sent")
+    case .readingsAreUnreadable(let count):
+      (.error, "\(count) stored readings are unreadable: limpet removes them, and counts them as dropped")
+    case .readingsWait(let count): (.info, "\(count) readings wait in the storage")
+    case .readingsAreInMemory(let error):
+      (.error, "\(error); readings that wait are in memory only until it can be opened")
+    }
+  }
+}
