@@ -4,9 +4,9 @@ internal import Glibc
 import Instants
 import Logging
 import MQTTCore
+import Measuring
 import NIOCore
 import NIOPosix
-import Measuring
 import Plan
 import Planning
 import Platform
@@ -176,7 +176,8 @@ final class Opener {
 extension StorageError {
   fileprivate static func noThread(in folder: String) -> Self {
     StorageError(
-      .cannotOpen, attempt: "open the store", file: folder, systemError: EAGAIN, message: "the system has no thread left"
+      .cannotOpen, attempt: "open the store", file: folder, systemError: EAGAIN,
+      message: "the system has no thread left"
     ).inLimpetsWords
   }
 }

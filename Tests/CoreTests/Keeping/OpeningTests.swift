@@ -156,7 +156,8 @@ struct OpeningTests {
     #expect(bench.asked.count == 2 && bench.beginning?.storeError?.kind == .corrupt)
   }
 
-  @Test("another agent has the folder: it is asked for again for 5 s, then this process ends", arguments: [true, false])
+  @Test(
+    "another agent has the folder: it is asked for again for 5 s, then this process ends", arguments: [true, false])
   func held(isStored: Bool) {
     var bench = Bench(storeDelay: isStored ? .zero : nil)
     func refuse() {
