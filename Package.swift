@@ -70,7 +70,7 @@ let package = Package(
     room(
       "Diagnosis",
       [
-        "Planning", "Configuration", "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing",
+        "Planning", "Configuration", "Presence", "Readings", "Records", "Measuring", "Sensing",
         "Status", "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
@@ -78,8 +78,8 @@ let package = Package(
     room(
       "Agent",
       [
-        "Core", "Plan", "Planning", "Configuration", "Discovery", "Status", "Control", "Outbox", "Presence", "Readings",
-        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "JSON", "Text", "Web", "Platform", "Instants",
+        "Core", "Plan", "Planning", "Configuration", "Status", "Control", "Outbox", "Presence", "Readings",
+        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "Text", "Web", "Platform", "Instants",
         "CLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
       ]),
 
@@ -98,10 +98,10 @@ let package = Package(
         "Configuration", "Plan", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
         "JSON", "Text", "Instants", nio("NIOCore"),
       ]),
-    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text", "Platform"]),
+    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text"]),
     room(
       "Discovery",
-      ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore"), deque]),
+      ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "Text", nio("NIOCore"), deque]),
     room(
       "Status",
       ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
@@ -113,7 +113,7 @@ let package = Package(
 
     // Values that hold the rules.
     room("Outbox", ["Readings", "Records", "MQTTCore", "Instants", deque]),
-    room("Presence", ["MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+    room("Presence", ["MQTTCore", "JSON", "Instants", nio("NIOCore")]),
     room("Readings", ["Measuring", "Records", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
     room("Records", ["MQTTCore"]),
     room("Measuring", ["Text", "Instants"]),

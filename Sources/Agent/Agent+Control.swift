@@ -64,16 +64,16 @@ extension Agent {
     var facts = Facts(
       device: device, displayName: configuration.device.name, process: getpid(), started: started,
       logLevel: surroundings.logThreshold.level.rawValue)
-    facts.reloads = reloads
-    facts.failedReloads = failedReloads
+    facts.reloads.done = reloads
+    facts.reloads.failed = failedReloads
     let log = surroundings.log.counts
-    facts.lostLogLines = log.lost
-    facts.suppressedLogLines = log.suppressed
+    facts.log.lost = log.lost
+    facts.log.suppressed = log.suppressed
     let control = control?.assumeIsolated { $0.counts } ?? ControlServer.Counts()
-    facts.controlConnections = control.connections
-    facts.controlRequests = control.requests
-    facts.controlRefusals = control.refusals
-    facts.controlStalls = control.stalls
+    facts.control.connections = control.connections
+    facts.control.requests = control.requests
+    facts.control.refusals = control.refusals
+    facts.control.stalls = control.stalls
     return facts
   }
 

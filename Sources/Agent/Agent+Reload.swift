@@ -121,7 +121,11 @@ extension Agent {
 
   /// The files may be on a disk that takes its time.
   private func load() async throws(ReloadFailure) -> LoadResult {
-    do { return try await BlockingWork.run("limpet-reload", surroundings.load) } catch { throw .unread("\(error)") }
+    do {
+      return try await blocking("limpet-reload", within: .seconds(10), on: eventLoop, surroundings.load)
+    } catch {
+      throw .unread("\(error)")
+    }
   }
 }
 

@@ -19,9 +19,14 @@ extension Configuration {
 }
 
 /// Finds out on which bus each sensor is, before one is read: a chip that hangs then takes one thread, and not one for
-/// each chip of its adapter. Names only are looked at, on a thread of its own; what is not found has a bus of its own.
-func locate(_ jobs: [String: ReadJob]) async {
-  let sources = jobs.values.map(\.source)
-  guard !sources.isEmpty else { return }
-  try? await BlockingWork.run("limpet-locate") { for source in sources { source.locate() } }
+/// each chip of its adapter. Names only are looked at, on a thread of its own; what is not found, or not in time, has a
+/// bus of its own.
+extension Agent {
+  func locate(_ jobs: [String: ReadJob]) async {
+    let sources = jobs.values.map(\.source)
+    guard !sources.isEmpty else { return }
+    try? await blocking("limpet-locate", within: .seconds(3), on: eventLoop) {
+      for source in sources { source.locate() }
+    }
+  }
 }

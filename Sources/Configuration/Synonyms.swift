@@ -19,7 +19,6 @@ enum Synonyms {
   private static let url = "write url: mqtt://HOST, or mqtts://HOST for TLS, with the broker's name or address"
   private static let port = "the port is part of url, as in url: mqtt://HOST:1883"
   private static let topics = "where readings go is topic at the top level, as in topic: home/{device}/{name}"
-  private static let outlook = "what Home Assistant shows is set below homeassistant at the entry"
 
   private static let table: [String: [String: String]] = [
     "": [

@@ -14,20 +14,44 @@ package struct Facts: Sendable {
   package var started: BootClock.Instant
   package var logLevel: String
   package var residentBytes = 0
-  package var reloads: UInt64 = 0
-  package var failedReloads: UInt64 = 0
-  package var lostLogLines: UInt64 = 0
-  package var suppressedLogLines: UInt64 = 0
-  package var controlConnections = 0
-  package var controlRequests: UInt64 = 0
-  package var controlRefusals: UInt64 = 0
-  package var controlStalls: UInt64 = 0
-  package var hangingReads = 0
-  package var waitingReads = 0
-  package var readTimeouts: UInt64 = 0
-  package var refusedReads: UInt64 = 0
-  package var storeWrites: UInt64 = 0
-  package var storeBytes: UInt64 = 0
+  package var reloads = Reloads()
+  package var log = Log()
+  package var control = Control()
+  package var reads = Reads()
+  package var store = Store()
+
+  /// Of the configuration.
+  package struct Reloads: Sendable {
+    package var done: UInt64 = 0
+    package var failed: UInt64 = 0
+  }
+
+  /// Lines that nobody sees.
+  package struct Log: Sendable {
+    package var lost: UInt64 = 0
+    package var suppressed: UInt64 = 0
+  }
+
+  /// The control socket.
+  package struct Control: Sendable {
+    package var connections = 0
+    package var requests: UInt64 = 0
+    package var refusals: UInt64 = 0
+    package var stalls: UInt64 = 0
+  }
+
+  /// Of sensors.
+  package struct Reads: Sendable {
+    package var hanging = 0
+    package var waiting = 0
+    package var timeouts: UInt64 = 0
+    package var refused: UInt64 = 0
+  }
+
+  package struct Store: Sendable {
+    package var writes: UInt64 = 0
+    package var bytes: UInt64 = 0
+  }
 
   package init(device: String, displayName: String?, process: Int32, started: BootClock.Instant, logLevel: String) {
     self.device = device
@@ -83,8 +107,8 @@ extension Core {
     var statistics = conversation.sender.outbox.statistics(conversation.plan.streams.map(\.name), at: now)
     statistics.underWay = conversation.sender.underWay
     statistics.setAside = setAside
-    statistics.writes = facts.storeWrites
-    statistics.bytesWritten = facts.storeBytes
+    statistics.writes = facts.store.writes
+    statistics.bytesWritten = facts.store.bytes
     statistics.storageError = keeping.error
     return statistics
   }
@@ -163,10 +187,10 @@ extension Core {
         "lost_answers", "Answers to commands dropped for lack of room", conversation.acting.commanding.lostAnswers),
       .counter(
         "skipped_rounds", "Times that a sensor was due while its last read was still under way", sampling.skipped),
-      .gauge("hanging_reads", "Reads of sensors that have not returned in their time", facts.hangingReads),
-      .gauge("waiting_reads", "Reads of sensors that wait for a thread", facts.waitingReads),
-      .counter("read_timeouts", "Reads of sensors that took longer than timeout", facts.readTimeouts),
-      .counter("refused_reads", "Reads of sensors skipped because others hang", facts.refusedReads),
+      .gauge("hanging_reads", "Reads of sensors that have not returned in their time", facts.reads.hanging),
+      .gauge("waiting_reads", "Reads of sensors that wait for a thread", facts.reads.waiting),
+      .counter("read_timeouts", "Reads of sensors that took longer than timeout", facts.reads.timeouts),
+      .counter("refused_reads", "Reads of sensors skipped because others hang", facts.reads.refused),
       .gauge(
         "owed_offlines", "Topics of an earlier configuration on which offline is still to be published",
         conversation.telling.owed.count),
@@ -185,17 +209,17 @@ extension Core {
       .counter(
         "failed_clearings", "Retained readings of removed names that stayed at the broker",
         sender.clearings.failed),
-      .counter("reloads", "Reloads that took effect", facts.reloads),
+      .counter("reloads", "Reloads that took effect", facts.reloads.done),
       .counter(
-        "failed_reloads", "Reloads rejected for errors in the configuration", facts.failedReloads),
-      .counter("lost_log_lines", "Log lines dropped because nothing read them", facts.lostLogLines),
-      .counter("suppressed_log_lines", "Log lines left out because they came too often", facts.suppressedLogLines),
-      .gauge("control_connections", "Connections to the control socket", facts.controlConnections),
-      .counter("control_requests", "Requests on the control socket", facts.controlRequests),
+        "failed_reloads", "Reloads rejected for errors in the configuration", facts.reloads.failed),
+      .counter("lost_log_lines", "Log lines dropped because nothing read them", facts.log.lost),
+      .counter("suppressed_log_lines", "Log lines left out because they came too often", facts.log.suppressed),
+      .gauge("control_connections", "Connections to the control socket", facts.control.connections),
+      .counter("control_requests", "Requests on the control socket", facts.control.requests),
       .counter(
-        "control_refusals", "Requests and connections refused on the control socket", facts.controlRefusals),
+        "control_refusals", "Requests and connections refused on the control socket", facts.control.refusals),
       .counter(
-        "control_stalls", "Connections to the control socket cut off for being slow", facts.controlStalls),
+        "control_stalls", "Connections to the control socket cut off for being slow", facts.control.stalls),
     ]
   }
 
@@ -211,7 +235,7 @@ extension Core {
     effects.orders.append(.tellHealth)
   }
 
-  /// Publishes the health reading. It tells of now, so one that cannot be sent is left out: the next one tells more.
+  /// The health reading, for `pull`.
   package mutating func tellHealth(_ facts: Facts, at now: Moment) {
     guard conversation.standing.connection != nil, !conversation.isSayingFarewell, !conversation.leaving.isLeaving
     else { return }
@@ -220,12 +244,6 @@ extension Core {
     Figure.add(figures(facts, at: now), to: &object)
     let topic = conversation.plan.health.topic
     let message = Message(topic: topic, payload: object.finish(), qos: .atMostOnce, retain: false)
-    do throws(Session.Rejection) {
-      try conversation.link.publish(
-        message, token: Request.health.token, at: now.boot, into: &conversation.linkEffects)
-    } catch {
-      effects.notes.append(.healthNotSent(error))
-    }
-    conversation.carryOut(at: now)
+    conversation.sender.health = message
   }
 }

@@ -58,7 +58,7 @@ package struct Core: Sendable {
     nextToken = max(nextToken, (outbox.lastToken ?? 0) + 1)
     // Past every number that the store may have, should it be opened later.
     if beginning.storeError != nil || beginning.outboxError != nil {
-      nextToken = 1 << 52 + Session.Token(max(0, now.timestamp.milliseconds))
+      nextToken = Request.firstReadingWithoutStore(at: now.timestamp)
     }
     let link = Link(plan.link, state: beginning.session, seed: generator.next())
     let announcer = Announcer(

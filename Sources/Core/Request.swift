@@ -1,3 +1,4 @@
+import Instants
 import MQTTCore
 
 /// What a message or a subscription of this agent is for: the session's 64-bit tokens are made from it and into it here
@@ -24,6 +25,12 @@ package enum Request: Sendable, Hashable {
   case retained(stream: Int)
   /// The same, for who has subscribed since.
   case reminder(stream: Int)
+
+  /// The first token of readings where nobody knows those of earlier processes: the milliseconds since 1970, above all
+  /// that were counted from `firstReading` on.
+  static func firstReadingWithoutStore(at time: Timestamp) -> Session.Token {
+    1 << 52 + Session.Token(max(0, time.milliseconds))
+  }
 
   /// The first token of readings.
   package static let firstReading: Session.Token = 16
@@ -68,4 +75,11 @@ package enum Request: Sendable, Hashable {
     case .reminder(let stream): Self.firstReminder + Session.Token(stream)
     }
   }
+}
+
+/// Tokens on the Homie device's own connection, beside those of its properties, which `HomieLifecycle` counts from 0 on.
+enum HomieRequest {
+  /// SUBSCRIBE to commands, and the own word that tells old ones from new ones.
+  static let commands: Session.Token = 1 << 62
+  static let fence: Session.Token = 1 << 62 + 1
 }

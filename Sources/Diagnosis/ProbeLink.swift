@@ -74,8 +74,6 @@ actor ProbeLink: ClientDelegate {
     await value(within: limit) { $0.messages.first(where: condition) }
   }
 
-  func forgetMessages() { messages = [] }
-
   func close() async { await client?.disconnect(within: .seconds(2)) }
 
   func abort() async { await client?.abort() }

@@ -6,15 +6,19 @@ import Testing
   import Musl
 #endif
 
-/// What no source of the core may name: clocks, randomness of the system, event loops, threads and files.
+/// What no source of the core may name: clocks, randomness of the system, event loops, threads and files. And how large
+/// types and files may be.
 struct SourcesTests {
-  private static let folder = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/Sources/Core"
+  private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+  private static let folder = root + "/Sources/Core"
 
   private static let forbidden = [
     "Clock.now", "Instant.now", " .now", "(.now", "SystemRandomNumberGenerator", "import NIOPosix", "import Glibc",
     "import Foundation", "import Platform",
     "import Dispatch", "import Logging", "import MQTT\n", "import Configuration", "Task {", "Task<", "Task.", " async",
     "await ", "actor ", "DispatchQueue", "SuspendingClock", "ContinuousClock", "@unchecked", "nonisolated(unsafe)",
+    "Mutex<", "import Synchronization", "pthread",
+    "UnsafeMutable", "DispatchSemaphore",
   ]
 
   @Test("the sources of Core name no clock, no randomness but its own, no loop, thread or file")
@@ -31,6 +35,58 @@ struct SourcesTests {
         }
       }
     }
+  }
+
+  @Test("no type of the core has more than 15 stored properties")
+  func sizes() throws {
+    var largest = 0
+    for file in Self.files(below: Self.folder) {
+      for (type, count) in Self.storedProperties(of: try #require(Self.text(of: file))) {
+        #expect(count <= 15, "\(type) in \(file)")
+        largest = max(largest, count)
+      }
+    }
+    // It counts something.
+    #expect(largest > 10)
+  }
+
+  @Test("no file has more than 400 lines")
+  func lengths() throws {
+    for folder in ["Sources", "Tests"] {
+      for file in Self.files(below: "\(Self.root)/\(folder)") {
+        let lines = try #require(Self.text(of: file)).utf8.count { $0 == UInt8(ascii: "\n") }
+        #expect(lines <= 400, "\(file)")
+      }
+    }
+  }
+
+  /// By types, as the sources of this package are formatted: a line each, two spaces more for each level.
+  private static func storedProperties(of text: String) -> [(type: String, count: Int)] {
+    var types: [(type: String, indent: Int, count: Int)] = []
+    var found: [(type: String, count: Int)] = []
+    for line in text.split(separator: "\n") {
+      let indent = line.prefix { $0 == " " }.count
+      while let last = types.last, indent <= last.indent {
+        found.append((last.type, last.count))
+        types.removeLast()
+      }
+      let words = line.split(separator: " ").drop { word in
+        word.hasPrefix("@") || ["public", "package", "private", "fileprivate", "final", "indirect"].contains(word)
+          || word.hasPrefix("private(") || word.hasPrefix("package(") || word.hasPrefix("internal(")
+      }
+      guard let kind = words.first, words.count > 1 else { continue }
+      if ["struct", "class", "actor", "enum"].contains(kind), line.hasSuffix("{") {
+        types.append((words.dropFirst().joined(separator: " "), indent, 0))
+      } else if kind == "extension" {
+        types.append(("an extension", indent, 0))
+      } else if ["var", "let"].contains(kind), let last = types.last, indent == last.indent + 2 {
+        let declaration = line.prefix { $0 != "{" }
+        let isStored =
+          declaration.split(separator: " ").contains("=") || !line.contains("{") || line.hasSuffix("didSet {")
+        if isStored { types[types.count - 1].count += 1 }
+      }
+    }
+    return found + types.map { ($0.type, $0.count) }
   }
 
   private static func files(below folder: String) -> [String] {

@@ -92,7 +92,7 @@ package actor ControlServer {
   /// Listens at a path; where that cannot be, it says so and the agent does without.
   package func start(_ path: String) async {
     do {
-      let socket = try await BlockingWork.run(Self.thread) { try ControlSocket.bind(path) }
+      let socket = try await blocking(Self.thread, within: .seconds(3), on: eventLoop) { try ControlSocket.bind(path) }
       self.socket = socket
       listen(on: socket)
       logger.info("the control socket is \(path)")
@@ -141,7 +141,7 @@ package actor ControlServer {
     // As long as it is open its inode is no other file's.
     if let socket {
       self.socket = nil
-      try? await BlockingWork.run(Self.thread) { socket.remove() }
+      try? await blocking(Self.thread, within: .seconds(2), on: eventLoop) { socket.remove() }
     }
     pauseTimer?.cancel()
     for peer in peers.values { peer.channel.close(promise: nil) }

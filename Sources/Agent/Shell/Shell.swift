@@ -255,7 +255,9 @@ package actor Shell {
       handle(.looked(gpioTurns: monitor?.turns, isKernelStuck: isStuck))
     case .findStopReason: findStopReason()
     case .tell(let notice): tell(notice)
-    case .tellHealth: core.tellHealth(facts, at: moment())
+    case .tellHealth:
+      core.tellHealth(facts, at: moment())
+      hasNews = true
     case .writeMetrics: metrics?.write()
     case .markAlive: aliveMark.make(at: .now)
     case .exit(let isClean): exit(isClean: isClean)
@@ -351,14 +353,14 @@ package actor Shell {
     var facts = surroundings.facts()
     facts.residentBytes = Self.residentBytes
     if let reads = reader?.status {
-      facts.hangingReads = reads.hanging.count
-      facts.waitingReads = reads.waiting
-      facts.readTimeouts = UInt64(reads.timeouts)
-      facts.refusedReads = UInt64(reads.refusals)
+      facts.reads.hanging = reads.hanging.count
+      facts.reads.waiting = reads.waiting
+      facts.reads.timeouts = UInt64(reads.timeouts)
+      facts.reads.refused = UInt64(reads.refusals)
     }
     if let counters = surroundings.store?.lastCounters {
-      facts.storeWrites = counters.transactions
-      facts.storeBytes = counters.bytes
+      facts.store.writes = counters.transactions
+      facts.store.bytes = counters.bytes
     }
     return facts
   }

@@ -9,7 +9,7 @@ import Status
 ///
 /// It contains the link, and the owners of what is said on it: `Telling` (presence), `Watching` (the own topics, other
 /// clients), `Resting` (topics that are refused), `Announcing` (Home Assistant), `Sender` (everything else, in one order)
-/// and `Leaving` (both kinds of farewell). `pull` asks them, in the order of `Conversation+sending`.
+/// and `Leaving` (both kinds of farewell). `pull` asks them in turn.
 struct Conversation: Sendable {
   var plan: DevicePlan
   var link: Link

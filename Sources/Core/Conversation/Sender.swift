@@ -31,6 +31,8 @@ struct Sender: Sendable {
   var reminders: Deque<Reading> = []
   /// Those of them, and of what is under way, that a store has which was opened late: the session does not know it.
   var late: Set<Session.Token> = []
+  /// It tells of now: one that cannot be sent is left out, and the next one tells more.
+  var health: Message?
   var underWay: Int
   var refused: UInt64 = 0
   /// The times that readings are sent with.
@@ -63,6 +65,7 @@ struct Sender: Sendable {
 
   mutating func disconnected(at now: BootClock.Instant) {
     reminders = []
+    health = nil
     retained.disconnected()
     outbox.disconnected(at: now)
     deadline = nil
@@ -168,6 +171,7 @@ extension Conversation {
     let limits = PublishLimits(connection.limits)
     let version = connection.version
     pullAnswers(limits, at: now)
+    pullHealth(at: now)
     announce(limits, at: now)
     while let message = sender.leftOver.first?.message {
       guard hasRoom(message.qos), let next = sender.nextLeftOver(limits), send(next, at: now) else { return }
@@ -203,6 +207,16 @@ extension Conversation {
       sender.deadline = earliest(sender.deadline, sender.outbox.drainDeadline(at: now.boot))
     } else if qos == .atMostOnce, !sender.outbox.isEmpty, link.room(for: qos) > 0 {
       sender.deadline = earliest(sender.deadline, now.boot + Sender.burstRest)
+    }
+  }
+
+  private mutating func pullHealth(at now: Moment) {
+    guard let message = sender.health else { return }
+    sender.health = nil
+    do throws(Session.Rejection) {
+      try link.publish(message, token: Request.health.token, at: now.boot, into: &linkEffects)
+    } catch {
+      effects.notes.append(.healthNotSent(error))
     }
   }
 

@@ -21,9 +21,6 @@ struct HomieCommands: Sendable {
     let objection: String?
   }
 
-  /// Far above those of messages.
-  static let subscribing: Session.Token = 1 << 62
-  static let fencing: Session.Token = 1 << 62 + 1
   /// Of one turn.
   private static let limit = 64
 

@@ -14,10 +14,7 @@ import Records
 /// with the agent: with `disconnected` where there is a connection, at once where there is none.
 struct HomieLink: Sendable {
   private(set) var plan: HomiePlan
-  /// What the broker may keep of it, as far as that is on the disk.
-  private var stored: Announcement?
-  /// What it keeps now, to be stored.
-  var unstored: Announcement?
+  private var kept: Kept
   private var lifecycle: HomieLifecycle
   /// Of the readings' names.
   private var nodes: [String: Int]
@@ -30,18 +27,38 @@ struct HomieLink: Sendable {
   /// It has been connected since this was asked.
   private var hasConnected = false
   private var conflict = ConflictWatch(instances: [])
-  private var patienceEnds: BootClock.Instant?
-  private var stableAt: BootClock.Instant?
-  private var leaveUntil: BootClock.Instant?
-  private var isLeaving = false
+  private var due = Due()
+  private var ending = Ending()
   private var generator: SplitMix64
-  private(set) var hasEnded = false
   private var commands: HomieCommands
+
+  /// What the broker may keep of it.
+  private struct Kept {
+    /// As far as it is on the disk.
+    var stored: Announcement?
+    /// To be stored.
+    var unstored: Announcement?
+  }
+
+  private struct Due {
+    /// Readings that a description names may take so long.
+    var patienceEnds: BootClock.Instant?
+    /// The connection has lasted.
+    var stableAt: BootClock.Instant?
+  }
+
+  private struct Ending {
+    var isLeaving = false
+    var leaveUntil: BootClock.Instant?
+    var isOver = false
+  }
+
+  var hasEnded: Bool { ending.isOver }
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
     self.plan = plan
-    self.stored = stored
+    kept = Kept(stored: stored)
     nodes = plan.device.nodesByName
     lifecycle = try HomieLifecycle(plan.device, removed: plan.device.announcement.missing(of: stored))
     generator = SplitMix64(seed: seed)
@@ -52,7 +69,7 @@ struct HomieLink: Sendable {
   }
 
   /// What the broker may keep of it.
-  var announcement: Announcement { plan.device.announcement.joined(with: stored) }
+  var announcement: Announcement { plan.device.announcement.joined(with: kept.stored) }
 
   /// Whether it has been connected since this was asked last: the broker can be reached.
   mutating func takeConnected() -> Bool {
@@ -60,11 +77,18 @@ struct HomieLink: Sendable {
     return hasConnected
   }
 
+  var hasUnstored: Bool { kept.unstored != nil }
+
+  mutating func takeUnstored() -> Announcement? {
+    defer { kept.unstored = nil }
+    return kept.unstored
+  }
+
   // MARK: What the agent says
 
   /// The agent's own connection is there: this one's server can be reached too.
   mutating func start(at now: Moment, into effects: inout Effects) {
-    guard !isLeaving else { return }
+    guard !ending.isLeaving else { return }
     handle(hasStarted ? .retryNow : .start, at: now, into: &effects)
     hasStarted = true
   }
@@ -75,7 +99,8 @@ struct HomieLink: Sendable {
 
   /// Whether it can go on with another plan over the connection that it has.
   func canAdopt(_ next: HomiePlan) -> Bool {
-    !isLeaving && next.device.base == plan.device.base && next.connect.clientIdentifier == plan.connect.clientIdentifier
+    !ending.isLeaving && next.device.base == plan.device.base
+      && next.connect.clientIdentifier == plan.connect.clientIdentifier
   }
 
   /// Is another device from now on: `init`, what it is now, `ready`.
@@ -92,7 +117,7 @@ struct HomieLink: Sendable {
       let lifecycle = try? HomieLifecycle(
         next.device, removed: next.device.announcement.missing(of: kept), firstToken: lifecycle.endOfTokens)
     else { return }
-    stored = kept
+    self.kept.stored = kept
     nodes = next.device.nodesByName
     self.lifecycle = lifecycle
     let isSettable = plan.device.isSettable
@@ -105,24 +130,24 @@ struct HomieLink: Sendable {
 
   /// Says `disconnected` and ends; past `limit`, or without a connection, at once.
   mutating func leave(within limit: Duration, at now: Moment, into effects: inout Effects) {
-    guard !isLeaving else { return }
-    isLeaving = true
+    guard !ending.isLeaving else { return }
+    ending.isLeaving = true
     guard lifecycle.leave() else { return abort(at: now, into: &effects) }
-    leaveUntil = now.boot + limit
+    ending.leaveUntil = now.boot + limit
   }
 
   /// The connection is cut, so that the broker publishes the will.
   mutating func abort(at now: Moment, into effects: inout Effects) {
-    isLeaving = true
+    ending.isLeaving = true
     end()
     handle(.abort, at: now, into: &effects)
   }
 
   private mutating func end() {
-    hasEnded = true
-    patienceEnds = nil
-    stableAt = nil
-    leaveUntil = nil
+    ending.isOver = true
+    due.patienceEnds = nil
+    due.stableAt = nil
+    ending.leaveUntil = nil
   }
 
   // MARK: What happens
@@ -140,21 +165,21 @@ struct HomieLink: Sendable {
   }
 
   var deadline: BootClock.Instant? {
-    earliest(link.deadline, patienceEnds, stableAt, leaveUntil, commands.gate.deadline)
+    earliest(link.deadline, due.patienceEnds, due.stableAt, ending.leaveUntil, commands.gate.deadline)
   }
 
   mutating func tick(at now: Moment, into effects: inout Effects) {
     if link.deadline.map({ $0 <= now.boot }) ?? false { handle(.tick, at: now, into: &effects) }
-    if patienceEnds.map({ $0 <= now.boot }) ?? false {
-      patienceEnds = nil
+    if due.patienceEnds.map({ $0 <= now.boot }) ?? false {
+      due.patienceEnds = nil
       lifecycle.readingsAreLate()
     }
-    if stableAt.map({ $0 <= now.boot }) ?? false {
-      stableAt = nil
+    if due.stableAt.map({ $0 <= now.boot }) ?? false {
+      due.stableAt = nil
       outage = nil
       _ = conflict.lasted()
     }
-    if leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
+    if ending.leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
     if let reason = commands.gate.elapse(at: now.boot) { effects.notes.append(.commandsRefused("Homie: \(reason)")) }
   }
 
@@ -192,7 +217,7 @@ struct HomieLink: Sendable {
     let subscription = Subscription(
       filter, qos: .exactlyOnce, retainAsPublished: true, retainHandling: .doNotSend)
     do throws(Session.Rejection) {
-      try link.subscribe([subscription], token: HomieCommands.subscribing, at: now.boot, into: &linkEffects)
+      try link.subscribe([subscription], token: HomieRequest.commands, at: now.boot, into: &linkEffects)
       // The server keeps no session of this connection: nothing can have waited.
       commands.gate.subscribing(isNew: true)
     } catch {
@@ -221,13 +246,13 @@ struct HomieLink: Sendable {
     guard let nonce = commands.gate.unsent, let fence = commands.fence else { return }
     let message = Message(topic: fence, payload: ByteBuffer(string: nonce), qos: .atLeastOnce)
     let isSent: Void? = try? link.publish(
-      message.adapted(to: limits), token: HomieCommands.fencing, transient: true, at: now.boot, into: &linkEffects)
+      message.adapted(to: limits), token: HomieRequest.fence, transient: true, at: now.boot, into: &linkEffects)
     if isSent != nil { commands.gate.sent() }
   }
 
   /// - Parameter isStored: it may be published; a farewell leaves nothing behind that is not known.
   mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
-    if isStored || isLeaving { pull(at: now, into: &effects) }
+    if isStored || ending.isLeaving { pull(at: now, into: &effects) }
     carryOut(at: now, into: &effects)
     link.drain(at: now.boot, into: &linkEffects)
     carryOut(at: now, into: &effects)
@@ -255,7 +280,7 @@ struct HomieLink: Sendable {
         case .send(let packet): effects.add(.send(.homie, packet))
         case .settled(let token, let outcome): settled(token, outcome, at: now, into: &effects)
         case .deliver(let delivery): heard(delivery, at: now)
-        case .answered(HomieCommands.subscribing, let codes): subscribed(codes, at: now, into: &effects)
+        case .answered(HomieRequest.commands, let codes): subscribed(codes, at: now, into: &effects)
         default: break
         }
       } else if let order = linkEffects.nextOrder() {
@@ -280,7 +305,7 @@ struct HomieLink: Sendable {
       hasConnected = true
       effects.notes.append(.homieConnected(server, plan.device.base, isNews: outage?.connected() ?? true))
       limits = connected.limits
-      stableAt = now.boot + plan.link.reconnect.stableAfter
+      due.stableAt = now.boot + plan.link.reconnect.stableAfter
       introduce(at: now)
       watchCommands(at: now)
     case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
@@ -290,18 +315,18 @@ struct HomieLink: Sendable {
 
   private mutating func introduce(at now: Moment) {
     lifecycle.connected()
-    patienceEnds = now.boot + HomieLifecycle.patience
+    due.patienceEnds = now.boot + HomieLifecycle.patience
   }
 
   private mutating func lost(
     _ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Moment, into effects: inout Effects
   ) {
     limits = nil
-    patienceEnds = nil
-    stableAt = nil
+    due.patienceEnds = nil
+    due.stableAt = nil
     lifecycle.lost()
     commands.lost()
-    guard !isLeaving else {
+    guard !ending.isLeaving else {
       let needsAbort = !link.isStopped
       end()
       if needsAbort { link.handle(.abort, at: now.boot, into: &linkEffects) }
@@ -328,9 +353,9 @@ struct HomieLink: Sendable {
     switch lifecycle.settled(token, isDelivered: outcome == .delivered) {
     case .described:
       let announcement = plan.device.announcement
-      guard stored != announcement else { return }
-      stored = announcement
-      unstored = announcement
+      guard kept.stored != announcement else { return }
+      kept.stored = announcement
+      kept.unstored = announcement
     case .disconnect: link.handle(.disconnect(.success, within: .seconds(1)), at: now.boot, into: &linkEffects)
     case nil: break
     }

@@ -30,14 +30,13 @@ struct Homies: Sendable {
   var deadline: BootClock.Instant? { current?.value.hasEnded ?? true ? nil : current?.value.deadline }
   /// What brokers may keep of it.
   var announcement: Announcement? { current?.value.announcement }
-  var hasUnstored: Bool { current?.value.unstored != nil }
+  var hasUnstored: Bool { current?.value.hasUnstored ?? false }
 
   /// See `HomieLink.takeConnected`.
   mutating func takeConnected() -> Bool { current?.value.takeConnected() ?? false }
 
   mutating func takeUnstored() -> [StoredAnnouncement] {
-    guard let unstored = current?.value.unstored else { return [] }
-    current?.value.unstored = nil
+    guard let unstored = current?.value.takeUnstored() else { return [] }
     return [unstored.stored(.homie)]
   }
 

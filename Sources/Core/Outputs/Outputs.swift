@@ -317,10 +317,6 @@ struct Outputs: Sendable {
     }
   }
 
-  var heartbeatTopics: [String] {
-    Set(entries.compactMap { $0?.output.plan.rules.lost?.heartbeat }).sorted()
-  }
-
   var deadline: Instant? {
     var first: Instant?
     for (place, entry) in entries.enumerated() {

@@ -207,7 +207,9 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
   private func perform(_ order: Order) {
     switch order {
     case .read(let sensors): handle(.samples(sensors.map { fleet.sample(of: $0) }))
-    case .tellHealth: core.tellHealth(fleet.facts(of: core.plan.device), at: fleet.moment())
+    case .tellHealth:
+      core.tellHealth(fleet.facts(of: core.plan.device), at: fleet.moment())
+      hasNews = true
     case .findStopReason: handle(.asked(.stopBecause(.shutdown)))
     case .exit:
       leave(.isGone)
