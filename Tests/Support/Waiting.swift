@@ -24,20 +24,23 @@ extension Duration {
   }
 }
 
-/// Waits until `condition` has a value, and gives it.
+/// Waits until `condition` has a value, and gives it. It looks less often the longer it has waited, up to ten times a
+/// second: on an emulated processor looking took more time than what is looked at.
 @discardableResult
 package func eventually<Value>(
   _ what: String, within limit: Duration = .seconds(15), sourceLocation: SourceLocation = #_sourceLocation,
   _ condition: () async throws -> Value?
 ) async throws -> Value {
   let deadline = ContinuousClock.now + limit * Patience.factor
+  var rest = Duration.milliseconds(10)
   while true {
     if let value = try await condition() { return value }
     guard ContinuousClock.now < deadline else {
       Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
       throw Abandoned()
     }
-    try await pause(for: .milliseconds(10))
+    try await pause(for: rest)
+    rest = min(rest * 1.1, .milliseconds(100))
   }
 }
 
