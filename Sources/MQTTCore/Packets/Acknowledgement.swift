@@ -3,11 +3,14 @@ import NIOCore
 /// PUBACK, PUBREC, PUBREL and PUBCOMP: the answers in the course of a message (MQTT 5.0 §3.4 to §3.7). They differ in
 /// their type only.
 public struct Acknowledgement: Sendable, Hashable {
+  /// That of the PUBLISH ([MQTT-2.2.1-5]).
   public var packetIdentifier: PacketIdentifier
   /// Always success on 3.1.1, which cannot refuse a message.
   public var reasonCode: ReasonCode
+  /// A reason, user properties (§3.4.2.2, §3.5.2.2, §3.6.2.2, §3.7.2.2); not sent on 3.1.1.
   public var properties: Properties
 
+  /// Success, where nothing else is said.
   public init(
     _ packetIdentifier: PacketIdentifier, reasonCode: ReasonCode = .success, properties: Properties = Properties()
   ) {

@@ -2,10 +2,14 @@ import NIOCore
 
 /// CONNACK: the server's answer to CONNECT (MQTT 5.0 §3.2).
 public struct ConnAck: Sendable, Hashable {
+  /// The server goes on with a session that it has (§3.2.2.1.1); never with a refusal ([MQTT-3.2.2-6]).
   public var sessionPresent: Bool
+  /// 0x00 agrees, all else refuses (§3.2.2.2). A return code of 3.1.1 becomes the code of 5.0 that means the same.
   public var reasonCode: ReasonCode
+  /// What the server allows and grants (§3.2.2.3); empty on 3.1.1.
   public var properties: Properties
 
+  /// For whoever plays a server; a client's come from `PacketDecoder`.
   public init(sessionPresent: Bool, reasonCode: ReasonCode, properties: Properties = Properties()) {
     self.sessionPresent = sessionPresent
     self.reasonCode = reasonCode

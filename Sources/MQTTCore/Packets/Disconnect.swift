@@ -2,9 +2,12 @@ import NIOCore
 
 /// DISCONNECT: the last packet of a connection, from the client or, on 5.0, from the server (MQTT 5.0 §3.14).
 public struct Disconnect: Sendable, Hashable {
+  /// A client's 0x00 has the server drop the will; after any other it publishes it (§3.14.2.1). 3.1.1 carries none.
   public var reasonCode: ReasonCode
+  /// A session expiry, a reason, user properties, a server reference (§3.14.2.2); not sent on 3.1.1.
   public var properties: Properties
 
+  /// A normal disconnection, where nothing else is said.
   public init(reasonCode: ReasonCode = .success, properties: Properties = Properties()) {
     self.reasonCode = reasonCode
     self.properties = properties
@@ -21,9 +24,12 @@ public struct Disconnect: Sendable, Hashable {
 
 /// AUTH: a step of an enhanced authentication; 5.0 only (§3.15).
 public struct Auth: Sendable, Hashable {
+  /// 0x00 success, 0x18 continue authentication or 0x19 re-authenticate ([MQTT-3.15.2-1]).
   public var reasonCode: ReasonCode
+  /// The method, its data, a reason, user properties (§3.15.2.2).
   public var properties: Properties
 
+  /// A server takes none without the authentication method that CONNECT named (§4.12).
   public init(reasonCode: ReasonCode, properties: Properties = Properties()) {
     self.reasonCode = reasonCode
     self.properties = properties

@@ -18,6 +18,7 @@ public enum Packet: Sendable, Hashable {
   case disconnect(Disconnect)
   case auth(Auth)
 
+  /// Which of the fifteen packets it is (§2.1.2).
   public var type: PacketType {
     switch self {
     case .connect: .connect

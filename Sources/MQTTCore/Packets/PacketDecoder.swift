@@ -9,6 +9,9 @@ public struct PacketDecoder: Sendable {
   /// The size in bytes, header included, above which a packet is refused with 0x95 ([MQTT-3.1.2-24]).
   public let maximumPacketSize: Int
 
+  /// - Parameters:
+  ///   - version: that of the connection; a decoder of a server's side may begin with either.
+  ///   - maximumPacketSize: bytes of a whole packet.
   public init(version: ProtocolVersion, maximumPacketSize: Int) {
     self.version = version
     self.maximumPacketSize = maximumPacketSize

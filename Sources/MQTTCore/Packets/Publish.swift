@@ -2,12 +2,14 @@ import NIOCore
 
 /// PUBLISH: a message on its way (MQTT 5.0 §3.3).
 public struct Publish: Sendable, Hashable {
+  /// What it carries: the topic, the payload, QoS, RETAIN and the properties.
   public var message: Message
   /// The packet has been sent before (§3.3.1.1).
   public var duplicate: Bool
   /// There with QoS 1 and 2 only ([MQTT-2.2.1-2]).
   public var packetIdentifier: PacketIdentifier?
 
+  /// QoS 1 and 2 need the identifier; with QoS 0 neither it nor DUP is written ([MQTT-2.2.1-2], [MQTT-3.3.1-2]).
   public init(_ message: Message, packetIdentifier: PacketIdentifier? = nil, duplicate: Bool = false) {
     self.message = message
     self.packetIdentifier = packetIdentifier

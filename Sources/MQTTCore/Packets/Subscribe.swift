@@ -4,11 +4,15 @@ import NIOCore
 public struct Subscription: Sendable, Hashable {
   /// Whether retained messages are sent when the subscription is made.
   public enum RetainHandling: UInt8, Sendable, Hashable {
+    /// Each time that the subscription is made ([MQTT-3.3.1-9]).
     case send = 0
+    /// Only where the server had no such subscription of this client ([MQTT-3.3.1-10]).
     case sendIfNew = 1
+    /// Never ([MQTT-3.3.1-11]).
     case doNotSend = 2
   }
 
+  /// The topics; `$share/NAME/FILTER` makes a shared subscription (§4.8.2).
   public var filter: TopicFilter
   /// The highest QoS at which messages are to be sent.
   public var qos: QoS
@@ -16,8 +20,10 @@ public struct Subscription: Sendable, Hashable {
   public var noLocal: Bool
   /// Messages keep their RETAIN flag when they are forwarded.
   public var retainAsPublished: Bool
+  /// Always `send` on 3.1.1, which carries none of the options (§3.8.3.1).
   public var retainHandling: RetainHandling
 
+  /// At least once, with the messages of this client and the retained ones, where nothing else is said.
   public init(
     _ filter: TopicFilter, qos: QoS = .atLeastOnce, noLocal: Bool = false, retainAsPublished: Bool = false,
     retainHandling: RetainHandling = .send
@@ -32,11 +38,14 @@ public struct Subscription: Sendable, Hashable {
 
 /// SUBSCRIBE: a client asks for messages (MQTT 5.0 §3.8).
 public struct Subscribe: Sendable, Hashable {
+  /// The SUBACK has the same ([MQTT-2.2.1-6]).
   public var packetIdentifier: PacketIdentifier
   /// At least one ([MQTT-3.8.3-2]).
   public var subscriptions: [Subscription]
+  /// A Subscription Identifier, user properties (§3.8.2.1); not sent on 3.1.1.
   public var properties: Properties
 
+  /// What is no SUBSCRIBE, such as one without a filter, is not refused here: `MQTTSession.subscribe` does that.
   public init(
     _ packetIdentifier: PacketIdentifier, subscriptions: [Subscription], properties: Properties = Properties()
   ) {

@@ -2,11 +2,14 @@ import NIOCore
 
 /// SUBACK and UNSUBACK: one reason code for each filter, in the order of the request (MQTT 5.0 §3.9, §3.11).
 public struct SubscriptionAcknowledgement: Sendable, Hashable {
+  /// That of the SUBSCRIBE or UNSUBSCRIBE ([MQTT-2.2.1-6]).
   public var packetIdentifier: PacketIdentifier
   /// Empty for an UNSUBACK of 3.1.1, which always agrees.
   public var reasonCodes: [ReasonCode]
+  /// A reason, user properties (§3.9.2.1, §3.11.2.1); empty on 3.1.1.
   public var properties: Properties
 
+  /// For whoever plays a server; a client's come from `PacketDecoder`.
   public init(_ packetIdentifier: PacketIdentifier, reasonCodes: [ReasonCode], properties: Properties = Properties()) {
     self.packetIdentifier = packetIdentifier
     self.reasonCodes = reasonCodes

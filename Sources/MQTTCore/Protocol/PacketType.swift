@@ -12,6 +12,7 @@ public enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
     }
   }
 
+  /// The specification's word for it, in capitals.
   public var description: String {
     switch self {
     case .connect: "CONNECT"

@@ -2,8 +2,10 @@ import NIOCore
 
 /// The properties of a packet or a will (MQTT 5.0 §2.2.2), in the order in which they stand on the wire. Empty on 3.1.1.
 public struct Properties: Sendable, Hashable {
+  /// Each with its identifier. User properties, and a PUBLISH's Subscription Identifiers, may come more than once.
   public private(set) var all: [Property] = []
 
+  /// No properties: a single byte 0 on the wire ([MQTT-2.2.2-1]).
   public init() {}
 
   /// What the properties belong to; the will's stand in the payload of CONNECT (§3.1.3.2).
@@ -23,6 +25,7 @@ public struct Properties: Sendable, Hashable {
     }
   }
 
+  /// There is no property, user properties included.
   public var isEmpty: Bool { all.isEmpty }
 
   init(reading buffer: inout ByteBuffer, in place: Place) throws(PacketError) {
@@ -74,6 +77,8 @@ public struct Properties: Sendable, Hashable {
 
   // MARK: One value a property
 
+  /// The first one of this identifier. Setting it puts the value in that one's place or behind all others, nil removes
+  /// it; others of the same identifier stay. A value of another type than the identifier's cannot be sent.
   public subscript(identifier: Property.Identifier) -> Property.Value? {
     get { all.first { $0.identifier == identifier }?.value }
     set {
@@ -121,14 +126,17 @@ extension Properties {
     get { number(.messageExpiryInterval) }
     set { self[.messageExpiryInterval] = newValue.map { .fourBytes($0) } }
   }
+  /// What the payload is, in words that publisher and subscriber agree on, such as a MIME type (§3.3.2.3.9).
   public var contentType: String? {
     get { text(.contentType) }
     set { self[.contentType] = newValue.map { .text($0) } }
   }
+  /// Where an answer is to be published (§3.3.2.3.5, §4.10); no wildcards ([MQTT-3.3.2-14]).
   public var responseTopic: String? {
     get { text(.responseTopic) }
     set { self[.responseTopic] = newValue.map { .text($0) } }
   }
+  /// What the requester knows an answer by; whoever answers sends it back (§3.3.2.3.6, §4.10).
   public var correlationData: ByteBuffer? {
     get { data(.correlationData) }
     set { self[.correlationData] = newValue.map { .binary($0) } }
@@ -147,42 +155,54 @@ extension Properties {
     get { number(.sessionExpiryInterval) }
     set { self[.sessionExpiryInterval] = newValue.map { .fourBytes($0) } }
   }
+  /// In CONNACK: the client identifier that the server made, since CONNECT had none (§3.2.2.3.7, [MQTT-3.2.2-16]).
   public var assignedClientIdentifier: String? {
     get { text(.assignedClientIdentifier) }
     set { self[.assignedClientIdentifier] = newValue.map { .text($0) } }
   }
+  /// In CONNACK: seconds that hold in place of CONNECT's keep alive (§3.2.2.3.14, [MQTT-3.2.2-21]).
   public var serverKeepAlive: UInt16? {
     get { number(.serverKeepAlive).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.serverKeepAlive] = newValue.map { .twoBytes($0) } }
   }
+  /// The name of the method of an enhanced authentication (§3.1.2.11.9, §4.12).
   public var authenticationMethod: String? {
     get { text(.authenticationMethod) }
     set { self[.authenticationMethod] = newValue.map { .text($0) } }
   }
+  /// What the method says, in its own form; only beside a method (§3.1.2.11.10).
   public var authenticationData: ByteBuffer? {
     get { data(.authenticationData) }
     set { self[.authenticationData] = newValue.map { .binary($0) } }
   }
+  /// In CONNECT: false asks the server for no reason strings and user properties but in PUBLISH, CONNACK and
+  /// DISCONNECT; true where it is missing (§3.1.2.11.7, [MQTT-3.1.2-29]).
   public var requestProblemInformation: Bool? {
     get { flag(.requestProblemInformation) }
     set { self[.requestProblemInformation] = Self.flag(newValue) }
   }
+  /// Of a will: seconds from the connection's end until the server publishes it, at the session's end at the latest; 0
+  /// where it is missing (§3.1.3.2.2).
   public var willDelayInterval: UInt32? {
     get { number(.willDelayInterval) }
     set { self[.willDelayInterval] = newValue.map { .fourBytes($0) } }
   }
+  /// In CONNECT: true asks for Response Information; false where it is missing (§3.1.2.11.6).
   public var requestResponseInformation: Bool? {
     get { flag(.requestResponseInformation) }
     set { self[.requestResponseInformation] = Self.flag(newValue) }
   }
+  /// In CONNACK: what response topics may begin with; what it says is up to the server (§3.2.2.3.15).
   public var responseInformation: String? {
     get { text(.responseInformation) }
     set { self[.responseInformation] = newValue.map { .text($0) } }
   }
+  /// In CONNACK and DISCONNECT: another server to use (§3.2.2.3.16, §3.14.2.2.5, §4.11).
   public var serverReference: String? {
     get { text(.serverReference) }
     set { self[.serverReference] = newValue.map { .text($0) } }
   }
+  /// Why, for a log; people read it, programs do not (§3.4.2.2.2).
   public var reasonString: String? {
     get { text(.reasonString) }
     set { self[.reasonString] = newValue.map { .text($0) } }
@@ -192,10 +212,13 @@ extension Properties {
     get { number(.receiveMaximum).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.receiveMaximum] = newValue.map { .twoBytes($0) } }
   }
+  /// The highest topic alias that the sender takes; 0, for none, where it is missing (§3.1.2.11.5, §3.2.2.3.8).
   public var topicAliasMaximum: UInt16? {
     get { number(.topicAliasMaximum).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.topicAliasMaximum] = newValue.map { .twoBytes($0) } }
   }
+  /// 1 to 65,535: the number that stands for the topic on this connection (§3.3.2.3.4, [MQTT-3.3.2-8]).
+  /// `MQTTSession` chooses those that it sends, and takes them out of what it delivers.
   public var topicAlias: UInt16? {
     get { number(.topicAlias).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.topicAlias] = newValue.map { .twoBytes($0) } }
@@ -205,6 +228,7 @@ extension Properties {
     get { number(.maximumQoS).flatMap { QoS(rawValue: UInt8(truncatingIfNeeded: $0)) } }
     set { self[.maximumQoS] = newValue.map { .byte($0.rawValue) } }
   }
+  /// In CONNACK: the server takes retained messages; true where it is missing (§3.2.2.3.5).
   public var retainAvailable: Bool? {
     get { flag(.retainAvailable) }
     set { self[.retainAvailable] = Self.flag(newValue) }
@@ -213,6 +237,8 @@ extension Properties {
   public var userProperties: [(name: String, value: String)] {
     all.compactMap { if case .pair(let name, let value) = $0.value { (name, value) } else { nil } }
   }
+  /// Puts one behind all others, also where there is one of this name (§3.1.2.11.8). Either text has 65,535 bytes of
+  /// UTF-8 at most.
   public mutating func addUserProperty(_ name: String, _ value: String) {
     all.append(Property(identifier: .userProperty, value: .pair(name, value)))
   }
@@ -221,14 +247,17 @@ extension Properties {
     get { number(.maximumPacketSize) }
     set { self[.maximumPacketSize] = newValue.map { .fourBytes($0) } }
   }
+  /// In CONNACK: filters may have wildcards; true where it is missing (§3.2.2.3.11).
   public var wildcardSubscriptionAvailable: Bool? {
     get { flag(.wildcardSubscriptionAvailable) }
     set { self[.wildcardSubscriptionAvailable] = Self.flag(newValue) }
   }
+  /// In CONNACK: SUBSCRIBE may carry a Subscription Identifier; true where it is missing (§3.2.2.3.12).
   public var subscriptionIdentifierAvailable: Bool? {
     get { flag(.subscriptionIdentifierAvailable) }
     set { self[.subscriptionIdentifierAvailable] = Self.flag(newValue) }
   }
+  /// In CONNACK: filters may be shared; true where it is missing (§3.2.2.3.13).
   public var sharedSubscriptionAvailable: Bool? {
     get { flag(.sharedSubscriptionAvailable) }
     set { self[.sharedSubscriptionAvailable] = Self.flag(newValue) }

@@ -2,7 +2,9 @@ import NIOCore
 
 /// A property of MQTT 5.0 (§2.2.2.2): an identifier and a value of that identifier's type.
 public struct Property: Sendable, Hashable {
+  /// What the value is about, and which type it has.
   public let identifier: Identifier
+  /// Of the identifier's type where it was received; `Properties` takes any, and refuses a wrong one on its way out.
   public let value: Value
 
   /// The data types of properties (§1.5).

@@ -2,9 +2,11 @@ import NIOCore
 
 /// Why a text cannot be a topic name or a topic filter (MQTT 5.0 §4.7).
 public enum TopicError: Error, Hashable, CustomStringConvertible {
+  /// No character at all ([MQTT-4.7.3-1]).
   case empty
   /// Over 65,535 bytes of UTF-8 ([MQTT-4.7.3-3]).
   case tooLong(bytes: Int)
+  /// With U+0000 ([MQTT-4.7.3-2]).
   case containsNull
   /// A topic name with `+` or `#` ([MQTT-3.3.2-2]).
   case wildcardInName
@@ -13,6 +15,7 @@ public enum TopicError: Error, Hashable, CustomStringConvertible {
   /// `$share/` without a name or a filter ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
   case sharedSubscription
 
+  /// What a topic has to be, for whoever wrote it; the topic is not repeated.
   public var description: String {
     switch self {
     case .empty: "a topic has at least one character"
@@ -31,6 +34,7 @@ public enum TopicError: Error, Hashable, CustomStringConvertible {
 public struct TopicName: Sendable, Hashable, CustomStringConvertible {
   let bytes: ByteBuffer
 
+  /// - Throws: `empty`, `tooLong`, `containsNull` or `wildcardInName`.
   public init(_ text: String) throws(TopicError) {
     guard !text.isEmpty else { throw .empty }
     let count = text.utf8.count
@@ -53,11 +57,13 @@ public struct TopicName: Sendable, Hashable, CustomStringConvertible {
   /// Bytes of UTF-8.
   package var length: Int { bytes.readableBytes }
 
+  /// As text; empty where a topic alias stood for the name and nobody has resolved it.
   public var description: String { String(buffer: bytes) }
 }
 
 /// A topic in the source is the programmer's: one that cannot be ends the program.
 extension TopicName: ExpressibleByStringLiteral {
+  /// A topic that cannot be ends the program.
   public init(stringLiteral text: String) {
     do { self = try TopicName(text) } catch { preconditionFailure("the topic \"\(text)\": \(error)") }
   }
@@ -65,6 +71,7 @@ extension TopicName: ExpressibleByStringLiteral {
 
 /// A filter in the source is the programmer's: one that cannot be ends the program.
 extension TopicFilter: ExpressibleByStringLiteral {
+  /// A filter that cannot be ends the program.
   public init(stringLiteral text: String) {
     do { self = try TopicFilter(text) } catch { preconditionFailure("the topic filter \"\(text)\": \(error)") }
   }
@@ -72,8 +79,10 @@ extension TopicFilter: ExpressibleByStringLiteral {
 
 /// What a subscription matches: a topic in which levels may be wildcards (MQTT 5.0 §4.7.1).
 public struct TopicFilter: Sendable, Hashable, CustomStringConvertible {
+  /// As it is sent, `$share/NAME/` included.
   public let description: String
 
+  /// - Throws: `empty`, `tooLong`, `containsNull`, `misplacedWildcard` or `sharedSubscription`.
   public init(_ text: String) throws(TopicError) {
     guard !text.isEmpty else { throw .empty }
     guard text.utf8.count <= Int(UInt16.max) else { throw .tooLong(bytes: text.utf8.count) }
@@ -98,6 +107,7 @@ public struct TopicFilter: Sendable, Hashable, CustomStringConvertible {
     left.description.utf8.elementsEqual(right.description.utf8)
   }
 
+  /// Goes with `==`: byte by byte.
   public func hash(into hasher: inout Hasher) {
     for byte in description.utf8 { hasher.combine(byte) }
   }
