@@ -4,25 +4,34 @@ import NIOCore
 public enum ConnectionStage: String, Sendable, Hashable {
   /// The owner says where exactly it goes.
   case endpoint = "preparing the endpoint"
+  /// A resolver looks for the server's addresses, or the proxy's.
   case name = "looking up the name"
+  /// TCP, or the Unix socket.
   case transport = "connecting"
   /// A proxy is connected to, and asked for the way to the server.
   case proxy = "going through the proxy"
+  /// Up to the check of the server's certificate.
   case tls = "the TLS handshake"
+  /// Up to the server's 101 Switching Protocols (RFC 6455 §4.2.2).
   case upgrade = "the WebSocket upgrade"
+  /// CONNECT was sent (§3.1).
   case connect = "waiting for CONNACK"
+  /// CONNACK agreed.
   case connected
 }
 
 /// Why a connection could not be made, or ended. Addresses are those that were dialled. It lies elsewhere: a connection that
 /// is well has none, and no room for one.
 public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
+  /// No resolver knows the name, for this reason.
   case nameNotFound(host: String, String)
   /// The owner could not say where exactly to go, for this server.
   case endpoint(ServerAddress, String)
   /// The proxy cannot be reached, or did not open the way to the server.
   case proxy(Proxy, ServerAddress, String)
+  /// No transport to the server can be made, for this reason.
   case unreachable(ServerAddress, String)
+  /// The TLS handshake failed, or the server's certificate did not stand the check.
   case tls(ServerAddress, TLSFault)
   /// The server is there, and does not speak MQTT over WebSocket at this path.
   case upgrade(ServerAddress, String)
@@ -30,9 +39,11 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
   case foreign(ServerAddress, ForeignLanguage)
   /// A file that the TLS settings name.
   case settings(String)
+  /// `Link.Settings.connectTimeout` passed at this stage.
   case timeout(ServerAddress, ConnectionStage, after: Duration)
   /// The transport ended without a word of MQTT about it; `received` says whether the server ever sent a byte.
   case closed(ConnectionStage, received: Bool, detail: String?)
+  /// The session ended it, or the server did in MQTT's words.
   case session(MQTTSession.Ending)
   /// The machine no longer has the address that the connection came from.
   case addressLost(String)
@@ -43,6 +54,7 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
   /// This side closed the transport at once.
   case aborted
 
+  /// For a person: what was tried, with which server, what happened, and mostly what to do.
   public var description: String {
     switch self {
     case .nameNotFound(let host, let detail):

@@ -3,9 +3,11 @@ import NIOCore
 /// What a server speaks that is no MQTT server, or none on this port: by the first bytes it sends. None of them can
 /// begin a packet that answers CONNECT [MQTT-3.2.0-1].
 public enum ForeignLanguage: String, Sendable, Hashable, CustomStringConvertible, CaseIterable {
+  /// A status line, or a page (RFC 9112).
   case http = "HTTP"
   /// An alert to a CONNECT that is no ClientHello (RFC 8446, 5.1).
   case tls = "TLS"
+  /// The line that names an SSH server's version (RFC 4253 §4.2).
   case ssh = "SSH"
 
   /// nil: it may be MQTT.
@@ -22,5 +24,6 @@ public enum ForeignLanguage: String, Sendable, Hashable, CustomStringConvertible
     }
   }
 
+  /// Its usual name, in capitals.
   public var description: String { rawValue }
 }

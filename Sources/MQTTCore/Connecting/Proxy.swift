@@ -19,22 +19,29 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
     package let userName: String
     package let password: String
 
+    /// Neither is checked: a name with a colon would be taken for a shorter one and a longer password.
     public init(userName: String, password: String) {
       self.userName = userName
       self.password = password
     }
 
+    /// `(secret)`, whatever it holds.
     public var description: String { "(secret)" }
+    /// `(secret)`, whatever it holds.
     public var debugDescription: String { description }
+    /// Without children: `dump` shows nothing of it.
     public var customMirror: Mirror { Mirror(self, children: []) }
   }
 
+  /// The protocol that this side speaks with it.
   public let kind: Kind
   /// A name or an address; IPv6 without brackets.
   public let host: String
+  /// TCP, 1 to 65,535; 3128 and 1080 are usual, and none is filled in.
   public let port: Int
   package let credentials: Credentials?
 
+  /// With credentials where the proxy asks for them; it has to allow CONNECT to the server's port.
   public static func httpConnect(host: String, port: Int, credentials: Credentials? = nil) -> Proxy {
     Proxy(kind: .httpConnect, host: host, port: port, credentials: credentials)
   }

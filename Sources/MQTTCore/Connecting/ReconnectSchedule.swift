@@ -6,20 +6,25 @@ import Instants
 /// Only a connection that lasted `stableAfter` starts the count anew; a CONNACK alone is no reason, since a broker may
 /// agree and close right after, for ever.
 public struct ReconnectSchedule: Sendable {
+  /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
 
+  /// The bounds of the back-off.
   public struct Settings: Sendable, Hashable {
     /// Bound of the first round.
     public var minimum = Duration.seconds(1)
     /// Bound that the rounds grow to, each twice the one before.
     public var maximum = Duration.seconds(120)
+    /// How long a connection has to last for the rounds to start anew.
     public var stableAfter = Duration.seconds(60)
 
+    /// Delays of up to 1 s in the first round, of up to 2 min in the end.
     public init() {}
   }
 
   /// What a failure says about trying again.
   public enum Failure: Sendable, Hashable {
+    /// Anything that may be over the next time.
     case ordinary
     /// Nothing listens at the port: to find that out costs a packet each way, so it is tried again within 10 seconds, and
     /// says nothing about how long to wait once something does.
@@ -54,11 +59,13 @@ public struct ReconnectSchedule: Sendable {
   private(set) var failures = 0
   private var connectedSince: Instant?
 
+  /// - Parameter servers: how many are tried in turn, at least 1; each of them is tried once in a round.
   public init(_ settings: Settings, servers: Int = 1) {
     self.settings = settings
     self.servers = max(servers, 1)
   }
 
+  /// CONNACK came: from here `stableAfter` counts.
   public mutating func connected(at now: Instant) { connectedSince = now }
 
   /// The network came back or the clock was set: what failed before says nothing about now.

@@ -1,5 +1,6 @@
 /// A URL that names no MQTT server. It never repeats the URL, which may hold a password.
 public struct ServerURLError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What a server's URL has to look like, without the one that was given: it may be shown and logged.
   public let description: String
 
   init(_ description: String) { self.description = description }
@@ -10,10 +11,14 @@ public struct ServerURLError: Error, Sendable, Hashable, CustomStringConvertible
 /// Ports are 1883, 8883, 80 and 443 where none is given, the path of a WebSocket is `/mqtt`; `tcp`, `ssl` and `tls` are
 /// taken for `mqtt` and `mqtts`. User name and password may stand before the host, in percent-encoding.
 public struct ServerURL: Sendable, Hashable {
+  /// Where the server listens; the port is the usual one where the URL has none.
   public let address: ServerAddress
+  /// What stands before the host, percent-encoding undone; nil: nothing does. It belongs into CONNECT (§3.1.3.5).
   public let username: String?
+  /// What stands behind the user name's colon, percent-encoding undone; nil: there is none. It belongs into CONNECT.
   public let password: String?
 
+  /// - Throws: what is wrong with it: no server, a fragment, a path without WebSocket, a `%` without two digits.
   public init(_ text: String) throws(ServerURLError) {
     guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else {
       throw ServerURLError("a server's URL begins with mqtt:// or such")

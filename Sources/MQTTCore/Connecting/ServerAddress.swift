@@ -1,24 +1,32 @@
 /// Where a server listens, and how it is reached.
 public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
+  /// What carries MQTT to the server (§4.2); the raw value is the scheme of a URL.
   public enum Transport: String, Sendable, Hashable, CaseIterable {
+    /// MQTT over TCP, in plain text; port 1883 as a rule.
     case tcp = "mqtt"
+    /// MQTT over TLS; port 8883 as a rule.
     case tls = "mqtts"
-    /// MQTT in binary WebSocket frames (MQTT 5.0 §6), plain and over TLS.
+    /// MQTT in binary WebSocket frames (MQTT 5.0 §6), in plain text; port 80 as a rule.
     case webSocket = "ws"
+    /// The same over TLS; port 443 as a rule.
     case secureWebSocket = "wss"
+    /// A Unix socket of this machine.
     case unix
 
     package var usesTLS: Bool { self == .tls || self == .secureWebSocket }
     package var isWebSocket: Bool { self == .webSocket || self == .secureWebSocket }
   }
 
+  /// What the server is reached by; it says whether there is TLS.
   public var transport: Transport
   /// A name or an address; IPv6 without brackets. Empty for a Unix socket.
   public var host: String
+  /// 1 to 65,535; 0 for a Unix socket.
   public var port: Int
   /// The resource of a WebSocket, query included, `/mqtt` as a rule; the path of a Unix socket; else empty.
   public var path: String
 
+  /// Takes all of it as it is and fills nothing in: `init(url:)` knows the usual ports and path.
   public init(transport: Transport, host: String = "", port: Int = 0, path: String = "") {
     self.transport = transport
     self.host = host

@@ -20,10 +20,13 @@ public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
   case notTLS
   /// The server closed the connection within the handshake.
   case closed
+  /// What no other case says, in words of its own.
   case other(String)
 
+  /// Makes `other` of a text.
   public init(stringLiteral text: String) { self = .other(text) }
 
+  /// What is wrong, as half a sentence for a person. It names no server: `ConnectionLoss.tls` does.
   public var description: String {
     switch self {
     case .unknownAuthority:

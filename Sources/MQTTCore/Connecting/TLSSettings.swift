@@ -2,14 +2,17 @@
 public struct TLSSettings: Sendable, Hashable {
   /// PEM file or folder of certificate authorities; nil: those of the system.
   public var authorities: String?
-  /// PEM files of the client's own certificate chain and its key; both or none.
+  /// PEM file of the client's own certificate chain; it goes with a key, and neither without the other.
   public var certificate: String?
+  /// PEM file of the key that goes with `certificate`; where it is encrypted, `passphrase` opens it.
   public var privateKey: String?
   /// What an encrypted private key is opened with.
   public var passphrase: String?
-  /// The same as PEM in memory, each in place of its file: for secrets that are on no disk.
+  /// In place of `authorities`: PEM in memory, for what is on no disk.
   public var authoritiesPEM: [UInt8]?
+  /// In place of `certificate`: PEM in memory.
   public var certificatePEM: [UInt8]?
+  /// In place of `privateKey`: PEM in memory, which `passphrase` opens too.
   public var privateKeyPEM: [UInt8]?
   /// The name that the server's certificate must carry, and that is asked for (SNI); nil: the host of the address.
   public var serverName: String?
@@ -26,6 +29,7 @@ public struct TLSSettings: Sendable, Hashable {
   /// another name on a port that others share.
   public var applicationProtocols: [String]?
 
+  /// A version of TLS, named by its number.
   public enum Version: String, Sendable, Hashable, CaseIterable {
     case v10 = "1.0"
     case v11 = "1.1"
@@ -33,5 +37,6 @@ public struct TLSSettings: Sendable, Hashable {
     case v13 = "1.3"
   }
 
+  /// Authorities of the system, no certificate of the client's own, TLS 1.2 and above.
   public init() {}
 }

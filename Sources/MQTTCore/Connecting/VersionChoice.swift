@@ -5,6 +5,7 @@ import Instants
 /// 3.1.1 is taken after a refusal for the version, or after two closes without a byte after CONNECT on a server where 5
 /// never worked. It is kept for a day; then 5 is tried again.
 public struct VersionChoice: Sendable, Hashable {
+  /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
 
   enum Knowledge: Sendable, Hashable {
@@ -19,8 +20,10 @@ public struct VersionChoice: Sendable, Hashable {
 
   private var servers: [ServerAddress: Knowledge] = [:]
 
+  /// Knows no server yet.
   public init() {}
 
+  /// 5, or 3.1.1 for a server that is known to speak only that.
   public mutating func version(for server: ServerAddress, at now: Instant) -> ProtocolVersion {
     if case .only311(let until) = servers[server], now < until { return .v311 }
     return .v5

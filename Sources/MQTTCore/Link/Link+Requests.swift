@@ -17,7 +17,7 @@ extension Link {
   /// Messages are answered when `accept` says so, whatever the settings say.
   package mutating func acknowledgesByHand() { settings.acceptsAtOnce = false }
 
-  /// Asks for messages; `Notice.answered` brings a code for each filter.
+  /// Asks for messages; `MQTTSession.Action.answered` brings a code for each filter.
   public mutating func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), token: MQTTSession.Token, at now: Instant,
     into effects: inout Effects
@@ -26,6 +26,9 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
+  /// Gives subscriptions back; `MQTTSession.Action.answered` brings a code for each filter.
+  ///
+  /// - Throws: as `MQTTSession.unsubscribe`.
   public mutating func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), token: MQTTSession.Token, at now: Instant,
     into effects: inout Effects

@@ -11,6 +11,7 @@ import NIOCore
 ///
 /// A turn is any number of `handle` and requests, whose effects are carried out, and one `drain` at its end.
 public struct Link: Sendable {
+  /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
 
   enum Phase: Sendable, Hashable {
@@ -122,11 +123,13 @@ public struct Link: Sendable {
 
   // MARK: What can be seen
 
+  /// CONNACK agreed, and neither side has ended the connection.
   public var isConnected: Bool { session.isConnected }
   /// No attempt follows.
   public var isStopped: Bool { phase == .stopped }
   /// How far the attempt has come, while there is one.
   public var stage: ConnectionStage { attempt.stage }
+  /// Of the attempt that is under way, else of the last one; 0: there was none yet.
   public var attemptNumber: AttemptNumber { attempt.number }
 
   /// The next attempt waits for its time.
@@ -175,6 +178,7 @@ public struct Link: Sendable {
 
   // MARK: What happens
 
+  /// Takes what has happened; what comes from an attempt that is over is dropped. Any of it may move `deadline`.
   public mutating func handle(_ event: consuming Event, at now: Instant, into effects: inout Effects) {
     switch consume event {
     case .received(let number, let packet): receive(packet, number, at: now, into: &effects)

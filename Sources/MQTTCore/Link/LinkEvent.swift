@@ -10,6 +10,7 @@ extension Link {
   /// What happens to a link, but for its owner's requests that may be refused, which are calls.
   public enum Event: Sendable {
     // What the owner wants.
+    /// Makes the first attempt; the second time it does nothing.
     case start
     /// DISCONNECT, what was sent leaves, and the transport is closed properly; past the limit it is closed at once. The
     /// link ends. Without a connection this is `abort`.
@@ -53,6 +54,7 @@ extension Link {
     case connectPacket(AttemptNumber, Connect)
     /// The answer to `MQTTSession.Action.challenge`.
     case authenticate(AttemptNumber, ByteBuffer?)
+    /// A packet was read, whole and well formed.
     case received(AttemptNumber, Packet)
     /// The other side lives: part of a packet was read.
     case heard(AttemptNumber)
@@ -80,14 +82,17 @@ extension Link {
     /// What the session wants, in its order. `connected`, `store` and `close` are the link's to see to, which it has
     /// done: they are passed over.
     public var actions: [MQTTSession.Action] = []
+    /// What the link wants beside that, the oldest first; to be done after the actions.
     public var orders: [Order] = []
     /// The actions up to here the link has looked at.
     @usableFromInline var seen = 0
     @usableFromInline var actionsTaken = 0
     @usableFromInline var ordersTaken = 0
 
+    /// Nothing to do yet.
     public init() {}
 
+    /// It holds neither actions nor orders. Some that were taken stay in it until `removeAll`.
     public var isEmpty: Bool { actions.isEmpty && orders.isEmpty }
 
     /// Taken out and not copied: a packet has several references.
@@ -104,6 +109,7 @@ extension Link {
       return action
     }
 
+    /// The oldest order that has not been taken; nil: all have.
     @inlinable
     public mutating func nextOrder() -> Order? {
       guard ordersTaken < orders.count else { return nil }
@@ -134,9 +140,11 @@ extension Link {
     case write(WriteNumber, [SessionChange])
     /// - Parameter isDone: false: it could not be written, and is tried again.
     case flushed(isDone: Bool)
+    /// The owner is to hear this.
     case tell(Notice)
   }
 
+  /// How a transport is to be closed.
   public enum Closing: Sendable, Hashable {
     /// Whatever is buffered or half open: no layer says good-bye.
     case atOnce
@@ -146,8 +154,11 @@ extension Link {
 
   /// What the owner hears, beside what the session delivers, settles and answers.
   public enum Notice: Sendable, Hashable {
+    /// An attempt begins: this server is asked for this version.
     case connecting(ServerAddress, ProtocolVersion)
+    /// The server agreed.
     case connected(MQTTSession.Connected, ServerAddress)
+    /// The store works, fails or is late; the session goes on.
     case storing(StoreCondition)
     /// These messages are in the store: they are not lost with the process.
     case stored([MQTTSession.Token])
@@ -157,6 +168,7 @@ extension Link {
 
   /// How it goes with the store; told when it changes, and with each write that fails.
   public enum StoreCondition: Sendable, Hashable {
+    /// The last write is in the store.
     case works
     /// A write failed: the session goes on in memory, and it is tried again.
     case fails

@@ -13,6 +13,7 @@ extension Link {
     public var version: ProtocolVersion?
     /// For all of a connection's beginning, from `Order.open` to CONNACK.
     public var connectTimeout = Duration.seconds(10)
+    /// How long it waits between two attempts.
     public var reconnect = ReconnectSchedule.Settings()
     /// false: one attempt, and the end of the connection is the end of the link.
     public var reconnects = true
@@ -41,6 +42,7 @@ extension Link {
     /// The simulator's alone; it concerns the link's owner.
     package var mutation: Mutation?
 
+    /// - Parameter servers: at least one, or `Link` ends the program.
     public init(servers: [ServerAddress]) { self.servers = servers }
   }
 }

@@ -3,6 +3,7 @@ import NIOCore
 extension MQTTSession {
   /// What the shell around a session has to do, in this order.
   public enum Action: Sendable, Hashable {
+    /// Send this packet.
     case send(Packet)
     /// CONNACK agreed: from now on messages can be published.
     case connected(Connected)
@@ -30,12 +31,16 @@ extension MQTTSession {
 
   /// A connection that the server has agreed to.
   public struct Connected: Sendable, Hashable {
+    /// What is spoken on it.
     public let version: ProtocolVersion
+    /// The server goes on with the session that it had (§3.2.2.1.1), and this side knows it.
     public let sessionPresent: Bool
+    /// What may be sent on it; limits of 5.0 that the server does not name have their defaults.
     public let limits: ServerLimits
     /// All that CONNACK says, reason and user properties included.
     public let properties: Properties
 
+    /// `MQTTSession` makes those that count; others are for tests of an owner.
     public init(
       version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits, properties: Properties = Properties()
     ) {
@@ -55,11 +60,13 @@ extension MQTTSession {
     public let token: Token?
     /// 0x00 for SUBACK and UNSUBACK, which have a code for each filter.
     public let reasonCode: ReasonCode
+    /// All of the answer's (§3.4.2.2, §3.9.2.1, §3.14.2.2): at least one, or a code that is not 0x00.
     public let properties: Properties
   }
 
   /// A message from the server, and what it takes to answer it.
   public struct Delivery: Sendable, Hashable {
+    /// As it came, its topic alias resolved.
     public let message: Message
     /// The server sent it before (DUP).
     public let duplicate: Bool
@@ -82,19 +89,26 @@ extension MQTTSession {
 
   /// Why a message cannot be sent as it is. Nothing was sent.
   public enum Rejection: Error, Hashable, CustomStringConvertible {
+    /// There is no connection that the server has agreed to.
     case notConnected
     /// As many messages are under way as the server or the session allows; ask again after a `settled`.
     case noRoom
+    /// The packet has more bytes than the server's Maximum Packet Size ([MQTT-3.2.2-15]).
     case tooLarge(bytes: Int, maximum: UInt32)
+    /// Its QoS is above the server's Maximum QoS ([MQTT-3.2.2-11]).
     case qosNotSupported(maximum: QoS)
+    /// It is to be retained, and the server keeps no messages ([MQTT-3.2.2-14]).
     case retainNotSupported
+    /// It needs what the server, or the specification, has not; the code is the one that a server would answer.
     case featureNotSupported(ReasonCode)
+    /// A text or a property of it does not fit the packet.
     case notEncodable
     /// Its Message Expiry Interval has passed.
     case expired
     /// The server closed the connection on it each time: see `MQTTSession.setOldestAside`.
     case setAside
 
+    /// Why, as half a sentence; the message and the topic are not named.
     public var description: String {
       switch self {
       case .notConnected: "not connected"
@@ -114,6 +128,7 @@ extension MQTTSession {
   public enum Ending: Error, Hashable, CustomStringConvertible {
     /// This side asked for it, with a DISCONNECT.
     case requested
+    /// CONNACK with a code other than 0x00 (§3.2.2.2).
     case refused(ReasonCode, reason: String?, serverReference: String?)
     /// The server sent DISCONNECT.
     case disconnectedByServer(ReasonCode, reason: String?, serverReference: String?)
@@ -127,6 +142,7 @@ extension MQTTSession {
     /// No use in saying good-bye: the transport is closed at once.
     public var isAbort: Bool { self == .keepAliveTimeout }
 
+    /// Who ended it and why, as half a sentence with the server's reason, where it gave one.
     public var description: String {
       switch self {
       case .requested: "disconnected on request"

@@ -30,6 +30,10 @@ extension MQTTSession {
     }
   }
 
+  /// Gives filters back; `answered` brings a code for each, on 3.1.1 success.
+  ///
+  /// - Throws: `notConnected`; `notEncodable` where there is no filter, or a property that UNSUBSCRIBE has not;
+  ///   `tooLarge` for the server; `noRoom` where all 65,535 identifiers are in use.
   public mutating func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), token: Token, at now: Instant,
     into actions: inout [Action]

@@ -10,6 +10,7 @@ import NIOCore
 /// Phases: `disconnected` –connect→ `connecting` –CONNACK→ `connected` –(any end)→ `closing` –transportClosed→
 /// `disconnected`. After `close` nothing more is sent, and what still arrives is dropped.
 public struct MQTTSession: Sendable {
+  /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
 
   enum Phase: Sendable {
@@ -120,8 +121,7 @@ public struct MQTTSession: Sendable {
   /// Whether "session present" may be believed: this side knows what state it left on that server.
   public private(set) var isResumable: Bool
 
-  /// - Parameters:
-  ///   - isStored: changes are to be stored (`Action.store`), and `stored(through:)` is called when they are.
+  /// - Parameter isStored: changes are to be stored (`Action.store`), and `stored(through:)` is called when they are.
   public init(inFlightLimit: Int = 100, isResumable: Bool = false, isStored: Bool = false) {
     self.inFlightLimit = min(max(inFlightLimit, 1), Int(UInt16.max))
     self.isResumable = isResumable
@@ -156,6 +156,7 @@ public struct MQTTSession: Sendable {
     }
   }
 
+  /// CONNACK agreed, and neither side has ended the connection.
   public var isConnected: Bool { if case .connected = phase { true } else { false } }
 
   var version: ProtocolVersion { link.version }
@@ -188,7 +189,7 @@ public struct MQTTSession: Sendable {
   /// The next "session present" is not to be believed: another server or another client had the session since.
   public mutating func distrust() { isResumable = false }
 
-  /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-24] is the server's half of this).
+  /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-22] is the server's half of this).
   public mutating func tick(at now: Instant, into actions: inout [Action]) {
     if !link.holds.isEmpty { endHolds(at: now, into: &actions) }
     if isReadingPaused { keepAlive?.received(at: now) }
@@ -255,6 +256,7 @@ public struct MQTTSession: Sendable {
 
   // MARK: Packets from the server
 
+  /// A packet from the server. One that may not come now ends the connection with the code that §4.13 asks for.
   public mutating func receive(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
     switch phase {
     case .connecting(let connect, let version): receiveFirst(packet, connect, version, at: now, into: &actions)

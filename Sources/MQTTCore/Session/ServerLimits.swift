@@ -2,13 +2,19 @@
 public struct ServerLimits: Sendable, Hashable {
   /// Unacknowledged QoS 1 and 2 messages at once.
   public var receiveMaximum: UInt16 = .max
+  /// The highest QoS of a message to the server (§3.2.2.3.4, [MQTT-3.2.2-11]).
   public var maximumQoS: QoS = .exactlyOnce
+  /// The server keeps retained messages (§3.2.2.3.5, [MQTT-3.2.2-14]); true on 3.1.1.
   public var retainAvailable = true
   /// Bytes of a whole packet; nil: as many as a packet can have.
   public var maximumPacketSize: UInt32?
+  /// The highest topic alias that the server takes (§3.2.2.3.8, [MQTT-3.2.2-17]); 0: none, as on 3.1.1.
   public var topicAliasMaximum: UInt16 = 0
+  /// Filters may have wildcards (§3.2.2.3.11); true on 3.1.1.
   public var wildcardSubscriptionAvailable = true
+  /// SUBSCRIBE may carry a Subscription Identifier (§3.2.2.3.12); false on 3.1.1.
   public var subscriptionIdentifierAvailable = true
+  /// Filters may be shared (§3.2.2.3.13); true on 3.1.1, which has no word for it: some of its servers have them.
   public var sharedSubscriptionAvailable = true
   /// Seconds; what the server granted, which may differ from what was asked for. 0: off.
   public var keepAlive: UInt16 = 0
@@ -16,7 +22,9 @@ public struct ServerLimits: Sendable, Hashable {
   public var sessionExpiry: UInt32 = 0
   /// The identifier that the session goes by: as sent, or assigned by the server.
   public var clientIdentifier = ""
+  /// What response topics may begin with, where CONNECT asked for it (§3.2.2.3.15); nil: the server does not say.
   public var responseInformation: String?
+  /// Another server that is to be used (§3.2.2.3.16, §4.11). Servers name one where they refuse: see `Ending.refused`.
   public var serverReference: String?
 
   private init() {}

@@ -14,8 +14,10 @@ public protocol SessionStore: Sendable {
 public struct SessionOwner: Sendable, Hashable {
   /// The server as it was configured, without what may be secret; empty: no server's session is believed.
   public var server: String
+  /// As CONNECT had it or the server assigned it ([MQTT-3.1.3-2]).
   public var clientIdentifier: String
 
+  /// - Parameter server: empty: no server's session is believed.
   public init(server: String, clientIdentifier: String) {
     self.server = server
     self.clientIdentifier = clientIdentifier
@@ -33,6 +35,7 @@ public struct SessionOwner: Sendable, Hashable {
 
 /// A message of QoS 1 or 2 whose course is not over.
 public struct StoredMessage: Sendable, Hashable {
+  /// How far its course has come (§4.3).
   public enum State: Sendable, Hashable {
     /// The server's session knows nothing of it.
     case queued
@@ -41,6 +44,7 @@ public struct StoredMessage: Sendable, Hashable {
     /// PUBREC came. The message is kept to the end: a server that loses its session gets it again as a new one.
     case released(PacketIdentifier)
 
+    /// Its packet identifier, which stays the same when it is sent again ([MQTT-4.4.0-1]); nil: it has none yet.
     public var identifier: PacketIdentifier? {
       switch self {
       case .queued: nil
@@ -52,9 +56,12 @@ public struct StoredMessage: Sendable, Hashable {
   /// Its caller's name for it. In a session that is stored tokens rise from message to message, over restarts too: they
   /// are the order of the messages.
   public var token: MQTTSession.Token
+  /// How far it has come: what a later process goes on with.
   public var state: State
+  /// All of it, up to the end of its course.
   public var message: Message
 
+  /// As `SessionChange.message` brings it, or as a store has read it.
   public init(token: MQTTSession.Token, state: State, message: Message) {
     self.token = token
     self.state = state
@@ -72,12 +79,14 @@ public struct SessionState: Sendable, Hashable {
   public var held: Set<PacketIdentifier> = []
   /// QoS 2 messages from the server that were delivered and not released.
   public var received: Set<PacketIdentifier> = []
+  /// What the next message tries first: identifiers are used in turn, over restarts too.
   public var nextIdentifier = PacketIdentifier.first
   /// By Subscription Identifier.
   public var subscriptions: [UInt32: [Subscription]] = [:]
   /// Subscriptions that nobody wants any more, and that the server may have: UNSUBSCRIBE is to follow.
   public var givenBack: [UInt32: [TopicFilter]] = [:]
 
+  /// Nothing: a session that begins.
   public init() {}
 
   /// The messages up to the last that a server may have seen: the session's own, sent again and settled by it.
@@ -122,9 +131,11 @@ public struct SessionState: Sendable, Hashable {
 
 /// A step of a session that a store keeps.
 public enum SessionChange: Sendable, Hashable {
+  /// Whose the session is from now on.
   case owner(SessionOwner)
   /// A message that is new, or further on its course than before; with the identifier that the next one tries first.
   case message(StoredMessage, next: PacketIdentifier)
+  /// The course of this message is over: it is kept no longer.
   case ended(MQTTSession.Token)
   /// See `SessionState.held`.
   case held(PacketIdentifier, Bool)
@@ -134,6 +145,7 @@ public enum SessionChange: Sendable, Hashable {
   case subscribed(UInt32, [Subscription])
   /// Nobody wants it any more, and the server has not heard of that.
   case givenBack(UInt32, [TopicFilter])
+  /// Neither this side nor the server has the subscription any more.
   case unsubscribed(UInt32)
   /// The server has no session: nothing is held and nothing was received in the one that begins.
   case begunAnew
