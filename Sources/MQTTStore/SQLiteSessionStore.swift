@@ -16,6 +16,7 @@ public actor SQLiteSessionStore: SessionStore {
   /// Rows of the session that said nothing, and were removed: messages are kept beside it, as they are.
   public private(set) var unreadable = 0
 
+  /// The store's own thread, where each of its calls runs.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   private init(folder: String, executor: ThreadExecutor, clock: @escaping @Sendable () -> StoredTime) {

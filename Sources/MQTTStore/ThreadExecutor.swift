@@ -26,6 +26,7 @@ package final class ThreadExecutor: SerialExecutor {
 
   deinit { queue.stop() }
 
+  /// Puts a job behind those that wait for the thread.
   public func enqueue(_ job: consuming ExecutorJob) {
     queue.add(JobQueue.Entry(job: UnownedJob(job), executor: self))
   }

@@ -126,6 +126,7 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     cause = nil
   }
 
+  /// Which file, or what in memory, cannot be used, why, and what is expected there; never what it holds.
   public var description: String {
     "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + (cause.map { ": \(Self.reason($0)); \(advice)" } ?? "")
   }

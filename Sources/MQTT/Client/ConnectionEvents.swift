@@ -7,7 +7,9 @@ import Synchronization
 /// A reader begins with the latest event before it, so it knows how things are, and ends after
 /// `ConnectionEvent.ended`.
 public struct ConnectionEvents: AsyncSequence, Sendable {
+  /// What a reader hears.
   public typealias Element = ConnectionEvent
+  /// A loss is an event, not an error.
   public typealias Failure = Never
 
   let broadcast: EventBroadcast
@@ -22,8 +24,10 @@ public struct ConnectionEvents: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     var events: AsyncStream<ConnectionEvent>.Iterator
 
+    /// The next event, once there is one; nil after `ConnectionEvent.ended`, and in a cancelled task.
     public mutating func next() async -> ConnectionEvent? { await events.next(isolation: #isolation) }
 
+    /// The same for a caller that lives on this actor, which it does not leave.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> ConnectionEvent? {
       await events.next(isolation: actor)
     }

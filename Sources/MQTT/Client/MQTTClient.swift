@@ -35,6 +35,7 @@ public actor MQTTClient {
 
   /// What the client lives on.
   public nonisolated let eventLoop: any EventLoop
+  /// The event loop: whoever runs on it already calls the client synchronously, by `assumeIsolated`.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   let configuration: Configuration

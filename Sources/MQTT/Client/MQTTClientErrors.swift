@@ -46,6 +46,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// The client has ended, for this reason. A message of QoS 1 or 2 that was under way may have arrived.
   case closed(ConnectionLoss)
 
+  /// For a person: that it was not published, or not for certain, and why; without the message and its topic.
   public var description: String {
     switch self {
     case .notConnected: "not published: not connected, and QoS 0 does not wait"
@@ -82,6 +83,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   /// The client has ended, for this reason.
   case closed(ConnectionLoss)
 
+  /// For a person: which filter or which of the server's codes is in the way, and why there are no messages.
   public var description: String {
     switch self {
     case .noFilter: "not subscribed: no topic filter was given"
@@ -107,6 +109,7 @@ public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible 
   /// It has ended as it should, and its session could not be stored.
   case notStored(String)
 
+  /// For a person: what cannot be done, and what to do about it.
   public var description: String {
     switch self {
     case .hasRun: "an MQTT client runs once; make another one"
@@ -133,6 +136,7 @@ public enum RequestError: Error, Sendable, CustomStringConvertible {
   /// The client has ended, for this reason.
   case closed(ConnectionLoss)
 
+  /// For a person: why there is no answer, or why nothing was asked.
   public var description: String {
     switch self {
     case .timedOut(let limit): "no answer within \(limit)"

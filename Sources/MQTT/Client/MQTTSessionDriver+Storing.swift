@@ -10,6 +10,7 @@ public struct StoreIsLate: Error, Hashable, CustomStringConvertible {
 
   package init() {}
 
+  /// For a person: what it means for the session. 2 s are `Link`'s patience with its store.
   public let description = "the store has not answered for 2 s; the session goes on in memory until it does"
 }
 

@@ -11,6 +11,7 @@ import Platform
 public actor MQTTSessionDriver {
   /// What it lives on.
   public nonisolated let eventLoop: any EventLoop
+  /// The event loop: whoever runs on it already calls the driver synchronously, by `assumeIsolated`.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   var configuration: Configuration

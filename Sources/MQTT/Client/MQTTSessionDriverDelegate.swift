@@ -13,11 +13,15 @@ public protocol MQTTSessionDriverDelegate: AnyObject, Sendable {
 extension MQTTSessionDriver {
   /// What happens in a client's life.
   public enum Event: Sendable {
+    /// An attempt begins: this server is asked for this version.
     case connecting(ServerAddress, ProtocolVersion)
+    /// The server agreed.
     case connected(MQTTSession.Connected, ServerAddress)
     /// `MQTTSessionDriver.accept` answers it, unless `Configuration.acceptsAtOnce`.
     case message(MQTTSession.Delivery)
+    /// The course of a published message is over.
     case settled(MQTTSession.Token, MQTTSession.Outcome)
+    /// SUBACK or UNSUBACK: one code for each filter.
     case answered(MQTTSession.Token, [ReasonCode])
     /// The server says more about a packet than its code; comes before what the packet does.
     case remarked(MQTTSession.Remark)

@@ -45,7 +45,9 @@ public struct ReceivedMessage: Sendable {
 /// the stream any more, unless it was made to outlive its reader. At the end of the client the stream just ends; it throws
 /// where the server refuses the subscription after a reconnect.
 public struct MessageStream: AsyncSequence, Sendable {
+  /// A message, with what it takes to acknowledge it by hand.
   public typealias Element = ReceivedMessage
+  /// What ended the subscription, where that was no wish of this side.
   public typealias Failure = SubscribeError
 
   /// What the server answered for each filter: a granted QoS, or a code of 0x80 and above for one that it refused.
@@ -59,6 +61,7 @@ public struct MessageStream: AsyncSequence, Sendable {
   /// Messages that went because the reader was too slow.
   public var dropped: UInt64 { buffer.dropped }
 
+  /// Begins to read. The messages are shared out among all iterators: each message goes to one of them.
   public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer, reader: reader) }
 
   /// Takes the messages out, oldest first.
@@ -73,10 +76,14 @@ public struct MessageStream: AsyncSequence, Sendable {
       self.reader = reader
     }
 
+    /// The next message, once there is one; nil after `unsubscribe`, at the client's end, and in a cancelled task.
+    ///
+    /// - Throws: `refused` or `rejected` where the server does not take the subscription again, `sessionLost`.
     public mutating func next() async throws(SubscribeError) -> ReceivedMessage? {
       try await next(isolation: #isolation)
     }
 
+    /// The same for a caller that lives on this actor, which it does not leave.
     public mutating func next(
       isolation actor: isolated (any Actor)?
     ) async throws(SubscribeError) -> ReceivedMessage? {
