@@ -6,8 +6,10 @@
 public enum BootClock {
   /// A moment since the system was started, to the nanosecond.
   public struct Instant: Sendable, Hashable, Comparable {
+    /// Since the system was started.
     public let nanoseconds: Int64
 
+    /// Any number: the simulator's clocks begin where they like.
     @inlinable
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
@@ -18,21 +20,26 @@ public enum BootClock {
       return Instant(nanoseconds: overflows ? (duration < .zero ? .min : .max) : sum)
     }
 
+    /// A moment too far away is the last or the first one there is.
     @inlinable
     public static func - (instant: Instant, duration: Duration) -> Instant { instant + (.zero - duration) }
 
+    /// A moment too far away is the last or the first one there is.
     @inlinable
     public static func += (instant: inout Instant, duration: Duration) { instant = instant + duration }
 
+    /// How much later the left one is: negative where it is the earlier one.
     @inlinable
     public static func - (left: Instant, right: Instant) -> Duration { right.duration(to: left) }
 
+    /// How much later the other one is: negative where it is the earlier one; as far as 64 bits of nanoseconds reach.
     @inlinable
     public func duration(to other: Instant) -> Duration {
       let (difference, overflows) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
       return .nanoseconds(overflows ? (other < self ? .min : .max) : difference)
     }
 
+    /// The left one is the earlier one.
     @inlinable
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
   }

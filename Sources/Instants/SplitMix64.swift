@@ -3,8 +3,10 @@
 public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
   private var state: UInt64
 
+  /// Each seed has a sequence of its own, the same in every run and on every machine.
   public init(seed: UInt64) { state = seed }
 
+  /// 64 bits, each value as likely as any other.
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var mixed = state

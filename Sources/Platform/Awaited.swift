@@ -9,8 +9,10 @@ public actor Awaited<Value: Sendable> {
   private nonisolated let held = HeldJobs()
   private nonisolated let given = Mutex<Value?>(nil)
 
+  /// Where the jobs of those that wait lie until there is a value.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { held.asUnownedSerialExecutor() }
 
+  /// There is no value yet.
   public init() {}
 
   /// Waits for it.

@@ -9,10 +9,12 @@ public actor BlockingWork {
   public struct NoThread: Error, CustomStringConvertible {
     /// Why.
     public let errno: CInt
+    /// What happened, with the errno of pthread_create(3).
     public var description: String { "the system has no thread left (errno \(errno))" }
   }
 
   private let executor: ThreadPerJob
+  /// A new thread for each job.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   private init(_ thread: String) { executor = ThreadPerJob(thread) }

@@ -11,6 +11,7 @@ extension BootClock {
 }
 
 extension BootClock.Instant {
+  /// The moment of the call, by CLOCK_BOOTTIME.
   public static var now: BootClock.Instant { BootClock.now }
 }
 

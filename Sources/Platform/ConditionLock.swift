@@ -42,6 +42,7 @@ public final class ConditionLock<State>: @unchecked Sendable {
     mutex.deallocate()
   }
 
+  /// Calls `body` with the lock held. It wakes nobody: `signal` and `broadcast` do that.
   public func withLock<R>(_ body: (inout State) -> R) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }

@@ -17,6 +17,7 @@ public struct FileRoot: Sendable, Hashable {
   /// The root without a slash at its end; empty for `/`.
   package let prefix: String
 
+  /// - Parameter path: a path of the machine; slashes at its end do not count.
   public init(_ path: String = "/") {
     var prefix = path[...]
     while prefix.last == "/" { prefix.removeLast() }

@@ -141,8 +141,10 @@ public final class LogWriter: Sendable {
 public final class LogThreshold: Sendable {
   private let value: Mutex<Logger.Level>
 
+  /// - Parameter level: what is less than this is not logged.
   public init(_ level: Logger.Level) { value = Mutex(level) }
 
+  /// The lowest level that is logged; loggers see a change at once, whichever thread makes it.
   public var level: Logger.Level {
     get { value.withLock { $0 } }
     set { value.withLock { $0 = newValue } }
@@ -151,25 +153,30 @@ public final class LogThreshold: Sendable {
 
 /// One line an event: `2026-11-20T12:00:00.123Z notice: connected to …`, or `<5>connected to …` for the journal.
 public struct LineLogHandler: LogHandler {
+  /// Kept for whoever asks for it, and not written: a line is its level and its message.
   public var metadata: Logger.Metadata = [:]
   private let writer: LogWriter
   private let threshold: LogThreshold
 
+  /// - Parameter threshold: shared with other handlers, or notice and above for this one.
   public init(_ writer: LogWriter, _ threshold: LogThreshold = LogThreshold(.notice)) {
     self.writer = writer
     self.threshold = threshold
   }
 
+  /// That of the threshold: setting it here sets it for every logger that has the same one.
   public var logLevel: Logger.Level {
     get { threshold.level }
     set { threshold.level = newValue }
   }
 
+  /// One of `metadata`, which is not written.
   public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
     set { metadata[key] = newValue }
   }
 
+  /// Hands the line to the writer's thread and returns; the writer leaves out what comes too often.
   public func log(event: LogEvent) { writer.write(event) }
 }
 

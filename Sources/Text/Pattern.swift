@@ -13,6 +13,7 @@ public struct Pattern: Sendable, Hashable, CustomStringConvertible {
   /// What the bounds of all repetitions (`{2,5}`) multiply to.
   public static let repetitionLimit = 1000
 
+  /// Why a text is no pattern, or one that could take too long.
   public enum Flaw: Error, Sendable, Hashable {
     case tooLong
     /// `\1`
@@ -22,9 +23,11 @@ public struct Pattern: Sendable, Hashable, CustomStringConvertible {
     case syntax(String)
   }
 
+  /// As it was given.
   public let text: String
   private let compiled: Compiled
 
+  /// - Throws: what is wrong with it.
   public init(_ text: String) throws(Flaw) {
     guard text.utf8.count <= Self.sizeLimit else { throw .tooLong }
     try Self.checkCost(Array(text.utf8))
@@ -32,9 +35,12 @@ public struct Pattern: Sendable, Hashable, CustomStringConvertible {
     self.text = text
   }
 
+  /// The pattern itself.
   public var description: String { text }
 
+  /// Patterns are equal where their texts are.
   public static func == (left: Pattern, right: Pattern) -> Bool { left.text == right.text }
+  /// Goes with `==`: by the text.
   public func hash(into hasher: inout Hasher) { hasher.combine(text) }
 
   /// What the first match has in its first group, or all of the match where the pattern has no group; nil without one.

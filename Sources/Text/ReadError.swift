@@ -2,10 +2,12 @@ internal import Glibc
 
 /// Why a file or folder could not be read: what was tried, on what, what happened.
 public struct ReadError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What was tried; the raw value is the verb in the error's description.
   public enum Attempt: String, Sendable, Hashable {
     case open, read, write, list, resolve
   }
 
+  /// What came of it.
   public enum Reason: Sendable, Hashable {
     /// The kernel's own answer (errno(3)).
     case errno(CInt)
@@ -23,11 +25,14 @@ public struct ReadError: Error, Sendable, Hashable, CustomStringConvertible {
   /// As many symbolic links are followed in one path as the kernel would (path_resolution(7)).
   public static let linkLimit = 40
 
+  /// What was tried.
   public var attempt: Attempt
   /// The path as it was given, inside the root.
   public var path: String
+  /// Why it failed.
   public var reason: Reason
 
+  /// - Parameter path: as it was given, inside the root.
   public init(_ attempt: Attempt, _ path: String, _ reason: Reason) {
     self.attempt = attempt
     self.path = path
@@ -39,6 +44,7 @@ public struct ReadError: Error, Sendable, Hashable, CustomStringConvertible {
     reason == .errno(ENOENT) || reason == .errno(ENODEV)
   }
 
+  /// For a person: what was tried, on which path, what happened and, for known errnos, what to do.
   public var description: String {
     "cannot \(attempt.rawValue) \(printable(path, limit: 256)): \(what)"
   }
