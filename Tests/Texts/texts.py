@@ -1,4 +1,5 @@
-"""texts.py PROGRAM FOLDER: links and examples of the README, the manuals and the other pages of this repository.
+"""texts.py PROGRAM FOLDER: links and examples of the README, the manuals and the other pages of this repository, the
+texts of the sources, and the doc comments of the library.
 
 texts.py --list: every text of the sources, to be read in one place.
 """
@@ -23,6 +24,30 @@ def texts():
             yield path, " ".join(text.replace("\\\n", "").split())
 
 
+# A declaration, whatever stands before and behind the word that makes it public.
+public = re.compile(
+    r"\s*(?:[@\w.]+(?:\([^)]*\))?\s+)*?(?:public|open)\s+(?:[@\w.]+(?:\([^)]*\))?\s+)*?"
+    r"(?:func|var|let|init|subscript|struct|class|enum|actor|protocol|extension|typealias|associatedtype|macro)\b"
+)
+# Attributes on a line of their own, and the conditions that they are under: a comment stands above them.
+between = re.compile(r"\s*(?:(?:@[\w.]+(?:\([^)]*\))?\s*)+$|#(?:if|elseif|else|endif)\b)")
+
+
+def declarations(*rooms):
+    """The public declarations of these rooms: where each is, what it says, and whether it has a doc comment."""
+    for room in rooms:
+        for path in sorted(glob.glob(f"Sources/{room}/**/*.swift", recursive=True)):
+            with open(path) as file:
+                lines = file.read().splitlines()
+            for number, line in enumerate(lines, 1):
+                if "public" not in line and "open" not in line or not public.match(line):
+                    continue
+                above = number - 2
+                while above >= 0 and between.match(lines[above]):
+                    above -= 1
+                yield f"{path}:{number}", line.strip(), above >= 0 and lines[above].lstrip().startswith("///")
+
+
 if sys.argv[1:] == ["--list"]:
     for path, text in texts():
         # Keys and the like are one word.
@@ -32,7 +57,7 @@ if sys.argv[1:] == ["--list"]:
 program, folder = sys.argv[1:3]
 pages = ["README.md", "Sources/README.md"] + sorted(glob.glob("packaging/manuals/*.md"))
 problems = []
-counts = {"links": 0, "YAML": 0, "JSON": 0, "paths": 0, "texts": 0}
+counts = {"links": 0, "YAML": 0, "JSON": 0, "paths": 0, "texts": 0, "declarations": 0}
 password = os.path.join(folder, "example-password")
 with open(password, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
     file.write("secret\n")
@@ -88,6 +113,12 @@ for path, text in texts():
     counts["texts"] += 1
     if riddle := riddles.search(text.replace("that tells the truth", "")):
         problems.append(f"{path}: \"{riddle[0]}\" in: {text[:120]}")
+
+# What another package can use says what it is, in units, ranges and sections of the specification.
+for place, text, is_documented in declarations("MQTT", "MQTTCore", "MQTTStore", "MQTTService"):
+    counts["declarations"] += 1
+    if not is_documented:
+        problems.append(f"{place}: no doc comment above: {text}")
 
 with open("README.md") as file:
     prose = re.sub(r"^```.*?^```", "", file.read(), flags=re.MULTILINE | re.DOTALL)
