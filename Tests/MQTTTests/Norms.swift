@@ -31,12 +31,12 @@ enum Norms {
     3.10.3-1 | WireTests | an UNSUBSCRIBE's filters are UTF-8
     3.10.3-2 | PacketDecoderTests, SessionSubscribingTests | an UNSUBSCRIBE has a filter
     4.3.1-1 | SessionPublishingTests | QoS 0: DUP is 0
-    4.4.0-1 | SessionPublishingTests | what is unacknowledged is sent again under its identifier, after a reconnect only
+    4.4.0-1 | SessionPublishingOrderTests | what is unacknowledged is sent again under its identifier, after a reconnect only
     4.5.0-2 | MQTTClientBrokerTests | a PUBLISH is acknowledged whatever becomes of it
     4.6.0-1 | SessionResumingTests | PUBLISH is sent again in the order of the first time
     4.6.0-2 | SessionReceivingTests | PUBACK in the order of the PUBLISHes
     4.6.0-3 | SessionReceivingTests | PUBREC in the order of the PUBLISHes
-    4.6.0-4 | SessionPublishingTests | PUBREL in the order of the PUBRECs
+    4.6.0-4 | SessionPublishingOrderTests | PUBREL in the order of the PUBRECs
     4.7.2-1 | TopicTests | wildcards at the start do not match $ topics
     4.7.3-1 | TopicTests | names and filters have a character
     4.7.3-2 | TopicTests | names and filters have no U+0000
@@ -104,7 +104,7 @@ enum Norms {
     3.3.2-19 | WireTests | the content type is UTF-8
     3.3.4-6 | SessionPublishingTests | a client's PUBLISH has no subscription identifier
     3.3.4-7 | SessionPublishingTests | no more messages under way than the Receive Maximum of the server
-    3.3.4-8 | SessionPublishingTests | other packets do not wait for the Receive Maximum
+    3.3.4-8 | SessionPublishingOrderTests | other packets do not wait for the Receive Maximum
     3.3.4-9 | SessionReceivingTests | no more messages under way than the Receive Maximum of the client
     3.4.2-1 | ReasonCodeTests, SessionReceivingTests | PUBACK has codes of its own only
     3.4.2-2 | SessionReceivingTests | PUBACK: a reason string fits the packet size
@@ -137,7 +137,7 @@ enum Norms {
     3.15.2-1 | ReasonCodeTests, SessionAuthenticationTests | AUTH has codes of its own only
     3.15.2-2 | SessionAuthenticationTests | AUTH: a reason string fits the packet size
     3.15.2-3 | SessionAuthenticationTests | AUTH: user properties fit the packet size
-    4.1.0-1 | SessionPublishingTests | the session's state is kept while the connection is open
+    4.1.0-1 | SessionPublishingOrderTests | the session's state is kept while the connection is open
     4.2.0-1 | MQTTClientBrokerTests, PresenceTests | a transport that is an ordered, lossless stream of bytes
     4.3.2-1 | SessionPublishingTests | QoS 1, sender: an unused identifier
     4.3.2-2 | SessionPublishingTests | QoS 1, sender: DUP is 0 at first
@@ -165,7 +165,7 @@ enum Norms {
     4.8.2-2 | TopicTests | the name of a share has no / + #, and a filter follows
     4.9.0-1 | SessionPublishingTests | the send quota is not above the Receive Maximum
     4.9.0-2 | SessionPublishingTests, SessionResumingTests | no PUBLISH of QoS 1 or 2 without quota
-    4.9.0-3 | SessionPublishingTests | other packets are sent and answered without quota
+    4.9.0-3 | SessionPublishingOrderTests | other packets are sent and answered without quota
     4.12.0-2 | SessionAuthenticationTests | a server's AUTH asks to continue
     4.12.0-3 | SessionAuthenticationTests | the client's AUTH answers with 0x18
     4.12.0-5 | SessionAuthenticationTests | AUTH and CONNACK name the method of CONNECT
@@ -213,8 +213,8 @@ enum Norms {
     3.10.4-4 | SessionSubscribingTests | UNSUBACK has the identifier of its UNSUBSCRIBE
     3.14.4-1 | SessionConnectTests | the connection is closed after DISCONNECT
     3.14.4-2 | SessionConnectTests | nothing is sent after DISCONNECT
-    4.1.0-1 | SessionPublishingTests | the session's state is kept for all of the session
-    4.1.0-2 | SessionPublishingTests | a session lasts as long as its connection at least
+    4.1.0-1 | SessionPublishingOrderTests | the session's state is kept for all of the session
+    4.1.0-2 | SessionPublishingOrderTests | a session lasts as long as its connection at least
     4.3.2-1 | SessionPublishingTests | QoS 1, the sender's half
     4.3.2-2 | SessionReceivingTests | QoS 1, the receiver's half
     4.3.3-1 | SessionPublishingTests | QoS 2, the sender's half

@@ -44,6 +44,7 @@ final class RehearsalSubscriber: ClientDelegate {
   private let online: [UInt8]
   private let offline: [UInt8]
   private let state = Mutex(State())
+  private let run = String(UInt32.random(in: 0 ... .max), radix: 16)
 
   /// - Throws: never for names that a configuration can have.
   init(
@@ -102,8 +103,14 @@ final class RehearsalSubscriber: ClientDelegate {
 
   func connectPacket(for server: ServerAddress, version: MQTTCore.ProtocolVersion) async -> Connect {
     var connect = connect
-    // What an earlier rehearsal has left is nobody's.
-    connect.cleanStart = state.withLock { !$0.hasConnected }
+    if version == .v5 {
+      // A name of its own has no session yet: mosquitto 2.0.11 saves none that began with Clean Start for its restart.
+      connect.clientIdentifier += "-\(run)"
+      connect.cleanStart = false
+    } else {
+      // There a session has no end: what an earlier rehearsal has left is used again, and is nobody's.
+      connect.cleanStart = state.withLock { !$0.hasConnected }
+    }
     return connect
   }
 

@@ -51,7 +51,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .notConnected: "not published: not connected, and QoS 0 does not wait"
     case .expired: "not published: its expiry interval passed while it waited"
-    case .cancelled: "cancelled"
+    case .cancelled: "cancelled: a message that had been sent goes its way"
     case .notStored: "not published: not connected, and the store cannot be written"
     case .refused(let code): "the server refused the message: \(code)"
     case .rejected(let rejection): "not published: \(rejection)"
@@ -93,7 +93,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
       "the server refused: " + codes.map(\.description).joined(separator: ", ")
     case .rejected(let rejection): "not subscribed: \(rejection)"
     case .sessionLost: "the server has lost the session, and the subscription with it"
-    case .cancelled: "cancelled"
+    case .cancelled: "not subscribed: cancelled"
     case .closed(let loss): "the client has ended: \(loss)"
     }
   }
@@ -143,7 +143,7 @@ public enum RequestError: Error, Sendable, CustomStringConvertible {
     case .notSupported: "requests need MQTT 5, and this connection is one of 3.1.1"
     case .publish(let error): "\(error)"
     case .subscribe(let error): "answers cannot be received: \(error)"
-    case .cancelled: "cancelled"
+    case .cancelled: "cancelled: no answer is waited for"
     case .closed(let loss): "the client has ended: \(loss)"
     }
   }

@@ -112,11 +112,11 @@ extension MQTTSession {
     public var description: String {
       switch self {
       case .notConnected: "not connected"
-      case .noRoom: "as many messages are under way as the server allows"
+      case .noRoom: "as many messages are in flight as the server or this session allows"
       case .tooLarge(let bytes, let maximum): "the packet has \(bytes) bytes; the server takes \(maximum)"
       case .qosNotSupported(let maximum): "the server takes QoS \(maximum.rawValue) at most"
       case .retainNotSupported: "the server keeps no retained messages"
-      case .featureNotSupported(let code): "the server says: \(code)"
+      case .featureNotSupported(let code): "the server, or MQTT, has no such thing: \(code)"
       case .notEncodable: "a text or a property of it is none that this packet can carry"
       case .expired: "its expiry interval has passed"
       case .setAside: "the server closed the connection each time it was sent"
