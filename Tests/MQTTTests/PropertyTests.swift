@@ -170,6 +170,13 @@ import Testing
 
   @Test("a user property may have the same name again, and the order stays [MQTT-3.3.2-18]")
   func userProperties() throws {
+    var several = Properties { properties in
+      properties.addUserProperty("a", "1")
+      properties.addUserProperty("b", "2")
+      properties.contentType = "text"
+    }
+    several[.userProperty] = nil
+    #expect(several.userProperties.isEmpty && several.contentType == "text")
     let pairs = [("a", "1"), ("b", ""), ("a", "2"), ("", "x")]
     let properties = Properties { for (name, value) in pairs { $0.addUserProperty(name, value) } }
     let packet = Packet.disconnect(Disconnect(properties: properties))

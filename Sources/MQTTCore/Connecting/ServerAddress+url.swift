@@ -51,7 +51,7 @@ public struct ServerURL: Sendable, Hashable {
       guard path.isEmpty || path == "/" else { throw ServerURLError("only ws and wss have a path in a server's URL") }
       path = ""
     }
-    address = ServerAddress(transport: transport, host: host, port: port ?? transport.usualPort, path: path)
+    address = ServerAddress(transport: transport, host: host, port: port, path: path)
   }
 
   private static func transport(_ scheme: Substring) throws(ServerURLError) -> ServerAddress.Transport {
@@ -122,17 +122,5 @@ extension ServerAddress {
       throw ServerURLError("a server's address has no user name; it belongs to CONNECT")
     }
     self = parsed.address
-  }
-}
-
-extension ServerAddress.Transport {
-  fileprivate var usualPort: Int {
-    switch self {
-    case .tcp: 1883
-    case .tls: 8883
-    case .webSocket: 80
-    case .secureWebSocket: 443
-    case .unix: 0
-    }
   }
 }

@@ -15,6 +15,16 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
 
     package var usesTLS: Bool { self == .tls || self == .secureWebSocket }
     package var isWebSocket: Bool { self == .webSocket || self == .secureWebSocket }
+
+    fileprivate var usualPort: Int {
+      switch self {
+      case .tcp: 1883
+      case .tls: 8883
+      case .webSocket: 80
+      case .secureWebSocket: 443
+      case .unix: 0
+      }
+    }
   }
 
   /// What the server is reached by; it says whether there is TLS.
@@ -26,12 +36,16 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
   /// The resource of a WebSocket, query included, `/mqtt` as a rule; the path of a Unix socket; else empty.
   public var path: String
 
-  /// Takes all of it as it is and fills nothing in: `init(url:)` knows the usual ports and path.
-  public init(transport: Transport, host: String = "", port: Int = 0, path: String = "") {
+  /// Takes what it is given as it is.
+  ///
+  /// - Parameters:
+  ///   - port: nil: the usual one of the transport: 1883, 8883 with TLS, 80 or 443 for a WebSocket.
+  ///   - path: nil: `/mqtt` for a WebSocket, else none.
+  public init(transport: Transport, host: String = "", port: Int? = nil, path: String? = nil) {
     self.transport = transport
     self.host = host
-    self.port = port
-    self.path = path
+    self.port = port ?? transport.usualPort
+    self.path = path ?? (transport.isWebSocket ? "/mqtt" : "")
   }
 
   /// As a URL: `mqtts://mqtt.example.com:8883`. A query may be a secret and is left out.

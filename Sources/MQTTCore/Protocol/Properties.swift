@@ -77,15 +77,15 @@ public struct Properties: Sendable, Hashable {
 
   // MARK: One value a property
 
-  /// The first one of this identifier. Setting it puts the value in that one's place or behind all others, nil removes
-  /// it; others of the same identifier stay. A value of another type than the identifier's cannot be sent.
+  /// The first one of this identifier. Setting it puts the value in that one's place or behind all others; nil removes
+  /// all of this identifier. A value of another type than the identifier's cannot be sent.
   public subscript(identifier: Property.Identifier) -> Property.Value? {
     get { all.first { $0.identifier == identifier }?.value }
     set {
       let index = all.firstIndex { $0.identifier == identifier }
       switch (index, newValue) {
       case (let index?, let value?): all[index] = Property(identifier: identifier, value: value)
-      case (let index?, nil): all.remove(at: index)
+      case (_?, nil): all.removeAll { $0.identifier == identifier }
       case (nil, let value?): all.append(Property(identifier: identifier, value: value))
       case (nil, nil): break
       }

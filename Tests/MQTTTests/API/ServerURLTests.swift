@@ -17,6 +17,19 @@ import Testing
     #expect(try ServerAddress(url: url).description == shown)
   }
 
+  @Test("an address without a port or a path has the usual ones")
+  func usual() {
+    let shown = [
+      ServerAddress(transport: .tcp, host: "a"), ServerAddress(transport: .tls, host: "a"),
+      ServerAddress(transport: .webSocket, host: "a"), ServerAddress(transport: .secureWebSocket, host: "a", path: "/"),
+      ServerAddress(transport: .unix, path: "/run/mqtt.sock"), ServerAddress(transport: .tcp, host: "a", port: 7),
+    ].map(\.description)
+    #expect(
+      shown == [
+        "mqtt://a:1883", "mqtts://a:8883", "ws://a:80/mqtt", "wss://a:443/", "unix:///run/mqtt.sock", "mqtt://a:7",
+      ])
+  }
+
   @Test("user name and password are in percent-encoding, and go into CONNECT")
   func user() throws {
     let url = "mqtts://green%40house:a%3Ab:c@a:99"
