@@ -1,10 +1,11 @@
+import Instants
 import MQTTCore
 
 /// Finds out what a server closes connections on, and what to leave out (DESIGN, "Presence, in order", point 6).
 ///
 /// A connection that ends with messages unanswered says nothing about which one it was: so they go one at a time after
 /// that. The message that is the oldest unanswered one at three ends in a row is set aside; after two ends with a
-/// SUBSCRIBE unanswered there is no other.
+/// SUBSCRIBE unanswered there is no other, until a connection has lasted: what ended them may have been something else.
 package struct CloseWatch {
   package enum Verdict: Equatable {
     case nothing
@@ -15,6 +16,8 @@ package struct CloseWatch {
 
   private var suspect: (token: Session.Token, closes: Int)?
   private var closesOnSubscribe = 0
+  /// SUBSCRIBE was sent again, and nobody has answered one since.
+  private var pardons = 0
 
   package init() {}
 
@@ -41,5 +44,17 @@ package struct CloseWatch {
     return .beCautious
   }
 
-  package mutating func subscribed() { closesOnSubscribe = 0 }
+  package mutating func subscribed() { (closesOnSubscribe, pardons) = (0, 0) }
+
+  /// How long a connection has to last without SUBSCRIBE before there is one: the first time until it counts as stable,
+  /// then an hour, since each may cost a connection.
+  package func patience(stableAfter: Duration) -> Duration {
+    pardons == 0 ? stableAfter : max(stableAfter, .seconds(3600))
+  }
+
+  /// One more SUBSCRIBE; an end that follows it is the last.
+  package mutating func pardon() {
+    pardons += 1
+    closesOnSubscribe = 1
+  }
 }

@@ -13,15 +13,17 @@ struct Watching: Sendable {
   var isSubscribing = false
   /// When the connection has lasted.
   var stableAt: BootClock.Instant?
+  /// When a connection without SUBSCRIBE gets one.
+  var subscribesAt: BootClock.Instant?
 
   /// - Parameter instances: this process's and those of earlier ones.
   init(instances: Set<String>) { conflict = ConflictWatch(instances: instances) }
 
-  var deadline: BootClock.Instant? { earliest(healing.deadline, stableAt) }
+  var deadline: BootClock.Instant? { earliest(healing.deadline, stableAt, subscribesAt) }
 
   mutating func disconnected() {
     healing.disconnected()
-    stableAt = nil
+    (stableAt, subscribesAt) = (nil, nil)
   }
 }
 
@@ -30,9 +32,14 @@ extension Conversation {
   mutating func watchPresence(at now: Moment) {
     watching.isSubscribing = false
     guard !leaving.isLeaving else { return }
-    watching.healing.connected(at: now.boot)
     watching.stableAt = now.boot + plan.link.reconnect.stableAfter
+    subscribePresence(at: now)
+  }
+
+  private mutating func subscribePresence(at now: Moment) {
+    watching.healing.connected(at: now.boot)
     guard watching.closes.maySubscribe else {
+      watching.subscribesAt = now.boot + watching.closes.patience(stableAfter: plan.link.reconnect.stableAfter)
       return perform(watching.healing.failed("the broker closes the connection on SUBSCRIBE"), at: now)
     }
     do {
@@ -44,6 +51,18 @@ extension Conversation {
     } catch {
       perform(watching.healing.failed("\(error)"), at: now)
     }
+  }
+
+  /// The connection has lasted without: what ended those before it may have been something else.
+  private mutating func subscribeAfterAll(at now: Moment) {
+    watching.subscribesAt = nil
+    guard !leaving.isLeaving else { return }
+    watching.closes.pardon()
+    subscribePresence(at: now)
+    // The session may have what was subscribed to before.
+    watchCommands(sessionPresent: true, at: now)
+    if announcing.hasBegun { watchHomeAssistant(at: now) }
+    carryOut(at: now)
   }
 
   mutating func subscribed(_ codes: [ReasonCode]) {
@@ -94,6 +113,7 @@ extension Conversation {
         tellBirth(at: now)
       }
     }
+    if watching.subscribesAt.map({ $0 <= now.boot }) ?? false { subscribeAfterAll(at: now) }
     if watching.healing.deadline.map({ $0 <= now.boot }) ?? false {
       perform(watching.healing.elapsed(at: now.boot), at: now)
     }

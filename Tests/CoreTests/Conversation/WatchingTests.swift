@@ -199,6 +199,28 @@ struct WatchingTests {
     #expect(bench.noted.contains("cannotHeal"))
   }
 
+  @Test("what closed it may have been something else: once the connection has lasted it subscribes, and then hourly")
+  func subscribesAfterAll() {
+    var bench = CoreBench()
+    bench.server.subscribes = nil
+    bench.connect()
+    for _ in 0..<2 {
+      bench.lose()
+      bench.reconnect()
+    }
+    bench.forget()
+    bench.advance(by: .seconds(61))
+    #expect(bench.sent().filter { $0.hasPrefix("SUBSCRIBE") } == ["SUBSCRIBE status presence"])
+    bench.lose()
+    bench.reconnect()
+    bench.forget()
+    bench.advance(by: .seconds(3500))
+    #expect(!bench.sent().contains("SUBSCRIBE status presence"))
+    bench.server.subscribes = .grantedQoS1
+    bench.advance(by: .seconds(120))
+    #expect(bench.sent().contains("SUBSCRIBE status presence"))
+  }
+
   @Test(
     "a message under way at three closes of its topic sends the topic to rest, the others go one at a time and then on")
   func closesOnMessage() {
