@@ -2,6 +2,7 @@ import Instants
 import MQTTCore
 import Outbox
 import Presence
+import Readings
 
 /// What a core can be held to from outside: read only, and far cheaper than `report`.
 extension Core {
@@ -47,6 +48,15 @@ extension Core {
   package var waitingBytes: (now: Int, limit: Int) {
     (conversation.sender.outbox.bytes, conversation.plan.outbox.limit)
   }
+
+  /// What was told of an output last.
+  package func told(of output: String) -> Reading.Content? {
+    let outputs = conversation.acting.outputs
+    return outputs.place(of: output).flatMap { outputs.entries[$0]?.last }
+  }
+
+  /// Why no command is obeyed on this connection.
+  package var commandsAreRefused: String? { conversation.acting.commanding.reason }
 
   /// What the server grants on the connection there is.
   package var receiveMaximum: UInt16? { conversation.standing.connection?.limits.receiveMaximum }

@@ -72,6 +72,7 @@ package struct Core: Sendable {
         plan, outbox, beginning.session, clearings: beginning.outbox?.clearings ?? [], at: now.boot),
       acting: Acting(Outputs(plan.outputs, plain: state.outputs, at: now.boot)),
       generator: SplitMix64(seed: generator.next()))
+    conversation.acting.outputs.mutation = plan.link.mutation
     // A command is acknowledged when it is decided.
     conversation.link.acknowledgesByHand()
     numbering = Numbering(plan.streams, beginning.numbers, firstToken: nextToken)

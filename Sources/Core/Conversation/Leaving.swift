@@ -130,5 +130,7 @@ extension Conversation {
     }
     link.handle(
       .reconfigure(plan.link, reconnecting: reconnecting, isAborted: isAborted), at: now.boot, into: &linkEffects)
+    // That is no matter of configuration.
+    if plan.link.mutation != .reloadAcknowledgesOnArrival { link.acknowledgesByHand() }
   }
 }

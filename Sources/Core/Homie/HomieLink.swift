@@ -113,6 +113,7 @@ struct HomieLink: Sendable {
     let isSame = next.device.description == plan.device.description && next.device.nodesByName == nodes
     plan = next
     handle(.reconfigure(next.link, reconnecting: false), at: now, into: &effects)
+    link.acknowledgesByHand()
     guard !isSame,
       let lifecycle = try? HomieLifecycle(
         next.device, removed: next.device.announcement.missing(of: kept), firstToken: lifecycle.endOfTokens)

@@ -209,7 +209,9 @@ extension Conversation {
 
   /// What was heard of the broker; where another client takes this one's place nobody knows for whom it was.
   mutating func listen(at now: Moment) {
-    acting.outputs.listen(watching.conflict.rival == nil ? link.lastHeard : nil, at: now.boot)
+    let isMissed = standing.connection != nil || plan.link.mutation != .lossNeedsConnection
+    let heard = isMissed ? link.lastHeard : now.boot
+    acting.outputs.listen(watching.conflict.rival == nil ? heard : nil, at: now.boot)
   }
 
   /// - Returns: false: it is no command, and nobody answers it later.
@@ -238,8 +240,9 @@ extension Conversation {
     if let objection = objection(to: message) {
       acting.outputs.refuse(objection, of: name, asker, at: now.boot)
     } else {
+      let isQueued = delivery.duplicate || acting.commanding.gate != .open
       acting.outputs.take(
-        command, of: name, from: asker, isQueued: delivery.duplicate || acting.commanding.gate != .open,
+        command, of: name, from: asker, isQueued: isQueued && plan.link.mutation != .waitedCommandIsLive,
         until: message.properties.messageExpiryInterval.map { now.boot + .seconds(Int64($0)) }, at: now)
     }
     return true
@@ -248,7 +251,9 @@ extension Conversation {
   static let rivalRefusal = "another client uses this device's client identifier"
 
   private func objection(to message: Message) -> String? {
-    if message.retain { return "it is retained: it would be obeyed again at every start; publish it without retain" }
+    if message.retain, plan.link.mutation != .retainedCommandIsObeyed {
+      return "it is retained: it would be obeyed again at every start; publish it without retain"
+    }
     if watching.conflict.rival != nil { return Self.rivalRefusal }
     if case .refused(let reason) = acting.commanding.gate { return reason }
     return nil

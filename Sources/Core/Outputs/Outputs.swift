@@ -1,5 +1,6 @@
 import DequeModule
 import Instants
+import MQTTCore
 import Measuring
 import Outbox
 import Plan
@@ -66,6 +67,8 @@ struct Outputs: Sendable {
   var storedPlain: [String: Bool]
   private(set) var hasBegun = false
   var isReleasing = false
+  /// A rule as it was before it was mended.
+  var mutation: Mutation?
   /// From when on the time without a word of the controller counts; by place, of its heartbeat.
   private var heartbeats: [Int: Instant] = [:]
 
@@ -171,8 +174,8 @@ struct Outputs: Sendable {
     effects.append(.note(.failed(name: output.plan.name, reason: reason)))
     add(.bad(reason), of: place, at: time)
     refuseWaiting(place, reason)
-    // What the next request is made with: the driver forgets it with the line.
-    if let level = requestLevel(place, at: time) { ask(place, level) }
+    // What the next request is made with: the driver forgets it with the line. There is none for one that is let go of.
+    if !leaving.contains(place), let level = requestLevel(place, at: time) { ask(place, level) }
   }
 
   /// Nothing of what they wait for comes any more.
@@ -251,7 +254,10 @@ struct Outputs: Sendable {
       guard other != place, let output = entries[other]?.output else { return nil }
       let isPartner =
         own.rules.interlock.contains(output.plan.name) || output.plan.rules.interlock.contains(own.name)
-      return isPartner ? output.partner() : nil
+      guard isPartner else { return nil }
+      var partner = output.partner()
+      if mutation == .offCountsWhenOrdered { (partner.isOn, partner.isGoingOff) = (output.ordered.isOn, false) }
+      return partner
     }
   }
 

@@ -78,6 +78,8 @@ extension Core {
 
   private mutating func takeOutputs(_ old: DevicePlan, at now: Moment) {
     conversation.acting.outputs.adopt(conversation.plan.outputs, at: now.boot)
+    // A shorter time may be over already.
+    conversation.listen(at: now)
     carryOutActs(at: now)
     guard conversation.plan.commands != old.commands, conversation.standing.connection != nil else { return }
     conversation.watchOtherCommands(old.commands, at: now)

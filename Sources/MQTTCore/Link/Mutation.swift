@@ -25,4 +25,24 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case presenceOutlivesConnection = "presence-outlives-connection"
   /// A farewell with nothing before it is taken for said, though there is no connection.
   case farewellNeedsNoConnection = "farewell-needs-no-connection"
+  /// A command that waited in the session, or in the socket, is taken for a live one.
+  case waitedCommandIsLive = "waited-command-is-live"
+  /// After a reload of the connection commands are acknowledged as they arrive.
+  case reloadAcknowledgesOnArrival = "reload-acknowledges-on-arrival"
+  /// An output is off for its partners as soon as that is ordered.
+  case offCountsWhenOrdered = "off-counts-when-ordered"
+  /// Nobody misses a controller while there is no connection.
+  case lossNeedsConnection = "loss-needs-connection"
+  /// A retained command is obeyed like any other.
+  case retainedCommandIsObeyed = "retained-command-is-obeyed"
+
+  /// Only a device with outputs notices.
+  package var isOfOutputs: Bool {
+    switch self {
+    case .waitedCommandIsLive, .reloadAcknowledgesOnArrival, .offCountsWhenOrdered, .lossNeedsConnection,
+      .retainedCommandIsObeyed:
+      true
+    default: false
+    }
+  }
 }

@@ -56,6 +56,17 @@ struct HomieCommandTests {
     #expect(homie(&bench) == ["pump/value/$target true", "pump/value true"])
   }
 
+  @Test("it is acknowledged when the line has the level, after a reload too")
+  func acknowledgedAfterReload() throws {
+    var bench = bench()
+    bench.connect()
+    bench.reload(bench.core.plan, changesAttempts: true)
+    bench.drivesOutputs = false
+    bench.receive(try command("true", 100), on: .homie)
+    #expect(bench.isDriven == [true])
+    #expect(bench.acknowledged == [])
+  }
+
   @Test("what waits for its time is the target, and the value is what there is until then")
   func pending() throws {
     var bench = bench { $0.minOn = .seconds(5) }

@@ -211,6 +211,46 @@ import Testing
     #expect(bench.isDriven == [true])
   }
 
+  @Test("a command is acknowledged when the line has the level, after a reload that changes how to connect too")
+  func acknowledgedAfterReload() throws {
+    var bench = bench()
+    bench.connect()
+    bench.reload(bench.core.plan, changesAttempts: true)
+    bench.drivesOutputs = false
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven == [true])
+    #expect(bench.acknowledged == [])
+  }
+
+  @Test("a time of lost that is over by a reload is over at once, and not in the past")
+  func shorterLoss() throws {
+    var bench = bench(heartbeat: "house/alive")
+    bench.connect()
+    bench.receive(try command("on", 100))
+    bench.advance(by: .seconds(30))
+    var plan = bench.core.plan
+    plan.outputs[0].rules.lost?.after = .seconds(10)
+    // The bench fails where a deadline is in the past.
+    bench.reload(plan, names: ["pump"])
+    #expect(bench.isDriven == [true, false])
+  }
+
+  @Test("a reload that brings another output leaves the subscription to commands as it is")
+  func otherNames() throws {
+    var bench = bench()
+    bench.connect()
+    bench.server.subscribed = []
+    var plan = bench.core.plan
+    let commands = try #require(plan.commands)
+    plan.commands = CommandsPlan(
+      filters: commands.filters, fence: commands.fence, names: ["limpet/d/valve/set": "valve"],
+      ownPrefix: commands.ownPrefix)
+    bench.reload(plan)
+    #expect(bench.server.subscribed == [])
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven.isEmpty)
+  }
+
   @Test("no answer goes into the device's own topics, to another command, or to the broker's topics")
   func answerTopics() throws {
     let plan = CommandsPlan(filters: [], fence: "limpet/d/fence/set", names: [:], ownPrefix: "limpet/d/")

@@ -282,4 +282,21 @@ import Testing
     scene.outputs.found([:])
     #expect(scene.outputs.unstored == ["a": true])
   }
+
+  @Test("one that cannot be left as it should be is not asked for again")
+  func failsAtTheEnd() {
+    var outputs = Outputs([plan()], plain: [:], at: OutputScene.start)
+    outputs.begin(at: OutputScene.start)
+    let place = OutputID(place: 0)
+    func report(_ content: DriverReport.Content) {
+      outputs.take(DriverReport(output: place, content: content, time: OutputScene.start), at: OutputScene.start)
+    }
+    report(.held(.off, description: "line"))
+    outputs.stop(at: OutputScene.start)
+    _ = outputs.takeEffects()
+    report(.failed("gone"))
+    #expect(!outputs.takeEffects().contains { if case .drive = $0 { true } else { false } })
+    report(.released)
+    #expect(outputs.isReleased)
+  }
 }
