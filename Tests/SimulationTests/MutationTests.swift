@@ -107,6 +107,56 @@ import Testing
         at 61.0 cut
         at 162.0 terminate for 20.0
         """),
+    Recorded(
+      mutation: .waitedCommandIsLive, oracle: "I9",
+      text: """
+        seed 0x1
+        set quiet 300
+        set outputs 1
+        at 100.0 kill-agent for 30.0
+        at 110.0 command-on value 1
+        """),
+    Recorded(
+      mutation: .reloadAcknowledgesOnArrival, oracle: "I9",
+      text: """
+        seed 0x1
+        set quiet 300
+        set brokers 2
+        set outputs 1
+        set driver-delay 200
+        at 60.0 reload-broker
+        at 100.0 command-on value 1
+        """),
+    Recorded(
+      mutation: .offCountsWhenOrdered, oracle: "I9",
+      text: """
+        seed 0x3
+        set quiet 300
+        set outputs 2
+        set interlock 1
+        set driver-delay 200
+        at 100.0 command-on value 9
+        at 110.0 command-swap
+        """),
+    Recorded(
+      mutation: .lossNeedsConnection, oracle: "I9",
+      text: """
+        seed 0x1
+        set quiet 300
+        set outputs 1
+        set start 1
+        set lost 1
+        at 100.0 unreachable for 600.0
+        at 100.001 cut
+        """),
+    Recorded(
+      mutation: .retainedCommandIsObeyed, oracle: "I9",
+      text: """
+        seed 0x1
+        set quiet 300
+        set outputs 1
+        at 100.0 command-on value 129
+        """),
   ]
 
   @Test("every old rule has its script")

@@ -58,13 +58,42 @@ package enum ActionKind: String, Sendable, Hashable, CaseIterable {
   case upgrade
   case twin
   case homeAssistantBirth = "home-assistant-birth"
+  // Outputs, and who commands them.
+  case commandOn = "command-on"
+  case commandOff = "command-off"
+  case commandToggle = "command-toggle"
+  case commandNumber = "command-number"
+  case commandFlawed = "command-flawed"
+  case commandSwap = "command-swap"
+  case commandHere = "command-here"
+  case makeSafe = "make-safe"
+  case controllerSilent = "controller-silent"
+  case unplugChip = "unplug-chip"
+  case hangChip = "hang-chip"
+  case failChip = "fail-chip"
+  case slowChip = "slow-chip"
+  case reloadRules = "reload-rules"
+  case dropOutput = "drop-output"
+  case moveOutput = "move-output"
+
+  /// Only a device with outputs notices.
+  package var isOfOutputs: Bool {
+    switch self {
+    case .commandOn, .commandOff, .commandToggle, .commandNumber, .commandFlawed, .commandSwap, .commandHere,
+      .makeSafe, .controllerSilent, .unplugChip, .hangChip, .failChip, .slowChip, .reloadRules, .dropOutput,
+      .moveOutput:
+      true
+    default: false
+    }
+  }
 
   /// Whether it lasts; the others are over at once.
   package var lasts: Bool {
     switch self {
     case .cut, .cutSeenByClient, .cutSeenByBroker, .halfOpen, .addressChange, .rollback, .loseSession,
       .stepBrokerClock, .storeCorrupt, .storeEmptied, .clock1970, .stepClock, .reloadBroker, .reloadTopic,
-      .reloadNames, .terminateTwice, .homeAssistantBirth:
+      .reloadNames, .terminateTwice, .homeAssistantBirth, .commandOn, .commandOff, .commandToggle, .commandNumber,
+      .commandFlawed, .commandSwap, .commandHere, .makeSafe, .reloadRules, .dropOutput, .moveOutput:
       false
     default: true
     }
@@ -82,6 +111,10 @@ package enum ActionKind: String, Sendable, Hashable, CaseIterable {
       [60, 3600, 86_400, 31_536_000].flatMap { [UInt32(bitPattern: $0), UInt32(bitPattern: -$0)] }
     case .trickle: [1, 10, 100, 1000]
     case .edgeStorm: [10, 1000, 100_000]
+    case .commandOn, .commandOff, .commandToggle, .commandNumber, .commandFlawed: GivenCommand.values
+    case .commandHere: [0, 1, 2, 3, 4, 5, 6, 7]
+    case .unplugChip: [0, 1]
+    case .slowChip: [10, 200, 2000]
     default: []
     }
   }

@@ -12,6 +12,8 @@ struct BoardWatch: Sendable {
     let connection: ConnectionID
     var identifier: PacketIdentifier?
     var isAcknowledged = false
+    /// The device has said DISCONNECT.
+    var isClosing = false
     var subscriptions: [(filter: String, time: WorldTime)] = []
 
     init(connection: ConnectionID) { self.connection = connection }
@@ -93,6 +95,9 @@ struct BoardWatch: Sendable {
     guard answer.reasonCode.isError, !refusals.contains(where: { $0.topic == topic }) else { return }
     refusals.append((topic, now))
   }
+
+  /// Commands that were not wanted may be so again.
+  mutating func reloads() { birth?.subscriptions.removeAll { $0.filter.hasSuffix("/set") } }
 
   mutating func connects(on id: ConnectionID) {
     birth = Birth(connection: id)

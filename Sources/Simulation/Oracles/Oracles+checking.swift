@@ -2,11 +2,19 @@ import Core
 import Instants
 import MQTTCore
 
+extension Oracles {
+  /// It is the device's connection, which it has not closed.
+  func isSpeaking(on id: ConnectionID) -> Bool {
+    board.connectedSince != nil && board.birth?.connection == id && board.birth?.isClosing == false
+  }
+}
+
 extension World {
   /// After every step.
   mutating func check() {
     guard oracles.failure == nil else { return }
     checkWills()
+    oracles.outputs.check(at: now)
     // What is about seconds is looked at often enough.
     guard checkedAt + .milliseconds(250) <= now else { return }
     checkedAt = now
@@ -100,6 +108,7 @@ extension World {
     if oracles.board.device.sync >= 0 && (!boards[0].core.isStoreOpen || boards[0].core.storeIsBad) {
       return oracles.fail("I8", "the store is not open", at: now)
     }
+    checkOutputsAtRest()
     let unsent = boards[0].core.unsent
     let granted = boards[0].core.receiveMaximum
     let connecting = max(.seconds(200), oracles.board.longestWait + .seconds(30))
@@ -107,7 +116,7 @@ extension World {
     let left = oracles.backlogAtHealing - oracles.drainRate(script, granted) * Int(draining)
     // What waits for topics that rest may wait an hour.
     if !oracles.isOverloaded(script, granted), !boards[0].core.hasRestingTopics,
-      unsent > 10 * (oracles.device.sensors + oracles.device.lines + 1) + max(0, left)
+      unsent > 10 * (oracles.device.sensors + oracles.device.lines + oracles.device.outputs.count + 1) + max(0, left)
     {
       return oracles.fail("I8", "\(unsent) readings still wait", at: now)
     }

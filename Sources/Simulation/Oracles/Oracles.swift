@@ -9,12 +9,13 @@ import Records
 /// Promises are those of the first board. Where somebody else may use its identity, what only its owner can keep is not
 /// asked for.
 struct Oracles: Sendable {
-  private(set) var failure: Failure?
+  private var found: Failure?
   let device: DeviceModel
   var presence: [PresenceWatch]
   var board: BoardWatch
   var readings: ReadingsWatch
   var sessions: SessionWatch
+  var outputs = OutputWatch()
   /// When something happened last that may keep a device from being online, or its status from being right.
   var lastDisturbance = WorldTime(nanoseconds: 0)
   /// So many of those last at the moment.
@@ -26,6 +27,8 @@ struct Oracles: Sendable {
   /// The device has been at another broker, which knows nothing of what this one has.
   var hasMoved = false
   var hasHidden = false
+  /// A broker has not let the device subscribe, and it may do without on the connection that there is.
+  var hasSubscribingTrouble = false
   /// A broker has taken readings of the device without a word of whether it has them.
   var hasSentUnheard = false
   /// When something was wrong with the store last.
@@ -53,8 +56,11 @@ struct Oracles: Sendable {
     sessions = SessionWatch(device)
   }
 
+  /// The first thing that is wrong.
+  var failure: Failure? { found ?? outputs.failure }
+
   mutating func fail(_ oracle: String, _ message: String, at now: WorldTime) {
-    if failure == nil { failure = Failure(oracle, "\(message) (at \(now.inSeconds))") }
+    if found == nil { found = Failure(oracle, "\(message) (at \(now.inSeconds))") }
   }
 
   /// More is measured than a window takes in its round trips.
@@ -116,7 +122,7 @@ struct Oracles: Sendable {
       lastStoreTrouble = now
     }
     switch action.kind {
-    case .twin: hadTwin = true
+    case .twin: (hadTwin, outputs.hadTwin) = (true, true)
     case .rollback, .loseSession: hasLostSessions = true
     default: break
     }
@@ -133,8 +139,9 @@ struct Oracles: Sendable {
       forgetting.insert(broker)
     case .restart, .kill: forgetting.remove(broker)
     case .denySilently, .loseAcknowledgements: hasHidden = true
+    case .denySubscribe, .closeOnSubscribe: hasSubscribingTrouble = true
     case .stepBrokerClock: lastDisturbance = max(lastDisturbance, now + device.lease)
-    case .stallBroker: presence[broker].isStalled = true
+    case .stallBroker: presence[broker].stalls += 1
     case .suspend:
       lastDisturbance = max(lastDisturbance, now + action.duration)
       lastSleep = max(lastSleep, now + action.duration)
@@ -159,7 +166,7 @@ struct Oracles: Sendable {
     }
     if Self.isOfStore(action.kind) { lastStoreTrouble = now }
     if action.kind == .stallBroker {
-      presence[broker].isStalled = false
+      presence[broker].stalls -= 1
       presence[broker].upSince = now
     }
   }
@@ -183,6 +190,9 @@ struct Oracles: Sendable {
     let now = record.time
     switch record.what {
     case .accepted(let client, let id, let publish):
+      if client == Commander.client, let number = GivenCommand.number(of: publish.message.properties) {
+        outputs.commands.published[number] = now
+      }
       if presence[broker].accepted(publish.message, by: client, on: id, at: now) { return }
       guard client == DeviceModel.client, !hadTwin else { return }
       let isLate = board.birth.map { $0.connection != id } ?? false
@@ -191,6 +201,7 @@ struct Oracles: Sendable {
         fail(problem.oracle, problem.message, at: now)
       }
     case .connected(DeviceModel.client, let id, _, let will):
+      outputs.commands.connected[id] = now
       presence[broker].connected(id, will: will, at: now)
       board.connects(at: now)
     case .disconnected(DeviceModel.client, let id, .success):
@@ -230,6 +241,7 @@ struct Oracles: Sendable {
   mutating func begins(_ index: Int, _ board: Board, at now: WorldTime) {
     guard index == 0 else { return }
     self.board.begins(board, at: now)
+    outputs.begins(board.device, at: now)
   }
 
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
@@ -239,6 +251,7 @@ struct Oracles: Sendable {
       forgetOwed(besides: board.device)
     }
     self.board.ends(at: now)
+    outputs.ends()
     stopping = nil
     readings.ends()
     sessions.ends(at: now)
@@ -265,8 +278,10 @@ struct Oracles: Sendable {
     fail("I1e", "told to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
   }
 
-  mutating func reloads(_ device: DeviceModel) {
+  mutating func reloads(_ device: DeviceModel, at now: WorldTime) {
     board.device = device
+    outputs.reloads(device, at: now)
+    board.reloads()
     let own = DeviceModel.statusTopic(device.topic)
     for index in presence.indices { presence[index].moves(to: own) }
   }
@@ -278,6 +293,7 @@ struct Oracles: Sendable {
       stopping = Stopping(since: now)
     }
     if self.board.askedToEnd == nil { self.board.askedToEnd = now }
+    outputs.asksToEnd(at: now)
   }
 
   mutating func synchronized(_ index: Int, at now: WorldTime) {}
@@ -295,10 +311,14 @@ struct Oracles: Sendable {
     switch packet {
     case .connect: board.connects(on: id)
     // I1a looks at what was said before it.
-    case .disconnect: stopping?.saidGoodbye = true
+    case .disconnect:
+      stopping?.saidGoodbye = true
+      if board.birth?.connection == id { board.birth?.isClosing = true }
+    case .puback(let answer), .pubrec(let answer): outputs.acknowledged(answer.packetIdentifier, on: id, at: now)
     case .publish(let publish):
       if let text = board.publishes(publish, on: id, at: now) { fail("I3b", text, at: now) }
       if publish.message.qos == .atMostOnce { hasSentUnheard = true }
+      outputs.answers(publish.message, at: now)
       if !hadStoreTrouble, sessions.isSuspect(id) {
         fail("I4", "a session is gone on with that a rival had, and the rival is known", at: now)
       }

@@ -30,7 +30,9 @@ struct PresenceWatch: Sendable {
     get { topics.contains(where: \.isUntold) }
     set { for place in topics.indices { topics[place].isUntold = newValue } }
   }
-  var isStalled = false
+  /// Faults that keep it from reading, at the moment.
+  var stalls = 0
+  var isStalled: Bool { stalls > 0 }
   var upSince: WorldTime? = WorldTime(nanoseconds: 0)
   var lastHeard = WorldTime(nanoseconds: 0)
   /// As it was published last.

@@ -74,11 +74,14 @@ struct Board: Sendable {
   var edges: UInt64 = 0
   var looks = 0
   var reloads: UInt64 = 0
+  /// Outputs, and what drives them.
+  var bench: OutputBench
 
-  init(_ index: Int, _ device: DeviceModel, store: BoardStore, wall: Int64) {
+  init(_ index: Int, _ device: DeviceModel, store: BoardStore, bench: OutputBench, wall: Int64) {
     self.index = index
     self.device = device
     self.store = store
+    self.bench = bench
     clock = SimulatedClock(startedAt: WorldTime(nanoseconds: 0), wall: wall)
     let numbers = SequenceAllocator(stored: [:])
     core = Core(

@@ -36,6 +36,7 @@ struct DeviceModel: Sendable {
   var broker = 0
   var topic = 0
   var names = 0
+  var outputs: OutputSettings
 
   init(_ script: Script) {
     func value(_ name: String, _ usual: Int64) -> Int64 { script.setting(name) ?? usual }
@@ -45,6 +46,7 @@ struct DeviceModel: Sendable {
     qos = QoS(rawValue: UInt8(clamping: value("qos", 1))) ?? .atLeastOnce
     sync = value("sync", 1)
     keepAlive = UInt16(clamping: value("keepalive", 30))
+    outputs = OutputSettings(script, keepAlive: keepAlive)
     lease = .seconds(value("lease", 300))
     willDelay = .seconds(value("will-delay", 0))
     version =
@@ -128,6 +130,11 @@ struct DeviceModel: Sendable {
       inputs.append(LinePlan(name: name, stream: streams.count, request: request, measure: measure))
       streams.append(stream(name, isRetained: false))
     }
+    var outputs = self.outputs.plans
+    for index in outputs.indices {
+      outputs[index].stream = streams.count
+      streams.append(stream(outputs[index].name, isRetained: true))
+    }
     let writing: Outbox.Writing =
       sync < 0 ? .never : sync == 0 ? .always : .after(.seconds(sync), outage: .seconds(max(10, sync)))
     let rules = Outbox.Rules(
@@ -135,7 +142,7 @@ struct DeviceModel: Sendable {
       keepsLatest: streams.map { _ in keepsLatest })
     return DevicePlan(
       link: link, connect: connect, cleanStart: false, presence: presence, streams: streams, sensors: sensors,
-      inputs: inputs, countCheckpoint: sync < 0 ? nil : .seconds(60),
+      inputs: inputs, outputs: outputs, commands: self.outputs.commands, countCheckpoint: sync < 0 ? nil : .seconds(60),
       health: HealthPlan(
         topic: Self.topicName("limpet/\(Self.name)/health"), interval: .zero, metricsFile: nil,
         metricsInterval: .seconds(60), device: Self.name),

@@ -59,6 +59,7 @@ extension World {
     }
     brokers[index].refusals = refusals(index)
     brokers[index].denials = denials(index)
+    if brokers[index].isRunning { publishWaiting(index) }
   }
 
   private func refusals(_ index: Int) -> [Refusal] {

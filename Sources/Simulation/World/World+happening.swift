@@ -32,6 +32,9 @@ extension World {
         tell(board, .asked(.stop))
       }
     case .heal: heal()
+    case .secondCommand(let number): publish(number)
+    case .heartbeat: sendHeartbeat()
+    case .probe(let kind): probe(kind)
     }
   }
 
@@ -56,7 +59,7 @@ extension World {
     case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied, .crashBeforeCommit,
       .crashAfterCommit:
       touchStore(action)
-    default: touchBoard(action)
+    default: if action.kind.isOfOutputs { touchOutputs(action) } else { touchBoard(action) }
     }
   }
 
@@ -76,6 +79,7 @@ extension World {
     case .terminate, .upgrade, .killAgent, .crashBeforeCommit, .crashAfterCommit: start(0)
     case .powerCut: powerOn(0)
     case .twin: end(1, isPower: true)
+    case .unplugChip, .hangChip, .failChip, .slowChip: applyChips()
     default: break
     }
   }
@@ -179,6 +183,7 @@ extension World {
     case .suspend:
       guard !boards[0].isAsleep else { return }
       boards[0].sleptSince = now
+      oracles.outputs.isAsleep = true
       queue.push(.wake(board: 0), at: now + action.duration)
     case .edgeStorm: pulse(0, times: Int(min(action.value, 10_000)))
     case .reloadBroker: reload { $0.broker = ($0.broker + 1) % $0.brokers }
@@ -243,10 +248,11 @@ extension World {
     guard let since = boards[index].sleptSince else { return }
     boards[index].sleptSince = nil
     boards[index].slept += since.duration(to: now)
+    if index == 0 { oracles.outputs.wakes(after: since.duration(to: now), at: now) }
     tell(index, .clockJumped)
   }
 
-  private mutating func reload(_ body: (inout DeviceModel) -> Void) {
+  mutating func reload(_ body: (inout DeviceModel) -> Void) {
     // Another configuration at a start, after a crash, is not played yet.
     guard boards[0].isRunning else { return }
     let old = boards[0].device
@@ -263,7 +269,7 @@ extension World {
       }
     }
     let moment = boards[0].moment(at: now)
-    oracles.reloads(boards[0].device)
+    oracles.reloads(boards[0].device, at: now)
     _ = boards[0].core.reload(device.plan(instance: boards[0].instance), difference, pulses: pulses, at: moment)
     // A turn follows, which carries out what came of it.
     boards[0].turnAt = now

@@ -13,7 +13,7 @@ package struct Outcome: Sendable {
 extension World {
   /// What seeds expand into: every fault, and constants of the core and of the world.
   package static let swarm = Swarm(
-    ActionKind.allCases.map { Swarm.Choice($0, targets: 3) },
+    ActionKind.allCases.filter { !$0.isOfOutputs }.map { Swarm.Choice($0, targets: 3) },
     settings: [
       ("sensors", [0, 1, 3, 10]), ("interval", [1000, 10_000, 10_000, 60_000]), ("lines", [0, 0, 1, 2]),
       ("qos", [0, 1, 1, 2]), ("sync", [-1, 0, 1, 1, 10]), ("keepalive", [10, 30, 30, 60]),
@@ -33,9 +33,40 @@ extension World {
     return short
   }()
 
-  /// A seed's script: every other one has a short life.
+  /// A device with outputs, half of whose life is commands.
+  package static let outputSwarm = actingSwarm(swarm)
+  package static let shortOutputSwarm = actingSwarm(shortSwarm)
+
+  private static func actingSwarm(_ usual: Swarm) -> Swarm {
+    var swarm = usual
+    let own = ActionKind.allCases.filter(\.isOfOutputs)
+    swarm.choices += own.map { Swarm.Choice($0, targets: 4) }
+    for _ in 0..<4 {
+      swarm.choices += [.commandOn, .commandOn, .commandOff, .commandSwap, .commandToggle, .commandHere].map {
+        Swarm.Choice($0, targets: 4)
+      }
+    }
+    swarm.settings += [
+      ("outputs", [1, 2, 3, 4]), ("pwm", [0, 1]), ("start", [0, 1, 1, 2]), ("stop", [0, 0, 1, 2]),
+      ("lost", [0, 1, 1, 1000, 60_000]), ("lost-on", [0, 0, 1]), ("heartbeat", [0, 0, 1]),
+      ("max-on", [0, 0, 1000, 10_000, 300_000]), ("min-on", [0, 0, 500, 5000, 60_000]),
+      ("min-off", [0, 0, 500, 5000, 60_000]), ("interlock", [0, 0, 1, 2]), ("dead-time", [0, 200, 5000]),
+      ("pulse", [0, 0, 0, 500, 5000]), ("ramp", [0, 1000, 10_000]), ("obey-queued", [0, 0, 1]),
+      ("max-age", [0, 0, 0, 5000, 60_000]), ("max-rate", [1, 10, 10]), ("spread", [0, 1, 2, 3]),
+      ("driver-delay", [0, 5, 5, 200]),
+    ]
+    return swarm
+  }
+
+  /// Of so many seeds one has outputs.
+  package static let outputShare: UInt64 = 3
+
+  /// A seed's script: every other one has a short life, and a third of all have outputs.
   package static func script(_ seed: UInt64) -> Script {
-    (seed.isMultiple(of: 2) ? swarm : shortSwarm).script(Seed(seed))
+    let isShort = !seed.isMultiple(of: 2)
+    let hasOutputs = seed.isMultiple(of: outputShare)
+    let swarm = hasOutputs ? isShort ? shortOutputSwarm : outputSwarm : isShort ? shortSwarm : swarm
+    return swarm.script(Seed(seed))
   }
 
   /// Plays a script to its end, or to the first failure.

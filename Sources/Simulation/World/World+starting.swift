@@ -92,6 +92,7 @@ extension World {
       }
     }
     if isPower || isCommitted != nil { boards[index].store.crash(at: now, isCommitted: isCommitted) }
+    leaveOutputs(index, isPower: isPower)
     boards[index].forgetProcess()
     if boards[index].startsAgain { queue.push(.start(board: index), at: now + .milliseconds(100)) }
   }

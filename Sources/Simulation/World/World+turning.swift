@@ -28,6 +28,7 @@ extension World {
     turns += 1
     boards[index].turns += 1
     boards[index].turnAt = nil
+    if index == 0 { oracles.outputs.check(at: now) }
     let moment = boards[index].moment(at: now)
     var inbox: [Board.Inbound] = []
     swap(&inbox, &boards[index].inbox)
@@ -53,10 +54,12 @@ extension World {
   private mutating func take(_ inbound: Board.Inbound, _ index: Int, _ moment: Moment) {
     switch inbound {
     case .event(let event):
+      noteActing(event, index)
       boards[index].core.handle(event, at: moment)
       if case .stored(_, .success(.outbox)) = event { oracles.adopts(index) }
     case .packet(let connection, let link, let attempt, let packet):
       oracles.receives(index, packet, on: connection, at: now)
+      if index == 0 { noteActing(packet, on: connection) }
       boards[index].core.receive(packet, on: link, attempt, at: moment)
     case .health:
       let facts = Facts(
@@ -74,6 +77,9 @@ extension World {
     if let deadline = promises.deadline, deadline <= moment.boot {
       let all = boards[index].core.deadlines(at: moment.boot)
       oracles.fail("I3a", "the deadline of board \(index) has passed: \(all)", at: now)
+    }
+    if index == 0, oracles.outputs.isWatching {
+      oracles.outputs.turned(at: now) { boards[0].core.told(of: $0) }
     }
     oracles.turned(index, promises, isTold: !boards[index].inbox.isEmpty, moment, at: now)
   }
@@ -209,22 +215,12 @@ extension World {
       guard chances.number(below: 4) != 0 else { return }
       queue.push(.tell(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
     case .tellHealth: put(.health, index)
-    case .hold(let output, _, let level): drive(output, .held(level, description: "output"), index)
-    case .drive(let output, let level, let number):
-      if number > 0 { drive(output, .driven(number: number, readBack: level), index) }
-    case .release(let output, _): drive(output, .released, index)
-    // Nobody asks over a control socket, and nothing is left behind by a process that ends.
-    case .answer, .secure: break
+    case .hold, .drive, .release, .secure, .answer: act(order, index)
     case .tell, .writeMetrics, .markAlive: break
     case .exit(let isClean):
       oracles.exits(index, isClean: isClean, isSlow: script.setting("delay") ?? 5 >= 200, at: now)
       end(index, isPower: false)
     }
-  }
-
-  /// The driver does at once what it is told.
-  private mutating func drive(_ output: OutputID, _ content: DriverReport.Content, _ index: Int) {
-    tell(index, .driven([DriverReport(output: output, content: content, time: boards[index].moment(at: now).boot)]))
   }
 
   mutating func chance(upTo longest: Duration) -> Duration {

@@ -26,6 +26,10 @@ package struct World: Sendable {
     case wake(board: Int)
     case terminate(board: Int, life: UInt64)
     case heal
+    case secondCommand(number: UInt64)
+    case heartbeat
+    /// Everything is well: every output is commanded.
+    case probe(ActionKind)
   }
 
   /// 2027-01-15T08:00:00Z: what a right clock shows when the run begins.
@@ -59,6 +63,8 @@ package struct World: Sendable {
   private var storeEffects: [StoreEffect<StoreModel, StoreAnswer>] = []
   private var stands = 0
   var checkedAt = WorldTime(nanoseconds: 0)
+  var commander = Commander()
+  var benchEffects: [OutputBench.Effect] = []
 
   package init(_ script: Script, keepingLines limit: Int = 0) {
     self.script = script
@@ -76,10 +82,20 @@ package struct World: Sendable {
     trace = Trace(keepingLines: limit)
     chances = seed.of(3).generator
     oracles = Oracles(device)
-    boards = (0..<2).map { Board($0, device, store: Board.store(seed.of(4, UInt64($0))), wall: Self.epoch) }
+    boards = (0..<2).map { index in
+      let part = UInt64(index)
+      let bench = OutputBench(seed.of(14, part), delay: device.outputs.driverDelay)
+      return Board(index, device, store: Board.store(seed.of(4, part)), bench: bench, wall: Self.epoch)
+    }
     for index in script.actions.indices { queue.push(.begin(action: index), at: script.actions[index].moment) }
     queue.push(.start(board: 0), at: now)
     queue.push(.heal, at: healing)
+    if device.outputs.count > 0, healing + .seconds(240) < end {
+      queue.push(.probe(.commandOff), at: end - .seconds(40))
+      queue.push(.probe(.commandOn), at: end - .seconds(20))
+      queue.push(.probe(.commandSwap), at: end - .seconds(10))
+    }
+    if device.outputs.hasHeartbeat { queue.push(.heartbeat, at: now) }
   }
 
   static func traits(_ script: Script, _ index: Int) -> BrokerTraits {
@@ -127,6 +143,7 @@ package struct World: Sendable {
     }
     for index in boards.indices {
       if let due = boards[index].store.deadline, due <= now { answer(index) }
+      if let due = boards[index].driverDeadline, due <= now { drive(index) }
       if let due = boards[index].deadline, due <= now { turn(index) }
     }
     check()
@@ -140,6 +157,7 @@ package struct World: Sendable {
       for index in brokers.indices { if let due = brokers[index].deadline { first = min(first, due) } }
       for index in boards.indices {
         if let due = boards[index].store.deadline { first = min(first, due) }
+        if let due = boards[index].driverDeadline { first = min(first, due) }
         if let due = boards[index].deadline { first = min(first, due) }
       }
       return max(first, now)
