@@ -166,6 +166,36 @@ import Testing
       at 1390.722495764 crash-after-commit for 0.001
       """
     ),
+    (
+      "what closed the connection was not SUBSCRIBE, and once it lasts the device hears its commands",
+      """
+      seed 0xdbc06
+      set quiet 300
+      set outputs 1
+      at 0.001 close-after-connack for 0.416
+      """
+    ),
+    (
+      "an output that is taken away leaves the subscription to the others' commands",
+      """
+      seed 0xdbbdf
+      set quiet 60
+      set outputs 4
+      at 0.098 drop-output
+      """
+    ),
+    (
+      "a time of lost that a reload makes shorter than the silence is over in that turn",
+      """
+      seed 0xbf4
+      set quiet 60
+      set outputs 1
+      set lost 60000
+      set spread 1
+      at 8112.986293996 reload-rules target 1
+      at 8897.579250947 reload-rules target 1
+      """
+    ),
   ]
 
   @Test("nothing breaks an invariant", arguments: 0..<scripts.count)

@@ -54,12 +54,13 @@ extension OutputWatch {
     return causes
   }
 
-  /// Since when it is on, at the earliest: while nobody knows that it is off, it counts as on.
+  /// Since when it is on, at the earliest: while nobody knows that it is off, it counts as on. What an earlier process has
+  /// left on begins with this one.
   private func onSince(_ output: Output, at now: WorldTime) -> WorldTime {
     // A ramp begins before its first step.
     let ordered = output.rules.ramp > .zero ? output.orderedAt - .milliseconds(60) : output.orderedAt
     guard let line = lines[output.request], line.level.isOn else { return ordered }
-    return min(line.changedAt, ordered)
+    return min(max(line.changedAt, startedAt), ordered)
   }
 
   /// It was the reason: what came before it has no say any more.
