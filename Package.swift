@@ -124,8 +124,8 @@ let package = Package(
     room(
       "Simulation",
       [
-        "Core", "Plan", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON", "Instants",
-        "Text", nio("NIOCore"), deque,
+        "Core", "Plan", "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON",
+        "Instants", "Text", nio("NIOCore"), deque,
       ]),
 
     // What touches the world.

@@ -24,6 +24,11 @@ extension Core {
   package var storeIsBad: Bool { keeping.error != nil }
   package var hasRestingTopics: Bool { !conversation.resting.topics.topics.isEmpty }
 
+  /// The broker keeps what it is asked to, as far as is known: one that did not lately is not asked to.
+  package var isRetaining: Bool { conversation.standing.connection?.limits.retainAvailable ?? false }
+  /// Retained readings that a broker had lost, and that it did not get again.
+  package var failedRestorations: UInt64 { conversation.sender.retained.failed }
+
   /// Readings that got their number, and since then every one of them has come to exactly one place: what the two
   /// differ by is what the store had before.
   package var balance: (numbered: UInt64, accounted: UInt64) {

@@ -26,6 +26,8 @@ package struct HomieLifecycle {
     var payload: ByteBuffer?
     var isUnderWay = false
     var isQueued = false
+    /// On this connection.
+    var isSaid = false
   }
 
   package struct Publication: Equatable {
@@ -113,6 +115,7 @@ package struct HomieLifecycle {
     for index in places.indices {
       places[index].isUnderWay = false
       places[index].isQueued = false
+      places[index].isSaid = false
     }
     set(Self.state, ByteBuffer(string: "init"))
     for index in obsolete where places[index].payload != nil { enqueue(index) }
@@ -196,9 +199,12 @@ package struct HomieLifecycle {
     return true
   }
 
-  /// Everything else has been sent; `init` has been answered.
+  /// Everything else has been sent once; `init` has been answered. What changes meanwhile is not waited for: where more
+  /// changes than the link takes, there always is something.
   private mutating func becomeReady() {
-    guard phase == .introducing, awaited.isEmpty, queue.isEmpty, !places[Self.state].isUnderWay else { return }
+    guard phase == .introducing, awaited.isEmpty, !queue.contains(where: { !places[$0].isSaid }),
+      !places[Self.state].isUnderWay
+    else { return }
     phase = .ready
     set(Self.state, ByteBuffer(string: "ready"))
   }
@@ -262,6 +268,7 @@ package struct HomieLifecycle {
     places[index].isQueued = false
     guard let payload = places[index].payload else { return next() }
     places[index].isUnderWay = true
+    places[index].isSaid = true
     if index == Self.state, phase == .leaving { hasSaidFarewell = true }
     return Publication(message: message(index, payload), token: firstToken + Session.Token(index))
   }

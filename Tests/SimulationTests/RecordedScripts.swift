@@ -196,6 +196,23 @@ import Testing
       at 8897.579250947 reload-rules target 1
       """
     ),
+    (
+      "a broker that agrees and closes is not kept busy by two connections that wake each other",
+      """
+      seed 0x458
+      set homie 1
+      at 0.000615237 close-after-connack target 2 for 5.875
+      """
+    ),
+    (
+      "a Homie device is ready though more changes than its link takes",
+      """
+      seed 0x492
+      set receive-maximum 2
+      set delay 200
+      set homie 1
+      """
+    ),
   ]
 
   @Test("nothing breaks an invariant", arguments: 0..<scripts.count)

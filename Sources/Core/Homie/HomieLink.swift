@@ -24,8 +24,7 @@ struct HomieLink: Sendable {
   private var limits: ServerLimits?
   /// Since the last connection that lasted.
   private var outage: Outage?
-  /// It has been connected since this was asked.
-  private var hasConnected = false
+  private var reach = Reach.unknown
   private var conflict = ConflictWatch(instances: [])
   private var due = Due()
   private var ending = Ending()
@@ -54,6 +53,8 @@ struct HomieLink: Sendable {
   }
 
   var hasEnded: Bool { ending.isOver }
+  /// Whether the broker can be reached, as this connection has found since one that lasted.
+  private enum Reach { case unknown, news, told }
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
@@ -71,10 +72,12 @@ struct HomieLink: Sendable {
   /// What the broker may keep of it.
   var announcement: Announcement { plan.device.announcement.joined(with: kept.stored) }
 
-  /// Whether it has been connected since this was asked last: the broker can be reached.
+  /// Whether it has been connected since this was asked last: the broker can be reached. Once in an outage: a broker that
+  /// agrees and closes, again and again, would have the two connections wake each other for ever.
   mutating func takeConnected() -> Bool {
-    defer { hasConnected = false }
-    return hasConnected
+    guard reach == .news else { return false }
+    reach = .told
+    return true
   }
 
   var hasUnstored: Bool { kept.unstored != nil }
@@ -178,6 +181,7 @@ struct HomieLink: Sendable {
     if due.stableAt.map({ $0 <= now.boot }) ?? false {
       due.stableAt = nil
       outage = nil
+      reach = .unknown
       _ = conflict.lasted()
     }
     if ending.leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
@@ -303,7 +307,7 @@ struct HomieLink: Sendable {
       link.handle(.connectPacket(number, connect), at: now.boot, into: &linkEffects)
     case .tell(.connected(let connected, let server)):
       effects.add(.agreed(.homie, connected.limits))
-      hasConnected = true
+      if reach == .unknown { reach = .news }
       effects.notes.append(.homieConnected(server, plan.device.base, isNews: outage?.connected() ?? true))
       limits = connected.limits
       due.stableAt = now.boot + plan.link.reconnect.stableAfter

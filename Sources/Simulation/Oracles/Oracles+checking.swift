@@ -120,6 +120,7 @@ extension World {
     {
       return oracles.fail("I8", "\(unsent) readings still wait", at: now)
     }
+    checkRetained()
     guard quiet > .seconds(3700), !oracles.hadTwin, !oracles.hasHidden, !oracles.hasLostSessions,
       !oracles.hasSentUnheard
     else { return }

@@ -16,6 +16,7 @@ struct Oracles: Sendable {
   var readings: ReadingsWatch
   var sessions: SessionWatch
   var outputs = OutputWatch()
+  var retained: RetainedWatch
   /// When something happened last that may keep a device from being online, or its status from being right.
   var lastDisturbance = WorldTime(nanoseconds: 0)
   /// So many of those last at the moment.
@@ -54,6 +55,7 @@ struct Oracles: Sendable {
     board = BoardWatch(device)
     readings = ReadingsWatch(device)
     sessions = SessionWatch(device)
+    retained = RetainedWatch(device)
   }
 
   /// The first thing that is wrong.
@@ -109,6 +111,7 @@ struct Oracles: Sendable {
 
   mutating func changes(_ action: Action, at now: WorldTime) {
     let broker = Int(action.target) % device.brokers
+    retained.begins(action, broker: broker)
     if Self.disturbs(action.kind) {
       lastDisturbance = max(lastDisturbance, now)
       if action.kind.lasts { disturbances += 1 }
@@ -156,6 +159,7 @@ struct Oracles: Sendable {
 
   mutating func ends(_ action: Action, at now: WorldTime) {
     let broker = Int(action.target) % device.brokers
+    retained.ends(action, broker: broker)
     if Self.disturbs(action.kind) {
       lastDisturbance = max(lastDisturbance, now)
       disturbances -= 1
@@ -188,6 +192,7 @@ struct Oracles: Sendable {
 
   mutating func saw(_ record: BrokerRecord, broker: Int) {
     let now = record.time
+    retained.saw(record, broker: broker)
     switch record.what {
     case .accepted(let client, let id, let publish):
       if client == Commander.client, let number = GivenCommand.number(of: publish.message.properties) {
@@ -242,6 +247,7 @@ struct Oracles: Sendable {
     guard index == 0 else { return }
     self.board.begins(board, at: now)
     outputs.begins(board.device, at: now)
+    readings.begins()
   }
 
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
@@ -300,14 +306,14 @@ struct Oracles: Sendable {
 
   mutating func measured(_ index: Int, _ sensors: [SensorID], at now: WorldTime) {}
 
-  mutating func opens(_ index: Int, _ id: ConnectionID, _ version: ProtocolVersion, at now: WorldTime) {
-    guard index == 0 else { return }
+  mutating func opens(_ index: Int, _ link: LinkID, _ id: ConnectionID, _ version: ProtocolVersion, at now: WorldTime) {
+    guard index == 0, link == .agent else { return }
     if version == .v311 { oldConnections.insert(id) }
     if let text = board.opens(at: now) { fail("I3b", text, at: now) }
   }
 
-  mutating func sends(_ index: Int, _ packet: Packet, on id: ConnectionID, broker: Int, at now: WorldTime) {
-    guard index == 0 else { return }
+  mutating func sends(_ index: Int, _ link: LinkID, _ packet: Packet, on id: ConnectionID, at now: WorldTime) {
+    guard index == 0, link == .agent else { return }
     switch packet {
     case .connect: board.connects(on: id)
     // I1a looks at what was said before it.
@@ -336,10 +342,10 @@ struct Oracles: Sendable {
     var isAborted = false
   }
 
-  mutating func loses(_ index: Int) { if index == 0 { board.birth = nil } }
+  mutating func loses(_ index: Int, _ link: LinkID) { if index == 0, link == .agent { board.birth = nil } }
 
-  mutating func receives(_ index: Int, _ packet: Packet, on id: ConnectionID, at now: WorldTime) {
-    guard index == 0 else { return }
+  mutating func receives(_ index: Int, _ link: LinkID, _ packet: Packet, on id: ConnectionID, at now: WorldTime) {
+    guard index == 0, link == .agent else { return }
     switch packet {
     case .puback(let answer):
       board.answered(answer, on: id)
@@ -381,6 +387,7 @@ struct Oracles: Sendable {
         fail("I4", "a rival is noted, and there was none", at: now)
       }
     case .lost(_, _, _, let delay, _, _): board.longestWait = max(board.longestWait, delay ?? .zero)
+    case .homieLost(_, let delay, _): retained.longestHomieWait = max(retained.longestHomieWait, delay)
     case .storeIsLate, .storeFails, .storeStaysClosed:
       hadStoreTrouble = true
       lastStoreTrouble = now

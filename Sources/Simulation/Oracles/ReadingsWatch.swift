@@ -15,6 +15,8 @@ struct ReadingsWatch: Sendable {
     /// Numbers that have not come, and that nothing explains by itself.
     var missing: UInt64 = 0
     var gaps: UInt64 = 0
+    /// Of those that have come to be retained since the process began.
+    var newest: UInt64?
   }
 
   let device: DeviceModel
@@ -34,6 +36,11 @@ struct ReadingsWatch: Sendable {
   /// Without a store every process begins at 1, and says so by its `start` alone.
   mutating func ends() { mayBeginAnew = mayBeginAnew || device.sync < 0 }
 
+  mutating func begins() { for place in names.indices { names[place].newest = nil } }
+
+  /// The number of the newest reading on a topic that any broker was to retain since the process began.
+  func newest(on topic: TopicName) -> UInt64? { places[topic].flatMap { $0 < 0 ? nil : names[$0].newest } }
+
   /// A broker has taken a message.
   /// - Parameter isLate: of a connection that the device has left for another one: a broker that was stalled reads it
   ///   behind what came by that.
@@ -41,7 +48,9 @@ struct ReadingsWatch: Sendable {
     guard message.payload.readableBytes > 0, let place = place(of: message.topic) else { return nil }
     count += 1
     let problem = message.payload.withUnsafeReadableBytes { bytes in
-      take(ReadingFields(bytes), of: place, message.qos, isLate: isLate)
+      let fields = ReadingFields(bytes)
+      if message.retain, let number = fields.number { names[place].newest = max(names[place].newest ?? 0, number) }
+      return take(fields, of: place, message.qos, isLate: isLate)
     }
     return problem
   }
@@ -79,7 +88,10 @@ struct ReadingsWatch: Sendable {
         return nil
       }
       duplicates += 1
-      guard qos == .exactlyOnce else { return nil }
+      // The newest of each name is told again to who has only just subscribed.
+      guard qos == .exactlyOnce, !(device.automation.hasHomeAssistant && number == names[place].highest) else {
+        return nil
+      }
       return Failure("I2c", "\(names[place].text) \(number) was delivered twice")
     }
     names[place].seen[Int(number)] = true

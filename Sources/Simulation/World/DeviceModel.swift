@@ -30,6 +30,7 @@ struct DeviceModel: Sendable {
   let hasFallback: Bool
   let sessionExpiry: UInt32
   let watchdog: Bool
+  let automation: Automation
   let mutation: Mutation?
 
   /// What reloads change.
@@ -63,6 +64,7 @@ struct DeviceModel: Sendable {
     hasFallback = value("fallback", 0) != 0
     sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
     watchdog = value("watchdog", 0) != 0
+    automation = Automation(script)
     mutation = script.mutation
   }
 
@@ -110,8 +112,8 @@ struct DeviceModel: Sendable {
     link.inFlightLimit = window
     link.isStored = sync >= 0
     link.storeDelay = .seconds(max(0, sync))
-    var connect = Connect(clientIdentifier: Self.client, cleanStart: false, keepAlive: keepAlive)
-    connect.properties.sessionExpiryInterval = sessionExpiry
+    var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)
+    connect.properties.sessionExpiryInterval = automation.cleanStart ? 0 : sessionExpiry
     let presence = PresenceMessages(
       status: Self.statusTopic(topic), presence: Self.topicName("limpet/\(Self.name)/presence"), online: "online",
       offline: "offline", qos: .atLeastOnce, willDelay: willDelay, lease: lease, instance: instance, version: "1")
@@ -125,10 +127,11 @@ struct DeviceModel: Sendable {
       let name = "line\(line)"
       let request = GPIOInput(
         chip: nil, line: .offset(UInt32(line)), bias: .asIs, isActiveLow: false, debounce: .zero,
-        mode: line == 0 ? .event : .counter, isForced: false, maxRate: 100)
-      let measure = line == 0 ? nil : LinePlan.Measure(.total, interval: .seconds(60), scale: 1, unit: nil)
+        mode: [.event, .counter, .state][line % 3], isForced: false, maxRate: 100)
+      let measure =
+        line % 3 == 1 ? LinePlan.Measure(.total, interval: .seconds(60), scale: 1, unit: nil) : nil
       inputs.append(LinePlan(name: name, stream: streams.count, request: request, measure: measure))
-      streams.append(stream(name, isRetained: false))
+      streams.append(stream(name, isRetained: line % 3 == 2))
     }
     var outputs = self.outputs.plans
     for index in outputs.indices {
@@ -141,12 +144,11 @@ struct DeviceModel: Sendable {
       limit: limit, memoryLimit: limit, writing: writing, drainRate: drainRate,
       keepsLatest: streams.map { _ in keepsLatest })
     return DevicePlan(
-      link: link, connect: connect, cleanStart: false, presence: presence, streams: streams, sensors: sensors,
-      inputs: inputs, outputs: outputs, commands: self.outputs.commands, countCheckpoint: sync < 0 ? nil : .seconds(60),
-      health: HealthPlan(
-        topic: Self.topicName("limpet/\(Self.name)/health"), interval: .zero, metricsFile: nil,
-        metricsInterval: .seconds(60), device: Self.name),
-      outbox: rules, qos: qos, shutdownTimeout: .seconds(5), device: Self.name,
+      link: link, connect: connect, cleanStart: automation.cleanStart, presence: presence, streams: streams,
+      sensors: sensors, inputs: inputs, outputs: outputs, commands: self.outputs.commands,
+      homeAssistant: homeAssistant(streams.map(\.name)), homie: homie(streams.map(\.name), link),
+      countCheckpoint: sync < 0 ? nil : .seconds(60), health: health, outbox: rules, qos: qos,
+      shutdownTimeout: .seconds(5), device: Self.name,
       identity: StoredIdentity(id: Self.name, source: .deviceTree, serial: "1"))
   }
 }

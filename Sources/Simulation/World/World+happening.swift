@@ -205,8 +205,7 @@ extension World {
       boards[1].device = boards[0].device
       start(1)
     case .homeAssistantBirth:
-      let topic = DeviceModel.topicName("homeassistant/status")
-      let message = Message(topic: topic, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
+      let message = Message(topic: DeviceModel.homeAssistantBirths, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
       for broker in brokers.indices { tell(broker: broker, .publish(message, by: "homeassistant")) }
     default: break
     }

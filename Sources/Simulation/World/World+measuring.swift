@@ -52,12 +52,15 @@ extension World {
   // MARK: Lines
 
   mutating func find(_ places: [Int], _ index: Int) {
-    let reports = places.map { place in
+    var reports: [LineReport] = []
+    let boot = boards[index].clock.boot(at: now)
+    for place in places {
       boards[index].lines[place]?.isFound = true
-      return LineReport(
-        line: LineID(place: place), content: .found("line \(place)", pulses: PulseCount()),
-        time: boards[index].clock.boot(at: now)
-      )
+      reports.append(
+        LineReport(
+          line: LineID(place: place), content: .found("line \(place)", pulses: PulseCount()), time: boot))
+      guard let line = boards[index].lines[place], line.request.mode == .state else { continue }
+      reports.append(LineReport(line: LineID(place: place), content: .level(line.level), time: boot))
     }
     guard !reports.isEmpty else { return }
     let life = boards[index].life
@@ -99,6 +102,10 @@ extension World {
     for place in boards[index].lines.indices {
       guard let line = boards[index].lines[place], line.isFound else { continue }
       boards[index].lines[place]?.pulses += UInt64(times)
+      if line.request.mode == .state, !times.isMultiple(of: 2) {
+        boards[index].lines[place]?.level.toggle()
+        reports.append(LineReport(line: LineID(place: place), content: .level(!line.level), time: boot))
+      }
       guard line.request.mode == .event else { continue }
       for _ in 0..<min(times, 50) {
         boards[index].lines[place]?.level.toggle()

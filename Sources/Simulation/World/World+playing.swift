@@ -15,13 +15,14 @@ extension World {
   package static let swarm = Swarm(
     ActionKind.allCases.filter { !$0.isOfOutputs }.map { Swarm.Choice($0, targets: 3) },
     settings: [
-      ("sensors", [0, 1, 3, 10]), ("interval", [1000, 10_000, 10_000, 60_000]), ("lines", [0, 0, 1, 2]),
+      ("sensors", [0, 1, 3, 10]), ("interval", [1000, 10_000, 10_000, 60_000]), ("lines", [0, 0, 1, 2, 3]),
       ("qos", [0, 1, 1, 2]), ("sync", [-1, 0, 1, 1, 10]), ("keepalive", [10, 30, 30, 60]),
       ("lease", [0, 20, 300, 300]), ("will-delay", [0, 0, 5, 60]), ("version", [0, 0, 4, 5]),
       ("window", [1, 2, 8, 100]), ("drain-rate", [20, 500]), ("brokers", [1, 2, 3]),
       ("buffer", [20_000, 10_000_000, 10_000_000]), ("keeps-latest", [0, 0, 0, 1]), ("fallback", [0, 0, 1]),
       ("session-expiry", [0, 60, 86_400, 604_800]), ("broker", [0, 1, 2, 3]), ("receive-maximum", [1, 2, 20, 20]),
       ("delay", [1, 5, 200]), ("watchdog", [0, 1]), ("shares-clock", [0, 0, 1]),
+      ("home-assistant", [0, 1]), ("homie", [0, 0, 1]), ("health", [0, 0, 60]), ("clean-start", [0, 0, 0, 1]),
       ("quiet", [300, 300, 300, 300, 900, 5400]),
     ], actions: 1...60)
 

@@ -58,7 +58,7 @@ extension World {
       boards[index].core.handle(event, at: moment)
       if case .stored(_, .success(.outbox)) = event { oracles.adopts(index) }
     case .packet(let connection, let link, let attempt, let packet):
-      oracles.receives(index, packet, on: connection, at: now)
+      oracles.receives(index, link, packet, on: connection, at: now)
       if index == 0 { noteActing(packet, on: connection) }
       boards[index].core.receive(packet, on: link, attempt, at: moment)
     case .health:
@@ -117,14 +117,14 @@ extension World {
       owners.append((index, broker))
       trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker \(broker), \(version)")
       boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, broker: broker))
-      oracles.opens(index, id, version, at: now)
+      oracles.opens(index, link, id, version, at: now)
       tell(index, .link(link, .progress(attempt, .transport, server)))
     case .send(let link, let packet):
       guard let connection = boards[index].connections.last(where: { $0.link == link && $0.isOpen }) else {
         // It has ended, and the core will hear so: what it believes of it meanwhile is nobody's to judge.
-        return oracles.loses(index)
+        return oracles.loses(index, link)
       }
-      oracles.sends(index, packet, on: connection.id, broker: connection.broker, at: now)
+      oracles.sends(index, link, packet, on: connection.id, at: now)
       network.send(packet, on: connection.id, to: .broker, at: now)
     case .close(let link, let attempt, let closing):
       let place = boards[index].connections.firstIndex { $0.link == link && $0.attempt == attempt }

@@ -136,6 +136,21 @@ struct HomieTests {
     #expect(again.map(\.payload).last == "ready")
   }
 
+  @Test("it is ready once all has been said, though more changes than the link takes")
+  func readyUnderLoad() throws {
+    var lifecycle = try HomieLifecycle(device(Self.two), removed: [])
+    lifecycle.connected()
+    for node in 0..<2 { lifecycle.take(.good(.number(0)), of: node) }
+    var payloads: [String] = []
+    for value in 1...20 {
+      let sent = try publication(of: &lifecycle)
+      payloads.append(String(buffer: sent.message.payload))
+      for node in 0..<2 { lifecycle.take(.good(.number(Double(value))), of: node) }
+      _ = lifecycle.settled(sent.token, isDelivered: true)
+    }
+    #expect(payloads.contains("ready"), "\(payloads)")
+  }
+
   @Test("a reading that fails is an alert, and goes when it works again; the last value stays")
   func alerts() throws {
     var lifecycle = try HomieLifecycle(device(Self.two), removed: [])

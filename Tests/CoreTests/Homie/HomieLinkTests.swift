@@ -69,6 +69,17 @@ struct HomieLinkTests {
     #expect(bench.isConnected)
   }
 
+  @Test("a broker that agrees and closes, again and again, is not kept busy by two connections that wake each other")
+  func neitherWakesTheOtherForEver() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    let before = bench.connects.count
+    for _ in 0..<600 {
+      for link in [LinkID.agent, .homie] where bench.open[link] != nil { bench.lose(link) }
+      bench.advance(by: .milliseconds(100))
+    }
+    #expect(bench.connects.count - before < 40, "in a minute")
+  }
+
   @Test("two with one client identifier slow down")
   func takeOver() {
     var bench = CoreBench.connected(plan: Self.plan())
