@@ -53,7 +53,9 @@ package struct Announcer {
   /// - Parameter isSessionPresent: what the broker kept of this session it has kept of the topics too.
   package mutating func connected(isSessionPresent: Bool) {
     current = nil
-    plan(describes: !isSessionPresent || !hasDescribed)
+    // This broker has not got it yet, and may not before the connection ends.
+    if !isSessionPresent { hasDescribed = false }
+    plan(describes: !hasDescribed)
   }
 
   /// The broker may take now what it refused before.

@@ -18,6 +18,8 @@ extension Outbox {
     package var writing = Writing.never
     /// Readings a second of a backlog, beside what is measured meanwhile.
     package var drainRate = 500
+    /// Readings of one transaction at the most.
+    package var batchLimit = 4096
     /// Of each stream, by its index, whether only its newest reading is kept.
     package var keepsLatest: [Bool]
     /// After this long a reading is worth nothing; nil: it never is.

@@ -19,8 +19,6 @@ extension Outbox {
     }
   }
 
-  /// Readings of one transaction at the most.
-  private static let batchLimit = 4096
   /// Rows to delete that do not wait for others.
   private static let finishedLimit = 1000
   private static let finishedDelay = Duration.seconds(1)
@@ -146,7 +144,7 @@ extension Outbox {
     var firsts = queues.indices.compactMap { stream in
       queues[stream].firstUnwritten.map { (stream: stream, entry: $0) }
     }
-    while batch.readings.count < Self.batchLimit,
+    while batch.readings.count < rules.batchLimit,
       let place = firsts.indices.min(by: { firsts[$0].entry.token < firsts[$1].entry.token })
     {
       let (stream, entry) = firsts[place]

@@ -38,6 +38,9 @@ public struct SequenceAllocator: Sendable {
     var active = false
   }
 
+  /// How many numbers are reserved at once.
+  public static let usualBlock: UInt64 = 1000
+
   private let blockSize: UInt64
   private let historyIsLost: Bool
   private let reservesBlocks: Bool
@@ -60,7 +63,7 @@ public struct SequenceAllocator: Sendable {
   /// or there is none; names start at 1, and their first number is marked `restarted`.
   /// `reservesBlocks`: false where each number is stored with its reading before that is seen by anybody.
   public init(
-    stored: [String: StoredSequence], blockSize: UInt64 = 1000, reservesBlocks: Bool = true,
+    stored: [String: StoredSequence], blockSize: UInt64 = usualBlock, reservesBlocks: Bool = true,
     historyIsLost: Bool = false
   ) {
     self.blockSize = max(blockSize, 2)

@@ -213,6 +213,16 @@ import Testing
       set homie 1
       """
     ),
+    (
+      "another broker gets the description though the first connection there ended before it had it",
+      """
+      seed 0x7657
+      set brokers 2
+      set home-assistant 1
+      at 0.145 reload-broker
+      at 0.146 close-after-connack target 1 for 0.245
+      """
+    ),
   ]
 
   @Test("nothing breaks an invariant", arguments: 0..<scripts.count)

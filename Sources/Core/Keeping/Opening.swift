@@ -18,6 +18,8 @@ package struct Opening: Sendable {
     package var folder = ""
     /// How long the session's changes may be in memory only; nil: nothing is stored (`sync: never`).
     package var storeDelay: Duration?
+    /// Of sequence numbers.
+    package var blockSize = SequenceAllocator.usualBlock
     /// Why it was started, where who started it says so.
     package var reason: String?
     /// When the last process was known to run, in seconds since 1970.
@@ -276,7 +278,7 @@ package struct Opening: Sendable {
   private func numbers(_ plan: DevicePlan, at now: Moment) -> SequenceAllocator {
     let isStored = circumstances.storeDelay != nil
     var numbers = SequenceAllocator(
-      stored: state.sequences, reservesBlocks: circumstances.storeDelay != .zero,
+      stored: state.sequences, blockSize: circumstances.blockSize, reservesBlocks: circumstances.storeDelay != .zero,
       historyIsLost: isStored && (storeError != nil || state.keptAside != nil))
     numbers.register(plan.streams.map(\.name))
     if !isStored || storeError != nil {

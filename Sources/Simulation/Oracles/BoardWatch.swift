@@ -22,6 +22,8 @@ struct BoardWatch: Sendable {
   var device: DeviceModel
   var birth: Birth?
   var connectedSince: WorldTime?
+  /// This process has been.
+  private(set) var hasConnected = false
   var goneSince: WorldTime?
   var askedToEnd: WorldTime?
   var longestWait = Duration.zero
@@ -33,6 +35,8 @@ struct BoardWatch: Sendable {
   private var denials: [(identifier: PacketIdentifier, topic: TopicName)] = []
   private var refusals: [(topic: TopicName, time: WorldTime)] = []
   private var isRunning = false
+  private var hasFailedForClock = false
+  private var retryOwedSince: WorldTime?
   private var base: UInt64 = 0
   private var opened: [WorldTime] = []
   private var request: (ticket: StoreTicket, time: WorldTime, request: StoreRequest)?
@@ -51,9 +55,12 @@ struct BoardWatch: Sendable {
     askedToEnd = nil
     birth = nil
     connectedSince = nil
+    hasConnected = false
     connectOwedSince = now
     longestWait = .zero
     rebases = true
+    retryOwedSince = nil
+    hasFailedForClock = false
     request = nil
     failed = nil
   }
@@ -63,6 +70,7 @@ struct BoardWatch: Sendable {
     goneSince = now
     connectedSince = nil
     connectOwedSince = nil
+    retryOwedSince = nil
     request = nil
     askedToEnd = nil
   }
@@ -71,7 +79,20 @@ struct BoardWatch: Sendable {
 
   // MARK: I3b
 
+  mutating func failed(_ why: Reachability) { hasFailedForClock = why == .certificateNotYetValid }
+
+  mutating func clockIsRight(at now: WorldTime) {
+    if isRunning, askedToEnd == nil, hasFailedForClock { retryOwedSince = now }
+  }
+
+  /// A11: an attempt that failed for the clock alone is made again when that is set, after a jitter of up to a second.
+  func isRetryLate(at now: WorldTime) -> Bool {
+    askedToEnd == nil && retryOwedSince.map { $0 + .milliseconds(1500) < now } ?? false
+  }
+
   mutating func opens(at now: WorldTime) -> String? {
+    retryOwedSince = nil
+    hasFailedForClock = false
     opened.removeAll { $0 + .seconds(10) < now }
     opened.append(now)
     // Full jitter: the first of a row may follow at once.
@@ -139,7 +160,7 @@ struct BoardWatch: Sendable {
     defer { self.request = (ticket, now, request) }
     if self.request != nil { return "a request to the store follows before the one before is answered" }
     // At the end one more try is better than none.
-    if let failed, failed.request == request, askedToEnd == nil, failed.time + .seconds(1) > now.advanced {
+    if let failed, failed.request == request, askedToEnd == nil, failed.time + shortestRetry > now.advanced {
       return "the same request to the store follows \(failed.time.duration(to: now)) after it failed"
     }
     return failures.count > 20 ? "\(failures.count) requests to the store failed in 10 s" : nil
@@ -152,6 +173,8 @@ struct BoardWatch: Sendable {
     guard case .failure = result else {
       // A file that was opened anew has refused nothing.
       if case .reopen = asked.request { failed = nil }
+      // Nor has one that has taken something since: what is to be stored again is so for another reason.
+      if case .write = asked.request { failed = nil }
       return
     }
     failed = (now, asked.request)
@@ -171,6 +194,7 @@ struct BoardWatch: Sendable {
   mutating func turned(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
     if core.isConnected {
       if connectedSince == nil { connectedSince = now }
+      hasConnected = true
       connectOwedSince = nil
     } else {
       if connectedSince != nil || connectOwedSince == nil { connectOwedSince = now }
@@ -179,6 +203,9 @@ struct BoardWatch: Sendable {
     return checkBalance(core) ?? checkDeadlines(core, isTold: isTold, moment, at: now) ?? checkBirth(core)
       ?? checkBytes(core)
   }
+
+  /// A second of a crystal that is too fast.
+  private var shortestRetry: Duration { device.automation.hasDrift ? .milliseconds(999) : .seconds(1) }
 
   private mutating func checkBalance(_ core: Core.Promises) -> Failure? {
     let balance = core.balance
@@ -195,7 +222,7 @@ struct BoardWatch: Sendable {
   /// I3c: what is asked for has a deadline.
   private func checkDeadlines(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
     let deadline = core.deadline.map { moment.boot.duration(to: $0) }
-    if let request, request.time + .seconds(2) > now, deadline.map({ $0 > .milliseconds(2300) }) ?? true {
+    if let request, request.time + shortestRetry * 2 > now, deadline.map({ $0 > .milliseconds(2300) }) ?? true {
       return Failure("I3c", "the store is asked for something, and nobody looks after 2 s")
     }
     // What the shell is about to tell needs none.

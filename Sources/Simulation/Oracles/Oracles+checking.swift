@@ -46,6 +46,9 @@ extension World {
 
   /// I3d: the broker can be reached, so CONNECT comes in its time, whatever the store does.
   private mutating func checkConnecting() {
+    if oracles.board.isRetryLate(at: now), !boards[0].isAsleep {
+      oracles.fail("I3d", "the clock is right, and TLS that failed for it is not tried again", at: now)
+    }
     guard !oracles.hadTwin, let since = oracles.board.connectOwedSince, oracles.board.askedToEnd == nil,
       boards[0].isRunning
     else { return }

@@ -38,6 +38,8 @@ struct Oracles: Sendable {
   private var faults = 0
   private var lastFault = WorldTime(nanoseconds: 0)
   var stopping: Stopping?
+  /// By the first board's clock no certificate is valid.
+  private var hasEarlyClock = false
   private var lastBroker: Int?
   private var oldConnections: Set<ConnectionID> = []
   /// Brokers that were stopped last so that they forget.
@@ -259,7 +261,7 @@ struct Oracles: Sendable {
     self.board.ends(at: now)
     outputs.ends()
     stopping = nil
-    readings.ends()
+    readings.ends(known: board.store.contents.file.sequences)
     sessions.ends(at: now)
     lastDisturbance = max(lastDisturbance, now)
   }
@@ -295,14 +297,33 @@ struct Oracles: Sendable {
   mutating func asksToEnd(_ index: Int, _ board: Board, at now: WorldTime) {
     guard index == 0 else { return }
     if board.core.isLeaving { stopping?.isAborted = true }
-    if board.core.isInBackOff, !board.core.isLeaving, isReachable(since: .seconds(1), at: now) {
+    // A broker without MQTT 5 is told so with the attempt after the next.
+    let isSpokenTo = device.isVersion5Spoken || self.board.hasConnected
+    if board.core.isInBackOff, !board.core.isLeaving, isSpokenTo, isReachable(since: .seconds(1), at: now) {
       stopping = Stopping(since: now)
     }
     if self.board.askedToEnd == nil { self.board.askedToEnd = now }
     outputs.asksToEnd(at: now)
   }
 
-  mutating func synchronized(_ index: Int, at now: WorldTime) {}
+  /// A certificate that was not valid yet is valid now: the next attempt need not wait any longer.
+  mutating func synchronized(_ index: Int, at now: WorldTime) {
+    if index == 0 { board.clockIsRight(at: now) }
+  }
+
+  /// The wall clock of the first board shows something else.
+  mutating func clockIsSet(isTooEarly: Bool, at now: WorldTime) {
+    guard isTooEarly != hasEarlyClock else { return }
+    hasEarlyClock = isTooEarly
+    disturbances += isTooEarly ? 1 : -1
+    lastDisturbance = max(lastDisturbance, now)
+    faults += isTooEarly ? 1 : -1
+    lastFault = now
+  }
+
+  mutating func failed(_ index: Int, _ link: LinkID, _ why: Reachability) {
+    if index == 0, link == .agent { board.failed(why) }
+  }
 
   mutating func measured(_ index: Int, _ sensors: [SensorID], at now: WorldTime) {}
 

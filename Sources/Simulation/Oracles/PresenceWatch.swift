@@ -175,7 +175,7 @@ extension World {
     guard !oracles.hadTwin, let gone = oracles.board.goneSince else { return }
     for index in oracles.presence.indices {
       let watch = oracles.presence[index]
-      guard let limit = watch.detectWithin, let up = watch.upSince, !watch.isStalled,
+      guard let limit = watch.detectWithin, let up = watch.upSince, watch.stalls == 0,
         max(gone, up, watch.lastHeard) + limit + .seconds(1) < now
       else { continue }
       for topic in watch.topics where topic.isOnline && !topic.hasAmnesia && !topic.isUntold {

@@ -17,6 +17,7 @@ struct ReadingsWatch: Sendable {
     var gaps: UInt64 = 0
     /// Of those that have come to be retained since the process began.
     var newest: UInt64?
+    var mayBeginAnew = false
   }
 
   let device: DeviceModel
@@ -34,7 +35,11 @@ struct ReadingsWatch: Sendable {
   init(_ device: DeviceModel) { self.device = device }
 
   /// Without a store every process begins at 1, and says so by its `start` alone.
-  mutating func ends() { mayBeginAnew = mayBeginAnew || device.sync < 0 }
+  /// - Parameter known: what the store has of names: of one that came while it took nothing nobody knows the numbers.
+  mutating func ends(known: [String: StoreModel.File.Sequence]) {
+    mayBeginAnew = mayBeginAnew || device.sync < 0
+    for place in names.indices where known[names[place].text] == nil { names[place].mayBeginAnew = true }
+  }
 
   mutating func begins() { for place in names.indices { names[place].newest = nil } }
 
@@ -106,7 +111,7 @@ struct ReadingsWatch: Sendable {
         names[place].highest = number
       } else {
         if names[place].missing > 0 { names[place].missing -= 1 }
-        guard !mayBeginAnew, !mayOvertake, !isLate else { return nil }
+        guard !mayBeginAnew, !names[place].mayBeginAnew, !mayOvertake, !isLate else { return nil }
         return Failure("I5", "\(names[place].text) \(number) comes after \(highest), for the first time")
       }
     }
@@ -119,7 +124,7 @@ struct ReadingsWatch: Sendable {
   func unexplained(_ lost: UInt64) -> String? {
     let missing = names.reduce(0) { $0 + $1.missing }
     let gaps = names.reduce(0) { $0 + $1.gaps }
-    guard missing > lost + gaps, !mayBeginAnew else { return nil }
+    guard missing > lost + gaps, !mayBeginAnew, !names.contains(where: \.mayBeginAnew) else { return nil }
     let worst = names.max { $0.missing < $1.missing }
     return
       "\(missing) readings are missing, \(worst?.missing ?? 0) of \(worst?.text ?? ""); \(lost) are counted as lost"

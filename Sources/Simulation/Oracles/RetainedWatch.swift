@@ -87,7 +87,8 @@ extension World {
   private mutating func checkHomie() {
     guard let homie = boards[0].core.plan.homie else { return }
     let wait = oracles.retained.longestHomieWait
-    guard let index = brokers.indices.first(where: { brokers[$0].connection(of: DeviceModel.homieClient) != nil }) else {
+    guard let index = brokers.indices.first(where: { brokers[$0].connection(of: DeviceModel.homieClient) != nil })
+    else {
       if healing.duration(to: now) > wait + .seconds(280) {
         oracles.fail("I8", "the Homie device is not connected", at: now)
       }

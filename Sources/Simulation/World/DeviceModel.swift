@@ -22,6 +22,7 @@ struct DeviceModel: Sendable {
   let lease: Duration
   let willDelay: Duration
   let version: ProtocolVersion?
+  let isVersion5Spoken: Bool
   let window: Int
   let drainRate: Int
   let brokers: Int
@@ -31,6 +32,9 @@ struct DeviceModel: Sendable {
   let sessionExpiry: UInt32
   let watchdog: Bool
   let automation: Automation
+  /// Of the core: numbers that are reserved at once, readings of one write.
+  let block: UInt64
+  let batch: Int
   let mutation: Mutation?
 
   /// What reloads change.
@@ -50,9 +54,11 @@ struct DeviceModel: Sendable {
     outputs = OutputSettings(script, keepAlive: keepAlive)
     lease = .seconds(value("lease", 300))
     willDelay = .seconds(value("will-delay", 0))
+    isVersion5Spoken = value("broker", 0) < 4
     version =
       switch value("version", 0) {
-      case 5: .v5
+      // Where 5 is not spoken nobody asks for it alone.
+      case 5 where isVersion5Spoken: .v5
       case 4: .v311
       default: nil
       }
@@ -65,6 +71,8 @@ struct DeviceModel: Sendable {
     sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
     watchdog = value("watchdog", 0) != 0
     automation = Automation(script)
+    block = UInt64(max(2, value("block", 1000)))
+    batch = Int(max(1, value("batch", 4096)))
     mutation = script.mutation
   }
 
@@ -140,9 +148,10 @@ struct DeviceModel: Sendable {
     }
     let writing: Outbox.Writing =
       sync < 0 ? .never : sync == 0 ? .always : .after(.seconds(sync), outage: .seconds(max(10, sync)))
-    let rules = Outbox.Rules(
+    var rules = Outbox.Rules(
       limit: limit, memoryLimit: limit, writing: writing, drainRate: drainRate,
       keepsLatest: streams.map { _ in keepsLatest })
+    rules.batchLimit = batch
     return DevicePlan(
       link: link, connect: connect, cleanStart: automation.cleanStart, presence: presence, streams: streams,
       sensors: sensors, inputs: inputs, outputs: outputs, commands: self.outputs.commands,

@@ -157,6 +157,8 @@ package struct SimulatedNetwork: Sendable {
     links[link].reachability = reachability
   }
 
+  package func reachability(link: Int) -> Reachability { links[link].reachability }
+
   package mutating func setTraits(_ traits: LinkTraits, link: Int) { links[link].traits = traits }
 
   package func traits(link: Int) -> LinkTraits { links[link].traits }

@@ -22,9 +22,8 @@ extension World {
     case .edge(let board, let life): edge(board, life: life)
     case .tell(let board, let life, let event): if boards[board].life == life { tell(board, event) }
     case .closed(let id): lost(id)
-    case .synchronize(let board):
-      setWall(board, to: truth, isSynchronized: true)
-      oracles.synchronized(board, at: now)
+    case .synchronize(let board): synchronize(board)
+    case .discipline: disciplineClock()
     case .wake(let board): wake(board)
     case .terminate(let board, let life):
       if boards[board].life == life, boards[board].isRunning {
@@ -88,6 +87,7 @@ extension World {
   private mutating func heal() {
     trace.note(8, at: now, 2, 0, "--- healed")
     if boards[0].isAsleep { wake(0) }
+    if isTooEarly(0) { synchronize(0) }
     if boards[0].phase == .off { start(0) }
     oracles.heals(backlog: boards[0].core.unsent, at: now)
   }
@@ -205,7 +205,8 @@ extension World {
       boards[1].device = boards[0].device
       start(1)
     case .homeAssistantBirth:
-      let message = Message(topic: DeviceModel.homeAssistantBirths, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
+      let message = Message(
+        topic: DeviceModel.homeAssistantBirths, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
       for broker in brokers.indices { tell(broker: broker, .publish(message, by: "homeassistant")) }
     default: break
     }
@@ -218,8 +219,9 @@ extension World {
   }
 
   /// A broker on the same machine has the same clock.
-  private mutating func setWall(_ index: Int, to wall: Int64, isSynchronized: Bool) {
+  mutating func setWall(_ index: Int, to wall: Int64, isSynchronized: Bool) {
     let before = boards[index].clock.wall(at: now)
+    defer { if index == 0 { oracles.clockIsSet(isTooEarly: isTooEarly(0), at: now) } }
     boards[index].clock.setWall(to: wall, isSynchronized: isSynchronized, at: now)
     if index == 0, script.setting("shares-clock") == 1 {
       change(broker: 0) { broker, _, _ in broker.stepClock(by: .nanoseconds(wall - before)) }
@@ -239,6 +241,7 @@ extension World {
     boards[index].slept = .zero
     boards[index].sleptSince = nil
     boards[index].boots += 1
+    if index == 0 { oracles.clockIsSet(isTooEarly: isTooEarly(0), at: now) }
     queue.push(.synchronize(board: index), at: now + chances.duration(from: .seconds(1), to: .seconds(1800)))
     start(index)
   }

@@ -20,8 +20,10 @@ extension World {
       ("lease", [0, 20, 300, 300]), ("will-delay", [0, 0, 5, 60]), ("version", [0, 0, 4, 5]),
       ("window", [1, 2, 8, 100]), ("drain-rate", [20, 500]), ("brokers", [1, 2, 3]),
       ("buffer", [20_000, 10_000_000, 10_000_000]), ("keeps-latest", [0, 0, 0, 1]), ("fallback", [0, 0, 1]),
-      ("session-expiry", [0, 60, 86_400, 604_800]), ("broker", [0, 1, 2, 3]), ("receive-maximum", [1, 2, 20, 20]),
+      ("session-expiry", [0, 60, 86_400, 604_800]), ("broker", [0, 1, 2, 3, 4, 5]),
+      ("receive-maximum", [1, 2, 20, 20]),
       ("delay", [1, 5, 200]), ("watchdog", [0, 1]), ("shares-clock", [0, 0, 1]),
+      ("block", [2, 1000, 1000]), ("batch", [1, 16, 4096]), ("drift", [0, 0, 200, -200]), ("tls", [0, 0, 1]),
       ("home-assistant", [0, 1]), ("homie", [0, 0, 1]), ("health", [0, 0, 60]), ("clean-start", [0, 0, 0, 1]),
       ("quiet", [300, 300, 300, 300, 900, 5400]),
     ], actions: 1...60)

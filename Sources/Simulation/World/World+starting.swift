@@ -21,6 +21,7 @@ extension World {
     var circumstances = Opening.Circumstances()
     circumstances.folder = "session.db"
     circumstances.storeDelay = device.sync >= 0 ? .seconds(device.sync) : nil
+    circumstances.blockSize = device.block
     circumstances.boot = "boot\(boards[index].boots)"
     circumstances.watchdogInterval = device.watchdog ? .seconds(15) : nil
     var opening = Opening(circumstances, at: boards[index].clock.boot(at: now))

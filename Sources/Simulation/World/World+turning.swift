@@ -113,7 +113,7 @@ extension World {
     switch consume wire {
     case .open(let link, let attempt, let server, let version):
       let broker = DeviceModel.index(of: server)
-      let id = network.open(link: index * brokers.count + broker, version, at: now)
+      let id = open(link: index * brokers.count + broker, version, by: index)
       owners.append((index, broker))
       trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker \(broker), \(version)")
       boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, broker: broker))
@@ -161,6 +161,7 @@ extension World {
     guard let (index, place) = place(of: id) else { return }
     let connection = boards[index].connections.remove(at: place)
     let server = DeviceModel.address(connection.broker)
+    oracles.failed(index, connection.link, why)
     let loss: ConnectionLoss =
       switch why {
       case .unknownName, .hangingName: .nameNotFound(host: server.host, "it is modelled")

@@ -25,6 +25,7 @@ package struct World: Sendable {
     case synchronize(board: Int)
     case wake(board: Int)
     case terminate(board: Int, life: UInt64)
+    case discipline
     case heal
     case secondCommand(number: UInt64)
     case heartbeat
@@ -96,6 +97,7 @@ package struct World: Sendable {
       queue.push(.probe(.commandSwap), at: end - .seconds(10))
     }
     if device.outputs.hasHeartbeat { queue.push(.heartbeat, at: now) }
+    warmCrystal()
   }
 
   static func traits(_ script: Script, _ index: Int) -> BrokerTraits {

@@ -70,6 +70,10 @@ struct AnnouncerTests {
     #expect(cut.next() != nil)
     #expect(cut.settled(isDelivered: false) == nil)
     #expect(run(&cut, isSessionPresent: true).steps.count == 1)
+    // The same of a broker that is not the one that has it: the device has moved to it.
+    cut.connected(isSessionPresent: false)
+    #expect(cut.next() != nil)
+    #expect(run(&cut, isSessionPresent: true).steps.count == 1)
   }
 
   @Test("when Home Assistant starts it is told again")
