@@ -23,9 +23,13 @@ extension Core {
   /// Something is wrong with the store, and was noted.
   package var storeIsBad: Bool { keeping.error != nil }
   package var hasRestingTopics: Bool { !conversation.resting.topics.topics.isEmpty }
+  package var restingTopics: Set<TopicName> { Set(conversation.resting.topics.topics.keys) }
 
   /// The broker keeps what it is asked to, as far as is known: one that did not lately is not asked to.
   package var isRetaining: Bool { conversation.standing.connection?.limits.retainAvailable ?? false }
+  /// Readings of a stream wait.
+  package func hasWaiting(of stream: Int) -> Bool { conversation.sender.outbox.hasWaiting(of: stream) }
+
   /// Retained readings that a broker had lost, and that it did not get again.
   package var failedRestorations: UInt64 { conversation.sender.retained.failed }
 

@@ -157,6 +157,15 @@ import Testing
         set outputs 1
         at 100.0 command-on value 129
         """),
+    Recorded(
+      mutation: .reloadForgetsIdentity, oracle: "I4",
+      text: """
+        seed 0x1
+        set identity 2
+        set quiet 300
+        at 10.0 reload-names
+        at 20.0 store-emptied
+        """),
   ]
 
   @Test("every old rule has its script")

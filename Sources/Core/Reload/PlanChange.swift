@@ -17,7 +17,7 @@ package struct PlanChange {
   package init(from old: DevicePlan, to new: DevicePlan, differing: Set<String>, number: UInt64) {
     plan = new
     // Not of the configuration: what the device's id was made from, for a store that begins anew.
-    plan.identity = old.identity
+    if old.link.mutation != .reloadForgetsIdentity { plan.identity = old.identity }
     let indices = placeStreams(old, new)
     for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
     for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }

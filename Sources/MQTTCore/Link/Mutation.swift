@@ -23,6 +23,8 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case clearingIsCounted = "clearing-is-counted"
   /// Presence is sent again with the session, on connections that it is not about.
   case presenceOutlivesConnection = "presence-outlives-connection"
+  /// A reload forgets what the device's id was made from.
+  case reloadForgetsIdentity = "reload-forgets-identity"
   /// A farewell with nothing before it is taken for said, though there is no connection.
   case farewellNeedsNoConnection = "farewell-needs-no-connection"
   /// A command that waited in the session, or in the socket, is taken for a live one.

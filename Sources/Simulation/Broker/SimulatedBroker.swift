@@ -182,9 +182,6 @@ package struct SimulatedBroker: Sendable {
 
   package func hasSession(_ client: String) -> Bool { session(of: client) != nil }
 
-  /// Messages that wait for a client or are on their way to it.
-  package func queuedCount(for client: String) -> Int { session(of: client).map { sessions[$0].queue.count } ?? 0 }
-
   /// An operator ends a session, and its connection with it.
   package mutating func forgetSession(
     of client: String, at now: WorldTime, into effects: inout [BrokerEffect]

@@ -110,6 +110,7 @@ package enum ActionKind: String, Sendable, Hashable, CaseIterable {
     case .stepBrokerClock, .stepClock:
       [60, 3600, 86_400, 31_536_000].flatMap { [UInt32(bitPattern: $0), UInt32(bitPattern: -$0)] }
     case .trickle: [1, 10, 100, 1000]
+    case .upgrade: [0, 1]
     case .edgeStorm: [10, 1000, 100_000]
     case .commandOn, .commandOff, .commandToggle, .commandNumber, .commandFlawed: GivenCommand.values
     case .commandHere: [0, 1, 2, 3, 4, 5, 6, 7]

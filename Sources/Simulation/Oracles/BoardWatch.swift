@@ -39,6 +39,7 @@ struct BoardWatch: Sendable {
   private var retryOwedSince: WorldTime?
   private var base: UInt64 = 0
   private var opened: [WorldTime] = []
+  private(set) var lastOpening: WorldTime?
   private var request: (ticket: StoreTicket, time: WorldTime, request: StoreRequest)?
   private var failed: (time: WorldTime, request: StoreRequest)?
   private var failures: [WorldTime] = []
@@ -93,6 +94,7 @@ struct BoardWatch: Sendable {
   mutating func opens(at now: WorldTime) -> String? {
     retryOwedSince = nil
     hasFailedForClock = false
+    lastOpening = now
     opened.removeAll { $0 + .seconds(10) < now }
     opened.append(now)
     // Full jitter: the first of a row may follow at once.

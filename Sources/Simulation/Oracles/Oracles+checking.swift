@@ -66,7 +66,7 @@ extension World {
       max(since, oracles.lastStep) + .seconds(15) < now, boards[0].core.birthAnswer == .acknowledged,
       let server = boards[0].core.server, !boards[0].core.isSayingFarewell
     else { return }
-    let index = DeviceModel.index(of: server)
+    let index = oracles.device.index(of: server)
     guard !oracles.presence[index].isUntold, brokers[index].isRunning, !oracles.presence[index].hasAmnesia,
       brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
       let left = brokers[index].retainedLifetime(boards[0].core.spokenStatus, at: now)
@@ -85,7 +85,9 @@ extension World {
 
   /// I8: nothing goes wrong any more, so all is well in its time.
   private mutating func checkHealed() {
-    guard let healedAt = oracles.healedAt, healedAt + .seconds(180) < now else { return }
+    guard script.lasting != .refusesCredentials, let healedAt = oracles.healedAt, healedAt + .seconds(180) < now else {
+      return
+    }
     // A connection that was half open by then is lost later, and waited for from there.
     let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
     guard since + oracles.board.longestWait + .seconds(25) < now else { return }
@@ -99,14 +101,19 @@ extension World {
     guard oracles.healedAt != nil, oracles.failure == nil else { return }
     let now = now
     let quiet = healing.duration(to: now)
+    checkIdentity()
+    if script.lasting == .refusesCredentials { return checkRefused() }
+    if boards[0].isRunning, !boards[0].core.isConnected, isBrieflyAway { return }
     guard boards[0].isRunning, boards[0].core.isConnected else {
       return oracles.fail("I8", "the device is not connected", at: now)
     }
-    if boards[0].core.birthAnswer != .acknowledged, quiet > .seconds(3700) || !boards[0].core.hasRestingTopics {
+    let rests = boards[0].core.restingTopics.subtracting(script.lasting.restingTopics)
+    let isDenied = script.lasting.restingTopics.contains(boards[0].core.spokenStatus)
+    if boards[0].core.birthAnswer != .acknowledged, !isDenied, quiet > .seconds(3700) || rests.isEmpty {
       return oracles.fail("I8", "the birth is not acknowledged", at: now)
     }
-    if quiet > .seconds(3700), boards[0].core.hasRestingTopics {
-      return oracles.fail("I8", "topics still rest", at: now)
+    if quiet > .seconds(3700), !rests.isEmpty {
+      return oracles.fail("I8", "topics still rest: \(rests.map(\.description).sorted())", at: now)
     }
     if oracles.board.device.sync >= 0 && (!boards[0].core.isStoreOpen || boards[0].core.storeIsBad) {
       return oracles.fail("I8", "the store is not open", at: now)
@@ -123,6 +130,7 @@ extension World {
     {
       return oracles.fail("I8", "\(unsent) readings still wait", at: now)
     }
+    if left <= 0, !oracles.isOverloaded(script, granted) { checkFlow() }
     checkRetained()
     guard quiet > .seconds(3700), !oracles.hadTwin, !oracles.hasHidden, !oracles.hasLostSessions,
       !oracles.hasSentUnheard

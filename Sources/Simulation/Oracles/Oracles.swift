@@ -11,6 +11,7 @@ import Records
 struct Oracles: Sendable {
   private var found: Failure?
   let device: DeviceModel
+  let lasting: Lasting
   var presence: [PresenceWatch]
   var board: BoardWatch
   var readings: ReadingsWatch
@@ -51,13 +52,17 @@ struct Oracles: Sendable {
   /// When the clock of a broker that is on the board's machine was set last.
   var lastStep = WorldTime(nanoseconds: 0)
 
-  init(_ device: DeviceModel) {
+  init(_ device: DeviceModel, _ lasting: Lasting) {
     self.device = device
-    presence = (0..<device.brokers).map { _ in PresenceWatch() }
+    self.lasting = lasting
+    presence = (0..<device.brokerCount).map { _ in PresenceWatch() }
     board = BoardWatch(device)
     readings = ReadingsWatch(device)
     sessions = SessionWatch(device)
     retained = RetainedWatch(device)
+    if lasting == .keepsNothing || lasting == .deniesStatus {
+      for index in presence.indices { presence[index].isUntold = true }
+    }
   }
 
   /// The first thing that is wrong.
@@ -85,44 +90,21 @@ struct Oracles: Sendable {
 
   // MARK: What a script does
 
-  private static func isOfStore(_ kind: ActionKind) -> Bool {
-    switch kind {
-    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .storeCorrupt, .storeEmptied: true
-    default: false
-    }
-  }
-
-  private static func isFault(_ kind: ActionKind) -> Bool {
-    switch kind {
-    case .terminate, .terminateTwice, .upgrade, .killAgent, .powerCut, .crashAfterCommit, .crashBeforeCommit: false
-    default: disturbs(kind)
-    }
-  }
-
   /// Nothing has been wrong on the way to brokers for so long.
   func isReachable(since duration: Duration, at now: WorldTime) -> Bool { faults == 0 && lastFault + duration < now }
 
-  private static func disturbs(_ kind: ActionKind) -> Bool {
-    switch kind {
-    case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails, .sensorHangs, .edgeStorm, .homeAssistantBirth,
-      .clock1970, .stepClock:
-      false
-    default: true
-    }
-  }
-
   mutating func changes(_ action: Action, at now: WorldTime) {
-    let broker = Int(action.target) % device.brokers
+    let broker = Int(action.target) % device.brokerCount
     retained.begins(action, broker: broker)
-    if Self.disturbs(action.kind) {
+    if action.kind.disturbs {
       lastDisturbance = max(lastDisturbance, now)
       if action.kind.lasts { disturbances += 1 }
     }
-    if Self.isFault(action.kind) {
+    if action.kind.isFault {
       lastFault = now
       if action.kind.lasts { faults += 1 }
     }
-    if Self.isOfStore(action.kind) {
+    if action.kind.isOfStore {
       hadStoreTrouble = true
       lastStoreTrouble = now
     }
@@ -160,17 +142,17 @@ struct Oracles: Sendable {
   }
 
   mutating func ends(_ action: Action, at now: WorldTime) {
-    let broker = Int(action.target) % device.brokers
+    let broker = Int(action.target) % device.brokerCount
     retained.ends(action, broker: broker)
-    if Self.disturbs(action.kind) {
+    if action.kind.disturbs {
       lastDisturbance = max(lastDisturbance, now)
       disturbances -= 1
     }
-    if Self.isFault(action.kind) {
+    if action.kind.isFault {
       lastFault = now
       faults -= 1
     }
-    if Self.isOfStore(action.kind) { lastStoreTrouble = now }
+    if action.kind.isOfStore { lastStoreTrouble = now }
     if action.kind == .stallBroker {
       presence[broker].stalls -= 1
       presence[broker].upSince = now
@@ -203,7 +185,7 @@ struct Oracles: Sendable {
       if presence[broker].accepted(publish.message, by: client, on: id, at: now) { return }
       guard client == DeviceModel.client, !hadTwin else { return }
       let isLate = board.birth.map { $0.connection != id } ?? false
-      if let problem = readings.accepted(publish.message, isLate: isLate) {
+      if let problem = readings.accepted(publish.message, isLate: isLate, at: now) {
         if problem.oracle == "I2c" && (hasLostSessions || hadStoreTrouble || hasMoved || hasHidden) { return }
         fail(problem.oracle, problem.message, at: now)
       }
@@ -255,13 +237,14 @@ struct Oracles: Sendable {
   mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
     guard index == 0 else { return }
     if board.isRunning { readings.lost += board.core.countedLosses + self.board.lostBefore }
-    if !board.core.hasExited, device.sync < 0 || hadStoreTrouble || readings.mayBeginAnew {
+    let isUnwritten = board.store.mood != .fine
+    if isUnwritten || !board.core.hasExited && (device.sync < 0 || hadStoreTrouble || readings.mayBeginAnew) {
       forgetOwed(besides: board.device)
     }
     self.board.ends(at: now)
     outputs.ends()
     stopping = nil
-    readings.ends(known: board.store.contents.file.sequences)
+    readings.ends(known: hadStoreTrouble ? board.store.contents.file.sequences : nil)
     sessions.ends(at: now)
     lastDisturbance = max(lastDisturbance, now)
   }
@@ -297,8 +280,8 @@ struct Oracles: Sendable {
   mutating func asksToEnd(_ index: Int, _ board: Board, at now: WorldTime) {
     guard index == 0 else { return }
     if board.core.isLeaving { stopping?.isAborted = true }
-    // A broker without MQTT 5 is told so with the attempt after the next.
-    let isSpokenTo = device.isVersion5Spoken || self.board.hasConnected
+    // What a broker does not take is found out by several attempts.
+    let isSpokenTo = device.isVersion5Spoken && lasting == .nothing || self.board.hasConnected
     if board.core.isInBackOff, !board.core.isLeaving, isSpokenTo, isReachable(since: .seconds(1), at: now) {
       stopping = Stopping(since: now)
     }
@@ -324,8 +307,6 @@ struct Oracles: Sendable {
   mutating func failed(_ index: Int, _ link: LinkID, _ why: Reachability) {
     if index == 0, link == .agent { board.failed(why) }
   }
-
-  mutating func measured(_ index: Int, _ sensors: [SensorID], at now: WorldTime) {}
 
   mutating func opens(_ index: Int, _ link: LinkID, _ id: ConnectionID, _ version: ProtocolVersion, at now: WorldTime) {
     guard index == 0, link == .agent else { return }

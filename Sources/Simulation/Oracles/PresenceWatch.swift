@@ -20,7 +20,6 @@ struct PresenceWatch: Sendable {
   }
 
   var topics: [Topic] = (0..<3).map { Topic(topic: DeviceModel.statusTopic($0)) }
-  static let presenceTopic = DeviceModel.topicName("limpet/\(DeviceModel.name)/presence")
   /// The broker has lost something of it since the device said something there.
   var hasAmnesia: Bool {
     get { topics.contains(where: \.hasAmnesia) }
@@ -46,7 +45,7 @@ struct PresenceWatch: Sendable {
 
   /// - Returns: false: it is not about presence.
   mutating func accepted(_ message: Message, by client: String, on id: ConnectionID?, at now: WorldTime) -> Bool {
-    if message.topic == Self.presenceTopic {
+    if message.topic == DeviceModel.presenceTopic {
       isTouched = true
       if let seconds = Self.detectWithin(message) { detectWithin = seconds }
       return true
@@ -156,7 +155,7 @@ extension World {
     guard boards[0].core.birthAnswer == .acknowledged, !boards[0].core.isSayingFarewell,
       !boards[0].core.hasRestingTopics, let server = boards[0].core.server
     else { return }
-    let index = DeviceModel.index(of: server)
+    let index = oracles.device.index(of: server)
     guard brokers[index].isRunning, !boards[0].isAsleep,
       brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
       let place = oracles.presence[index].topics.firstIndex(where: { $0.topic == boards[0].core.spokenStatus }),

@@ -18,6 +18,8 @@ struct ReadingsWatch: Sendable {
     /// Of those that have come to be retained since the process began.
     var newest: UInt64?
     var mayBeginAnew = false
+    /// When one came last.
+    var last = WorldTime(nanoseconds: 0)
   }
 
   let device: DeviceModel
@@ -35,10 +37,16 @@ struct ReadingsWatch: Sendable {
   init(_ device: DeviceModel) { self.device = device }
 
   /// Without a store every process begins at 1, and says so by its `start` alone.
-  /// - Parameter known: what the store has of names: of one that came while it took nothing nobody knows the numbers.
-  mutating func ends(known: [String: StoreModel.File.Sequence]) {
+  /// - Parameter known: what the store has of names, where it took nothing for a while; nobody knows the numbers of one
+  ///   that came meanwhile, nor those that went on where it has the exact one.
+  mutating func ends(known: [String: StoreModel.File.Sequence]?) {
     mayBeginAnew = mayBeginAnew || device.sync < 0
-    for place in names.indices where known[names[place].text] == nil { names[place].mayBeginAnew = true }
+    guard let known else { return }
+    for place in names.indices {
+      let stored = known[names[place].text]
+      let isBehind = stored.map { $0.isExact && $0.next <= Int64(names[place].highest) } ?? true
+      if isBehind { names[place].mayBeginAnew = true }
+    }
   }
 
   mutating func begins() { for place in names.indices { names[place].newest = nil } }
@@ -46,12 +54,16 @@ struct ReadingsWatch: Sendable {
   /// The number of the newest reading on a topic that any broker was to retain since the process began.
   func newest(on topic: TopicName) -> UInt64? { places[topic].flatMap { $0 < 0 ? nil : names[$0].newest } }
 
+  /// When any broker has taken a reading on a topic last.
+  func last(on topic: TopicName) -> WorldTime? { places[topic].flatMap { $0 < 0 ? nil : names[$0].last } }
+
   /// A broker has taken a message.
   /// - Parameter isLate: of a connection that the device has left for another one: a broker that was stalled reads it
   ///   behind what came by that.
-  mutating func accepted(_ message: Message, isLate: Bool) -> Failure? {
+  mutating func accepted(_ message: Message, isLate: Bool, at now: WorldTime) -> Failure? {
     guard message.payload.readableBytes > 0, let place = place(of: message.topic) else { return nil }
     count += 1
+    names[place].last = now
     let problem = message.payload.withUnsafeReadableBytes { bytes in
       let fields = ReadingFields(bytes)
       if message.retain, let number = fields.number { names[place].newest = max(names[place].newest ?? 0, number) }

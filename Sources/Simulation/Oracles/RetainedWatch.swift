@@ -1,7 +1,9 @@
 import Discovery
 import Instants
+import JSON
 import MQTTCore
 import NIOCore
+import Presence
 
 /// H2: what a broker keeps for later subscribers, the newest reading of each retained topic and the descriptions for home
 /// automation, is there once nothing goes wrong any more, also where the broker had lost it.
@@ -17,8 +19,8 @@ struct RetainedWatch: Sendable {
   private(set) var lastHealth: WorldTime?
 
   init(_ device: DeviceModel) {
-    hiding = Array(repeating: 0, count: device.brokers)
-    isDoubtful = Array(repeating: false, count: device.brokers)
+    hiding = Array(repeating: 0, count: device.brokerCount)
+    isDoubtful = Array(repeating: false, count: device.brokerCount)
     isHomieDoubtful = isDoubtful
   }
 
@@ -61,10 +63,11 @@ extension World {
   mutating func checkRetained() {
     guard !oracles.hadTwin, let server = boards[0].core.server else { return }
     checkHealth()
-    checkHomie()
-    let index = DeviceModel.index(of: server)
+    if !script.lasting.isLimit { checkHomie() }
+    let index = oracles.device.index(of: server)
     guard oracles.retained.isKnown(index), boards[0].core.isRetaining, !boards[0].core.hasRestingTopics else { return }
     let plan = boards[0].core.plan
+    checkBirth(index, plan.presence)
     if let homeAssistant = plan.homeAssistant {
       let kept = brokers[index].retainedMessage(homeAssistant.topic, at: now)?.payload
       guard kept == homeAssistant.message else {
@@ -73,7 +76,9 @@ extension World {
       }
     }
     guard boards[0].core.failedRestorations == 0, !oracles.readings.mayBeginAnew else { return }
-    for stream in plan.streams where stream.isRetained && !stream.isRemoved {
+    for (place, stream) in plan.streams.enumerated() where stream.isRetained && !stream.isRemoved {
+      // Something newer is on its way.
+      if boards[0].core.hasWaiting(of: place) { continue }
       guard let newest = oracles.readings.newest(on: stream.topic) else { continue }
       let message = brokers[index].retainedMessage(stream.topic, at: now)
       let number = message?.payload.withUnsafeReadableBytes { ReadingFields($0).number } ?? nil
@@ -81,6 +86,17 @@ extension World {
       let text = number.map { "\($0)" } ?? "nothing"
       return oracles.fail("H2", "broker \(index) keeps \(text) of \(stream.name), whose newest is \(newest)", at: now)
     }
+  }
+
+  /// What the last birth says is of this process, and of the version that runs.
+  private mutating func checkBirth(_ index: Int, _ presence: PresenceMessages) {
+    guard boards[0].core.birthAnswer == .acknowledged, !oracles.presence[index].isUntold else { return }
+    let kept = brokers[index].retainedMessage(DeviceModel.presenceTopic, at: now)
+    let fields = kept.flatMap { JSONValue(parsing: $0.payload.readableBytesView) }
+    let words = ["instance", "version", "event"].map { fields?[$0]?.text }
+    guard words != [presence.instance, presence.version, "birth"] else { return }
+    let text = kept.map { String(buffer: $0.payload) } ?? "nothing"
+    oracles.fail("H2", "broker \(index) has another birth than \(presence.instance)'s: \(text)", at: now)
   }
 
   /// The Homie device says all of itself with each connection, so where it is connected it is described.

@@ -13,7 +13,7 @@ struct SessionWatch: Sendable {
   private let isStored: Bool
 
   init(_ device: DeviceModel) {
-    lastBoards = Array(repeating: nil, count: device.brokers)
+    lastBoards = Array(repeating: nil, count: device.brokerCount)
     isStored = device.sync >= 0
   }
 

@@ -96,9 +96,6 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
     return running.outcome == nil ? running.commit : running.end
   }
 
-  /// Requests that have not been answered, the opening included.
-  package var pendingCount: Int { waiting.count + (running == nil ? 0 : 1) }
-
   /// The contents are asked for, once for each start of the program.
   package mutating func open(at now: WorldTime) { take(.open, now) }
 

@@ -35,7 +35,7 @@ struct Board: Sendable {
     let id: ConnectionID
     let link: LinkID
     let attempt: Link.AttemptNumber
-    let broker: Int
+    let address: Int
     var isOpen = false
     var hasReceived = false
   }
@@ -70,7 +70,8 @@ struct Board: Sendable {
   var lines: [Line?] = []
   /// Somebody wants it to run, as soon as it has ended.
   var startsAgain = false
-  var hangingSensors: [Bool] = []
+  /// The next process is that of the version before.
+  var isRollback = false
   var edges: UInt64 = 0
   var looks = 0
   var reloads: UInt64 = 0
@@ -128,9 +129,7 @@ struct Board: Sendable {
     connections = []
     lines = []
     opening = nil
-    var contents = store.contents
-    contents.endProcess()
-    store.replaceContents(with: contents)
+    store.withContents { $0.endProcess() }
   }
 
   mutating func submit(_ ticket: StoreTicket, _ request: StoreRequest, at now: WorldTime) {

@@ -29,6 +29,10 @@ struct DeviceModel: Sendable {
   let limit: Int
   let keepsLatest: Bool
   let hasFallback: Bool
+  /// Its brokers share sessions.
+  let isCluster: Bool
+  /// What the id is made from.
+  let identity: StoredIdentity.Source
   let sessionExpiry: UInt32
   let watchdog: Bool
   let automation: Automation
@@ -42,6 +46,8 @@ struct DeviceModel: Sendable {
   var topic = 0
   var names = 0
   var outputs: OutputSettings
+  /// The version of the agent.
+  var release = 1
 
   init(_ script: Script) {
     func value(_ name: String, _ usual: Int64) -> Int64 { script.setting(name) ?? usual }
@@ -67,6 +73,8 @@ struct DeviceModel: Sendable {
     brokers = Int(min(max(value("brokers", 1), 1), 3))
     limit = Int(value("buffer", 10_000_000))
     keepsLatest = value("keeps-latest", 0) != 0
+    isCluster = value("cluster", 0) != 0
+    identity = [.deviceTree, .machineID, .random][Int(value("identity", 0)) % 3]
     hasFallback = value("fallback", 0) != 0
     sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
     watchdog = value("watchdog", 0) != 0
@@ -80,9 +88,14 @@ struct DeviceModel: Sendable {
     ServerAddress(transport: .tcp, host: "broker\(broker)", port: 1883)
   }
 
-  static func index(of server: ServerAddress) -> Int { Int(server.host.dropFirst(6)) ?? 0 }
+  static func address(of server: ServerAddress) -> Int { Int(server.host.dropFirst(6)) ?? 0 }
 
-  var servers: [Int] { hasFallback ? (0..<brokers).map { (broker + $0) % brokers } : [broker % brokers] }
+  func index(of server: ServerAddress) -> Int { isCluster ? 0 : Self.address(of: server) }
+
+  /// The nodes of a cluster are one broker under several addresses.
+  var brokerCount: Int { isCluster ? 1 : brokers }
+
+  var servers: [Int] { hasFallback || isCluster ? (0..<brokers).map { (broker + $0) % brokers } : [broker % brokers] }
 
   /// In every variant one sensor of the first one is missing, and another is there instead.
   var sensorNames: [String] {
@@ -95,8 +108,10 @@ struct DeviceModel: Sendable {
     topicName(variant == 0 ? "limpet/\(name)/status" : "limpet/\(name)/status\(variant)")
   }
 
+  static let presenceTopic = topicName("limpet/\(name)/presence")
+
   static func isPresence(_ topic: TopicName) -> Bool {
-    topic == PresenceWatch.presenceTopic || (0..<3).contains { statusTopic($0) == topic }
+    topic == presenceTopic || (0..<3).contains { statusTopic($0) == topic }
   }
 
   static func topicName(_ text: String) -> TopicName {
@@ -119,12 +134,14 @@ struct DeviceModel: Sendable {
     link.mutation = mutation
     link.inFlightLimit = window
     link.isStored = sync >= 0
+    link.sharesSessions = isCluster
     link.storeDelay = .seconds(max(0, sync))
     var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)
     connect.properties.sessionExpiryInterval = automation.cleanStart ? 0 : sessionExpiry
     let presence = PresenceMessages(
-      status: Self.statusTopic(topic), presence: Self.topicName("limpet/\(Self.name)/presence"), online: "online",
-      offline: "offline", qos: .atLeastOnce, willDelay: willDelay, lease: lease, instance: instance, version: "1")
+      status: Self.statusTopic(topic), presence: Self.presenceTopic, online: "online",
+      offline: "offline", qos: .atLeastOnce, willDelay: willDelay, lease: lease, instance: instance,
+      version: "\(release)")
     let names = sensorNames
     var streams = names.enumerated().map { stream($1, isRetained: $0 % 2 == 0) }
     let sensors = names.enumerated().map { index, name in
@@ -158,6 +175,6 @@ struct DeviceModel: Sendable {
       homeAssistant: homeAssistant(streams.map(\.name)), homie: homie(streams.map(\.name), link),
       countCheckpoint: sync < 0 ? nil : .seconds(60), health: health, outbox: rules, qos: qos,
       shutdownTimeout: .seconds(5), device: Self.name,
-      identity: StoredIdentity(id: Self.name, source: .deviceTree, serial: "1"))
+      identity: StoredIdentity(id: Self.name, source: identity, serial: "1"))
   }
 }

@@ -63,34 +63,38 @@ extension World {
   }
 
   private func refusals(_ index: Int) -> [Refusal] {
-    active.compactMap { place in
-      let action = script.actions[place]
-      guard Int(action.target) % brokers.count == index else { return nil }
-      return switch action.kind {
-      case .refuseConnect: Refusal(.code(ReasonCode(rawValue: UInt8(clamping: action.value))))
-      case .closeAfterConnack: Refusal(.closeAfterSuccess)
-      default: nil
+    let lasting = script.lasting.refusal.map { [$0] } ?? []
+    return lasting
+      + active.compactMap { place in
+        let action = script.actions[place]
+        guard Int(action.target) % brokers.count == index else { return nil }
+        return switch action.kind {
+        case .refuseConnect: Refusal(.code(ReasonCode(rawValue: UInt8(clamping: action.value))))
+        case .closeAfterConnack: Refusal(.closeAfterSuccess)
+        default: nil
+        }
       }
-    }
   }
 
   private func denials(_ index: Int) -> [Denial] {
-    active.compactMap { place in
-      let action = script.actions[place]
-      guard Int(action.target) % brokers.count == index else { return nil }
-      let code = ReasonCode(rawValue: UInt8(clamping: action.value))
-      // Which topics is the script's, too: all of a device, its presence, some of its readings.
-      let filters = ["limpet/#", "limpet/d1/status", "limpet/d1/presence", "limpet/d1/r/s0", "limpet/d1/r/#"]
-      let filter = DeviceModel.filter(filters[Int(seed.of(13, UInt64(place)).number(below: UInt64(filters.count)))])
-      return switch action.kind {
-      case .denyByCode: Denial(filter, publish: .code(code))
-      case .denyByCodeAndClose: Denial(filter, publish: .codeThenClose(code))
-      case .denySilently: Denial(filter, publish: .silence)
-      case .denySubscribe: Denial(DeviceModel.filter("limpet/#"), subscribe: .code(code))
-      case .closeOnSubscribe: Denial(DeviceModel.filter("limpet/#"), subscribe: .close)
-      case .loseAcknowledgements: Denial(filter, publish: .lostAcknowledgement)
-      default: nil
+    let lasting = script.lasting.denial.map { [$0] } ?? []
+    return lasting
+      + active.compactMap { place in
+        let action = script.actions[place]
+        guard Int(action.target) % brokers.count == index else { return nil }
+        let code = ReasonCode(rawValue: UInt8(clamping: action.value))
+        // Which topics is the script's, too: all of a device, its presence, some of its readings.
+        let filters = ["limpet/#", "limpet/d1/status", "limpet/d1/presence", "limpet/d1/r/s0", "limpet/d1/r/#"]
+        let filter = DeviceModel.filter(filters[Int(seed.of(13, UInt64(place)).number(below: UInt64(filters.count)))])
+        return switch action.kind {
+        case .denyByCode: Denial(filter, publish: .code(code))
+        case .denyByCodeAndClose: Denial(filter, publish: .codeThenClose(code))
+        case .denySilently: Denial(filter, publish: .silence)
+        case .denySubscribe: Denial(DeviceModel.filter("limpet/#"), subscribe: .code(code))
+        case .closeOnSubscribe: Denial(DeviceModel.filter("limpet/#"), subscribe: .close)
+        case .loseAcknowledgements: Denial(filter, publish: .lostAcknowledgement)
+        default: nil
+        }
       }
-    }
   }
 }

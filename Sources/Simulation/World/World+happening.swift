@@ -25,6 +25,7 @@ extension World {
     case .synchronize(let board): synchronize(board)
     case .discipline: disciplineClock()
     case .wake(let board): wake(board)
+    case .rollBack(let life): rollBack(life)
     case .terminate(let board, let life):
       if boards[board].life == life, boards[board].isRunning {
         oracles.asksToEnd(board, boards[board], at: now)
@@ -73,9 +74,10 @@ extension World {
       .loseAcknowledgements:
       applyBroker(Int(action.target) % brokers.count)
       // What it owes it never sends: with that its connections end.
-      if action.kind == .loseAcknowledgements { network.cut(link: Int(action.target) % brokers.count, at: now) }
+      if action.kind == .loseAcknowledgements { cutAll(of: Int(action.target) % brokers.count) }
     case .storeFails, .storeFull, .storeHangs, .storeHangsThenFails: applyStore()
-    case .terminate, .upgrade, .killAgent, .crashBeforeCommit, .crashAfterCommit: start(0)
+    case .upgrade: install(action)
+    case .terminate, .killAgent, .crashBeforeCommit, .crashAfterCommit: start(0)
     case .powerCut: powerOn(0)
     case .twin: end(1, isPower: true)
     case .unplugChip, .hangChip, .failChip, .slowChip: applyChips()
@@ -103,14 +105,14 @@ extension World {
   // MARK: Links
 
   private mutating func touchLink(_ action: Action) {
-    let broker = Int(action.target) % brokers.count
+    let broker = Int(action.target) % addresses
     switch action.kind {
     case .cut: network.cut(link: broker, at: now)
     case .cutSeenByClient: network.cut(link: broker, seenBy: [.client], at: now)
     case .cutSeenByBroker: network.cut(link: broker, seenBy: [.broker], at: now)
     case .halfOpen: network.makeHalfOpen(link: broker)
     case .addressChange:
-      for link in brokers.indices { network.makeHalfOpen(link: link) }
+      for link in 0..<addresses { network.makeHalfOpen(link: link) }
       boards[0].address += 1
       let addresses: Set<String> = ["10.0.0.\(boards[0].address)"]
       queue.push(
@@ -119,26 +121,30 @@ extension World {
     }
   }
 
+  private mutating func cutAll(of broker: Int) {
+    for address in 0..<addresses where self.broker(of: address) == broker { network.cut(link: address, at: now) }
+  }
+
   mutating func applyLinks() {
-    for link in 0..<2 * brokers.count {
-      let broker = link % brokers.count
-      let count = brokers.count
+    for link in 0..<2 * addresses {
+      let address = link % addresses
+      let count = addresses
       let reachability: Reachability =
-        switch isActive([.portRefused, .unreachable, .silentPort, .namesHang], broker, of: count)?.kind {
+        switch isActive([.portRefused, .unreachable, .silentPort, .namesHang], address, of: count)?.kind {
         case .portRefused: .refused
         case .unreachable: .unreachable
         case .silentPort: .silent
         case .namesHang: .hangingName
-        default: brokers[broker].isRunning ? .open : .refused
+        default: brokers[broker(of: address)].isRunning ? .open : .refused
         }
       network.setReachability(reachability, link: link)
-      if isActive([.stallLink], broker, of: count) != nil {
+      if isActive([.stallLink], address, of: count) != nil {
         network.stall(link: link)
       } else {
         network.resume(link: link, at: now)
       }
       var traits = network.traits(link: link)
-      traits.spacing = .milliseconds(Int64(isActive([.trickle], broker, of: count)?.value ?? 0))
+      traits.spacing = .milliseconds(Int64(isActive([.trickle], address, of: count)?.value ?? 0))
       network.setTraits(traits, link: link)
     }
   }
@@ -146,14 +152,9 @@ extension World {
   // MARK: The store
 
   private mutating func touchStore(_ action: Action) {
-    var contents = boards[0].store.contents
     switch action.kind {
-    case .storeCorrupt:
-      contents.isDamaged = true
-      boards[0].store.replaceContents(with: contents)
-    case .storeEmptied:
-      contents.remove()
-      boards[0].store.replaceContents(with: contents)
+    case .storeCorrupt: boards[0].store.withContents { $0.isDamaged = true }
+    case .storeEmptied: boards[0].store.withContents { $0.remove() }
     case .crashBeforeCommit: end(0, isPower: false, isCommitted: false)
     case .crashAfterCommit: end(0, isPower: false, isCommitted: true)
     default: applyStore()
@@ -198,10 +199,8 @@ extension World {
     case .powerCut: end(0, isPower: true)
     case .twin:
       guard boards[1].phase == .off else { return }
-      boards[1].store = Board.store(seed.of(12, boards[1].life), contents: boards[0].store.contents)
-      var contents = boards[1].store.contents
-      contents.endProcess()
-      boards[1].store.replaceContents(with: contents)
+      boards[1].store = boards[0].store.cloned(seed.of(12, boards[1].life))
+      boards[1].store.withContents { $0.endProcess() }
       boards[1].device = boards[0].device
       start(1)
     case .homeAssistantBirth:
@@ -212,7 +211,7 @@ extension World {
     }
   }
 
-  private mutating func terminate(_ index: Int) {
+  mutating func terminate(_ index: Int) {
     guard boards[index].phase != .off else { return }
     guard boards[index].isRunning else { return end(index, isPower: false) }
     queue.push(.terminate(board: index, life: boards[index].life), at: now)
@@ -255,8 +254,11 @@ extension World {
   }
 
   mutating func reload(_ body: (inout DeviceModel) -> Void) {
-    // Another configuration at a start, after a crash, is not played yet.
-    guard boards[0].isRunning else { return }
+    // The next process begins with it.
+    guard boards[0].isRunning else {
+      body(&boards[0].device)
+      return oracles.reloads(boards[0].device, at: now)
+    }
     let old = boards[0].device
     body(&boards[0].device)
     let device = boards[0].device
@@ -272,7 +274,10 @@ extension World {
     }
     let moment = boards[0].moment(at: now)
     oracles.reloads(boards[0].device, at: now)
-    _ = boards[0].core.reload(device.plan(instance: boards[0].instance), difference, pulses: pulses, at: moment)
+    var plan = device.plan(instance: boards[0].instance)
+    // What its id was made from is no matter of a configuration.
+    plan.identity = nil
+    _ = boards[0].core.reload(plan, difference, pulses: pulses, at: moment)
     // A turn follows, which carries out what came of it.
     boards[0].turnAt = now
   }

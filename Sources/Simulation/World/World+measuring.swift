@@ -33,7 +33,6 @@ extension World {
       }
     }
     if !samples.isEmpty {
-      oracles.measured(index, samples.map(\.sensor), at: now)
       tell(index, .samples(samples))
     }
     guard !late.isEmpty else { return }

@@ -24,6 +24,8 @@ extension World {
       ("receive-maximum", [1, 2, 20, 20]),
       ("delay", [1, 5, 200]), ("watchdog", [0, 1]), ("shares-clock", [0, 0, 1]),
       ("block", [2, 1000, 1000]), ("batch", [1, 16, 4096]), ("drift", [0, 0, 200, -200]), ("tls", [0, 0, 1]),
+      ("cluster", [0, 0, 0, 1]), ("identity", [0, 1, 2]),
+      ("for-ever", Array(repeating: 0, count: 20) + Array(1...10)),
       ("home-assistant", [0, 1]), ("homie", [0, 0, 1]), ("health", [0, 0, 60]), ("clean-start", [0, 0, 0, 1]),
       ("quiet", [300, 300, 300, 300, 900, 5400]),
     ], actions: 1...60)

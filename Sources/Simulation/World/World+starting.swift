@@ -23,6 +23,10 @@ extension World {
     circumstances.storeDelay = device.sync >= 0 ? .seconds(device.sync) : nil
     circumstances.blockSize = device.block
     circumstances.boot = "boot\(boards[index].boots)"
+    if boards[index].isRollback {
+      boards[index].isRollback = false
+      circumstances.reason = "rollback"
+    }
     circumstances.watchdogInterval = device.watchdog ? .seconds(15) : nil
     var opening = Opening(circumstances, at: boards[index].clock.boot(at: now))
     let effects = opening.start()

@@ -112,11 +112,12 @@ extension World {
   private mutating func carryOut(_ wire: consuming Wire, _ index: Int) {
     switch consume wire {
     case .open(let link, let attempt, let server, let version):
-      let broker = DeviceModel.index(of: server)
-      let id = open(link: index * brokers.count + broker, version, by: index)
+      let address = DeviceModel.address(of: server)
+      let broker = broker(of: address)
+      let id = open(link: index * addresses + address, version, by: index)
       owners.append((index, broker))
-      trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker \(broker), \(version)")
-      boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, broker: broker))
+      trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker\(address), \(version)")
+      boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, address: address))
       oracles.opens(index, link, id, version, at: now)
       tell(index, .link(link, .progress(attempt, .transport, server)))
     case .send(let link, let packet):
@@ -160,7 +161,7 @@ extension World {
   mutating func failed(_ id: ConnectionID, _ why: Reachability) {
     guard let (index, place) = place(of: id) else { return }
     let connection = boards[index].connections.remove(at: place)
-    let server = DeviceModel.address(connection.broker)
+    let server = DeviceModel.address(connection.address)
     oracles.failed(index, connection.link, why)
     let loss: ConnectionLoss =
       switch why {
@@ -182,7 +183,7 @@ extension World {
     guard let (index, place) = place(of: id) else { return }
     let connection = boards[index].connections.remove(at: place)
     guard connection.isOpen else {
-      let loss = ConnectionLoss.unreachable(DeviceModel.address(connection.broker), "reset")
+      let loss = ConnectionLoss.unreachable(DeviceModel.address(connection.address), "reset")
       return tell(index, .link(connection.link, .failed(connection.attempt, loss)))
     }
     tell(index, .link(connection.link, .closed(connection.attempt, received: connection.hasReceived)))

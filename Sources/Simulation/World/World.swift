@@ -26,6 +26,7 @@ package struct World: Sendable {
     case wake(board: Int)
     case terminate(board: Int, life: UInt64)
     case discipline
+    case rollBack(life: UInt64)
     case heal
     case secondCommand(number: UInt64)
     case heartbeat
@@ -74,7 +75,7 @@ package struct World: Sendable {
     healing = over.map { $0 + .seconds(1) } ?? WorldTime(nanoseconds: 0)
     end = healing + .seconds(script.setting("quiet") ?? 5400)
     let device = DeviceModel(script)
-    usualTraits = (0..<device.brokers).map { Self.traits(script, $0) }
+    usualTraits = (0..<device.brokerCount).map { Self.traits(script, $0) }
     brokers = usualTraits.map { SimulatedBroker($0) }
     saved = brokers.map(\.saved)
     let delay = Duration.milliseconds(script.setting("delay") ?? 5)
@@ -82,7 +83,7 @@ package struct World: Sendable {
       seed.of(2), links: Array(repeating: LinkTraits(delay: delay, jitter: delay), count: 2 * device.brokers))
     trace = Trace(keepingLines: limit)
     chances = seed.of(3).generator
-    oracles = Oracles(device)
+    oracles = Oracles(device, script.lasting)
     boards = (0..<2).map { index in
       let part = UInt64(index)
       let bench = OutputBench(seed.of(14, part), delay: device.outputs.driverDelay)
@@ -97,6 +98,7 @@ package struct World: Sendable {
       queue.push(.probe(.commandSwap), at: end - .seconds(10))
     }
     if device.outputs.hasHeartbeat { queue.push(.heartbeat, at: now) }
+    for index in brokers.indices { applyBroker(index) }
     warmCrystal()
   }
 
@@ -111,8 +113,13 @@ package struct World: Sendable {
       default: BrokerTraits()
       }
     if let most = script.setting("receive-maximum") { traits.receiveMaximum = UInt16(clamping: most) }
+    script.lasting.limit(&traits)
     return traits
   }
+
+  /// Under which brokers are known.
+  var addresses: Int { oracles.device.brokers }
+  func broker(of address: Int) -> Int { oracles.device.isCluster ? 0 : address }
 
   package var now: WorldTime { queue.now }
   package var failure: Failure? { oracles.failure }
@@ -175,7 +182,7 @@ package struct World: Sendable {
     for arrival in arrivals {
       switch arrival {
       case .opened(let id, let link, .broker, let version):
-        tell(broker: link % brokers.count, .opened(id, version))
+        tell(broker: broker(of: link % addresses), .opened(id, version))
       case .opened(let id, _, .client, _): opened(id)
       case .failed(let id, let why): failed(id, why)
       case .deliver(let id, .broker, let packet):

@@ -21,11 +21,20 @@ func shrink(_ script: Script, _ failure: Failure) -> Script {
   return shrinker.shrink(script, failure)
 }
 
+/// What this process has used of a processor: what others do on the machine is no part of it.
+func processorTime() -> Duration {
+  var time = timespec()
+  guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return .zero }
+  return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+}
+
 /// Plays seeds one after the other until the time is over, so many were played, or one of them fails.
 func search(_ seconds: Int64, from first: UInt64, count: UInt64, keepsGoing: Bool) -> Bool {
   let start = ContinuousClock.now
+  let used = processorTime()
   let end = start + .seconds(seconds)
   var seed = first
+  var shrinking = Duration.zero
   var (seeds, length, changes) = (0, Duration.zero, [ActionKind: Int]())
   var failures: [String: Int] = [:]
   while ContinuousClock.now < end, seed - first < count {
@@ -39,7 +48,9 @@ func search(_ seconds: Int64, from first: UInt64, count: UInt64, keepsGoing: Boo
       failures[failure.oracle, default: 0] += 1
       print("seed \(seed) fails: \(failure)")
       if !keepsGoing {
+        let before = processorTime()
         let small = shrink(script, failure)
+        shrinking = processorTime() - before
         print("the shortest script that fails like this:")
         print(small, terminator: "")
         print("\(World.play(small).failure.map { "\($0)" } ?? "")")
@@ -51,10 +62,11 @@ func search(_ seconds: Int64, from first: UInt64, count: UInt64, keepsGoing: Boo
   let took = start.duration(to: .now)
   let all = changes.values.reduce(0, +)
   let speed = Int64(length / took)
+  let rate = Int64(Double(all) / max(0.001, (processorTime() - used - shrinking) / .seconds(1)))
   let hours = Int64(length / .seconds(3600))
   print(
     "found \(failures.values.reduce(0, +)); \(seeds) seeds, \(hours) virtual hours, \(speed) times real time, "
-      + "\(all) changes of fortune, \(Int64(Double(all) / (took / .seconds(1)))) a second")
+      + "\(all) changes of fortune, \(rate) a second of processor time")
   if !failures.isEmpty {
     print(failures.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
   }
