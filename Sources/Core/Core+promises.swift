@@ -53,6 +53,9 @@ extension Core {
   /// Readings that nobody will ever get, as far as they are counted.
   package var countedLosses: UInt64 { givenUp + conversation.sender.refused + conversation.tally.setAside }
 
+  /// The same of readings that wait for their number.
+  package var unnumberedBytes: Int { numbering.waitingBytes }
+
   /// Bytes of readings that wait, and how many may.
   package var waitingBytes: (now: Int, limit: Int) {
     (conversation.sender.outbox.bytes, conversation.plan.outbox.limit)
@@ -93,6 +96,7 @@ extension Core {
     package let isLeaving: Bool
     package let balance: (numbered: UInt64, accounted: UInt64)
     package let waitingBytes: (now: Int, limit: Int)
+    package let unnumberedBytes: Int
   }
 
   /// In place: to copy a core in order to look at it would cost more than its turn.
@@ -101,7 +105,7 @@ extension Core {
       Promises(
         deadline: deadline, isConnected: isConnected, isCut: conversation.link.isCut, birthAnswer: birthAnswer,
         isSayingFarewell: isSayingFarewell,
-        isLeaving: isLeaving, balance: balance, waitingBytes: waitingBytes)
+        isLeaving: isLeaving, balance: balance, waitingBytes: waitingBytes, unnumberedBytes: unnumberedBytes)
     }
   }
 }

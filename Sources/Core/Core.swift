@@ -280,8 +280,10 @@ extension Core {
     guard numbering.hasWaiting else { return }
     var notes: [ReadingNote] = []
     let rules = conversation.plan.outbox
+    let isBounded = conversation.plan.link.mutation != .unnumberedHaveNoBound
     numbering.number(
-      into: &conversation.sender.outbox, now.wall, limit: rules.memoryLimit ?? rules.limit, at: now.boot,
+      into: &conversation.sender.outbox, now.wall, limit: isBounded ? rules.memoryLimit ?? rules.limit : .max,
+      at: now.boot,
       notes: &notes)
     for note in notes { effects.notes.append(.reading(note)) }
   }

@@ -158,6 +158,49 @@ import Testing
         at 100.0 command-on value 129
         """),
     Recorded(
+      mutation: .smallerServerLosesMessages, oracle: "I2b",
+      text: """
+        seed 0x1
+        set qos 2
+        set quiet 300
+        at 60.0 lose-acknowledgements for 30.0
+        at 60.1 maximum-qos for 60.0 value 1
+        """),
+    Recorded(
+      mutation: .willStaysFull, oracle: "I8",
+      text: """
+        seed 0x1
+        set quiet 300
+        set for-ever 8
+        """),
+    Recorded(
+      mutation: .cleanStartStoresNothing, oracle: "I2b",
+      text: """
+        seed 0x1
+        set quiet 300
+        set clean-start 1
+        at 100.0 stall-broker for 60.0
+        at 125.0 kill-agent for 10.0
+        """),
+    Recorded(
+      mutation: .reloadNeedsStore, oracle: "I8",
+      text: """
+        seed 0x1
+        set quiet 300
+        at 0.001 store-fails for 60.0
+        at 40.0 reload-broker
+        """),
+    Recorded(
+      mutation: .unnumberedHaveNoBound, oracle: "I7",
+      text: """
+        seed 0x1
+        set quiet 300
+        set interval 1000
+        set buffer 20000
+        set block 2
+        at 10.0 store-hangs for 300.0
+        """),
+    Recorded(
       mutation: .reloadForgetsIdentity, oracle: "I4",
       text: """
         seed 0x1
@@ -165,6 +208,7 @@ import Testing
         set quiet 300
         at 10.0 reload-names
         at 20.0 store-emptied
+        at 30.0 cut
         """),
   ]
 

@@ -214,6 +214,27 @@ import Testing
       """
     ),
     (
+      "a broker that forgot everything, and began a session with a CONNECT that it never answered, is told all of it again",
+      """
+      seed 0x16058
+      set version 4
+      set home-assistant 1
+      set quiet 300
+      at 100.0 stall-broker target 1 for 29.0
+      at 100.5 kill-broker-forgetting for 4.4
+      """
+    ),
+    (
+      "what two brokers deny rests at each of them, however often the device moves",
+      """
+      seed 0x1
+      set brokers 2
+      set fallback 1
+      set for-ever 3
+      set quiet 5400
+      """
+    ),
+    (
       "another broker gets the description though the first connection there ended before it had it",
       """
       seed 0x7657

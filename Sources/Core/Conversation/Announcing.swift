@@ -56,9 +56,10 @@ struct Announcing: Sendable {
 }
 
 extension Conversation {
-  mutating func beginAnnouncing(_ connected: Session.Connected, at now: Moment) {
+  /// - Parameter isNew: the broker may have lost everything.
+  mutating func beginAnnouncing(isNew: Bool, at now: Moment) {
     announcing.hasBegun = true
-    announcing.announcer.connected(isSessionPresent: connected.sessionPresent)
+    announcing.announcer.connected(isSessionPresent: !isNew)
     watchHomeAssistant(at: now)
   }
 

@@ -130,6 +130,7 @@ struct Conversation: Sendable {
     connect.will = plan.presence.will(epoch: epoch, asked.version, flags: flags)
     telling.connectPresence = plan.presence
     owesFarewell(at: asked.server)
+    standing.unanswered += 1
     handle(.connectPacket(asked.attempt, connect), at: now)
   }
 

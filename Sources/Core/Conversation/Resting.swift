@@ -7,6 +7,20 @@ struct Resting: Sendable {
   var topics = RestingTopics()
   /// Streams of which the broker has taken a reading since it closed on one.
   var working: Set<Int> = []
+  /// Those of other servers that are configured, for when the agent comes back to one.
+  private var elsewhere: [ServerAddress: RestingTopics] = [:]
+
+  /// Each server has rights of its own: what the one before refuses is kept for it, and what this one refused holds again.
+  mutating func move(from last: ServerAddress, to server: ServerAddress, of servers: [ServerAddress]) {
+    elsewhere[last] = topics
+    topics = RestingTopics(topics: elsewhere.removeValue(forKey: server)?.topics ?? [:], refusals: topics.refusals)
+    elsewhere = elsewhere.filter { servers.contains($0.key) }
+  }
+
+  mutating func forget() {
+    topics.forget()
+    elsewhere = [:]
+  }
 }
 
 extension Conversation {
@@ -74,9 +88,15 @@ extension Conversation {
     }
   }
 
-  /// Another broker has rights of its own.
+  /// The next connection is made in another way, perhaps as somebody else.
   mutating func forgetRests() {
-    resting.topics.forget()
+    resting.forget()
+    alignStreams()
+  }
+
+  /// Another broker has rights of its own.
+  mutating func changeRests(from last: ServerAddress, to server: ServerAddress) {
+    resting.move(from: last, to: server, of: plan.link.servers)
     alignStreams()
   }
 }

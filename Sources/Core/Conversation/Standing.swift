@@ -12,6 +12,9 @@ struct Standing: Sendable {
   var lastServer: ServerAddress?
   /// Connections that the server closed without a word about why, since one that lasted.
   var closesInARow = 0
+  /// CONNECTs since the last connection that were not answered, the present one included: a server that has forgotten
+  /// everything may have begun a session with one of them.
+  var unanswered = 0
   /// Since the last connection that lasted; nil: there is one.
   var outage: Outage?
   /// When something else has to have happened to the connection, awake; nil: there is one, or none is wanted.
@@ -48,10 +51,12 @@ extension Conversation {
     let full = plan.presence.willFlags
     telling.wills.accepted(telling.askedWill ?? full, full: full, by: server)
     let connected = granted.limited(by: telling.wills.reduction(for: server))
+    let isNew = !connected.sessionPresent || standing.unanswered > 1
+    standing.unanswered = 0
     standing.connection = connected
     if plan.link.mutation == .owedOfflineIsForgotten { telling.owed.forgetAll() }
     telling.owed.connected()
-    if let last = standing.lastServer, last != server { forgetRests() }
+    if let last = standing.lastServer, last != server { changeRests(from: last, to: server) }
     standing.lastServer = server
     standing.transport = server.transport
     let away = standing.record.connected(connected, server, at: now.boot)
@@ -62,8 +67,7 @@ extension Conversation {
     watchCommands(sessionPresent: connected.sessionPresent, at: now)
     // A loss is over before the first command comes.
     listen(at: now)
-    sender.connected(
-      isNew: !connected.sessionPresent && connected.limits.retainAvailable, at: now.boot)
+    sender.connected(isNew: isNew && connected.limits.retainAvailable, at: now.boot)
     guard !leaving.isLeaving else {
       return perform(leaving.departure.connected(isIdle: false), at: now)
     }
@@ -72,7 +76,7 @@ extension Conversation {
     sayOnline(connected, isRenewed: isRenewed, at: now)
     sayOwedOffline(at: now)
     wishes.tellsHealth = true
-    beginAnnouncing(connected, at: now)
+    beginAnnouncing(isNew: isNew, at: now)
   }
 
   /// What this server does not do of what was asked for.
@@ -95,6 +99,7 @@ extension Conversation {
     let wasConnected = standing.connection != nil
     let server = standing.server
     learnWill(from: loss, at: now)
+    if case .session(.refused) = loss { standing.unanswered = max(0, standing.unanswered - 1) }
     standing.connection = nil
     wishes.connect = nil
     telling.lost(at: now.boot)
@@ -164,7 +169,9 @@ extension Conversation {
 
   /// What the end of an attempt says about the will that its CONNECT had.
   private mutating func learnWill(from loss: ConnectionLoss, at now: Moment) {
-    guard case .connecting(let server, let version) = standing.record.state, let asked = telling.askedWill else {
+    guard plan.link.mutation != .willStaysFull, case .connecting(let server, let version) = standing.record.state,
+      let asked = telling.askedWill
+    else {
       return
     }
     let full = plan.presence.willFlags

@@ -33,6 +33,7 @@ extension Core {
     _ next: DevicePlan, _ difference: Difference, pulses: [LineID: PulseCount], at now: Moment
   ) -> [String]? {
     guard !conversation.leaving.isLeaving, !conversation.leaving.hasEnded else { return nil }
+    if conversation.plan.link.mutation == .reloadNeedsStore, !keeping.isOpen || keeping.isLate { return nil }
     // Whatever is due now is due by the old plan.
     counted(pulses, at: now)
     sample(at: now)

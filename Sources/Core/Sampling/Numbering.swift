@@ -28,6 +28,8 @@ package struct Numbering: Sendable {
   private var names: [Name]
   private var numbers: SequenceAllocator
   private var waiting = UnnumberedReadings()
+  /// Of readings that have no number yet.
+  package var waitingBytes: Int { waiting.bytes }
   /// The times that readings are stored with.
   private var labels: TimeLabels
   private var nextToken: Session.Token

@@ -113,6 +113,7 @@ public struct Link: Sendable {
       restoring: state, inFlightLimit: settings.inFlightLimit,
       isResumable: state.owner?.isTrusted ?? settings.believesAnySession, isStored: settings.isStored)
     session.keepsPlace = settings.keepsPlace
+    session.mutation = settings.mutation
     storeQueue = StoreQueue(delay: settings.storeDelay, state: state)
     owner = state.owner
     schedule = ReconnectSchedule(settings.reconnect, servers: settings.servers.count)

@@ -23,6 +23,16 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case clearingIsCounted = "clearing-is-counted"
   /// Presence is sent again with the session, on connections that it is not about.
   case presenceOutlivesConnection = "presence-outlives-connection"
+  /// A message under way that a server of less cannot take as it is is given up.
+  case smallerServerLosesMessages = "smaller-server-loses-messages"
+  /// Every server is asked for the full will.
+  case willStaysFull = "will-stays-full"
+  /// With a clean start nothing of the session is stored.
+  case cleanStartStoresNothing = "clean-start-stores-nothing"
+  /// Another configuration is not taken while the store is not open.
+  case reloadNeedsStore = "reload-needs-store"
+  /// What waits for its number may be any amount.
+  case unnumberedHaveNoBound = "unnumbered-have-no-bound"
   /// A reload forgets what the device's id was made from.
   case reloadForgetsIdentity = "reload-forgets-identity"
   /// A farewell with nothing before it is taken for said, though there is no connection.

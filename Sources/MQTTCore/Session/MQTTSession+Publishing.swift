@@ -204,7 +204,7 @@ extension MQTTSession {
   private mutating func adapt(
     _ entry: OutgoingMessages.Entry, _ identifier: PacketIdentifier, at now: Instant, into actions: inout [Action]
   ) {
-    var message = entry.message.adapted(to: link.limits)
+    var message = mutation == .smallerServerLosesMessages ? entry.message : entry.message.adapted(to: link.limits)
     if let rejection = rejection(of: message) { return giveUp(identifier, .rejected(rejection), into: &actions) }
     guard message != entry.message else { return }
     message = message.expiring(at: entry.expiry, now)

@@ -112,6 +112,8 @@ public struct MQTTSession: Sendable {
   static let exactlyOnceLimit = 20
   /// A place of the server's window is kept for messages that may not wait; false where none of those are ever sent.
   public var keepsPlace = true
+  /// See `Link.Settings`.
+  package var mutation: Mutation?
   /// Topics are sent as numbers where the server allows it (MQTT 5.0 §3.3.2.3.4); it holds from the next connection on.
   public var usesTopicAliases = true
   /// The owner reads nothing for now: silence of the server is no loss.

@@ -40,6 +40,7 @@ struct BoardWatch: Sendable {
   private var base: UInt64 = 0
   private var opened: [WorldTime] = []
   private(set) var lastOpening: WorldTime?
+  var waits = WaitsWatch()
   private var request: (ticket: StoreTicket, time: WorldTime, request: StoreRequest)?
   private var failed: (time: WorldTime, request: StoreRequest)?
   private var failures: [WorldTime] = []
@@ -60,6 +61,9 @@ struct BoardWatch: Sendable {
     connectOwedSince = now
     longestWait = .zero
     rebases = true
+    let hasRival = waits.hasRival
+    waits = WaitsWatch()
+    waits.hasRival = hasRival
     retryOwedSince = nil
     hasFailedForClock = false
     request = nil
@@ -95,14 +99,20 @@ struct BoardWatch: Sendable {
     retryOwedSince = nil
     hasFailedForClock = false
     lastOpening = now
+    defer { waits.opens() }
+    // A stop asks once more, whatever the time.
+    if askedToEnd == nil, let text = waits.isEarly(at: now) { return text }
     opened.removeAll { $0 + .seconds(10) < now }
     opened.append(now)
     // Full jitter: the first of a row may follow at once.
-    return opened.count > 20 ? "\(opened.count) attempts at a connection in 10 s" : nil
+    // Servers that are tried in turn share a round.
+    return opened.count > 20 + 10 * (device.servers.count - 1)
+      ? "\(opened.count) attempts at a connection in 10 s" : nil
   }
 
   /// The broker will not have messages to this topic: its answer says so.
   mutating func denied(_ publish: Publish, _ answer: Denial.Answer, on id: ConnectionID) {
+    if birth?.connection == id { waits.denied(publish, answer) }
     guard birth?.connection == id, case .code(.notAuthorized) = answer, let identifier = publish.packetIdentifier,
       publish.message.payload.readableBytes > 0, !DeviceModel.isPresence(publish.message.topic)
     else { return }
@@ -111,6 +121,7 @@ struct BoardWatch: Sendable {
 
   /// The device has read that answer.
   mutating func refused(_ answer: Acknowledgement, on id: ConnectionID, at now: WorldTime) {
+    if birth?.connection == id { waits.refused(answer, at: now) }
     guard !denials.isEmpty, birth?.connection == id,
       let place = denials.firstIndex(where: { $0.identifier == answer.packetIdentifier })
     else { return }
@@ -124,6 +135,7 @@ struct BoardWatch: Sendable {
 
   mutating func connects(on id: ConnectionID) {
     birth = Birth(connection: id)
+    waits.begins()
     denials = []
     refusals = []
   }
@@ -137,6 +149,7 @@ struct BoardWatch: Sendable {
 
   mutating func publishes(_ publish: Publish, on id: ConnectionID, at now: WorldTime) -> String? {
     if !refusals.isEmpty, birth?.connection == id, let text = againRefused(publish, at: now) { return text }
+    if birth?.connection == id, let text = waits.isRepeated(publish, at: now) { return text }
     guard publish.message.topic == DeviceModel.statusTopic(device.topic),
       publish.message.payload == PresenceWatch.online, birth?.connection == id
     else { return nil }
@@ -207,7 +220,7 @@ struct BoardWatch: Sendable {
   }
 
   /// A second of a crystal that is too fast.
-  private var shortestRetry: Duration { device.automation.hasDrift ? .milliseconds(999) : .seconds(1) }
+  private var shortestRetry: Duration { device.automation.drift != 0 ? .milliseconds(999) : .seconds(1) }
 
   private mutating func checkBalance(_ core: Core.Promises) -> Failure? {
     let balance = core.balance
@@ -257,8 +270,9 @@ struct BoardWatch: Sendable {
   private func checkBytes(_ core: Core.Promises) -> Failure? {
     let bytes = core.waitingBytes
     // The newest always has a place.
-    guard bytes.now > bytes.limit + 4096 else { return nil }
-    return Failure("I7", "\(bytes.now) bytes of readings wait, and \(bytes.limit) may")
+    let most = max(bytes.now, core.unnumberedBytes)
+    guard most > bytes.limit + 4096 else { return nil }
+    return Failure("I7", "\(most) bytes of readings wait, and \(bytes.limit) may")
   }
 }
 

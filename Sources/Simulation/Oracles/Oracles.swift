@@ -109,7 +109,9 @@ struct Oracles: Sendable {
       lastStoreTrouble = now
     }
     switch action.kind {
-    case .twin: (hadTwin, outputs.hadTwin) = (true, true)
+    case .twin:
+      (hadTwin, outputs.hadTwin) = (true, true)
+      board.waits.hasRival = true
     case .rollback, .loseSession: hasLostSessions = true
     default: break
     }
@@ -269,7 +271,11 @@ struct Oracles: Sendable {
     fail("I1e", "told to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
   }
 
+  /// Something has happened that may end a back-off.
+  mutating func wakes(_ index: Int) { if index == 0 { board.waits.wakes() } }
+
   mutating func reloads(_ device: DeviceModel, at now: WorldTime) {
+    board.waits.wakes()
     board.device = device
     outputs.reloads(device, at: now)
     board.reloads()
@@ -279,6 +285,7 @@ struct Oracles: Sendable {
 
   mutating func asksToEnd(_ index: Int, _ board: Board, at now: WorldTime) {
     guard index == 0 else { return }
+    self.board.waits.wakes()
     if board.core.isLeaving { stopping?.isAborted = true }
     // What a broker does not take is found out by several attempts.
     let isSpokenTo = device.isVersion5Spoken && lasting == .nothing || self.board.hasConnected
@@ -388,7 +395,12 @@ struct Oracles: Sendable {
       if !hadTwin && !hadStoreTrouble && device.sync >= 0 {
         fail("I4", "a rival is noted, and there was none", at: now)
       }
-    case .lost(_, _, _, let delay, _, _): board.longestWait = max(board.longestWait, delay ?? .zero)
+    case .lost(_, _, _, let delay, _, _):
+      board.longestWait = max(board.longestWait, delay ?? .zero)
+      if let delay { board.waits.lost(retryAfter: delay, at: now) }
+    case .homieConnected: board.waits.wakes()
+    case .readingGivenUp(.qosNotSupported, _), .readingGivenUp(.retainNotSupported, _):
+      fail("I2b", "a reading is given up that a broker of less could have had", at: now)
     case .homieLost(_, let delay, _): retained.longestHomieWait = max(retained.longestHomieWait, delay)
     case .storeIsLate, .storeFails, .storeStaysClosed:
       hadStoreTrouble = true

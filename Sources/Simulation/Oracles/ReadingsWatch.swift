@@ -67,7 +67,7 @@ struct ReadingsWatch: Sendable {
     let problem = message.payload.withUnsafeReadableBytes { bytes in
       let fields = ReadingFields(bytes)
       if message.retain, let number = fields.number { names[place].newest = max(names[place].newest ?? 0, number) }
-      return take(fields, of: place, message.qos, isLate: isLate)
+      return take(fields, of: place, message.qos, isLate: isLate, at: now)
     }
     return problem
   }
@@ -86,11 +86,15 @@ struct ReadingsWatch: Sendable {
     return names.count - 1
   }
 
-  private mutating func take(_ fields: ReadingFields, of place: Int, _ qos: QoS, isLate: Bool) -> Failure? {
+  private mutating func take(_ fields: ReadingFields, of place: Int, _ qos: QoS, isLate: Bool, at now: WorldTime)
+    -> Failure?
+  {
     guard let number = fields.number, number < 10_000_000 else { return nil }
     if names[place].isSensor, let time = fields.time, let value = fields.value, fields.isCertain {
       let difference = time - (World.epoch / 1_000_000 + value)
-      if abs(difference) > 1000 {
+      // What a crystal is off by while a reading waits, nobody knows.
+      let waited = (now.nanoseconds / 1_000_000 - value).magnitude
+      if difference.magnitude > 1000 + waited * device.automation.drift.magnitude / 1_000_000 {
         return Failure("I5", "\(names[place].text) \(number) is certain of a time that is \(difference) ms off")
       }
     }

@@ -12,15 +12,15 @@ extension DeviceModel {
     /// Zero: never.
     let health: Duration
     let cleanStart: Bool
-    /// Its crystal is not exact.
-    let hasDrift: Bool
+    /// Of its crystal, in parts in a million.
+    let drift: Int64
 
     init(_ script: Script) {
       hasHomeAssistant = script.setting("home-assistant") == 1
       hasHomie = script.setting("homie") == 1
       health = .seconds(script.setting("health") ?? 0)
       cleanStart = script.setting("clean-start") == 1
-      hasDrift = script.setting("drift") ?? 0 != 0
+      drift = script.setting("drift") ?? 0
     }
   }
 

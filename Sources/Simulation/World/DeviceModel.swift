@@ -84,6 +84,9 @@ struct DeviceModel: Sendable {
     mutation = script.mutation
   }
 
+  /// By an old rule.
+  var forgetsSession: Bool { automation.cleanStart && mutation == .cleanStartStoresNothing }
+
   static func address(_ broker: Int) -> ServerAddress {
     ServerAddress(transport: .tcp, host: "broker\(broker)", port: 1883)
   }
@@ -133,7 +136,7 @@ struct DeviceModel: Sendable {
     link.version = version
     link.mutation = mutation
     link.inFlightLimit = window
-    link.isStored = sync >= 0
+    link.isStored = sync >= 0 && !forgetsSession
     link.sharesSessions = isCluster
     link.storeDelay = .seconds(max(0, sync))
     var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)

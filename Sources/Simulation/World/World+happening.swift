@@ -20,7 +20,10 @@ extension World {
     case .lines(let board, let life, let reports, let isFinished):
       if boards[board].life == life { tell(board, .lines(reports, isFinished: isFinished)) }
     case .edge(let board, let life): edge(board, life: life)
-    case .tell(let board, let life, let event): if boards[board].life == life { tell(board, event) }
+    case .tell(let board, let life, let event):
+      guard boards[board].life == life else { return }
+      if case .networkChanged = event { oracles.wakes(board) }
+      tell(board, event)
     case .closed(let id): lost(id)
     case .synchronize(let board): synchronize(board)
     case .discipline: disciplineClock()
@@ -226,6 +229,7 @@ extension World {
       change(broker: 0) { broker, _, _ in broker.stepClock(by: .nanoseconds(wall - before)) }
       oracles.lastStep = now
     }
+    oracles.wakes(index)
     tell(index, .clockJumped)
   }
 
@@ -256,6 +260,8 @@ extension World {
   mutating func reload(_ body: (inout DeviceModel) -> Void) {
     // The next process begins with it.
     guard boards[0].isRunning else {
+      // One that reads its configuration at this moment is told so again, by nobody.
+      guard boards[0].phase == .off else { return }
       body(&boards[0].device)
       return oracles.reloads(boards[0].device, at: now)
     }
@@ -277,7 +283,10 @@ extension World {
     var plan = device.plan(instance: boards[0].instance)
     // What its id was made from is no matter of a configuration.
     plan.identity = nil
-    _ = boards[0].core.reload(plan, difference, pulses: pulses, at: moment)
+    let isLeaving = boards[0].core.isLeaving
+    if boards[0].core.reload(plan, difference, pulses: pulses, at: moment) == nil, !isLeaving {
+      oracles.fail("I8", "another configuration is not taken", at: now)
+    }
     // A turn follows, which carries out what came of it.
     boards[0].turnAt = now
   }

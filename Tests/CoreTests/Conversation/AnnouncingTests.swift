@@ -24,6 +24,23 @@ struct AnnouncingTests {
     ).stored(.homeAssistant)
   }
 
+  @Test(
+    "a CONNECT without an answer may have begun a session: that of the next one does not show what the broker keeps")
+  func unanswered() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.server.sessionPresent = true
+    bench.lose()
+    bench.reconnect()
+    #expect(bench.sent().filter { $0.hasPrefix("ha/board") }.count == 0, "it has kept what it had")
+    bench.lose()
+    bench.server.connack = nil
+    bench.advance(by: .seconds(5))
+    #expect(bench.sent().contains("CONNECT"))
+    bench.server.connack = .success
+    bench.reconnect()
+    #expect(bench.sent().filter { $0.hasPrefix("ha/board") }.count == 1)
+  }
+
   @Test("the description follows the birth, before every reading, and its acknowledgement is stored")
   func described() {
     var bench = CoreBench(plan: Self.plan("a"))

@@ -36,6 +36,27 @@ struct RestingTests {
     #expect(bench.readings() == ["a#1"])
   }
 
+  @Test("each server has rights of its own, and what one refuses rests when the agent comes back to it")
+  func ofEachServer() {
+    let plan = DevicePlan.bench { $0.link.servers = [DevicePlan.server("a"), DevicePlan.server("b")] }
+    var bench = CoreBench.connected(plan: plan)
+    let first = bench.core.server
+    bench.server.refuses = ["a": .notAuthorized]
+    bench.level("a")
+    #expect(bench.readings() == ["a#1"])
+    while bench.core.server == first {
+      bench.lose()
+      bench.reconnect()
+    }
+    #expect(bench.readings() == ["a#1"], "of the other one nothing is known")
+    while bench.core.server != first {
+      bench.lose()
+      bench.reconnect()
+    }
+    bench.level("a")
+    #expect(bench.readings() == [])
+  }
+
   @Test("a refusal that is about the message alone costs the message alone")
   func aboutTheMessage() {
     var bench = CoreBench.connected()
