@@ -94,9 +94,10 @@ extension Conversation {
     alignStreams()
   }
 
-  /// Another broker has rights of its own.
-  mutating func changeRests(from last: ServerAddress, to server: ServerAddress) {
+  /// Another broker has rights of its own. What rested there may be due by now.
+  mutating func changeRests(from last: ServerAddress, to server: ServerAddress, at now: Moment) {
     resting.move(from: last, to: server, of: plan.link.servers)
     alignStreams()
+    endRests(at: now)
   }
 }

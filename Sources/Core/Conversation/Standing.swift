@@ -56,7 +56,7 @@ extension Conversation {
     standing.connection = connected
     if plan.link.mutation == .owedOfflineIsForgotten { telling.owed.forgetAll() }
     telling.owed.connected()
-    if let last = standing.lastServer, last != server { changeRests(from: last, to: server) }
+    if let last = standing.lastServer, last != server { changeRests(from: last, to: server, at: now) }
     standing.lastServer = server
     standing.transport = server.transport
     let away = standing.record.connected(connected, server, at: now.boot)

@@ -91,7 +91,7 @@ extension World {
     // A connection that was half open by then is lost later, and waited for from there.
     let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
     guard since + oracles.board.longestWait + .seconds(25) < now else { return }
-    guard !boards[0].isRunning || !boards[0].core.isConnected else { return }
+    guard !boards[0].isRunning || !boards[0].core.isConnected, !isBrieflyAway else { return }
     let state = boards[0].isRunning ? "not connected" : "not running"
     oracles.fail("I8", "\(healedAt.duration(to: now)) after the last fault the device is \(state)", at: now)
   }
@@ -107,7 +107,8 @@ extension World {
     guard boards[0].isRunning, boards[0].core.isConnected else {
       return oracles.fail("I8", "the device is not connected", at: now)
     }
-    let rests = boards[0].core.restingTopics.subtracting(script.lasting.restingTopics)
+    let rests =
+      script.lasting.isLimit ? [] : boards[0].core.restingTopics.subtracting(script.lasting.restingTopics)
     let isDenied = script.lasting.restingTopics.contains(boards[0].core.spokenStatus)
     if boards[0].core.birthAnswer != .acknowledged, !isDenied, quiet > .seconds(3700) || rests.isEmpty {
       return oracles.fail("I8", "the birth is not acknowledged", at: now)

@@ -44,7 +44,7 @@ enum Lasting: Int64, Sendable {
 
   var refusal: Refusal? { self == .refusesCredentials ? Refusal(.code(.badUserNameOrPassword)) : nil }
 
-  /// Topics that rest for ever.
+  /// Topics that rest for ever, but for those that a limit concerns.
   var restingTopics: Set<TopicName> {
     switch self {
     case .deniesReading, .hasNoPlaceForReading, .closesOnReading: [DeviceModel.topicName(Self.reading)]
@@ -52,6 +52,9 @@ enum Lasting: Int64, Sendable {
     default: []
     }
   }
+
+  /// It closes connections: in 3.1.1 there is no other word for what is above its limits.
+  var closes: Bool { self == .closesOnReading || self == .closesOnSubscriptions || isLimit }
 
   /// Retained messages, wills and what is above its QoS are nothing that the broker promises.
   var isLimit: Bool {

@@ -55,6 +55,17 @@ struct RestingTests {
     }
     bench.level("a")
     #expect(bench.readings() == [])
+    // Nobody looks at what rests elsewhere; it is due when the agent is there again.
+    while bench.core.server == first {
+      bench.lose()
+      bench.reconnect()
+    }
+    bench.advance(by: .seconds(600))
+    while bench.core.server != first {
+      bench.lose()
+      bench.reconnect()
+    }
+    #expect(bench.readings().contains("a#1"))
   }
 
   @Test("a refusal that is about the message alone costs the message alone")
