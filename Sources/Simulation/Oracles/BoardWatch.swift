@@ -112,7 +112,10 @@ struct BoardWatch: Sendable {
 
   /// The broker will not have messages to this topic: its answer says so.
   mutating func denied(_ publish: Publish, _ answer: Denial.Answer, on id: ConnectionID) {
-    if birth?.connection == id { waits.denied(publish, answer) }
+    // What is told again to who has only just subscribed, and a birth, say the same in other messages.
+    if birth?.connection == id, !device.automation.hasHomeAssistant, !DeviceModel.isPresence(publish.message.topic) {
+      waits.denied(publish, answer)
+    }
     guard birth?.connection == id, case .code(.notAuthorized) = answer, let identifier = publish.packetIdentifier,
       publish.message.payload.readableBytes > 0, !DeviceModel.isPresence(publish.message.topic)
     else { return }

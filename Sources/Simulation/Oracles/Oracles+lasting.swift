@@ -6,7 +6,7 @@ import Records
 extension World {
   /// A topic is tried again, or a subscription, on which the broker closes: the next connection follows.
   var isBrieflyAway: Bool {
-    guard script.lasting.closes, let since = oracles.board.connectOwedSince
+    guard script.lasting.closes, oracles.board.hasConnected, let since = oracles.board.connectOwedSince
     else { return false }
     return since + oracles.board.longestWait + .seconds(15) > now
   }

@@ -272,7 +272,7 @@ struct Oracles: Sendable {
   }
 
   /// Something has happened that may end a back-off.
-  mutating func wakes(_ index: Int) { if index == 0 { board.waits.wakes() } }
+  mutating func wakes(_ index: Int, at now: WorldTime) { if index == 0 { board.waits.wakes(at: now) } }
 
   mutating func reloads(_ device: DeviceModel, at now: WorldTime) {
     board.waits.wakes()

@@ -11,6 +11,7 @@ struct WaitsWatch: Sendable {
   private var earliest: WorldTime?
   /// Attempts since the device said when the next one would be: a session thrown away, another version.
   private var owed = 0
+  private var wokenUntil = WorldTime(nanoseconds: 0)
   /// A twin makes a session that is not known here again and again.
   var hasRival = false
   private var denials: [(identifier: PacketIdentifier, message: Message)] = []
@@ -24,10 +25,21 @@ struct WaitsWatch: Sendable {
   }
 
   /// The network, the clock, the operator or another connection says that waiting is no use any more.
-  mutating func wakes() { earliest = nil }
+  mutating func wakes() {
+    earliest = nil
+    owed = 0
+  }
+
+  /// The same, as the network and the clock say it: the core looks at that when it has become quiet, with a jitter.
+  mutating func wakes(at now: WorldTime) {
+    wakes()
+    wokenUntil = now + .seconds(3)
+  }
 
   func isEarly(at now: WorldTime) -> String? {
-    if let earliest, now < earliest { return "an attempt comes \(now.duration(to: earliest)) before its time" }
+    if let earliest, now < earliest, now > wokenUntil {
+      return "an attempt comes \(now.duration(to: earliest)) before its time"
+    }
     return owed > 4 && !hasRival ? "\(owed) attempts without a wait between them" : nil
   }
 

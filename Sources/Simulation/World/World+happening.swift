@@ -22,7 +22,7 @@ extension World {
     case .edge(let board, let life): edge(board, life: life)
     case .tell(let board, let life, let event):
       guard boards[board].life == life else { return }
-      if case .networkChanged = event { oracles.wakes(board) }
+      if case .networkChanged = event { oracles.wakes(board, at: now) }
       tell(board, event)
     case .closed(let id): lost(id)
     case .synchronize(let board): synchronize(board)
@@ -229,7 +229,7 @@ extension World {
       change(broker: 0) { broker, _, _ in broker.stepClock(by: .nanoseconds(wall - before)) }
       oracles.lastStep = now
     }
-    oracles.wakes(index)
+    oracles.wakes(index, at: now)
     tell(index, .clockJumped)
   }
 
