@@ -70,6 +70,9 @@ extension Output {
         "it has been on for \(maxOn), as long as it may be (max_on)", retryAfter: max(rules.minOff, .seconds(1)))
     }
     guard !ordered.isOn else { return nil }
+    if let pulseLimit, pulseLimit <= now {
+      return Objection("its pulse is over, and it has not gone off yet", retryAfter: .seconds(1))
+    }
     if let partner = partners.first(where: { $0.isOn }) { return Objection("\(partner.name) is on (interlock)") }
     if let partner = partners.first(where: { !$0.isHeld }) {
       return Objection("\(partner.name) cannot be driven, so nobody knows that it is off (interlock)")

@@ -267,8 +267,11 @@ struct Output: Sendable {
   }
 
   /// When its pulse is over, whatever has begun it.
-  private var pulseEnd: Instant? {
-    guard let pulse = plan.rules.pulse, let onSince, ordered.isOn, base.level.isOn, !isMadeSafe else { return nil }
+  private var pulseEnd: Instant? { ordered.isOn && base.level.isOn && !isMadeSafe ? pulseLimit : nil }
+
+  /// When it has been on for as long as a pulse; nil: it gives none, or is off.
+  var pulseLimit: Instant? {
+    guard let pulse = plan.rules.pulse, let onSince else { return nil }
     return onSince + pulse
   }
 
@@ -305,7 +308,7 @@ struct Output: Sendable {
         return nil
       }
       // Its time on was over, and it has not gone off yet.
-      if !isStopping, !isMadeSafe, let onLimit, onLimit <= now { return nil }
+      if !isStopping, !isMadeSafe, let limit = earliest(onLimit, pulseLimit), limit <= now { return nil }
     }
     let offAllowedAt = onFrom + plan.rules.minOn
     if !wanted.level.isOn, ordered.isOn, [.command, .for, .pulse].contains(wanted.cause), offAllowedAt > now {

@@ -276,7 +276,9 @@ struct OutputWatch: Sendable {
   private mutating func goesOff(_ place: Int, _ old: Output, _ number: UInt64, at now: WorldTime) {
     let urgent = urgentReasonsForOff(place, at: now)
     let other = otherReasonsForOff(place, at: now)
-    outputs[place]?.causes = urgent + other
+    // One that was on its way there by a ramp goes there at once, and is told as what began that.
+    let ramping: [OutputCause] = old.rules.ramp > .zero ? [.command, .for, .pulse] : []
+    outputs[place]?.causes = urgent + other + ramping
     if other.contains(.command) { use(place, isOn: false, number) }
     if other.contains(.for) { outputs[place]?.forEnd = nil }
     if urgent.isEmpty, other.isEmpty {

@@ -283,6 +283,17 @@ import Testing
     #expect(scene.outputs.unstored == ["a": true])
   }
 
+  @Test("a pulse that is over, and has not gone off yet, is none for the next command")
+  func pulseNotOff() {
+    var scene = OutputScene([plan { $0.pulse = .seconds(5) }])
+    scene.send("on", to: "a")
+    scene.drives = false
+    scene.pass(.seconds(6))
+    scene.send("on", to: "a")
+    #expect(scene.answers.last?.isRefused == true)
+    #expect(scene.outputs.deadline.map { $0 > scene.now } ?? true)
+  }
+
   @Test("one that cannot be left as it should be is not asked for again")
   func failsAtTheEnd() {
     var outputs = Outputs([plan()], plain: [:], at: OutputScene.start)
