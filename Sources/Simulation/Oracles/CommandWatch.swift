@@ -228,6 +228,8 @@ extension OutputWatch {
     if !isWanted {
       return fail("command \(candidate.number) is answered with ok, and \(name) is said to be \(percent)", at: now)
     }
+    // Its chip may have lost its power since the driver said so, and nobody knows yet.
+    if output.ordered.percent == percent, output.number <= output.reported { return }
     let history = lines[output.request]?.history ?? []
     let first = history.lastIndex { $0.since <= since } ?? 0
     let levels = history.isEmpty ? [0] : history[first...].map(\.level.percent)

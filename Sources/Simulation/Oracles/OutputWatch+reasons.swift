@@ -34,7 +34,8 @@ extension OutputWatch {
     if let maxOn = rules.maxOn, onSince(output, at: now) + maxOn <= now { causes.append(.maxOn) }
     let isForbidden = partners(of: place).contains { partner in
       guard let other = outputs[partner] else { return false }
-      return other.heldAt == nil || other.ordered.isOn || level(other).isOn
+      // Reports of one moment are taken one after the other.
+      return other.heldAt.map { $0 == now } ?? true || other.ordered.isOn || level(other).isOn
         || other.number > other.reported
     }
     if isForbidden { causes.append(.interlock) }
