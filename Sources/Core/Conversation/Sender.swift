@@ -27,6 +27,8 @@ struct Sender: Sendable {
   var retained: RetainedReadings
   /// Messages that an earlier process made and that no server has seen.
   var leftOver: Deque<StoredMessage>
+  /// Where messages of an earlier process go that are under way.
+  private var earlier: [Session.Token: TopicName] = [:]
   /// Newest readings that are told once more, for who has subscribed since: on this connection or not at all.
   var reminders: Deque<Reading> = []
   /// Those of them, and of what is under way, that a store has which was opened late: the session does not know it.
@@ -52,6 +54,7 @@ struct Sender: Sendable {
     // What an earlier process had sent is the session's, and settled by it; what it had not is sent first.
     leftOver = Deque(state.waiting)
     underWay = state.underWay.count
+    earlier = Dictionary(state.underWay.map { ($0.token, $0.message.topic) }) { first, _ in first }
     labels = TimeLabels(streams: plan.streams.count)
   }
 
@@ -71,10 +74,21 @@ struct Sender: Sendable {
     deadline = nil
   }
 
+  /// It is over; nil: it was none of an earlier process.
+  mutating func takeEarlierTopic(of token: Session.Token) -> TopicName? {
+    earlier.isEmpty ? nil : earlier.removeValue(forKey: token)
+  }
+
   // MARK: One after the other
 
-  mutating func nextLeftOver(_ limits: PublishLimits) -> Outgoing? {
-    guard let stored = leftOver.popFirst() else { return nil }
+  /// The place of the first that goes to no topic that rests.
+  func nextLeftOver(besides topics: RestingTopics) -> Int? {
+    leftOver.firstIndex { !topics.isResting($0.message.topic) }
+  }
+
+  mutating func takeLeftOver(at place: Int, _ limits: PublishLimits) -> Outgoing {
+    let stored = leftOver.remove(at: place)
+    earlier[stored.token] = stored.message.topic
     return Outgoing(message: stored.message.adapted(to: limits), request: .reading(stored.token), leftOver: stored)
   }
 
@@ -173,8 +187,10 @@ extension Conversation {
     pullAnswers(limits, at: now)
     pullHealth(at: now)
     announce(limits, at: now)
-    while let message = sender.leftOver.first?.message {
-      guard hasRoom(message.qos), let next = sender.nextLeftOver(limits), send(next, at: now) else { return }
+    while let place = sender.nextLeftOver(besides: resting.topics) {
+      guard hasRoom(sender.leftOver[place].message.qos), send(sender.takeLeftOver(at: place, limits), at: now) else {
+        return
+      }
     }
     if sender.clearings.hasNext {
       while hasRoom(.atLeastOnce), let next = sender.nextClearing(plan.streams, limits) {
@@ -265,6 +281,8 @@ extension Conversation {
   private mutating func readingSettled(_ token: Session.Token, _ outcome: Session.Outcome, at now: Moment) {
     sender.underWay -= 1
     let stream = sender.outbox.stream(of: token)
+    // It has no place in the outbox to wait in: it is counted, and what follows it rests.
+    if let topic = sender.takeEarlierTopic(of: token) { _ = isRefused(topic, outcome, at: now) }
     if let stream, waitsAgain(token, plan.streams[stream].topic, outcome, at: now) { return }
     sender.over(token, isDelivered: outcome == .delivered, at: now.boot)
     switch outcome {

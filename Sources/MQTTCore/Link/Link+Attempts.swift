@@ -4,7 +4,7 @@ import Instants
 extension Link {
   mutating func begin(at now: Instant, into effects: inout Effects) {
     let server = referredServer ?? settings.servers[serverIndex % settings.servers.count]
-    let version = settings.version ?? versions.version(for: server, at: now)
+    let version = settings.version ?? versions.version(for: settings.versionKey(of: server), at: now)
     attempt = Attempt(
       number: attempt.number + 1, server: server, version: version,
       purpose: mustClearSession && version == .v311 ? .clearSession : .use, limit: settings.connectTimeout,
@@ -70,7 +70,7 @@ extension Link {
     attempt.deadline = nil
     attempt.stage = .connected
     attempt.connectedSince = now
-    versions.accepted(attempt.version, by: attempt.server)
+    versions.accepted(attempt.version, by: settings.versionKey(of: attempt.server))
     mustClearSession = false
     guard attempt.purpose == .use else { return session.disconnect(into: &effects.actions) }
     let owner = SessionOwner(
@@ -195,11 +195,11 @@ extension Link {
     case .session(.requested): return (.zero, true)
     case .session(.refused(.unsupportedProtocolVersion, _, _)) where attempt.version == .v5:
       guard settings.version == nil else { break }
-      versions.refused(by: attempt.server, at: now)
+      versions.refused(by: settings.versionKey(of: attempt.server), at: now)
       return (.zero, true)
     case .closed(.connect, received: false, _) where attempt.version == .v5 && settings.version == nil:
       // A link for one connection has no later attempt to learn from this.
-      versions.closedSilently(by: attempt.server, at: now)
+      versions.closedSilently(by: settings.versionKey(of: attempt.server), at: now)
       if !settings.reconnects { return (.zero, true) }
     default: break
     }
@@ -214,5 +214,12 @@ extension Link {
       chooseServer(at: now)
     }
     return (schedule.failed(loss.failure, at: now, using: &generator), false)
+  }
+}
+
+extension Link.Settings {
+  /// Where it is remembered which versions a server speaks: the nodes of a cluster speak the same.
+  fileprivate func versionKey(of server: ServerAddress) -> ServerAddress {
+    sharesSessions ? servers.first ?? server : server
   }
 }

@@ -2,6 +2,12 @@ import Instants
 
 /// The sender's half of the delivery protocols (MQTT 5.0 §4.3), and what is sent again after a reconnect (§4.4).
 extension MQTTSession {
+  /// A message that waits by itself, after the server had no place for it.
+  struct Hold: Sendable {
+    let until: Instant
+    let qos: QoS
+  }
+
   /// How many more messages of QoS 1 and 2 may be under way ([MQTT-3.3.4-7]: never more than the Receive Maximum). One
   /// place is kept for messages that may not wait (`keepsPlace`), where the server grants more than one; they may also go
   /// beyond the session's own limit, which is there for those that wait elsewhere.

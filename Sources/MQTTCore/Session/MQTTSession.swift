@@ -51,12 +51,6 @@ public struct MQTTSession: Sendable {
     var isReauthenticating = false
   }
 
-  /// A message that waits by itself, after the server had no place for it.
-  struct Hold: Sendable {
-    let until: Instant
-    let qos: QoS
-  }
-
   /// A message that was delivered.
   struct Unanswered: Sendable {
     enum Fate: Sendable, Hashable {

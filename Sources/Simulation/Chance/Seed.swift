@@ -23,6 +23,9 @@ package struct Seed: Sendable, Hashable, CustomStringConvertible {
     .nanoseconds(Int64(number(below: UInt64(max(0, longest.wholeNanoseconds)) + 1)))
   }
 
+  /// True so many times in a thousand.
+  package func isTrue(perMille: UInt64) -> Bool { number(below: 1000) < perMille }
+
   /// A sequence of numbers, where one draws many.
   package var generator: SeededGenerator { SeededGenerator(state: value) }
 

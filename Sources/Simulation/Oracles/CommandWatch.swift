@@ -202,7 +202,9 @@ extension OutputWatch {
         return
       }
       if !answer.isPending { confirm(candidate, answer, output, since: since, at: now) }
-      if candidate.order == nil, index == output.candidates.count - 1 { obeyed(place, candidate) }
+      if candidate.order == nil, index == output.candidates.count - 1 {
+        obeyed(place, candidate, at: answer.isPending ? now : candidate.at)
+      }
       if candidate.order == nil, !answer.isPending {
         // It is so already, and changes nothing later.
         outputs[place]?.candidates[index].order = 0

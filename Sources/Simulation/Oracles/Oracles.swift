@@ -36,8 +36,8 @@ struct Oracles: Sendable {
   /// When something was wrong with the store last.
   var lastStoreTrouble: WorldTime?
   /// The same as of disturbances, of what an operator does not do.
-  private var faults = 0
-  private var lastFault = WorldTime(nanoseconds: 0)
+  var faults = 0
+  var lastFault = WorldTime(nanoseconds: 0)
   var stopping: Stopping?
   /// By the first board's clock no certificate is valid.
   private var hasEarlyClock = false
@@ -55,6 +55,7 @@ struct Oracles: Sendable {
   init(_ device: DeviceModel, _ lasting: Lasting) {
     self.device = device
     self.lasting = lasting
+    hasSubscribingTrouble = lasting == .deniesSubscriptions || lasting.closes
     presence = (0..<device.brokerCount).map { _ in PresenceWatch() }
     board = BoardWatch(device)
     readings = ReadingsWatch(device)
@@ -228,48 +229,6 @@ struct Oracles: Sendable {
   }
 
   // MARK: What a board does
-
-  mutating func begins(_ index: Int, _ board: Board, at now: WorldTime) {
-    guard index == 0 else { return }
-    self.board.begins(board, at: now)
-    outputs.begins(board.device, at: now)
-    readings.begins()
-  }
-
-  mutating func ends(_ index: Int, _ board: Board, isPower: Bool, at now: WorldTime) {
-    guard index == 0 else { return }
-    if board.isRunning { readings.lost += board.core.countedLosses + self.board.lostBefore }
-    let isUnwritten = board.store.mood != .fine
-    if isUnwritten || !board.core.hasExited && (device.sync < 0 || hadStoreTrouble || readings.mayBeginAnew) {
-      forgetOwed(besides: board.device)
-    }
-    self.board.ends(at: now)
-    outputs.ends()
-    stopping = nil
-    readings.ends(known: hadStoreTrouble ? board.store.contents.file.sequences : nil)
-    sessions.ends(at: now)
-    lastDisturbance = max(lastDisturbance, now)
-  }
-
-  private mutating func forgetOwed(besides device: DeviceModel) {
-    let own = DeviceModel.statusTopic(device.topic)
-    for index in presence.indices { presence[index].forgetsOwed(besides: own) }
-  }
-
-  /// - Parameter isSlow: a packet is long on its way.
-  mutating func exits(_ index: Int, isClean: Bool, isSlow: Bool, at now: WorldTime) {
-    guard index == 0, let stopping, !hadTwin, !stopping.isAborted, stopping.since + .seconds(20) > now, faults == 0,
-      lastFault < stopping.since
-    else { return }
-    guard !isClean || !stopping.saidGoodbye else { return }
-    // On a slow way with one message at a time the acknowledgement of `offline` may come too late for it.
-    let own = DeviceModel.statusTopic(board.device.topic)
-    let hasSaidOffline = presence.contains { watch in
-      watch.lastHeard > stopping.since && watch.topics.contains { $0.topic == own && !$0.isOnline }
-    }
-    guard !isSlow || !hasSaidOffline else { return }
-    fail("I1e", "told to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
-  }
 
   /// Something has happened that may end a back-off.
   mutating func wakes(_ index: Int, at now: WorldTime) { if index == 0 { board.waits.wakes(at: now) } }

@@ -31,7 +31,7 @@ extension OutputWatch {
     if let lost = rules.lost, !lost.isOn, output.lostAt != nil || isLost(output, at: now) || hadTwin {
       causes.append(.lost)
     }
-    if let maxOn = rules.maxOn, onSince(output, at: now) + maxOn <= now { causes.append(.maxOn) }
+    if let maxOn = rules.maxOn, onSince(output, at: now) + Self.least(maxOn) <= now { causes.append(.maxOn) }
     let isForbidden = partners(of: place).contains { partner in
       guard let other = outputs[partner] else { return false }
       // Reports of one moment are taken one after the other.
@@ -45,9 +45,9 @@ extension OutputWatch {
   func otherReasonsForOff(_ place: Int, at now: WorldTime) -> [OutputCause] {
     guard let output = outputs[place] else { return [] }
     var causes: [OutputCause] = []
-    if let pulse = output.rules.pulse, onSince(output, at: now) + pulse <= now { causes.append(.pulse) }
+    if let pulse = output.rules.pulse, onSince(output, at: now) + Self.least(pulse) <= now { causes.append(.pulse) }
     let isOver = output.candidates.contains { candidate in
-      candidate.duration.map { candidate.at + $0 <= now } ?? false
+      candidate.duration.map { candidate.at + Self.least($0) <= now } ?? false
     }
     if isOver || output.forEnd.map({ $0 <= now }) ?? false { causes.append(.for) }
     if output.candidates.contains(where: { $0.wants(false, of: output) }) { causes.append(.command) }
@@ -65,7 +65,7 @@ extension OutputWatch {
   }
 
   /// It was the reason: what came before it has no say any more.
-  mutating func use(_ place: Int, isOn: Bool, _ number: UInt64) {
+  mutating func use(_ place: Int, isOn: Bool, _ number: UInt64, at now: WorldTime) {
     guard let output = outputs[place] else { return }
     // A toggle may be about what another command made of it in the same turn.
     let plain = output.candidates.lastIndex { $0.wanted != .toggle && $0.wants(isOn, of: output) }
@@ -75,13 +75,13 @@ extension OutputWatch {
     commands.used(used)
     outputs[place]?.candidates.removeSubrange(..<index)
     outputs[place]?.candidates[0] = used
-    obeyed(place, used)
+    obeyed(place, used, at: now)
   }
 
-  /// A command has the say from now on.
-  mutating func obeyed(_ place: Int, _ candidate: Candidate) {
+  /// A command has the say from now on: its time begins here, where it had to wait for one.
+  mutating func obeyed(_ place: Int, _ candidate: Candidate, at now: WorldTime) {
     guard let output = outputs[place] else { return }
-    outputs[place]?.forEnd = output.rules.pulse == nil ? candidate.duration.map { candidate.at + $0 } : nil
+    outputs[place]?.forEnd = output.rules.pulse == nil ? candidate.duration.map { now + Self.least($0) } : nil
     outputs[place]?.mayBegin = false
     outputs[place]?.safeSince = nil
     outputs[place]?.lostAt = nil

@@ -85,8 +85,11 @@ struct OutputWatch: Sendable {
   var commands = CommandWatch()
   private(set) var plans: [String: OutputPlan] = [:]
 
-  /// How late a rule may be.
-  static let slack = Duration.seconds(1)
+  /// How late a rule may be, by a crystal that is slow.
+  static let slack = Duration.seconds(3)
+
+  /// What is left of a time by a crystal that is fast.
+  static func least(_ duration: Duration) -> Duration { duration - duration / 2000 }
 
   var isWatching: Bool { isRunning && !outputs.isEmpty }
 
@@ -150,7 +153,7 @@ struct OutputWatch: Sendable {
       let name = outputs[place]?.name ?? ""
       if otherLine.level.isOn { return fail("\(name) goes on while \(other.name) is on (interlock)", at: now) }
       let dead = max(other.rules.deadTime, outputs[place]?.rules.deadTime ?? .zero)
-      if otherLine.changedAt > startedAt, otherLine.changedAt + dead > now {
+      if otherLine.changedAt > startedAt, otherLine.changedAt + Self.least(dead) > now {
         return fail("\(name) goes on \(otherLine.changedAt.duration(to: now)) after \(other.name) went off", at: now)
       }
     }
@@ -194,7 +197,7 @@ struct OutputWatch: Sendable {
   /// Its controller may be lost.
   func isLost(_ output: Output, at now: WorldTime) -> Bool {
     guard let lost = output.rules.lost else { return false }
-    return max(begin(output), hasHeartbeat(output) ? beatAt : surelyHeardAt) + lost.after <= now
+    return max(begin(output), hasHeartbeat(output) ? beatAt : surelyHeardAt) + Self.least(lost.after) <= now
   }
 
   private func begin(_ output: Output) -> WorldTime { max(output.since, startedAt) }
@@ -262,10 +265,10 @@ struct OutputWatch: Sendable {
     let causes = reasonsForOn(place, at: now)
     if causes.isEmpty { return fail("\(output.name) is switched on, and nothing wants that\(lastRefusal)", at: now) }
     outputs[place]?.causes = causes
-    if causes.contains(.command) { use(place, isOn: true, number) }
+    if causes.contains(.command) { use(place, isOn: true, number, at: now) }
     if causes.contains(.start) { outputs[place]?.mayBegin = false }
     let off = max(lines[output.request]?.changedAt ?? startedAt, startedAt)
-    if off + output.rules.minOff > now {
+    if off + Self.least(output.rules.minOff) > now {
       return fail("\(output.name) is switched on \(off.duration(to: now)) after it went off (min_off)", at: now)
     }
     for partner in partners(of: place) where outputs[partner]?.heldAt == nil {
@@ -279,13 +282,13 @@ struct OutputWatch: Sendable {
     // One that was on its way there by a ramp goes there at once, and is told as what began that.
     let ramping: [OutputCause] = old.rules.ramp > .zero ? [.command, .for, .pulse] : []
     outputs[place]?.causes = urgent + other + ramping
-    if other.contains(.command) { use(place, isOn: false, number) }
+    if other.contains(.command) { use(place, isOn: false, number, at: now) }
     if other.contains(.for) { outputs[place]?.forEnd = nil }
     if urgent.isEmpty, other.isEmpty {
       return fail("\(old.name) is switched off, and nothing wants that\(lastRefusal)", at: now)
     }
     // The driver's report is older than the turn that takes it.
-    if urgent.isEmpty, old.orderedAt + old.rules.minOn > now + .milliseconds(25), !other.contains(.start) {
+    if urgent.isEmpty, old.orderedAt + Self.least(old.rules.minOn) > now + .milliseconds(25), !other.contains(.start) {
       fail("\(old.name) is switched off after \(old.orderedAt.duration(to: now)) (min_on)", at: now)
     }
   }

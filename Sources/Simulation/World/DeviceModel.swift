@@ -136,7 +136,7 @@ struct DeviceModel: Sendable {
     link.version = version
     link.mutation = mutation
     link.inFlightLimit = window
-    link.isStored = sync >= 0 && !forgetsSession
+    link.isStored = sync >= 0
     link.sharesSessions = isCluster
     link.storeDelay = .seconds(max(0, sync))
     var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)

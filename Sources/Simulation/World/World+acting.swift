@@ -151,7 +151,7 @@ extension World {
   /// At the broker that the device is configured for first; where that is down the commander waits for it.
   mutating func publish(_ number: UInt64) {
     guard let command = commander[number] else { return }
-    let broker = boards[0].device.servers[0]
+    let broker = boards[0].device.servers[0] % brokers.count
     guard brokers[broker].isRunning else { return commander.waiting.append((broker, number)) }
     tell(broker: broker, .publish(command.message, by: Commander.client))
     if command.isRetained {
@@ -181,5 +181,8 @@ extension World {
 
 extension Board {
   /// When the driver of its outputs, or one of their chips, has something to do.
-  var driverDeadline: WorldTime? { sleptSince == nil ? bench.deadline : nil }
+  /// Asked for in place, since a copy is far more than the answer.
+  var driverDeadline: WorldTime? {
+    mutating get { sleptSince == nil ? bench.deadline : nil }
+  }
 }

@@ -16,7 +16,7 @@ extension World {
     // What was sent 20 s ago has been done.
     if kind == .commandOn { checkProbe() }
     if kind == .commandSwap { return touchOutputs(Action(at: .zero, .commandSwap)) }
-    let broker = DeviceModel.index(of: server)
+    let broker = boards[0].device.index(of: server)
     for plan in boards[0].device.outputs.plans {
       guard let index = OutputSettings.index(plan.name) else { continue }
       // QoS 1, with the time.
@@ -49,7 +49,7 @@ extension World {
   /// Each line has what was ordered, and the broker keeps that.
   mutating func checkOutputsAtRest() {
     guard oracles.outputs.isWatching, oracles.failure == nil, let server = boards[0].core.server else { return }
-    let broker = DeviceModel.index(of: server)
+    let broker = boards[0].device.index(of: server)
     for (place, output) in oracles.outputs.outputs.enumerated() {
       guard let output, output.endsSince == nil else { continue }
       guard output.heldAt != nil else {

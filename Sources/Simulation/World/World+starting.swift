@@ -75,7 +75,10 @@ extension World {
   private mutating func begin(_ index: Int, _ beginning: Beginning) {
     let moment = boards[index].moment(at: now)
     var beginning = beginning
-    if boards[index].device.forgetsSession { beginning.session = SessionState() }
+    if boards[index].device.forgetsSession {
+      beginning.session = SessionState()
+      beginning.plan.link.isStored = false
+    }
     let seed = seed.of(11, UInt64(index)).of(boards[index].life)
     boards[index].core = Core(beginning, seed: seed.value, at: moment)
     boards[index].phase = .running
