@@ -57,4 +57,7 @@ extension Outbox {
   package var unsettled: [(token: Token, arrived: Instant)] {
     (taken.values + queues.flatMap(\.entries)).map { ($0.token, $0.arrived) }
   }
+
+  /// Streams of which a reading was taken whose course is not over.
+  package var streamsUnderWay: Set<Int> { Set(taken.values.map(\.reading.stream)) }
 }

@@ -121,7 +121,10 @@ struct Sender: Sendable {
   mutating func nextReminder(
     _ streams: [Stream], _ limits: PublishLimits, _ version: ProtocolVersion, _ topics: RestingTopics, at now: Moment
   ) -> Outgoing? {
-    while let reading = reminders.popFirst() {
+    // Beside one that is on its way it would come twice, and the older ones behind it: it waits until that is over.
+    let busy = outbox.streamsUnderWay
+    while let place = reminders.firstIndex(where: { !busy.contains($0.stream) }) {
+      let reading = reminders.remove(at: place)
       // A newer one says more.
       if streams[reading.stream].isRemoved || outbox.hasWaiting(of: reading.stream) { continue }
       if topics.isResting(streams[reading.stream].topic) { continue }

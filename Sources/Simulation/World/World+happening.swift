@@ -254,6 +254,7 @@ extension World {
     boards[index].sleptSince = nil
     boards[index].slept += since.duration(to: now)
     if index == 0 { oracles.outputs.wakes(after: since.duration(to: now), at: now) }
+    oracles.wakes(index, at: now)
     tell(index, .clockJumped)
   }
 

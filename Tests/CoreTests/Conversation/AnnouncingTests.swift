@@ -75,6 +75,18 @@ struct AnnouncingTests {
     #expect(bench.readings() == [])
   }
 
+  @Test("a value that is on its way is not told again beside that")
+  func remindsAfterwards() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.level("b")
+    bench.server.ignores = ["a"]
+    bench.level("a")
+    bench.advance(by: .milliseconds(500))
+    bench.forget()
+    bench.advance(by: .seconds(3))
+    #expect(bench.readings() == ["b#1"])
+  }
+
   @Test("nothing is published before the store has what may be there; nobody waits for a store that fails")
   func waitsForStore() {
     var bench = CoreBench(plan: Self.plan("a"))
