@@ -122,8 +122,8 @@ package struct Opening: Sendable {
       storeError = error
       return [.note(.opening(.isLate(error)))] + makePlan()
     case .settingAside:
-      return leaveSession(late("set the session aside")) + begin(without: late("read what waits"), at: now)
-    case .adopting: return begin(without: late("read what waits"), at: now)
+      return leaveSession(late("set the session aside")) + begin(without: late("read the readings that wait"), at: now)
+    case .adopting: return begin(without: late("read the readings that wait"), at: now)
     }
   }
 
