@@ -24,6 +24,7 @@ extension Agent {
   ///
   /// - Throws: when the configuration cannot be run.
   func open() async throws(PlanError) -> Opened? {
+    guard !isStopWanted else { return nil }
     let folder = configuration.storage.path
     var circumstances = Opening.Circumstances()
     circumstances.folder = folder
@@ -42,11 +43,12 @@ extension Agent {
     let store = isStored ? await StateStore.unopened(folder: folder, isHeld: false) : nil
     let opener = Opener(Opening(circumstances, at: .now), store)
     self.opener = opener
-    defer { self.opener = nil }
-    if isStopWanted { opener.end.give(.success(nil)) }
+    defer {
+      self.opener = nil
+      opener.patience?.cancel()
+    }
     opens { opening, _ in opening.start() }
     let beginning = try await opener.end.value.get()
-    opener.patience?.cancel()
     return beginning.map { ($0, store) }
   }
 
@@ -69,7 +71,7 @@ extension Agent {
     case .hold: Task { await holdFolder() }
     case .plan(let state):
       do throws(PlanError) {
-        let plan = try plan(after: state, opener.store)
+        let plan = try plan(after: state)
         opens { $0.planned(plan, at: $1) }
       } catch {
         opener.end.give(.failure(error))
@@ -115,7 +117,7 @@ extension Agent {
 
   // MARK: Which device this is
 
-  private func plan(after state: StoredState, _ store: StateStore?) throws(PlanError) -> DevicePlan {
+  private func plan(after state: StoredState) throws(PlanError) -> DevicePlan {
     let (device, identity) = identify(state)
     self.device = device
     for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {

@@ -146,7 +146,10 @@ public actor Agent {
 
   private func run() async throws(PlanError) -> Bool {
     logger.notice("limpet \(limpetVersion) starts, process \(getpid()), log level \(surroundings.logThreshold.level)")
-    guard let (beginning, store) = try await open() else { return isStopWanted }
+    guard let (beginning, store) = try await open() else {
+      if isStopWanted { logger.notice("stopped") }
+      return isStopWanted
+    }
     await startControl()
     let jobs = configuration.jobs(in: surroundings.root, thermometers)
     await locate(jobs)

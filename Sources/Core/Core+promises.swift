@@ -43,7 +43,7 @@ extension Core {
 
   // Each by its own path: a copy of an owner counts all its references.
   private var unsentNumbered: Int {
-    conversation.sender.outbox.count + conversation.sender.leftOver.count + conversation.sender.underWay
+    conversation.sender.unsent
   }
 
   private var givenUp: UInt64 {

@@ -82,7 +82,7 @@ extension Core {
         healing: conversation.watching.healing.state, conflict: conversation.watching.conflict.rival?.description,
         lastsToNotice: detectWithin, reduction: currentReduction, birth: birthState),
       buffer: StatusReport.Buffer(
-        readings: outbox.count + numbering.waitingCount + conversation.sender.leftOver.count, bytes: outbox.bytes,
+        readings: conversation.sender.waiting + numbering.waitingCount, bytes: outbox.bytes,
         limit: plan.outbox.limit, underWay: conversation.sender.underWay, stored: waiting.stored,
         oldestAge: waiting.oldestAge, dropped: waiting.droppedByName, storageError: keeping.error),
       resting: conversation.resting.topics.topics.map {
@@ -170,7 +170,7 @@ extension Core {
       .counter("expired_readings", "Readings dropped for their age (expiry)", waiting.expired),
       .counter(
         "set_aside_readings", "Readings on which the broker closed the connection again and again", tally.setAside),
-      .gauge("buffer_readings", "Readings in the buffer, not sent yet", sender.outbox.count + sender.leftOver.count),
+      .gauge("buffer_readings", "Readings in the buffer, not sent yet", sender.waiting),
       .gauge("stored_readings", "Readings that wait on the disk", waiting.stored),
       .gauge("buffer_bytes", "Bytes that waiting readings take", waiting.bytes),
       .gauge("buffer_limit_bytes", "Bytes that waiting readings may take", waiting.limit),

@@ -71,7 +71,7 @@ package enum Note: Sendable {
   case storeIsLate
   case storeWorks
   case storeStaysClosed(StorageError)
-  case storeBeginsAnew(String)
+  case storeBeginsAnew(KeptAside)
   case storeIsAnothers(String)
   case unreadableReadings(Int)
   case storeDoesNotAnswer(within: Duration)

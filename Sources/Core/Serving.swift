@@ -98,7 +98,7 @@ extension Core {
     mutating get {
       let disk = conversation.sender.outbox.disk
       guard conversation.standing.connection != nil, !conversation.leaving.isLeaving,
-        !conversation.sender.outbox.isEmpty || !conversation.sender.leftOver.isEmpty, disk.write == nil,
+        conversation.sender.waiting > conversation.restingCount, disk.write == nil,
         !disk.isReading, disk.readAgainAt == nil
       else { return false }
       return conversation.link.room(for: .exactlyOnce) > 0

@@ -229,8 +229,14 @@ extension Note {
       (.error, "\(Note.storeIsLateText): a restart before that may repeat or skip sequence numbers")
     case .storeWorks: (.notice, "the storage can be written again")
     case .storeStaysClosed(let error): (.debug, "\(error)")
-    case .storeBeginsAnew(let path):
-      (.error, "the storage was damaged: limpet begins a new one, and keeps the damaged file as \(path)")
+    case .storeBeginsAnew(let aside):
+      (
+        .error,
+        """
+        the storage was damaged: limpet begins a new one, and keeps the damaged file as \(aside.path): \
+        \(aside.reason)
+        """
+      )
     case .storeIsAnothers(let text): (.error, text)
     case .unreadableReadings(let count):
       (.error, "\(count) stored readings are unreadable: limpet removes them, and counts them as dropped")

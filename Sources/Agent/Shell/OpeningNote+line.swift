@@ -19,14 +19,6 @@ extension OpeningNote {
         .error,
         "\(rows) rows of the stored session are unreadable: limpet sets them aside, and goes on with the rest"
       )
-    case .beginsAnew(let aside):
-      (
-        .error,
-        """
-        the storage was damaged: limpet begins a new one, and keeps the damaged file as \(aside.path): \
-        \(aside.reason)
-        """
-      )
     case .cannotBeWritten(let error): (.error, "\(error)")
     case .sessionSetAside(let count, let owner):
       (.warning, "\(count) messages that were under way as \(owner) are set aside, not sent")
@@ -34,8 +26,6 @@ extension OpeningNote {
       (.error, "\(error); limpet leaves the session of \(owner) alone, and keeps none of this process")
     case .readingsSetAside(let count):
       (.warning, "\(count) readings of another identity waited here; they are set aside, not sent")
-    case .readingsAreUnreadable(let count):
-      (.error, "\(count) stored readings are unreadable: limpet removes them, and counts them as dropped")
     case .readingsWait(let count): (.info, "\(count) readings wait in the storage")
     case .readingsAreInMemory(let error):
       (.error, "\(error); readings that wait are in memory only until it can be opened")

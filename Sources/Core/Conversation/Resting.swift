@@ -31,6 +31,11 @@ extension Conversation {
     begin(rest, of: topic, at: now)
   }
 
+  /// Readings that wait until their topic may be tried again.
+  var restingCount: Int {
+    sender.outbox.restingCount + sender.leftOver.count { resting.topics.isResting($0.message.topic) }
+  }
+
   /// The broker has closed the connection on messages to this topic.
   mutating func closesOn(_ topic: TopicName, at now: Moment) {
     begin(resting.topics.closed(topic, at: now.boot), of: topic, at: now)

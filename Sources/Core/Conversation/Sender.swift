@@ -59,7 +59,10 @@ struct Sender: Sendable {
   }
 
   /// Readings taken and numbered, and that the broker does not have.
-  var unsent: Int { outbox.count + leftOver.count + underWay }
+  var unsent: Int { waiting + underWay }
+
+  /// Those of them that were not handed to the session, or not by this process.
+  var waiting: Int { outbox.count + leftOver.count }
 
   mutating func connected(isNew: Bool, at now: BootClock.Instant) {
     outbox.connected(at: now)

@@ -58,7 +58,7 @@ extension Core {
 
   /// Nothing waits that may go, nothing is under way, nothing is being read, and the broker has forgotten what it should.
   private var isIdle: Bool {
-    unsent == conversation.sender.outbox.restingCount && !sampling.isReading && !isWatching && counting.isEmpty
+    unsent == conversation.restingCount && !sampling.isReading && !isWatching && counting.isEmpty
       && conversation.sender.clearings.count == 0 && conversation.acting.outputs.isReleased
   }
 

@@ -266,7 +266,7 @@ extension Core {
   }
 
   private mutating func opened(_ state: StoredState, at now: Moment) {
-    if let aside = state.keptAside, keeping.damage != nil { effects.notes.append(.storeBeginsAnew(aside.path)) }
+    if let aside = state.keptAside, keeping.damage != nil { effects.notes.append(.storeBeginsAnew(aside)) }
     keeping.damage = nil
     let plan = conversation.plan
     if let identity = plan.identity, let stored = state.identity, !identity.isOfSameBoard(as: stored) {

@@ -150,7 +150,7 @@ package struct Opening: Sendable {
     switch (phase, result) {
     case (.reading, .success(.state(let state))):
       self.state = state
-      return stateNotes.map { .note(.opening($0)) } + makePlan()
+      return stateNotes.map { .note($0) } + makePlan()
     case (.reading, .failure(let error)): return reads(error, at: now)
     case (.settingAside, .success(.setAside(let count))):
       var effects: [Effect] = []
@@ -161,7 +161,7 @@ package struct Opening: Sendable {
     case (.settingAside, .failure(let error)): return leaveSession(error) + adopt(at: now)
     case (.adopting, .success(.outbox(let outbox))):
       self.outbox = outbox
-      let notes = notes(on: outbox).map { Effect.note(.opening($0)) }
+      let notes = notes(on: outbox).map { Effect.note($0) }
       let names = outbox.formerNames(beside: plan?.streams.map(\.name) ?? [])
       return notes + (names.isEmpty ? begin(at: now) : [.findStreams(names)])
     case (.adopting, .failure(let error)): return begin(without: error, at: now)
@@ -190,20 +190,20 @@ package struct Opening: Sendable {
     return isWaiting ? [] : [.note(.opening(.waits(error.cause, for: Self.holderPatience)))]
   }
 
-  private var stateNotes: [OpeningNote] {
-    var notes: [OpeningNote] = []
-    if state.unreadable > 0 { notes.append(.sessionIsUnreadable(rows: state.unreadable)) }
-    if let aside = state.keptAside { notes.append(.beginsAnew(aside)) }
-    if let error = state.writeError { notes.append(.cannotBeWritten(error)) }
+  private var stateNotes: [Note] {
+    var notes: [Note] = []
+    if state.unreadable > 0 { notes.append(.opening(.sessionIsUnreadable(rows: state.unreadable))) }
+    if let aside = state.keptAside { notes.append(.storeBeginsAnew(aside)) }
+    if let error = state.writeError { notes.append(.opening(.cannotBeWritten(error))) }
     return notes
   }
 
-  private func notes(on outbox: StoredOutbox) -> [OpeningNote] {
-    var notes: [OpeningNote] = []
-    if outbox.setAside > 0 { notes.append(.readingsSetAside(outbox.setAside)) }
-    if outbox.unreadable > 0 { notes.append(.readingsAreUnreadable(outbox.unreadable)) }
+  private func notes(on outbox: StoredOutbox) -> [Note] {
+    var notes: [Note] = []
+    if outbox.setAside > 0 { notes.append(.opening(.readingsSetAside(outbox.setAside))) }
+    if outbox.unreadable > 0 { notes.append(.unreadableReadings(outbox.unreadable)) }
     let waiting = outbox.sections.reduce(0) { $0 + $1.count }
-    if waiting > 0 { notes.append(.readingsWait(waiting)) }
+    if waiting > 0 { notes.append(.opening(.readingsWait(waiting))) }
     return notes
   }
 
@@ -306,12 +306,10 @@ package enum OpeningNote: Sendable {
   case fails(StorageError)
   case waits(String, for: Duration)
   case sessionIsUnreadable(rows: Int)
-  case beginsAnew(KeptAside)
   case cannotBeWritten(StorageError)
   case sessionSetAside(Int, of: String)
   case sessionIsLeft(StorageError, of: String)
   case readingsSetAside(Int)
-  case readingsAreUnreadable(Int)
   case readingsWait(Int)
   case readingsAreInMemory(StorageError)
 }

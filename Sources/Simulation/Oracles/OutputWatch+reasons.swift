@@ -157,7 +157,8 @@ extension OutputWatch {
       guard output.number <= output.reported || output.number == 0 else { continue }
       guard output.causes.contains(state.cause) else {
         let causes = output.causes.map(\.rawValue).joined(separator: ", ")
-        return fail("\(output.name) is told because of \(state.cause.rawValue), and may be so by \(causes)", at: now)
+        let cause = state.cause.rawValue
+        return fail("\(output.name) is published with the cause \(cause); possible are \(causes)", at: now)
       }
     }
   }

@@ -47,6 +47,29 @@ struct SenderTests {
       ])
   }
 
+  @Test("readings that rest are no stall and keep no stop waiting, those of an earlier process neither")
+  func restsInPeace() {
+    var bench = CoreBench(plan: .bench(["a"])) {
+      $0.watchdogInterval = .seconds(15)
+      $0.session.owner = SessionOwner(server: "\(DevicePlan.server("a"))", clientIdentifier: "board")
+      $0.session.messages = [Self.message(21, "a"), Self.message(22, "a")]
+    }
+    bench.server.sessionPresent = true
+    bench.server.properties.receiveMaximum = 2
+    bench.server.refuses = ["a": .notAuthorized]
+    bench.connect()
+    bench.level("a", times: 3)
+    bench.forget()
+    for _ in 0..<11 {
+      bench.advance(by: .seconds(5))
+      bench.handle(.looked(gpioTurns: nil, isKernelStuck: false))
+    }
+    #expect(bench.sent() == [] && bench.core.unsent > 0)
+    #expect(!bench.noted.contains("stalls"))
+    bench.stop()
+    #expect(bench.exit == true)
+  }
+
   @Test("what was under way goes first, and again; what an earlier process had not sent follows as new")
   func earlierProcess() {
     var bench = CoreBench {
