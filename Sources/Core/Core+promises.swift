@@ -74,7 +74,7 @@ extension Core {
   package var receiveMaximum: UInt16? { conversation.standing.connection?.limits.receiveMaximum }
 
   /// Who wants to be called when, for a message about `deadline`.
-  package func deadlines(at now: BootClock.Instant) -> String {
+  package mutating func deadlines(at now: BootClock.Instant) -> String {
     let all: [(String, BootClock.Instant?)] = [
       ("link", conversation.link.deadline), ("telling", conversation.telling.deadline),
       ("watching", conversation.watching.deadline), ("resting", conversation.resting.topics.deadline),

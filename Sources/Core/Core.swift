@@ -88,16 +88,19 @@ package struct Core: Sendable {
 
   /// What is to be done. Taken to the end after each turn.
   package var effects: Effects {
-    get { conversation.effects }
+    // Mutating, as all that is asked in every turn: a getter that is not has the whole core copied for it.
+    mutating get { conversation.effects }
     _modify { yield &conversation.effects }
   }
+
+  package var hasEffects: Bool { mutating get { !conversation.effects.isEmpty } }
 
   package var plan: DevicePlan { conversation.plan }
   /// Lines whose pulses are added up.
   package var pulsed: [LineID] { lines.measured.map(\.line) }
 
   /// CONNECT was sent and no end is decided: packets from the server count.
-  package func isListening(_ id: LinkID) -> Bool {
+  package mutating func isListening(_ id: LinkID) -> Bool {
     switch id {
     case .agent: conversation.link.isListening
     case .homie: homie.current?.value.link.isListening ?? false
@@ -105,7 +108,7 @@ package struct Core: Sendable {
   }
 
   /// How far an attempt has come.
-  package func stage(_ id: LinkID) -> ConnectionStage {
+  package mutating func stage(_ id: LinkID) -> ConnectionStage {
     switch id {
     case .agent: conversation.link.stage
     case .homie: homie.current?.value.link.stage ?? .name
@@ -148,6 +151,12 @@ package struct Core: Sendable {
 
   /// The end of a turn: readings get their numbers, what is due goes out, the store is asked.
   package mutating func drain(at now: Moment) {
+    speak(at: now)
+    settle(at: now)
+  }
+
+  /// The first half of `drain`, with all that is to be sent. It can be on its way before the second half.
+  package mutating func speak(at now: Moment) {
     carryOutActs(at: now)
     numberReadings(at: now)
     answerConnect(at: now)
@@ -156,6 +165,10 @@ package struct Core: Sendable {
     goOnWithoutStore()
     homie.drain(isStored: !conversation.announcing.waitsForStore, at: now, into: &conversation.effects)
     followHomiesConnection(at: now)
+  }
+
+  /// The second half: the store is asked, and the deadline is known.
+  package mutating func settle(at now: Moment) {
     leaveIfDone(at: now)
     tellHealthIfDue()
     askStore(at: now)
@@ -165,7 +178,7 @@ package struct Core: Sendable {
     deadline = nextDeadline(at: now)
   }
 
-  private func nextDeadline(at now: Moment) -> BootClock.Instant? {
+  private mutating func nextDeadline(at now: Moment) -> BootClock.Instant? {
     guard !closing.hasExited else { return nil }
     let isLeaving = conversation.leaving.isLeaving || conversation.leaving.hasEnded
     return earliest(

@@ -17,8 +17,8 @@ import Text
 /// Carries the core out: transports, the store's thread, the readers' threads, the lines' thread, systemd, the log. It
 /// knows no rule: what happens goes into the core, and what the core wants is done.
 ///
-/// It lives on the event loop. A turn is whatever happens at one time, and its end: then the core has its `drain`, one
-/// write goes out for each connection, and the alarm is set.
+/// It lives on the event loop. A turn is whatever happens at one time, and its end: then the core has its `drain`, what
+/// that brings goes out in one write for each connection, and the alarm is set.
 package actor Shell {
   package nonisolated let eventLoop: any EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -37,7 +37,7 @@ package actor Shell {
     let facts: @Sendable () -> Facts
   }
 
-  private(set) var core: Core
+  var core: Core
   let surroundings: Surroundings
   let logger: Logger
   let carrier: Carrier
@@ -177,15 +177,23 @@ package actor Shell {
     let now = moment()
     for _ in 0..<Self.drains {
       hasNews = false
-      core.drain(at: now)
+      core.speak(at: now)
+      perform()
+      // Before the rest is thought of: an edge is at the broker sooner.
+      flush()
+      core.settle(at: now)
       perform()
       guard hasNews else { break }
     }
-    carrier.flush()
-    homieCarrier.flush()
+    flush()
     isTurnOpen = false
     if hasNews { scheduleTurn() }
     alarm.set(core.deadline, at: now.boot, on: eventLoop) { [self] in assumeIsolated { $0.happens(.tick) } }
+  }
+
+  private func flush() {
+    carrier.flush()
+    homieCarrier.flush()
   }
 
   /// Of one turn at the most: the sockets have to be looked at in between.
@@ -195,7 +203,7 @@ package actor Shell {
   private func perform() {
     guard !isPerforming else { return }
     isPerforming = true
-    while !core.effects.isEmpty {
+    while core.hasEffects {
       while let wire = core.effects.nextWire() { perform(wire) }
       if let request = core.effects.takeStore() { ask(request.ticket, request.request) }
       for note in core.effects.takeNotes() { log(note) }
@@ -349,24 +357,6 @@ package actor Shell {
 
   // MARK: What is asked
 
-  private var facts: Facts {
-    var facts = surroundings.facts()
-    facts.residentBytes = Self.residentBytes
-    if let reads = reader?.status {
-      facts.reads.hanging = reads.hanging.count
-      facts.reads.waiting = reads.waiting
-      facts.reads.timeouts = UInt64(reads.timeouts)
-      facts.reads.refused = UInt64(reads.refusals)
-    }
-    if let counters = surroundings.store?.lastCounters {
-      facts.store.writes = counters.transactions
-      facts.store.bytes = counters.bytes
-    }
-    return facts
-  }
-
-  package var report: StatusReport { core.report(facts, at: moment()) }
-
   /// Takes another plan.
   ///
   /// - Returns: what has changed, for people; nil: the agent is about to end, and takes nothing.
@@ -389,12 +379,5 @@ package actor Shell {
   func clockJumped() {
     lastClock = nil
     happens(.clockJumped)
-  }
-
-  /// proc_pid_statm(5): the second number, in pages.
-  private static var residentBytes: Int {
-    guard let text = try? FileRoot().text(of: "/proc/self/statm") else { return 0 }
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * sysconf(CInt(_SC_PAGESIZE))
   }
 }

@@ -150,9 +150,11 @@ struct Conversation: Sendable {
 
   /// When `tick` has something to do.
   var deadline: BootClock.Instant? {
-    earliest(
-      link.deadline, telling.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
-      sender.deadline, leaving.deadline, acting.deadline)
+    mutating get {
+      earliest(
+        link.deadline, telling.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
+        sender.deadline, leaving.deadline, acting.deadline)
+    }
   }
 
   mutating func tick(at now: Moment) {
@@ -175,9 +177,20 @@ struct Conversation: Sendable {
   }
 }
 
-/// The earliest of some moments.
-func earliest(_ instants: BootClock.Instant?...) -> BootClock.Instant? {
-  var first: BootClock.Instant?
-  for case let instant? in instants { first = min(first ?? instant, instant) }
-  return first
+/// The earliest of some moments. With as many parameters as anybody has: an array of them would be allocated in every turn.
+@inline(__always)
+func earliest(
+  _ first: BootClock.Instant?, _ second: BootClock.Instant?, _ third: BootClock.Instant? = nil,
+  _ fourth: BootClock.Instant? = nil, _ fifth: BootClock.Instant? = nil, _ sixth: BootClock.Instant? = nil,
+  _ seventh: BootClock.Instant? = nil, _ eighth: BootClock.Instant? = nil
+) -> BootClock.Instant? {
+  let left = sooner(sooner(first, second), sooner(third, fourth))
+  return sooner(left, sooner(sooner(fifth, sixth), sooner(seventh, eighth)))
+}
+
+@inline(__always)
+private func sooner(_ one: BootClock.Instant?, _ other: BootClock.Instant?) -> BootClock.Instant? {
+  guard let one else { return other }
+  guard let other else { return one }
+  return min(one, other)
 }

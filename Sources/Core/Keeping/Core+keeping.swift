@@ -7,7 +7,7 @@ import Records
 /// What the store is asked, and what its answers change.
 extension Core {
   /// When something is due for the store, or its answer.
-  func storeDeadline(at now: BootClock.Instant) -> BootClock.Instant? {
+  mutating func storeDeadline(at now: BootClock.Instant) -> BootClock.Instant? {
     guard keeping.isFree else { return keeping.lateAt }
     // What is left is written by `close`, when the Homie device has taken its leave.
     guard !conversation.leaving.hasEnded else { return nil }
@@ -61,9 +61,7 @@ extension Core {
     guard keeping.isOpen, keeping.isFree else { return }
     if keeping.readsNext, askToRead(at: now) { return }
     if let streams = conversation.sender.outbox.nextNaming(at: now.boot) { return askToName(streams, at: now) }
-    var parts = Keeping.Parts()
-    var changes = StoreChanges()
-    if gather(into: &changes, &parts, at: now) { return ask(.write(parts), .write(changes), at: now) }
+    if let due = gather(at: now) { return ask(.write(due.parts), .write(due.changes), at: now) }
     _ = askToRead(at: now)
   }
 
@@ -86,15 +84,23 @@ extension Core {
 
   /// Something waits until a write that failed may be tried again.
   private var hasPutOff: Bool {
-    keeping.countsAreDue || conversation.acting.outputs.hasUnstored || conversation.sender.clearings.hasChanges
-      || conversation.announcing.hasUnstored
-      || homie.hasUnstored || conversation.telling.owed.hasChanges || !conversation.wishes.setAside.isEmpty
+    mutating get {
+      keeping.countsAreDue || conversation.acting.outputs.hasUnstored || conversation.sender.clearings.hasChanges
+        || conversation.announcing.hasUnstored
+        || homie.hasUnstored || conversation.telling.owed.hasChanges || !conversation.wishes.setAside.isEmpty
+    }
   }
 
-  /// - Returns: false: nothing is due.
-  private mutating func gather(
-    into changes: inout StoreChanges, _ parts: inout Keeping.Parts, at now: Moment
-  ) -> Bool {
+  /// - Returns: nil: nothing is due.
+  private mutating func gather(at now: Moment) -> (changes: StoreChanges, parts: Keeping.Parts)? {
+    let reserved = numbering.request(at: now.boot)
+    let streams = conversation.plan.streams
+    let batch = conversation.sender.outbox.takeBatch({ streams[$0].name }, now.wall, at: now.boot)
+    let isDue =
+      conversation.wishes.connect != nil || conversation.wishes.write != nil || !reserved.isEmpty || batch != nil
+    guard isDue || (hasPutOff || keeping.isUnproven) && keeping.mayRetry(at: now.boot) else { return nil }
+    var changes = StoreChanges()
+    var parts = Keeping.Parts()
     if let asked = conversation.wishes.connect {
       conversation.owesFarewell(at: asked.server)
       parts.epoch = conversation.telling.epoch + 1
@@ -105,19 +111,14 @@ extension Core {
       parts.session = write.number
       changes.session = write.changes
     }
-    parts.reserved = numbering.request(at: now.boot)
-    changes.reserved = parts.reserved
-    let streams = conversation.plan.streams
-    if let batch = conversation.sender.outbox.takeBatch({ streams[$0].name }, now.wall, at: now.boot) {
-      parts.hasBatch = true
-      changes.readings = batch
-    }
-    let isDue = parts.epoch != nil || parts.session != nil || !parts.reserved.isEmpty || parts.hasBatch
-    guard isDue || (hasPutOff || keeping.isUnproven) && keeping.mayRetry(at: now.boot) else { return false }
+    parts.reserved = reserved
+    changes.reserved = reserved
+    parts.hasBatch = batch != nil
+    changes.readings = batch
     gatherTheRest(into: &changes, &parts)
     // Where nothing is left of what failed, something shows whether the store works again.
     if changes.isEmpty && keeping.isUnproven { changes.epoch = conversation.telling.epoch }
-    return !changes.isEmpty
+    return changes.isEmpty ? nil : (changes, parts)
   }
 
   /// What goes along with something else, or when there has been no failure.

@@ -79,7 +79,7 @@ extension Outputs {
 
   // MARK: The store
 
-  var hasUnstored: Bool { !unstored.isEmpty || !forgotten.isEmpty }
+  var hasUnstored: Bool { plain != storedPlain }
 
   /// What the store has otherwise.
   var unstored: [String: Bool] { plain.filter { storedPlain[$0.key] != $0.value } }
