@@ -71,6 +71,8 @@ package struct ReadQueue {
   package private(set) var refusals = 0
   /// Jobs accepted and not read yet, and since when.
   private var outstanding: [String: Instant] = [:]
+  /// When ``advance(to:)`` called a worker to what waits, which no worker has taken since.
+  private var calledAt: Instant?
 
   // MARK: Jobs come in
 
@@ -195,6 +197,7 @@ package struct ReadQueue {
       var run = waiting.removeFirst()
       guard let job = run.popFirst() else { continue }
       workers[index] = .reading(Run(job: job, since: now, remaining: run))
+      calledAt = nil
       return .read(job)
     }
     return .wait
@@ -243,6 +246,10 @@ package struct ReadQueue {
       case .hung: continue
       }
       deadline = min(deadline ?? next, next)
+    }
+    if let calledAt, !waiting.isEmpty {
+      let again = calledAt + Self.slowAfter
+      deadline = min(deadline ?? again, again)
     }
     return deadline
   }
@@ -293,7 +300,10 @@ package struct ReadQueue {
       advance.suspended += buses.sorted { $0.name < $1.name }
       advance.results += takeWaiting().map { ReadResult(id: $0.id, outcome: .failure(shortage(for: $0.bus))) }
     }
-    advance.help = help(at: now)
+    // A thread that was called takes its time until it runs: to call it all the while would keep it from that.
+    let isCalled = calledAt.map { now < $0 + Self.slowAfter } ?? false
+    advance.help = isCalled ? .none : help(at: now)
+    if advance.help != .none { calledAt = now }
     return advance
   }
 
