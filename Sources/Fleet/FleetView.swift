@@ -50,6 +50,9 @@ struct FleetView {
   private var unreported: Set<String> = []
   /// What the broker kept of these when they were last heard may be gone: nothing was heard on this connection yet.
   private var unconfirmed: Set<String> = []
+  /// Of these something is known that no change tells: a reason, a name, the end of flapping.
+  private var detailed: Set<String> = []
+  private var flapping: Set<String> = []
 
   private let topics: WatchedTopics
   private let payloads: Payloads
@@ -78,6 +81,15 @@ struct FleetView {
   /// All that is known now, as if it were told for the first time.
   func all(at now: Moment) -> [FleetChange] {
     sorted.map { FleetChange(device: $0, previous: nil, isInitial: true, isRetained: true, at: now) }
+  }
+
+  /// What is to be shown of devices that have not changed otherwise, since this was asked: nobody is woken for it.
+  mutating func takeDetails(at now: Moment) -> [FleetChange] {
+    guard !detailed.isEmpty else { return [] }
+    defer { detailed = [] }
+    return detailed.sorted().compactMap { devices[$0] }.map {
+      FleetChange(device: $0, previous: $0.state, isInitial: false, isRetained: true, at: now)
+    }
   }
 
   /// A connection begins: what the broker still keeps comes again, before `settle`.
@@ -109,20 +121,33 @@ struct FleetView {
     case .presence:
       device.receive(report.payload.count > Self.payloadLimit ? nil : PresenceReport(report.payload))
     }
-    changes += note(&device, before, isRetained: report.isRetained, at: now)
-    keep(device)
-    return changes
+    let news = note(&device, before, isRetained: report.isRetained, at: now)
+    if news.isEmpty, device.isShownOtherwise(than: before), !unreported.contains(name) { detailed.insert(name) }
+    return changes + keep(device, news)
   }
 
-  private mutating func keep(_ device: WatchedDevice) {
+  /// - Returns: the changes, with what became of the device.
+  private mutating func keep(_ device: WatchedDevice, _ changes: [FleetChange]) -> [FleetChange] {
     // A status that was taken away leaves nothing to show.
     if device.isForgotten && !topics.devices.contains(device.name) {
       devices[device.name] = nil
       unreported.remove(device.name)
-    } else {
-      devices[device.name] = device
-      if let expiry = device.expiresAt { deadline = min(deadline ?? expiry, expiry) }
+      detailed.remove(device.name)
+      flapping.remove(device.name)
+      return changes.map { change in
+        var change = change
+        change.isGone = true
+        return change
+      }
     }
+    devices[device.name] = device
+    if let expiry = device.expiresAt { deadline = min(deadline ?? expiry, expiry) }
+    if let end = device.flapsUntil {
+      flapping.insert(device.name)
+      let after = end + Self.expiryStep
+      deadline = min(deadline ?? after, after)
+    }
+    return changes
   }
 
   /// The retained messages are there: a status that did not come is not kept any more, and every device that has not
@@ -133,8 +158,7 @@ struct FleetView {
       guard let before = devices[name] else { continue }
       var device = before
       device.receive(Report(topic: "", payload: []), payloads, at: now)
-      changes += note(&device, before, isRetained: false, at: now)
-      keep(device)
+      changes += keep(device, note(&device, before, isRetained: false, at: now))
     }
     unconfirmed = []
     return changes + unreported.sorted().flatMap { report($0, at: now) }
@@ -155,6 +179,14 @@ struct FleetView {
       expired.expire(at: now)
       changes += note(&expired, device, isRetained: false, at: now)
       devices[name] = expired
+    }
+    for name in flapping {
+      guard let end = devices[name]?.flapsUntil, end >= now.instant else {
+        flapping.remove(name)
+        detailed.insert(name)
+        continue
+      }
+      next = min(next ?? end + Self.expiryStep, end + Self.expiryStep)
     }
     // Looking at all of them for each one would be too much for a fleet that was lost as a whole.
     deadline = next.map { max($0, now.instant + Self.expiryStep) }
@@ -197,6 +229,8 @@ struct FleetChange {
   let isRetained: Bool
   let time: Timestamp
   let isFlapping: Bool
+  /// Nothing is kept of it any more.
+  var isGone = false
 
   init(
     device: WatchedDevice, previous: WatchedDevice.State?, isInitial: Bool, isRetained: Bool, at now: FleetView.Moment

@@ -39,6 +39,8 @@ public struct Watch: ~Copyable {
     public var command: String?
     /// A page for browsers; nothing else is printed then.
     public var page: PageSettings?
+    /// The devices are limpet's, and publish their readings where the configuration says.
+    public var hasReadings = false
 
     public init(topics: WatchedTopics, online: String, offline: String) {
       self.topics = topics
@@ -101,20 +103,32 @@ public struct Watch: ~Copyable {
     runner = settings.command.map { command in
       CommandRunner(command, isQuiet: !isShown) { if isShown { log.write("limpet watch: \($0)\n") } }
     }
+    let desk = Self.desk(configuration, settings)
     do throws(StorageError) {
-      page = try Self.page(settings, log)
+      page = try Self.page(settings, desk, log)
     } catch {
       page = nil
       ending = .failed("--history: \(error)")
     }
     let payloadLimit = max(FleetView.payloadLimit, settings.online.utf8.count, settings.offline.utf8.count) + 1
     feed = WatchFeed(
-      configuration, filters: settings.topics.filters, payloadLimit: payloadLimit, reconnects: !settings.isOnce)
+      configuration, filters: settings.topics.filters, payloadLimit: payloadLimit, reconnects: !settings.isOnce,
+      readings: desk, hasPage: settings.page != nil)
   }
 
   deinit { close(signals) }
 
-  private static func page(_ settings: Settings, _ log: LogWriter) throws(StorageError) -> FleetPage? {
+  private static func desk(_ configuration: Configuration, _ settings: Settings) -> ReadingsDesk? {
+    guard settings.page != nil, settings.hasReadings else { return nil }
+    return ReadingsDesk(
+      LookedAt(
+        configuration.topic, besides: [configuration.presence.topic, TopicTemplate.description],
+        presence: TopicTemplate.description))
+  }
+
+  private static func page(
+    _ settings: Settings, _ readings: ReadingsDesk?, _ log: LogWriter
+  ) throws(StorageError) -> FleetPage? {
     guard let page = settings.page else { return nil }
     let say: @Sendable (String) -> Void = { log.write("limpet watch: \($0)\n") }
     var history: FleetHistory?
@@ -124,7 +138,7 @@ public struct Watch: ~Copyable {
       let since = Timestamp(microseconds: now.microseconds - FleetLog.history.age.wholeNanoseconds / 1000)
       history = try FleetHistory(path: path, since: since, now: now, say: say)
     }
-    return FleetPage(page, expected: settings.expectedNames, history: history, say: say)
+    return FleetPage(page, expected: settings.expectedNames, history: history, readings: readings, say: say)
   }
 
   private static func takeSignals() -> Int32 {
@@ -181,6 +195,7 @@ public struct Watch: ~Copyable {
     takeEvents()
     tell(view.tick(at: now))
     settleIfQuiet()
+    if let page { page.show(view.takeDetails(at: now)) }
   }
 
   /// Milliseconds until something is due; -1: never.

@@ -56,9 +56,17 @@ final class WatchFeed: ClientDelegate {
     var refusals: [Refusal] = []
   }
   private let answers = Mutex(Answers())
+  /// For whom readings are subscribed to beside the filters.
+  private let readings: ReadingsDesk?
+  private let asked = Mutex((last: Session.Token(0), filters: [Session.Token: [TopicFilter]]()))
+  /// Of the tokens of those subscriptions, which are beside the filters' own.
+  private static let readingsToken: Session.Token = 1 << 32
 
   /// - Parameter payloadLimit: bytes of a payload that are kept.
-  init(_ configuration: Configuration, filters: [TopicFilter], payloadLimit: Int, reconnects: Bool) {
+  init(
+    _ configuration: Configuration, filters: [TopicFilter], payloadLimit: Int, reconnects: Bool,
+    readings: ReadingsDesk? = nil, hasPage: Bool = false
+  ) {
     var client = Client.Configuration(configuration.link, tls: configuration.tls)
     client.reconnects = reconnects
     self.configuration = client
@@ -68,12 +76,14 @@ final class WatchFeed: ClientDelegate {
     connect.clientIdentifier = "watch" + String(generator.next() as UInt64, radix: 16)
     connect.cleanStart = true
     connect.properties.sessionExpiryInterval = nil
-    // A watch that does not notice that it is cut off would show what was.
-    connect.keepAlive = 30
+    // A watch that does not notice that it is cut off would show what was; a page says so within 5 s.
+    connect.keepAlive = hasPage ? 3 : 30
     self.connect = connect
     self.filters = filters
     self.payloadLimit = payloadLimit
     eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+    self.readings = readings
+    readings?.onWish { [weak self] wish in self?.wishes(wish) }
   }
 
   deinit { close(bell) }
@@ -125,8 +135,12 @@ final class WatchFeed: ClientDelegate {
     case .connected(_, let server):
       put(.connected(server))
       subscribe(client)
-    case .message(let delivery): put(.message(report(delivery.message)))
-    case .answered(let token, let codes): answered(token, codes)
+      if let filters = readings?.filters, !filters.isEmpty { wishes(.subscribe(filters), client) }
+    case .message(let delivery):
+      readings?.take(delivery.message)
+      put(.message(report(delivery.message)))
+    case .answered(let token, let codes) where token < Self.readingsToken: answered(token, codes)
+    case .answered(let token, let codes): readingsAnswered(token, codes)
     case .lost(let loss, let delay): put(.lost(loss, retryAfter: delay))
     case .connecting, .settled, .remarked, .storing, .stored, .ready: break
     }
@@ -158,6 +172,39 @@ final class WatchFeed: ClientDelegate {
       return answers.open == 0 ? answers.refusals : nil
     }
     if let all { put(.subscribed(all)) }
+  }
+
+  // MARK: Readings
+
+  private func wishes(_ wish: ReadingsDesk.Wish) {
+    guard let client = client.withLock({ $0 }) else { return }
+    eventLoop.execute { client.assumeIsolated { self.wishes(wish, $0) } }
+  }
+
+  /// Without a connection nothing is lost: the next one subscribes to all that is looked at.
+  private func wishes(_ wish: ReadingsDesk.Wish, _ client: isolated Client) {
+    do throws(Session.Rejection) {
+      switch wish {
+      case .subscribe(let filters):
+        let token = asked.withLock { asked -> Session.Token in
+          asked.last += 1
+          asked.filters[Self.readingsToken + asked.last] = filters
+          return Self.readingsToken + asked.last
+        }
+        try client.subscribe(filters.map { Subscription($0, qos: .atMostOnce) }, token: token)
+      case .unsubscribe(let filters): try client.unsubscribe(filters, token: Self.readingsToken)
+      }
+    } catch {
+      guard error != .notConnected, case .subscribe(let filters) = wish else { return }
+      for filter in filters { readings?.refused(filter, "\(error)") }
+    }
+  }
+
+  private func readingsAnswered(_ token: Session.Token, _ codes: [ReasonCode]) {
+    let filters = asked.withLock { $0.filters.removeValue(forKey: token) } ?? []
+    for (filter, code) in zip(filters, codes) where code.isError {
+      readings?.refused(filter, "the broker refuses the subscription to \(filter): \(code)")
+    }
   }
 
   private func report(_ message: Message) -> FleetView.Report {

@@ -94,9 +94,18 @@ struct WatchedDevice: Sendable {
     changes = changes.suffix(FleetView.flapping.changes) + [now]
   }
 
-  func isFlapping(at now: Instant) -> Bool {
-    changes.count > FleetView.flapping.changes
-      && changes.first.map { $0.duration(to: now) <= FleetView.flapping.within } == true
+  func isFlapping(at now: Instant) -> Bool { flapsUntil.map { now <= $0 } ?? false }
+
+  /// Until when it flaps, should nothing else happen.
+  var flapsUntil: Instant? {
+    guard changes.count > FleetView.flapping.changes, let first = changes.first else { return nil }
+    return first + FleetView.flapping.within
+  }
+
+  /// What people see of it is something else.
+  func isShownOtherwise(than other: WatchedDevice) -> Bool {
+    since != other.since || reason != other.reason || ending != other.ending || epoch != other.epoch
+      || instance != other.instance || title != other.title
   }
 
   private static func state(of payload: [UInt8], _ payloads: FleetView.Payloads) -> State {

@@ -6,6 +6,11 @@ package struct MetricText {
   package enum Format {
     case prometheus, openMetrics
 
+    /// - Parameter accept: what HTTP's Accept asks for.
+    package init(accept: String) {
+      self = accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
+    }
+
     /// What HTTP's Content-Type says of it.
     package var mediaType: String {
       switch self {

@@ -10,7 +10,7 @@ package enum Prometheus {
   /// - Parameter accept: HTTP's Accept, of which the newer format is taken where it is named at all, as Prometheus does
   ///   that prefers it.
   package static func page(_ report: StatusReport, accept: String) -> (type: String, text: ByteBuffer) {
-    let format: MetricText.Format = accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
+    let format = MetricText.Format(accept: accept)
     return (format.mediaType, text(report, format))
   }
 

@@ -11,8 +11,11 @@ package struct WebRequest: Sendable {
   package let path: String
   package let query: String?
   package let headers: HTTPHeaders
+  /// The address that it came from; nil: nobody knows.
+  package let remote: String?
 
-  init(_ head: HTTPRequestHead) {
+  init(_ head: HTTPRequestHead, from remote: String?) {
+    self.remote = remote
     method = head.method
     let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     path = parts.first.map(String.init) ?? ""
@@ -30,6 +33,8 @@ package struct WebReply: Sendable {
   package var headers: HTTPHeaders
   /// What follows the body for as long as somebody listens.
   package var stream: (any WebStream)?
+  /// Whoever gets it is one of those who are served at one time; false: it says no.
+  package var isServed = true
 
   package init(
     _ body: ByteBuffer, type: String, status: HTTPResponseStatus = .ok, headers: HTTPHeaders = HTTPHeaders(),
@@ -60,7 +65,8 @@ package protocol WebStream: AnyObject, Sendable {
 /// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one address, on an event loop.
 ///
 /// Nobody who connects can harm the process: connections are bounded, and so are the bytes of a request and the time that
-/// it and its answer may take. Each connection has one request.
+/// it may take, and in which nothing of its answer is taken. Each connection has one request. Who says nothing keeps
+/// nobody out: of those whose request is not there yet, the oldest goes when there are too many.
 package actor WebServer {
   package nonisolated let eventLoop: any EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -85,9 +91,9 @@ package actor WebServer {
   private static let pause = Duration.seconds(60)
 
   private let address: ListenAddress
-  /// Connections at one time.
+  /// Answers at one time, and requests that are not there yet.
   private let limit: Int
-  /// How long a request may take, and an answer.
+  /// How long a request may take, and an answer of which nothing is taken.
   private let patience: Duration
   private let answer: Answer
   private let notice: @Sendable (Notice) -> Void
@@ -95,7 +101,16 @@ package actor WebServer {
   private var retry: Scheduled<Void>?
   private var hasStopped = false
   private var hasFailed = false
-  private var connections: [ObjectIdentifier: (channel: any Channel, handler: NIOLoopBound<WebConnection>)] = [:]
+  private struct Connection {
+    let channel: any Channel
+    let handler: NIOLoopBound<WebConnection>
+    /// Its place in the order in which they came.
+    let number: UInt64
+    var isServed = false
+  }
+
+  private var connections: [ObjectIdentifier: Connection] = [:]
+  private var accepted: UInt64 = 0
 
   /// - Parameters:
   ///   - notice: called on the event loop, as is `answer`.
@@ -154,10 +169,24 @@ package actor WebServer {
   }
 
   private func accept(_ connection: NIOLoopBound<WebConnection>, on channel: any Channel) throws {
-    guard !hasStopped, connections.count < limit else { throw ChannelError.ioOnClosedChannel }
+    guard !hasStopped else { throw ChannelError.ioOnClosedChannel }
+    let silent = connections.filter { !$0.value.isServed }
+    if silent.count >= limit, let oldest = silent.min(by: { $0.value.number < $1.value.number }) {
+      connections[oldest.key] = nil
+      oldest.value.channel.close(promise: nil)
+    }
     let id = ObjectIdentifier(channel)
-    connections[id] = (channel, connection)
+    accepted += 1
+    connections[id] = Connection(channel: channel, handler: connection, number: accepted)
+    connection.value.takesPlace = { [weak self] in self?.assumeIsolated { $0.serves(id) } ?? false }
     channel.closeFuture.whenComplete { [weak self] _ in self?.assumeIsolated { $0.connections[id] = nil } }
+  }
+
+  /// False: so many are served already.
+  private func serves(_ id: ObjectIdentifier) -> Bool {
+    guard connections.values.count(where: \.isServed) < limit else { return false }
+    connections[id]?.isServed = true
+    return true
   }
 
   /// Cuts everybody off, and lets go of the address.
@@ -201,6 +230,10 @@ private final class WebConnection: ChannelInboundHandler {
   private let answer: WebServer.Answer
   private var isAnswering = false
   private var deadline: Scheduled<Void>?
+  /// The server has a place for one more who is served.
+  var takesPlace: () -> Bool = { true }
+  /// What of the answer is not written yet.
+  private var rest: ByteBuffer?
   private var stream: (any WebStream)?
   private var beats: RepeatedTask?
   /// Beats since the connection took something.
@@ -233,10 +266,15 @@ private final class WebConnection: ChannelInboundHandler {
     guard case .head(let head) = unwrapInboundIn(data), !isAnswering else { return }
     isAnswering = true
     arm(context.channel)
-    let request = WebRequest(head)
+    let request = WebRequest(head, from: context.remoteAddress?.ipAddress)
     var reply: WebReply
     switch head.method {
-    case .GET, .HEAD: reply = answer(request)
+    case .GET, .HEAD:
+      reply = answer(request)
+      if reply.isServed, !takesPlace() {
+        reply = WebReply(.serviceUnavailable, "Too many are served at the moment; try again in a few seconds.")
+        reply.headers.add(name: "Retry-After", value: "5")
+      }
     default:
       reply = WebReply(.methodNotAllowed, "Only GET and HEAD are answered here.")
       reply.headers.add(name: "Allow", value: "GET, HEAD")
@@ -252,14 +290,14 @@ private final class WebConnection: ChannelInboundHandler {
     headers.add(name: "Cache-Control", value: "no-store")
     headers.add(name: "Connection", value: "close")
     let head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)
-    context.write(wrapOutboundOut(.head(head)), promise: nil)
-    if request.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(reply.body))), promise: nil) }
     let channel = context.channel
-    guard request.method != .HEAD, let stream = reply.stream else {
-      context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
-      return
+    guard request.method != .HEAD else {
+      context.write(wrapOutboundOut(.head(head)), promise: nil)
+      return end(channel)
     }
-    context.flush()
+    context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    rest = reply.body
+    guard let stream = reply.stream else { return pump(channel) }
     deadline?.cancel()
     self.stream = stream
     let beat = TimeAmount(WebServer.beat)
@@ -270,9 +308,26 @@ private final class WebConnection: ChannelInboundHandler {
     pump(channel)
   }
 
-  /// Gives the connection what it takes of its stream.
+  /// Gives the connection what it takes: of its answer, then of its stream.
   func pump(_ channel: any Channel) {
+    while channel.isWritable, rest?.readableBytes ?? 0 > 0, let part = rest?.readSlice(ofAtMost: Self.part) {
+      write(part, channel)
+      // Whoever takes a part has as long for the next.
+      if stream == nil { arm(channel) }
+    }
+    guard rest?.readableBytes == 0 else { return }
+    if stream == nil {
+      rest = nil
+      return end(channel)
+    }
     while channel.isWritable, let more = stream?.next() { write(more, channel) }
+  }
+
+  /// Bytes that are written at one time.
+  private static let part = 65_536
+
+  private func end(_ channel: any Channel) {
+    channel.writeAndFlush(HTTPServerResponsePart.end(nil)).whenComplete { _ in channel.close(promise: nil) }
   }
 
   private func beat(_ channel: any Channel) {
@@ -296,4 +351,10 @@ private final class WebConnection: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+extension ByteBuffer {
+  fileprivate mutating func readSlice(ofAtMost length: Int) -> ByteBuffer? {
+    readSlice(length: min(length, readableBytes))
+  }
 }

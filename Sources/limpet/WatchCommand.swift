@@ -117,6 +117,7 @@ struct WatchCommand: ParsableCommand {
     settings.format = json ? .json : .text
     settings.isOnce = once || expect != nil || (expectFile != nil && http == nil)
     settings.page = try page()
+    settings.hasReadings = topic == nil
     settings.expected = expect
     settings.expectedNames = try expectedNames()
     settings.isQuiet = quiet

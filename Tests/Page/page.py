@@ -24,7 +24,7 @@ class Broker:
     def __init__(self):
         with open(f"{folder}/mosquitto.conf", "w") as file:
             file.write(f"listener {broker_port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-                       f"persistence_location {folder}/\nmax_queued_messages 0\n")
+                       f"persistence_location {folder}/\nmax_queued_messages 0\nsys_interval 1\n")
             if os.geteuid() == 0:
                 file.write("user root\n")
         self.start()
@@ -202,6 +202,31 @@ try:
         wait("they are gone", lambda: browser.ask("document.getElementById('details').hidden"))
         assert browser.ask("document.activeElement.className").startswith("row")
 
+    @check("readings of a device are there while its details are open, and not subscribed to else")
+    def readings():
+        def subscriptions():
+            return subprocess.run(["mosquitto_sub", "-p", str(broker_port), "-C", "1", "-W", "20", "-t",
+                                   "$SYS/broker/subscriptions/count"], capture_output=True, text=True).stdout.strip()
+
+        publish("limpet/board-00778/door", b'{"time":"2026-11-20T12:00:00.123Z","value":true,"seq":7}')
+        publish("limpet/board-00778/x<b>&", b"<img src=x onerror=alert(1)>")
+        write("search", "board-00778")
+        wait("one row", lambda: len(rows()) == 1 and "board-00778" in rows()[0])
+        before = subscriptions()
+        browser.ask("document.querySelector('.row').click()")
+        def shown():
+            return browser.ask("document.getElementById('readings').innerText")
+        wait("the retained readings", lambda: "door" in shown() and "true" in shown())
+        assert "<img src=x" in shown() and browser.ask("document.images.length") == 0, shown()
+        wait("its subscription", lambda: subscriptions() != before)
+        publish("limpet/board-00778/door", b'{"time":"2026-11-20T12:00:01.123Z","value":21.5,"unit":"\xc2\xb0C"}')
+        wait("the next one", lambda: "21.5 \u00b0C" in shown())
+        assert "status" not in shown(), shown()
+        browser.ask("document.getElementById('close').click()")
+        wait("no subscription", lambda: subscriptions() == before, 30)
+        codes = [status(f"{url}/readings?device={name}") for name in ("%2B", "%23", "nobody", "board-00778%2Fx", "%zz")]
+        assert codes == [404] * 5, codes
+
     @check("a screen reader finds names and roles")
     def accessible():
         nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
@@ -241,6 +266,20 @@ try:
             long = browser.ask("window.long")
             assert len([one for one in long if one > 100]) == 0, long
             return f"{len(long)} tasks above 50 ms"
+
+    @check("a broker that answers no more, its connection still there, is said within 5 s")
+    def hung():
+        broker.process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        try:
+            wait("the banner", lambda: not browser.ask("document.getElementById('banner').hidden"), 30)
+            seconds = time.monotonic() - started
+        finally:
+            broker.process.send_signal(signal.SIGCONT)
+        # 3 s of keepalive, half as much for the answer, 2 s to the next beat of the stream.
+        assert seconds < 9, seconds
+        wait("its return", lambda: browser.ask("document.getElementById('banner').hidden"), 60)
+        return f"{seconds:.1f} s"
 
     @check("a watch that is gone is said, and one that is back is found")
     def gone():

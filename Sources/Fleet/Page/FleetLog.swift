@@ -17,7 +17,8 @@ struct FleetLog {
 
   private struct Entry {
     var json: ByteBuffer
-    var state: String
+    /// `lost` is one that is offline and has not said so itself.
+    var kind: String
     var since: Timestamp?
     /// The number of its last change.
     var change: UInt64
@@ -34,29 +35,42 @@ struct FleetLog {
   private var changes: Deque<(number: UInt64, name: String)> = []
   /// What an earlier watch has seen of devices that were not heard of yet.
   private var past: [String: [(time: Timestamp, word: String)]]
+  private let expected: Set<String>
 
   /// - Parameters:
   ///   - expected: devices that are missing until they are heard of.
   ///   - past: states by device, oldest first.
   init(expected: [String], past: [String: [(time: Timestamp, word: String)]] = [:], at now: Timestamp) {
     self.past = past
+    self.expected = Set(expected)
     last = UInt64(max(0, now.microseconds))
-    for name in expected {
-      var object = JSONObject(capacity: 96)
-      object.add("device", name)
-      object.add("state", "missing")
-      entries[name] = Entry(json: object.finish(), state: "missing", since: nil, change: 0, states: [])
-    }
+    for name in expected { entries[name] = Self.missing(name, change: 0) }
   }
 
+  private static func missing(_ name: String, change: UInt64) -> Entry {
+    var object = JSONObject(capacity: 96)
+    object.add("device", name)
+    object.add("state", "missing")
+    return Entry(json: object.finish(), kind: "missing", since: nil, change: change, states: [])
+  }
+
+  /// It is in the list.
+  func knows(_ device: String) -> Bool { entries[device] != nil }
+
   /// How many devices are in each state.
-  var counts: [String: Int] { entries.values.reduce(into: [:]) { $0[$1.state, default: 0] += 1 } }
+  var counts: [String: Int] { entries.values.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 } }
 
   // MARK: What happens
 
   mutating func take(_ change: FleetChange) {
     let name = change.device.name
     last += 1
+    changes.append((last, name))
+    if changes.count > Self.limit { changes.removeFirst() }
+    guard !change.isGone else {
+      entries[name] = expected.contains(name) ? Self.missing(name, change: last) : nil
+      return
+    }
     // One that was missing has no states of its own yet.
     let known = entries[name]?.states ?? []
     var states = known.isEmpty ? past.removeValue(forKey: name) ?? [] : known
@@ -67,10 +81,8 @@ struct FleetLog {
       states.removeFirst()
     }
     entries[name] = Entry(
-      json: Self.json(change, states), state: change.stateWord, since: change.device.since, change: last, states: states
-    )
-    changes.append((last, name))
-    if changes.count > Self.limit { changes.removeFirst() }
+      json: Self.json(change, states), kind: change.isLoss ? "lost" : change.stateWord, since: change.device.since,
+      change: last, states: states)
   }
 
   mutating func connected(_ server: String) { (connection, isConnected) = (server, true) }
@@ -109,7 +121,7 @@ struct FleetLog {
   }
 
   /// Server-sent events of what came after a number, and the number they go up to; nil: nothing came. A device that
-  /// changed more than once is told as it is now; a number that says nothing here is told to begin anew.
+  /// changed more than once is told as it is now, one of which nothing is kept as gone; a number that says nothing here is told to begin anew.
   func events(after number: UInt64) -> (events: ByteBuffer, last: UInt64)? {
     guard number != last else { return nil }
     guard remembers(after: number), let first = changes.first else {
@@ -120,9 +132,10 @@ struct FleetLog {
     for index in changes.index(changes.startIndex, offsetBy: Int(number + 1 - first.number))..<changes.endIndex {
       let change = changes[index]
       reached = change.number
-      guard let entry = entries[change.name], entry.change == change.number else { continue }
-      buffer.writeString("id: \(change.number)\nevent: device\ndata: ")
-      buffer.writeImmutableBuffer(entry.json)
+      let entry = entries[change.name]
+      guard entry.map({ $0.change == change.number }) ?? true else { continue }
+      buffer.writeString("id: \(change.number)\nevent: \(entry == nil ? "gone" : "device")\ndata: ")
+      buffer.writeImmutableBuffer(entry?.json ?? Self.missing(change.name, change: 0).json)
       buffer.writeString("\n\n")
       if buffer.readableBytes >= Self.portion { break }
     }
@@ -141,19 +154,19 @@ struct FleetLog {
   }
 
   /// Devices by state, and of so many each one, for Prometheus.
-  func metrics(devices limit: Int) -> ByteBuffer {
-    var text = MetricText(.prometheus, common: [])
+  func metrics(devices limit: Int, _ format: MetricText.Format = .prometheus) -> ByteBuffer {
+    var text = MetricText(format, common: [])
     text.family(
       "limpet_fleet_connected", .gauge, "Whether the watch is connected to the broker", [([], isConnected ? "1" : "0")])
     let counts = counts
-    let words = ["online", "offline", "expired", "other", "unknown", "missing"]
+    let words = ["online", "offline", "lost", "expired", "other", "unknown", "missing"]
     text.family(
-      "limpet_fleet_devices", .gauge, "Devices by state",
+      "limpet_fleet_devices", .gauge, "Devices by state; offline said so themselves, lost did not",
       words.map { ([("state", $0)], String(counts[$0] ?? 0)) })
     let named = entries.sorted { $0.key < $1.key }.prefix(limit)
     text.family(
       "limpet_device_up", .gauge, "Whether a device is online",
-      named.map { ([("device", $0.key)], $0.value.state == "online" ? "1" : "0") })
+      named.map { ([("device", $0.key)], $0.value.kind == "online" ? "1" : "0") })
     text.family(
       "limpet_device_since_timestamp_seconds", .gauge, "When the state of a device began",
       named.compactMap { name, entry in
@@ -165,4 +178,7 @@ struct FleetLog {
 
 extension FleetChange {
   fileprivate var stateWord: String { device.state.word }
+
+  /// It is offline and has not said so itself.
+  fileprivate var isLoss: Bool { device.state == .offline && device.ending != .clean }
 }

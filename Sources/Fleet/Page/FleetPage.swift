@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Platform
+import Status
 import Synchronization
 import Text
 import Web
@@ -21,18 +22,22 @@ final class FleetPage: Sendable {
   private let server = Mutex<WebServer?>(nil)
   private let say: @Sendable (String) -> Void
   private let history: FleetHistory?
+  /// nil: what is watched is another agent's, whose readings are nobody knows where.
+  private let readings: ReadingsDesk?
   /// Whoever waits to know whether the address could be had: nil, or why not.
   private let opening: Mutex<EventLoopPromise<String?>?>
 
   /// - Parameters:
   ///   - history: where what is told is kept, and what it has of earlier watches.
+  ///   - readings: what devices have published, while somebody looks at them.
   ///   - say: called on a thread of the page's.
   init(
-    _ settings: PageSettings, expected: [String], history: FleetHistory? = nil,
+    _ settings: PageSettings, expected: [String], history: FleetHistory? = nil, readings: ReadingsDesk? = nil,
     say: @escaping @Sendable (String) -> Void
   ) {
     self.say = say
     self.history = history
+    self.readings = readings
     let clock = WallClock.now()
     log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], at: clock.time(of: clock.instant)))
     gate = Mutex(PageGate(settings.address, others: settings.hosts, password: settings.password))
@@ -45,6 +50,7 @@ final class FleetPage: Sendable {
       self?.reply(to: request) ?? WebReply(.serviceUnavailable, "limpet watch ends.")
     }
     self.server.withLock { $0 = server }
+    readings?.onNews { [weak self] in self?.wake() }
   }
 
   /// Listens. Blocks its thread until that is so, or cannot be: a numeric address is had at once or not at all.
@@ -62,7 +68,13 @@ final class FleetPage: Sendable {
     let opened = opening.withLock { $0.take() }
     switch notice {
     case .listens(let address):
-      say("the page is http://\(address)/")
+      if address.isLoopback {
+        say("the page is http://\(address)/")
+      } else {
+        say(
+          "the page listens on \(address), and browsers have to ask for that or for a name that --http-host says; "
+            + "it has no TLS of its own, so its password can be read on the way: put a proxy with TLS in front")
+      }
       opened?.succeed(nil)
     case .failed(let reason): opened?.succeed(reason)
     }
@@ -74,6 +86,13 @@ final class FleetPage: Sendable {
     guard !changes.isEmpty else { return }
     log.withLock { log in for change in changes { log.take(change) } }
     history?.record(changes.map(FleetHistory.Row.init))
+    wake()
+  }
+
+  /// What else there is to see of devices that have not changed: it is no part of their history.
+  func show(_ details: [FleetChange]) {
+    guard !details.isEmpty else { return }
+    log.withLock { log in for change in details { log.take(change) } }
     wake()
   }
 
@@ -106,23 +125,25 @@ final class FleetPage: Sendable {
     case "/page.css": return WebReply(ByteBuffer(string: PageFiles.style), type: "text/css; charset=utf-8")
     case "/devices": return WebReply(log.withLock(\.all), type: "application/json")
     case "/events": return events(request)
+    case "/readings": return readings(request)
     case "/metrics":
-      let limit = request.query.flatMap { Int(strict: String($0.dropFirst("devices=".count))) } ?? Self.metricsDevices
-      return WebReply(
-        log.withLock { $0.metrics(devices: limit) }, type: "text/plain; version=0.0.4; charset=utf-8")
+      let limit = request.parameter("devices").flatMap { Int(strict: $0) } ?? Self.metricsDevices
+      let format = MetricText.Format(accept: request.headers["Accept"].joined(separator: ","))
+      return WebReply(log.withLock { $0.metrics(devices: limit, format) }, type: format.mediaType)
     case "/healthz":
       let isConnected = log.withLock(\.isConnected)
       return isConnected
         ? WebReply(ByteBuffer(string: "ok\n"), type: "text/plain; charset=utf-8")
         : WebReply(.serviceUnavailable, "There is no connection to the broker.")
-    default: return WebReply(.notFound, "There are /, /devices, /events, /metrics and /healthz.")
+    default: return WebReply(.notFound, "There are /, /devices, /events, /readings, /metrics and /healthz.")
     }
   }
 
   /// From where the browser was, or from now on.
   private func events(_ request: WebRequest) -> WebReply {
-    let given = request.headers["Last-Event-ID"].first ?? request.query.map { String($0.dropFirst("after=".count)) }
-    let number = given.flatMap { UInt64($0) } ?? log.withLock(\.last)
+    let given = request.headers["Last-Event-ID"].first ?? request.parameter("after")
+    // What is no number is none of this process's.
+    let number = given.map { UInt64($0) ?? 0 } ?? log.withLock(\.last)
     let stream = PageStream(after: number) { [self] number in
       log.withLock { $0.events(after: number) }
     } beat: {
@@ -130,6 +151,32 @@ final class FleetPage: Sendable {
       log.withLock(\.beat)
     }
     return WebReply(ByteBuffer(string: "retry: 1000\n\n"), type: "text/event-stream", stream: stream)
+  }
+
+  /// Of one device of the list, for as long as this is read.
+  private func readings(_ request: WebRequest) -> WebReply {
+    guard let readings else {
+      return WebReply(.notFound, "Where readings are is known of limpet's own topics, and --topic names others.")
+    }
+    guard let device = request.parameter("device"), log.withLock({ $0.knows(device) }) else {
+      return WebReply(.notFound, "No such device is in the list; ask as /readings?device=ID.")
+    }
+    switch readings.begin(device) {
+    case .subscribe, .shared: break
+    case .full:
+      return WebReply(
+        .serviceUnavailable, "\(LookedAt.limit) devices are looked at already; close one of their details.")
+    case .impossible: return WebReply(.notFound, "A device of this name has no topics of its own.")
+    }
+    let stream = PageStream(after: 0) { number in
+      readings.events(of: device, after: number)
+    } beat: {
+      [self] in
+      log.withLock(\.beat)
+    } end: {
+      readings.end(device)
+    }
+    return WebReply(ByteBuffer(string: "retry: 2000\n\n"), type: "text/event-stream", stream: stream)
   }
 
   /// Nothing from elsewhere is loaded, nothing is embedded elsewhere.
@@ -175,20 +222,24 @@ public struct PageSettings: Sendable {
   }
 }
 
-/// One browser's place in the log.
+/// One browser's place in the log, or in a device's readings; it ends with the connection.
 private final class PageStream: WebStream {
   private let place: Mutex<UInt64>
   private let events: @Sendable (UInt64) -> (events: ByteBuffer, last: UInt64)?
   private let sign: @Sendable () -> ByteBuffer
+  private let end: @Sendable () -> Void
 
   init(
     after number: UInt64, events: @escaping @Sendable (UInt64) -> (events: ByteBuffer, last: UInt64)?,
-    beat: @escaping @Sendable () -> ByteBuffer
+    beat: @escaping @Sendable () -> ByteBuffer, end: @escaping @Sendable () -> Void = {}
   ) {
     place = Mutex(number)
     self.events = events
     sign = beat
+    self.end = end
   }
+
+  deinit { end() }
 
   func next() -> ByteBuffer? {
     place.withLock { place in
@@ -201,4 +252,15 @@ private final class PageStream: WebStream {
   }
 
   func beat() -> ByteBuffer { sign() }
+}
+
+extension WebRequest {
+  /// A value of the query, by its name; nil: it has none.
+  fileprivate func parameter(_ name: String) -> String? {
+    for pair in (query ?? "").split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2, parts[0] == name { return parts[1].percentDecoded }
+    }
+    return nil
+  }
 }

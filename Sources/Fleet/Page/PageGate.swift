@@ -1,3 +1,4 @@
+import DequeModule
 import Instants
 import Text
 import Web
@@ -12,20 +13,30 @@ struct PageGate {
 
   private let hosts: Set<String>
   private let password: [UInt8]?
-  /// When wrong passwords came, within the last minute.
-  private var wrong: [BootClock.Instant] = []
+  /// When wrong passwords came and from where, within the last minute.
+  private var wrong: Deque<(time: BootClock.Instant, remote: String?)> = []
+  /// Of them that are remembered.
+  private static let memory = 10_000
 
   /// - Parameters:
   ///   - others: further names, with the port where it is not HTTP's own.
   ///   - password: nil: none is asked for.
   init(_ address: ListenAddress, others: [String], password: String?) {
-    let own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
+    var own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
+    // Nobody writes HTTP's own port.
+    if address.port == 80 { own += own.map { String($0.dropLast(3)) } }
     hosts = Set((own + others).map { $0.lowercased() })
     self.password = password.map { Array($0.utf8) }
   }
 
   /// nil: it may pass.
   mutating func refusal(of request: WebRequest, at now: BootClock.Instant) -> WebReply? {
+    var reply = judgement(of: request, at: now)
+    reply?.isServed = false
+    return reply
+  }
+
+  private mutating func judgement(of request: WebRequest, at now: BootClock.Instant) -> WebReply? {
     let host = request.headers["Host"]
     guard host.count == 1, hosts.contains(host[0].lowercased()) else {
       return WebReply(
@@ -34,7 +45,9 @@ struct PageGate {
     }
     let origins = request.headers["Origin"]
     let isOwn = origins.allSatisfy { origin in
-      origin.split(separator: "/", maxSplits: 2).last.map { hosts.contains($0.lowercased()) } ?? false
+      let text = origin.lowercased()
+      // A proxy has TLS in front of it.
+      return ["http://", "https://"].contains { text.hasPrefix($0) && hosts.contains(String(text.dropFirst($0.count))) }
     }
     guard isOwn, !request.headers["Sec-Fetch-Site"].contains("cross-site") || request.isNavigation else {
       return WebReply(.forbidden, "This was asked by the page of another site.")
@@ -44,12 +57,14 @@ struct PageGate {
 
   private mutating func refusalByPassword(_ request: WebRequest, at now: BootClock.Instant) -> WebReply? {
     guard let password else { return nil }
-    wrong.removeAll { $0.duration(to: now) >= .seconds(60) }
-    guard wrong.count < Self.failures else {
+    while let first = wrong.first, first.time.duration(to: now) >= .seconds(60) { wrong.removeFirst() }
+    // Whoever guesses keeps nobody else out.
+    guard wrong.count(where: { $0.remote == request.remote }) < Self.failures else {
       return WebReply(.tooManyRequests, "Too many wrong passwords; wait a minute.")
     }
     if let given = Self.password(in: request.headers["Authorization"]), Self.isEqual(given, password) { return nil }
-    if !request.headers["Authorization"].isEmpty { wrong.append(now) }
+    if !request.headers["Authorization"].isEmpty { wrong.append((now, request.remote)) }
+    if wrong.count > Self.memory { wrong.removeFirst() }
     var reply = WebReply(.unauthorized, "A password is needed; any user name will do.")
     reply.headers.add(name: "WWW-Authenticate", value: "Basic realm=\"limpet watch\", charset=\"UTF-8\"")
     return reply

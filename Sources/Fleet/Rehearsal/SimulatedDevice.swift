@@ -172,7 +172,7 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
   private func perform() {
     guard !isPerforming else { return }
     isPerforming = true
-    while life == .runs, !core.effects.isEmpty {
+    while life == .runs, core.hasEffects {
       while let wire = core.effects.nextWire() { perform(wire) }
       if let (ticket, _) = core.effects.takeStore() {
         let error = StorageError(.closed, attempt: "use the store", file: "", message: "there is none")

@@ -72,6 +72,29 @@ import Testing
     #expect(log.events(after: log.last) == nil)
   }
 
+  @Test("of what nothing is kept any more the page forgets; what is expected is missing again")
+  func gone() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet, expected: ["b"])
+    for name in ["a", "b"] { for change in fleet.status("online", of: name) { log.take(change) } }
+    for name in ["a", "b"] { for change in fleet.status("", of: name) { log.take(change) } }
+    #expect(log.counts == ["missing": 1] && !log.knows("a") && log.knows("b"))
+    let text = String(buffer: try #require(log.events(after: 2)).events)
+    #expect(text.contains("event: gone\ndata: {\"device\":\"a\""))
+    #expect(text.contains("event: device\ndata: {\"device\":\"b\",\"state\":\"missing\"}"))
+  }
+
+  @Test("a device that is lost is told apart from one that said offline itself")
+  func lost() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for change in fleet.status("offline", of: "a", reason: "lost") { log.take(change) }
+    for change in fleet.status("offline", of: "b", reason: "shutdown") { log.take(change) }
+    #expect(log.counts == ["lost": 1, "offline": 1])
+    let open = String(buffer: log.metrics(devices: 0, .openMetrics))
+    #expect(open.contains(#"limpet_fleet_devices{state="lost"} 1"#) && open.hasSuffix("# EOF\n"))
+  }
+
   @Test("numbers for Prometheus: devices by state, and each one for as many as were asked for")
   func metrics() throws {
     var fleet = try WatchedFleet()
@@ -85,10 +108,12 @@ import Testing
 
   // MARK: Who may look
 
-  private func request(_ headers: [(String, String)], path: String = "/devices") -> WebRequest {
+  private func request(
+    _ headers: [(String, String)], path: String = "/devices", from remote: String? = "192.0.2.1"
+  ) -> WebRequest {
     var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path)
     for (name, value) in headers { head.headers.add(name: name, value: value) }
-    return WebRequest(head)
+    return WebRequest(head, from: remote)
   }
 
   private func gate(others: [String] = [], password: String? = nil) throws -> PageGate {
@@ -105,6 +130,7 @@ import Testing
       ([("Host", "localhost:8480"), ("Origin", "https://fleet.example")], nil),
       ([("Host", "localhost:8480"), ("Origin", "http://evil.example")], 403),
       ([("Host", "localhost:8480"), ("Origin", "null")], 403),
+      ([("Host", "localhost:8480"), ("Origin", "http://evil.example/localhost:8480")], 403),
       ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "cross-site")], 403),
       ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "same-origin")], nil),
     ] as [([(String, String)], UInt?)])
@@ -131,6 +157,9 @@ import Testing
     }
     for _ in 0..<5 { #expect(status("Basic YW55OnNl") == 401) }
     #expect(status("Basic YW55OnNlOmNyZXQ=") == 429)
+    let other = request([host, ("Authorization", "Basic YW55OnNlOmNyZXQ=")], from: "192.0.2.2")
+    let refusal = gate.refusal(of: other, at: start)
+    #expect(refusal == nil, "whoever guesses keeps nobody else out")
     #expect(status("Basic YW55OnNlOmNyZXQ=", after: 61) == nil)
   }
 

@@ -218,6 +218,26 @@ struct FleetViewTests {
     #expect(fleet.status("online").first?.isFlapping == false)
   }
 
+  @Test("that flapping has ended, and what presence says after status, is there to see without a change")
+  func details() throws {
+    var fleet = try WatchedFleet()
+    _ = fleet.status("online", isRetained: true)
+    _ = fleet.settle()
+    #expect(fleet.view.takeDetails(at: fleet.now).isEmpty)
+    #expect(fleet.presence("birth", reason: "boot").isEmpty)
+    #expect(fleet.view.takeDetails(at: fleet.now).map(\.device.reason) == ["boot"])
+    for payload in ["offline", "online", "offline", "online"] { _ = fleet.status(payload) }
+    fleet.seconds = 599
+    #expect(fleet.view.tick(at: fleet.now).isEmpty)
+    _ = fleet.view.takeDetails(at: fleet.now)
+    let deadline = try #require(fleet.view.deadline)
+    fleet.seconds = 600.2
+    #expect(deadline <= fleet.now.instant)
+    #expect(fleet.view.tick(at: fleet.now).isEmpty)
+    #expect(fleet.view.takeDetails(at: fleet.now).map(\.isFlapping) == [false])
+    #expect(fleet.view.deadline == nil)
+  }
+
   @Test("a conflict is told when presence names it and when it is over, and is no change of state")
   func conflict() throws {
     var fleet = try WatchedFleet()
