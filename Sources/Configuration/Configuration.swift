@@ -278,6 +278,11 @@ public struct InputConfiguration: Sendable, Equatable {
   }
 }
 
+extension InputConfiguration {
+  /// What is published happened once: an edge, or what was done with a button.
+  package var isEvent: Bool { gpio.mode == .event || gpio.mode == .gesture }
+}
+
 /// A sensor that is read and published.
 ///
 /// What was read goes through `map`, `scale` and `offset`, `range`, `average` and `decimals`, in this order, and what

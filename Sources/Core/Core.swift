@@ -219,7 +219,8 @@ package struct Core: Sendable {
     guard let due = conversation.announcing.remindAt, due <= now.boot else { return }
     conversation.announcing.remindAt = nil
     guard conversation.standing.connection != nil, !conversation.leaving.isLeaving else { return }
-    let last = conversation.plan.streams.indices.compactMap { numbering.last(of: $0) }
+    let streams = conversation.plan.streams
+    let last = streams.indices.compactMap { streams[$0].isEvent ? nil : numbering.last(of: $0) }
     conversation.sender.reminders = Deque(
       last.filter { reading in
         switch reading.content {

@@ -64,13 +64,15 @@ extension Configuration {
   }
 
   package func presenceMessages(device: String, instance: String) throws(PlanError) -> PresenceMessages {
-    PresenceMessages(
+    var messages = PresenceMessages(
       status: try Self.topicName(presence.topic.expanded(device: device)),
       presence: try Self.topicName("limpet/\(device)/presence"),
       online: presence.online, offline: presence.offline,
       qos: QoS(rawValue: UInt8(clamping: presence.qos)) ?? .atLeastOnce, willDelay: presence.willDelay,
       lease: presence.lease,
       instance: instance, version: limpetVersion)
+    messages.name = self.device.name
+    return messages
   }
 
   /// How often counters that moved are stored; nil: never.

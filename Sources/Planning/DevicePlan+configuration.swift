@@ -28,6 +28,7 @@ extension Configuration {
       var stream = try stream(input.name, isRetained: input.isRetained, device: device)
       stream.levels = input.levels
       stream.timePrecision = .microseconds
+      stream.isEvent = input.isEvent
       streams.append(stream)
     }
     var outputPlans: [OutputPlan] = []

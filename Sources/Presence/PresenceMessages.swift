@@ -25,6 +25,8 @@ package struct PresenceMessages: Sendable {
   package let instance: String
   /// Of this program.
   package let version: String
+  /// The device's, for people.
+  package var name: String?
 
   package init(
     status: TopicName, presence: TopicName, online: String, offline: String, qos: QoS, willDelay: Duration,
@@ -126,6 +128,7 @@ package struct PresenceMessages: Sendable {
       object.addNull("detect_within")
     }
     object.add("conflict", statement.conflict)
+    if let name { object.add("name", name) }
     if let error = statement.storageError { object.add("storage_error", error) }
     if statement.dropped > 0 { object.add("dropped", statement.dropped) }
     if let seconds = statement.goneFor { object.add("gone_for", seconds) }

@@ -16,6 +16,8 @@ package struct Stream: Sendable {
   package var levels = LevelTexts()
   /// No reading is taken any more; those that wait still go out.
   package var isRemoved = false
+  /// What is published happened once, as an edge or a gesture: to publish it again would say that it happened again.
+  package var isEvent = false
   /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
   package var timePrecision = Timestamp.Precision.milliseconds
 

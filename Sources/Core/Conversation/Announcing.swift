@@ -60,6 +60,8 @@ extension Conversation {
   mutating func beginAnnouncing(isNew: Bool, at now: Moment) {
     announcing.hasBegun = true
     announcing.announcer.connected(isSessionPresent: !isNew)
+    // It may have started while nobody here could hear so. Descriptions that are published anew bring this themselves.
+    if plan.homeAssistant != nil, !isNew { announcing.remindAt = now.boot + Announcing.remindDelay * 3 / 2 }
     watchHomeAssistant(at: now)
   }
 

@@ -152,7 +152,9 @@ struct Sender: Sendable {
       message.properties.messageExpiryInterval = UInt32(clamping: max(1, left.components.seconds))
     }
     // Before it goes out: at QoS 0 that is the end of its course.
-    if message.retain { retained.sent(message, of: taken.reading.stream, taken.token, at: now.boot) }
+    if message.retain, !streams[taken.reading.stream].isEvent {
+      retained.sent(message, of: taken.reading.stream, taken.token, at: now.boot)
+    }
     return Outgoing(message: message.adapted(to: limits), request: .reading(taken.token), taken: taken)
   }
 

@@ -75,6 +75,41 @@ struct AnnouncingTests {
     #expect(bench.readings() == [])
   }
 
+  @Test("what happened once, as a press of a button, is not told again: it would happen again")
+  func remindsOfNoEvent() {
+    let plan = DevicePlan.bench(retained: ["a"]) {
+      $0.homeAssistant = Self.device(["a"])
+      $0.streams[0].isEvent = true
+    }
+    var bench = CoreBench.connected(plan: plan)
+    bench.level("a")
+    bench.level("b")
+    bench.advance(by: .seconds(3))
+    bench.forget()
+    bench.publish("ha/status", "online")
+    bench.advance(by: .seconds(5))
+    #expect(bench.readings() == ["b#1"])
+    // A broker that has lost what it retained does not get it back either.
+    bench.server.sessionPresent = false
+    bench.lose()
+    bench.reconnect()
+    bench.advance(by: .seconds(5))
+    #expect(bench.readings() == ["b#1"])
+  }
+
+  @Test("a Home Assistant that has started while there was no connection gets the values after the next")
+  func remindsAfterAnOutage() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.level("a")
+    bench.advance(by: .seconds(3))
+    bench.server.sessionPresent = true
+    bench.lose()
+    bench.forget()
+    bench.reconnect()
+    bench.advance(by: .seconds(2))
+    #expect(bench.readings() == ["a#1"])
+  }
+
   @Test("a value that is on its way is not told again beside that")
   func remindsAfterwards() {
     var bench = CoreBench.connected(plan: Self.plan("a"))
