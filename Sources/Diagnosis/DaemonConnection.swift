@@ -12,6 +12,8 @@ public struct DaemonConnection: Sendable {
   private let keepAlive: String?
   private let lastError: String?
   private let nextTry: String?
+  /// Topics that the broker refuses, with why.
+  private let refused: [String]
 
   /// nil: the status has no such thing.
   package init?(status: JSONValue) {
@@ -26,13 +28,23 @@ public struct DaemonConnection: Sendable {
     keepAlive = connection["keepalive"]?.integer.map(String.init)
     lastError = connection["last_error"]?["error"]?.text.map(TerminalText.escaped)
     nextTry = connection["next_try"]?.text.map(TerminalText.escaped)
+    var refused: [String] = []
+    if case .list(let topics)? = status["resting"] {
+      refused = topics.compactMap { rest in
+        let reason = rest["reason"]?.text.map { ": \(TerminalText.escaped($0))" } ?? ""
+        return rest["topic"]?.text.map { "to publish to \(TerminalText.escaped($0))\(reason)" }
+      }
+    }
+    if let reason = status["commands_error"]?.text { refused.append("to commands: \(TerminalText.escaped(reason))") }
+    self.refused = refused
   }
 
-  public var isWell: Bool { state == "connected" }
+  /// It is connected, and may do all that it wants.
+  public var isWell: Bool { state == "connected" && refused.isEmpty }
 
   /// As a probe has it.
   public var reports: [Probe.Report] {
-    guard isWell, let server, let version else {
+    guard state == "connected", let server, let version else {
       let reason = lastError.map { ": \($0)" } ?? ""
       let next = nextTry.map { "; it tries again at \($0)" } ?? ""
       return [.failure("the daemon (process \(process)) is not connected\(reason)\(next)")]
@@ -45,7 +57,7 @@ public struct DaemonConnection: Sendable {
         .skipped(
           "rights, retained messages and the will: that would take the daemon's connection over; "
             + "--client-id ID connects beside it")),
-    ]
+    ] + refused.map { .finding(.failed("no right \($0). Allow it on the broker")) }
   }
 }
 

@@ -6,8 +6,8 @@ import NIOCore
 import Planning
 import Platform
 
-/// The right to publish to every topic that the agent would use beside the status: readings, and what home automation
-/// is told.
+/// The right to every topic that the agent would use beside the status: to publish readings, states of outputs, presence
+/// and what home automation is told, and to subscribe to commands.
 ///
 /// Each gets one message that is not retained: what the broker keeps there, or, where it keeps nothing, a bad reading
 /// that says who asks (of a description nothing at all, which Home Assistant takes for no description). The daemon is not
@@ -23,10 +23,13 @@ struct ProbeRound {
   static let limit = 64
 
   private let uses: [Use]
+  /// What is subscribed to, and what comes there.
+  private let subscriptions: [(topic: TopicName, what: String)]
   private let left: Int
 
   init(_ configuration: Configuration, device: String) {
-    let names = configuration.inputs.map(\.name) + configuration.sensors.map(\.name)
+    let names =
+      configuration.inputs.map(\.name) + configuration.sensors.map(\.name) + configuration.outputs.map(\.name)
     let bad = JSONValue.object([
       ("time", .text("\(WallClock.now().time(of: .now))")), ("value", .null), ("quality", .text("bad")),
       ("error", .text("limpet probe tries whether it may publish here")),
@@ -39,12 +42,35 @@ struct ProbeRound {
     }
     left = max(0, uses.count - Self.limit)
     uses = Array(uses.prefix(Self.limit))
+    // What is no event leaves those who watch presence as they are.
+    let probing = ByteBuffer(string: #"{"event":"probe"}"#)
+    if let topic = try? TopicName(TopicTemplate.description.expanded(device: device)) {
+      uses.append(Use(topic: topic, what: "presence", standIn: probing))
+    }
+    if configuration.health.interval > .zero, let topic = try? TopicName(TopicTemplate.health.expanded(device: device))
+    {
+      uses.append(Use(topic: topic, what: "health", standIn: ByteBuffer(string: "{}")))
+    }
     if configuration.homeAssistant.isEnabled,
       let topic = try? TopicName(configuration.homeAssistant.topic(device: device))
     {
       uses.append(Use(topic: topic, what: "discovery by Home Assistant", standIn: ByteBuffer()))
     }
     self.uses = uses
+    var subscriptions: [(topic: TopicName, what: String)] = []
+    if configuration.takesCommands {
+      for output in configuration.outputs.prefix(Self.limit) {
+        if let topic = try? TopicName(configuration.topic.expanded(device: device, name: output.name) + "/set") {
+          subscriptions.append((topic, "commands for \(output.name)"))
+        }
+      }
+    }
+    if configuration.homeAssistant.isEnabled {
+      for birth in configuration.homeAssistant.birthTopics {
+        if let topic = try? TopicName(birth) { subscriptions.append((topic, "the start of Home Assistant")) }
+      }
+    }
+    self.subscriptions = subscriptions
   }
 
   /// A finding for each topic that is refused, and one for all that are not.
@@ -69,6 +95,27 @@ struct ProbeRound {
       findings.insert(
         .ok("may publish to \(taken.count) more topics, \(taken[0]) to \(taken[taken.count - 1])\(more)"), at: 0)
     }
+    return findings + (await subscribe(over: link))
+  }
+
+  private func subscribe(over link: ProbeLink) async -> [ProbeFinding] {
+    var findings: [ProbeFinding] = []
+    var count = 0
+    for (topic, what) in subscriptions {
+      guard await link.loss == nil else { break }
+      switch await link.subscribe(to: topic, within: Probe.answerLimit) {
+      case nil: findings.append(.failed("cannot subscribe to \(topic) (\(what)): the broker did not answer"))
+      case .some(let code) where code.isError:
+        findings.append(
+          .failed(
+            "no right to subscribe to \(topic) (\(what)): \(code); nothing would be heard there. Allow it on the broker"
+          ))
+      case .some: count += 1
+      }
+    }
+    if count > 0 {
+      findings.insert(.ok("may subscribe to \(count) more topics, \(subscriptions[0].topic) first"), at: 0)
+    }
     return findings
   }
 
@@ -90,9 +137,7 @@ struct ProbeRound {
     case .delivered: break
     }
     // Up to 3.1.1 a broker acknowledges what it drops: whether the message comes back says more.
-    guard connected.version == .v311, subscription?.isError == false, !message.payload.readableBytesView.isEmpty else {
-      return nil
-    }
+    guard connected.version == .v311, subscription?.isError == false else { return nil }
     let payload = message.payload
     let echo = await link.message(within: Probe.echoLimit) {
       !$0.retain && $0.topic == topic && $0.payload == payload

@@ -59,13 +59,8 @@ public struct SensorScan {
 extension SensorScan.Row {
   fileprivate var measurement: Measurement? { try? outcome.get() }
 
-  /// It can be read, or is left to who runs the configuration.
-  fileprivate var isProposed: Bool {
-    switch outcome {
-    case .success, .failure(.leftAlone): true
-    case .failure: false
-    }
-  }
+  /// It can be read, and reading it does no harm.
+  fileprivate var isProposed: Bool { measurement != nil }
 
   /// The reading that this entry gives: as the daemon conditions it.
   private var content: Reading.Content {

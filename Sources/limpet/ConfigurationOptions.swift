@@ -5,7 +5,7 @@ import Platform
 
 /// `--config`, as several commands take it.
 struct ConfigurationOptions: ParsableArguments {
-  @Option(name: .long, help: "The configuration file.")
+  @Option(name: .long, help: "The configuration file.", completion: .file(extensions: ["yaml", "yml"]))
   var config = Configuration.standardPath
 
   /// What a file says, and the board to it.

@@ -100,11 +100,30 @@ struct HomeAssistantOutputTests {
       ("{name: a, type: fan, chip: x, channel: pwm1, homeassistant: {as: light}}", "light does not fit type fan"),
       ("{name: a, type: led, led: x, homeassistant: {as: valve}}", "valve does not fit type led"),
       ("{name: a, line: GPIO1, homeassistant: {as: sensor}}", "outputs[0].homeassistant.as: "),
-      ("{name: a, line: GPIO1, homeassistant: {icon: mdi:lamp}}", "outputs[0].homeassistant.icon: "),
+      ("{name: a, line: GPIO1, homeassistant: {class: outlet}}", "outputs[0].homeassistant.class: "),
     ])
   func unfit(_ output: String, _ message: String) {
     let lines = printed(loadConfiguration("broker: {url: mqtt://h}\noutputs:\n  - \(output)\n"))
     #expect(lines.count == 1 && lines.first?.contains(message) == true, "\(lines)")
+  }
+
+  @Test("an output has a title, an icon, a category and an entity that is not enabled at first, as a reading has")
+  func presentation() throws {
+    let text = """
+      broker: {url: mqtt://h}
+      device: {id: board}
+      homeassistant: {enabled: true}
+      outputs:
+        - name: pump
+          line: GPIO1
+          title: Pond pump
+          homeassistant: {icon: "mdi:pump", category: diagnostic, enabled: false}
+      """
+    let configuration = try #require(loadConfiguration(text).configuration)
+    let fields = try #require(
+      HomeAssistantComponents(configuration: configuration, device: "board").all.first { $0.id == "pump" }?.fields)
+    let json = "\(fields)"
+    for word in ["Pond pump", "mdi:pump", "diagnostic"] { #expect(json.contains(word), "\(word)") }
   }
 
   @Test("what acts comes back with a topic for commands, without which Home Assistant does not take it")
