@@ -19,7 +19,7 @@ enum ConfigurationKeys {
     help: "After this long a reading is worth nothing: limpet or the broker drops it; without it, never.",
     example: "1d")
   static let commands = Key(
-    "commands", ValueKind<OnOff>.choice, default: "on",
+    "commands", ValueKind<OnOff>.choice.withAdvice(Synonyms.commands), default: "on",
     help: "off: limpet subscribes to nothing, and outputs take commands over the control socket only.")
   static let control = Key(
     optional: "control", .socketPath,

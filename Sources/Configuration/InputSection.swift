@@ -201,6 +201,12 @@ struct InputSection {
       reader.conflict(on.written, off.written, "on and off are the same text; write another for one of them")
     }
     if let text = unit.value, let written = unit.written { UnitAdvice.check(text, written, reader.log) }
+    if let name = presentation.presentation.deviceClass, !mode.isWrong, !unit.isWrong {
+      let kind = presentation.presentation.platform == .sensor ? .sensor : mode.value.entity
+      let text = DeviceClasses.objection(
+        to: name, as: kind, unit: mode.value == .state ? nil : input.unit ?? "", mayBeBinary: false)
+      if let text { reader.error(presentation.deviceClass, text) }
+    }
     if !mode.isWrong {
       let written = [
         on.written, off.written, maxRate.written, scale.written, unit.written, interval.written, pulses.written,
@@ -260,5 +266,16 @@ struct InputSection {
           + "write another, or remove one of the entries")
     }
     lines.append((input, written))
+  }
+}
+
+extension GPIOInput.Mode {
+  /// What Home Assistant shows it as.
+  fileprivate var entity: DeviceClasses.Kind {
+    switch self {
+    case .state: .binarySensor
+    case .event, .gesture: .event
+    case .counter, .frequency, .duty, .pulseWidth, .encoder: .sensor
+    }
   }
 }

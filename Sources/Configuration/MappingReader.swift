@@ -35,9 +35,17 @@ package final class MappingReader {
       // The text itself may be a secret: `broker: password:x`.
       isMapping = false
       let kind = node?.kind ?? ""
+      var example: String?
+      // A colon without a space behind it is another mistake, but of a URL or an address alone.
+      if case .scalar(let scalar)? = node?.value,
+        !scalar.text.contains(":") || !scalar.text.prefix(while: { $0 != ":" }).allSatisfy({ $0.isLetter })
+          || scalar.text.hasPrefix("mqtt")
+      {
+        example = Synonyms.section(path)
+      }
+      let advice = example.map { "write \($0)" } ?? "write \"key: value\" lines, with a space behind each colon"
       log.error(
-        node?.position ?? start, path.isEmpty ? nil : path,
-        "\(kind) stands where keys are expected; write \"key: value\" lines, with a space behind each colon")
+        node?.position ?? start, path.isEmpty ? nil : path, "\(kind) stands where keys are expected; \(advice)")
     }
     // Merged keys stand last but are written earlier, elsewhere.
     self.start = found.first?.keyPosition ?? start
@@ -104,6 +112,10 @@ package final class MappingReader {
       return nil
     }
     guard let expanded = expand(scalar, node.position, path) else { return nil }
+    if scalar.isPlain, let first = scalar.text.first, "\u{201C}\u{201D}\u{201E}\u{2018}\u{2019}".contains(first) {
+      log.error(node.position, path, "begins with a curly quote, which YAML does not know; write straight ones")
+      return nil
+    }
     do {
       return (try key.kind.parse(expanded.text), expanded.origin)
     } catch {
@@ -219,6 +231,19 @@ package final class MappingReader {
         log.error(
           position, path.isEmpty ? nil : path,
           "unknown key; write a space behind the colon of \(names.contains(word) ? quoted(word) : "this key")")
+        continue
+      }
+      if let space = name.unicodeScalars.first(where: { $0.properties.isWhitespace && !$0.isASCII }) {
+        let code = String(space.value, radix: 16, uppercase: true)
+        log.error(
+          position, path.isEmpty ? nil : path,
+          "unknown key; it holds a space that is none in YAML (U+\(code.aligned(to: 4, filling: "0"))); write plain spaces"
+        )
+        continue
+      }
+      if !name.isEmpty, name.allSatisfy({ $0.isASCII && $0.isNumber }) {
+        log.error(
+          position, path(to: name), "unknown key; if it is behind a decimal comma, write a point, such as 0.5")
         continue
       }
       let shown = name.allSatisfy { $0.isLetter || $0.isNumber || "_-.".contains($0) } ? name : quoted(name)

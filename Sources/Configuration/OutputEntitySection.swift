@@ -12,17 +12,26 @@ package enum OutputEntityKeys {
     help: "Which kind of entity it is: light, valve or switch; without it, the one that fits the type. Not with pulse.",
     example: "light")
 
-  package static let all = [entity.declaration]
+  package static let all = [
+    entity.declaration, EntityKeys.icon.declaration, EntityKeys.category.declaration, EntityKeys.enabled.declaration,
+  ]
   static let section = Declaration.section(name, all, help: "How Home Assistant shows it.")
 }
 
-/// Reads `homeassistant` of an output.
+/// Reads `title` and `homeassistant` of an output.
 struct OutputEntitySection {
   let entity: OutputEntity?
+  let presentation: Presentation
 
   init(_ reader: MappingReader, _ type: Field<OutputType>) {
+    var presentation = Presentation()
+    presentation.title = reader.read(OutputKeys.title).value
     let section = reader.section(OutputEntityKeys.name)
     let entity = section.read(OutputEntityKeys.entity)
+    presentation.icon = section.read(EntityKeys.icon).value
+    presentation.category = section.read(EntityKeys.category).value
+    presentation.isEnabled = section.read(EntityKeys.enabled).value
+    self.presentation = presentation
     section.reject(unknownTo: OutputEntityKeys.all)
     self.entity = entity.value
     guard let chosen = entity.value, !type.isWrong else { return }

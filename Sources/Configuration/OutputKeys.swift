@@ -11,6 +11,9 @@ package enum OutputKeys {
   package static let name = Key(
     required: "name", .name, missing: "write the output's name, such as pump",
     help: "The output's name; the {name} of topics.", example: "pump")
+  package static let title = Key(
+    optional: "title", .text(bytes: 1...128), help: "The output's name for people; without it, made of name.",
+    example: "Pond pump")
   package static let type = Key(
     "type", ValueKind<OutputType>.choice, default: "gpio", help: "The kind of output; all but gpio have values in %.")
   package static let chip = Key(
@@ -92,7 +95,8 @@ package enum OutputKeys {
   ]
 
   package static let all: [Declaration] = [
-    name.declaration, type.declaration, chip.declaration, device.declaration, line.declaration, pull.declaration,
+    name.declaration, title.declaration, type.declaration, chip.declaration, device.declaration, line.declaration,
+    pull.declaration,
     activeLow.declaration, drive.declaration, channel.declaration, led.declaration, backlight.declaration,
     frequency.declaration, min.declaration, max.declaration, ramp.declaration, start.declaration, stop.declaration,
     .section(lostName, LostKeys.all, help: "Its value when its controller is silent."),

@@ -11,6 +11,7 @@ public struct OutputConfiguration: Sendable, Equatable {
   public var heartbeat: TopicTemplate?
   /// What Home Assistant shows it as; nil: what fits its type.
   package var entity: OutputEntity?
+  package var presentation = Presentation()
 
   package init(name: String, request: OutputRequest, rules: OutputRules, heartbeat: TopicTemplate? = nil) {
     self.name = name
@@ -51,7 +52,7 @@ struct OutputSection {
     var rules = OutputRules()
     var interlock = Interlock(reader)
     let heartbeat = readRules(reader, type, bounds, &rules, &interlock)
-    let entity = OutputEntitySection(reader, type).entity
+    let shown = OutputEntitySection(reader, type)
     rules.interlock = interlock.names.filter { !$0.isWrong }.map(\.value)
     reader.reject(unknownTo: OutputKeys.all)
     if let request = request.request, let written = request.written ?? name.written {
@@ -66,7 +67,8 @@ struct OutputSection {
     interlocks.append(interlock)
     if let request = request.request {
       var output = OutputConfiguration(name: text, request: request.value, rules: rules, heartbeat: heartbeat)
-      output.entity = entity
+      output.entity = shown.entity
+      output.presentation = shown.presentation
       outputs.append(output)
       let stop = reader.position(of: OutputKeys.stop.name).map {
         Written(path: reader.path(to: OutputKeys.stop.name), key: $0, value: $0)

@@ -66,12 +66,16 @@ struct PresentationSection {
   let presentation: Presentation
   /// Where `homeassistant.as` stands.
   let platform: Written?
+  /// Where `homeassistant.class` stands.
+  let deviceClass: Written?
 
   init(_ reader: MappingReader) {
     var presentation = Presentation()
     presentation.title = reader.read(EntityKeys.title).value
     let section = reader.section(EntityKeys.name)
-    presentation.deviceClass = section.read(EntityKeys.deviceClass).value
+    let deviceClass = section.read(EntityKeys.deviceClass)
+    presentation.deviceClass = deviceClass.value
+    self.deviceClass = deviceClass.written
     presentation.icon = section.read(EntityKeys.icon).value
     presentation.category = section.read(EntityKeys.category).value
     presentation.isEnabled = section.read(EntityKeys.enabled).value
@@ -86,9 +90,9 @@ struct PresentationSection {
 
 extension ValueKind where Value == String {
   /// A class of a sensor, a binary sensor or an event (developers.home-assistant.io).
-  static let deviceClass = ValueKind(.choice(deviceClasses)) { text throws(Mismatch) in
-    guard deviceClasses.contains(text) else {
-      let near = Suggestion(candidates: deviceClasses).nearest(to: text).map { "; did you mean \(quoted($0))?" }
+  static let deviceClass = ValueKind(.choice(DeviceClasses.all)) { text throws(Mismatch) in
+    guard DeviceClasses.all.contains(text) else {
+      let near = Suggestion(candidates: DeviceClasses.all).nearest(to: text).map { "; did you mean \(quoted($0))?" }
       throw Mismatch(
         message: "\(quoted(text)) is not a class of Home Assistant\(near ?? "; its page \"Binary sensor\" lists them")")
     }
@@ -103,17 +107,4 @@ extension ValueKind where Value == String {
     guard isRight else { throw Mismatch(message: "\(quoted(text)) is not an icon; write one such as mdi:door") }
     return text
   }.matching("[A-Za-z0-9._-]+:[A-Za-z0-9._-]+")
-
-  private static let deviceClasses = [
-    "none", "apparent_power", "aqi", "area", "atmospheric_pressure", "battery", "battery_charging", "button",
-    "carbon_dioxide", "carbon_monoxide", "cold", "conductivity", "connectivity", "current", "data_rate", "data_size",
-    "date", "distance", "door", "doorbell", "duration", "energy", "energy_storage", "enum", "frequency", "garage_door",
-    "gas", "heat", "humidity", "illuminance", "irradiance", "light", "lock", "moisture", "monetary", "motion", "moving",
-    "nitrogen_dioxide", "occupancy", "opening", "ozone", "ph", "plug", "pm1", "pm10", "pm25", "power", "power_factor",
-    "precipitation", "precipitation_intensity", "presence", "pressure", "problem", "reactive_power", "running",
-    "safety",
-    "signal_strength", "smoke", "sound", "sound_pressure", "speed", "sulphur_dioxide", "tamper", "temperature",
-    "timestamp", "vibration", "volatile_organic_compounds", "volatile_organic_compounds_parts", "voltage", "volume",
-    "volume_flow_rate", "volume_storage", "water", "weight", "wind_direction", "wind_speed", "window",
-  ]
 }

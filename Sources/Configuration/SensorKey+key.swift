@@ -16,7 +16,7 @@ extension SensorKey {
     case .flag: ValueKind<Bool>.boolean.map { .flag($0) }
     case .pattern: ValueKind<Pattern>.pattern.map { .pattern($0) }
     case .text: ValueKind.text(bytes: 1...255).setting
-    case .word(let words): ValueKind.word(of: words).setting
+    case .word(let words): ValueKind.word(of: words).withAdvice(Synonyms.systemValues).setting
     case .component: ValueKind.component.setting
     case .attribute: ValueKind.attribute.setting
     case .absolutePath: ValueKind.absolutePath.setting
@@ -116,6 +116,11 @@ extension ValueKind where Value == String {
 
 extension ValueKind where Value == Pattern {
   static let pattern = ValueKind<String>.text(bytes: 1...4096).map { text throws(Mismatch) in
+    // There it is the letter d, and nothing would ever match.
+    let parts = text.split(separator: "\\d", omittingEmptySubsequences: false).dropLast()
+    if parts.contains(where: { $0.reversed().prefix { $0 == "\\" }.count.isMultiple(of: 2) }) {
+      throw Mismatch(message: "holds \\d, which POSIX extended regular expressions do not have; write [0-9]")
+    }
     do throws(Pattern.Flaw) {
       return try Pattern(text)
     } catch {

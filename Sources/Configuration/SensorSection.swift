@@ -36,10 +36,13 @@ struct SensorSection {
     let decimals = reader.read(SensorKeys.round).value
     let isRetained = reader.read(SensorKeys.retain).value
     let keep = reader.read(SensorKeys.keep).value
-    let presentation = PresentationSection(reader).presentation
+    let shown = PresentationSection(reader)
+    let presentation = shown.presentation
     let source = type.value.flatMap { SensorKindReader(reader, $0, isMapped: map.isWritten).kind }
     if case .channels? = source {
-      let single = [unit.written, map.written, scale.written, offset.written, range.written, average.written]
+      let single = [
+        unit.written, map.written, scale.written, offset.written, range.written, average.written, shown.deviceClass,
+      ]
       for written in single {
         reader.error(written, "has no meaning for several channels at once; remove it, or give each its own entry")
       }
@@ -57,6 +60,25 @@ struct SensorSection {
       average: average.average, decimals: decimals, isRetained: isRetained, keep: keep)
     sensor.presentation = presentation
     sensors.append(sensor)
+    if !unit.isWrong { checkClass(shown, of: sensor, reader) }
+  }
+
+  /// What becomes of it by a map nobody looks at here: Home Assistant is told what fits that.
+  private func checkClass(_ shown: PresentationSection, of sensor: SensorConfiguration, _ reader: MappingReader) {
+    guard let name = shown.presentation.deviceClass, case .one = sensor.source, sensor.map.isEmpty else { return }
+    let kind: DeviceClasses.Kind? =
+      switch (shown.presentation.platform, sensor.source.shape) {
+      case (.binarySensor, _), (nil, .flag): .binarySensor
+      case (.sensor, _), (nil, .number), (nil, .text), (nil, .choice): .sensor
+      case (nil, .any): nil
+      }
+    let isNumber = sensor.source.shape == .number
+    let isFile = if case .one(.file, _) = sensor.source { true } else { false }
+    let unit = sensor.unit ?? sensor.source.unit ?? (isFile ? nil : "")
+    if let text = DeviceClasses.objection(to: name, as: kind, unit: isNumber ? unit : nil, mayBeBinary: kind == .sensor)
+    {
+      reader.error(shown.deviceClass, text)
+    }
   }
 
   /// How the source's unit becomes the one that is written, where nobody has written how.
@@ -65,10 +87,8 @@ struct SensorSection {
   ) -> Units.Conversion? {
     guard let text = unit.value, !text.isEmpty, let written = unit.written else { return nil }
     UnitAdvice.check(text, written, reader.log)
-    guard !isConverted.contains(true), case .one? = source, let own = source?.unit,
-      Units.usual(for: text).map({ Units.conversion(from: own, to: $0) == nil }) ?? true
-    else { return nil }
-    if let conversion = Units.conversion(from: own, to: text) {
+    guard !isConverted.contains(true), case .one? = source, let own = source?.unit else { return nil }
+    if let conversion = Units.conversion(from: own, to: Units.usual(for: text) ?? text) {
       return conversion == Units.Conversion(scale: 1, offset: 0) ? nil : conversion
     }
     reader.log.error(

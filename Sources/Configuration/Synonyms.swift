@@ -8,9 +8,9 @@ enum Synonyms {
   ///   - path: the mapping it stands in, such as `broker.tls` or `inputs[2]`.
   /// - Returns: what to write instead; nil: nobody knows.
   static func advice(for word: String, in path: String) -> String? {
-    let place = String(path.prefix { $0 != "[" })
+    let place = path.replacingIndices
     let folded = fold(word)
-    return table[place]?[folded] ?? (path.contains("[") ? entries[folded] : nil)
+    return table[place]?[folded] ?? (path.hasSuffix("]") ? entries[folded] : nil)
   }
 
   /// Without case, `-`, `_` and spaces.
@@ -93,6 +93,34 @@ enum Synonyms {
       "type": "write mode: state, event or counter", "gpiochip": "write chip", "module": "write chip",
       "multiplier": "write scale", "factor": "write scale", "pulses": "write mode: counter and scale",
     ],
+    "outputs": [
+      "pin": "write line, as in line: GPIO27", "gpio": "write line, as in line: GPIO27",
+      "gpiopin": "write line, as in line: GPIO27", "pinnumber": "write line, as in line: GPIO27",
+      "bcm": "write line, as in line: GPIO27", "number": "write line, as in line: GPIO27",
+      "offset": "write line, as in line: 27", "gpiochip": "write chip", "invert": "write active_low",
+      "inverted": "write active_low", "inverse": "write active_low", "activehigh": "write active_low: false",
+      "initial": "write start: off, on or restore", "initialstate": "write start: off, on or restore",
+      "default": "write start: off, on or restore", "restore": "write start: restore",
+      "restoremode": "write start: off, on or restore", "onshutdown": "write stop: off, on or keep",
+      "safestate": "write stop: off, on or keep, and lost: {after: 2m, state: off}",
+      "timer": "write pulse, as in pulse: 500ms; or max_on", "duration": "write pulse, as in pulse: 500ms; or max_on",
+      "timedsetms": "write pulse, as in pulse: 500ms", "momentary": "write pulse, as in pulse: 500ms",
+      "timeout": "write max_on, or lost: {after: 2m, state: off}",
+      "commandtopic": "commands are read from its topic with /set behind it",
+      "settopic": "commands are read from its topic with /set behind it",
+      "onpayload": "commands are on, off and toggle", "offpayload": "commands are on, off and toggle",
+      "payloadon": "commands are on, off and toggle", "payloadoff": "commands are on, off and toggle",
+      "mode": "write drive: push-pull, open-drain or open-source",
+      "optimistic": "the state is always read back and published", "retain": "the state is always retained",
+      "deviceclass": "an output has no class; write homeassistant: {as: valve}, or light or switch",
+      "unit": "an output is on or off, or in %", "interval": "an output is published when it changes",
+    ],
+    "outputs.homeassistant": [
+      "class": "an output has no class; write as: valve, light or switch",
+      "deviceclass": "an output has no class; write as: valve, light or switch", "type": "write as",
+      "platform": "write as", "name": "write title at the output, beside homeassistant",
+      "title": "write it at the output, beside homeassistant", "entitycategory": "write category",
+    ],
     "sensors": [
       "pin": "GPIO lines stand below inputs", "line": "GPIO lines stand below inputs",
       "gpio": "GPIO lines stand below inputs", "pull": "GPIO lines stand below inputs",
@@ -122,7 +150,42 @@ enum Synonyms {
     "statetopic": topics,
   ]
 
+  // MARK: Sections
+
+  /// - Returns: how a section is written that has a single value; nil: nobody knows.
+  static func section(_ path: String) -> String? { sections[path.replacingIndices] ?? nil }
+
+  private static let sections: [String: String] = [
+    "broker": "broker: {url: mqtt://HOST}", "broker.tls": "tls: {ca: FILE}; that TLS is used says url: mqtts://HOST",
+    "broker.reconnect": "reconnect: {min: 1s, max: 2m}", "device": "device: {name: Shed}",
+    "presence": "presence: {topic: home/{device}/status}", "storage": "storage: {path: /var/lib/limpet}",
+    "homeassistant": "homeassistant: {enabled: true}", "homie": "homie: {enabled: true}",
+    "metrics": "metrics: {listen: 127.0.0.1:9480}", "health": "health: {interval: 1m}",
+    "outputs.lost": "lost: {after: 2m, state: off}", "sensors.range": "range: {min: -40, max: 85}",
+    "inputs.homeassistant": "homeassistant: {class: door}", "sensors.homeassistant": "homeassistant: {icon: mdi:water}",
+    "outputs.homeassistant": "homeassistant: {as: light}",
+  ]
+
   // MARK: Values
+
+  static let commands = [
+    "no": "write off", "false": "write off", "none": "write off", "disabled": "write off", "never": "write off",
+    "yes": "write on", "true": "write on", "enabled": "write on",
+  ]
+
+  /// Of type system.
+  static let systemValues = [
+    "memory": "write memory_available", "mem": "write memory_available", "ram": "write memory_available",
+    "memoryfree": "write memory_available", "memfree": "write memory_available",
+    "memoryusage": "write memory_used", "disk": "write disk_free or disk_used", "diskusage": "write disk_used",
+    "diskspace": "write disk_free", "storage": "write disk_free", "load": "write load1", "loadavg": "write load1",
+    "loadaverage": "write load1", "cpuload": "write load1", "cpuusage": "write cpu", "cpupercent": "write cpu",
+    "processor": "write cpu", "temperature": "write type: thermal, with zone: cpu-thermal",
+    "cputemp": "write type: thermal, with zone: cpu-thermal",
+    "cputemperature": "write type: thermal, with zone: cpu-thermal", "wifi": "write wifi_signal, with interface: wlan0",
+    "rssi": "write wifi_signal, with interface: wlan0", "signal": "write wifi_signal, with interface: wlan0",
+    "network": "write rx_bytes or tx_bytes, with interface: eth0", "boottime": "write uptime",
+  ]
 
   /// What a type that is not known may be: a name of a chip, or of what it measures.
   static let types: [String: String] = {
@@ -191,5 +254,12 @@ extension ValueKind {
         throw Mismatch(message: "\(quoted(text)) is not known; \(advice)")
       }
     }
+  }
+}
+
+extension String {
+  /// `inputs.homeassistant` of `inputs[2].homeassistant`.
+  fileprivate var replacingIndices: String {
+    split(separator: ".").map { $0.prefix { $0 != "[" } }.joined(separator: ".")
   }
 }

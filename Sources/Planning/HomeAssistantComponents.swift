@@ -22,7 +22,9 @@ package struct HomeAssistantComponents {
       + configuration.inputs.map { presented(component($0), $0.presentation, nil) }
       + configuration.inputs.flatMap { triggers($0) }
       + configuration.inputs.compactMap(rate) + HomeAssistantDiagnostics(configuration, device: device).all
-      + configuration.outputs.flatMap { components(of: $0) }.map { presented($0, Presentation(), nil) }
+      + configuration.outputs.flatMap { output in
+        components(of: output).map { presented($0, output.presentation, nil) }
+      }
   }
 
   /// As whoever has written the configuration wants to see it.

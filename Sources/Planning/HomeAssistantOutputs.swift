@@ -22,7 +22,7 @@ extension HomeAssistantComponents {
   }
 
   private func acting(_ output: OutputConfiguration) -> HomeAssistantFields {
-    var fields = common(output.name, output.name, output.name.title)
+    var fields = common(output.name, output.name, output.title)
     fields.add("cmd_t", commands(output))
     fields.add("opt", false)
     fields.add("ret", false)
@@ -163,7 +163,7 @@ extension HomeAssistantComponents {
   /// What a button does is seen beside it.
   private func state(_ output: OutputConfiguration) -> HomeAssistantComponent {
     let id = "\(output.name)/state"
-    var fields = common(output.name, id, "\(output.name.title) state")
+    var fields = common(output.name, id, "\(output.title) state")
     fields.add(availability(of: output))
     fields.add("ent_cat", "diagnostic")
     fields.add("pl_on", "on")
@@ -175,4 +175,9 @@ extension HomeAssistantComponents {
 
 extension OutputRequest {
   fileprivate var isLine: Bool { if case .gpio = self { true } else { false } }
+}
+
+extension OutputConfiguration {
+  /// For people.
+  fileprivate var title: String { presentation.title ?? name.title }
 }

@@ -30,7 +30,7 @@ struct SyntaxError {
     case "block sequence entries are not allowed in this context":
       return "a list cannot begin here; write \"- \" on a line of its own, below the key"
     case "did not find expected ',' or '}'":
-      return "a \",\" or \"}\" is missing; the \"{\" is on line \(contextLine)"
+      return "a \",\" or \"}\" is missing; the \"{\" is on line \(contextLine); a value that holds \": \" needs quotes"
     case "did not find expected ',' or ']'":
       return "a \",\" or \"]\" is missing; the \"[\" is on line \(contextLine)"
     case "did not find expected <document start>":

@@ -90,7 +90,10 @@ struct DocumentTests {
         "1:5: a \":\" is not allowed here; check the indentation, or put a value that holds \": \" in quotes"
       ),
       ("a: [1, 2\nb: 3\n", "2:2: a \",\" or \"]\" is missing; the \"[\" is on line 1"),
-      ("a: {x: 1\nb: 3\n", "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1"),
+      (
+        "a: {x: 1\nb: 3\n",
+        "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1; a value that holds \": \" needs quotes"
+      ),
       (
         "a:\n  b: 1\n c: 2\n",
         "3:2: only a key can stand here; indent it like the keys that begin on line 1, "

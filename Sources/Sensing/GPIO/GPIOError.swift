@@ -56,7 +56,7 @@ extension GPIOError: CustomStringConvertible {
         + "this board does not have; write chip: with one of \(Self.list(existing))\(Self.more(unread))"
     case .noSuchLine(let name, let chips, let existing, let unread):
       "no line of \(Self.list(chips)) is named \"\(printable(name))\"; "
-        + (existing.isEmpty ? "none has a name, write an offset" : "there are: \(Self.list(existing))")
+        + Self.advice(for: name, existing)
         + Self.more(unread)
     case .ambiguousLine(let name, let candidates):
       "more than one line is named \"\(printable(name))\": \(candidates.map { "\($0)" }.joined(separator: "; ")); "
@@ -90,6 +90,18 @@ extension GPIOError: CustomStringConvertible {
     case ENODEV, ENOENT: "the chip is gone"
     default: ReadError.text(of: code)
     }
+  }
+
+  /// Lines of a Raspberry Pi are named GPIO17 and have many names besides, as BCM17 and pin 11.
+  private static func advice(for name: String, _ existing: [String]) -> String {
+    guard !existing.isEmpty else { return "none has a name, write an offset" }
+    let digits = name.drop { !$0.isNumber }.prefix { $0.isNumber }.drop { $0 == "0" }
+    let header = "GPIO\(digits)"
+    let isHeader = !digits.isEmpty && !name.lowercased().hasPrefix("pin") && existing.contains(header)
+    if let near = isHeader ? header : Suggestion(candidates: existing).nearest(to: name) {
+      return "did you mean \(printable(near))?"
+    }
+    return "there are: \(list(existing))"
   }
 
   private static func list(_ names: [String]) -> String {
