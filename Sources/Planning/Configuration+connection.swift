@@ -30,6 +30,8 @@ extension Configuration {
     case .v311: link.version = .v311
     }
     link.sharesSessions = broker.sharesSessions
+    // A node of a cluster may send its clients to another; they go there with the same scheme, name check and login.
+    link.followsServerReferences = true
     link.connectTimeout = broker.connectTimeout
     link.reconnect.minimum = broker.reconnect.min
     link.reconnect.maximum = broker.reconnect.max

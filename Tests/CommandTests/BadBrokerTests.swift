@@ -37,6 +37,25 @@ struct BadBrokerTests {
     }
   }
 
+  @Test("a broker that sends its clients to another one (0x9C) is left for that")
+  func reference() async throws {
+    try await withScene { scene in
+      let other = try await scene.fakeBroker { packet, connection in FakeBroker.obliging(packet, connection) }
+      let broker = try await scene.fakeBroker { packet, connection in
+        guard case .connect = packet else { return }
+        var properties = Properties()
+        properties.serverReference = "127.0.0.1:\(other.port)"
+        connection.send(
+          .connack(ConnAck(sessionPresent: false, reasonCode: .useAnotherServer, properties: properties)))
+        connection.close()
+      }
+      let agent = try scene.agent(scene.settings(port: broker.port, version: "5"))
+      let second = try await other.connection(1)
+      try await until("readings flow") { second.publishes("load").count > 3 }
+      #expect(agent.log.contains { $0.contains("connected to mqtt://127.0.0.1:\(other.port)") })
+    }
+  }
+
   @Test("a CONNACK in the format of 3.1.1 that refuses the version: 3.1.1 is taken at once [behaviour 25]")
   func oldCONNACK() async throws {
     try await withScene { scene in

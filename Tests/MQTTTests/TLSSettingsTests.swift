@@ -37,6 +37,25 @@ import Testing
     #expect(try offered(.tls) == [])
   }
 
+  @Test("a key of another certificate is named, and not the authorities, which are well")
+  func unpaired() async throws {
+    try await withScene { scene in
+      let files = try await scene.certificates()
+      let others = try await scene.certificates("others")
+      var settings = TLSSettings()
+      settings.authorities = files.authority
+      settings.certificate = files.server
+      settings.privateKey = others.serverKey
+      let server = try ServerAddress(url: "mqtts://localhost")
+      let error = #expect(throws: TLSSettingsError.self) { _ = try settings.makeLayer(for: server) }
+      #expect(
+        "\(try #require(error))" == """
+          the private key cannot be used (\(others.serverKey)): it is not that of the certificate; the key that the \
+          certificate was made with is expected
+          """)
+    }
+  }
+
   @Test("a certificate without its key is an error, and so is a key without its certificate", arguments: [true, false])
   func halves(isCertificate: Bool) {
     var settings = TLSSettings()

@@ -11,9 +11,12 @@ extension TLSSettings {
       let context = try NIOSSLContext(configuration: configuration)
       return TLSLayer(context: context, check: check, serverName: serverName)
     } catch {
-      // The key is held against the certificate only here.
-      if let privateKey, "\(error)".contains("MISMATCH") {
-        throw TLSSettingsError(file: privateKey, what: "the private key", cause: error)
+      // The key is held against the certificate only here: where all is well without them, they are no pair.
+      var bare = configuration
+      bare.certificateChain = []
+      bare.privateKey = nil
+      if configuration.privateKey != nil, (try? NIOSSLContext(configuration: bare)) != nil {
+        throw TLSSettingsError(unpaired: privateKey)
       }
       throw TLSSettingsError(file: authorities, what: "the certificate authorities", cause: error)
     }
@@ -114,6 +117,14 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
       : "a PEM file is expected, and the passphrase that it was encrypted with"
   }
 
+  /// It is another certificate's.
+  private struct Unpaired: Error {}
+
+  fileprivate init(unpaired file: String?) {
+    self.init(file: file, what: "the private key", cause: Unpaired())
+    advice = "the key that the certificate was made with is expected"
+  }
+
   fileprivate init(file: String?, what: String, cause: any Error) {
     self.file = file
     self.what = what
@@ -136,9 +147,8 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     switch error {
     case NIOSSLError.noSuchFilesystemObject: "there is no such file"
     case let error as IOError: String(cString: strerror(error.errnoCode))
-    default:
-      "\(error)".contains("KEY_VALUES_MISMATCH") || "\(error)".contains("KEY_TYPE_MISMATCH")
-        ? "the key is not that of the certificate" : "it holds nothing of the kind in PEM"
+    case is Unpaired: "it is not that of the certificate"
+    default: "it holds nothing of the kind in PEM"
     }
   }
 }

@@ -20,6 +20,31 @@ extension Alone {
         #expect(rates.allSatisfy { $0 > 0 })
       }
     }
+
+    @Test(
+      "frequency, duty and length of pulses are within 1 % of what was made",
+      arguments: [(1.0, "2s", 9), (50, "1s", 5), (1000, "1s", 4)])
+    func measured(_ hertz: Double, _ interval: String, _ seconds: Int) async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip()
+        let modes = ["frequency", "duty", "pulse_width"]
+        _ = try bench.agent(
+          bench.settings(
+            modes.enumerated().map { line, mode in
+              "{name: \(mode), chip: \(chip.label), line: \(line), mode: \(mode), interval: \(interval)}"
+            }))
+        for (line, mode) in modes.enumerated() {
+          try await bench.isHeld(chip, line)
+          let pulses = try await bench.pulse(chip.line(line), options: "-k -r \(hertz * 2) -d 0.25 -t \(seconds)")
+          let (cycle, high) = try #require(pulses.cycles.first)
+          let expected = mode == "frequency" ? 1 / cycle : mode == "duty" ? high / cycle * 100 : high * 1000
+          // The first and the last interval are not filled with pulses.
+          let values = try bench.readings(mode).compactMap(\.total).filter { $0 > expected * 0.5 }.sorted()
+          let median = try #require(values.isEmpty ? nil : values[values.count / 2])
+          #expect(abs(median / expected - 1) < 0.01, "\(mode): \(expected), \(values)")
+        }
+      }
+    }
   }
 
   /// A pull charges its wire, which takes time: gpio-sim's does here (VM/pull_delay.h).
