@@ -89,7 +89,25 @@ struct OutputSummary {
     }
   }
 
-  var warnings: [String] { lostWarnings + configuration.outputs.flatMap(boardWarnings) }
+  var warnings: [String] { lostWarnings + keptWarnings + configuration.outputs.flatMap(boardWarnings) }
+
+  /// What is kept on over a restart goes off where it is taken before its partners: one that is not held forbids on. Lines
+  /// of one chip are taken in the order of the configuration, and of others nobody knows.
+  private var keptWarnings: [String] {
+    let outputs = configuration.outputs
+    return outputs.indices.filter { outputs[$0].rules.stop == .keep }.compactMap { index in
+      let output = outputs[index]
+      let later = outputs.indices.filter { other in
+        other != index && output.isPartner(of: outputs[other])
+          && !(other < index && output.isLine(ofChipOf: outputs[other]))
+      }
+      guard !later.isEmpty else { return nil }
+      let names = later.map { outputs[$0].name }.joined(separator: ", ")
+      return "\(output.name): stop: keep leaves it on while limpet restarts, but interlock forbids that until \(names) "
+        + "\(later.count == 1 ? "is" : "are") driven as well, so it goes off at each start; write stop: off, or take lines of "
+        + "one chip and put \(names) before \(output.name)"
+    }
+  }
 
   /// What a person should know who thinks that a lost controller is always noticed.
   private var lostWarnings: [String] {
@@ -115,6 +133,18 @@ struct OutputSummary {
       ]
     case .failure, nil: return []
     }
+  }
+}
+
+extension OutputConfiguration {
+  /// Of an interlock, which holds both ways.
+  fileprivate func isPartner(of other: OutputConfiguration) -> Bool {
+    rules.interlock.contains(other.name) || other.rules.interlock.contains(name)
+  }
+
+  fileprivate func isLine(ofChipOf other: OutputConfiguration) -> Bool {
+    guard case (.gpio(let one), .gpio(let two)) = (request, other.request) else { return false }
+    return one.chip == two.chip && one.device == two.device
   }
 }
 

@@ -115,4 +115,23 @@ struct BoardLinesTests {
     #expect(try summary(output).warnings.first?.contains("behind a bridge") == true)
     #expect(try summary(output.replacing("after: 2m", with: "after: 2m, heartbeat: home/alive")).warnings == [])
   }
+
+  @Test("what is kept on over a restart goes off where a partner of its interlock is driven later")
+  func keptInterlock() throws {
+    func warnings(_ outputs: String...) throws -> [String] {
+      try summary("outputs:\n" + outputs.map { "  - {\($0)}\n" }.joined()).warnings
+    }
+    let (kept, partner) = ("name: a, chip: pca9534, line: 0, stop: keep", "name: b, chip: pca9534, line: 1")
+    let texts = try warnings(kept + ", interlock: [b]", partner)
+    #expect(
+      texts == [
+        "a: stop: keep leaves it on while limpet restarts, but interlock forbids that until b is driven as well, so it goes "
+          + "off at each start; write stop: off, or take lines of one chip and put b before a"
+      ])
+    #expect(try warnings(kept, partner + ", interlock: [a]") == texts)
+    #expect(try warnings(partner, kept + ", interlock: [b]") == [])
+    // Another chip may be slower.
+    #expect(try warnings("name: b, line: GPIO17", kept + ", interlock: [b]") == texts)
+    #expect(try warnings(kept, partner) == [])
+  }
 }

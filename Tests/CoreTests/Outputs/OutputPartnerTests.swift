@@ -130,4 +130,12 @@ import Testing
     #expect(!scene.isOn(1))
     #expect(scene.clashes.isEmpty)
   }
+
+  @Test("what stop: keep left on stays on where its partner is held before it, and goes off else", arguments: [0, 1])
+  func kept(first: Int) {
+    var scene = OutputScene(pair { $0.stop = .keep }, holds: false)
+    scene.drives = true
+    for place in [first, 1 - first] { scene.report(place, .held(place == 0 ? .on : .off, description: "line")) }
+    #expect(scene.log == (first == 0 ? ["0 off"] : []))
+  }
 }

@@ -11,6 +11,10 @@ struct OutputCell: Sendable, CustomTestStringConvertible {
     case interlocked = "interlocked"
   }
 
+  /// A reboot is not among them: the guest ends with its tests, and its simulated chips are gone with their levels. What
+  /// limpet has a part in is a stop before it and a start behind it, which are here; what a board does between the two is
+  /// its pulls' doing. Nor does the guest sleep: its files come over a device that does not survive that. A process that
+  /// is stopped is what its rules see of a suspend, but for CLOCK_MONOTONIC, which goes on: that the simulator has.
   enum Ending: String, CaseIterable, Sendable {
     case terminated = "SIGTERM"
     case killed = "SIGKILL, then limpet outputs --safe"
@@ -25,6 +29,8 @@ struct OutputCell: Sendable, CustomTestStringConvertible {
     case dropped = "reload without it"
     case upgraded = "stop and start, as by an upgrade"
     case chipReturned = "chip gone and back"
+    case suspended = "stopped for 12 s, as by a suspend"
+    case watchdog = "hung, and ended by its watchdog"
 
     /// What it does to the machine would disturb tests beside it.
     var isAlone: Bool { self == .clockStepped || self == .chipReturned }
@@ -49,7 +55,7 @@ struct OutputCell: Sendable, CustomTestStringConvertible {
 
   static let keepAlive = 1.0
   /// The least that the configuration takes beside that.
-  static let lostAfter = 1.5 * keepAlive + 6
+  private static let lostAfter = 1.5 * keepAlive + 6
   static let deadTime = 1.0
   static let shorter = 5.0
   /// Time counts from the order to go on, and the edge comes after that.
@@ -60,8 +66,20 @@ struct OutputCell: Sendable, CustomTestStringConvertible {
   /// How long it stays on where nothing ends that earlier; nil: until somebody says otherwise.
   var time: Double? {
     guard way == .limited || way == .pulse else { return nil }
-    return ending == .twin ? 90 : 25
+    switch ending {
+    case .twin: return 90
+    // It is over before the agent goes on.
+    case .suspended: return 8
+    default: return 25
+    }
   }
+
+  /// How long its controller may be silent: beside a suspend that is another rule than the one that is looked at.
+  var lostAfter: Double { ending == .suspended ? 60 : Self.lostAfter }
+
+  static let sleep = 12.0
+  /// The unit's WatchdogSec and TimeoutAbortSec.
+  static let (watchdog, abortTimeout) = (10.0, 2.0)
 
   /// Why it went off.
   enum Off {
@@ -82,6 +100,11 @@ struct OutputCell: Sendable, CustomTestStringConvertible {
     case .dropped: return .by("reload", within: 0...Self.atOnce)
     // Nobody is there to tell; the next start does.
     case .killed: return .by("start", within: 0...Self.atOnce)
+    case .watchdog: return .by("start", within: Self.watchdog...Self.watchdog + Self.abortTimeout + Self.atOnce)
+    // From the resume.
+    case .suspended:
+      guard time != nil else { return .no }
+      return .by(way == .pulse ? "pulse" : "for", within: 0...Double(Patience.factor))
     case .halfOpen, .brokerGone: return .by("lost", within: lost)
     // It has to start first, and to take over until the agent gives way.
     case .twin: return .by("lost", within: lost.lowerBound...lost.upperBound + 5 * Self.atOnce)
