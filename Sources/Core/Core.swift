@@ -145,6 +145,8 @@ package struct Core: Sendable {
     case .agent:
       conversation.link.receive(packet, attempt, at: now.boot, into: &conversation.linkEffects)
       conversation.carryOut(at: now)
+      // A command is on its way to its line before the rest of the turn is thought of.
+      if conversation.acting.outputs.hasEffects { carryOutActs(at: now) }
     case .homie: receiveForHomie(packet, attempt, at: now)
     }
   }

@@ -1,7 +1,7 @@
 import MQTTCore
 
 /// Where commands come in.
-package struct CommandsPlan: Sendable, Equatable {
+package final class CommandsPlan: Sendable, Equatable {
   /// What is subscribed to: the topics of all outputs, and `fence`.
   package let filters: [TopicFilter]
   /// Where controllers say that they are there (`lost.heartbeat`): subscribed to beside the others.
@@ -24,6 +24,12 @@ package struct CommandsPlan: Sendable, Equatable {
     self.ownPrefix = ownPrefix
   }
 
+  package static func == (left: CommandsPlan, right: CommandsPlan) -> Bool {
+    left === right
+      || left.filters == right.filters && left.heartbeats == right.heartbeats && left.fence == right.fence
+        && left.names == right.names && left.ownPrefix == right.ownPrefix
+  }
+
   /// Commands come in by the same subscription, whatever outputs there are.
-  package func isHeard(as other: Self) -> Bool { filters == other.filters && fence == other.fence }
+  package func isHeard(as other: CommandsPlan) -> Bool { filters == other.filters && fence == other.fence }
 }

@@ -39,7 +39,8 @@ struct Commanding: Sendable {
   /// A process that stood still for 5 s has messages in its socket that look live: it wants to be called as often as this
   /// while it obeys, and has stood still when that came later by as much.
   private static let stall = Duration.milliseconds(2500)
-  private static let suspend = Duration.seconds(1)
+  /// In nanoseconds.
+  private static let suspend: Int64 = 1_000_000_000
 
   var deadline: BootClock.Instant? {
     switch gate {
@@ -86,9 +87,11 @@ struct Commanding: Sendable {
   /// - Parameter due: when the agent wanted to be called.
   mutating func hasStoodStill(at now: Moment, due: BootClock.Instant?) -> Bool {
     defer { lastTurn = (now.boot, now.awake) }
-    if let due, due + Self.stall < now.boot { return true }
-    guard let lastTurn else { return false }
-    return lastTurn.boot.duration(to: now.boot) - (now.awake - lastTurn.awake) > Self.suspend
+    if let due, due < now.boot, due + Self.stall < now.boot { return true }
+    // It slept no longer than what has passed, which is all that is looked at with each message.
+    guard let lastTurn, now.boot.nanoseconds &- lastTurn.boot.nanoseconds > Self.suspend else { return false }
+    let asleep = lastTurn.boot.duration(to: now.boot) - (now.awake - lastTurn.awake)
+    return asleep.wholeNanoseconds > Self.suspend
   }
 
   /// The nonce to send now.
@@ -217,10 +220,10 @@ extension Conversation {
   /// - Returns: false: it is no command, and nobody answers it later.
   mutating func heardCommand(_ delivery: Session.Delivery, at now: Moment) -> Bool {
     let message = delivery.message
-    if !message.retain, watching.conflict.rival == nil {
+    guard let commands = plan.commands else { return false }
+    if !commands.heartbeats.isEmpty, !message.retain, watching.conflict.rival == nil {
       acting.outputs.heartbeat(on: message.topic.description, at: now.boot)
     }
-    guard let commands = plan.commands else { return false }
     if message.topic == commands.fence {
       if !message.retain { acting.commanding.heardFence(String(buffer: message.payload)) }
       return false

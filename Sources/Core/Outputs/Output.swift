@@ -44,7 +44,7 @@ struct Output: Sendable {
     var deadTime: Duration
   }
 
-  private(set) var plan: OutputPlan
+  private var shared: SharedPlan
   /// What it came with: a start or a reload.
   private let beginning: OutputCause
   private(set) var holding = Holding.pending
@@ -77,13 +77,21 @@ struct Output: Sendable {
   ///   - restored: the last plain on or off, for `start: restore`.
   ///   - cause: what it comes with: a start or a reload.
   init(_ plan: OutputPlan, restored: Bool?, _ cause: OutputCause = .start, at now: Instant) {
-    self.plan = plan
+    shared = SharedPlan(plan)
     beginning = cause
     base = Demand(level: .off, cause: cause)
     // The start of the process counts as just switched off.
     (offSince, onFrom) = (now, now)
     base.level = startLevel(restored: restored)
   }
+
+  /// Behind one reference: it is most of what an output is, and is copied often.
+  private final class SharedPlan: Sendable {
+    let plan: OutputPlan
+    init(_ plan: OutputPlan) { self.plan = plan }
+  }
+
+  var plan: OutputPlan { shared.plan }
 
   private func startLevel(restored: Bool?) -> OutputLevel {
     switch plan.rules.start {
@@ -210,7 +218,7 @@ struct Output: Sendable {
   /// - Parameter restored: as for a beginning, which is all that is wanted of one that has not been held yet.
   mutating func adopt(_ plan: OutputPlan, restored: Bool?) {
     let beginsOtherwise = plan.rules.start != self.plan.rules.start || plan.rules.on != self.plan.rules.on
-    self.plan = plan
+    shared = SharedPlan(plan)
     if plan.rules.lost == nil { isLost = false }
     // No configuration puts on what was made safe by being off.
     if isMadeSafe, base.level.isOn { base.level = plan.rules.safe }

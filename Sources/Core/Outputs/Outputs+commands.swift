@@ -70,27 +70,9 @@ extension Outputs {
   private mutating func level(
     _ place: Int, _ command: Command, isQueued: Bool, at moment: Moment
   ) throws(Objection) -> OutputLevel {
-    let now = moment.boot
-    guard let output = entries[place]?.output else { throw Objection("it is gone") }
-    let age = AgeRule(rules: output.plan.rules, isQueued: isQueued)
-    if let objection = age.objection(to: command, moment.timestamp, isSynchronized: moment.wall.isSynchronized) {
-      throw objection
-    }
-    switch output.holding {
-    case .held: break
-    case .pending: throw Objection("it is not held yet")
-    case .failed(let reason): throw Objection(reason)
-    }
-    let level = try output.level(of: command)
-    if entries[place]?.bucket.available(at: now.nanoseconds) == 0 {
-      guard level == output.plan.rules.safe else {
-        throw Objection("more than \(output.plan.rules.maxRate) commands a second (max_rate)", retryAfter: .seconds(1))
-      }
-    } else {
-      entries[place]?.bucket.take(1)
-    }
-    if let objection = output.objection(to: level, for: command.duration, partners(of: place), at: now) {
-      throw objection
+    let partners = partners(of: place)
+    guard let level = try entries[place]?.level(of: command, isQueued: isQueued, partners, at: moment) else {
+      throw Objection("it is gone")
     }
     return level
   }
@@ -99,41 +81,35 @@ extension Outputs {
     _ place: Int, _ level: OutputLevel, _ command: Command, _ asker: Asker, until expiry: Instant?, at moment: Moment
   ) throws(Objection) {
     let now = moment.boot
-    guard let entry = entries[place] else { throw Objection("it is gone") }
-    // What changes the level takes the place of those that wait for another.
-    guard entry.waiting.count < Self.waitingLimit || level != entry.output.ordered else {
-      throw Objection(Self.unanswered)
-    }
-    entries[place]?.output.command(level, for: command.duration, until: expiry, at: now)
-    let isPlain = command.duration == nil && entry.output.plan.rules.start == .restore
-    entries[place]?.plainWish = isPlain && entry.output.plan.rules.pulse == nil ? level.isOn : nil
+    try entries[place]?.obey(level, for: command.duration, until: expiry, at: now)
     settle(at: now)
     answer(place, command, asker, at: moment)
   }
 
   /// Answers what has become of a command, or lets it wait for the driver.
   private mutating func answer(_ place: Int, _ command: Command, _ asker: Asker, at moment: Moment) {
-    guard let entry = entries[place] else { return }
+    guard let number = entries[place]?.newest else { return }
     let until = Self.patience(of: asker).map { moment.boot + $0 }
-    let waiting = Waiting(number: entry.number, asker: asker, id: command.id, until: until)
-    supersede(place, before: entry.number)
-    if let pending = entry.output.pending {
+    let waiting = Waiting(number: number, asker: asker, id: command.id, until: until)
+    supersede(place, before: number)
+    switch entries[place]?.progress {
+    case .waits(let pending, let level)?:
       let at = moment.wall.time(of: pending.at)
-      answer(place, waiting, .pending(value(place, entry.output.ordered), isOn: pending.isOn, at: at))
-    } else if let ramp = entry.ramp {
+      answer(place, waiting, .pending(value(place, level), isOn: pending.isOn, at: at))
+    case .ramps(let ramp)?:
       let value = value(place, ramp.level(at: moment.boot))
       answer(place, waiting, .pending(value, isOn: ramp.to.isOn, at: moment.wall.time(of: ramp.end)))
-    } else if entry.output.isUnderWay {
-      entries[place]?.waiting.append(waiting)
-    } else {
-      keepPlain(place, entry.output.ordered)
-      answer(place, waiting, .done(value(place, entry.output.ordered)))
+    case .isUnderWay?: entries[place]?.waiting.append(waiting)
+    case .isThere(let level)?:
+      keepPlain(place, level)
+      answer(place, waiting, .done(value(place, level)))
+    case nil: break
     }
   }
 
   /// The newest command replaces those whose level is not on its way yet.
   mutating func supersede(_ place: Int, before number: UInt64) {
-    guard let entry = entries[place] else { return }
+    guard entries[place]?.hasWaiting == true, let entry = entries[place] else { return }
     func isOlder(_ waiting: Waiting) -> Bool { waiting.number < number && !entry.output.isUnderWay(waiting.number) }
     let older = entry.waiting.filter(isOlder)
     guard !older.isEmpty else { return }
@@ -144,7 +120,7 @@ extension Outputs {
   static let overtaken = "another command came"
   static let unanswered = "its driver does not answer"
   /// Commands for one level that wait until the driver says that it is there.
-  private static let waitingLimit = 64
+  static let waitingLimit = 64
 
   private mutating func refuse(
     _ place: Int, _ objection: Objection, _ asker: Asker, _ id: String?, at now: Instant
@@ -164,7 +140,7 @@ extension Outputs {
   }
 
   mutating func retell(_ place: Int, at now: Instant) {
-    guard let entry = entries[place], let at = entry.retellAt, at <= now, let last = entry.last else { return }
+    guard let last = entries[place]?.retold(at: now) else { return }
     add(last, of: place, at: now)
   }
 

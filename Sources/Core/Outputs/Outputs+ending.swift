@@ -17,9 +17,9 @@ extension Outputs {
   /// Those that have what they were to be left with: what is asked of an output before it has it would overtake that.
   mutating func release() {
     for place in entries.indices {
-      guard let output = entries[place]?.output, output.isStopping, !output.isUnderWay,
-        leaving.insert(place).inserted
-      else { continue }
+      guard entries[place]?.mayLeave == true, let output = entries[place]?.output, leaving.insert(place).inserted else {
+        continue
+      }
       effects.append(.release(OutputID(place: place), output.leftWith))
     }
   }
@@ -126,6 +126,7 @@ extension Outputs {
   private mutating func adopt(_ plan: OutputPlan, _ place: Int, at now: Instant) {
     guard let old = entries[place]?.output.plan else { return }
     entries[place]?.output.adopt(plan, restored: plain[plan.name])
+    interlocks(plan)
     if plan.rules.maxRate != old.rules.maxRate {
       let bucket = bucket(plan, at: now)
       entries[place]?.bucket = bucket

@@ -38,24 +38,13 @@ extension Outputs {
   static let stepNumber = UInt64.max
 
   mutating func drive(_ place: Int, _ demand: Output.Demand, at now: Instant) {
-    entries[place]?.number += 1
-    guard let entry = entries[place] else { return }
-    let from = entry.ramp?.level(at: now) ?? entry.output.ordered
-    var ramp: Ramp?
-    if entry.output.mayRamp(at: now), demand.level == entry.output.base.level {
-      ramp = Ramp(
-        from: from, to: demand.level, in: entry.output.plan.rules.ramp, number: entry.number, at: now)
-    }
-    entries[place]?.output.order(
-      demand, entry.number, at: now, doneAt: ramp?.end ?? now, leaving: entry.ramp?.number)
-    entries[place]?.ramp = ramp
-    guard ramp == nil else { return }
-    effects.append(.drive(OutputID(place: place), demand.level, number: entry.number))
+    guard let number = entries[place]?.drive(demand, at: now) else { return }
+    effects.append(.drive(OutputID(place: place), demand.level, number: number))
   }
 
   /// Gives it the next level of its way, if that is due.
   mutating func step(_ place: Int, at now: Instant) {
-    guard let entry = entries[place], let ramp = entry.ramp else { return }
+    guard entries[place]?.isRamping == true, let entry = entries[place], let ramp = entry.ramp else { return }
     let isThere = ramp.end <= now || !entry.output.mayRamp(at: now)
     guard isThere || ramp.nextAt <= now else { return }
     entries[place]?.ramp?.nextAt = min(ramp.end, now + Ramp.step)

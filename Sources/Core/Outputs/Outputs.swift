@@ -69,6 +69,8 @@ struct Outputs: Sendable {
   var isReleasing = false
   /// A rule as it was before it was mended.
   var mutation: Mutation?
+  /// Some output has partners, or had.
+  private(set) var isInterlocked = false
   /// From when on the time without a word of the controller counts; by place, of its heartbeat.
   private var heartbeats: [Int: Instant] = [:]
 
@@ -86,10 +88,15 @@ struct Outputs: Sendable {
     let entry = Entry(output: output, bucket: bucket(plan, at: now))
     if place < entries.count { entries[place] = entry } else { entries.append(entry) }
     heartbeats[place] = now
+    interlocks(plan)
     return place
   }
 
+  mutating func interlocks(_ plan: OutputPlan) { if !plan.rules.interlock.isEmpty { isInterlocked = true } }
+
   var isEmpty: Bool { entries.allSatisfy { $0 == nil } && leaving.isEmpty }
+
+  var hasEffects: Bool { mutating get { !effects.isEmpty } }
 
   mutating func takeEffects() -> [Effect] {
     defer { effects = [] }
@@ -118,7 +125,7 @@ struct Outputs: Sendable {
   /// Tells the driver what the next request of those is made with that it does not have: what is wanted of them may be
   /// something else by now.
   private mutating func ask(at now: Instant) {
-    for place in entries.indices where entries[place]?.output.isHeld == false && !leaving.contains(place) {
+    for place in entries.indices where entries[place]?.isUnheld == true && !leaving.contains(place) {
       guard let level = requestLevel(place, at: now), level != entries[place]?.requested else { continue }
       ask(place, level)
     }
@@ -249,7 +256,7 @@ struct Outputs: Sendable {
 
   /// Those that it names, and those that name it.
   func partners(of place: Int) -> [Output.Partner] {
-    guard let own = entries[place]?.output.plan else { return [] }
+    guard isInterlocked, let own = entries[place]?.output.plan else { return [] }
     return entries.indices.compactMap { other in
       guard other != place, let output = entries[other]?.output else { return nil }
       let isPartner =
@@ -275,7 +282,7 @@ struct Outputs: Sendable {
       for place in entries.indices {
         let partners = partners(of: place)
         // Who goes off in this turn has been ordered to by then.
-        if isOn { entries[place]?.output.giveWay(to: partners) }
+        if isOn, !partners.isEmpty { entries[place]?.output.giveWay(to: partners) }
         guard let demand = entries[place]?.output.decide(partners, at: now), demand.level.isOn == isOn || isOn else {
           continue
         }
@@ -291,10 +298,9 @@ struct Outputs: Sendable {
 
   /// Answers those that wait no longer.
   private mutating func answerLate(at now: Instant) {
-    for place in entries.indices {
-      let late = entries[place]?.waiting.filter { $0.until.map { $0 <= now } ?? false } ?? []
-      guard !late.isEmpty else { continue }
-      entries[place]?.waiting.removeAll { $0.until.map { $0 <= now } ?? false }
+    for place in entries.indices where entries[place]?.hasLate(at: now) == true {
+      let late = entries[place]?.waiting.filter { $0.isLate(at: now) } ?? []
+      entries[place]?.waiting.removeAll { $0.isLate(at: now) }
       for waiting in late { answer(place, waiting, .refused(Self.unanswered, nil)) }
     }
   }

@@ -11,7 +11,8 @@ import Synchronization
 /// left: a chip that hung and answers again is not driven through what was meant for yesterday.
 final class OutputDesk: Sendable {
   enum Task: Sendable {
-    case hold(OutputSeat)
+    /// Behind a reference: all others are small, and there are many of them.
+    indirect case hold(OutputSeat)
     case drive(OutputLevel, number: UInt64)
     /// How it is left otherwise.
     case secure(OutputEnd)

@@ -197,7 +197,7 @@ final class OutputTrial {
     try await until("the agent has slept", within: .seconds(OutputCell.sleep)) {
       bootTime() - since > OutputCell.sleep
     }
-    agent.process.signal(SIGCONT)
+    defer { agent.process.signal(SIGCONT) }
     return bootTime()
   }
 
