@@ -32,8 +32,10 @@ final class LineTrace: Sendable {
     base = try Self.base(ofChip: chip.label)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     try SimulatedChip.write("boot", to: folder + "/trace_clock")
-    for event in ["gpio_value", "gpio_direction"] {
-      try SimulatedChip.write("gpio >= \(base) && gpio < \(base + 64)", to: "\(folder)/events/gpio/\(event)/filter")
+    // Every level that is driven is read back: half of what there is to read, and of no use here.
+    for (event, isWanted) in [("gpio_value", " && get == 0"), ("gpio_direction", "")] {
+      let filter = "gpio >= \(base) && gpio < \(base + 64)" + isWanted
+      try SimulatedChip.write(filter, to: "\(folder)/events/gpio/\(event)/filter")
       try SimulatedChip.write("1", to: "\(folder)/events/gpio/\(event)/enable")
     }
   }
