@@ -280,7 +280,7 @@ extension Conversation {
     case .announcement: announced(outcome, at: now)
     case .birthStatus, .birthPresence, .stopPresence, .stopStatus, .owedStatus:
       presenceSettled(request, outcome, at: now)
-    case .fence: fenceSettled(outcome)
+    case .fence: fenceSettled(outcome, at: now)
     case .health, .subscription, .homeAssistant, .unwatching, .commands, .heartbeats, .answer:
       break
     }

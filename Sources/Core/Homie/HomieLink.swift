@@ -186,6 +186,7 @@ struct HomieLink: Sendable {
     }
     if ending.leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
     if let reason = commands.gate.elapse(at: now.boot) { effects.notes.append(.commandsRefused("Homie: \(reason)")) }
+    if commands.gate.isRetryDue(at: now.boot) { commands.gate.tryAgain(nonce: nonce(), at: now.boot) }
   }
 
   // MARK: Commands

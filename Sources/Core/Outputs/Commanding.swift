@@ -26,6 +26,8 @@ struct Commanding: Sendable {
   }
 
   private(set) var gate = Gate.closed
+  /// Nothing is obeyed for want of the agent's own word: when it is sent again, and the one that is out.
+  private var retry: (at: BootClock.Instant, nonce: String?, isSent: Bool)?
   /// When anything happened last, by both clocks: what the machine slept is the difference.
   private var lastTurn: (boot: BootClock.Instant, awake: Duration)?
   /// Answers that wait for a place.
@@ -35,6 +37,8 @@ struct Commanding: Sendable {
 
   /// How long the nonce may take.
   static let patience = Duration.seconds(10)
+  /// How often it is sent again: a connection may last for months, and what kept the broker from returning it for less.
+  static let retryInterval = Duration.seconds(60)
   private static let answerLimit = 64
   /// A process that stood still for 5 s has messages in its socket that look live: it wants to be called as often as this
   /// while it obeys, and has stood still when that came later by as much.
@@ -46,7 +50,8 @@ struct Commanding: Sendable {
     switch gate {
     case .fenced(_, _, let until): until
     case .open: lastTurn.map { $0.boot + Self.stall }
-    case .closed, .subscribing, .refused: nil
+    case .refused: retry?.at
+    case .closed, .subscribing: nil
     }
   }
 
@@ -60,12 +65,19 @@ struct Commanding: Sendable {
     }
   }
 
-  mutating func subscribing(isNew: Bool) { gate = .subscribing(isNew: isNew) }
+  mutating func subscribing(isNew: Bool) {
+    gate = .subscribing(isNew: isNew)
+    retry = nil
+  }
 
-  mutating func refuse(_ reason: String) { gate = .refused(reason) }
+  mutating func refuse(_ reason: String) {
+    gate = .refused(reason)
+    retry = nil
+  }
 
   mutating func disconnected() {
     gate = .closed
+    retry = nil
     answers = []
   }
 
@@ -78,7 +90,9 @@ struct Commanding: Sendable {
   mutating func doubt(nonce: String, at now: BootClock.Instant) {
     switch gate {
     case .open, .fenced: gate = .fenced(nonce: nonce, isSent: false, until: now + Self.patience)
-    case .closed, .subscribing, .refused: break
+    // What is out may come back before what waits in the socket.
+    case .refused: retry?.nonce = nil
+    case .closed, .subscribing: break
     }
   }
 
@@ -95,23 +109,50 @@ struct Commanding: Sendable {
   }
 
   /// The nonce to send now.
-  var unsent: String? { if case .fenced(let nonce, false, _) = gate { nonce } else { nil } }
+  var unsent: String? {
+    switch gate {
+    case .fenced(let nonce, false, _): nonce
+    case .refused: retry.flatMap { $0.isSent ? nil : $0.nonce }
+    default: nil
+    }
+  }
 
   mutating func sent() {
     if case .fenced(let nonce, _, let until) = gate { gate = .fenced(nonce: nonce, isSent: true, until: until) }
+    retry?.isSent = true
   }
 
   /// The agent's own word has come back.
   mutating func heardFence(_ text: String) {
-    if case .fenced(let nonce, true, _) = gate, nonce == text { gate = .open }
+    switch gate {
+    case .fenced(let nonce, true, _) where nonce == text: gate = .open
+    case .refused where retry?.nonce == text && retry?.isSent == true:
+      gate = .open
+      retry = nil
+    default: break
+    }
   }
 
   /// - Returns: why from now on nothing is obeyed.
   mutating func elapse(at now: BootClock.Instant) -> String? {
     guard case .fenced(_, _, let until) = gate, until <= now else { return nil }
-    let reason = "the broker did not return limpet's own message, so limpet cannot know which commands are old"
+    return missesFence(
+      "the broker did not return limpet's own message, so limpet cannot know which commands are old", at: now)
+  }
+
+  /// - Returns: the reason, if that is news.
+  mutating func missesFence(_ reason: String, at now: BootClock.Instant) -> String? {
+    if case .refused = gate { return nil }
     gate = .refused(reason)
+    retry = (now + Self.retryInterval, nil, false)
     return reason
+  }
+
+  /// The agent's own word is to be sent once more. Nothing is obeyed before it comes back.
+  func isRetryDue(at now: BootClock.Instant) -> Bool { retry.map { $0.at <= now } ?? false }
+
+  mutating func tryAgain(nonce: String, at now: BootClock.Instant) {
+    retry = (now + Self.retryInterval, nonce, false)
   }
 
   mutating func answer(_ message: Message) {
@@ -207,6 +248,7 @@ extension Conversation {
 
   mutating func commandsAreDue(at now: Moment) {
     if let reason = acting.commanding.elapse(at: now.boot) { effects.notes.append(.commandsRefused(reason)) }
+    if acting.commanding.isRetryDue(at: now.boot) { acting.commanding.tryAgain(nonce: nonce(), at: now.boot) }
     listen(at: now)
   }
 
@@ -303,10 +345,11 @@ extension Conversation {
   }
 
   /// Without a fence nothing is obeyed: the broker takes no message there, or loses it.
-  mutating func fenceSettled(_ outcome: Session.Outcome) {
-    if case .refused(let code) = outcome {
-      refuseCommands(
-        "the broker refuses limpet's own message on \(plan.commands?.fence.description ?? ""): \(code)")
+  mutating func fenceSettled(_ outcome: Session.Outcome, at now: Moment) {
+    guard case .refused(let code) = outcome else { return }
+    let reason = "the broker refuses limpet's own message on \(plan.commands?.fence.description ?? ""): \(code)"
+    if let reason = acting.commanding.missesFence(reason, at: now.boot) {
+      effects.notes.append(.commandsRefused(reason))
     }
   }
 }

@@ -106,6 +106,39 @@ import Testing
     #expect(bench.answers.last?.contains("own message") == true)
   }
 
+  @Test("its own word is sent again every minute, and commands are obeyed once it comes back", arguments: [false, true])
+  func fenceIsTriedAgain(isSuspended: Bool) throws {
+    var bench = bench(queued: true)
+    bench.connect()
+    bench.lose()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    let first = try #require(bench.nonce)
+    bench.advance(by: .seconds(11))
+    bench.advance(by: .seconds(60))
+    let second = try #require(bench.nonce)
+    #expect(second != first)
+    bench.receive(try command("on", 100))
+    bench.receive(try command(first, 101, topic: "fence"))
+    bench.receive(try command("on", 102))
+    #expect(bench.isDriven.isEmpty)
+    if isSuspended {
+      // What waits in the socket comes behind it.
+      bench.slept += .seconds(30)
+      bench.now = bench.now + .seconds(30)
+      bench.handle(.tick)
+    }
+    bench.receive(try command(second, 103, topic: "fence"))
+    bench.receive(try command("on", 104))
+    #expect(bench.isDriven.isEmpty == isSuspended)
+    #expect(bench.noted.count { $0 == "commandsRefused" } == 1)
+    guard isSuspended else { return }
+    bench.advance(by: .seconds(60))
+    bench.receive(try command(try #require(bench.nonce), 105, topic: "fence"))
+    bench.receive(try command("on", 106))
+    #expect(bench.isDriven == [true])
+  }
+
   @Test("after a suspend, or a stall of more than 5 s, the agent wants its own word again")
   func stands() throws {
     var bench = bench()
