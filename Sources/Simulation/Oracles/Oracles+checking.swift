@@ -110,7 +110,11 @@ extension World {
     let rests =
       script.lasting.isLimit ? [] : boards[0].core.restingTopics.subtracting(script.lasting.restingTopics)
     let isDenied = script.lasting.restingTopics.contains(boards[0].core.spokenStatus)
-    if boards[0].core.birthAnswer != .acknowledged, !isDenied, quiet > .seconds(3700) || rests.isEmpty {
+    // It may rest at a broker with a limit, too.
+    let isBirthResting =
+      quiet <= .seconds(3700)
+      && !boards[0].core.restingTopics.isDisjoint(with: [boards[0].core.spokenStatus, DeviceModel.presenceTopic])
+    if boards[0].core.birthAnswer != .acknowledged, !isDenied, !isBirthResting {
       return oracles.fail("I8", "the birth is not acknowledged", at: now)
     }
     if quiet > .seconds(3700), !rests.isEmpty {

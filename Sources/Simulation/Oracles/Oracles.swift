@@ -207,6 +207,9 @@ struct Oracles: Sendable {
       board.denied(publish, answer, on: id)
       // A PUBACK of 3.1.1 has no code.
       if publish.message.qos == .atMostOnce || oldConnections.contains(id) { hasHidden = true }
+    case .lost(DeviceModel.client, _, .violation), .lost(DeviceModel.client, _, .denied):
+      // The broker itself has ended the connection that was to say goodbye.
+      stopping?.isAborted = true
     case .willPublished(DeviceModel.client, let message): presence[broker].published(will: message, at: now)
     case .willDropped(DeviceModel.client, _, .denied): presence[broker].isUntold = true
     case .willDropped(DeviceModel.client, _, .killed), .stopped(isOrderly: false): presence[broker].hasAmnesia = true

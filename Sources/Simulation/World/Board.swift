@@ -68,6 +68,10 @@ struct Board: Sendable {
   var connections: [Connection] = []
   var address = 1
   var lines: [Line?] = []
+  /// What the store has answered to a process that opens it, while the machine slept.
+  var answersInSleep: [(ticket: StoreTicket, result: Result<StoreAnswer, StorageError>)] = []
+  /// Somebody wants it to run, as soon as the machine is awake.
+  var startsAtWake = false
   /// Somebody wants it to run, as soon as it has ended.
   var startsAgain = false
   /// The next process is that of the version before.
@@ -129,6 +133,7 @@ struct Board: Sendable {
     connections = []
     lines = []
     opening = nil
+    answersInSleep = []
     store.withContents { $0.endProcess() }
   }
 

@@ -256,6 +256,7 @@ extension World {
     if index == 0 { oracles.outputs.wakes(after: since.duration(to: now), at: now) }
     oracles.wakes(index, at: now)
     tell(index, .clockJumped)
+    goesOnOpening(index)
   }
 
   mutating func reload(_ body: (inout DeviceModel) -> Void) {

@@ -65,7 +65,8 @@ extension World {
         return oracles.fail("I9", "\(output.name) is at \(level.percent), and not \(output.ordered.percent)", at: now)
       }
       guard !oracles.hadTwin, !oracles.hasHidden, !oracles.hasSentUnheard, boards[0].core.unsent == 0,
-        !boards[0].core.hasRestingTopics, !oracles.presence[broker].hasAmnesia, output.orderedAt + .seconds(15) < now
+        // A broker that said it keeps nothing is given nothing to keep.
+        boards[0].core.isRetaining, !boards[0].core.hasRestingTopics, !oracles.presence[broker].hasAmnesia, output.orderedAt + .seconds(15) < now
       else { continue }
       let topic = DeviceModel.topicName("limpet/\(DeviceModel.name)/r/\(output.name)")
       guard let kept = brokers[broker].retainedMessage(topic, at: now),

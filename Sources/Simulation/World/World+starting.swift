@@ -12,6 +12,10 @@ extension World {
       boards[index].startsAgain = true
       return
     }
+    guard !boards[index].isAsleep else {
+      boards[index].startsAtWake = true
+      return
+    }
     boards[index].startsAgain = false
     boards[index].life += 1
     boards[index].phase = .opening
@@ -64,12 +68,24 @@ extension World {
   }
 
   mutating func tickOpening(_ index: Int, life: UInt64) {
-    if boards[index].life == life { opens(index) { $0.tick(at: $1) } }
+    if boards[index].life == life, !boards[index].isAsleep { opens(index) { $0.tick(at: $1) } }
   }
 
   /// An answer to the shell.
   mutating func opened(_ index: Int, _ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>) {
+    guard !boards[index].isAsleep else { return boards[index].answersInSleep.append((ticket, result)) }
     opens(index) { $0.answered(ticket, result, at: $1) }
+  }
+
+  /// The machine is awake: a process that was about to begin goes on.
+  mutating func goesOnOpening(_ index: Int) {
+    let answers = boards[index].answersInSleep
+    boards[index].answersInSleep = []
+    for (ticket, result) in answers { opened(index, ticket, result) }
+    tickOpening(index, life: boards[index].life)
+    guard boards[index].startsAtWake else { return }
+    boards[index].startsAtWake = false
+    if boards[index].phase == .off { start(index) }
   }
 
   private mutating func begin(_ index: Int, _ beginning: Beginning) {
