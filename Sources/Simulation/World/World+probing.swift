@@ -66,7 +66,8 @@ extension World {
       }
       guard !oracles.hadTwin, !oracles.hasHidden, !oracles.hasSentUnheard, boards[0].core.unsent == 0,
         // A broker that said it keeps nothing is given nothing to keep.
-        boards[0].core.isRetaining, !boards[0].core.hasRestingTopics, !oracles.presence[broker].hasAmnesia, output.orderedAt + .seconds(15) < now
+        boards[0].core.isRetaining, !boards[0].core.hasRestingTopics, !oracles.presence[broker].hasAmnesia,
+        output.orderedAt + .seconds(15) < now
       else { continue }
       let topic = DeviceModel.topicName("limpet/\(DeviceModel.name)/r/\(output.name)")
       guard let kept = brokers[broker].retainedMessage(topic, at: now),

@@ -106,7 +106,7 @@ import Testing
     #expect(bench.answers.last?.contains("own message") == true)
   }
 
-  @Test("its own word is sent again every minute, and commands are obeyed once it comes back", arguments: [false, true])
+  @Test("its own word is sent again each minute, and commands are obeyed once it is back", arguments: [false, true])
   func fenceIsTriedAgain(isSuspended: Bool) throws {
     var bench = bench(queued: true)
     bench.connect()
