@@ -144,6 +144,8 @@ struct Sender: Sendable {
     _ streams: [Stream], expiry: Duration?, _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
   ) -> Outgoing? {
     guard !outbox.isEmpty, let taken = outbox.take(at: now.boot) else { return nil }
+    // What was to be told again of it would come behind it, and be the value that the broker keeps.
+    if !reminders.isEmpty { reminders.removeAll { $0.stream == taken.reading.stream } }
     let label = labels.label(of: taken.reading, taken.token) { now.wall }
     var message = streams[taken.reading.stream].message(taken.reading, label, isNewest: taken.isNewest, version)
     if let expiry, version == .v5 {

@@ -122,6 +122,18 @@ struct AnnouncingTests {
     #expect(bench.readings() == ["b#1"])
   }
 
+  @Test("a value that waits to be told again is not any more, once a newer one was sent")
+  func remindsOfNothingOlder() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.server.ignores = ["a"]
+    bench.level("a")
+    bench.advance(by: .seconds(3))
+    bench.level("a")
+    bench.acknowledge()
+    bench.advance(by: .seconds(3))
+    #expect(bench.readings() == ["a#1", "a#2"])
+  }
+
   @Test("nothing is published before the store has what may be there; nobody waits for a store that fails")
   func waitsForStore() {
     var bench = CoreBench(plan: Self.plan("a"))
