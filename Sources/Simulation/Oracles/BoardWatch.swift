@@ -33,7 +33,7 @@ struct BoardWatch: Sendable {
   var lostBefore: UInt64 = 0
   /// Of this connection: what the broker has denied, and topics that rest for it.
   private var denials: [(identifier: PacketIdentifier, topic: TopicName)] = []
-  private var refusals: [(topic: TopicName, time: WorldTime)] = []
+  private var refusals: [(topic: TopicName, time: WorldTime, lastAnswer: Int)] = []
   private var isRunning = false
   private var hasFailedForClock = false
   private var retryOwedSince: WorldTime?
@@ -44,6 +44,10 @@ struct BoardWatch: Sendable {
   private var request: (ticket: StoreTicket, time: WorldTime, request: StoreRequest)?
   private var failed: (time: WorldTime, request: StoreRequest)?
   private var failures: [WorldTime] = []
+  /// Of the store.
+  private var answers = 0
+  /// CONNECTs of this process since the last that was accepted.
+  private var unanswered = 0
 
   init(_ device: DeviceModel) { self.device = device }
 
@@ -58,6 +62,7 @@ struct BoardWatch: Sendable {
     birth = nil
     connectedSince = nil
     hasConnected = false
+    unanswered = 0
     connectOwedSince = now
     longestWait = .zero
     rebases = true
@@ -130,13 +135,25 @@ struct BoardWatch: Sendable {
     else { return }
     let topic = denials.remove(at: place).topic
     guard answer.reasonCode.isError, !refusals.contains(where: { $0.topic == topic }) else { return }
-    refusals.append((topic, now))
+    // What was handed to the session by then goes with the next request, at QoS 2, or with the one behind it.
+    refusals.append((topic, now, answers + (request == nil ? 1 : 2)))
   }
 
   /// Commands that were not wanted may be so again.
   mutating func reloads() { birth?.subscriptions.removeAll { $0.filter.hasSuffix("/set") } }
 
+  /// - Returns: CONNECTs before it were not answered.
+  mutating func connected(_ answer: ConnAck) -> Bool {
+    guard answer.reasonCode == .success else {
+      unanswered = max(0, unanswered - 1)
+      return false
+    }
+    defer { unanswered = 0 }
+    return unanswered > 1
+  }
+
   mutating func connects(on id: ConnectionID) {
+    unanswered += 1
     birth = Birth(connection: id)
     waits.begins()
     denials = []
@@ -147,6 +164,7 @@ struct BoardWatch: Sendable {
     guard publish.message.payload.readableBytes > 0 else { return nil }
     refusals.removeAll { $0.time + .seconds(30) < now }
     guard let last = refusals.first(where: { $0.topic == publish.message.topic }) else { return nil }
+    if publish.message.qos == .exactlyOnce, device.sync >= 0, answers <= last.lastAnswer { return nil }
     return "\(last.topic) was refused, and is tried again after \(last.time.duration(to: now))"
   }
 
@@ -187,6 +205,7 @@ struct BoardWatch: Sendable {
   mutating func stored(_ ticket: StoreTicket, _ result: Result<StoreAnswer, StorageError>, at now: WorldTime) {
     guard let asked = request, asked.ticket == ticket else { return }
     request = nil
+    answers += 1
     failures.removeAll { $0 + .seconds(10) < now }
     guard case .failure = result else {
       // A file that was opened anew has refused nothing.

@@ -322,6 +322,7 @@ struct Oracles: Sendable {
       board.answered(answer, on: id)
       board.refused(answer, on: id, at: now)
     case .pubrec(let answer): board.refused(answer, on: id, at: now)
+    case .connack(let answer): readings.mayRestore = board.connected(answer)
     case .disconnect(let disconnect) where disconnect.reasonCode == .sessionTakenOver: sessions.seesRival(at: now)
     default: break
     }

@@ -16,7 +16,11 @@ extension OutputWatch {
     if rules.lost?.isOn == true, output.lostAt != nil || isLost(output, at: now) || hadTwin { causes.append(.lost) }
     let begins = rules.start == .on || rules.start == .restore && commands.everOn.contains(output.name)
     if begins, output.mayBegin { causes += [.start, .returned, .reload] }
-    if output.candidates.contains(where: { $0.wants(true, of: output) }) { causes.append(.command) }
+    if output.candidates.contains(where: { $0.wants(true, of: output) })
+      || output.overtaken.contains(where: { $0.at == now && $0.wants(true, of: output) })
+    {
+      causes.append(.command)
+    }
     return causes
   }
 

@@ -60,11 +60,18 @@ struct OutputWatch: Sendable {
     /// When its controller was last silent for too long.
     var lostAt: WorldTime?
     var candidates: [Candidate] = []
+    /// Those that something ended in the turn that they came in, whose orders follow at its end.
+    var overtaken: [Candidate] = []
     /// Of the command that was obeyed last: when its time is over.
     var forEnd: WorldTime?
     var rulesSince: WorldTime
 
     var isSwitch: Bool { if case .gpio = request { true } else { false } }
+
+    mutating func forgetCandidates() {
+      overtaken = candidates
+      candidates = []
+    }
   }
 
   var failure: Failure?
@@ -215,6 +222,12 @@ struct OutputWatch: Sendable {
         name: plan.name, request: plan.request, rules: plan.rules, since: since, missedAt: now, ordered: level,
         orderedAt: now, rulesSince: now)
       new.causes = [.start, .reload]
+      // A reload came before the first turn, which asks for what was configured until then, and changes it.
+      if let plan = plans[plan.name], plan.request == new.request {
+        new.rules = plan.rules
+      } else {
+        new.endsSince = now
+      }
       outputs[output.place] = new
       if level.isOn { mayRequestOn(output.place, at: now) }
     case .drive(let output, let level, let number):
@@ -328,7 +341,7 @@ struct OutputWatch: Sendable {
   mutating func makesSafe(at now: WorldTime) {
     for place in outputs.indices {
       outputs[place]?.safeSince = now
-      outputs[place]?.candidates = []
+      outputs[place]?.forgetCandidates()
       outputs[place]?.forEnd = nil
     }
   }
@@ -350,7 +363,7 @@ struct OutputWatch: Sendable {
         outputs[place]?.heldAt = nil
         outputs[place]?.missedAt = now
         outputs[place]?.mayBegin = true
-        outputs[place]?.candidates = []
+        outputs[place]?.forgetCandidates()
         outputs[place]?.forEnd = nil
         outputs[place]?.isNews = false
       case .driven(let number, _):

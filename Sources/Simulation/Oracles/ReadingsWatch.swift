@@ -27,6 +27,9 @@ struct ReadingsWatch: Sendable {
   var lost: UInt64 = 0
   /// A broker has had no place for some: they are held, and sent again later.
   var mayOvertake = false
+  /// CONNECTs were not answered before the connection that there is: with one of them a broker that has forgotten
+  /// everything may have begun a session, so it gets the newest reading of each retained topic again.
+  var mayRestore = false
   /// The store was emptied: nobody knows which numbers were given.
   var mayBeginAnew = false
   private var names: [Name] = []
@@ -110,9 +113,9 @@ struct ReadingsWatch: Sendable {
       }
       duplicates += 1
       // The newest of each name is told again to who has only just subscribed.
-      guard qos == .exactlyOnce, !(device.automation.hasHomeAssistant && number == names[place].highest) else {
-        return nil
-      }
+      guard qos == .exactlyOnce, !(device.automation.hasHomeAssistant && number == names[place].highest),
+        !(mayRestore && number == names[place].newest)
+      else { return nil }
       return Failure("I2c", "\(names[place].text) \(number) was delivered twice")
     }
     names[place].seen[Int(number)] = true
