@@ -1,15 +1,17 @@
 """Boards that are folders, limpet on them, the broker, and a witness of what it passes on."""
 
-import json
-import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import threading
 import time
+import zlib
 
 from waiting import wait
+
+
+def mac(number):
+    return "dc:a6:32:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(3, "big"))
 
 
 class Tree:
@@ -35,16 +37,17 @@ class Tree:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.symlink_to(target)
 
-    def whole(self):
-        """A board with something of every kind that limpet reads and drives without GPIO."""
+    def whole(self, name):
+        """A board with something of every kind that limpet reads and drives without GPIO. Its serial number and MAC are
+        its own: Home Assistant takes two devices with one MAC for one."""
+        number = zlib.crc32(name.encode()) & 0xffffff
         self.write("/proc/loadavg", "0.25 0.50 0.75 1/200 4321\n")
         self.write("/proc/uptime", "12345.67 40000.00\n")
         self.write("/proc/meminfo", "MemTotal:        3884000 kB\nMemAvailable:    2097152 kB\n")
         self.write("/proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\nbtime 1780000000\n")
         self.write("/proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0")
-        self.write("/proc/device-tree/serial-number", "10000000deadbeef\0")
-        self.write("/etc/hostname", "shed\n")
-        self.files("/sys/class/net/eth0", address="dc:a6:32:01:02:03", operstate="up", type=1, speed=100)
+        self.write("/proc/device-tree/serial-number", f"{number:016x}\0")
+        self.files("/sys/class/net/eth0", address=mac(number), operstate="up", type=1, speed=100)
         self.files("/sys/class/net/eth0/statistics", rx_bytes=123456)
         self.link("/sys/class/net/eth0/device", "../../../devices/platform/eth")
         (self.folder / "sys/devices/platform/eth").mkdir(parents=True)
@@ -183,7 +186,7 @@ class Board:
         self.program, self.device = program, id
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
-        self.tree = Tree(self.folder / "root").whole()
+        self.tree = Tree(self.folder / "root").whole(id)
         self.sensors, self.inputs, self.outputs = list(sensors), list(inputs), list(outputs)
         self.settings = {"device": f"{{id: {id}}}", "homeassistant": "{enabled: true}", **settings}
         self.process = None

@@ -1,4 +1,4 @@
-"""A real Home Assistant in a folder of its own, started in the chroot that `core` makes, and asked over its WebSocket."""
+"""A real Home Assistant in a folder of its own, started in the chroot of `core`, and asked over its WebSocket."""
 
 import base64
 import hashlib
@@ -20,6 +20,8 @@ from waiting import wait
 
 # Alone in a network of its own, so that no port is anybody else's.
 PORT = 8123
+# A start takes 15 s where nobody else wants the processors.
+PATIENCE = 600
 
 CONFIGURATION = f"""\
 # Nothing but what these tests look at.
@@ -166,8 +168,8 @@ class Home:
     def start(self):
         self.log = open(self.folder / "output.log", "ab")
         self.process = subprocess.Popen(
-            [shutil.which("chroot"), self.root, f"/core/{self.name}/bin/python", "-m", "homeassistant", "--config", self.inside,
-             "--skip-pip", "--log-no-color"],
+            [shutil.which("chroot"), self.root, f"/core/{self.name}/bin/python", "-m", "homeassistant",
+             "--config", self.inside, "--skip-pip", "--log-no-color"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
             env={"PATH": f"/core/{self.name}/bin:/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "TZ": "UTC"})
 
@@ -176,7 +178,7 @@ class Home:
             if self.process.poll() is not None:
                 raise SystemExit(f"Home Assistant ended with {self.process.returncode}:\n{self.output()[-3000:]}")
             return self.ask("get_config").get("state") == "RUNNING"
-        wait("Home Assistant runs", running, 300)
+        wait("Home Assistant runs", running, PATIENCE)
 
     def stop(self, sign=signal.SIGTERM):
         self.forget()
@@ -263,5 +265,5 @@ class Home:
 
 
 # Said when the broker has gone, or is not there yet.
-AWAY = ("Disconnected from MQTT server", "Failed to connect to MQTT server", "Error returned from MQTT server",
-        "The client is not currently connected")
+AWAY = ("failed to receive on socket", "Disconnected from MQTT server", "Failed to connect to MQTT server",
+        "Error returned from MQTT server", "The client is not currently connected")

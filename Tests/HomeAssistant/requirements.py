@@ -1,5 +1,5 @@
-"""requirements.py DOMAIN...: what pip has to install so that Home Assistant can set these integrations up, and those that
-it always does, without asking an index itself. Runs in the chroot, with the core that it is about.
+"""requirements.py DOMAIN...: what pip has to install so that Home Assistant can set these integrations up, and those
+that it always does, without asking an index itself. Runs in the chroot, with the core that it is about.
 """
 
 import json
@@ -20,6 +20,5 @@ while waiting:
     except FileNotFoundError:
         continue
     requirements.update(manifest.get("requirements", []))
-    # What comes "after" is set up only where something else wants it, but may be imported all the same.
     waiting |= {*manifest.get("dependencies", [])} - seen
 print("\n".join(sorted(requirements)))

@@ -9,23 +9,23 @@ import subprocess
 source = pathlib.Path("Sources/Planning/HomeAssistantClass.swift").read_text()
 
 
+def spelled(unit):
+    """One of the two characters for micro, as Home Assistant makes it of what comes by MQTT."""
+    return unit.replace("\u03bc", "\u00b5")
+
+
 def table(name):
     """By unit: the class, and where it stands."""
     body = re.search(rf"static let {name} = table\(\[(.*?)\n  \]\)", source, re.S)[1]
     return {
-        unit: (device_class, name) for device_class, units in re.findall(r'\("(\w+)", \[(.*?)\]\)', body)
+        spelled(unit): (device_class, name) for device_class, units in re.findall(r'\("(\w+)", \[(.*?)\]\)', body)
         for unit in re.findall(r'"(.*?)"', units)}
 
 
 MEASURED = table("measured")
 TOTALS = table("totals")
 # As limpet-topics(7) says.
-SINCE_2025 = ("µV", "mW", "mWh")
-
-
-def spelled(unit):
-    """One of the two characters for micro, as Home Assistant makes it of what comes by MQTT."""
-    return unit.replace("\u03bc", "\u00b5")
+SINCE_2025 = (spelled("µV"), "mW", "mWh")
 
 
 def rows(root, name, program, old, descriptions):
