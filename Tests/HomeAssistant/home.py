@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import pathlib
 import re
 import secrets
@@ -14,7 +13,6 @@ import socket
 import struct
 import subprocess
 import time
-import urllib.request
 
 from waiting import wait
 

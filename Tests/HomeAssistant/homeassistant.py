@@ -6,7 +6,6 @@ is "N passed, N failed". Each check goes on from where the one before it has lef
 
 import datetime
 import json
-import os
 import pathlib
 import re
 import signal
@@ -17,7 +16,7 @@ import traceback
 
 import readings
 import tables
-from board import Board, Broker, Witness, publish
+from board import Board, Broker, Witness
 from home import PATIENCE, Home
 from waiting import wait
 
@@ -78,7 +77,7 @@ def all_are(device, state, ids=readings.EXPECTED, limit=90):
 
 
 def soon(begin, end, what="the values"):
-    took = end - begin
+    took = max(end - begin, 0)
     assert took <= SOON, f"{what} took {took:.1f} s, more than {SOON}"
     return f"{took:.1f} s"
 
@@ -315,8 +314,7 @@ def suite():
         is_driven(lamp, "255", "lamp", "on")
         home.call("light.turn_on", ids["lamp"], brightness=51)
         is_driven(lamp, "51", "lamp", "on")
-        brightness = home.entities("shed")["lamp"]["attributes"].get("brightness")
-        assert brightness == 51, f"brightness {brightness}"
+        wait("brightness 51", lambda: home.entities("shed")["lamp"]["attributes"].get("brightness") == 51)
         home.call("light.turn_off", ids["lamp"])
         is_driven(lamp, "0", "lamp", "off")
         home.call("fan.set_percentage", ids["cooling"], percentage=100)
@@ -390,7 +388,7 @@ def suite():
         assert re.search(said, manual), "not in the manual"
         def look():
             entities = home.entities("units")
-            for unit in tables.SINCE_2025:
+            for unit in {*tables.SINCE_2025} & {*tables.MEASURED}:
                 entity = entities[next(id for id, one in UNIT_OF.items() if one == unit and id.startswith("m"))]
                 assert readings.is_same(entity["state"], "42"), f"{unit}: {entity['state']}"
             return True
@@ -473,7 +471,8 @@ def suite():
         index = next(index for index, one in enumerate(shed.sensors) if "name: kept," in one)
         shed.sensors[index] = shed.sensors[index].replace("retain: true", "retain: true, title: Kept by the broker")
         said = shed.reload()
-        wait("the new name", lambda: home.entities("shed")["h_temp1"]["original_name"] == "Case inside")
+        wait("the new name", lambda: home.entities("shed")["h_temp1"]["attributes"].get(
+            "friendly_name") == "Garden shed Case inside")
         kept = {"kept": readings.Expected("42", "lx", "illuminance")}
         end = settled("shed", {**readings.EXPECTED, **kept})
         told = live(shed, begin, topics(readings.EXPECTED) | {"kept"})
@@ -519,6 +518,14 @@ def suite():
 
     gone = {"w_solar", "w_tank", "h_both/temp1", "h_both/humidity1", "h_alarm", "strip", "door"}
     rest = {id: one for id, one in readings.EXPECTED.items() if id not in gone}
+    final = {id: one for id, one in rest.items() if not id.startswith("p_both/")}
+
+    def no_orphans(device, ids):
+        def look():
+            orphans = ids & set(home.entities(device))
+            assert not orphans, f"orphans: {', '.join(sorted(orphans))}"
+            return True
+        wait("no orphans", look, 20)
 
     @check("H4: what leaves while Home Assistant is down has left when it is back, of every kind")
     def removal_unseen():
@@ -530,50 +537,50 @@ def suite():
             shed.outputs = [one for one in shed.outputs if stays(one)]
             shed.reload()
         begin = restart_home(leave)
-        def look():
-            orphans = gone & set(home.entities("shed"))
-            assert not orphans, f"orphans: {', '.join(sorted(orphans))}"
-            return True
-        wait("no orphans", look)
+        no_orphans("shed", gone)
         end = settled("shed", rest)
         return f"{len(gone) - 1} entities; the values of the others after {end - begin:.1f} s"
 
-    @check("H4: also where limpet was restarted in between")
+    @check("H4: also where limpet itself was down meanwhile")
     def removal_restarted():
         def leave():
-            shed.end()
-            shed.sensors = [one for one in shed.sensors if "name: p_both," not in one]
-            shed.start()
-            wait("it is described without", lambda: "p_both/capacity" not in description(shed)["cmps"])
-            # Until the broker has the new description, the one that takes things away is the newest.
-            wait("it is described", lambda: "p_capacity" in description(shed)["cmps"])
-            shed.end()
-            shed.start()
+            for board in (shed, plain):
+                board.end()
+                board.sensors = [one for one in board.sensors if "name: p_both," not in one]
+                begin = time.time()
+                board.start()
+                wait("it is described without", lambda: [
+                    one for at, _, _, payload in witness.since(begin) if f'"limpet_{board.device}"' in payload
+                    for one in [json.loads(payload)["cmps"]] if "p_capacity" in one and "p_both/capacity" not in one])
+            # Once more: the process that took them away is not the one that Home Assistant meets.
+            plain.end()
+            plain.start()
         restart_home(leave)
-        def look():
-            orphans = {"p_both/capacity", "p_both/voltage_now"} & set(home.entities("shed"))
-            assert not orphans, f"orphans: {', '.join(sorted(orphans))}"
-            return True
-        settled("shed", {id: one for id, one in rest.items() if not id.startswith("p_both/")})
-        wait("no orphans", look, 20)
+        settled("shed", final)
+        no_orphans("shed", {"p_both/capacity", "p_both/voltage_now"})
 
-    final = {id: one for id, one in rest.items() if not id.startswith("p_both/")}
+    @check("H4: also where limpet has been restarted since")
+    def removal_restarted_twice():
+        settled("plain", {id: one for id, one in readings.EXPECTED.items() if not id.startswith("p_both/")})
+        no_orphans("plain", {"p_both/capacity", "p_both/voltage_now"})
 
     @check("H2: a broker that lost all: what is retained is there again, and the values are")
     def lost():
-        before = set(broker.retained("limpet/shed/#"))
+        def kept():
+            return set(broker.retained("limpet/shed/#")) | set(broker.retained("homeassistant/device/limpet_shed/#"))
+        before = kept()
         assert shed.topic("kept") in before, before
         broker.stop()
         broker.forget()
         begin = time.time()
         broker.start()
         def look():
-            missing = before - set(broker.retained("limpet/shed/#"))
+            missing = before - kept()
             assert not missing, f"not retained: {', '.join(sorted(missing))}"
             return True
         wait("what was retained", look, 30)
         end = max(settled("shed", {**final, "kept": readings.Expected("42", "lx", "illuminance")}, 120),
-                  settled("plain", limit=120))
+                  settled("plain", {id: one for id, one in readings.EXPECTED.items() if id in final}, 120))
         return f"{len(before)} topics; values {end - begin:.1f} s after the broker's start"
 
     @check("H7: another prefix, with Home Assistant's birth where it is by default")
@@ -596,6 +603,13 @@ def suite():
         found = home.problems()
         known = [line for line in found if is_known_unit(line)]
         found = [line for line in found if line not in known]
+        # When triggers of a device leave, Home Assistant clears the topic itself, and complains of its own message.
+        cleared = [client for client in re.findall(
+            r"Received PUBLISH from (\S+) .*/config', \.\.\. \(0 bytes\)", broker.log())
+            if client not in {board.device for board in boards}]
+        complaints = [line for line in found if "No device components to cleanup" in line]
+        if len(complaints) <= len(cleared):
+            found = [line for line in found if line not in complaints]
         assert not found, f"{len(found)}: " + "; ".join(line[:600] for line in found[:4])
         return f"but for {len(known)} about units of newer versions" if known else ""
 
