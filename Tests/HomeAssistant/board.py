@@ -2,6 +2,7 @@
 
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -178,6 +179,47 @@ class Witness:
         self.process.wait()
 
 
+class Line:
+    """What one board reaches the broker through, so that it alone can be cut off."""
+
+    def __init__(self, port):
+        self.port, self.ends = port, []
+        self.mend()
+
+    def mend(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.accept, args=[self.listener], daemon=True).start()
+
+    def accept(self, listener):
+        try:
+            while True:
+                near = listener.accept()[0]
+                far = socket.create_connection(("127.0.0.1", 1883))
+                self.ends += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=[one, other], daemon=True).start()
+        except OSError:
+            pass
+
+    def carry(self, one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            end.close()
+
+    def cut(self):
+        for end in [self.listener, *self.ends]:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+        self.ends = []
+
+
 class Board:
     """limpet on a board of its own."""
 
@@ -189,7 +231,7 @@ class Board:
         self.tree = Tree(self.folder / "root").whole(id)
         self.sensors, self.inputs, self.outputs = list(sensors), list(inputs), list(outputs)
         self.settings = {"device": f"{{id: {id}}}", "homeassistant": "{enabled: true}", **settings}
-        self.process = None
+        self.process, self.port = None, 1883
 
     @property
     def configuration(self):
@@ -197,7 +239,7 @@ class Board:
 
     def write(self):
         lines = [f"{key}: {value}" for key, value in self.settings.items()]
-        lines += ["broker:", "  url: mqtt://127.0.0.1", "  reconnect: {min: 200ms, max: 1s}",
+        lines += ["broker:", f"  url: mqtt://127.0.0.1:{self.port}", "  reconnect: {min: 200ms, max: 1s}",
                   f"storage: {{path: {self.folder}/storage}}"]
         for key, entries in {"inputs": self.inputs, "sensors": self.sensors, "outputs": self.outputs}.items():
             if entries:

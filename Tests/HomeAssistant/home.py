@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from waiting import wait
@@ -201,17 +202,38 @@ class Home:
             self.socket.close()
             self.socket = None
 
+    def open(self):
+        opened = Socket("/api/websocket")
+        opened.receive()
+        opened.send({"type": "auth", "access_token": self.token})
+        answer = opened.receive()
+        if answer["type"] != "auth_ok":
+            raise SystemExit(f"Home Assistant says {answer}")
+        return opened
+
+    def states(self, entity):
+        """Every state that an entity has from now on, in a list that grows until Home Assistant stops."""
+        opened, states = self.open(), []
+        opened.send({"id": 1, "type": "subscribe_events", "event_type": "state_changed"})
+        assert opened.receive()["success"], "no events"
+        opened.connection.settimeout(None)
+
+        def follow():
+            try:
+                while True:
+                    data = opened.receive()["event"]["data"]
+                    if data["entity_id"] == entity and data["new_state"]:
+                        states.append(data["new_state"]["state"])
+            except OSError:
+                pass
+        threading.Thread(target=follow, daemon=True).start()
+        return states
+
     def ask(self, kind, **fields):
         """The result of one command."""
         try:
             if self.socket is None:
-                opened = Socket("/api/websocket")
-                opened.receive()
-                opened.send({"type": "auth", "access_token": self.token})
-                answer = opened.receive()
-                if answer["type"] != "auth_ok":
-                    raise SystemExit(f"Home Assistant says {answer}")
-                self.socket, self.number = opened, 0
+                self.socket, self.number = self.open(), 0
             self.number += 1
             self.socket.send({"id": self.number, "type": kind, **fields})
             while True:

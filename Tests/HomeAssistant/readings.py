@@ -142,3 +142,39 @@ OUTPUTS = [
     "{name: lamp, type: led, led: lamp, homeassistant: {as: light}}",
     "{name: cooling, type: fan, chip: pwmfan, channel: pwm1}",
 ]
+
+# Beside the sources: what an entry can say of its entity, and what is looked at alone.
+PRESENTED = [
+    "{name: l_case, type: hwmon, chip: board, label: Case, interval: 1h}",
+    "{name: l_five, type: hwmon, chip: board, label: Five volts, interval: 1h}",
+    "{name: l_supply, type: iio, device: ads1015, label: supply, interval: 1h}",
+    "{name: p_online, type: power_supply, supply: BAT0, property: online, interval: 1h}",
+    "{name: p_present, type: power_supply, supply: BAT0, property: present, interval: 1h}",
+    "{name: f_none, type: file, path: /run/text, text: true, interval: 1h}",
+    "{name: front, type: file, path: /run/number, interval: 1h, title: Front door, "
+    "homeassistant: {class: door, icon: 'mdi:door', category: diagnostic, as: binary_sensor}}",
+    "{name: hidden, type: file, path: /run/number, interval: 1h, homeassistant: {enabled: false}}",
+    "{name: precise, type: file, path: /run/number, unit: V, interval: 1h, homeassistant: {precision: 2}}",
+    "{name: kept, type: file, path: /run/number, unit: lx, interval: 1h, retain: true}",
+    "{name: fast, type: file, path: /run/fast, interval: 200ms}",
+]
+INPUTS = [
+    "{name: water, line: GPIO4, mode: counter, scale: 0.5, unit: L}",
+    "{name: gas, line: GPIO5, mode: counter, scale: 0.01, unit: m³}",
+    "{name: meter, line: GPIO6, mode: counter, scale: 0.001, unit: kWh}",
+    "{name: door, line: GPIO17, homeassistant: {class: door}}",
+    "{name: button, line: GPIO18, mode: gesture}",
+]
+UNIT_OF = {}
+
+
+def unit_entries(measured, counted):
+    """A file for every unit that goes up and down, a counter for each that only goes up."""
+    sensors, inputs = [], []
+    for index, unit in enumerate(measured):
+        UNIT_OF[f"m{index}"] = unit
+        sensors.append(f'{{name: m{index}, type: file, path: /run/number, unit: "{unit}", interval: 1h}}')
+    for index, unit in enumerate(counted):
+        UNIT_OF[f"t{index}"] = unit
+        inputs.append(f'{{name: t{index}, line: GPIO{index}, mode: counter, unit: "{unit}"}}')
+    return sensors, inputs
