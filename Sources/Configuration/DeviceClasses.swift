@@ -42,7 +42,7 @@ enum DeviceClasses {
   private static let binary: Set = [
     "battery", "battery_charging", "carbon_monoxide", "cold", "connectivity", "door", "garage_door", "gas", "heat",
     "light", "lock", "moisture", "motion", "moving", "occupancy", "opening", "plug", "power", "presence", "problem",
-    "running", "safety", "smoke", "sound", "tamper", "vibration", "window",
+    "running", "safety", "smoke", "sound", "tamper", "update", "vibration", "window",
   ]
 
   private static let events: Set = ["button", "doorbell", "motion"]
@@ -54,7 +54,8 @@ enum DeviceClasses {
 
   /// Of a sensor's; empty: it has none. What Home Assistant of any year takes is let pass.
   private static let units: [String: [String]] = [
-    "apparent_power": ["VA", "mVA", "kVA"], "aqi": [], "area": ["m²", "cm²", "km²", "mm²", "in²", "ft²", "yd²", "ha"],
+    "absolute_humidity": ["g/m³", "mg/m³"], "apparent_power": ["VA", "mVA", "kVA"], "aqi": [],
+    "area": ["m²", "cm²", "km²", "mm²", "in²", "ft²", "yd²", "ha"],
     "atmospheric_pressure": pressures, "battery": ["%"],
     "carbon_dioxide": ["ppm"], "carbon_monoxide": ["ppm", "ppb"] + masses, "conductivity": ["S/cm", "mS/cm", "µS/cm"],
     "current": ["A", "mA", "µA"],
@@ -67,12 +68,15 @@ enum DeviceClasses {
     "frequency": ["Hz", "kHz", "MHz", "GHz", "mHz"], "gas": ["m³", "ft³", "CCF", "MCF", "L"],
     "humidity": ["%", "%RH"], "illuminance": ["lx"], "irradiance": ["W/m²", "BTU/(h⋅ft²)"], "moisture": ["%"],
     "monetary": ["EUR", "USD", "GBP", "CHF", "€", "$"], "nitrogen_dioxide": ["ppm", "ppb"] + masses,
-    "ozone": ["ppm", "ppb"] + masses, "ph": [], "pm1": masses, "pm10": masses, "pm25": masses,
+    "nitrogen_monoxide": ["ppb"] + masses, "nitrous_oxide": masses,
+    "ozone": ["ppm", "ppb"] + masses, "ph": [], "pm1": masses, "pm10": masses, "pm25": masses, "pm4": masses,
     "power": ["W", "mW", "kW", "MW", "GW", "TW"], "power_factor": ["%", ""],
     "precipitation": ["mm", "cm", "in"], "precipitation_intensity": ["mm/h", "mm/d", "in/h", "in/d"],
-    "pressure": pressures, "reactive_power": ["var", "kvar", "mvar"], "signal_strength": ["dB", "dBm"],
+    "pressure": pressures, "reactive_energy": ["varh", "kvarh"], "reactive_power": ["var", "kvar", "mvar"],
+    "signal_strength": ["dB", "dBm"],
     "sound_pressure": ["dB", "dBA"], "speed": ["mm/s", "m/s", "km/h", "mm/h", "mm/d", "in/s", "ft/s", "mph", "kn"],
-    "sulphur_dioxide": ["ppm", "ppb"] + masses, "temperature": ["°C", "°F", "K"], "timestamp": [],
+    "sulphur_dioxide": ["ppm", "ppb"] + masses, "temperature": ["°C", "°F", "K"],
+    "temperature_delta": ["°C", "°F", "K"], "timestamp": [],
     "volatile_organic_compounds": masses, "volatile_organic_compounds_parts": ["ppm", "ppb"],
     "voltage": ["V", "mV", "µV", "kV", "MV"], "volume": volumes,
     "volume_flow_rate": ["L/min", "L/h", "L/s", "m³/h", "m³/min", "m³/s", "mL/s", "ft³/min", "gal/min"],

@@ -244,7 +244,13 @@ extension SensorEntry {
     title: { "power supply \($0.text("supply")) \($0.text("property"))" },
     unit: { PowerSupplyScale(property: $0.text("property"))?.unit },
     shape: { PowerSupplyScale(property: $0.text("property")) == nil ? .any : .number },
-    meaning: { $0.text("property") == "capacity" ? .charge : .store })
+    meaning: { settings in
+      switch settings.text("property") {
+      case "capacity": .charge
+      case "online", "present": .plug
+      default: .store
+      }
+    })
 }
 
 extension SensorKind {

@@ -23,6 +23,8 @@ package enum ValueMeaning: Sendable, Hashable {
   case charge
   /// Of a power supply: energy that it stores, where the unit is one of energy.
   case store
+  /// 1: a power supply is there, or has power; 0: not. USB's may have 2, of power that can be set.
+  case plug
   /// The colour of light, which has the unit of a temperature.
   case colour
   case carbonDioxide

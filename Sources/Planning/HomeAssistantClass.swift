@@ -23,7 +23,7 @@ struct HomeAssistantClass: Equatable {
     case .carbonDioxide: if unit == "ppm" { deviceClass = "carbon_dioxide" }
     case .volatileOrganicCompounds: if unit == "ppm" { deviceClass = "volatile_organic_compounds_parts" }
     case .particles(let size): if unit == "µg/m³" { deviceClass = Self.particles[size] }
-    case .level, .problem: break
+    case .level, .problem, .plug: break
     }
   }
 

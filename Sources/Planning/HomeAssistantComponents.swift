@@ -94,7 +94,9 @@ package struct HomeAssistantComponents {
     var fields = common(value.name, id, value.title(sensor.presentation.title))
     fields.add("exp_aft", expiry(of: sensor))
     let text = expression(of: value)
-    if sensor.presentation.platform == .binarySensor, value.shape != .flag {
+    let isPlug = value.meaning == .plug && sensor.presentation.platform == nil && sensor.isAsRead
+    if isPlug { fields.add("dev_cla", "plug") }
+    if isPlug || sensor.presentation.platform == .binarySensor, value.shape != .flag {
       // Whatever is not zero, off, false or no.
       let truth = "(\(text.value) | string | lower) not in ['0', '0.0', 'false', 'off', 'no', '']"
       return HomeAssistantComponent(

@@ -219,7 +219,11 @@ struct Output: Sendable {
   mutating func adopt(_ plan: OutputPlan, restored: Bool?) {
     let beginsOtherwise = plan.rules.start != self.plan.rules.start || plan.rules.on != self.plan.rules.on
     shared = SharedPlan(plan)
-    if plan.rules.lost == nil { isLost = false }
+    if plan.rules.lost == nil {
+      isLost = false
+      let cause = holding == .pending ? beginning : .returned
+      if !isHeld, base.cause == .lost { base = Demand(level: startLevel(restored: restored), cause: cause) }
+    }
     // No configuration puts on what was made safe by being off.
     if isMadeSafe, base.level.isOn { base.level = plan.rules.safe }
     if !isHeld, beginsOtherwise, [.start, .reload, .returned].contains(base.cause) {

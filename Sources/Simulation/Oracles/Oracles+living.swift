@@ -24,6 +24,8 @@ extension Oracles {
     self.board.ends(at: now)
     outputs.ends()
     stopping = nil
+    // A packet identifier that was not stored is used again: a server that holds a message of QoS 2 under it passes that on.
+    if isUnwritten, device.qos == .exactlyOnce { readings.mayOvertake = true }
     readings.ends(known: hadStoreTrouble ? board.store.contents.file.sequences : nil)
     sessions.ends(at: now)
     lastDisturbance = max(lastDisturbance, now)

@@ -211,6 +211,18 @@ import Testing
     }
   }
 
+  @Test("what was lost while the line was away is nothing any more by a reload without the rule")
+  func lostAwayByOldRule() {
+    var scene = OutputScene([OutputScene.plan("vent") { $0.lost = .init(after: .seconds(60), isOn: true) }])
+    scene.report(0, .failed("no chip"))
+    scene.pass(.seconds(61))
+    scene.outputs.adopt([OutputScene.plan("vent")], at: scene.now)
+    scene.settle()
+    scene.report(0, .held(.off, description: "line"))
+    #expect(!scene.isOn(0))
+    #expect(scene.causes().last == "false returned")
+  }
+
   @Test("what was lost while the line was away is driven when it is back, and not taken for what it came back with")
   func lostAway() {
     var scene = OutputScene([OutputScene.plan("vent") { $0.lost = .init(after: .seconds(60), isOn: true) }])
