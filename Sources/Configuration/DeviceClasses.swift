@@ -56,7 +56,7 @@ enum DeviceClasses {
   private static let units: [String: [String]] = [
     "absolute_humidity": ["g/m³", "mg/m³"], "apparent_power": ["VA", "mVA", "kVA"], "aqi": [],
     "area": ["m²", "cm²", "km²", "mm²", "in²", "ft²", "yd²", "ha"],
-    "atmospheric_pressure": pressures, "battery": ["%"],
+    "atmospheric_pressure": pressures, "battery": ["%"], "blood_glucose_concentration": ["mg/dL", "mmol/L"],
     "carbon_dioxide": ["ppm"], "carbon_monoxide": ["ppm", "ppb"] + masses, "conductivity": ["S/cm", "mS/cm", "µS/cm"],
     "current": ["A", "mA", "µA"],
     "data_rate": [
@@ -64,7 +64,8 @@ enum DeviceClasses {
     ],
     "data_size": ["bit", "kbit", "Mbit", "Gbit", "B", "kB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "TiB", "PiB"],
     "date": [], "distance": ["mm", "cm", "m", "km", "in", "ft", "yd", "mi"],
-    "duration": ["µs", "ms", "s", "min", "h", "d"], "energy": energies, "energy_storage": energies, "enum": [],
+    "duration": ["µs", "ms", "s", "min", "h", "d"], "energy": energies,
+    "energy_distance": ["kWh/100km", "Wh/km", "mi/kWh", "km/kWh"], "energy_storage": energies, "enum": [],
     "frequency": ["Hz", "kHz", "MHz", "GHz", "mHz"], "gas": ["m³", "ft³", "CCF", "MCF", "L"],
     "humidity": ["%", "%RH"], "illuminance": ["lx"], "irradiance": ["W/m²", "BTU/(h⋅ft²)"], "moisture": ["%"],
     "monetary": ["EUR", "USD", "GBP", "CHF", "€", "$"], "nitrogen_dioxide": ["ppm", "ppb"] + masses,
