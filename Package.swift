@@ -105,7 +105,7 @@ let package = Package(
     room(
       "Status",
       ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
-    room("Control", ["JSON", "Text", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), logging]),
+    room("Control", ["JSON", "Text", "Platform", "Instants", "CLinux", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // What is to be done, as values.
     room(

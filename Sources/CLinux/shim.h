@@ -16,5 +16,10 @@ static inline char **limpet_environment(void) {
   return environ;
 }
 
+/// SO_RCVTIMEO and SO_SNDTIMEO of socket(7), which are expressions that Swift cannot read where time_t is wider than long.
+/// sys/socket.h is not for here: it would hide from Swift what its own map has of that.
+static const int limpet_receive_timeout = sizeof(time_t) > sizeof(long) ? 66 : 20;
+static const int limpet_send_timeout = sizeof(time_t) > sizeof(long) ? 67 : 21;
+
 /// pidfd_open(2): readable when the process ends; -1 where the kernel has none (before 5.3).
 static inline int limpet_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 import Instants
 import JSON
@@ -75,8 +76,8 @@ public struct ControlClient: Sendable {
     }
     let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .noAgent(path: path, errno: errno) }
-    var limit = timeval(tv_sec: Int(patience.components.seconds), tv_usec: 0)
-    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+    var limit = timeval(tv_sec: time_t(patience.components.seconds), tv_usec: 0)
+    for option in [limpet_receive_timeout, limpet_send_timeout] {
       setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
     guard address.withSockAddr({ Glibc.connect(descriptor, $0, socklen_t($1)) }) == 0 else {

@@ -1,6 +1,7 @@
 internal import CLinux
 import DequeModule
 internal import Glibc
+import Instants
 import Platform
 import Synchronization
 import Text
@@ -137,7 +138,7 @@ final class CommandRunner: Sendable {
     var isLate = false
     if descriptor >= 0 {
       var end = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      isLate = poll(&end, 1, Int32(clamping: Int(timeLimit / .milliseconds(1)))) == 0
+      isLate = poll(&end, 1, timeLimit.wholeMilliseconds) == 0
       close(descriptor)
       if isLate { kill(-process, SIGKILL) }
     }

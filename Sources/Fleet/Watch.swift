@@ -203,7 +203,7 @@ public struct Watch: ~Copyable {
     let frame = screen == nil || !output.isEmpty ? nil : nextFrame
     let due = [view.deadline, lastRetained.map { $0 + Self.quiet }, frame].compactMap { $0 }.min()
     guard let due else { return -1 }
-    return Int32(clamping: Int((max(BootClock.now.duration(to: due), .zero) / .milliseconds(1)).rounded(.up)))
+    return BootClock.now.duration(to: due).wholeMilliseconds
   }
 
   // MARK: What happens

@@ -82,6 +82,7 @@ public final class ConditionLock<State>: @unchecked Sendable {
     let (seconds, attoseconds) = min(max(limit, .zero), .seconds(31_536_000)).components
     let nanoseconds = now.tv_nsec + Int(attoseconds / 1_000_000_000)
     return Glibc.timespec(
-      tv_sec: now.tv_sec + Int(seconds) + nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+      tv_sec: now.tv_sec + time_t(seconds) + time_t(nanoseconds / 1_000_000_000),
+      tv_nsec: nanoseconds % 1_000_000_000)
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Instants
 import MQTTCore
 import NIOCore
 import NIOPosix
@@ -72,7 +73,7 @@ struct Transport: Sendable {
   static func setUserTimeout(_ timeout: Duration, of channel: any Channel) {
     guard let address = channel.remoteAddress, address.protocol != .unix else { return }
     channel.setOption(
-      .tcpOption(.init(rawValue: CInt(TCP_USER_TIMEOUT))), value: Int(timeout.components.seconds) * 1000
+      .tcpOption(.init(rawValue: CInt(TCP_USER_TIMEOUT))), value: Int(timeout.wholeMilliseconds)
     ).whenComplete { _ in }
   }
 
