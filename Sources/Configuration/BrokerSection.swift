@@ -23,7 +23,7 @@ enum BrokerKeys {
     "clean_start", .boolean, default: "false", help: "Begin a new session with every connection.")
   static let sessionExpiry = Key(
     "session_expiry",
-    ValueKind<Duration>.duration(.zero...(.seconds(4_294_967_294)), wholeSeconds: true, words: ["never"])
+    ValueKind<Duration>.duration(.zero...(.seconds(4_294_967_294 as Int64)), wholeSeconds: true, words: ["never"])
       .map { .after($0) }.or("never", Configuration.SessionExpiry.never),
     default: "7d", help: "How long the broker keeps the session of a lost device.")
   static let sharesSessions = Key(

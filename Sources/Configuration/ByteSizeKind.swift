@@ -8,7 +8,7 @@ struct WrittenSize {
     ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30),
   ]
 
-  static func parse(_ text: String) throws(Mismatch) -> Int {
+  static func parse(_ text: String) throws(Mismatch) -> Int64 {
     let general = Mismatch(
       message: "\(quoted(text)) is not a size; write a number and a unit (B kB MB GB KiB MiB GiB), such as 64MB")
     var rest = Substring(text).unicodeScalars
@@ -30,7 +30,7 @@ struct WrittenSize {
     guard let bytes = quantity.times(unit.bytes) else {
       throw Mismatch(message: "\(quoted(text)) is not a whole number of bytes that fits; write a number such as 64MB")
     }
-    return Int(bytes)
+    return bytes
   }
 
   static func text(_ bytes: Int) -> String {
@@ -39,12 +39,16 @@ struct WrittenSize {
   }
 }
 
+enum ByteSize {
+  /// Of what is kept: 1 TB, and 2 GB where an `Int` holds no more.
+  static let largest = Int(exactly: 1_000_000_000_000 as Int64) ?? 2_000_000_000
+}
+
 extension ValueKind where Value == Int {
   /// In bytes.
   package static func size(_ range: ClosedRange<Int>) -> Self {
     ValueKind(.size(range)) { text throws(Mismatch) in
-      let bytes = try WrittenSize.parse(text)
-      guard range.contains(bytes) else {
+      guard let bytes = Int(exactly: try WrittenSize.parse(text)), range.contains(bytes) else {
         let bounds = "\(WrittenSize.text(range.lowerBound)) to \(WrittenSize.text(range.upperBound))"
         throw Mismatch(message: "\(quoted(text)) is out of range; write \(bounds)")
       }

@@ -99,7 +99,7 @@ enum DeviceKeys {
 package enum StorageKeys {
   package static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
   static let maxSize = Key(
-    "max_size", .size(1_000_000...1_000_000_000_000), default: "64MB",
+    "max_size", .size(1_000_000...ByteSize.largest), default: "64MB",
     help: "How much may wait; past it the oldest readings go first, and are counted.")
   static let sync = Key(
     "sync",

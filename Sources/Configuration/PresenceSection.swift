@@ -9,7 +9,7 @@ package enum PresenceKeys {
   package static let qos = Key(
     "qos", .integer(0...2), default: "1", help: "The quality of service of presence and will.")
   package static let willDelay = Key(
-    "will_delay", .duration(.zero...(.seconds(4_294_967_294)), wholeSeconds: true), default: "0s",
+    "will_delay", .duration(.zero...(.seconds(4_294_967_294 as Int64)), wholeSeconds: true), default: "0s",
     help: "How long the broker waits before it publishes the will; MQTT 5.")
   package static let lease = Key(
     "lease", .duration(.seconds(1)...(.days(7)), wholeSeconds: true, orZero: true), default: "5m",

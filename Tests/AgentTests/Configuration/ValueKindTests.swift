@@ -54,10 +54,18 @@ struct ValueKindTests {
     arguments: [
       ("64MB", 64_000_000), ("64MiB", 67_108_864), ("1kB", 1000), ("1KB", 1000), ("1KiB", 1024),
       ("1.5GB", 1_500_000_000),
-      ("2GiB", 2_147_483_648), ("7B", 7), ("0", 0),
+      ("2GiB", 2_147_483_648), ("1000GB", 1_000_000_000_000), ("7B", 7), ("0", 0),
     ])
-  func sizes(text: String, expected: Int) throws {
+  func sizes(text: String, expected: Int64) throws {
     #expect(try WrittenSize.parse(text) == expected)
+  }
+
+  @Test("a size that no Int holds is out of range, and said with the bounds")
+  func sizesOutOfRange() throws {
+    let kind = ValueKind<Int>.size(1_000_000...ByteSize.largest)
+    #expect(try kind.parse("2GB") == 2_000_000_000)
+    #expect(throws: Mismatch.self) { try kind.parse("1001GB") }
+    #expect(throws: Mismatch.self) { try kind.parse("9000000000GB") }
   }
 
   @Test(
