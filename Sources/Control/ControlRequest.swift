@@ -62,7 +62,7 @@ package enum ControlRequest: Equatable, Sendable {
     case nil, .text("json"): return .json
     case .text("text"):
       guard let columns = fields["columns"]?.integer else { return .text(columns: 80) }
-      return .text(columns: min(max(columns, 40), 500))
+      return .text(columns: Int(min(max(columns, 40), 500)))
     case .some: throw .wrongValue("format", expected: "\"json\" or \"text\"")
     }
   }

@@ -42,7 +42,7 @@ extension JSONValue {
     self =
       switch value {
       case .flag(let flag): .flag(flag)
-      case .integer(let integer): Int(exactly: integer).map { .integer($0) } ?? .number(Double(integer))
+      case .integer(let integer): .integer(integer)
       case .number(let number): .number(number)
       case .text(let text): .text(text)
       case .channels(let channels):

@@ -25,7 +25,7 @@ public struct DaemonConnection: Sendable {
     server = connection["server"]?.text.map(TerminalText.escaped)
     version = connection["version"]?.text.map(TerminalText.escaped)
     isSessionPresent = connection["session_present"]?.flag == true
-    keepAlive = connection["keepalive"]?.integer.map(String.init)
+    keepAlive = connection["keepalive"]?.integer.map { String($0) }
     lastError = connection["last_error"]?["error"]?.text.map(TerminalText.escaped)
     nextTry = connection["next_try"]?.text.map(TerminalText.escaped)
     var refused: [String] = []

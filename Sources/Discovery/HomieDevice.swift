@@ -61,14 +61,14 @@ package struct HomieDevice: Sendable {
     self.base = base
     self.nodes = nodes
     let nodeFields = nodes.map { (name: $0.id, value: $0.description) }
-    func document(version: Int) -> JSONValue {
+    func document(version: Int64) -> JSONValue {
       .object([
         ("homie", .text("5.0")), ("version", .integer(version)), ("name", .text(name)), ("nodes", .object(nodeFields)),
       ])
     }
     // The same document has the same version, another one another: 48 bits, which every reader of JSON has.
     let digest = SHA256.hash(Array(document(version: 0).compact.utf8)).prefix(6)
-    description = ByteBuffer(string: document(version: digest.reduce(0) { $0 << 8 | Int($1) }).compact)
+    description = ByteBuffer(string: document(version: digest.reduce(0) { $0 << 8 | Int64($1) }).compact)
   }
 
   package var isSettable: Bool { nodes.contains { $0.properties.contains(where: \.isSettable) } }

@@ -81,7 +81,7 @@ private struct JSONParser {
       guard digits() else { return nil }
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if isWhole, let integer = Int(text) { return .integer(integer) }
+    if isWhole, let integer = Int64(text) { return .integer(integer) }
     return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
   }
 

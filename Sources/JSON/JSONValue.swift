@@ -4,8 +4,8 @@ import Text
 package indirect enum JSONValue: Sendable {
   case null
   case flag(Bool)
-  case integer(Int)
-  /// One with a fraction, an exponent, or beyond what an `Int` holds.
+  case integer(Int64)
+  /// One with a fraction, an exponent, or beyond what an `Int64` holds.
   case number(Double)
   case text(String)
   case list([JSONValue])
@@ -19,7 +19,7 @@ package indirect enum JSONValue: Sendable {
   }
 
   package var text: String? { if case .text(let text) = self { text } else { nil } }
-  package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+  package var integer: Int64? { if case .integer(let number) = self { number } else { nil } }
   package var flag: Bool? { if case .flag(let flag) = self { flag } else { nil } }
 
   /// What a list of texts holds; nil: it is none.
@@ -28,6 +28,8 @@ package indirect enum JSONValue: Sendable {
     let texts = values.compactMap(\.text)
     return texts.count == values.count ? texts : nil
   }
+
+  package static func integer(_ number: Int) -> JSONValue { .integer(Int64(number)) }
 
   package static func texts(_ texts: [String]) -> JSONValue { .list(texts.map { .text($0) }) }
 

@@ -28,6 +28,7 @@ struct JSONValueTests {
   func numbers() {
     #expect(parse("9223372036854775807")?.integer == .max)
     #expect(parse("9223372036854775808")?.compact == "9.223372036854776e+18")
+    #expect(parse("4294967296")?.integer == 4_294_967_296)
     #expect(parse("-0")?.integer == 0)
     #expect(parse("21.50")?.compact == "21.5")
     #expect(parse("1E-7")?.compact == "1e-07")
