@@ -78,7 +78,7 @@ struct FleetTable {
     ]
   }
 
-  private func summary(_ devices: [WatchedDevice], ignored: Int) -> String {
+  private func summary(_ devices: [WatchedDevice], ignored: UInt64) -> String {
     var counts: [String: Int] = [:]
     for device in devices { counts[device.state.word, default: 0] += 1 }
     var parts = ["offline", "expired", "other", "unknown", "online"].compactMap { word in

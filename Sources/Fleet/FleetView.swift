@@ -42,7 +42,7 @@ struct FleetView {
 
   private(set) var devices: [String: WatchedDevice] = [:]
   /// Messages of devices that have no place any more, or of names that are too long.
-  private(set) var ignored = 0
+  private(set) var ignored: UInt64 = 0
   /// When `tick` has to be called next.
   private(set) var deadline: Instant?
   /// The retained messages of a subscription are still coming: what a device is for the first time is told once they

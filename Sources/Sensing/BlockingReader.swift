@@ -21,11 +21,11 @@ public final class BlockingReader: Sendable {
     /// Jobs accepted that no thread has begun.
     public var waiting: Int
     /// Reads that were reported as timed out, since the start.
-    public var timeouts: Int
+    public var timeouts: UInt64
     /// Jobs refused or failed unread, since the start.
-    public var refusals: Int
+    public var refusals: UInt64
 
-    package init(threads: Int, hanging: [Hang], suspended: [Bus], waiting: Int, timeouts: Int, refusals: Int) {
+    package init(threads: Int, hanging: [Hang], suspended: [Bus], waiting: Int, timeouts: UInt64, refusals: UInt64) {
       self.threads = threads
       self.hanging = hanging
       self.suspended = suspended

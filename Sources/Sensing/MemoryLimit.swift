@@ -13,11 +13,12 @@ package struct MemoryLimit: Sendable, Equatable {
   ///   - groups: what memory.max of each group says that the process is in: bytes, or `max`.
   package init?(memoryInformation: String, groups: [String]) {
     let total = memoryInformation.split(separator: "\n").first { $0.hasPrefix("MemTotal:") }.flatMap { line in
-      line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+      line.split(separator: " ").dropFirst().first.flatMap { Int64($0) }
     }.map { $0.multipliedReportingOverflow(by: 1024) }.flatMap { $0.overflow ? nil : $0.partialValue }
-    let limits = groups.compactMap { Int($0) } + [total].compactMap { $0 }
+    let limits = groups.compactMap { Int64($0) } + [total].compactMap { $0 }
     guard let least = limits.min(), least > 0 else { return nil }
-    bytes = least
+    // A 32-bit process on a board with 8 GB.
+    bytes = Int(clamping: least)
   }
 
   /// Of this process; nil: nobody says.

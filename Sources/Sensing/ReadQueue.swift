@@ -66,9 +66,9 @@ package struct ReadQueue {
   package private(set) var suspended: Set<Bus> = []
   private(set) var isStopped = false
   /// How many reads were reported as timed out, ever.
-  package private(set) var timeouts = 0
+  package private(set) var timeouts: UInt64 = 0
   /// How many jobs were refused or failed unread, ever.
-  package private(set) var refusals = 0
+  package private(set) var refusals: UInt64 = 0
   /// Jobs accepted and not read yet, and since when.
   private var outstanding: [String: Instant] = [:]
   /// When ``advance(to:)`` called a worker to what waits, which no worker has taken since.
@@ -335,7 +335,7 @@ package struct ReadQueue {
   }
 
   private mutating func giveUp(_ jobs: [ReadJob]) -> [ReadJob] {
-    refusals += jobs.count
+    refusals += UInt64(jobs.count)
     for job in jobs { outstanding[job.id] = nil }
     return jobs
   }

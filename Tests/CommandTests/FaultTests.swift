@@ -152,6 +152,7 @@ struct FaultTests {
       "INSERT INTO reading VALUES (-1, 1, x'00')",
       "INSERT INTO reading SELECT 1000000, number, x'FF' FROM reading_stream",
       "UPDATE reading_boot SET start = 9223372036854775807",
+      "UPDATE reading_boot SET number = 2147483648",
     ])
   func rowDamaged(_ sql: String) async throws {
     try await withScene { scene in

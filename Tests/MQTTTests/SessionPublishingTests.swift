@@ -278,6 +278,12 @@ import Testing
     #expect(throws: Session.Rejection.tooLarge(bytes: 31, maximum: 30)) { try harness.publish(message) }
   }
 
+  @Test("a server may take packets of more bytes than a signed number of 32 bits counts")
+  func largestMaximumPacketSize() throws {
+    var harness = SessionHarness.connected(granted: Properties { $0.maximumPacketSize = .max })
+    #expect(try harness.publish(1, .atLeastOnce).sent.count == 1)
+  }
+
   @Test("a message whose properties do not fit the wire is rejected")
   func notEncodable() {
     var harness = SessionHarness.connected()

@@ -14,8 +14,8 @@ extension Shell {
     if let reads = reader?.status {
       facts.reads.hanging = reads.hanging.count
       facts.reads.waiting = reads.waiting
-      facts.reads.timeouts = UInt64(reads.timeouts)
-      facts.reads.refused = UInt64(reads.refusals)
+      facts.reads.timeouts = reads.timeouts
+      facts.reads.refused = reads.refusals
     }
     if let counters = surroundings.store?.lastCounters {
       facts.store.writes = counters.transactions
@@ -29,7 +29,7 @@ extension Shell {
   /// proc_pid_statm(5): the second number, in pages.
   private static var residentBytes: Int {
     guard let text = try? FileRoot().text(of: "/proc/self/statm") else { return 0 }
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * sysconf(CInt(_SC_PAGESIZE))
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
+    return Int(clamping: pages * Int64(sysconf(CInt(_SC_PAGESIZE))))
   }
 }

@@ -17,15 +17,16 @@ struct ProcessUsage: Sendable {
   ///   much of that, and it is no device's.
   static func measure(trims: Bool) -> ProcessUsage {
     if trims { malloc_trim(0) }
-    var memory = 0
+    var memory: Int64 = 0
     for line in ((try? FileRoot().text(of: "/proc/self/smaps_rollup")) ?? "").split(separator: "\n") {
       guard line.hasPrefix("Private_Clean:") || line.hasPrefix("Private_Dirty:") else { continue }
-      memory += (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
+      memory += (line.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0) * 1024
     }
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     func time(_ value: timeval) -> Duration { .seconds(value.tv_sec) + .microseconds(value.tv_usec) }
-    return ProcessUsage(memory: memory, processorTime: time(usage.ru_utime) + time(usage.ru_stime), time: .now)
+    return ProcessUsage(
+      memory: Int(clamping: memory), processorTime: time(usage.ru_utime) + time(usage.ru_stime), time: .now)
   }
 }
 

@@ -133,7 +133,8 @@ extension MQTTSession {
 
   func rejection(ofBytes size: Int) -> Rejection? {
     let maximum = link.limits.maximumPacketSize ?? .largestVariableByteInteger
-    return size > Int(maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
+    // The server may say more than an `Int` of 32 bits holds.
+    return size > Int(clamping: maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
   }
 
   /// The oldest message under way, beside those that are good for one connection only.

@@ -17,7 +17,7 @@ extension SimulatedBroker {
     if let most = traits.maximumPacketSize, let version = sessions[index].link?.version {
       var bytes = ByteBuffer()
       packet.encode(into: &bytes, version)
-      if bytes.readableBytes > Int(most) { return close(index, .violation(.packetTooLarge), now, &effects) }
+      if bytes.readableBytes > Int(clamping: most) { return close(index, .violation(.packetTooLarge), now, &effects) }
     }
     switch packet {
     case .publish(let publish): receive(publish, index, id, now, &effects)
