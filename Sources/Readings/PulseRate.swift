@@ -61,7 +61,9 @@ package struct PulseRate: Sendable {
   private static let pause = 4.0
 
   private static func rate(of pulses: UInt64, in duration: Duration) -> Double {
-    duration > .zero ? Double(pulses) / (duration / .seconds(1)) : 0
+    // In two steps: the compiler of Debian does not find the operators of both in one.
+    let seconds: Double = duration / .seconds(1)
+    return seconds > 0 ? Double(pulses) / seconds : 0
   }
 
   /// A line is asked for its pulses 50 times a second, so some of this time may have pulses that are not counted yet.

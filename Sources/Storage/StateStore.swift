@@ -163,7 +163,8 @@ public actor StateStore {
   package func read<Value>(
     _ attempt: String, _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {
-    try inLimpetsWords { () throws(StorageError) in try file.read(attempt, body) }
+    // Not in a closure: to the compiler of Debian `body` would leave this actor with it.
+    do throws(StorageError) { return try file.read(attempt, body) } catch { throw error.inLimpetsWords }
   }
 
   /// As one transaction.
@@ -174,6 +175,6 @@ public actor StateStore {
       let counters = counters
       published.withLock { $0 = counters }
     }
-    return try inLimpetsWords { () throws(StorageError) in try file.write(attempt, body) }
+    do throws(StorageError) { return try file.write(attempt, body) } catch { throw error.inLimpetsWords }
   }
 }

@@ -9,13 +9,13 @@ import Web
 final class Metrics {
   private let eventLoop: any EventLoop
   private let logger: Logger
-  private let report: @Sendable () -> StatusReport
+  private let report: @Sendable () -> StatusReport?
   private var file: MetricsFile?
   private var server: WebServer?
   private var address: ListenAddress?
 
-  /// - Parameter report: called on the event loop.
-  init(eventLoop: any EventLoop, logger: Logger, report: @escaping @Sendable () -> StatusReport) {
+  /// - Parameter report: called on the event loop; nil: there is nobody any more whom it would be of.
+  init(eventLoop: any EventLoop, logger: Logger, report: @escaping @Sendable () -> StatusReport?) {
     self.eventLoop = eventLoop
     self.logger = logger
     self.report = report
@@ -41,13 +41,14 @@ final class Metrics {
   }
 
   /// The file's turn.
-  func write() { file?.write(Prometheus.text(report())) }
+  func write() { if let report = report() { file?.write(Prometheus.text(report)) } }
 
   func stop() { server?.assumeIsolated { $0.stop() } }
 
-  private static func reply(to request: WebRequest, _ report: () -> StatusReport) -> WebReply {
+  private static func reply(to request: WebRequest, _ report: () -> StatusReport?) -> WebReply {
     guard request.path == "/metrics" else { return WebReply(.notFound, "The numbers are at /metrics.") }
-    let page = Prometheus.page(report(), accept: request.headers["Accept"].joined(separator: ","))
+    guard let report = report() else { return WebReply(.serviceUnavailable, "limpet ends.") }
+    let page = Prometheus.page(report, accept: request.headers["Accept"].joined(separator: ","))
     return WebReply(page.text, type: page.type)
   }
 }

@@ -101,7 +101,9 @@ package actor Shell {
 
   /// Runs until everything is over; false: the shutdown was not clean.
   func run() async -> Bool {
-    metrics = Metrics(eventLoop: eventLoop, logger: logger) { [unowned self] in assumeIsolated { $0.report } }
+    metrics = Metrics(eventLoop: eventLoop, logger: logger) { [weak self] in
+      self?.assumeIsolated { $0.report }
+    }
     metrics?.adopt(core.plan.health)
     reader = BlockingReader(
       busChanged: { [logger] change in

@@ -43,7 +43,9 @@ extension MQTTClient {
       throw error
     }
     // A client that ends meanwhile has given everything back.
-    do { try await unsubscribe(stream) } catch SubscribeError.closed {}
+    do { try await unsubscribe(stream) } catch {
+      guard case .closed = error else { throw error }
+    }
     return result
   }
 
