@@ -133,7 +133,7 @@ struct OutboxTests {
       settings.lines = ["control: \(scene.folder)/limpet.sock"]
       try scene.write("", to: "storage")
       let agent = try scene.agent(settings)
-      try await agent.line("the agent runs on in memory")
+      try await agent.line("The agent runs on in memory")
       try await broker.stop()
       try FileManager.default.removeItem(atPath: "\(scene.folder)/storage")
       try await agent.line("the storage can be written again", within: .seconds(30))

@@ -11,7 +11,7 @@ extension OpeningNote {
     case .fails(let error):
       (
         .error,
-        "\(error); the agent runs on in memory: identity, epoch and sequence numbers will not survive a restart"
+        "\(error) The agent runs on in memory: identity, epoch and sequence numbers will not survive a restart"
       )
     case .waits(let cause, let patience): (.notice, "\(cause); waiting \(patience.inWords) for it to end")
     case .sessionIsUnreadable(let rows):
@@ -23,12 +23,12 @@ extension OpeningNote {
     case .sessionSetAside(let count, let owner):
       (.warning, "\(count) messages that were under way as \(owner) are set aside, not sent")
     case .sessionIsLeft(let error, let owner):
-      (.error, "\(error); limpet leaves the session of \(owner) alone, and keeps none of this process")
+      (.error, "\(error) limpet leaves the session of \(owner) alone, and keeps none of this process")
     case .readingsSetAside(let count):
       (.warning, "\(count) readings of another identity waited here; they are set aside, not sent")
     case .readingsWait(let count): (.info, "\(count) readings wait in the storage")
     case .readingsAreInMemory(let error):
-      (.error, "\(error); readings that wait are in memory only until it can be opened")
+      (.error, "\(error) Readings that wait are in memory only until it can be opened")
     }
   }
 }
