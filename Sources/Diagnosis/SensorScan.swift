@@ -37,7 +37,8 @@ public struct SensorScan {
 
   /// What can be read, as entries for a configuration that is there.
   package var proposals: [ScanMerge.Proposal] {
-    rows.filter(\.isProposed).map { row in
+    // What a scan leaves alone itself is added by who wants it.
+    rows.filter { $0.measurement != nil }.map { row in
       ScanMerge.Proposal(
         name: row.sensor.name, keys: row.sensor.keys, source: row.sensor.kind.written.map { ($0.key, $0.value) },
         shown: row.shown)
@@ -59,8 +60,13 @@ public struct SensorScan {
 extension SensorScan.Row {
   fileprivate var measurement: Measurement? { try? outcome.get() }
 
-  /// It can be read, and reading it does no harm.
-  fileprivate var isProposed: Bool { measurement != nil }
+  /// It can be read, or is left to who runs the configuration.
+  fileprivate var isProposed: Bool {
+    switch outcome {
+    case .success, .failure(.leftAlone): true
+    case .failure: false
+    }
+  }
 
   /// The reading that this entry gives: as the daemon conditions it.
   private var content: Reading.Content {
