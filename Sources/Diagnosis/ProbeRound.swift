@@ -6,8 +6,8 @@ import NIOCore
 import Planning
 import Platform
 
-/// The right to every topic that the agent would use beside the status: to publish readings, states of outputs, presence
-/// and what home automation is told, and to subscribe to commands.
+/// The right to every topic that the agent would use beside status and presence: to publish readings, states of outputs,
+/// health and what home automation is told, and to subscribe to commands.
 ///
 /// Each gets one message that is not retained: what the broker keeps there, or, where it keeps nothing, a bad reading
 /// that says who asks (of a description nothing at all, which Home Assistant takes for no description). The daemon is not
@@ -42,11 +42,6 @@ struct ProbeRound {
     }
     left = max(0, uses.count - Self.limit)
     uses = Array(uses.prefix(Self.limit))
-    // What is no event leaves those who watch presence as they are.
-    let probing = ByteBuffer(string: #"{"event":"probe"}"#)
-    if let topic = try? TopicName(TopicTemplate.description.expanded(device: device)) {
-      uses.append(Use(topic: topic, what: "presence", standIn: probing))
-    }
     if configuration.health.interval > .zero, let topic = try? TopicName(TopicTemplate.health.expanded(device: device))
     {
       uses.append(Use(topic: topic, what: "health", standIn: ByteBuffer(string: "{}")))
