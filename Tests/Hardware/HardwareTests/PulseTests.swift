@@ -21,13 +21,15 @@ extension Alone {
       }
     }
 
+    /// The kernel of the rig takes an edge's time when its interrupt thread runs, which comes tens of microseconds late, at a
+    /// rise by another time than at a fall: of a short pulse that is more than 1 %. Over many it is nothing of a frequency.
     @Test(
-      "frequency, duty and length of pulses are within 1 % of what was made",
+      "frequency, and duty and length of long pulses, are within 1 % of what was made",
       arguments: [(1.0, "2s", 9), (50, "1s", 5), (1000, "1s", 4)])
     func measured(_ hertz: Double, _ interval: String, _ seconds: Int) async throws {
       try await withWorkbench { bench in
         let chip = try bench.chip()
-        let modes = ["frequency", "duty", "pulse_width"]
+        let modes = hertz == 1 ? ["frequency", "duty", "pulse_width"] : ["frequency"]
         _ = try bench.agent(
           bench.settings(
             modes.enumerated().map { line, mode in
