@@ -3,8 +3,9 @@ import Instants
 /// When a connection to another server than the first is left for the first one (`Link.Settings.prefersFirst`): once
 /// probes have reached it for so long, without one that has not.
 ///
-/// Four probes make up that time, so a server that comes and goes is not believed. The switch waits for a moment in which
-/// nothing is under way, but not for longer than as much again.
+/// Four probes make up that time, so a server that comes and goes is not believed. A probe may take as long as an attempt to
+/// connect, and the next one waits for it. The switch waits for a moment in which nothing is under way, but not for longer
+/// than as much again.
 struct FirstServer: Sendable {
   typealias Instant = BootClock.Instant
 
@@ -12,13 +13,16 @@ struct FirstServer: Sendable {
 
   private let patience: Duration
   private let interval: Duration
+  private let answerLimit: Duration
   private var reachableSince: Instant?
   private var isProbing = false
-  /// When the next probe is due.
+  /// When the next probe is due, or the one that is out counts as one without an answer.
   private(set) var deadline: Instant
 
-  init(patience: Duration, now: Instant) {
+  /// - Parameter answerLimit: A probe that has no answer for so long has not reached the server.
+  init(patience: Duration, answerLimit: Duration, now: Instant) {
     self.patience = patience
+    self.answerLimit = answerLimit
     interval = max(patience / 4, Self.shortestInterval)
     deadline = now + interval
   }
@@ -29,7 +33,7 @@ struct FirstServer: Sendable {
     // No answer is one too.
     if isProbing { reachableSince = nil }
     isProbing = true
-    deadline = now + interval
+    deadline = now + answerLimit
     return true
   }
 
@@ -38,6 +42,7 @@ struct FirstServer: Sendable {
   mutating func probed(isReachable: Bool, isQuiet: Bool, at now: Instant) -> Bool {
     guard isProbing else { return false }
     isProbing = false
+    deadline = now + interval
     guard isReachable else {
       reachableSince = nil
       return false
@@ -54,7 +59,7 @@ extension Link {
   mutating func watchFirstServer(at now: Instant) {
     firstServer = nil
     guard let patience = settings.prefersFirst, attempt.server != settings.servers[0] else { return }
-    firstServer = FirstServer(patience: patience, now: now)
+    firstServer = FirstServer(patience: patience, answerLimit: settings.connectTimeout, now: now)
   }
 
   mutating func probeIfDue(at now: Instant, into effects: inout Effects) {

@@ -90,10 +90,25 @@ import Testing
       #expect(!quarter(&harness, isReachable: number % 4 != 3).sent.contains(.disconnect(Disconnect())))
     }
     for _ in 0..<20 {
-      let effects = harness.pass(.seconds(2))
-      #expect(effects.probed == [Harness.servers[0]])
+      _ = quarter(&harness)
+      // Nothing answers for as long as an attempt to connect may take.
+      _ = harness.pass(.seconds(2))
+      #expect(harness.pass(harness.link.settings.connectTimeout).probed == [Harness.servers[0]])
       #expect(harness.link.isConnected)
+      harness.handle(.probed(harness.number, isReachable: true))
     }
+  }
+
+  @Test("a probe may take its time: one that is slow has still reached the server, and no second one goes beside it")
+  mutating func believesSlowProbes() {
+    var harness = onSecond(.seconds(8))
+    var effects = Link.Effects()
+    for _ in 0..<3 {
+      #expect(harness.pass(.seconds(2)).probed == [Harness.servers[0]])
+      #expect(harness.pass(.seconds(5)).probed == [])
+      effects = harness.handle(.probed(harness.number, isReachable: true))
+    }
+    #expect(effects.sent.contains(.disconnect(Disconnect())))
   }
 
   @Test("the switch waits for what is under way, up to twice the time")
