@@ -179,7 +179,7 @@ extension Outbox {
     guard let write = disk.write else { return }
     for stream in write.streams { takeBack(queues[stream].writingFailed(), of: stream, at: now) }
     disk.writingFailed(at: now)
-    boundMemory(at: now)
+    bound(at: now)
   }
 
   private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: Int, at now: Instant) {
@@ -208,7 +208,7 @@ extension Outbox {
     bytes -= disk.index.bytes
     disk.index = OutboxIndex()
     disk.write = nil
-    boundMemory(at: now)
+    bound(at: now)
   }
 
   package mutating func finish(_ token: Token, _ row: Row, at now: Instant) { disk.finish(token, row, at: now) }

@@ -30,7 +30,7 @@ package struct Outbox {
   }
 
   /// How a stream is passed over, since the broker takes nothing of it.
-  private enum Rest {
+  enum Rest {
     case complete
     /// One reading may go, to find out.
     case onTrial
@@ -50,7 +50,7 @@ package struct Outbox {
   /// Everything that was taken and is not settled: a refused one comes back.
   private(set) var taken: [Token: OutboxQueue.Entry] = [:]
   /// Streams that are passed over, with what waits of them.
-  private var resting: [Int: Rest] = [:]
+  var resting: [Int: Rest] = [:]
 
   /// Readings that wait, in memory and on the disk, and their bytes.
   package var count = 0
@@ -102,8 +102,7 @@ package struct Outbox {
     disk.unwrittenBytes += cost
     list(stream)
     if queues[stream].isBacklog && outageSince == nil { budget.owe() }
-    boundAll(at: now)
-    boundMemory(at: now)
+    bound(at: now)
   }
 
   /// Counts a reading that was given up before it came here.
@@ -238,36 +237,7 @@ package struct Outbox {
     finish(token, row, at: now())
   }
 
-  // MARK: Resting
-
-  /// The stream of a reading that was taken and is not settled.
-  package func stream(of token: Token) -> Int? { taken[token]?.reading.stream }
-
-  /// Readings that wait in streams that rest.
-  package var restingCount: Int { resting.keys.reduce(0) { $0 + queues[$1].count } }
-
-  /// The stream is passed over from now on; nothing else waits for it.
-  package mutating func rest(_ stream: Int) { resting[stream] = .complete }
-
-  /// Of a stream that rests one reading may go; `wake` or `rest` follows.
-  package mutating func tryOut(_ stream: Int) {
-    guard resting[stream] != nil else { return }
-    resting[stream] = .onTrial
-    list(stream)
-  }
-
-  /// The stream is one like others again.
-  package mutating func wake(_ stream: Int) {
-    guard resting.removeValue(forKey: stream) != nil else { return }
-    list(stream)
-  }
-
-  /// A stream that rests leaves its list.
-  private mutating func passOver(_ stream: Int) -> Bool {
-    guard resting[stream] == .complete else { return false }
-    queues[stream].isListed = false
-    return true
-  }
+  // MARK: Back from the session
 
   /// The session is done with a reading that the broker did not take: it waits again, in its place, as `keep` says. Where
   /// there is a disk it is written at once: the session may have taken its row over, and what is behind it may be there.
@@ -328,6 +298,12 @@ package struct Outbox {
     finish(entry.token, Row(stream: entry.reading.stream, bytes: entry.bytes), at: now)
   }
 
+  /// What came, or came back from the disk, may be more than there is room for: in memory a reading takes more than its row.
+  mutating func bound(at now: Instant) {
+    boundAll(at: now)
+    boundMemory(at: now)
+  }
+
   mutating func boundAll(at now: Instant) { while bytes > rules.limit, count > 1, dropOldest(at: now) {} }
 
   /// False: there is nothing that may go.
@@ -353,7 +329,7 @@ package struct Outbox {
   }
 
   /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
-  mutating func boundMemory(at now: Instant) {
+  private mutating func boundMemory(at now: Instant) {
     guard let limit = rules.memoryLimit, !disk.isOpen || disk.isFailing else { return }
     while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten(at: now) {}
   }

@@ -173,4 +173,25 @@ extension OutboxBench {
     copy.append()
     return copy.outbox.bytes
   }
+
+  /// In memory a reading takes more than its row.
+  @Test("what a disk gives back, with its batch or all of it, keeps the limit", arguments: [false, true])
+  func boundsWhatComesBack(isLost: Bool) {
+    var bench = OutboxBench(limit: 10_000)
+    while bench.outbox.bytes < 9_800 {
+      bench.append()
+      bench.now = bench.now + .milliseconds(1)
+    }
+    let count = bench.outbox.count
+    guard bench.outbox.takeBatch(all: true, { "name\($0)" }, bench.clock, at: bench.now) != nil else {
+      Issue.record("nothing is written")
+      return
+    }
+    let room = bench.outbox.bytes
+    while bench.outbox.bytes < 9_800 { bench.append() }
+    #expect(room < 9_000 && bench.outbox.dropped == 0)
+    if isLost { bench.outbox.lostDisk(at: bench.now) } else { bench.outbox.writingFailed(at: bench.now) }
+    #expect(bench.outbox.bytes <= 10_000 && bench.outbox.dropped > 0)
+    #expect(bench.outbox.count >= count - 1)
+  }
 }

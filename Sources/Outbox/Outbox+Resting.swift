@@ -1,0 +1,31 @@
+/// Streams whose readings the broker does not take now: what waits in them delays no other.
+extension Outbox {
+  /// The stream of a reading that was taken and is not settled.
+  package func stream(of token: Token) -> Int? { taken[token]?.reading.stream }
+
+  /// Readings that wait in streams that rest.
+  package var restingCount: Int { resting.keys.reduce(0) { $0 + queues[$1].count } }
+
+  /// The stream is passed over from now on; nothing else waits for it.
+  package mutating func rest(_ stream: Int) { resting[stream] = .complete }
+
+  /// Of a stream that rests one reading may go; `wake` or `rest` follows.
+  package mutating func tryOut(_ stream: Int) {
+    guard resting[stream] != nil else { return }
+    resting[stream] = .onTrial
+    list(stream)
+  }
+
+  /// The stream is one like others again.
+  package mutating func wake(_ stream: Int) {
+    guard resting.removeValue(forKey: stream) != nil else { return }
+    list(stream)
+  }
+
+  /// A stream that rests leaves its list.
+  mutating func passOver(_ stream: Int) -> Bool {
+    guard resting[stream] == .complete else { return false }
+    queues[stream].isListed = false
+    return true
+  }
+}
