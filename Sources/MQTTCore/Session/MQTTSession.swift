@@ -286,8 +286,9 @@ public struct MQTTSession: Sendable {
       return fail(.protocolError("session present after a clean start"), into: &actions)  // [MQTT-3.2.2-2]
     }
     guard !connack.sessionPresent || isResumable else {
-      // With a good-bye, or the server would publish the will of a device that is there.
-      actions.append(.send(.disconnect(Disconnect())))
+      // As one that is lost: a will that was taken back would leave what an earlier process has retained to say that it is
+      // there, and stay so if this one died before its next CONNECT ([MQTT-3.1.2-8]).
+      if version == .v5 { actions.append(.send(.disconnect(Disconnect(reasonCode: .disconnectWithWill)))) }
       return close(.unknownSession, into: &actions)
     }
     isResumable = true

@@ -219,7 +219,7 @@ import Testing
     harness.handle(.start)
     harness.ask()
     let effects = harness.connack(sessionPresent: true)
-    #expect(effects.sent == [.disconnect(Disconnect())] && !effects.isConnected)
+    #expect(effects.sent == [.disconnect(Disconnect(reasonCode: .disconnectWithWill))] && !effects.isConnected)
     let closed = harness.closed()
     #expect(closed.losses.map(\.loss) == [.session(.unknownSession)] && closed.opened.count == 1)
     #expect(harness.ask().connect?.cleanStart == true)
