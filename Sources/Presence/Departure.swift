@@ -89,9 +89,13 @@ package struct Departure {
   }
 
   /// The connection, or the attempt at one, failed.
-  package mutating func lost(willRetry: Bool) -> [Action] {
+  ///
+  /// - Parameter isStep: it was one on the way to a connection, and the next one follows at once: a session that is not
+  ///   known was thrown away, or the version is another one.
+  package mutating func lost(willRetry: Bool, isStep: Bool = false) -> [Action] {
     switch state {
     case .staying, .gone: return []
+    case .flushing where willRetry && isStep, .returning where willRetry && isStep: return []
     // The farewell is acknowledged: how the transport ends no longer matters.
     case .disconnecting:
       state = .gone

@@ -115,7 +115,7 @@ extension Conversation {
     if delay == nil && !leaving.isLeaving { return finish(isClean: false) }
     reportLoss(loss, of: server, retryAfter: wait?.delay ?? delay, at: now)
     if leaving.departure.state == .disconnecting && delay == nil { finish(isClean: true) }
-    perform(leaving.departure.lost(willRetry: delay != nil), at: now)
+    perform(leaving.departure.lost(willRetry: delay != nil, isStep: delay == .zero), at: now)
   }
 
   private mutating func note(

@@ -157,6 +157,19 @@ struct DepartureTests {
     #expect(connectedForIt.lost(willRetry: true) == [.finish])
   }
 
+  @Test("a session thrown away, or another version, is a step of that attempt")
+  func stepsOfTheAttempt() {
+    for isThere in [true, false] {
+      var departure = departure(connected: false)
+      for _ in 0..<2 { #expect(departure.lost(willRetry: true, isStep: true) == []) }
+      if isThere {
+        #expect(departure.connected(isIdle: true) == [.sayFarewell])
+      } else {
+        #expect(departure.lost(willRetry: true) == [.finish])
+      }
+    }
+  }
+
   @Test("a client that does not try again is the end")
   func lostForGood() {
     var departure = departure(connected: true)
