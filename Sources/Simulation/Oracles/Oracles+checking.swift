@@ -88,22 +88,29 @@ extension World {
     guard script.lasting != .refusesCredentials, let healedAt = oracles.healedAt, healedAt + .seconds(180) < now else {
       return
     }
-    // A connection that was half open by then is lost later, and waited for from there.
-    let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
-    guard since + oracles.board.longestWait + .seconds(25) < now else { return }
+    guard mustBeConnected(since: healedAt) else { return }
     guard !boards[0].isRunning || !boards[0].core.isConnected, !isBrieflyAway else { return }
     let state = boards[0].isRunning ? "not connected" : "not running"
     oracles.fail("I8", "\(healedAt.duration(to: now)) after the last fault the device is \(state)", at: now)
   }
 
+  /// Its waits are over, all that it may take.
+  private func mustBeConnected(since healedAt: WorldTime) -> Bool {
+    // A connection that was half open by then is lost later, and waited for from there.
+    let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
+    // Who closes without a word has its version tried twice, then the other one, then a smaller will.
+    let attempts = script.lasting.isLimit ? 5 : 1
+    return since + oracles.board.longestWait * attempts + .seconds(25) < now
+  }
+
   /// The run is over, and an hour and a half of peace: everything has come where it belongs.
   mutating func finish() {
-    guard oracles.healedAt != nil, oracles.failure == nil else { return }
+    guard let healedAt = oracles.healedAt, oracles.failure == nil else { return }
     let now = now
     let quiet = healing.duration(to: now)
     checkIdentity()
     if script.lasting == .refusesCredentials { return checkRefused() }
-    if boards[0].isRunning, !boards[0].core.isConnected, isBrieflyAway { return }
+    if boards[0].isRunning, !boards[0].core.isConnected, isBrieflyAway || !mustBeConnected(since: healedAt) { return }
     guard boards[0].isRunning, boards[0].core.isConnected else {
       return oracles.fail("I8", "the device is not connected", at: now)
     }

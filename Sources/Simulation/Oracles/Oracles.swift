@@ -361,7 +361,8 @@ struct Oracles: Sendable {
     case .lost(_, _, _, let delay, _, _):
       board.longestWait = max(board.longestWait, delay ?? .zero)
       if let delay { board.waits.lost(retryAfter: delay, at: now) }
-    case .homieConnected: board.waits.wakes()
+    // What a rival seemed to have said is its own: it need not keep out of the way.
+    case .homieConnected, .rivalWasOwn: board.waits.wakes()
     case .readingGivenUp(.qosNotSupported, _), .readingGivenUp(.retainNotSupported, _):
       fail("I2b", "a reading is given up that a broker of less could have had", at: now)
     case .homieLost(_, let delay, _): retained.longestHomieWait = max(retained.longestHomieWait, delay)

@@ -279,6 +279,8 @@ struct OutputWatch: Sendable {
     if causes.isEmpty { return fail("\(output.name) is switched on, and nothing wants that\(lastRefusal)", at: now) }
     outputs[place]?.causes = causes
     if causes.contains(.command) { use(place, isOn: true, number, at: now) }
+    // Something else may have been the reason, and the command refused: then no time runs.
+    if causes != [.command] { outputs[place]?.forEnd = nil }
     if causes.contains(.start) { outputs[place]?.mayBegin = false }
     let off = max(lines[output.request]?.changedAt ?? startedAt, startedAt)
     if off + Self.least(output.rules.minOff) > now {
@@ -357,7 +359,7 @@ struct OutputWatch: Sendable {
         outputs[place]?.orderedAt = now
         if let level { outputs[place]?.ordered = level }
         outputs[place]?.isNews = true
-        outputs[place]?.causes = [.start, .reload, .returned, .stop, .lost, .maxOn]
+        outputs[place]?.causes = [.start, .reload, .returned, .stop, .lost, .maxOn, .pulse]
       case .failed:
         guard outputs[place]?.heldAt != nil else { continue }
         outputs[place]?.heldAt = nil
