@@ -230,7 +230,7 @@ let package = Package(
       path: "Tests/Crash/CrashTests"),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
     tests(
-      "HardwareTests", ["limpet", "Sensing", "Measuring", "TestScene", "Instants", "Platform"],
+      "HardwareTests", ["limpet", "Sensing", "Measuring", "MQTTCore", "TestScene", "Instants", "Platform"],
       path: "Tests/Hardware/HardwareTests"),
   ],
   swiftLanguageModes: [.v6]

@@ -27,9 +27,13 @@ package final class Gate: Sendable {
   private let mode = Mutex(Mode.carries)
   private let pairs = Mutex<[Pair]>([])
   private let listener = Mutex<(any Channel)?>(nil)
+  private let count = Mutex(0)
+  private let listening: (@Sendable (_ connection: Int, ByteBuffer) -> Void)?
 
-  package init(to target: Int) throws {
+  /// - Parameter listening: hears what the broker says on each connection, before it is carried.
+  package init(to target: Int, listening: (@Sendable (_ connection: Int, ByteBuffer) -> Void)? = nil) throws {
     self.target = target
+    self.listening = listening
     port = try freePort()
   }
 
@@ -80,9 +84,13 @@ package final class Gate: Sendable {
       .connect(host: "127.0.0.1", port: target)
       .flatMap { server in
         self.pairs.withLock { $0.append(Pair(client: client, server: server)) }
+        let number = self.count.withLock { count in
+          count += 1
+          return count
+        }
         return client.eventLoop.makeCompletedFuture {
-          try client.pipeline.syncOperations.addHandler(Carrier(to: server, self), name: Self.carrier)
-          try server.pipeline.syncOperations.addHandler(Carrier(to: client, self), name: Self.carrier)
+          try client.pipeline.syncOperations.addHandler(Carrier(to: server, self, heardAs: nil), name: Self.carrier)
+          try server.pipeline.syncOperations.addHandler(Carrier(to: client, self, heardAs: number), name: Self.carrier)
         }
         .and(client.setOption(.autoRead, value: true)).and(server.setOption(.autoRead, value: true)).map { _ in }
       }
@@ -95,12 +103,18 @@ package final class Gate: Sendable {
 
     private let other: any Channel
     private let gate: Gate
+    /// nil: nobody listens to this side.
+    private let connection: Int?
 
-    init(to other: any Channel, _ gate: Gate) { (self.other, self.gate) = (other, gate) }
+    init(to other: any Channel, _ gate: Gate, heardAs connection: Int?) {
+      (self.other, self.gate, self.connection) = (other, gate, connection)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       if case .swallows = gate.mode.withLock({ $0 }) { return }
-      other.writeAndFlush(unwrapInboundIn(data), promise: nil)
+      let bytes = unwrapInboundIn(data)
+      if let connection { gate.listening?(connection, bytes) }
+      other.writeAndFlush(bytes, promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) { other.close(promise: nil) }

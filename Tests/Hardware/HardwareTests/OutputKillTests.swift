@@ -25,7 +25,10 @@ extension Together {
       try await withWorkbench { bench in
         let chip = try bench.chip("kills")
         let commander = try await Commander(bench, output: "pump", every: 40, qos: qos)
+        let recorder = CommandRecorder()
+        let gate = try await recorder.gate(to: bench.broker.port, bench.scene)
         var settings = bench.settings([])
+        settings.url = "mqtt://127.0.0.1:\(gate.port)"
         settings.lines = [
           "outputs:", "  - {name: pump, chip: \(chip.label), line: 0, queued: \(queued), max_rate: 1000}",
         ]
@@ -61,10 +64,12 @@ extension Together {
           }
         }
         try commander.update()
+        let arrivals = recorder.arrivals
         for (number, life) in lives.enumerated() {
           let next = number + 1 < lives.count ? lives[number + 1].held : .infinity
           let answers = commander.answers.filter { $0.time > life.held && $0.time < next }
-          expect(life, answers, commander.sent, queued, "life \(number + 1)")
+          let came = arrivals.filter { $0.time > life.started && $0.time < life.killed }
+          expect(life, answers, of: came, commander.sent, queued, "life \(number + 1)")
         }
         let done = commander.answers.filter(\.isDone)
         #expect(done.count > lives.count)
@@ -75,33 +80,36 @@ extension Together {
     /// What a command may have done to the line in one life.
     private struct Act {
       let isOn: Bool
-      let sent: Double
+      let came: Double
       /// When it was answered as done; nil: nobody knows whether it was carried out: its answer went with the process.
       let done: Double?
     }
 
     private func expect(
-      _ life: Life, _ answers: [Commander.Answer], _ sent: [Double], _ queued: String, _ name: Comment
+      _ life: Life, _ answers: [Commander.Answer], of arrivals: [CommandRecorder.Arrival], _ sent: [Double],
+      _ queued: String, _ name: Comment
     ) {
       #expect(life.levels.first?.isHigh == false, name)
-      var last = 0
+      let places = Dictionary(arrivals.enumerated().map { ($1.id, $0) }) { first, _ in first }
+      var last = -1
       for answer in answers where answer.isDone {
         #expect(answer.value == (answer.id % 2 == 1), "\(name): \(answer)")
+        guard let place = places[answer.id] else {
+          Issue.record("\(name): \(answer) is of a command that has not come")
+          continue
+        }
         // Carried out once more, and what came after it.
-        #expect(answer.id > last, "\(name): \(answer) after \(last)")
-        last = answer.id
+        #expect(place > last, "\(name): \(answer), after \(arrivals[max(0, last)])")
+        last = place
         if queued == "refuse" { #expect(sent[answer.id - 1] > life.started, "\(name): \(answer) was sent before") }
       }
       let known = Dictionary(answers.map { ($0.id, $0) }) { first, _ in first }
-      // What comes before the first answer was refused by an earlier life. Where none was seen, all answers may have gone
-      // with the process.
-      let first = answers.first?.id ?? 0
-      let acts = sent.indices.compactMap { index -> Act? in
-        let answer = known[index + 1]
-        guard sent[index] < life.killed, answer?.isDone ?? (index + 1 > first || queued == "obey"),
-          queued == "obey" || sent[index] > life.started
-        else { return nil }
-        return Act(isOn: index % 2 == 0, sent: sent[index], done: answer?.isDone == true ? answer?.time : nil)
+      let acts = arrivals.enumerated().compactMap { place, arrival -> Act? in
+        // Again in the same life: it is known.
+        guard places[arrival.id] == place else { return nil }
+        let answer = known[arrival.id]
+        guard answer?.isDone ?? (queued == "obey" || sent[arrival.id - 1] > life.started) else { return nil }
+        return Act(isOn: arrival.id % 2 == 1, came: arrival.time, done: answer?.isDone == true ? answer?.time : nil)
       }
       let edges = Array(life.levels.dropFirst())
       #expect(Self.explain(edges, by: acts), "\(name): \(edges.suffix(20)), \(acts.suffix(20))")
@@ -115,7 +123,7 @@ extension Together {
         counts = counts.reduce(into: []) { next, count in
           let isHigh = count % 2 == 1
           if act.done == nil || act.isOn == isHigh { next.insert(count) }
-          guard count < edges.count, act.isOn != isHigh, edges[count].time >= act.sent,
+          guard count < edges.count, act.isOn != isHigh, edges[count].time >= act.came,
             edges[count].time <= act.done ?? .infinity
           else { return }
           next.insert(count + 1)
