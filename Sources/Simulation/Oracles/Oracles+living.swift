@@ -41,7 +41,7 @@ extension Oracles {
     guard index == 0, let stopping, !hadTwin, !stopping.isAborted, stopping.since + .seconds(20) > now, faults == 0,
       lastFault < stopping.since
     else { return }
-    guard !isClean || !stopping.saidGoodbye else { return }
+    guard !isClean || !stopping.saidGoodbye, !stopping.isShutOut else { return }
     // On a slow way with one message at a time the acknowledgement of `offline` may come too late for it.
     let own = DeviceModel.statusTopic(board.device.topic)
     let hasSaidOffline = presence.contains { watch in

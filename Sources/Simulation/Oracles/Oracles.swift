@@ -202,7 +202,9 @@ struct Oracles: Sendable {
         fail(
           "I1a", "DISCONNECT at broker \(broker), and the last status on \(topic) is not an accepted offline", at: now)
       }
-    case .refused(DeviceModel.client, _, _): board.connects(at: now)
+    case .refused(DeviceModel.client, _, let code):
+      board.connects(at: now)
+      if code == nil { stopping?.isShutOut = true }
     case .denied(DeviceModel.client, let id, let publish, let answer):
       board.denied(publish, answer, on: id)
       // A PUBACK of 3.1.1 has no code.
@@ -311,6 +313,8 @@ struct Oracles: Sendable {
     var saidGoodbye = false
     /// It was told so a second time.
     var isAborted = false
+    /// A broker has closed on its CONNECT without a word: one attempt does not find out why.
+    var isShutOut = false
   }
 
   mutating func loses(_ index: Int, _ link: LinkID) { if index == 0, link == .agent { board.birth = nil } }

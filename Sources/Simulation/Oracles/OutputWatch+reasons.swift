@@ -65,7 +65,7 @@ extension OutputWatch {
     // A ramp begins before its first step.
     let ordered = output.rules.ramp > .zero ? output.orderedAt - .milliseconds(60) : output.orderedAt
     guard let line = lines[output.request], line.level.isOn else { return ordered }
-    return min(max(line.changedAt, startedAt), ordered)
+    return min(max(line.changedAt, output.firstHeldAt ?? startedAt), ordered)
   }
 
   /// It was the reason: what came before it has no say any more.

@@ -29,7 +29,7 @@ struct OutputWatch: Sendable {
     let duration: Duration?
     let at: WorldTime
     let packet: (connection: ConnectionID, identifier: PacketIdentifier)?
-    /// The order that it was the reason of.
+    /// The order that it was the reason of; 0: of none, or perhaps of none.
     var order: UInt64?
   }
 
@@ -41,6 +41,8 @@ struct OutputWatch: Sendable {
     let since: WorldTime
     /// The core was told that it is held.
     var heldAt: WorldTime?
+    /// When that was so for the first time.
+    var firstHeldAt: WorldTime?
     /// When it was told the opposite.
     var missedAt: WorldTime
     var ordered: OutputLevel
@@ -278,9 +280,10 @@ struct OutputWatch: Sendable {
     let causes = reasonsForOn(place, at: now)
     if causes.isEmpty { return fail("\(output.name) is switched on, and nothing wants that\(lastRefusal)", at: now) }
     outputs[place]?.causes = causes
-    if causes.contains(.command) { use(place, isOn: true, number, at: now) }
     // Something else may have been the reason, and the command refused: then no time runs.
-    if causes != [.command] { outputs[place]?.forEnd = nil }
+    let isSure = causes == [.command]
+    if causes.contains(.command) { use(place, isOn: true, isSure ? number : 0, at: now) }
+    if !isSure { outputs[place]?.forEnd = nil }
     if causes.contains(.start) { outputs[place]?.mayBegin = false }
     let off = max(lines[output.request]?.changedAt ?? startedAt, startedAt)
     if off + Self.least(output.rules.minOff) > now {
@@ -297,7 +300,8 @@ struct OutputWatch: Sendable {
     // One that was on its way there by a ramp goes there at once, and is told as what began that.
     let ramping: [OutputCause] = old.rules.ramp > .zero ? [.command, .for, .pulse] : []
     outputs[place]?.causes = urgent + other + ramping
-    if other.contains(.command) { use(place, isOn: false, number, at: now) }
+    let isSure = urgent.isEmpty && other == [.command]
+    if other.contains(.command) { use(place, isOn: false, isSure ? number : 0, at: now) }
     if other.contains(.for) { outputs[place]?.forEnd = nil }
     if urgent.isEmpty, other.isEmpty {
       return fail("\(old.name) is switched off, and nothing wants that\(lastRefusal)", at: now)
@@ -356,6 +360,7 @@ struct OutputWatch: Sendable {
       case .held(let level, _):
         guard outputs[place]?.heldAt == nil else { continue }
         outputs[place]?.heldAt = now
+        if outputs[place]?.firstHeldAt == nil { outputs[place]?.firstHeldAt = now }
         outputs[place]?.orderedAt = now
         if let level { outputs[place]?.ordered = level }
         outputs[place]?.isNews = true
