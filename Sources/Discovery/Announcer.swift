@@ -34,8 +34,10 @@ package struct Announcer {
   package private(set) var current: Step?
   /// This process has described the device, and the broker has acknowledged it.
   private var hasDescribed = false
-  /// What has left since this process began: Home Assistant forgets it only where it was there to see it leave.
+  /// What has left since Home Assistant started last: it forgets that only where it was there to see it leave.
   private var departed: Set<Announcement.Entry> = []
+  /// Home Assistant has started, and may still have some of that.
+  private var owesOrphans = false
   private static let departedLimit = 256
 
   /// - Parameters:
@@ -48,6 +50,7 @@ package struct Announcer {
     }
     kept = announcements(.homeAssistant)
     gone = announcements(.homie).filter { $0.key != homie }
+    departed = wanted.flatMap { announcements(.departed)["\($0.topic)"]?.entries } ?? []
   }
 
   /// - Parameter isSessionPresent: what the broker kept of this session it has kept of the topics too.
@@ -107,7 +110,7 @@ package struct Announcer {
 
   /// What was under way goes on, and what was to be said still is.
   private mutating func replan() {
-    plan(describes: steps.contains { if case .keeps = $0.change { true } else { false } })
+    plan(describes: isDescribing)
   }
 
   private mutating func plan(describes: Bool) {
@@ -126,18 +129,29 @@ package struct Announcer {
     let removed = earlier?.entries.subtracting(announcement.entries) ?? []
     if !removed.isEmpty {
       let entries = removed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
-      steps.append(Step(topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false))
       for entry in entries where departed.count < Self.departedLimit { departed.insert(entry) }
+      let left = Announcement(topic: announcement.topic, digest: "", entries: departed)
+      steps.append(
+        Step(
+          topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false,
+          change: .keeps(left.stored(.departed))))
     }
     departed.subtract(announcement.entries)
-    if describes || !removed.isEmpty || earlier?.digest != announcement.digest { describe() }
+    if owesOrphans { removeOrphans() }
+    if describes || owesOrphans || !removed.isEmpty || earlier?.digest != announcement.digest { describe() }
   }
 
   /// Home Assistant has started.
   package mutating func homeAssistantStarted() {
-    guard steps.isEmpty else { return }
+    guard !isDescribing else { return }
+    owesOrphans = !departed.isEmpty
     removeOrphans()
     describe()
+  }
+
+  /// It is about to be described.
+  private var isDescribing: Bool {
+    steps.contains { if case .keeps(let stored) = $0.change { stored.kind == .homeAssistant } else { false } }
   }
 
   /// An entity that left while Home Assistant was down is an orphan there, which only its own device could take away: it
@@ -146,8 +160,10 @@ package struct Announcer {
     guard let wanted, !departed.isEmpty else { return }
     let entries = departed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
     steps.append(Step(topic: wanted.topic, payload: wanted.revival(of: entries), isRetained: false))
-    steps.append(Step(topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false))
-    departed = []
+    steps.append(
+      Step(
+        topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false,
+        change: .forgot(.departed, topic: "\(wanted.topic)")))
   }
 
   private mutating func describe() {
@@ -183,6 +199,8 @@ package struct Announcer {
     current = nil
     guard isDelivered, let change = step?.change else { return nil }
     switch change {
+    case .keeps(let stored) where stored.kind == .departed: break
+    case .forgot(.departed, _): (departed, owesOrphans) = ([], false)
     case .keeps(let stored):
       let announcement = Announcement(stored)
       // One that another has followed says nothing about what the broker will have.

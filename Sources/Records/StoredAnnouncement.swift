@@ -3,6 +3,8 @@ public struct StoredAnnouncement: Equatable, Sendable {
   /// Who reads it.
   public enum Kind: String, Sendable {
     case homeAssistant = "homeassistant"
+    /// What has left, and Home Assistant may not have seen leave.
+    case departed
     case homie
   }
 

@@ -132,7 +132,9 @@ extension Conversation {
     switch announcing.announcer.settled(isDelivered: outcome == .delivered) {
     case .keeps(let announcement):
       announcing.acknowledged.append(announcement)
-      announcing.remindAt = now.boot + Announcing.remindDelay * (1 + share())
+      if announcement.kind == .homeAssistant {
+        announcing.remindAt = now.boot + Announcing.remindDelay * (1 + share())
+      }
     case .forgot(let kind, let topic):
       announcing.forgotten.append(StoredAnnouncement(kind: kind, topic: topic, content: ""))
     case nil: break

@@ -106,6 +106,52 @@ struct AnnouncerTests {
     #expect(drain(&announcer).steps.count == 1, "once")
   }
 
+  @Test("the same over restarts of this program, and of the connection in between (H4)")
+  func orphansOverRestarts() throws {
+    let (before, after) = (try device(Self.load + Self.cpu), try device(Self.load))
+    var announcer = Announcer(wanted: after, stored: [before.announcement.stored(.homeAssistant)], homie: nil)
+    var stored = run(&announcer).changes.compactMap { if case .keeps(let stored) = $0 { stored } else { nil } }
+    #expect(stored.map(\.kind) == [.departed, .homeAssistant])
+    // Another process, and one more.
+    for _ in 0..<2 {
+      announcer = Announcer(wanted: after, stored: stored, homie: nil)
+      _ = run(&announcer, isSessionPresent: true)
+    }
+    announcer.homeAssistantStarted()
+    #expect(announcer.next() != nil)
+    announcer.connected(isSessionPresent: true)
+    let (steps, changes) = drain(&announcer)
+    #expect(steps.map(\.isRetained) == [false, false, true], "\(steps)")
+    #expect(String(buffer: try #require(steps.first).payload).contains("uniq_id"))
+    #expect(changes.first == .forgot(.departed, topic: "\(after.topic)"))
+    stored.removeAll { $0.kind == .departed }
+    announcer = Announcer(wanted: after, stored: stored, homie: nil)
+    _ = run(&announcer, isSessionPresent: true)
+    announcer.homeAssistantStarted()
+    #expect(drain(&announcer).steps.count == 1)
+    // Back in the configuration: it is no orphan.
+    let left = StoredAnnouncement(kind: .departed, topic: "\(after.topic)", content: "\nsensor cpu")
+    announcer = Announcer(wanted: before, stored: stored + [left], homie: nil)
+    _ = run(&announcer, isSessionPresent: true)
+    announcer.homeAssistantStarted()
+    #expect(drain(&announcer).steps.count == 1)
+  }
+
+  @Test("when Home Assistant starts it is told again, whatever else is to be said")
+  func startedBesideClearing() throws {
+    let device = try device(Self.load)
+    let other = StoredAnnouncement(kind: .homeAssistant, topic: "other/device/d/config", content: "\nsensor load")
+    var announcer = Announcer(
+      wanted: device, stored: [device.announcement.stored(.homeAssistant), other], homie: nil)
+    announcer.connected(isSessionPresent: true)
+    while let step = announcer.next(), step.payload != device.message { _ = announcer.settled(isDelivered: false) }
+    _ = announcer.settled(isDelivered: true)
+    announcer.connected(isSessionPresent: true)
+    #expect(announcer.hasNext)
+    announcer.homeAssistantStarted()
+    #expect(drain(&announcer).steps.last?.payload == device.message)
+  }
+
   @Test("what left the configuration is taken away by its platform alone, then the rest is described")
   func removed() throws {
     let before = try device(Self.load + Self.cpu)
@@ -118,7 +164,8 @@ struct AnnouncerTests {
     let problems = HomeAssistantSchema.problems(topic: "\(steps[0].topic)", payload: String(buffer: steps[0].payload))
     #expect(problems == [])
     #expect(steps[1].payload == after.message && steps[1].isRetained)
-    #expect(changes == [.keeps(after.announcement.stored(.homeAssistant))])
+    let left = StoredAnnouncement(kind: .departed, topic: "\(after.topic)", content: "\nsensor cpu")
+    #expect(changes == [.keeps(left), .keeps(after.announcement.stored(.homeAssistant))])
     #expect(run(&announcer, isSessionPresent: true).steps == [])
   }
 
@@ -191,7 +238,7 @@ struct AnnouncerTests {
     #expect(steps.count == 2)
     #expect(String(buffer: try #require(steps.first).payload).hasSuffix(#""cmps":{"cpu":{"p":"sensor"}}}"#))
     #expect(steps.last?.payload == after.message)
-    #expect(changes == [.keeps(after.announcement.stored(.homeAssistant))])
+    #expect(changes.count == 2 && changes.last == .keeps(after.announcement.stored(.homeAssistant)))
     announcer.adopt(nil)
     let end = drain(&announcer)
     #expect(end.steps.map(\.payload.readableBytes) == [0])
