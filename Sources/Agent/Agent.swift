@@ -173,7 +173,7 @@ public actor Agent {
     of configuration: Configuration, device: String, _ identity: StoredIdentity?
   ) throws(PlanError) -> DevicePlan {
     var plan = try configuration.devicePlan(
-      device: device, instance: instance, board: BoardFacts(surroundings.root),
+      device: device, instance: instance, board: BoardFacts(surroundings.root, configuration.sensors),
       memoryShare: memory?.outboxShare)
     plan.identity = identity
     return plan
@@ -198,9 +198,14 @@ extension Carrier.Settings {
 }
 
 extension BoardFacts {
-  /// By the device tree, and the interfaces that are hardware.
-  init(_ root: FileRoot) {
-    self.init(model: try? root.text(of: "/proc/device-tree/model"))
+  /// By the device tree, the interfaces that are hardware, and what is there of the sensors.
+  init(_ root: FileRoot, _ sensors: [SensorConfiguration]) {
+    let channels = sensors.compactMap { sensor in
+      sensor.source.labelledChannel(in: root).map { (sensor.name, $0) }
+    }
+    self.init(
+      model: try? root.text(of: "/proc/device-tree/model"),
+      channels: Dictionary(channels) { first, _ in first })
     if let identity = BoardIdentity.read(in: root), identity.source == .deviceTree { serial = identity.text }
     let interfaces = ((try? root.entries(of: "/sys/class/net")) ?? []).filter {
       root.exists("/sys/class/net/\($0)/device")

@@ -45,6 +45,17 @@ extension SensorKind: CustomStringConvertible {
     if case .one(let type, let settings) = self { type.entry.meaning(settings) } else { .level }
   }
 
+  /// The text of the label that names its channel; nil: none does.
+  package var label: String? { if case .one(_, let settings) = self { settings["label"] } else { nil } }
+
+  /// The same by the channel's own name, which says what its values are.
+  package func reading(channel: String) -> SensorKind {
+    guard case .one(let type, var settings) = self, settings["label"] != nil else { return self }
+    settings.set("label", nil)
+    settings.set("channel", .text(channel))
+    return .one(type, settings)
+  }
+
   /// The type and the keys that it brings, as the configuration has them.
   package var written: [(key: String, value: String)] {
     switch self {

@@ -1,15 +1,20 @@
-/// What a board says of itself, for the page that Home Assistant has of it.
+/// What a board says of itself, for what home automation is told of it.
 package struct BoardFacts: Sendable, Equatable {
   /// `Raspberry Pi 4 Model B Rev 1.4`
   package var model: String?
   package var serial: String?
   /// Of its first wired interface, else of its first one: `dc:a6:32:01:02:03`
   package var mac: String?
+  /// The channels that labels are of, by the readings' names: only a channel's name says what unit it has.
+  package var channels: [String: String]
 
-  package init(model: String? = nil, serial: String? = nil, mac: String? = nil) {
+  package init(
+    model: String? = nil, serial: String? = nil, mac: String? = nil, channels: [String: String] = [:]
+  ) {
     self.model = model
     self.serial = serial
     self.mac = mac
+    self.channels = channels
   }
 
   /// The first words of a model are its maker's, where that is known.

@@ -41,7 +41,7 @@ extension Configuration {
       presence: try presenceMessages(device: device, instance: instance), streams: streams, sensors: sensorPlans,
       inputs: inputPlans, outputs: outputPlans, commands: try commandsPlan(device: device),
       homeAssistant: try homeAssistant.isEnabled ? homeAssistantDevice(device: device, board: board) : nil,
-      homie: try homiePlan(device: device), countCheckpoint: countCheckpoint,
+      homie: try described(by: board).homiePlan(device: device), countCheckpoint: countCheckpoint,
       health: HealthPlan(
         topic: try Self.topicName(TopicTemplate.health.expanded(device: device)), interval: health.interval,
         metricsFile: metricsFile, metricsAddress: metricsAddress,
@@ -113,6 +113,16 @@ extension Configuration {
     do { return try HomeAssistantDevice(self, device: device, board: board) } catch {
       throw .topic(homeAssistant.topic(device: device), error)
     }
+  }
+
+  /// Channels by the kernel's names for them, which say what their values are, in place of labels.
+  func described(by board: BoardFacts) -> Configuration {
+    var described = self
+    for index in sensors.indices {
+      guard let channel = board.channels[sensors[index].name] else { continue }
+      described.sensors[index].source = sensors[index].source.reading(channel: channel)
+    }
+    return described
   }
 }
 

@@ -9,6 +9,7 @@ extension HomeAssistantDevice {
   ///   - configuration: with Home Assistant enabled.
   ///   - board: what the board says of itself.
   package convenience init(_ configuration: Configuration, device: String, board: BoardFacts) throws(TopicError) {
+    let configuration = configuration.described(by: board)
     let topic = try TopicName(configuration.homeAssistant.topic(device: device))
     var births: [TopicName] = []
     for birth in configuration.homeAssistant.birthTopics { births.append(try TopicName(birth)) }

@@ -95,6 +95,12 @@ final class HwmonSource: SensorSource {
     return raised.isEmpty ? nil : Doubt(.alarm, "the driver reports \(raised.joined(separator: ", "))")
   }
 
+  /// What it would read, by the kernel's name; nil: there is none now.
+  var channelName: String? {
+    guard case .input(let input)? = try? search().item else { return nil }
+    return "\(input.channel)"
+  }
+
   private func search() throws(SensorError) -> Place {
     let match = try find()
     // Where the device decides, the chip is read below it: that path is gone, not another's, when the chip moves.

@@ -53,6 +53,10 @@ import Testing
     try chip(
       3, "coretemp",
       ["temp1_input": "1000", "temp1_label": "Package id 0", "temp2_input": "2000", "temp2_label": "Core 0"])
+    func kind(_ selector: HwmonSelector) -> SensorKind { .hwmon(chip: "coretemp", selector: selector) }
+    #expect(kind(.label("Core 0")).labelledChannel(in: tree.root) == "temp2")
+    #expect(kind(.label("Core 9")).labelledChannel(in: tree.root) == nil)
+    #expect(kind(.channel("temp1")).labelledChannel(in: tree.root) == nil)
     let core = SensorKind.hwmon(chip: "coretemp", selector: .label("Core 0")).source(in: tree.root)
     #expect(try core.read().value == .number(2))
     let wrong = SensorKind.hwmon(chip: "coretemp", selector: .label("Core 9")).source(in: tree.root)

@@ -169,6 +169,7 @@ import Testing
       SensorKind.iio(device: "ads1015", selector: selector).source(in: tree.root)
     }
     let soil = try source(.label("soil")).read()
+    #expect(SensorKind.iio(device: "ads1015", selector: .label("soil")).labelledChannel(in: tree.root) == "in_voltage0")
     #expect(soil.value == .number(3) && soil.unit == "V")
     #expect(try source(.attribute("sampling_frequency")).read().value == .integer(128))
     #expect(complaint(of: source(.label("air")))?.contains("in_voltage0 (soil)") == true)

@@ -88,6 +88,30 @@ struct HomeAssistantTests {
     #expect(try components().count == 50)
   }
 
+  @Test("a reading that a label names has the unit and the class of the channel that has the label")
+  func labels() throws {
+    let text = """
+      device: {id: d}
+      broker: {url: mqtt://h}
+      homeassistant: {enabled: true}
+      sensors:
+        - {name: board, type: hwmon, chip: lm75, label: Board}
+        - {name: soil, type: iio, device: ads1015, label: soil}
+
+      """
+    func content(_ channels: [String: String]) throws -> [String: Any] {
+      let device = try device(text, board: BoardFacts(channels: channels))
+      let message = try JSONSerialization.jsonObject(with: Data(String(buffer: device.message).utf8)) as? [String: Any]
+      return try #require(message?["cmps"] as? [String: Any])
+    }
+    let known = try content(["board": "temp1", "soil": "in_voltage0"])
+    for (name, unit, kind) in [("board", "°C", "temperature"), ("soil", "V", "voltage")] {
+      let component = try #require(known[name] as? [String: Any])
+      #expect(component["unit_of_meas"] as? String == unit && component["dev_cla"] as? String == kind, "\(component)")
+    }
+    #expect((try content([:])["board"] as? [String: Any])?["unit_of_meas"] == nil, "nothing has that label yet")
+  }
+
   @Test("the device and the program name themselves, and availability is the status topic with its payloads")
   func head() throws {
     let text = everyKindOfReading + "presence: {online: up, offline: down}\nqos: 2\n"
