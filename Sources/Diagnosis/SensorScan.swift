@@ -106,9 +106,10 @@ extension SensorScan.Row {
 }
 
 extension Value {
-  /// For people: `48.312 °C`.
+  /// For people: `48.312 °C`, `65.4 GB`.
   fileprivate func text(_ unit: String?) -> String {
-    (number.map(\.shortestDecimal) ?? description) + (unit.map { " \($0)" } ?? "")
+    if unit == "B", let number { return number.bytesInWords }
+    return (number.map(\.shortestDecimal) ?? description) + (unit.map { " \($0)" } ?? "")
   }
 }
 

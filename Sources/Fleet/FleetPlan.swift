@@ -169,11 +169,11 @@ public struct FleetPlan {
       ("connections", "\(Self.count(all * Double(connections))), \(perConnection)"),
       (
         "messages",
-        "at most \(Self.number(rate * all)) a second, \(Self.size(byteRate * all)) a second of PUBLISH; each subscriber of "
+        "at most \(Self.number(rate * all)) a second, \((byteRate * all).bytesInWords) a second of PUBLISH; each subscriber of "
           + "all gets as much (one device: \(Self.number(rate)) a second)"
       ),
       ("pings", "\(Self.number(pingRate * all)) a second each way"),
-      ("retained", "\(Self.count(Double(topics) * all)) topics, about \(Self.size(Double(bytes) * all))"),
+      ("retained", "\(Self.count(Double(topics) * all)) topics, about \((Double(bytes) * all).bytesInWords)"),
       (
         "reconnects",
         "\(Self.number(storm.first)) connects a second where the broker is back at once, \(Self.number(storm.later)) after "
@@ -187,7 +187,7 @@ public struct FleetPlan {
       (
         "subscriber",
         "away for \(assumptions.outage.inWords) with a session: the broker keeps \(Self.count(waiting.readings * all)) "
-          + "messages, \(Self.size(byteRate * all * (assumptions.outage / .seconds(1))))"
+          + "messages, \((byteRate * all * (assumptions.outage / .seconds(1))).bytesInWords)"
       ),
     ]
     for limit in limits { rows.append((limit.broker, "\(limit.name) (\(limit.standard)): \(limit.advice)")) }
@@ -261,7 +261,7 @@ public struct FleetPlan {
       limits.append(
         Limit(
           broker: "RabbitMQ", name: "connections", standard: "by memory, about 100 KB each",
-          advice: "\(Self.size(sockets * 100_000)) for connections alone; see its MQTT guide on buffer sizes"))
+          advice: "\((sockets * 100_000).bytesInWords) for connections alone; see its MQTT guide on buffer sizes"))
     }
     if !configuration.broker.cleanStart, case .after(let expiry) = configuration.broker.sessionExpiry, expiry > .days(1)
     {
@@ -297,13 +297,6 @@ public struct FleetPlan {
   }
 
   private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
-
-  private static func size(_ bytes: Double) -> String {
-    for (limit, unit) in [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")] where bytes >= limit {
-      return "\(((bytes / limit * 10).rounded() / 10).shortestDecimal) \(unit)"
-    }
-    return "\(Int(bytes)) bytes"
-  }
 
   private static func seconds(_ seconds: Double) -> String {
     Duration.seconds(min(max(1, seconds.rounded(.up)), 3.15e9)).inWords

@@ -1,7 +1,16 @@
 import Testing
+import Text
 import YAML
 
 struct SensorScanTests {
+  @Test(
+    "bytes are told as people read them",
+    arguments: [
+      (0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1550, "1.6 kB"), (25_276_059_648, "25.3 GB"),
+      (999_999_999, "1000 MB"), (2.5e12, "2.5 TB"),
+    ])
+  func bytes(_ count: Double, _ text: String) { #expect(count.bytesInWords == text) }
+
   @Test("text is plain where YAML takes it for nothing else, and in quotes otherwise")
   func scalars() {
     #expect(yamlScalar("in_voltage0-voltage1") == "in_voltage0-voltage1")
