@@ -15,8 +15,9 @@ struct SimulateCommand: ParsableCommand {
 
       Topics are limpet-sim/DEVICE/..., client ids sim-...; what is kept there is cleared at the end, or later with \
       --clean. Of a configuration the connection, presence, sensors and health are used; its id, storage, GPIO, outputs and \
-      discovery are not. One rehearsal at a time at a broker. The broker needs open files for as many connections, and \
-      queues for a subscriber of all: LimitNOFILE=, max_queued_messages (mosquitto). `limpet plan` says the same on paper.
+      discovery are not. Of several servers in broker.url the devices begin with each in turn. One rehearsal at a time at a \
+      broker. The broker needs open files for as many connections, and queues for a subscriber of all: LimitNOFILE=, \
+      max_queued_messages (mosquitto). `limpet plan` says the same on paper.
 
       Only this machine is connected to, as its addresses say at every connect; another host only where --i-may-load names \
       it. Exit status: 0; 1 where a state was wrong, a reading lost, or not all devices were online.

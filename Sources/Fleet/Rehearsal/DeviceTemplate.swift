@@ -77,13 +77,16 @@ struct DeviceTemplate: Sendable {
 
   static func topic(_ id: String, _ name: String) -> String { "\(root)/\(id)/\(name)" }
 
-  /// The plan of a device.
+  /// The plan of a device. Of several servers the devices begin with each in turn, as a fleet does that is spread over them,
+  /// and go on in the order that is written.
   func device(_ index: Int, instance: String) throws(PlanError) -> DevicePlan {
     let id = Self.id(of: index)
     func topic(_ name: String) throws(PlanError) -> TopicName { try Configuration.topicName(Self.topic(id, name)) }
     var plan = plan
     plan.device = id
     plan.connect.clientIdentifier = "sim-\(id)"
+    let first = index % servers.count
+    plan.link.servers = Array(servers[first...] + servers[..<first])
     plan.presence = PresenceMessages(
       self.plan.presence, status: try topic("status"), presence: try topic("presence"), instance: instance)
     for stream in plan.streams.indices {

@@ -40,6 +40,15 @@ import Testing
     #expect(plan.presence.online == "1" && plan.presence.instance == "x")
   }
 
+  @Test("of several servers the devices begin with each in turn, and go on in the order that is written")
+  func servers() throws {
+    let result = Configuration.load(
+      bytes: Array("broker: {url: [mqtt://a, mqtt://b, mqtt://c], shares_sessions: true}\n".utf8), path: "limpet.yaml")
+    let template = try DeviceTemplate(try #require(result.configuration, "\(result.diagnostics)"), readings: nil)
+    let hosts = try (0..<4).map { try template.device($0, instance: "x").link.servers.map(\.host) }
+    #expect(hosts == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]])
+  }
+
   @Test("GPIO, outputs, discovery and storage are not used, sessions end by themselves")
   func parts() throws {
     let plan = try template(Self.everything).device(0, instance: "x")
