@@ -75,7 +75,16 @@ struct ProbeRound {
     var taken: [String] = []
     for use in uses {
       guard await link.loss == nil else { break }
-      let finding = await attempt(use, over: link, connected)
+      let subscription = await link.subscribe(to: use.topic, within: Probe.answerLimit)
+      if let loss = await link.loss {
+        // RabbitMQ 3 does so where the right to read is missing, which the agent itself does not need.
+        findings.append(
+          .failed(
+            "cannot see whether it may publish to \(use.topic) (\(use.what)): the broker ended the connection after a "
+              + "subscription to it: \(loss). Allow this device to read its own topics too"))
+        break
+      }
+      let finding = await attempt(use, subscription, over: link, connected)
       if let finding { findings.append(finding) } else { taken.append("\(use.topic)") }
       if let loss = await link.loss {
         findings.append(
@@ -116,10 +125,9 @@ struct ProbeRound {
 
   /// nil: the broker takes it.
   private func attempt(
-    _ use: Use, over link: ProbeLink, _ connected: Session.Connected
+    _ use: Use, _ subscription: ReasonCode?, over link: ProbeLink, _ connected: Session.Connected
   ) async -> ProbeFinding? {
     let topic = use.topic
-    let subscription = await link.subscribe(to: topic, within: Probe.answerLimit)
     let kept = await link.message(within: .milliseconds(20)) { $0.retain && $0.topic == topic }
     let message = Message(topic: topic, payload: kept?.payload ?? use.standIn, qos: .atLeastOnce)
     let outcome = await link.publish(message.adapted(to: connected.limits), within: Probe.answerLimit)

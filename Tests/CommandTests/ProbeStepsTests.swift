@@ -154,4 +154,23 @@ struct ProbeStepsTests {
         ])
     }
   }
+
+  @Test("a broker that ends the connection where a device may not read: the subscription is named, not the message")
+  func closesOnSubscribe() async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        guard case .subscribe(let subscribe) = packet,
+          subscribe.subscriptions.contains(where: { "\($0.filter)" == "limpet/board/load" })
+        else { return FakeBroker.obliging(packet, connection) }
+        connection.close()
+      }
+      let outcome = try await probe(scene, scene.settings(port: broker.port))
+      #expect(outcome.ending == .exited(1))
+      #expect(
+        outcome.errors.first?.hasPrefix(
+          "limpet probe: cannot see whether it may publish to limpet/board/load (reading load): the broker ended the "
+            + "connection after a subscription to it: ") == true, "\(outcome.errors)")
+      #expect(!outcome.output.contains { $0.contains("after a message to") })
+    }
+  }
 }
