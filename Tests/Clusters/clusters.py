@@ -1,0 +1,120 @@
+"""clusters.py PROGRAM FOLDER DEVICES NEWER [PART...]: other servers than one mosquitto, as an owner runs them.
+
+Clusters of three nodes under a fleet, what each of them loses; the configurations under etc/; mosquitto of two releases of
+Debian. NEWER: the folder with Debian 13's mosquitto, or nothing. The last line is "N passed, N failed", and ", N skipped" where so.
+"""
+
+import collections
+import pathlib
+import re
+import signal
+import sys
+import traceback
+
+import configurations
+import releases
+from cluster import Trial
+from engines import Nats, RabbitMQ, stop_all, version
+from rows import skip, table, tally
+
+program, folder, devices = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
+newer_folder = pathlib.Path(sys.argv[4]) if sys.argv[4] else None
+only = sys.argv[5:]
+Newer = collections.namedtuple("Newer", "version command")
+
+
+def newer_mosquitto():
+    """Under its own release's loader and libraries."""
+    if newer_folder is None:
+        return None
+    libraries = next((newer_folder / "usr/lib").glob("*-linux-gnu"))
+    loader = next(libraries.glob("ld-linux-*.so.*"))
+    return Newer((newer_folder / "version").read_text().strip(), (
+        str(loader), "--inhibit-cache", "--library-path", str(libraries), f"{newer_folder}/usr/sbin/mosquitto"))
+
+
+def anonymous(name):
+    """The file under etc/, without logins: a fleet is rehearsed by one user."""
+    text = pathlib.Path("etc", name).read_text()
+    if name == "nats.conf":
+        return text[:text.index("authorization {")].replace("port: 1883", "port: 1883\n  stream_replicas: 3")
+    return re.sub(r"^# (mqtt\.durable_queue_type)", r"\1", text, flags=re.MULTILINE).replace(
+        "allow_anonymous = false", "allow_anonymous = true") + "loopback_users = none\n"
+
+
+# What an engine does with what three nodes have, when one of them is killed.
+SAME = {
+    "sessions of the killed node's devices": "all kept",
+    "what is published meanwhile to a session of the killed node": "arrives",
+    "acknowledged readings, of a subscriber at another node": "none lost",
+}
+EXPECTED = {
+    "nats": {
+        **SAME, "retained messages": "at all nodes",
+        "the will of a device that dies with its node": "lost; its status stays online",
+        "a node that comes back has of retained messages": "the newest",
+    },
+    "rabbitmq": {
+        **SAME, "retained messages": "at the node alone that they were published at",
+        "the will of a device that dies with its node": "lost; its status is gone with the node",
+        "a node that comes back has of retained messages": "none that were published meanwhile",
+    },
+}
+
+
+def clusters():
+    made = {
+        # Its sessions are quickly made.
+        "nats": lambda: Trial(
+            program, folder, f"nats-server {version('nats-server')}", Nats(folder / "nats", 3, anonymous("nats.conf")),
+            devices, devices // 25),
+        # A session is a queue on three nodes: 3.10 makes about ten a second on a small machine.
+        "rabbitmq": lambda: Trial(
+            program, folder, f"RabbitMQ {version('rabbitmq-server')}, quorum queues",
+            RabbitMQ(folder / "rabbitmq", 3, anonymous("rabbitmq.conf")), devices, devices // 4, level="3.1.1",
+            wildcards=False),
+    }
+    trials = []
+    for name, make in made.items():
+        if only and name not in only:
+            continue
+        trial = make()
+        trials.append(trial)
+        try:
+            trial.play(EXPECTED[name])
+        finally:
+            stop_all()
+    lines = list(EXPECTED["nats"])
+    if trials:
+        table(f"What a cluster of three nodes has when one was killed under {devices} devices",
+              [trial.name for trial in trials],
+              [[line, *(trial.found.get(line, "-") for trial in trials)] for line in lines])
+
+
+def main():
+    newer = newer_mosquitto()
+    if newer is None:
+        skip("mosquitto of Debian 13: it cannot be fetched here")
+    if not only or "etc" in only:
+        configurations.rows(program, folder, newer)
+    if newer and (not only or "releases" in only):
+        releases.rows(program, folder, newer)
+    clusters()
+
+
+def end(number, frame):
+    sys.exit(128 + number)
+
+
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, end)
+try:
+    main()
+except Exception:
+    tally["failed"] += 1
+    traceback.print_exc(file=sys.stdout)
+finally:
+    stop_all()
+skipped = f", {tally['skipped']} skipped" if tally["skipped"] else ""
+print(f"{tally['passed']} passed, {tally['failed']} failed{skipped}")
+sys.exit(tally["failed"] > 0)

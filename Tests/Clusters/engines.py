@@ -1,0 +1,278 @@
+"""Servers as Debian packages them, each node an ordinary process below a folder of its own, on free ports of loopback."""
+
+import ctypes
+import getpass
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+PATIENCE = 240
+
+
+def wait(what, condition, limit=60, pause=0.05):
+    """The first value of a condition that is not nothing. What it complains of is told when it is too late."""
+    end = time.monotonic() + limit
+    while True:
+        problem = ""
+        try:
+            value = condition()
+            if value:
+                return value
+        except (AssertionError, LookupError, OSError) as error:
+            problem = f" ({error})"
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit} s: {what}{problem}")
+        time.sleep(pause)
+
+
+taken = set()
+
+
+def free_port():
+    """One that nobody else here gets, whoever begins to listen when."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+        if port not in taken:
+            taken.add(port)
+            return port
+
+
+def is_listening(port):
+    with socket.socket() as one:
+        one.settimeout(2)
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    libc.prctl(1, signal.SIGKILL)
+
+
+running = []
+
+
+class Process:
+    def __init__(self, name, folder, command, environment=None):
+        self.name, self.folder = name, pathlib.Path(folder)
+        self.command, self.environment = [str(part) for part in command], environment or {}
+        self.process = None
+
+    def start(self):
+        with open(self.folder / f"{self.name}.log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env={**os.environ, **self.environment}, cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, preexec_fn=die_with_parent)
+        running.append(self)
+
+    @property
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def end(self, sign=signal.SIGTERM, limit=60):
+        if self.is_running:
+            self.process.send_signal(sign)
+            try:
+                self.process.wait(limit)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self in running:
+            running.remove(self)
+
+    def log(self):
+        return (self.folder / f"{self.name}.log").read_text(errors="replace")
+
+    def tail(self):
+        return "\n".join(self.log().splitlines()[-15:])
+
+
+def stop_all():
+    for process in reversed(list(running)):
+        process.end(signal.SIGKILL)
+
+
+class Node(Process):
+    """One server. `port`: where it speaks MQTT."""
+
+    def __init__(self, name, folder, command, port, environment=None):
+        super().__init__(name, folder, command, environment)
+        self.port = port
+
+    def start(self):
+        super().start()
+
+        def listens():
+            if not self.is_running:
+                raise RuntimeError(f"{self.name} ended: {self.tail()}")
+            return is_listening(self.port)
+        wait(f"{self.name} listens", listens, PATIENCE)
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+
+def run(command, environment=None, text=None, limit=PATIENCE):
+    outcome = subprocess.run(
+        [str(part) for part in command], env={**os.environ, **(environment or {})}, capture_output=True, text=True,
+        timeout=limit, input=text or "")
+    if outcome.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {outcome.stdout}{outcome.stderr}")
+    return outcome.stdout
+
+
+def version(package):
+    """As Debian has it, without what Debian adds."""
+    text = run(["dpkg-query", "-W", "-f", "${Version}", package])
+    return text.split(":")[-1].split("-")[0].split("+")[0]
+
+
+# mosquitto
+
+
+class Mosquitto:
+    def __init__(self, folder, text, rights, users, program=("/usr/sbin/mosquitto",)):
+        """text, rights: of mosquitto.conf and mosquitto.acl. users: with the password secret."""
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        port, path = free_port(), self.folder / "mosquitto.conf"
+        (self.folder / "limpet.acl").write_text(rights)
+        (self.folder / "limpet.passwd").write_text("")
+        for user in users:
+            run(["mosquitto_passwd", "-b", self.folder / "limpet.passwd", user, "secret"])
+        path.write_text(text.replace("listener 1883", f"listener {port} 127.0.0.1")
+                        .replace("/etc/mosquitto/", f"{self.folder}/") + f"user {getpass.getuser()}\n")
+        self.nodes = [Node("mosquitto", self.folder, [*program, "-c", path], port)]
+
+    def start(self):
+        self.nodes[0].start()
+
+    def stop(self):
+        self.nodes[0].kill()
+
+
+# RabbitMQ
+
+
+class RabbitMQ:
+    """Nodes that find each other by a port mapper of their own."""
+
+    programs = "/usr/lib/rabbitmq/bin"
+
+    def __init__(self, folder, count, text):
+        """text: of rabbitmq.conf, with MQTT's own port."""
+        self.folder, self.count = pathlib.Path(folder), count
+        self.folder.mkdir(parents=True)
+        self.mapper_port = free_port()
+        # A node that finds no mapper would start one that outlives it.
+        self.mapper = Node(
+            "epmd", self.folder, ["epmd", "-port", self.mapper_port, "-address", "127.0.0.1"], self.mapper_port)
+        self.nodes = [self.node(number + 1, text) for number in range(count)]
+
+    def environment(self, name):
+        # The cookie of a cluster is in the home folder.
+        return {"HOME": str(self.folder), "ERL_EPMD_PORT": str(self.mapper_port),
+                "RABBITMQ_NODENAME": f"{name}@localhost", "RABBITMQ_CONF_ENV_FILE": f"{self.folder}/none"}
+
+    def node(self, number, text):
+        name, port = f"node{number}", free_port()
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "enabled_plugins").write_text("[rabbitmq_mqtt].\n")
+        # They start one after the other: the first waits for nobody, each finds those before it.
+        members = "".join(f"cluster_formation.classic_config.nodes.{other} = node{other}@localhost\n"
+                          for other in range(1, number + 1)) if number > 1 else ""
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.default = 127.0.0.1:{free_port()}\nlog.console = true\nlog.console.level = error\n"
+            f"log.file = false\n{members}" + text.replace("= 1883", f"= 127.0.0.1:{port}"))
+        return Node(name, self.folder, [f"{self.programs}/rabbitmq-server"], port, {
+            **self.environment(name),
+            # The node in the shell's place, so that signals reach it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "RABBITMQ_MNESIA_BASE": f"{folder}/data", "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
+                "+sbwt none +S 1:1 -kernel inet_dist_use_interface {127,0,0,1}"})
+
+    def control(self, name, *arguments, text=None):
+        return run([f"{self.programs}/rabbitmqctl", "-q", "-n", f"{name}@localhost", *arguments],
+                   self.environment(name), text)
+
+    def start(self):
+        self.mapper.start()
+        for node in self.nodes:
+            node.start()
+        if self.count > 1:
+            members = json.loads(self.control("node1", "cluster_status", "--formatter", "json"))["running_nodes"]
+            assert len(members) == self.count, f"the cluster is {members}"
+
+    def stop(self):
+        for node in self.nodes:
+            node.kill()
+        self.mapper.end()
+
+
+# nats-server
+
+
+class Nats:
+    def __init__(self, folder, count, text):
+        """text: of nats.conf, with MQTT's own port."""
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        routes = [free_port() for _ in range(count)]
+        members = ", ".join(f'"nats://127.0.0.1:{route}"' for route in routes)
+        self.nodes = []
+        for number, route in enumerate(routes):
+            name, port, path = f"node{number + 1}", free_port(), self.folder / f"node{number + 1}.conf"
+            cluster = f'cluster {{ name: limpet, listen: "127.0.0.1:{route}", routes: [{members}] }}\n'
+            path.write_text(
+                text.replace("server_name: limpet", f"server_name: {name}")
+                .replace("listen: 127.0.0.1:4222", f"listen: 127.0.0.1:{free_port()}")
+                .replace("port: 1883", f'host: "127.0.0.1", port: {port}')
+                .replace("/var/lib/nats", f"{self.folder}/{name}") + (cluster if count > 1 else ""))
+            self.nodes.append(Node(name, self.folder, ["/usr/sbin/nats-server", "-c", path], port))
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+
+    def stop(self):
+        for node in self.nodes:
+            node.kill()
+
+
+# ejabberd
+
+
+class Ejabberd:
+    def __init__(self, folder, text, users):
+        """text: of ejabberd.yml, with MQTT's own port. users: with the password secret."""
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        port, path = free_port(), self.folder / "ejabberd.yml"
+        path.write_text(text.replace("port: 1883", f"port: {port}").replace('ip: "::"', 'ip: "127.0.0.1"'))
+        libraries = next(place.parent for place in pathlib.Path("/usr/lib").glob("*-linux-gnu/ejabberd-*"))
+        # What `ejabberdctl register` does; without a node name, for which Erlang's port mapper would be needed.
+        register = "".join(f'ok = ejabberd_auth:try_register(<<"{user}">>, <<"localhost">>, <<"secret">>), '
+                           for user in users) + "ok."
+        self.nodes = [Node("ejabberd", self.folder, [
+            "erl", "-noinput", "+S", "1:1", "+sbwt", "none", "-mnesia", "dir", f'"{self.folder}/spool"', "-s",
+            "ejabberd", "-eval", register], port, {
+                "EJABBERD_CONFIG_PATH": str(path), "EJABBERD_LOG_PATH": f"{self.folder}/ejabberd.out",
+                "HOME": str(self.folder), "ERL_LIBS": str(libraries)})]
+
+    def start(self):
+        self.nodes[0].start()
+
+    def stop(self):
+        self.nodes[0].kill()
