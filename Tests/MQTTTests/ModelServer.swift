@@ -88,7 +88,8 @@ struct ModelServer {
       return []
     }
     if publish.message.qos == .exactlyOnce, let known = unreleased[identifier] {
-      if known != number { return fault("identifier \(identifier) belongs to another message") }
+      // To a server it is the message that it has.
+      if known != number { faults.insert("identifier \(identifier) belongs to another message") }
       return [.pubrec(Acknowledgement(identifier))]
     }
     if received.updateValue(received[number, default: 0] + 1, forKey: number) == nil {

@@ -23,4 +23,12 @@ enum WalkFuzz {
     walk.finish()
     precondition(walk.faults.isEmpty, "\(walk.faults)")
   }
+
+  /// A link between several servers, with a store, messages that expire or that no packet carries, and processes that die.
+  static func servers(_ bytes: UnsafeRawBufferPointer) {
+    var walk = ServersWalk(WalkGenerator(bytes: ByteBuffer(bytes: bytes)))
+    while !walk.isOver { walk.step() }
+    walk.finish()
+    precondition(walk.faults.isEmpty, "\(walk.faults)")
+  }
 }

@@ -1,7 +1,7 @@
 import CFuzzer
 import Glibc
 
-// fuzz decoder|session|walk|yaml|reader OPTION-OF-LIBFUZZER...; fuzz seeds DIRECTORY
+// fuzz decoder|session|walk|servers|yaml|reader OPTION-OF-LIBFUZZER...; fuzz seeds DIRECTORY
 
 @MainActor func fuzz(_ target: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt) -> CInt {
   var count = CommandLine.argc - 1
@@ -35,6 +35,12 @@ case "walk":
       WalkFuzz.run(UnsafeRawBufferPointer(start: data, count: size))
       return 0
     })
+case "servers":
+  exit(
+    fuzz { data, size in
+      WalkFuzz.servers(UnsafeRawBufferPointer(start: data, count: size))
+      return 0
+    })
 case "yaml":
   exit(
     fuzz { data, size in
@@ -48,6 +54,6 @@ case "reader":
       return 0
     })
 default:
-  print("usage: fuzz decoder|session|walk|yaml|reader OPTION..., fuzz seeds DIRECTORY")
+  print("usage: fuzz decoder|session|walk|servers|yaml|reader OPTION..., fuzz seeds DIRECTORY")
   exit(64)
 }

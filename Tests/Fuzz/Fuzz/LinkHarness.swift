@@ -1,0 +1,1 @@
+../../MQTTTests/Link/LinkHarness.swift

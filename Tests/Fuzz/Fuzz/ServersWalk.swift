@@ -1,0 +1,1 @@
+../../MQTTTests/ServersWalk.swift
