@@ -92,8 +92,8 @@ struct ProxyTests {
   @Test("credentials go to an HTTP proxy in its header, and nowhere else")
   func authenticates() async throws {
     try await withTestProxy(.httpConnect) { proxy in
-      let secret = MQTT.Proxy.httpConnect(
-        host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: "geheim-ü?>"))
+      let secret = try MQTT.Proxy.httpConnect(
+        host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: "geheim-ü:?>"))
       var configuration = Client.Configuration(servers: [
         ServerAddress(transport: .tcp, host: "broker.invalid", port: closedPort)
       ])
@@ -103,7 +103,7 @@ struct ProxyTests {
         let header = try #require(proxy.requests.first?.lines.first { $0.hasPrefix("Proxy-Authorization: Basic ") })
         let text = try #require(header.split(separator: " ").last)
         let data = try #require(Data(base64Encoded: String(text)))
-        #expect(String(decoding: data, as: UTF8.self) == "anna:geheim-ü?>")
+        #expect(String(decoding: data, as: UTF8.self) == "anna:geheim-ü:?>")
         var dumps = ""
         dump(configuration, to: &dumps)
         dump(loss, to: &dumps)
@@ -111,6 +111,20 @@ struct ProxyTests {
         #expect(!shown.contains("geheim") && !shown.contains("anna"))
       }
     }
+  }
+
+  @Test(
+    "credentials that the proxy would read as others are an error, which does not repeat them (RFC 7617 §2)",
+    arguments: [
+      ("an:na", "geheim", "colon"), (":", "", "colon"), ("an\u{0}na", "geheim", "control"),
+      ("anna", "geheim\r\nX-Evil: 1", "control"), ("anna\u{7F}", "geheim", "control"),
+    ])
+  func wrongCredentials(userName: String, password: String, word: String) {
+    let error = #expect(throws: MQTT.Proxy.CredentialsError.self) {
+      try MQTT.Proxy.Credentials(userName: userName, password: password)
+    }
+    #expect(error?.description.contains(word) == true)
+    #expect(error?.description.contains("anna") == false && error?.description.contains("geheim") == false)
   }
 
   @Test("base 64", arguments: [0, 1, 2, 3, 4, 255])
@@ -172,7 +186,7 @@ struct ProxyTests {
       configuration.proxy =
         refusal.kind == .socks5
         ? .socks5(host: "127.0.0.1", port: server.port)
-        : .httpConnect(
+        : try .httpConnect(
           host: "127.0.0.1", port: server.port,
           credentials: refusal.hasCredentials ? .init(userName: "u", password: "p") : nil)
       configuration.reconnect.minimum = .milliseconds(10)

@@ -10,7 +10,7 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
     case socks5
   }
 
-  /// A user name and a password for the Basic scheme (RFC 7617); the name must have no colon.
+  /// A user name and a password for the Basic scheme (RFC 7617).
   ///
   /// They travel to the proxy in plain text. They are never part of a description or a dump.
   public struct Credentials: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
@@ -19,8 +19,14 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
     package let userName: String
     package let password: String
 
-    /// Neither is checked: a name with a colon would be taken for a shorter one and a longer password.
-    public init(userName: String, password: String) {
+    /// - Throws: where the proxy would read something else: a colon in the name, which it would take for a shorter name and
+    ///   a longer password, or a control character in either (RFC 7617 §2).
+    public init(userName: String, password: String) throws(CredentialsError) {
+      guard !userName.utf8.contains(UInt8(ascii: ":")) else { throw .colonInUserName }
+      let isControl = { (byte: UInt8) in byte < 0x20 || byte == 0x7F }
+      guard !userName.utf8.contains(where: isControl), !password.utf8.contains(where: isControl) else {
+        throw .controlCharacter
+      }
       self.userName = userName
       self.password = password
     }
@@ -31,6 +37,17 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
     public var debugDescription: String { description }
     /// Without children: `dump` shows nothing of it.
     public var customMirror: Mirror { Mirror(self, children: []) }
+  }
+
+  /// What the Basic scheme cannot carry (RFC 7617 §2). It repeats nothing of a name or a password.
+  public struct CredentialsError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong and why, as a sentence that may be shown and logged.
+    public let description: String
+
+    static let colonInUserName = CredentialsError(
+      description: "a user name for a proxy has no colon: the proxy takes what is behind one for the password")
+    static let controlCharacter = CredentialsError(
+      description: "user name and password for a proxy have no control characters, such as line ends")
   }
 
   /// The protocol that this side speaks with it.
