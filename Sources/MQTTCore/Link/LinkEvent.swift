@@ -92,8 +92,8 @@ extension Link {
     /// Nothing to do yet.
     public init() {}
 
-    /// It holds neither actions nor orders. Some that were taken stay in it until `removeAll`.
-    public var isEmpty: Bool { actions.isEmpty && orders.isEmpty }
+    /// Nothing is left to do: there was nothing, or all of it was taken.
+    public var isEmpty: Bool { actionsTaken >= actions.count && ordersTaken >= orders.count }
 
     /// Taken out and not copied: a packet has several references.
     @inlinable

@@ -281,6 +281,20 @@ import Testing
     #expect(harness.connack(sessionPresent: true).isConnected, "it is the session of c")
   }
 
+  @Test("what was taken is no longer there to be done, in whatever order it is looked at")
+  func effectsAreTaken() {
+    var harness = Harness()
+    var effects = harness.handle(.start)
+    #expect(!effects.isEmpty && effects.actions.isEmpty)
+    while effects.nextOrder() != nil { #expect(effects.nextAction() == nil) }
+    #expect(effects.isEmpty)
+    effects.removeAll()
+    effects.actions = [.send(.pingreq), .settled(1, .delivered)]
+    #expect(effects.nextAction() == .send(.pingreq) && !effects.isEmpty)
+    #expect(effects.nextAction() == .settled(1, .delivered) && effects.isEmpty)
+    #expect(effects.nextAction() == nil)
+  }
+
   @Test("determined: the same events bring the same effects, though the values lie elsewhere")
   func isDetermined() throws {
     func life() throws -> [String] {
