@@ -179,6 +179,34 @@ struct AbuseTests {
     }
   }
 
+  @Test("a flood of a server that reads no answer is left with it, also without a keepalive, until it reads")
+  func floodUnanswered() async throws {
+    // Of 3.1.1, which has no Receive Maximum. More than there are identifiers, and what kernels hold.
+    let count = 300_000
+    var abuse = Abuse(.v311)
+    abuse.clientSendBuffer = 4096
+    try await abuse.run { visit, occurrence in
+      guard case .packet(let packet) = occurrence else { return }
+      visit.oblige(packet)
+      guard case .connect = packet else { return }
+      visit.stopReading()
+      visit.send(
+        (0..<count).flatMap { number in
+          let identifier = PacketIdentifier(rawValue: UInt16(number % 60_000 + 1))
+          return encode(.numbered(UInt64(number), .atLeastOnce, identifier), .v311)
+        })
+    } _: { server, client, witness in
+      try await until("nothing more is read", within: patience) { await client.isReadingPaused }
+      #expect(witness.deliveries.count < count)
+      #expect(witness.losses.isEmpty)
+      try await server.visit(1).readAgain()
+      try await until("all of it has come", within: patience) { witness.deliveries.count == count }
+      let visit = try await server.visit(1)
+      try await until("all of it is answered", within: patience) { visit.count(.puback) == count }
+      #expect(await !client.isReadingPaused)
+    }
+  }
+
   // MARK: Identifiers
 
   @Test(

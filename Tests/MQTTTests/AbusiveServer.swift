@@ -123,6 +123,7 @@ final class AbusiveServer: Sendable {
       channel.setOption(.autoRead, value: false).whenComplete { _ in }
       channel.eventLoop.scheduleTask(in: time) { self.channel.setOption(.autoRead, value: true).whenComplete { _ in } }
     }
+    func readAgain() { channel.setOption(.autoRead, value: true).whenComplete { _ in } }
     func stopReading() { channel.setOption(.autoRead, value: false).whenComplete { _ in } }
 
     /// What a server does that means well.
@@ -262,6 +263,8 @@ struct Abuse: Sendable {
   /// Bytes that the server, or the client, takes from its socket at a time.
   var serverReadSize: Int?
   var clientReadSize: Int?
+  /// What the kernel takes of the client's bytes that the server does not read.
+  var clientSendBuffer: Int?
   /// The client's CONNECT waits for this.
   var gate: Gate?
 
@@ -301,10 +304,11 @@ struct Abuse: Sendable {
     _ script: @escaping AbusiveServer.Script, _ body: (AbusiveServer, Client, Witness) async throws -> Void
   ) async throws {
     try await withServer(script) { server in
-      let (gate, clientReadSize) = (gate, clientReadSize)
+      let (gate, clientReadSize, clientSendBuffer) = (gate, clientReadSize, clientSendBuffer)
       let holder = Holder()
       let witness = Witness(connect) {
         await gate?.wait()
+        if let clientSendBuffer { await holder.client.withLock(\.self)?.sendsAtMost(clientSendBuffer) }
         if let clientReadSize { await holder.client.withLock(\.self)?.readsAtMost(clientReadSize) }
       }
       let client = Client(
@@ -331,6 +335,10 @@ extension Client {
     try? await openChannel?.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: size)).get()
   }
 
+  fileprivate func sendsAtMost(_ size: Int) async {
+    try? await openChannel?.setOption(.socketOption(.so_sndbuf), value: .init(size)).get()
+  }
+
   /// Messages whose payload and token are the numbers.
   func publish(_ numbers: ClosedRange<UInt64>, _ qos: QoS) throws {
     for number in numbers { try publish(.numbered(number, qos), token: number) }
@@ -340,6 +348,8 @@ extension Client {
   func publish(_ tokens: ClosedRange<UInt64>, _ message: Message) throws {
     for token in tokens { try publish(message, token: token) }
   }
+
+  var isReadingPaused: Bool { carrier.connection?.isReadingPaused ?? false }
 
   /// Bytes that the buffer takes whose packets are not whole yet.
   var inboundCapacity: Int? { carrier.connection?.inbound.capacity }

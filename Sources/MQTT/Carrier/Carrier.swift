@@ -87,7 +87,7 @@ package final class Carrier: @unchecked Sendable {
   /// Bytes stay with the kernel, and then with the server, for as long as this transport is there.
   package func pauseReading(_ isPaused: Bool) {
     eventLoop.assertInEventLoop()
-    connection?.channel.setOption(.autoRead, value: !isPaused).whenFailure { _ in }
+    connection?.isPausedByOwner = isPaused
   }
 
   // MARK: What the preparation tells
@@ -173,6 +173,7 @@ package final class Carrier: @unchecked Sendable {
 
   func writabilityChanged(_ isWritable: Bool, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
+    connection.writabilityChanged(isWritable)
     connection.owner.carrier(self, did: .writable(number, isWritable), endsTurn: true)
   }
 

@@ -19,6 +19,11 @@ final class Connection {
   var keepAlive = Duration.zero
   /// PINGREQs whose way is looked after: the last counts.
   var watches: UInt64 = 0
+  /// What keeps bytes with the kernel: the owner, or answers that do not leave.
+  var isPausedByOwner = false { didSet { pauseReading() } }
+  private var isFlooded = false { didSet { pauseReading() } }
+  private var isWritable = true
+  private var answersWaiting = 0
   private(set) var hasReceived = false
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
@@ -66,6 +71,34 @@ final class Connection {
     writer?.write(bytes)
   }
 
+  // MARK: Floods
+
+  /// As many answers as there are packet identifiers: a server that has read none of them cannot wait for more.
+  static let mostAnswersWaiting = 65_535
+
+  /// Nothing is read: what the server sends stays with the kernel, and then with the server.
+  var isReadingPaused: Bool { isPausedByOwner || isFlooded }
+
+  /// An answer to what the server has sent. Where it takes none and goes on sending, they would pile up here without end,
+  /// so it has to take some first.
+  func countAnswer() {
+    guard !isWritable else { return }
+    answersWaiting += 1
+    if answersWaiting > Self.mostAnswersWaiting && !isFlooded { isFlooded = true }
+  }
+
+  func writabilityChanged(_ isWritable: Bool) {
+    self.isWritable = isWritable
+    answersWaiting = 0
+    if isFlooded { isFlooded = false }
+  }
+
+  private func pauseReading() {
+    channel.setOption(.autoRead, value: !isReadingPaused).whenFailure { _ in }
+  }
+
+  // MARK: Ends
+
   /// What an error of the transport means at this stage.
   func loss(from error: any Error, at stage: ConnectionStage) -> ConnectionLoss {
     if let refusal { return refusal }
@@ -104,7 +137,11 @@ extension Carrier {
   /// The packet goes with `flush`.
   package func write(_ packet: Packet) {
     eventLoop.assertInEventLoop()
-    if case .pingreq = packet { watchSending() }
+    switch packet {
+    case .pingreq: watchSending()
+    case .puback, .pubrec, .pubcomp: connection?.countAnswer()
+    default: break
+    }
     connection?.write(packet)
   }
 
