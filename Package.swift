@@ -174,7 +174,8 @@ let package = Package(
       "MQTTTests",
       [
         "MQTT", "MQTTService", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"),
-        nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOEmbedded"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOEmbedded"), nio("NIOTLS"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "CoreMetrics", package: "swift-metrics"), logging, lifecycle,
       ]),
     tests("BrokerTests", ["MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), logging]),

@@ -46,12 +46,15 @@ struct LocalServer {
 
   /// MQTT over WebSocket.
   ///
-  /// - Parameter subprotocol: what it agrees to; nil: it names none.
+  /// - Parameters:
+  ///   - subprotocol: what it agrees to; nil: it names none.
+  ///   - dribbles: each byte is a segment of its own.
   static func webSocket(
-    subprotocol: String? = "mqtt", _ version: ProtocolVersion = .v5, _ answer: @escaping Answer
+    subprotocol: String? = "mqtt", _ version: ProtocolVersion = .v5, dribbles: Bool = false, _ answer: @escaping Answer
   ) async throws -> LocalServer {
     let (events, told) = AsyncStream.makeStream(of: Event.self)
     return try await LocalServer(events) { channel in
+      if dribbles { try? channel.pipeline.syncOperations.addHandler(Dribbling()) }
       let upgrader = NIOWebSocketServerUpgrader(
         shouldUpgrade: { channel, head in
           told.yield(.request(head))
@@ -65,6 +68,19 @@ struct LocalServer {
         })
       return channel.pipeline.configureHTTPServerPipeline(
         withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }))
+    }
+  }
+
+  /// Sends each byte alone (sockets of NIO have TCP_NODELAY).
+  private final class Dribbling: ChannelOutboundHandler, Sendable {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+      for byte in unwrapOutboundIn(data).readableBytesView {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(integer: byte)), promise: nil)
+      }
+      promise?.succeed()
     }
   }
 

@@ -122,11 +122,11 @@ struct MQTTClientDurableTests {
 
   // MARK: Acknowledged when read
 
-  private func reading(port: Int) async throws -> MQTTClient.Configuration {
+  private func reading(port: Int, receiveMaximum: UInt16 = 2) async throws -> MQTTClient.Configuration {
     var configuration = try await configuration(port: port, isStored: false)
     configuration.acknowledges = .whenRead
     configuration.connection.believesAnySession = true
-    configuration.connect.properties.receiveMaximum = 2
+    configuration.connect.properties.receiveMaximum = receiveMaximum
     return configuration
   }
 
@@ -145,6 +145,50 @@ struct MQTTClientDurableTests {
         }
         let connection = try await broker.connection(1)
         try await until("all of them are acknowledged") { connection.packets.count { $0.type == .puback } >= 19 }
+      }
+    }
+  }
+
+  @Test(
+    """
+    1,000 rounds of leaving the loop, overlapping subscriptions and giving them back leave no place of the Receive \
+    Maximum taken [MQTT-3.3.4-9]
+    """,
+    arguments: 1...3 as ClosedRange<UInt16>)
+  func manyRounds(receiveMaximum: UInt16) async throws {
+    let identifiers = Mutex<(next: UInt16, underWay: Int)>((0, 0))
+    @Sendable func publish(_ connection: FakeConnection) {
+      identifiers.withLock { state in
+        while state.underWay < receiveMaximum {
+          state.next = state.next % 60_000 + 1
+          state.underWay += 1
+          let message = Message(topic: "kept/t", payload: ByteBuffer(), qos: .atLeastOnce)
+          connection.send(.publish(Publish(message, packetIdentifier: PacketIdentifier(rawValue: state.next))))
+        }
+      }
+    }
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        Self.answer(packet, connection)
+        if case .puback = packet { identifiers.withLock { $0.underWay -= 1 } }
+        switch packet {
+        case .subscribe, .puback: publish(connection)
+        default: break
+        }
+      }
+      try await running(reading(port: broker.port, receiveMaximum: receiveMaximum)) { client in
+        let stream = try await client.subscribe(Self.filters)
+        for round in 0..<1000 {
+          let other = round % 10 == 0 ? try await client.subscribe([Subscription("kept/+", qos: .atLeastOnce)]) : nil
+          for try await _ in stream { break }
+          guard let other else { continue }
+          // Read in part, not at all, or given back by nobody holding it any more.
+          if round % 20 == 0 { for try await _ in other { break } }
+          if round % 30 == 0 { try await client.unsubscribe(other) }
+        }
+        let connection = try await broker.connection(1)
+        try await until("all of them are acknowledged") { connection.packets.count { $0.type == .puback } >= 999 }
+        #expect(connection.packets.allSatisfy { $0.type != .disconnect })
       }
     }
   }

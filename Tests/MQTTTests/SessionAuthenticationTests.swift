@@ -134,6 +134,41 @@ struct SessionAuthenticationTests {
     }
   }
 
+  @Test(
+    "a re-authentication that the end of its connection interrupts is over: nothing of it reaches the next one",
+    arguments: [true, false])
+  func interrupted(isChallenged: Bool) throws {
+    var harness = SessionHarness.connected(asking: Self.asking, granted: Self.asking)
+    var actions: [Session.Action] = []
+    try harness.session.reauthenticate(nil, at: harness.now, into: &actions)
+    if isChallenged {
+      #expect(harness.receive(auth(.continueAuthentication, "M", "?")) == [.challenge(ByteBuffer(string: "?"))])
+    }
+    _ = try harness.publish(1, .atLeastOnce)
+    _ = harness.drop()
+    #expect(answer(&harness, "late") == [])
+    _ = harness.begin(asking: Self.asking)
+    #expect(answer(&harness, "late") == [], "the server has asked nothing yet")
+    #expect(harness.receive(auth(.continueAuthentication, "M", "1?")) == [.challenge(ByteBuffer(string: "1?"))])
+    #expect(answer(&harness, "1!").sent == [auth(.continueAuthentication, "M", "1!")])
+    let connack = ConnAck(sessionPresent: true, reasonCode: .success, properties: Self.asking)
+    #expect(harness.receive(.connack(connack)).sent == [.numbered(1, .atLeastOnce, 1, duplicate: true)])
+    #expect(harness.receive(auth(.success)).violation == .protocolError, "nothing was asked on this connection")
+  }
+
+  @Test("after an interrupted one another can be begun")
+  func begunAgain() throws {
+    var harness = SessionHarness.connected(asking: Self.asking, granted: Self.asking)
+    var actions: [Session.Action] = []
+    try harness.session.reauthenticate(nil, at: harness.now, into: &actions)
+    _ = harness.drop()
+    _ = harness.connect(sessionPresent: true, asking: Self.asking, granted: Self.asking)
+    actions = []
+    try harness.session.reauthenticate(nil, at: harness.now, into: &actions)
+    #expect(actions.sent == [auth(.reauthenticate)])
+    #expect(harness.receive(auth(.success)) == [.authenticated(nil)])
+  }
+
   @Test("AUTH is not sent where it is larger than the server takes [MQTT-3.2.2-15]")
   func tooLarge() throws {
     var harness = SessionHarness.connected(asking: Self.asking, granted: Self.narrow)

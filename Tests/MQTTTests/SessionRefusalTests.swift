@@ -150,6 +150,47 @@ struct SessionRefusalTests {
     #expect(harness.receive(puback(2)).sent == [.numbered(1, .atLeastOnce, 1)], "now there is")
   }
 
+  @Test(
+    "one message among many that is refused each time holds up no other, at any Receive Maximum",
+    arguments: [1, 2, 3, 5, 20, 65_535] as [UInt16], [QoS.atLeastOnce, .exactlyOnce])
+  func oneAmongMany(receiveMaximum: UInt16, qos: QoS) throws {
+    var harness = SessionHarness.connected(granted: Properties { $0.receiveMaximum = receiveMaximum })
+    harness.session.keepsPlace = false
+    var (outcomes, underWay) = ([Session.Token: Session.Outcome](), [PacketIdentifier: Session.Token]())
+    var (next, tries) = (1 as Session.Token, 0)
+    var toServer: [Packet] = []
+    func take(_ actions: [Session.Action]) {
+      outcomes.merge(actions.settled) { _, _ in .abandoned }
+      toServer += actions.sent
+    }
+    while outcomes.count < 200 {
+      while next <= 200, harness.session.room(for: qos) > 0 {
+        take(try harness.publish(next, qos))
+        next += 1
+      }
+      if toServer.isEmpty { take(harness.tick(after: .seconds(1))) }
+      let packets = toServer
+      toServer = []
+      for case .publish(let publish) in packets {
+        guard let identifier = publish.packetIdentifier, let number = publish.message.number else { continue }
+        underWay[identifier] = number
+        let isRefused = number == 7
+        if isRefused { tries += 1 }
+        let answer = Acknowledgement(identifier, reasonCode: isRefused ? .quotaExceeded : .success)
+        #expect(underWay.count <= receiveMaximum)
+        if isRefused || qos == .atLeastOnce { underWay[identifier] = nil }
+        take(harness.receive(qos == .atLeastOnce ? .puback(answer) : .pubrec(answer)))
+      }
+      for case .pubrel(let release) in packets {
+        underWay[release.packetIdentifier] = nil
+        take(harness.receive(.pubcomp(Acknowledgement(release.packetIdentifier))))
+      }
+      if next > 200, outcomes.count == 199 { #expect(outcomes[7] == nil, "it is the last to end") }
+    }
+    #expect(outcomes.filter { $0.value != .delivered } == [7: .refused(.quotaExceeded)])
+    #expect(tries == 5)
+  }
+
   @Test("what was tried before the server lost its session counts: five tries in all")
   func triesOutliveTheSession() throws {
     var harness = SessionHarness.connected()

@@ -21,8 +21,8 @@ struct WebSocketTests {
   }
 
   /// A server that agrees and answers SUBSCRIBE, its packets cut into frames as it likes.
-  private func obliging() async throws -> LocalServer {
-    try await .webSocket { packet, write in
+  private func obliging(dribbles: Bool = false) async throws -> LocalServer {
+    try await .webSocket(dribbles: dribbles) { packet, write in
       switch packet {
       case .connect:
         // A frame for each byte, and one message in two fragments (RFC 6455 §5.4).
@@ -64,9 +64,14 @@ struct WebSocketTests {
     try await server.close()
   }
 
-  @Test("packets cut into frames anywhere, or several in one, are read as they are whole [MQTT-6.0.0-2]")
-  func frames() async throws {
-    let server = try await obliging()
+  @Test(
+    """
+    packets cut into frames anywhere, or several in one, are read as they are whole, and so are an upgrade's answer and \
+    frames that come byte by byte [MQTT-6.0.0-2]
+    """,
+    arguments: [false, true])
+  func frames(dribbles: Bool) async throws {
+    let server = try await obliging(dribbles: dribbles)
     let client = client(server)
     let running = Task { try await client.run() }
     let stream = try await client.subscribe([Subscription("t")])
