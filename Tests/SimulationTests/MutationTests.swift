@@ -170,7 +170,7 @@ import Testing
       mutation: .willStaysFull, oracle: "I8",
       text: """
         seed 0x1
-        set quiet 300
+        set quiet 900
         set for-ever 8
         """),
     Recorded(
