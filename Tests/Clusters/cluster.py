@@ -8,7 +8,7 @@ from fleet import BACK_OFF, DETECT_WITHIN, Agent, Fleet, Witness
 from mqtt import Client, retained
 from rows import check
 
-MESSAGES = 50
+MESSAGES, NEW_ONES = 50, 30
 # What is asked for one by one, where wildcards bring nothing.
 SAMPLE = 60
 
@@ -16,11 +16,12 @@ SAMPLE = 60
 class Trial:
     """What its rows share, and what it found for the table."""
 
-    def __init__(self, program, folder, name, cluster, devices, ramp, level=None, wildcards=True):
+    def __init__(self, program, folder, name, cluster, devices, ramp, level=None, wildcards=True, speaks_5=False):
         """level: the version of MQTT that is written. wildcards: get what is retained."""
         self.program, self.folder, self.name, self.cluster = program, pathlib.Path(folder), name, cluster
         self.devices, self.ramp, self.level, self.wildcards = devices, ramp, level, wildcards
         self.nodes, self.ports = cluster.nodes, [node.port for node in cluster.nodes]
+        self.raw_level = 5 if speaks_5 else 4
         self.found = {}
         self.killed = None
 
@@ -34,6 +35,7 @@ class Trial:
         self.check("the agent of the killed node goes on at another")(self.look_at_agent)
         self.check("retained statuses at the surviving nodes are true within detect_within")(self.look_at_retained)
         self.check("a session whose client was at the killed node")(self.look_at_session)
+        self.check("subscriptions of clients that are new at the surviving nodes")(self.look_at_new_ones)
         self.check("the killed node comes back, and takes clients")(self.come_back)
         self.check("no acknowledged reading is missing at a durable subscriber")(self.count_readings)
 
@@ -47,7 +49,7 @@ class Trial:
         return check(f"{self.name}: {text}")
 
     def client(self, node, name, **options):
-        return wait(f"{name} connects", lambda: Client(self.ports[node], name, **options), 60, 0.2)
+        return wait(f"{name} connects", lambda: Client(self.ports[node], name, self.raw_level, **options), 60, 0.2)
 
     def begin(self):
         began = time.monotonic()
@@ -102,20 +104,28 @@ class Trial:
         self.found["sessions of the killed node's devices"] = "all kept" if present == len(moved) else (
             "lost" if present == 0 else f"{len(moved) - present} lost of {len(moved)}")
         also = len(born) - len(moved)
+        self.found["connections of the other nodes"] = "some are closed too" if also else "stay"
         # The last second is that of looking.
         assert took <= BACK_OFF + 1, f"it took {took:.1f} s, more than {BACK_OFF}"
         return (f"{len(moved)} devices after {took:.1f} s, {present} with their session"
                 + (f"; {also} of other nodes too" if also else ""))
 
     def publish_on(self):
-        """Each message until it is acknowledged."""
-        publisher = self.client(0, "publisher")
+        self.publisher = self.client(0, "publisher")
         for number in range(MESSAGES):
-            while publisher.publish("table/sleeper", f"{number}") != 0:
-                publisher = self.client(0, "publisher")
-        while publisher.publish("table/mark", "new", is_retained=True) != 0:
-            publisher = self.client(0, "publisher")
-        publisher.disconnect()
+            self.publish("table/sleeper", f"{number}")
+        self.publish("table/mark", "new", is_retained=True)
+        self.publisher.disconnect()
+
+    def publish(self, topic, text, is_retained=False):
+        """Again until it is acknowledged."""
+        def attempt():
+            if self.publisher.ending is not None:
+                self.publisher = self.client(0, "publisher")
+            code = self.publisher.publish(topic, text, is_retained)
+            # 5 also says where nobody has subscribed (0x10).
+            return code is not None and code < 128
+        wait(f"{text} to {topic} is acknowledged", attempt, 60)
 
     def look_at_states(self):
         states = list(self.witness.states().values())
@@ -135,10 +145,11 @@ class Trial:
         time.sleep(max(0, self.killed + DETECT_WITHIN - time.monotonic()))
         ids = [f"{number + 1:05d}" for number in range(self.devices)]
         topics = [f"limpet-sim/{id}/status" for id in ids]
-        if not self.wildcards:
+        if self.wildcards:
+            kept = [retained(port, ["limpet-sim/+/status"], count=len(topics)) for port in self.ports[:2]]
+        else:
             topics = topics[::max(1, self.devices // SAMPLE)]
-        kept = [retained(port, topics if not self.wildcards else ["limpet-sim/+/status"], by_one=not self.wildcards)
-                for port in self.ports[:2]]
+            kept = [retained(port, topics, by_one=True) for port in self.ports[:2]]
         false = [topic for one in kept for topic, payload in one.items() if payload != "online"]
         assert not false, f"{len(false)} are false, {false[0]} for one"
         known = set().union(*kept)
@@ -159,7 +170,7 @@ class Trial:
 
     def look_at_session(self):
         def arrived():
-            sleeper = Client(self.ports[0], "sleeper", is_clean=False)
+            sleeper = Client(self.ports[0], "sleeper", self.raw_level, is_clean=False)
             has_session = sleeper.has_session
             sleeper.subscribe("table/sleeper")
             end = time.monotonic() + 10
@@ -176,6 +187,17 @@ class Trial:
         self.found["what is published meanwhile to a session of the killed node"] = (
             "arrives" if len(texts) == MESSAGES else f"{MESSAGES - len(texts)} of {MESSAGES} are lost")
         return f"session present: {str(has_session).lower()}, {len(texts)} of {MESSAGES} messages"
+
+    def look_at_new_ones(self):
+        codes = []
+        for number in range(NEW_ONES):
+            client = self.client(number % 2, f"new-{number}")
+            codes += client.subscribe("table/new") or [None]
+            client.close()
+        assert None not in codes, "a node closes on it"
+        refused = sum(code >= 128 for code in codes)
+        self.found["new subscriptions of QoS 1 meanwhile"] = "some are refused" if refused else "granted"
+        return f"{refused} of {len(codes)} refused"
 
     def come_back(self):
         began = time.monotonic()

@@ -7,7 +7,7 @@ import signal
 import time
 
 from engines import Ejabberd, Mosquitto, Nats, RabbitMQ, version, wait
-from fleet import Agent, configuration
+from fleet import Agent
 from mqtt import Client, Refused
 from rows import check
 
@@ -139,7 +139,6 @@ class Rights:
                 ("watch", "limpet/other/status", "limpet/+/status"): True, ("watch", others, others): False,
                 ("watch", others, "limpet/#"): False, ("watch", others, "#"): False,
             }
-            # `#` alone may be granted by a server that passes on what is allowed only.
             wrong = [f"{user} {'cannot' if can else 'can'} read {topic} by {filter}"
                      for (user, topic, filter), can in expected.items()
                      if self.hears(user, topic, topic.split("/")[1], filter) != can]

@@ -119,6 +119,11 @@ class Node(Process):
         self.end(signal.SIGKILL)
 
 
+def within(root):
+    """What stands in front of a command of another Debian, in which the suite's folder has its own place too."""
+    return ["chroot", root] if root else []
+
+
 def run(command, environment=None, text=None, limit=PATIENCE):
     outcome = subprocess.run(
         [str(part) for part in command], env={**os.environ, **(environment or {})}, capture_output=True, text=True,
@@ -128,9 +133,9 @@ def run(command, environment=None, text=None, limit=PATIENCE):
     return outcome.stdout
 
 
-def version(package):
-    """As Debian has it, without what Debian adds."""
-    text = run(["dpkg-query", "-W", "-f", "${Version}", package])
+def version(package, root=""):
+    """As Debian has it, without what Debian adds. root: of another Debian."""
+    text = run(["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", "${Version}", package])
     return text.split(":")[-1].split("-")[0].split("+")[0]
 
 
@@ -166,14 +171,15 @@ class RabbitMQ:
 
     programs = "/usr/lib/rabbitmq/bin"
 
-    def __init__(self, folder, count, text):
-        """text: of rabbitmq.conf, with MQTT's own port."""
-        self.folder, self.count = pathlib.Path(folder), count
+    def __init__(self, folder, count, text, root=""):
+        """text: of rabbitmq.conf, with MQTT's own port. root: of another Debian."""
+        self.folder, self.count, self.prefix = pathlib.Path(folder), count, within(root)
         self.folder.mkdir(parents=True)
         self.mapper_port = free_port()
         # A node that finds no mapper would start one that outlives it.
         self.mapper = Node(
-            "epmd", self.folder, ["epmd", "-port", self.mapper_port, "-address", "127.0.0.1"], self.mapper_port)
+            "epmd", self.folder, [*self.prefix, "epmd", "-port", self.mapper_port, "-address", "127.0.0.1"],
+            self.mapper_port)
         self.nodes = [self.node(number + 1, text) for number in range(count)]
 
     def environment(self, name):
@@ -192,7 +198,7 @@ class RabbitMQ:
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{free_port()}\nlog.console = true\nlog.console.level = error\n"
             f"log.file = false\n{members}" + text.replace("= 1883", f"= 127.0.0.1:{port}"))
-        return Node(name, self.folder, [f"{self.programs}/rabbitmq-server"], port, {
+        return Node(name, self.folder, [*self.prefix, f"{self.programs}/rabbitmq-server"], port, {
             **self.environment(name),
             # The node in the shell's place, so that signals reach it.
             "RUNNING_UNDER_SYSTEMD": "true",
@@ -204,7 +210,7 @@ class RabbitMQ:
                 "+sbwt none +S 1:1 -kernel inet_dist_use_interface {127,0,0,1}"})
 
     def control(self, name, *arguments, text=None):
-        return run([f"{self.programs}/rabbitmqctl", "-q", "-n", f"{name}@localhost", *arguments],
+        return run([*self.prefix, f"{self.programs}/rabbitmqctl", "-q", "-n", f"{name}@localhost", *arguments],
                    self.environment(name), text)
 
     def start(self):
@@ -225,8 +231,8 @@ class RabbitMQ:
 
 
 class Nats:
-    def __init__(self, folder, count, text):
-        """text: of nats.conf, with MQTT's own port."""
+    def __init__(self, folder, count, text, root=""):
+        """text: of nats.conf, with MQTT's own port. root: of another Debian."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         routes = [free_port() for _ in range(count)]
@@ -240,7 +246,7 @@ class Nats:
                 .replace("listen: 127.0.0.1:4222", f"listen: 127.0.0.1:{free_port()}")
                 .replace("port: 1883", f'host: "127.0.0.1", port: {port}')
                 .replace("/var/lib/nats", f"{self.folder}/{name}") + (cluster if count > 1 else ""))
-            self.nodes.append(Node(name, self.folder, ["/usr/sbin/nats-server", "-c", path], port))
+            self.nodes.append(Node(name, self.folder, [*within(root), "/usr/sbin/nats-server", "-c", path], port))
 
     def start(self):
         for node in self.nodes:

@@ -203,24 +203,27 @@ class Client:
         self.hear(Message(time.monotonic(), topic, rest.decode(errors="replace"), bool(first & 1), bool(first & 8)))
 
 
-def retained(port, topics, version=4, user=None, quiet=1.0, limit=30, by_one=False):
+def retained(port, topics, by_one=False, count=None):
     """What a node has kept, by topic, as a subscriber hears it that comes now.
 
-    by_one: asks for each by its own name, for servers that send nothing of it to wildcards."""
-    kept, last = {}, [time.monotonic()]
+    by_one: asks for each by its own name, for servers that send nothing of it to wildcards. count: no more are there."""
+    kept, last, quiet, limit = {}, [0.0], 5, 60
+    count = len(topics) if count is None else count
 
     def hear(message):
         last[0] = time.monotonic()
         if message.is_retained:
             kept[message.topic] = message.payload
-    client = Client(port, f"look-{time.monotonic_ns()}", version, user, hear=hear)
+    client = Client(port, f"look-{time.monotonic_ns()}", hear=hear)
     try:
         for start in range(0, len(topics), 50):
-            client.subscribe(*topics[start:start + 50], qos=0 if by_one else 1)
-            last[0] = time.monotonic()
-        end = time.monotonic() + limit
-        while time.monotonic() < min(end, last[0] + quiet):
-            time.sleep(0.05)
+            codes = client.subscribe(*topics[start:start + 50], qos=0)
+            assert codes is not None and max(codes) < 128, f"SUBACK {codes}"
+        # Nobody says that it was all.
+        last[0] = time.monotonic()
+        end = last[0] + limit
+        while time.monotonic() < min(end, last[0] + quiet) and len(kept) < count:
+            time.sleep(0.02)
     finally:
         client.disconnect()
     return kept
