@@ -81,8 +81,9 @@ extension Conversation {
     try? link.unsubscribe(filters, token: Request.unwatching.token, at: now.boot, into: &linkEffects)
   }
 
-  mutating func watchesHomeAssistant(_ codes: [ReasonCode]) {
+  mutating func watchesHomeAssistant(_ codes: [ReasonCode], at now: Moment) {
     guard let code = codes.first(where: \.isError), let homeAssistant = plan.homeAssistant else { return }
+    watching.denied.add(.homeAssistant, at: now.boot)
     effects.notes.append(.homeAssistantIsDenied(homeAssistant.births[0], code))
   }
 

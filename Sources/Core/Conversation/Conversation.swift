@@ -90,10 +90,10 @@ struct Conversation: Sendable {
       if !heardCommand(delivery, at: now) { link.accept(delivery, at: now.boot, into: &linkEffects) }
     case .answered(let token, let codes):
       switch Request(token) {
-      case .subscription: subscribed(codes)
-      case .homeAssistant: watchesHomeAssistant(codes)
+      case .subscription: subscribed(codes, at: now)
+      case .homeAssistant: watchesHomeAssistant(codes, at: now)
       case .commands: commandsSubscribed(codes, at: now)
-      case .heartbeats: heartbeatsSubscribed(codes)
+      case .heartbeats: heartbeatsSubscribed(codes, at: now)
       default: break
       }
     // There is no authentication beyond CONNECT's; the rest is the link's own.

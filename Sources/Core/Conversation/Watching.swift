@@ -15,15 +15,17 @@ struct Watching: Sendable {
   var stableAt: BootClock.Instant?
   /// When a connection without SUBSCRIBE gets one.
   var subscribesAt: BootClock.Instant?
+  var denied = DeniedSubscriptions()
 
   /// - Parameter instances: this process's and those of earlier ones.
   init(instances: Set<String>) { conflict = ConflictWatch(instances: instances) }
 
-  var deadline: BootClock.Instant? { earliest(healing.deadline, stableAt, subscribesAt) }
+  var deadline: BootClock.Instant? { earliest(healing.deadline, stableAt, subscribesAt, denied.askedAt) }
 
   mutating func disconnected() {
     healing.disconnected()
     (stableAt, subscribesAt) = (nil, nil)
+    denied = DeniedSubscriptions()
   }
 }
 
@@ -65,10 +67,23 @@ extension Conversation {
     carryOut(at: now)
   }
 
-  mutating func subscribed(_ codes: [ReasonCode]) {
+  /// What was refused, and that alone: a subscription that is there would have its commands wait anew.
+  private mutating func askForDenied(at now: Moment) {
+    let parts = watching.denied.take()
+    guard !leaving.isLeaving else { return }
+    if parts.contains(.presence) { subscribePresence(at: now) }
+    // The session may have what was subscribed to before.
+    if parts.contains(.commands) { subscribeCommands(sessionPresent: true, at: now) }
+    if parts.contains(.heartbeats) { watchHeartbeats(at: now) }
+    if parts.contains(.homeAssistant) { watchHomeAssistant(at: now) }
+    carryOut(at: now)
+  }
+
+  mutating func subscribed(_ codes: [ReasonCode], at now: Moment) {
     watching.isSubscribing = false
     watching.closes.subscribed()
     guard let code = codes.first(where: \.isError) else { return }
+    watching.denied.add(.presence, at: now.boot)
     note(watching.healing.denied("the broker does not let this device read its own status: \(code)"))
   }
 
@@ -114,6 +129,7 @@ extension Conversation {
       }
     }
     if watching.subscribesAt.map({ $0 <= now.boot }) ?? false { subscribeAfterAll(at: now) }
+    if watching.denied.askedAt.map({ $0 <= now.boot }) ?? false { askForDenied(at: now) }
     if watching.healing.deadline.map({ $0 <= now.boot }) ?? false {
       perform(watching.healing.elapsed(at: now.boot), at: now)
     }

@@ -170,6 +170,11 @@ struct Commanding: Sendable {
 extension Conversation {
   /// Asks for commands, once a connection is there.
   mutating func watchCommands(sessionPresent: Bool, at now: Moment) {
+    subscribeCommands(sessionPresent: sessionPresent, at: now)
+    watchHeartbeats(at: now)
+  }
+
+  mutating func subscribeCommands(sessionPresent: Bool, at now: Moment) {
     guard let commands = plan.commands, !leaving.isLeaving else { return }
     guard watching.closes.maySubscribe else {
       return acting.commanding.refuse("the broker closes the connection on SUBSCRIBE")
@@ -183,13 +188,13 @@ extension Conversation {
     } catch {
       refuseCommands("\(error)")
     }
-    watchHeartbeats(at: now)
   }
 
   /// Beside the commands, whose fate is their own: a broker that does not let a device hear its controller may well let it
   /// hear commands.
-  private mutating func watchHeartbeats(at now: Moment) {
-    guard let topics = plan.commands?.heartbeats, !topics.isEmpty else { return }
+  mutating func watchHeartbeats(at now: Moment) {
+    guard let topics = plan.commands?.heartbeats, !topics.isEmpty, !leaving.isLeaving, watching.closes.maySubscribe
+    else { return }
     let heartbeats = topics.map {
       Subscription($0, qos: .atMostOnce, retainAsPublished: true, retainHandling: .doNotSend)
     }
@@ -200,9 +205,10 @@ extension Conversation {
     }
   }
 
-  mutating func heartbeatsSubscribed(_ codes: [ReasonCode]) {
+  mutating func heartbeatsSubscribed(_ codes: [ReasonCode], at now: Moment) {
     let refused = zip(plan.commands?.heartbeats ?? [], codes).filter { $0.1.isError }
     guard let code = refused.first?.1 else { return }
+    watching.denied.add(.heartbeats, at: now.boot)
     effects.notes.append(.heartbeatsRefused(refused.map(\.0), "\(code)"))
   }
 
@@ -227,6 +233,7 @@ extension Conversation {
 
   mutating func commandsSubscribed(_ codes: [ReasonCode], at now: Moment) {
     if let code = codes.first(where: \.isError) {
+      watching.denied.add(.commands, at: now.boot)
       refuseCommands("the broker does not let this device subscribe to its commands: \(code)")
     } else {
       acting.commanding.subscribed(nonce: nonce(), at: now.boot)

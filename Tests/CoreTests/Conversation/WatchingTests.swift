@@ -71,8 +71,24 @@ struct WatchingTests {
     bench.level("a")
     #expect(bench.readings() == ["a#1"])
     bench.publish("status", "offline")
-    bench.advance(by: .seconds(60))
+    bench.advance(by: .seconds(50))
     #expect(bench.sent() == [])
+  }
+
+  @Test("a server that refuses its status for now is asked again after a minute, and then no more")
+  func deniedForNow() {
+    var bench = CoreBench()
+    bench.server.subscribes = .unspecifiedError
+    bench.connect()
+    bench.server.subscribed = []
+    bench.server.subscribes = .grantedQoS1
+    bench.advance(by: .seconds(59))
+    #expect(bench.server.subscribed.isEmpty)
+    bench.advance(by: .seconds(2))
+    #expect(bench.server.subscribed == ["status", "presence"])
+    bench.server.subscribed = []
+    bench.advance(by: .seconds(7200))
+    #expect(bench.server.subscribed.isEmpty)
   }
 
   @Test("who stops answers no wrong status")

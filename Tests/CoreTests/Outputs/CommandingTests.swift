@@ -192,6 +192,31 @@ import Testing
     #expect(bench.isDriven == [true])
   }
 
+  @Test("a broker that refuses commands and a heartbeat for now is asked again, ever more seldom")
+  func deniedForNow() throws {
+    var bench = bench(heartbeat: "house/alive")
+    bench.server.deniedFilters = ["limpet/d/+/set", "house/alive"]
+    bench.connect()
+    #expect(bench.noted.filter { $0 == "commandsRefused" }.count == 1)
+    bench.receive(try command("on", 100))
+    #expect(bench.isDriven.isEmpty)
+    bench.advance(by: .seconds(61))
+    #expect(bench.noted.filter { $0 == "commandsRefused" }.count == 2)
+    bench.server.deniedFilters = []
+    bench.advance(by: .seconds(470))
+    bench.server.subscribed = []
+    for _ in 0..<15 where bench.server.subscribed.isEmpty { bench.advance(by: .seconds(1)) }
+    #expect(bench.server.subscribed == ["limpet/d/+/set", "house/alive"])
+    // Nothing was heard of the controller for so long.
+    bench.receive(.publish(Publish(Message(topic: "house/alive", payload: ByteBuffer(), qos: .atMostOnce))))
+    bench.receive(try command(try #require(bench.nonce), 101, topic: "fence"))
+    bench.receive(try command("on", 102))
+    #expect(bench.isDriven.last == true)
+    bench.server.subscribed = []
+    bench.advance(by: .seconds(7200))
+    #expect(bench.server.subscribed.isEmpty, "what is granted is not asked for again")
+  }
+
   @Test("a loss is over with the connection, before the first command")
   func returns() throws {
     var plan = bench().core.plan
