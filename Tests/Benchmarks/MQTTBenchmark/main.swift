@@ -1,122 +1,42 @@
 import Glibc
-import Instants
-import Logging
-import MQTT
-import MQTTCore
 import NIOCore
 import NIOPosix
-import Platform
 
-// How fast the client publishes and receives; `mosquitto.c` beside it does the same with libmosquitto.
+// How fast the client publishes and receives, and at what cost; `mosquitto.c` beside it does the same with libmosquitto,
+// and `raw.c` with nothing but a socket.
 //
 //   MQTTBenchmark publish|receive PORT QOS COUNT SIZE
+//   MQTTBenchmark idle PORT COUNT
 //
-// publish: COUNT messages, from the first to the last acknowledged (QoS 0: to the last byte written, and a ping's answer
-// behind it). receive: subscribes, prints "ready", and counts COUNT messages. The last line is "SECONDS RSS-KB".
+// publish: COUNT messages, from the first to the last acknowledged (QoS 0: to the last byte handed over). receive:
+// subscribes, prints "ready", and counts COUNT messages. The last line is "SECONDS RSS-KB PROCESSOR-SECONDS", and after
+// publish, where `allocations.c` is loaded, the allocations for each message after the first tenth.
+//
+// idle: COUNT connections that do nothing. The last line is "BYTES RSS-KB": private memory for each connection.
 
-actor Benchmark: ClientDelegate {
-  enum Task { case publish, receive }
-
-  nonisolated let eventLoop: any EventLoop
-  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
-  private let task: Task
-  private let qos: QoS
-  private let count: Int
-  private let message: Message
-  private let done: EventLoopPromise<Duration>
-  private var client: Client?
-  private var started: ContinuousClock.Instant?
-  private var sent = 0
-  private var settled = 0
-  private var received = 0
-
-  init(_ task: Task, qos: QoS, count: Int, size: Int, done: EventLoopPromise<Duration>, eventLoop: any EventLoop) throws
-  {
-    self.task = task
-    self.qos = qos
-    self.count = count
-    self.done = done
-    self.eventLoop = eventLoop
-    message = Message(
-      topic: TopicName("bench/limpet"), payload: ByteBuffer(repeating: UInt8(ascii: "x"), count: size), qos: qos)
-  }
-
-  nonisolated func begin(_ port: Int) {
-    eventLoop.execute { self.assumeIsolated { $0.start(port) } }
-  }
-
-  private func start(_ port: Int) {
-    var configuration = Client.Configuration(servers: [ServerAddress(transport: .tcp, host: "127.0.0.1", port: port)])
-    configuration.version = .v311
-    configuration.reconnects = false
-    let client = Client(configuration, delegate: self, eventLoop: eventLoop, logger: Logger(label: "benchmark"))
-    self.client = client
-    client.assumeIsolated { $0.start() }
-  }
-
-  func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect {
-    Connect(clientIdentifier: "limpet-benchmark-\(getpid())", cleanStart: true, keepAlive: 60)
-  }
-
-  func client(_ client: isolated Client, did event: Client.Event) {
-    switch event {
-    case .connected:
-      if assumeIsolated({ $0.task == .receive }) {
-        try? client.subscribe([Subscription("bench/#", qos: assumeIsolated { $0.qos })], token: 1)
-      }
-    case .answered:
-      print("ready")
-      fflush(nil)
-    case .ready:
-      let room = client.room(for: assumeIsolated { $0.qos })
-      let (count, message) = assumeIsolated { $0.take(room) }
-      for _ in 0..<count { try? client.publish(message, token: 1) }
-    case .settled: assumeIsolated { $0.countSettled() }
-    case .message: assumeIsolated { $0.countReceived() }
-    case .connecting, .remarked, .storing, .stored: break
-    case .lost(let loss, _): assumeIsolated { $0.done.fail(loss) }
-    }
-  }
-
-  private func take(_ room: Int) -> (Int, Message) {
-    guard task == .publish else { return (0, message) }
-    if started == nil { started = .now }
-    // QoS 0 needs no place in the window, only a transport that takes more: 64 KiB or so at a time.
-    let number = min(qos == .atMostOnce && room > 0 ? 500 : room, count - sent)
-    sent += number
-    return (number, message)
-  }
-
-  private func countSettled() {
-    settled += 1
-    if settled == count { finish() }
-  }
-
-  private func countReceived() {
-    if received == 0 { started = .now }
-    received += 1
-    if received == count { finish() }
-  }
-
-  private func finish() {
-    if let started { done.succeed(started.duration(to: .now)) }
-  }
-}
-
-guard CommandLine.arguments.count == 6, let port = Int(CommandLine.arguments[2]),
-  let qos = UInt8(CommandLine.arguments[3]).flatMap(QoS.init(rawValue:)), let count = Int(CommandLine.arguments[4]),
-  let size = Int(CommandLine.arguments[5])
-else {
-  print("usage: MQTTBenchmark publish|receive PORT QOS COUNT SIZE")
+func usage() -> Never {
+  print("usage: MQTTBenchmark publish|receive PORT QOS COUNT SIZE | idle PORT COUNT")
   exit(64)
 }
+
+let arguments = CommandLine.arguments
 let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
-let done = eventLoop.makePromise(of: Duration.self)
-let benchmark = try Benchmark(
-  CommandLine.arguments[1] == "publish" ? .publish : .receive, qos: qos, count: count, size: size, done: done,
-  eventLoop: eventLoop)
-benchmark.begin(port)
-let elapsed = try done.futureResult.wait()
-var usage = rusage()
-getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-print(elapsed / .seconds(1), usage.ru_maxrss)
+switch arguments.dropFirst().first {
+case "publish" where arguments.count == 6, "receive" where arguments.count == 6:
+  guard let port = Int(arguments[2]), let qos = UInt8(arguments[3]), let count = Int(arguments[4]),
+    let size = Int(arguments[5])
+  else { usage() }
+  let done = eventLoop.makePromise(of: Cost.self)
+  let flow = try Flow(
+    arguments[1] == "publish" ? .publish : .receive, qos: qos, count: count, size: size, done: done,
+    eventLoop: eventLoop)
+  flow.begin(port)
+  print(try done.futureResult.wait())
+case "idle" where arguments.count == 4:
+  guard let port = Int(arguments[2]), let count = Int(arguments[3]) else { usage() }
+  let done = eventLoop.makePromise(of: Int.self)
+  let fleet = IdleFleet(count, done: done, eventLoop: eventLoop)
+  fleet.begin(port)
+  print(try done.futureResult.wait(), Cost.residentKilobytes)
+default: usage()
+}
