@@ -115,7 +115,7 @@ final class Peer: Sendable {
     happenings.compactMap {
       switch $0.event {
       case .lost(let loss, _), .ended(let loss): loss
-      case .connecting, .connected, .remarked, .storing, .unpublished: nil
+      case .connecting, .connected, .remarked, .storing, .unpublished, .willTakenBack: nil
       }
     }
   }

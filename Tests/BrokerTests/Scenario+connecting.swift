@@ -141,7 +141,7 @@ extension Scenario {
           #expect(delay <= .milliseconds(200) * (1 << min(round, 5)))
           round += 1
         case .connecting: #expect(start.duration(to: happening.time) >= waited - .milliseconds(10))
-        case .connected, .remarked, .storing, .unpublished, .ended: break
+        case .connected, .remarked, .storing, .unpublished, .willTakenBack, .ended: break
         }
       }
     }

@@ -48,6 +48,7 @@ struct ReconnectTests {
       case .lost: told.append("lost")
       case .storing: told.append("storing")
       case .unpublished: told.append("unpublished")
+      case .willTakenBack: told.append("will taken back")
       case .remarked: told.append("remarked")
       case .ended: told.append("ended")
       }

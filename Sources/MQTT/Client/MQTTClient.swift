@@ -75,6 +75,8 @@ public actor MQTTClient {
   public internal(set) var limits: ServerLimits?
   /// What is spoken on this connection; nil: there is none.
   public internal(set) var version: ProtocolVersion?
+  var wills = WillFallback()
+  var askedWill: AskedWill?
   /// The loss that the client stops after.
   private var stopCause: ConnectionLoss?
   /// Changes that the store has not been told of: there is no client yet.
@@ -296,7 +298,8 @@ public actor MQTTClient {
     broadcast.send(.remarked(remark))
   }
 
-  private func connected(_ connected: MQTTSession.Connected, _ server: ServerAddress) {
+  private func connected(_ granted: MQTTSession.Connected, _ server: ServerAddress) {
+    let connected = acceptedWill(granted, server)
     takesIdentifiers =
       configuration.usesSubscriptionIdentifiers && connected.limits.subscriptionIdentifierAvailable
     limits = connected.limits
@@ -326,11 +329,21 @@ public actor MQTTClient {
     remarks = [:]
     meters?.lost(loss, phase.client)
     guard let delay else { return end(loss) }
-    if case .running(let client) = phase, configuration.stopsAfter(loss) {
-      stopCause = loss
-      phase = .leaving(client)
+    let learnt = learnWill(from: loss)
+    if case .running(let client) = phase {
+      var stops = configuration.stopsAfter(loss)
+      if case .ends = learnt { stops = true }
+      if stops {
+        stopCause = loss
+        phase = .leaving(client)
+      }
     }
     broadcast.send(.lost(loss, retryAfter: delay))
+    if case .smaller(let server, let will, let loss) = learnt {
+      broadcast.send(.willTakenBack(server, will))
+      // A refusal that says why is over with it: there are as many steps as there are smaller wills.
+      if case .session = loss { later { $0.retryNow() } }
+    }
     if case .leaving(let client) = phase { client.assumeIsolated { $0.abort() } }
   }
 
@@ -353,7 +366,9 @@ public actor MQTTClient {
 
 extension MQTTClient {
   fileprivate func makeConnect(_ server: ServerAddress, _ version: ProtocolVersion) async -> Connect {
-    await configuration.makeConnect?(server, version) ?? configuration.connect
+    var packet = await configuration.makeConnect?(server, version) ?? configuration.connect
+    takeBackWill(&packet, server, version)
+    return packet
   }
 }
 

@@ -41,6 +41,8 @@ extension MQTTClient {
     /// `{ $0.isTakeOver || $0.isRefusedForGood }` leaves the session to another client, and does not try a password again
     /// that the server does not take.
     public var stopsAfter: @Sendable (ConnectionLoss) -> Bool = { _ in false }
+    /// A will that cannot be had as it is goes as the server takes it, or is the end of the client.
+    public var whenWillIsRefused = RefusedWill.takenBack
     /// Where servers answer the requests of this client, once for all of them; nil: `responses/` and the client
     /// identifier, behind the Response Information of the server where there is one (MQTT 5.0 §4.10.1).
     public var responseTopic: TopicName?

@@ -167,6 +167,8 @@ public enum ConnectionEvent: Sendable {
   /// A message that `publish` had said is stored, by this process or an earlier one, came to nothing: it expired, the
   /// server refused it, or takes nothing like it. It has left the store.
   case unpublished(Message, PublishError)
+  /// The server refuses the will as it is; the next CONNECT to it has this one (`Configuration.whenWillIsRefused`).
+  case willTakenBack(ServerAddress, Message)
   /// The client has ended. The last event.
   case ended(ConnectionLoss)
 }
