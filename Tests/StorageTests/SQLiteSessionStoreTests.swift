@@ -103,29 +103,99 @@ struct SQLiteSessionStoreTests {
     #expect(error?.kind == .foreign(applicationID: 0x4C4D_5054))
   }
 
+  // MARK: With the client
+
+  private static let away = ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1)
+
+  private func configuration(
+    _ server: ServerAddress, _ store: SQLiteSessionStore
+  ) async throws -> MQTTClient.Configuration {
+    var configuration = MQTTClient.Configuration(servers: [server], clientIdentifier: "durable")
+    configuration.connection.version = .v5
+    try await configuration.keepSession(in: store)
+    return configuration
+  }
+
+  private func running(_ client: MQTTClient, _ body: () async throws -> Void) async throws {
+    async let run: Void = client.run()
+    do { try await body() } catch {
+      await client.abort()
+      throw error
+    }
+    await client.disconnect()
+    try await run
+  }
+
+  @Test("offline a message that no packet can carry is refused, and the file stays readable (M1)")
+  func refusesFlaws() async throws {
+    let first = try await open()
+    let client = MQTTClient(try await configuration(Self.away, first))
+    try await running(client) {
+      let flaws: [(inout Properties) -> Void] = [
+        { $0.contentType = String(repeating: "x", count: 65_536) }, { $0.responseTopic = "a/#" },
+        { $0.contentType = "a\u{0}b" }, { $0.serverKeepAlive = 1 },
+      ]
+      for change in flaws {
+        var flawed = message("flawed")
+        change(&flawed.properties)
+        await #expect(throws: PublishError.self) { try await client.publish(flawed) }
+      }
+      let result = try await client.publish(message("good"))
+      #expect(result == .stored)
+    }
+    await first.close()
+    let second = try await open()
+    #expect(try await second.loadSession().messages.map(\.message.topic) == ["good"])
+    await second.close()
+  }
+
+  @Test(
+    "a stored message that the server does not take leaves the file, and the events say so (M7)",
+    arguments: [true, false]
+  )
+  func comesToNothing(isTooLarge: Bool) async throws {
+    try await withScene { scene in
+      let broker = try await scene.fakeBroker { packet, connection in
+        switch packet {
+        case .connect:
+          var granted = Properties()
+          if isTooLarge { granted.maximumPacketSize = 15 }
+          connection.send(.connack(ConnAck(sessionPresent: false, reasonCode: .success, properties: granted)))
+        case .publish(let publish):
+          guard let identifier = publish.packetIdentifier else { return }
+          connection.send(.puback(Acknowledgement(identifier, reasonCode: .notAuthorized)))
+        default: FakeBroker.obliging(packet, connection)
+        }
+      }
+      let first = try await open()
+      let offline = MQTTClient(try await configuration(Self.away, first))
+      var stored = message("t")
+      stored.payload = ByteBuffer(string: "123456789")
+      try await running(offline) { try await offline.publish(stored) }
+      await first.close()
+      let second = try await open()
+      let server = ServerAddress(transport: .tcp, host: "127.0.0.1", port: broker.port)
+      let online = MQTTClient(try await configuration(server, second))
+      let events = online.events
+      try await running(online) {
+        for await event in events {
+          guard case .unpublished(let message, _) = event else { continue }
+          #expect(message.topic == "t")
+          break
+        }
+      }
+      #expect(try await second.loadSession().messages.isEmpty)
+      await second.close()
+    }
+  }
+
   @Test("a message published while the broker is away is sent by the next process, on mosquitto")
   func survives() async throws {
     try await withScene { scene in
       let broker = try await scene.mosquitto()
       let server = ServerAddress(transport: .tcp, host: "127.0.0.1", port: broker.port)
-      let away = ServerAddress(transport: .tcp, host: "127.0.0.1", port: 1)
-      func configuration(_ server: ServerAddress, _ store: SQLiteSessionStore) async throws -> MQTTClient.Configuration
-      {
-        var configuration = MQTTClient.Configuration(servers: [server], clientIdentifier: "durable")
-        try await configuration.keepSession(in: store)
-        return configuration
-      }
-      func running(_ client: MQTTClient, _ body: () async throws -> Void) async throws {
-        async let run: Void = client.run()
-        do { try await body() } catch {
-          await client.abort()
-          throw error
-        }
-        await client.disconnect()
-        try await run
-      }
       let first = try await open()
-      let offline = MQTTClient(try await configuration(away, first))
+      let offline = MQTTClient(try await configuration(Self.away, first))
       try await running(offline) {
         let result = try await offline.publish(message("t"))
         #expect(result == .stored)
