@@ -69,6 +69,25 @@ struct MQTTClientPendingMessagesTests {
     check(pending.settled(1, .delivered).map { try? $0.result.get().isAcknowledged } == false)
   }
 
+  @Test("a stored message that goes at QoS 0, where the server takes no more, waits behind those that wait for room")
+  mutating func loweredHasItsTurn() throws {
+    pending.restore(StoredMessage(token: 1, state: .queued, message: try message()), at: start)
+    let connect = Connect(clientIdentifier: "c", cleanStart: true, keepAlive: 0)
+    let connack = ConnAck(
+      sessionPresent: false, reasonCode: .success, properties: Properties { $0.maximumQoS = .atMostOnce })
+    pending.connected(PublishLimits(ServerLimits(connack, answering: connect, .v5)))
+    check(sent(room: 0) == [])
+    guard case .nothing = pending.next(room: 0, isWritable: true, at: start) else {
+      Issue.record("it overtakes")
+      return
+    }
+    guard case .send(1, let message) = pending.next(room: 1, isWritable: true, at: start) else {
+      Issue.record("it does not go")
+      return
+    }
+    #expect(message.qos == .atMostOnce)
+  }
+
   @Test(
     "the expiry interval counts down by whole seconds of waiting",
     arguments: [(0, 10), (999, 10), (2_500, 8), (9_999, 1)])

@@ -96,6 +96,8 @@ extension ServersWalk {
       if let expiry = application.expiries[number], expiry <= now {
         outcome = .rejected(.expired)
       } else {
+        // Also one that goes at QoS 0 has its turn behind those that wait for room.
+        guard link.room(for: message.qos) > 0 else { return }
         let adapted = message.adapted(to: limits)
         let rejection = publish(number, adapted, isTransient: false)
         if rejection == .noRoom || rejection == .notConnected { return }

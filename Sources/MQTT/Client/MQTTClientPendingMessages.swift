@@ -240,8 +240,9 @@ struct PendingMessages: Sendable {
       // Whoever still waits is told what the server does not take; for one that nobody waits for less is better than
       // nothing.
       let message = entry.isAlone ? limits.map(entry.message.adapted(to:)) ?? entry.message : entry.message
+      // One that goes at QoS 0 instead still has its turn behind those that wait for room.
       let hasRoom =
-        switch message.qos {
+        switch entry.message.qos {
         case .atMostOnce: isWritable
         case .atLeastOnce: room > 0
         case .exactlyOnce: (exactlyOnceRoom ?? room) > 0
