@@ -64,7 +64,20 @@ package final class Carrier: @unchecked Sendable {
     connection.flush()
     channel.close(mode: .output).whenComplete { result in
       if case .failure = result { return Transport.abort(channel) }
-      self.tell(.outputClosed(number), number)
+      self.awaitDelivery(number)
+    }
+  }
+
+  /// The kernel has all of what was sent, which on a slow link means little: closing the socket would throw it away. Once the
+  /// other side's kernel has it the output is closed; how long that may take is the link's to say.
+  private func awaitDelivery(_ number: Link.AttemptNumber) {
+    guard let connection, connection.number == number else { return }
+    SendingProgress.of(connection.channel).assumeIsolated().whenComplete { result in
+      if case .success(let now) = result, now.unacknowledged > 0 {
+        self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { self.awaitDelivery(number) }
+      } else {
+        self.tell(.outputClosed(number), number)
+      }
     }
   }
 

@@ -64,6 +64,9 @@ struct SendingWatch {
     return min(now.acknowledged, target) > min(last.acknowledged, target)
   }
 
+  /// The other side's kernel has not acknowledged all of them.
+  var isBehindTCP: Bool { last.acknowledged > 0 && !isOver }
+
   /// All of them have.
   var isOver: Bool { last.acknowledged > 0 ? last.acknowledged >= target : last.buffered == 0 }
 }
@@ -92,9 +95,10 @@ extension Carrier {
       SendingProgress.of(connection.channel).assumeIsolated().whenSuccess { now in
         guard self.connection === connection, connection.watches == number else { return }
         var watch = watch
-        let progresses = watch.progresses(now)
-        if progresses { self.taken(connection.number) }
-        if !watch.isOver { self.look(connection, number, watch, left: progresses ? Self.looks : left - 1) }
+        let left = watch.progresses(now) ? Self.looks : left - 1
+        // What is lost on the way TCP sends again after a while in which nothing arrives, and again after twice that.
+        if left == Self.looks || left > 0 && watch.isBehindTCP { self.taken(connection.number) }
+        if !watch.isOver { self.look(connection, number, watch, left: left) }
       }
     }
   }
