@@ -161,6 +161,10 @@ let package = Package(
       name: "MQTTBenchmark", dependencies: ["MQTT", nio("NIOCore"), nio("NIOPosix"), logging],
       path: "Tests/Benchmarks/MQTTBenchmark", swiftSettings: strict),
 
+    // A client beyond a slow, lossy link: Tests/Netem/run.
+    .executableTarget(
+      name: "SlowLink", dependencies: ["MQTT", nio("NIOCore")], path: "Tests/Netem/SlowLink", swiftSettings: strict),
+
     // Years in minutes: Tests/Simulation/run.
     .executableTarget(
       name: "Simulator", dependencies: ["Simulation", "MQTTCore", "Instants"], path: "Tests/Simulation/Simulator",
