@@ -1,5 +1,6 @@
 """A headless Chromium, driven by its own protocol (https://chromedevtools.github.io/devtools-protocol/)."""
 
+import base64
 import json
 import os
 import subprocess
@@ -69,10 +70,11 @@ class Browser:
     def size(self, width, height):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def picture(self, path):
-        import base64
+    def picture(self, path, **clip):
+        """clip: x, y, width, height and scale of a part of the page."""
+        data = self.call("Page.captureScreenshot", **({"clip": clip} if clip else {}))["data"]
         with open(path, "wb") as file:
-            file.write(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+            file.write(base64.b64decode(data))
 
     def stop(self):
         self.socket.close()
