@@ -151,7 +151,7 @@ func growing(_ client: MQTTClient) async {
 }
 
 // snippet: fake server
-/// A server that agrees to everything, and tells what it is sent.
+/// A server that accepts everything, and reports what it receives.
 final class FakeServer: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -202,8 +202,8 @@ final class FakeServer: ChannelInboundHandler {
 
 func testing() async throws {
   // snippet: testing
-  let (packets, told) = AsyncStream.makeStream(of: Packet.self)
-  let server = try await FakeServer.start { told.yield($0) }
+  let (packets, received) = AsyncStream.makeStream(of: Packet.self)
+  let server = try await FakeServer.start { received.yield($0) }
   let configuration = try MQTTClient.Configuration(
     url: "mqtt://127.0.0.1:\(server.localAddress?.port ?? 0)", clientIdentifier: "test")
   try await MQTTClient.withClient(configuration) { client in
