@@ -39,7 +39,7 @@ extension Agent {
     guard let shell else { return ControlReply.failure(ControlError.notRunning) }
     do throws(Command.Flaw) {
       guard let command = try Command(ByteBuffer(string: value)) else {
-        return ControlReply.failure("an empty command asks for nothing; write on, off, toggle or a number")
+        return ControlReply.failure("the command is empty; write on, off, toggle or a number")
       }
       let answer = await shell.command(command, of: name)
       if case .refused(let reason, _, _) = answer { return ControlReply.failure(reason) }
@@ -82,7 +82,7 @@ extension Agent {
     if let level, level != before {
       surroundings.logThreshold.level = level
       // At a level that is seen with either.
-      logger.log(level: max(level, before, .notice), "the log level is \(level) now, it was \(before)")
+      logger.log(level: max(level, before, .notice), "the log level is now \(level); it was \(before)")
     }
     return ControlReply.success {
       $0.add("level", (level ?? before).rawValue)

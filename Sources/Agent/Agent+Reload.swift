@@ -10,7 +10,7 @@ import Planning
 import Platform
 import Records
 
-/// Why the running configuration stays.
+/// Why limpet keeps the running configuration.
 enum ReloadFailure: Error, CustomStringConvertible {
   case busy
   case notRunning
@@ -24,14 +24,14 @@ enum ReloadFailure: Error, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .busy: "the configuration is being read already; try again"
+    case .busy: "limpet is reading the configuration already; try again"
     case .notRunning: ControlError.notRunning.description
     case .wrong(let errors):
-      "the configuration has \(errors.count == 1 ? "an error" : "\(errors.count) errors"); the running configuration stays"
+      "the configuration has \(errors.count == 1 ? "an error" : "\(errors.count) errors"); limpet keeps the running configuration"
     case .needsRestart(let keys):
-      "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which takes a restart; "
-        + "the running configuration stays"
-    case .plan(let error): "\(error); the running configuration stays"
+      "\(keys.joined(separator: ", ")) \(keys.count == 1 ? "has" : "have") changed, which needs a restart; "
+        + "limpet keeps the running configuration"
+    case .plan(let error): "\(error); limpet keeps the running configuration"
     case .unread(let reason): "the configuration cannot be read: \(reason); try again"
     }
   }

@@ -5,22 +5,23 @@ enum BrokerKeys {
     example: "mqtt://localhost:1883")
   static let version = Key(
     "version", ValueKind<Configuration.ProtocolVersion>.choice.withAdvice(Synonyms.versions), default: "auto",
-    help: "MQTT's version; auto is 5, and 3.1.1 where a broker cannot.")
+    help: "The MQTT version; auto uses 5, or 3.1.1 if the broker lacks 5.")
   static let clientID = Key(
     "client_id",
     ValueKind<String>.text(bytes: 0...65535).map { .given($0) }.or("auto", Configuration.Identifier.automatic),
-    default: "auto", help: "MQTT's client identifier; auto is the device id.")
+    default: "auto", help: "The MQTT client identifier; auto uses the device id.")
   static let username = Key(
-    optional: "username", .text(bytes: 1...65535), help: "MQTT's user name.", example: "greenhouse")
+    optional: "username", .text(bytes: 1...65535), help: "The user name for the broker.", example: "greenhouse")
   static let password = Key(
-    optional: "password", .text(bytes: 1...65535), help: "MQTT's password; password_file keeps it out of this file.",
+    optional: "password", .text(bytes: 1...65535),
+    help: "The password for the broker; password_file keeps it out of this file.",
     example: "${file:/etc/limpet/password}")
   static let passwordFile = Key(
     optional: "password_file", .path,
     help: "A file whose first line is the password; without both, the systemd credential \(PasswordSource.credential).",
     example: "/etc/limpet/password")
   static let cleanStart = Key(
-    "clean_start", .boolean, default: "false", help: "Begin a new session with every connection.")
+    "clean_start", .boolean, default: "false", help: "Start a new session with every connection.")
   static let sessionExpiry = Key(
     "session_expiry",
     ValueKind<Duration>.duration(.zero...(.seconds(4_294_967_294 as Int64)), wholeSeconds: true, words: ["never"])
@@ -31,14 +32,14 @@ enum BrokerKeys {
     help: "The URLs are nodes of one cluster that all have the session: limpet resumes it at any of them.")
   static let keepalive = Key(
     "keepalive", .duration(.zero...(.seconds(65535)), wholeSeconds: true), default: "30s",
-    help: "The longest silence; it decides how fast a lost device is seen. 0 switches it off.")
+    help: "The longest silence on the connection; it decides how soon a lost device is noticed. 0 switches it off.")
   static let connectTimeout = Key(
     "connect_timeout", .duration(.milliseconds(100)...(.hours(1))), default: "10s",
     help: "How long one attempt to connect may take, CONNACK included.")
   static let shutdownTimeout = Key(
     "shutdown_timeout", .duration(.milliseconds(1)...(.hours(1))), default: "5s",
     help: "How long the clean shutdown may take; past it, limpet cuts the connection.")
-  static let tlsHelp = "How limpet verifies brokers of mqtts and wss."
+  static let tlsHelp = "How limpet verifies a broker whose URL is mqtts or wss."
 
   static let all: [Declaration] = [
     url.declaration, version.declaration, clientID.declaration, username.declaration, password.declaration,
@@ -56,7 +57,7 @@ enum ReconnectKeys {
     "max", .duration(.milliseconds(10)...(.days(1))), default: "2m", help: "The longest wait, before jitter.")
   static let stableAfter = Key(
     "stable_after", .duration(.zero...(.days(1))), default: "60s",
-    help: "How long a connection must live for the waits to begin at min again.")
+    help: "How long a connection must last before waits start at min again.")
 
   static let all = [min.declaration, max.declaration, stableAfter.declaration]
 }

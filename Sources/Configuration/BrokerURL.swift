@@ -41,13 +41,13 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
   var portDoubt: String? {
     let shown = host.contains(":") ? "[\(host)]" : host
     return switch (scheme, port) {
-    case (.mqtt, 8883): "port 8883 is for TLS as a rule; write mqtts://\(shown) if it is"
-    case (.mqtts, 1883): "port 1883 is without TLS as a rule; write mqtts://\(shown) for 8883, or mqtt://\(shown)"
+    case (.mqtt, 8883): "port 8883 is usually for TLS; write mqtts://\(shown) if it is"
+    case (.mqtts, 1883): "port 1883 is usually without TLS; write mqtts://\(shown) for 8883, or mqtt://\(shown)"
     case (.mqtt, 8123), (.mqtts, 8123):
-      "port 8123 is Home Assistant's own page; its broker is on 1883 as a rule: write mqtt://\(shown)"
+      "port 8123 is Home Assistant's own page; its broker usually listens on 1883: write mqtt://\(shown)"
     case (.mqtt, 80), (.mqtt, 443), (.mqtts, 80), (.mqtts, 443):
       "port \(port) is a web server's; write ws:// or wss:// for MQTT over WebSocket, or leave the port out"
-    case (.mqtt, 9001): "port 9001 is for WebSocket as a rule; write ws://\(shown):9001 if it is"
+    case (.mqtt, 9001): "port 9001 is usually for WebSocket; write ws://\(shown):9001 if it is"
     default: nil
     }
   }
@@ -56,15 +56,16 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
   package init(_ text: String) throws(Mismatch) {
     // Checked first, so that no message repeats a password.
     if text.prefix(while: { $0 != "?" }).contains("@"), !text.lowercased().hasPrefix("unix:") {
-      throw Mismatch(message: "holds user information; put it in \"username\" and \"password\", and leave it out here")
+      throw Mismatch(
+        message: "contains a user name or password; put them in \"username\" and \"password\", and leave them out here")
     }
     let shown = Self.withoutQuery(text)
     guard !text.isEmpty else { throw Mismatch(message: "empty; write a URL such as mqtt://mqtt.example.com") }
     guard text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F }) else {
       throw Mismatch(
         message: text.unicodeScalars.contains { $0.value <= 0x20 }
-          ? "\(quoted(shown)) holds a space; remove it"
-          : "\(quoted(shown)) holds letters beyond ASCII; write the name in its xn-- form")
+          ? "\(quoted(shown)) contains a space; remove it"
+          : "\(quoted(shown)) contains letters beyond ASCII; write the name in its xn-- form")
     }
     guard let mark = text.range(ofSeparator: "://") else {
       let scheme = text.contains(":8883") ? "mqtts" : "mqtt"
@@ -73,7 +74,7 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
     scheme = try Self.scheme(String(text[..<mark.lowerBound]))
     let rest = text[mark.upperBound...]
     guard !rest.contains("#") else {
-      throw Mismatch(message: "\(quoted(shown)) holds a fragment; remove \"#\" and what follows")
+      throw Mismatch(message: "\(quoted(shown)) contains a fragment; remove \"#\" and what follows")
     }
     if scheme == .unix {
       (host, port) = ("", 0)
@@ -119,7 +120,7 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
       host = authority[authority.index(after: authority.startIndex)..<close]
       let behind = authority[authority.index(after: close)...]
       guard behind.isEmpty || behind.hasPrefix(":") else {
-        throw Mismatch(message: "\(quoted(shown)) has text behind \"]\"; write [address]:port")
+        throw Mismatch(message: "\(quoted(shown)) has text after \"]\"; write [address]:port")
       }
       port = behind.isEmpty ? nil : behind.dropFirst()
       guard isIPv6(host) else {

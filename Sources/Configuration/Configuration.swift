@@ -190,7 +190,7 @@ public struct Configuration: Sendable, Equatable {
     public var sync: Sync
     /// The same after an outage of a minute.
     public var syncOutage: Duration
-    /// Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.
+    /// The most readings a second that limpet sends from a backlog, besides new ones.
     public var drainRate: Int
 
     package init(path: String, maxSize: Int, sync: Sync, syncOutage: Duration, drainRate: Int) {

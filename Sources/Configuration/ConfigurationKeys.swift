@@ -5,22 +5,23 @@ import Text
 enum ConfigurationKeys {
   static let include = Key(
     optionalList: "include", .path,
-    help: "Further files, by paths from this file's folder, * and ? in the last part; their keys are added to these.",
+    help: "More configuration files, relative to this file's folder; * and ? may stand in the last part. Their keys "
+      + "are added to these.",
     example: "conf.d/*.yaml")
   static let topic = Key(
     "topic", .topic(.device, .name), default: "limpet/{device}/{name}",
     help: "Where readings go; {device} and {name} are filled in.")
   static let format = Key(
     "format", ValueKind<PayloadFormat>.choice, default: "json",
-    help: "json carries time, unit, quality and a sequence number; plain is the value alone.")
+    help: "json adds time, unit, quality and a sequence number; plain is the value alone.")
   static let qos = Key("qos", .integer(0...2), default: "1", help: "The quality of service of readings.")
   static let expiry = Key(
     optional: "expiry", .duration(.seconds(1)...(.days(365))),
-    help: "After this long a reading is worth nothing: limpet or the broker drops it; without it, never.",
+    help: "How long a reading is useful; then limpet or the broker drops it. Without it: for ever.",
     example: "1d")
   static let commands = Key(
     "commands", ValueKind<OnOff>.choice.withAdvice(Synonyms.commands), default: "on",
-    help: "off: limpet subscribes to nothing, and outputs take commands over the control socket only.")
+    help: "off: limpet subscribes to nothing, and outputs accept commands over the control socket only.")
   static let control = Key(
     optional: "control", .socketPath,
     help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
@@ -36,11 +37,11 @@ enum ConfigurationKeys {
     include.declaration,
     .section("device", DeviceKeys.all, help: "The names of the device."),
     .section("broker", BrokerKeys.all, help: "Where to connect, and how."),
-    .section("presence", PresenceKeys.all, help: "How the device says that it is there."),
+    .section("presence", PresenceKeys.all, help: "How the device reports that it is online."),
     .section("storage", StorageKeys.all, help: "Where readings wait until they are sent."),
     topic.declaration, format.declaration, qos.declaration, expiry.declaration,
     .section(
-      "homeassistant", HomeAssistantKeys.all, help: "The description of this device that Home Assistant reads."),
+      "homeassistant", HomeAssistantKeys.all, help: "A description of this device for Home Assistant."),
     .section("homie", HomieKeys.all, help: "A device of the Homie convention 5, over a connection of its own."),
     Declaration(
       name: "inputs", help: "GPIO lines; `limpet scan` lists them.", need: .optional,
@@ -57,7 +58,7 @@ enum ConfigurationKeys {
     commands.declaration,
     .section("health", HealthKeys.all, help: "The agent's own health report."),
     metricsFile.declaration,
-    .section("metrics", MetricsKeys.all, help: "Numbers for Prometheus, asked for over HTTP."),
+    .section("metrics", MetricsKeys.all, help: "Numbers for Prometheus, served over HTTP."),
     control.declaration,
   ]
 }
@@ -88,7 +89,7 @@ enum MetricsKeys {
 enum DeviceKeys {
   static let id = Key(
     "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
-    help: "The {device} of topics; auto is made from the board's serial number, 22 letters and digits.")
+    help: "The {device} of topics; auto makes 22 letters and digits from the board's serial number.")
   static let displayName = Key(
     optional: "name", .text(bytes: 1...256), help: "The device's name for people; without it, the host's name.",
     example: "Greenhouse 3")
@@ -100,7 +101,7 @@ package enum StorageKeys {
   package static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
   static let maxSize = Key(
     "max_size", .size(1_000_000...ByteSize.largest), default: "64MB",
-    help: "How much may wait; past it the oldest readings go first, and are counted.")
+    help: "How much disk waiting readings may take; beyond it limpet drops the oldest, and counts them.")
   static let sync = Key(
     "sync",
     ValueKind<Duration>.duration(.milliseconds(10)...(.hours(1)), words: ["always", "never"])
@@ -108,10 +109,10 @@ package enum StorageKeys {
     default: "1s", help: "always, never, or how long an unsent reading may be in memory only.")
   static let syncOutage = Key(
     "sync_outage", .duration(.milliseconds(10)...(.hours(1))), default: "30s",
-    help: "The same after an outage of a minute, for fewer and larger writes; sync where that is longer.")
+    help: "sync once an outage has lasted a minute, for fewer and larger writes; never shorter than sync.")
   static let drainRate = Key(
     "drain_rate", .integer(1...100_000), default: "500",
-    help: "Readings a second of a backlog that are sent at the most, beside those that are measured meanwhile.")
+    help: "The most readings a second that limpet sends from a backlog, besides new ones.")
 
   static let all = [
     path.declaration, maxSize.declaration, sync.declaration, syncOutage.declaration, drainRate.declaration,

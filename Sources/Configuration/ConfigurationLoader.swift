@@ -151,8 +151,8 @@ extension Configuration {
     guard !topic.isWrong, levels != ["{name}"], let written = topic.written else { return }
     log.error(
       written.value, written.path,
-      "commands for \(quoted(output.name)) need {name} as one whole level: one subscription has to bring them and the "
-        + "agent's own message, which separates old ones from new ones; write it so, such as limpet/{device}/{name}, or "
+      "commands for \(quoted(output.name)) need {name} as a level of its own in topic: one subscription must receive them and limpet's "
+        + "own message, which separates old commands from new ones; write topic: limpet/{device}/{name}, or "
         + "commands: off")
   }
 

@@ -52,7 +52,7 @@ package final class DiagnosticLog {
       .map(\.element)
     if isFull, var end = sorted.last {
       (end.severity, end.path) = (.error, nil)
-      end.message = "there is more that is wrong; correct what is above first"
+      end.message = "there are more errors; correct these first"
       sorted.append(end)
     }
     return sorted

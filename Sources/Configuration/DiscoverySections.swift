@@ -5,7 +5,7 @@ enum HomeAssistantKeys {
   static let enabled = Key("enabled", .boolean, default: "false", help: "Describe this device and its readings.")
   static let prefix = Key(
     "prefix", .discoveryPrefix, default: "homeassistant",
-    help: "What Home Assistant's discovery topics begin with, as it is set there.")
+    help: "The first part of Home Assistant's discovery topics, as set in Home Assistant.")
 
   static let area = Key(
     optional: "suggested_area", .text(bytes: 1...64), help: "The area that Home Assistant proposes for the device.",
@@ -15,7 +15,7 @@ enum HomeAssistantKeys {
 }
 
 enum HomieKeys {
-  static let enabled = Key("enabled", .boolean, default: "false", help: "Be a device of the Homie convention too.")
+  static let enabled = Key("enabled", .boolean, default: "false", help: "Be a Homie device too.")
   static let domain = Key(
     "domain", .topicLevel, default: "homie", help: "The first level of its topics; 5 and the device follow.")
 
@@ -26,7 +26,7 @@ extension ValueKind where Value == String {
   /// Levels of a topic that others follow.
   static let discoveryPrefix = plainTopic.map { text throws(Mismatch) in
     guard !text.hasPrefix("/"), !text.hasSuffix("/") else {
-      throw Mismatch(message: "\(quoted(text)) has a slash at an end; write it without")
+      throw Mismatch(message: "\(quoted(text)) begins or ends with a slash; remove that")
     }
     return text
   }.matching("[^/](.*[^/])?")
@@ -100,7 +100,7 @@ struct DiscoveryRules {
       if let owner = owner(topic) {
         log.error(
           reading.written.key, reading.written.path,
-          "\(quoted(reading.name)) would be published to \(quoted(topic)), \(owner); write another topic")
+          "\(quoted(reading.name)) has the topic \(quoted(topic)), \(owner); write another topic")
       }
     }
     if base != nil { checkNames(readings, sensors) }

@@ -8,7 +8,8 @@ package enum InputKeys {
     help: "The reading's name; the {name} of topics.", example: "door")
   package static let chip = Key(
     optional: "chip", .text(bytes: 1...255),
-    help: "The chip's label, name or path; without it, the line's name decides, or an offset is the board's header.",
+    help: "The chip's label, name or path. Without it, limpet finds a line by its name; an offset is one of the "
+      + "board's header.",
     example: "pinctrl-bcm2711")
   package static let device = Key(
     optional: "device", ValueKind<String>.devicePath,
@@ -28,34 +29,34 @@ package enum InputKeys {
     help: "The second line of an encoder, of the same chip; mode encoder.", example: "GPIO6")
   package static let pull = Key(
     "pull", ValueKind<GPIOInput.Bias>.choice.withAdvice(Synonyms.pulls), default: "as-is",
-    help: "The line's bias; without effect where the chip's driver has none, which the kernel does not say.")
+    help: "The line's bias; no effect if the chip's driver cannot set one, which the kernel does not report.")
   static let activeLow = Key("active_low", .boolean, default: "false", help: "A low level is true.")
   package static let debounce = Key(
     "debounce", .duration(.zero...(.hours(1)), unit: "ms"), default: "0s",
-    help: "How long a level must hold to be believed.")
+    help: "How long a level must last before limpet accepts it.")
   package static let mode = Key(
     "mode", ValueKind<GPIOInput.Mode>.choice.withAdvice(Synonyms.modes), default: "state",
     help:
-      "state publishes the level, event each edge, counter the total of pulses, frequency how many there are a second, "
-      + "duty for which part of the time the line is true, pulse_width how long, gesture what somebody does with a button: "
-      + "single, double or long, encoder the position of two lines' steps.")
+      "state publishes the level; event, each edge; counter, the total of pulses; frequency, pulses a second; duty, the "
+      + "share of time that the line is true; pulse_width, how long it is true; gesture, the presses of a button (single, "
+      + "double or long); encoder, the position of a knob with two lines.")
   package static let on = Key(
     "on", .text(bytes: 1...64), default: LevelTexts().on,
-    help: "What stands for true in the format plain; modes state and event.")
+    help: "The payload for true in the format plain; modes state and event.")
   package static let off = Key(
     "off", .text(bytes: 1...64), default: LevelTexts().off,
-    help: "What stands for false in the format plain; modes state and event.")
+    help: "The payload for false in the format plain; modes state and event.")
   package static let payloadOn = Key(
-    optional: "payload_on", .text(bytes: 1...64), help: "The same as on, which some YAML readers take for true.",
+    optional: "payload_on", .text(bytes: 1...64), help: "The same as on, which some YAML readers treat as true.",
     example: "ON")
   package static let payloadOff = Key(
-    optional: "payload_off", .text(bytes: 1...64), help: "The same as off, which some YAML readers take for false.",
+    optional: "payload_off", .text(bytes: 1...64), help: "The same as off, which some YAML readers treat as false.",
     example: "OFF")
   static let force = Key(
-    "force", .boolean, default: "false", help: "An output line that nobody holds becomes an input.")
+    "force", .boolean, default: "false", help: "Make an output line that nobody holds an input.")
   package static let maxRate = Key(
     "max_rate", .integer(1...100_000), default: "2000",
-    help: "Readings a second at most; limpet counts more as lost. Modes state, event and gesture.")
+    help: "The most readings a second; limpet counts further ones as lost. Modes state, event and gesture.")
   package static let retain = Key(
     optional: "retain", .boolean, help: "The broker keeps the last reading; true for mode state, else false.",
     example: "true")
@@ -78,10 +79,11 @@ package enum InputKeys {
     help: "How many pulses are one turn; mode frequency.", example: "2")
   package static let stepsPerPeriod = Key(
     "steps_per_period", ValueKind<String>.word(of: ["1", "2", "4"]), default: "1",
-    help: "How many steps a period of the two lines has, in which each rises and falls once; mode encoder.")
+    help: "Steps in one period of the two lines, in which each rises and falls once; mode encoder.")
   package static let double = Key(
     "double", .duration(.zero...(.seconds(10)), unit: "ms"), default: "400ms",
-    help: "A second press that begins within this makes a double one; 0s: a press is single at once. Mode gesture.")
+    help: "A second press that begins within this time makes a double press; with 0s every press is single, at once. "
+      + "Mode gesture.")
   package static let long = Key(
     "long", .duration(.milliseconds(50)...(.minutes(1)), unit: "ms"), default: "800ms",
     help: "A press that lasts this long is a long one; mode gesture.")
@@ -138,13 +140,13 @@ extension ValueKind where Value == GPIOInput.Line {
   package static let line = ValueKind(.text(bytes: 1...31)) { text throws(Mismatch) in
     if !text.isEmpty, text.unicodeScalars.allSatisfy(\.isDigit) {
       guard let offset = UInt32(text), offset <= 65535 else {
-        throw Mismatch(message: "\(quoted(text)) is no offset of a chip; write 0 to 65535, or a line's name")
+        throw Mismatch(message: "\(quoted(text)) is not an offset; write 0 to 65535, or a line's name")
       }
       return .offset(offset)
     }
     // It would be looked for as a name, and only on the board be found to be none.
     if text.first == "-", text.dropFirst().unicodeScalars.allSatisfy(\.isDigit), text.utf8.count > 1 {
-      throw Mismatch(message: "\(quoted(text)) is no offset of a chip, they count from 0; write 0 to 65535")
+      throw Mismatch(message: "\(quoted(text)) is not an offset: lines count from 0; write 0 to 65535")
     }
     return .name(try ValueKind<String>.text(bytes: 1...31).parse(text))
   }
@@ -216,10 +218,10 @@ struct InputSection {
         reader.conflict(written, mode.written, Self.misplaced(key, modes, mode.value))
       }
       if mode.value == .encoder, lineB.written == nil {
-        reader.conflict(mode.written, nil, "an encoder has two lines; write line_b: too")
+        reader.conflict(mode.written, nil, "an encoder needs two lines; write line_b: too")
       }
       if mode.value == .pulseWidth, let text = unit.value, PulseWidthUnit(rawValue: text) == nil, !unit.isWrong {
-        reader.conflict(unit.written, mode.written, "\(quoted(text)) is no unit of a pulse's length; write ms, s or µs")
+        reader.conflict(unit.written, mode.written, "\(quoted(text)) is not a unit of pulse_width; write ms, s or µs")
       }
     }
     reader.reject(unknownTo: InputKeys.all)

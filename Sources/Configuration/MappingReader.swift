@@ -43,7 +43,7 @@ package final class MappingReader {
       {
         example = Synonyms.section(path)
       }
-      let advice = example.map { "write \($0)" } ?? "write \"key: value\" lines, with a space behind each colon"
+      let advice = example.map { "write \($0)" } ?? "write \"key: value\" lines, with a space after each colon"
       log.error(
         node?.position ?? start, path.isEmpty ? nil : path, "\(kind) stands where keys are expected; \(advice)")
     }
@@ -230,20 +230,20 @@ package final class MappingReader {
         let word = String(name[..<colon])
         log.error(
           position, path.isEmpty ? nil : path,
-          "unknown key; write a space behind the colon of \(names.contains(word) ? quoted(word) : "this key")")
+          "unknown key; write a space after the colon of \(names.contains(word) ? quoted(word) : "this key")")
         continue
       }
       if let space = name.unicodeScalars.first(where: { $0.properties.isWhitespace && !$0.isASCII }) {
         let code = String(space.value, radix: 16, uppercase: true)
         log.error(
           position, path.isEmpty ? nil : path,
-          "unknown key; it holds a space that is none in YAML (U+\(code.aligned(to: 4, filling: "0"))); write plain spaces"
+          "unknown key; it contains a character that only looks like a space (U+\(code.aligned(to: 4, filling: "0"))); write plain spaces"
         )
         continue
       }
       if !name.isEmpty, name.allSatisfy({ $0.isASCII && $0.isNumber }) {
         log.error(
-          position, path(to: name), "unknown key; if it is behind a decimal comma, write a point, such as 0.5")
+          position, path(to: name), "unknown key; if it follows a decimal comma, write a point, such as 0.5")
         continue
       }
       let shown = name.allSatisfy { $0.isLetter || $0.isNumber || "_-.".contains($0) } ? name : quoted(name)

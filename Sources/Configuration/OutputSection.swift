@@ -133,11 +133,15 @@ extension OutputSection {
     }
     if start.value == .restore {
       clash(
-        start.written, maxOn.written, "start: restore with max_on would begin a new time on at each start; remove one")
+        start.written, maxOn.written, "with start: restore, max_on would begin again at each start; remove one of them")
     }
     if rules.stop == .keep {
-      clash(stop.written, maxOn.written, "stop: keep leaves it on without max_on; remove one of them")
-      clash(stop.written, lost.written, "stop: keep leaves it on without lost; remove one of them")
+      clash(
+        stop.written, maxOn.written,
+        "stop: keep leaves it on after limpet ends, when nothing watches max_on; remove one of them")
+      clash(
+        stop.written, lost.written,
+        "stop: keep leaves it on after limpet ends, when nothing watches lost; remove one of them")
     }
     if rules.stop == .automatic, type.value != .fan, !type.isWrong {
       reader.error(stop.written, "auto belongs to type fan; write off, on or keep")
@@ -153,12 +157,12 @@ extension OutputSection {
       if pulse < minOn.value {
         reader.conflict(own, minOn.written, "pulse is shorter than min_on; write a longer pulse")
       }
-      if start.value != .off { clash(own, start.written, "a pulse begins by a command; remove start, or pulse") }
+      if start.value != .off { clash(own, start.written, "only a command begins a pulse; remove start, or pulse") }
     }
     if maxOn.value != nil, minOff.value == .zero, let written = maxOn.written {
       reader.log.warning(
         written.key, written.path,
-        "without min_off the next command switches it on again at once; write how long it has to rest")
+        "without min_off the next command switches it on again at once; write how long it must stay off")
     }
     return lost.heartbeat
   }
@@ -211,16 +215,18 @@ private struct LostSection {
     let least = bounds.keepalive * 3 / 2 + .seconds(6)
     if topic.isWritten, !bounds.takesCommands {
       section.error(
-        topic.written, "with commands: off nothing is subscribed to, so it is never heard; remove one of them")
+        topic.written,
+        "with commands: off limpet subscribes to nothing, so it never hears the heartbeat; remove one of them")
     }
     if let time = after.value, !topic.isWrong {
       if bounds.keepalive == .zero, topic.value == nil {
         section.error(
-          after.written, "with broker.keepalive 0 a lost broker is not noticed; write a keepalive, or heartbeat")
+          after.written, "with broker.keepalive 0 limpet does not notice a lost broker; write a keepalive, or heartbeat"
+        )
       } else if time < least {
         section.error(
           after.written,
-          "a lost broker is noticed after 1.5 × broker.keepalive + 6 s at the latest; write at least "
+          "limpet notices a lost broker only after up to 1.5 × broker.keepalive + 6 s; write at least "
             + "\(WrittenDuration.text(least)), or a shorter keepalive")
       }
     }
@@ -275,7 +281,7 @@ private struct RequestReader {
       }
       guard let number = channel.value.flatMap({ Int($0) }), (0...255).contains(number) else {
         if channel.value == nil, !channel.isWrong { reader.missing("channel", "write the channel's number, such as 0") }
-        reader.error(channel.written, "is no channel of a pwm; write its number, such as 0")
+        reader.error(channel.written, "is not a channel of a pwm; write its number, such as 0")
         return
       }
       let hertz = frequency.value ?? 1000

@@ -1,9 +1,9 @@
 package enum PresenceKeys {
   package static let topic = Key(
     "topic", .topic(.device), default: "limpet/{device}/status",
-    help: "Where the device says that it is there; {device} is filled in.")
+    help: "The topic of the device's status; {device} is filled in.")
   package static let online = Key(
-    "online", .text(bytes: 1...65535), default: "online", help: "The payload while connected.")
+    "online", .text(bytes: 1...65535), default: "online", help: "The payload while the device is online.")
   package static let offline = Key(
     "offline", .text(bytes: 1...65535), default: "offline", help: "The payload of the will and of a clean stop.")
   package static let qos = Key(
@@ -13,7 +13,7 @@ package enum PresenceKeys {
     help: "How long the broker waits before it publishes the will; MQTT 5.")
   package static let lease = Key(
     "lease", .duration(.seconds(1)...(.days(7)), wholeSeconds: true, orZero: true), default: "5m",
-    help: "How often online is published again; it expires after three times this. 0s: never; MQTT 5.")
+    help: "How often limpet publishes online again; each one expires after three times this. 0s: never; MQTT 5.")
 
   package static let all = [
     topic.declaration, online.declaration, offline.declaration, qos.declaration, willDelay.declaration,
@@ -53,7 +53,7 @@ struct PresenceSection {
       }
     }
     guard willDelay.value > .zero else { return }
-    // MQTT 5, 3.1.3.2.2: the will is published when the delay has passed or the session ends, whichever is first.
+    // MQTT 5, 3.1.3.2.2: the broker publishes the will when the delay has passed or the session ends, whichever is first.
     if broker.cleanStart.value {
       reader.conflict(
         willDelay.written, broker.cleanStart.written,

@@ -41,16 +41,17 @@ enum EntityKeys {
   static let icon = Key(optional: "icon", .icon, help: "Its icon, of Material Design Icons.", example: "mdi:door")
   static let category = Key(
     optional: "category", ValueKind<Presentation.Category>.choice,
-    help: "diagnostic puts it below the others; values of type system are so by themselves, unless it is none.",
+    help: "diagnostic puts it below the others; readings of type system are diagnostic unless this is none.",
     example: "diagnostic")
   static let enabled = Key(
-    "enabled", .boolean, default: "true", help: "Whether it is enabled when Home Assistant sees it first.")
+    "enabled", .boolean, default: "true", help: "Whether Home Assistant enables it when it first sees it.")
   static let precision = Key(
-    optional: "precision", .integer(0...9), help: "Digits behind the point that it shows; without it, those of round.",
+    optional: "precision", .integer(0...9),
+    help: "Decimal places that Home Assistant shows; without it, those of round.",
     example: "1")
   static let platform = Key(
     optional: "as", ValueKind<Presentation.Platform>.choice,
-    help: "Which kind of entity it is; without it, the kind that fits. Not modes event and counter.",
+    help: "Which kind of entity it is; without it, the kind that fits. Not for modes event and counter.",
     example: "binary_sensor")
 
   static let all = [

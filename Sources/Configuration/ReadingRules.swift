@@ -53,17 +53,16 @@ struct ReadingRules {
       let later = [reading.written, presence.written].compactMap { $0 }.max { $0.key < $1.key }
       log.error(
         later?.key ?? key, later?.path ?? path,
-        "\(quoted(reading.name)) would be published to \(quoted(expanded)), the presence topic; write another")
+        "\(quoted(reading.name)) has the topic \(quoted(expanded)), which is the presence topic; write another")
     } else if expanded == expand(.description, nil) {
       log.error(
         key, path,
-        "\(quoted(reading.name)) would be published to \(quoted(expanded)), "
-          + "which describes the presence; write another name"
+        "\(quoted(reading.name)) has the topic \(quoted(expanded)), which describes the presence; write another name"
       )
     } else if tellsHealth, expanded == expand(.health, nil) {
       log.error(
         key, path,
-        "\(quoted(reading.name)) would be published to \(quoted(expanded)), where the health reading goes; write another "
+        "\(quoted(reading.name)) has the topic \(quoted(expanded)), where the health reading goes; write another "
           + "name, or health: {interval: 0s}")
     }
   }

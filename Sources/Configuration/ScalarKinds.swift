@@ -12,7 +12,7 @@ extension ValueKind where Value == String {
         if text.isEmpty { throw Mismatch(message: "empty; write at least one character") }
         throw Mismatch(message: "\(text.utf8.count) bytes long; write at most \(bytes.upperBound)")
       }
-      guard !text.utf8.contains(0) else { throw Mismatch(message: "holds a NUL character; remove it") }
+      guard !text.utf8.contains(0) else { throw Mismatch(message: "contains a NUL character; remove it") }
       return text
     }
   }
@@ -39,7 +39,7 @@ extension ValueKind where Value == String {
 
   package static let path = ValueKind(.path) { text throws(Mismatch) in
     guard !text.isEmpty else { throw Mismatch(message: "empty; write a path") }
-    guard !text.utf8.contains(0) else { throw Mismatch(message: "holds a NUL character; remove it") }
+    guard !text.utf8.contains(0) else { throw Mismatch(message: "contains a NUL character; remove it") }
     guard text.utf8.count <= 4095 else {
       throw Mismatch(message: "longer than a path can be; write at most 4095 bytes")
     }
@@ -123,7 +123,7 @@ extension ValueKind where Value == ChangeThreshold {
       throw Mismatch(message: "\(quoted(text)) is not a change; write a number such as 0.5, or a percentage such as 5%")
     }
     guard number > 0 else {
-      throw Mismatch(message: "\(quoted(text)) is not above zero; leave the key out for every sample")
+      throw Mismatch(message: "\(quoted(text)) is not above zero; leave the key out to publish every sample")
     }
     return isPercent ? .percent(number) : .absolute(number)
   }

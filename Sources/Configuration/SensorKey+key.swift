@@ -119,7 +119,7 @@ extension ValueKind where Value == Pattern {
     // There it is the letter d, and nothing would ever match.
     let parts = text.split(separator: "\\d", omittingEmptySubsequences: false).dropLast()
     if parts.contains(where: { $0.reversed().prefix { $0 == "\\" }.count.isMultiple(of: 2) }) {
-      throw Mismatch(message: "holds \\d, which POSIX extended regular expressions do not have; write [0-9]")
+      throw Mismatch(message: "contains \\d, which POSIX extended regular expressions do not have; write [0-9]")
     }
     do throws(Pattern.Flaw) {
       return try Pattern(text)
@@ -128,7 +128,7 @@ extension ValueKind where Value == Pattern {
       case .tooLong:
         throw Mismatch(message: "\(text.utf8.count) bytes long; write at most \(Pattern.sizeLimit)")
       case .backReference:
-        throw Mismatch(message: "holds a back reference, such as \\1; write what it stands for")
+        throw Mismatch(message: "contains a back reference, such as \\1; write what it stands for")
       case .tooManyRepetitions:
         throw Mismatch(
           message: "repeats more than \(Pattern.repetitionLimit) times, counted together; write * or + instead")

@@ -16,13 +16,14 @@ package enum SensorKeys {
   package static let timeout = Key(
     "timeout", .duration(.milliseconds(10)...(.minutes(5)), unit: "s"), default: "5s",
     help:
-      "How long one read may take; then the reading is bad, and nothing more is read of it until the kernel answers.")
+      "How long one read may take; then the reading is bad, and limpet reads it again only when the kernel has answered."
+  )
   package static let retry = Key(
     "retry", .integer(0...10), default: "0",
-    help: "How often limpet tries a failed read again, a second later, before it publishes the failure.")
+    help: "How many times limpet repeats a failed read, a second later each, before it publishes the failure.")
   package static let change = Key(
     optional: "change", ValueKind<ChangeThreshold>.change,
-    help: "Publish when the value moved this much, a number or a percentage; without it, every sample.",
+    help: "Publish when the value has changed by this much, a number or a percentage; without it, every sample.",
     example: "0.5")
   package static let maxAge = Key(
     optional: "max_age", .duration(.milliseconds(10)...(.days(30))),
@@ -31,7 +32,8 @@ package enum SensorKeys {
     optional: "unit", .text(bytes: 0...64), help: "The unit to publish; without it, the source's.",
     example: "°C")
   package static let map = Declaration(
-    name: "map", help: "What texts stand for, such as {open: 1, closed: 0}; any other text is a bad reading.",
+    name: "map",
+    help: "The values that texts stand for, such as {open: 1, closed: 0}; any other text is a bad reading.",
     need: .optional, content: .texts, examples: ["{open: true, shut: false}"])
   package static let scale = Key("scale", .scale, default: "1", help: "A factor for the value.")
   package static let offset = Key("offset", .number, default: "0", help: "Added after scale.")
@@ -41,10 +43,10 @@ package enum SensorKeys {
     help: "One value for each window: the mean, the median, the smallest or the largest of its samples.",
     example: "mean")
   package static let window = Key(
-    optional: "window", .duration(.milliseconds(10)...(.days(7))), help: "How long the window of average is.",
+    optional: "window", .duration(.milliseconds(10)...(.days(7))), help: "The length of the window of average.",
     example: "1m")
   package static let round = Key(
-    optional: "round", .integer(0...9), help: "Digits behind the point; without it, as many as the value has.",
+    optional: "round", .integer(0...9), help: "Decimal places; without it, as many as the value has.",
     example: "1")
   package static let retain = Key("retain", .boolean, default: "false", help: "The broker keeps the last reading.")
   package static let keep = Key(
@@ -54,7 +56,7 @@ package enum SensorKeys {
   package static let common: [Declaration] = [
     name.declaration, type.declaration, interval.declaration, timeout.declaration, retry.declaration,
     change.declaration, maxAge.declaration, unit.declaration, map, scale.declaration, offset.declaration,
-    .section(rangeName, RangeKeys.all, help: "The values there can be; one outside is a bad reading."),
+    .section(rangeName, RangeKeys.all, help: "The values that are possible; one outside is a bad reading."),
     average.declaration, window.declaration, round.declaration, retain.declaration, keep.declaration,
     EntityKeys.title.declaration, EntityKeys.section,
   ]
@@ -77,8 +79,8 @@ package enum SensorKeys {
 }
 
 package enum RangeKeys {
-  package static let min = Key(optional: "min", .number, help: "The smallest value there can be.", example: "-40")
-  package static let max = Key(optional: "max", .number, help: "The largest value there can be.", example: "85")
+  package static let min = Key(optional: "min", .number, help: "The smallest possible value.", example: "-40")
+  package static let max = Key(optional: "max", .number, help: "The largest possible value.", example: "85")
 
   package static let all = [min.declaration, max.declaration]
 }

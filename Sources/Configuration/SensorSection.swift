@@ -173,6 +173,6 @@ enum UnitAdvice {
     guard let usual = Units.usual(for: unit) else { return }
     log.warning(
       written.value, written.path,
-      "\(quoted(unit)) is written \(usual) by others, and Home Assistant knows it so; write \(usual)")
+      "\(quoted(unit)) is usually written \(usual), and Home Assistant knows only that; write \(usual)")
   }
 }

@@ -58,7 +58,7 @@ package final class Substitution {
         rest = rest.dropFirst()
       }
       guard expanded.text.utf8.count <= Self.limit else {
-        throw Mismatch(message: "is longer than 1 MiB with what it stands for; write less")
+        throw Mismatch(message: "is longer than 1 MiB once its variables are filled in; shorten it")
       }
     }
     expanded.text += rest

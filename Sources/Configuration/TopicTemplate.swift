@@ -38,10 +38,10 @@ public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {
     }
     for scalar in text.unicodeScalars {
       if scalar == "+" || scalar == "#" {
-        throw Mismatch(message: "holds the wildcard \"\(scalar)\"; a topic to publish to has none")
+        throw Mismatch(message: "contains the wildcard \"\(scalar)\"; a topic to publish to has none")
       }
       if scalar.properties.generalCategory == .control {
-        throw Mismatch(message: "holds a control character; remove it")
+        throw Mismatch(message: "contains a control character; remove it")
       }
     }
     var parts: [Part] = []
@@ -56,7 +56,7 @@ public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {
       guard let placeholder = allowed.first(where: { $0.rawValue == word }) else {
         let near = Suggestion(candidates: allowed.map(\.rawValue)).nearest(to: word)
         let advice = near.map { "; did you mean {\($0)}?" } ?? "; placeholders are \(Self.list(allowed))"
-        throw Mismatch(message: "holds \(quoted("{\(word)}")), which has no meaning here\(advice)")
+        throw Mismatch(message: "contains \(quoted("{\(word)}")), which has no meaning here\(advice)")
       }
       if !before.isEmpty { parts.append(.text(String(before))) }
       parts.append(.placeholder(placeholder))

@@ -58,7 +58,7 @@ public struct ControlClient: Sendable {
     }
     let answer = try readLine(descriptor)
     guard let fields = JSONValue(parsing: answer), case .object = fields else {
-      throw .broken(path: path, "answers with something that is no JSON")
+      throw .broken(path: path, "answers with something that is not JSON")
     }
     guard fields["ok"]?.flag == true else {
       if case .text(let error)? = fields["error"] {
@@ -72,7 +72,7 @@ public struct ControlClient: Sendable {
 
   private func connect() throws(Failure) -> CInt {
     guard let address = try? SocketAddress(unixDomainSocketPath: path) else {
-      throw .broken(path: path, "cannot be asked: the path is longer than a socket's can be")
+      throw .broken(path: path, "cannot be reached: its path is longer than a socket's can be")
     }
     let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .noAgent(path: path, errno: errno) }
@@ -85,7 +85,7 @@ public struct ControlClient: Sendable {
       close(descriptor)
       switch reason {
       case EACCES, EPERM: throw .denied(path: path)
-      case EAGAIN: throw .broken(path: path, "takes no connections; it is busy, or stands still")
+      case EAGAIN: throw .broken(path: path, "accepts no connections; it is busy, or it hangs")
       default: throw .noAgent(path: path, errno: reason)
       }
     }

@@ -90,7 +90,7 @@ package enum ControlError: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .notAnObject: "the line is no JSON object; write {\"command\":\"status\"}"
+    case .notAnObject: "the line is not a JSON object; write {\"command\":\"status\"}"
     case .noCommand: "command is missing; write {\"command\":\"status\"}"
     case .unknownCommand(let command):
       "the command \(quoted(command)) is not known; write status, set, reload, log-level, outputs or abort"

@@ -15,12 +15,12 @@ package struct ControlSocket: Sendable {
     package var description: String {
       switch self {
       case .inUse(let path):
-        "the control socket \(path) belongs to another limpet that runs; write another path for control"
-      case .noSocket(let path): "\(path) is there and no socket; remove it, or write another path for control"
+        "the control socket \(path) belongs to another limpet that is running; write another path for control"
+      case .noSocket(let path): "\(path) exists and is not a socket; remove it, or write another path for control"
       case .system(let attempt, let path, let code):
         "the control socket \(path) cannot be made (\(attempt): \(String(cString: strerror(code)))); "
           + "make its folder writable, or write another path for control"
-      case .path(let path, let reason): "\(quoted(path)) is no path for the control socket: \(reason)"
+      case .path(let path, let reason): "\(quoted(path)) cannot be the path of the control socket: \(reason)"
       }
     }
   }

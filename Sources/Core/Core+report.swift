@@ -138,7 +138,7 @@ extension Core {
     return [
       .gauge("uptime_seconds", "How long the agent has been running", whole(facts.started.duration(to: now.boot))),
       .gauge(
-        "memory_resident_bytes", "Memory of the process that is not swapped or given back", facts.residentBytes),
+        "memory_resident_bytes", "Resident memory of the process", facts.residentBytes),
       .gauge(
         "connected", "Whether there is a connection to the broker", conversation.standing.connection == nil ? 0 : 1),
       .gauge(
@@ -146,7 +146,7 @@ extension Core {
         whole(record.awaySince?.duration(to: now.boot) ?? .zero)),
       .counter("connections", "Connections made", record.connections),
       .counter("connection_losses", "Connections that ended, by reason", by: "reason", record.losses),
-      .counter("connection_failures", "Attempts that led to no connection, by reason", by: "reason", record.failures),
+      .counter("connection_failures", "Failed attempts to connect, by reason", by: "reason", record.failures),
       .counter("conflicts", "Connections lost to another client of the same id", tally.takeOvers),
       .counter("status_corrections", "Wrong statuses that this device corrected", tally.corrections),
       .counter("readings", "Readings taken and numbered", numbering.counts.readings),
@@ -157,10 +157,11 @@ extension Core {
       .counter("delivered_readings", "Readings that the broker has acknowledged", tally.delivered),
       .counter("refused_readings", "Readings that the broker refused, or that could not be sent", sender.refused),
       .counter(
-        "refused_messages", "Messages that the broker refused or closed on, and whose topics rest",
+        "refused_messages",
+        "Messages whose topics rest, because the broker refused them or closed the connection on them",
         conversation.resting.topics.refusals),
       .gauge(
-        "resting_topics", "Topics that the broker refuses, and that rest",
+        "resting_topics", "Topics that rest because the broker refuses them",
         conversation.resting.topics.topics.count),
       .gauge("held_messages", "Messages that the broker had no room for, to be sent again", held.now),
       .counter(

@@ -68,7 +68,7 @@ struct Serving: Sendable {
     if stall == .gpio, isKernelStuck { stall = nil }
     if let stall, stall != self.stall {
       effects.notes.append(.stalls(stall))
-      effects.orders.append(.tell(.status("\(stall) has stopped moving")))
+      effects.orders.append(.tell(.status("\(stall) hangs")))
     }
     self.stall = stall
     // One that is late may be driven in a moment, and the watchdog waits no longer than it does now.

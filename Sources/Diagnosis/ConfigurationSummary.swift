@@ -116,7 +116,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     guard let address = configuration.metricsAddress, !address.isLoopback else { return [] }
     return [
       "metrics.listen is \(address): whoever reaches this board's network can read every value there; write 127.0.0.1 "
-        + "where the scraper is on this board, or let a firewall choose who may"
+        + "if the scraper is on this board, or let a firewall decide who may"
     ]
   }
 
@@ -148,8 +148,8 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let claimed = ClaimedPins(root: root)
     return places.compactMap { name, place, what in
       claimed.user(of: place).map {
-        "\(name) is \(place), a pin that the device tree gives to \(printable($0)): \(what) it as GPIO takes it "
-          + "from that; use another line, or switch that off"
+        "\(name) is \(place), a pin that the device tree gives to \(printable($0)): \(what) it as GPIO takes it away "
+          + "from there; use another line, or disable that in the device tree"
       }
     }
   }
@@ -229,7 +229,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       case .event: "every edge"
       case .counter: counter(input)
       case .frequency: frequency(input)
-      case .duty: "which part of the time it is true, of the cycles in each \(input.interval.inWords), in %"
+      case .duty: "the share of time that it is true, over the cycles in each \(input.interval.inWords), in %"
       case .pulseWidth: "how long it is true, the mean in each \(input.interval.inWords), in \(input.unit ?? "")"
       case .gesture: gesture(input.gpio.gesture)
       case .encoder: encoder(input)
@@ -274,7 +274,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       return "\(place)" + (second.map { " and \($0)" } ?? "")
         + (place.isBehindBus || input.gpio.poll != nil ? polling(input) : "")
     } catch {
-      return "not to be read now: \(error)"
+      return "cannot be read now: \(error)"
     }
   }
 

@@ -76,7 +76,10 @@ public struct GPIOScan {
       (isHeader ? chip.headerLines : chip.freeLines).map { ($0, chip) }
     }
     guard !lines.isEmpty else { return "# inputs: no GPIO chip with free lines was found" }
-    let title = isHeader ? "what is wired to the header" : "what is wired to these lines, all that are free"
+    let title =
+      isHeader
+      ? "uncomment what is wired to the header"
+      : "uncomment what is wired to these lines, the free ones"
     var names = ScannedNames()
     return
       (["# inputs: \(title), without the comment signs"] + ["# inputs:"]

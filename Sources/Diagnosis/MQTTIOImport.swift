@@ -19,14 +19,14 @@ public struct MQTTIOImport {
   public let remarks: Int
 
   private static let reasons = [
-    "ha_discovery": "is not taken over: see homeassistant in limpet.yaml(5)",
+    "ha_discovery": "is not imported: see homeassistant in limpet.yaml(5)",
     "poll_interval": "is not needed: the kernel reports each edge",
     "poll_when_interrupt_for": "is not needed: the kernel reports each edge",
     "interrupt_for": "has no counterpart: limpet reads the lines of other chips by the kernel's drivers",
     "cleanup": "is not needed: the kernel frees lines",
-    "client_module": "is mqtt-io's own", "ciphers": "has no counterpart",
+    "client_module": "concerns mqtt-io only", "ciphers": "has no counterpart",
     "tls_version": "is not needed: TLS 1.2 or later",
-    "logging": "is not taken over: see --log-level",
+    "logging": "is not imported: see --log-level",
     "stream_modules": "has no counterpart: limpet reads no serial lines",
   ]
 
@@ -38,7 +38,7 @@ public struct MQTTIOImport {
     }
     var root = ForeignMapping(document.root)
     guard var mqtt = root.mapping("mqtt"), let host = mqtt.text("host") else {
-      throw Flaw(description: "\(name): mqtt.host is missing; this is no configuration of mqtt-io")
+      throw Flaw(description: "\(name): mqtt.host is missing; this is not a configuration of mqtt-io")
     }
     var file = WrittenConfiguration()
     file.line("# From \(name.split(separator: "/").last.map(String.init) ?? name) of mqtt-io; `limpet check` reads it.")
@@ -97,7 +97,7 @@ private struct MQTTIOBroker {
     case nil: break
     case "3.1.1": file.line("  version: \"3.1.1\"")
     case let version?:
-      file.comment("mqtt.protocol \(quoted(version)) has no counterpart: 5 and 3.1.1 are tried", indentation: "  ")
+      file.comment("mqtt.protocol \(quoted(version)) has no counterpart: limpet tries 5 and 3.1.1", indentation: "  ")
     }
     if let delay = mqtt.integer("reconnect_delay"), (1...86400).contains(delay) {
       file.line("  reconnect: {min: \(delay)s, max: \(max(120, delay))s}")
@@ -142,14 +142,14 @@ private struct MQTTIOBroker {
     switch (tls.text("certfile"), tls.text("keyfile")) {
     case (let certificate?, let key?): pairs += ["certificate: \(literal(certificate))", "key: \(literal(key))"]
     case (nil, nil): break
-    default: file.comment("mqtt.tls has certfile or keyfile alone; limpet wants both", indentation: "  ")
+    default: file.comment("mqtt.tls has only one of certfile and keyfile; limpet needs both", indentation: "  ")
     }
     let requirement = tls.text("cert_reqs")
     let ignoresName = tls.flag("insecure") ?? false
     if requirement == "CERT_NONE" || requirement == "CERT_OPTIONAL" { pairs.append("insecure: true") }
     if ignoresName, requirement != "CERT_NONE" {
       file.comment(
-        "mqtt.tls.insecure is not taken over, as it would switch off more here; see server_name and insecure",
+        "mqtt.tls.insecure is not imported, as it would switch off more here; see server_name and insecure",
         indentation: "  ")
     }
     if !pairs.isEmpty { file.line("  tls: {\(pairs.joined(separator: ", "))}") }

@@ -31,7 +31,7 @@ struct MQTTIOReadings {
       if let time = input.integer("bouncetime"), time > 0, time <= 3_600_000 { pairs.append("debounce: \(time)ms") }
       if interrupt == "rising" || interrupt == "falling" {
         file.comment(
-          "\(name): interrupt \(interrupt ?? "") is not taken over: both edges are published", indentation: "  ")
+          "\(name): interrupt \(interrupt ?? "") is not imported: limpet publishes both edges", indentation: "  ")
       }
       let (on, off) = (input.text("on_payload") ?? "ON", input.text("off_payload") ?? "OFF")
       if on == off {
@@ -57,12 +57,12 @@ struct MQTTIOReadings {
       return nil
     }
     guard let pin = input.integer("pin"), (0...65535).contains(pin) else {
-      file.comment("\(name): its pin is no number", indentation: "  ")
+      file.comment("\(name): its pin is not a number", indentation: "  ")
       return nil
     }
     let chip = kind == "gpiod" ? module.text("chip") ?? "/dev/gpiochip0" : nil
     guard lines.insert("\(chip ?? "") \(pin)").inserted else {
-      file.comment("\(name): pin \(pin) is used above already; a line is used once", indentation: "  ")
+      file.comment("\(name): pin \(pin) is used above already; a line can be used only once", indentation: "  ")
       return nil
     }
     return (chip.map { ["chip: \(literal($0))"] } ?? []) + ["line: \(pin)"]
@@ -111,7 +111,7 @@ struct MQTTIOReadings {
       guard let bus = module.integer("i2c_bus_num"), let address = module.integer("chip_addr"),
         (0...255).contains(bus), (3...0x77).contains(address)
       else {
-        file.comment("\(name): i2c_bus_num or chip_addr of its lm75 is no number", indentation: "  ")
+        file.comment("\(name): i2c_bus_num or chip_addr of its lm75 is not a number", indentation: "  ")
         return nil
       }
       let digits = String(address, radix: 16)

@@ -17,7 +17,7 @@ struct OutputScan {
     var names = ScannedNames()
     return
       ([
-        "# outputs: what may be switched, without the comment signs; lines as above may be too: {name: pump, line: GPIO27}"
+        "# outputs: uncomment what limpet may switch; a line as above can be an output too: {name: pump, line: GPIO27}"
       ]
       + ["# outputs:"]
       + entries.map { entry in

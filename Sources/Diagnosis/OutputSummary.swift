@@ -19,7 +19,7 @@ struct OutputSummary {
   private func place(_ output: OutputConfiguration) -> String {
     switch board?[output.name] {
     case nil: ""
-    case .failure(let error): "; not to be driven now: \(error)"
+    case .failure(let error): "; cannot be driven now: \(error)"
     case .success(let found):
       "; \(found.place)" + (found.holder.map { ", held by \(printable($0)) now" } ?? "") + "; "
         + found.released.sentence(aboutChip: found.place.chipLabel)
@@ -54,17 +54,17 @@ struct OutputSummary {
       "\(rules.start.rawValue) at the start", stop(rules.stop),
     ]
     if let pulse = rules.pulse { words.append("on lasts \(pulse.inWords)") }
-    if let longest = rules.maxOn { words.append("on for \(longest.inWords) at the longest") }
+    if let longest = rules.maxOn { words.append("on for at most \(longest.inWords)") }
     if rules.ramp > .zero { words.append("from 0 to 100 % in \(rules.ramp.inWords)") }
-    if rules.minOn > .zero { words.append("on for \(rules.minOn.inWords) at the least") }
-    if rules.minOff > .zero { words.append("off for \(rules.minOff.inWords) at the least") }
+    if rules.minOn > .zero { words.append("on for at least \(rules.minOn.inWords)") }
+    if rules.minOff > .zero { words.append("off for at least \(rules.minOff.inWords)") }
     if !rules.interlock.isEmpty {
       let rest = rules.deadTime > .zero ? ", \(rules.deadTime.inWords) apart" : ""
       words.append("never on together with \(rules.interlock.joined(separator: ", "))\(rest)")
     }
     if let lost = rules.lost {
-      let source = output.heartbeat.map { "on \($0.expanded(device: device))" } ?? "of the broker"
-      words.append("\(lost.isOn ? "on" : "off") when nothing was heard \(source) for \(lost.after.inWords)")
+      let source = output.heartbeat.map { "on \($0.expanded(device: device))" } ?? "from the broker"
+      words.append("\(lost.isOn ? "on" : "off") after no message \(source) for \(lost.after.inWords)")
     }
     words.append(rules.obeysQueued ? "obeys commands that waited" : "refuses commands that waited")
     return words.joined(separator: ", ")
@@ -128,8 +128,8 @@ struct OutputSummary {
       return [BootPull.warning(about: line, at: found.place)].compactMap { $0 }.map { "\(output.name): \($0)" }
     case .failure where output.rules.stop == .on || output.rules.stop == .keep:
       return [
-        "\(output.name): its line is not to be found now, so whether it stays as it is when nobody holds it, as stop: "
-          + "\(output.rules.stop.rawValue) needs, is not known"
+        "\(output.name): limpet cannot find its line now, so it does not know whether a released line keeps its level, which stop: "
+          + "\(output.rules.stop.rawValue) needs"
       ]
     case .failure, nil: return []
     }

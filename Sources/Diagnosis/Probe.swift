@@ -170,7 +170,7 @@ public struct Probe: Sendable {
         let round = ProbeRound(probe.configuration, device: device)
         for finding in await round.run(over: link, opened.connected) { find(finding) }
       } else {
-        find(.skipped("the right to publish to \(status): that is tried under the device's own client id only"))
+        find(.skipped("the right to publish to \(status): limpet tries that under the device's own client id only"))
       }
       guard await link.loss == nil else { return }
       let observer = ProbeLink(second(opened), secondConnect(will: nil), eventLoop: eventLoop)
@@ -254,7 +254,7 @@ public struct Probe: Sendable {
         if await visitor.open() != nil {
           await visitor.close()
           guard let reduction = fallback.reduction(for: opened.server) else { return nil }
-          find(.warning("will: \(opened.server) does not take the whole will: \(reduction.sentence)"))
+          find(.warning("will: \(opened.server) does not accept the whole will: \(reduction.sentence)"))
           return reduction
         }
         let loss = await visitor.loss
@@ -286,9 +286,10 @@ public struct Probe: Sendable {
       let told = await observer.message(within: Probe.willLimit) { $0.topic == topic && $0.payload == payload }
       guard told != nil else {
         return find(
-          .failed("the will was not published within \(Probe.willLimit.inWords) after a connection was cut off"))
+          .failed(
+            "the broker did not publish the will within \(Probe.willLimit.inWords) after a connection was cut off"))
       }
-      find(.ok("the will is published \(aborted.duration(to: .now).inWords) after a connection is cut off"))
+      find(.ok("the broker publishes the will \(aborted.duration(to: .now).inWords) after a connection is cut off"))
     }
 
     /// To the same server, in the version that it speaks.

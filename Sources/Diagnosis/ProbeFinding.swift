@@ -128,7 +128,7 @@ extension ProbeFinding {
     case (false, .v5):
       let reason = refusal.map { "\($0)" } ?? "what it publishes there does not come back"
       return .warning(
-        "may \(publish), but not subscribe to it (\(reason)): a wrong status could not be corrected by the device")
+        "may \(publish), but not subscribe to it (\(reason)): the device could not correct a wrong status")
     case (false, .v311):
       if let refusal {
         return .warning("cannot see whether it may \(publish): the broker refuses a subscription to it (\(refusal))")

@@ -112,7 +112,7 @@ struct ProbeRound {
       case .some(let code) where code.isError:
         findings.append(
           .failed(
-            "no right to subscribe to \(topic) (\(what)): \(code); nothing would be heard there. Allow it on the broker"
+            "no right to subscribe to \(topic) (\(what)): \(code); the agent would receive nothing there. Allow it on the broker"
           ))
       case .some: count += 1
       }
@@ -134,7 +134,8 @@ struct ProbeRound {
     let publish = "publish to \(topic) (\(use.what))"
     switch outcome {
     case .refused(let code):
-      return .failed("no right to \(publish): \(code); the agent would publish in vain there. Allow it on the broker")
+      return .failed(
+        "no right to \(publish): \(code); the broker would drop what the agent publishes there. Allow it on the broker")
     case .rejected(let rejection): return .failed("cannot \(publish): \(rejection)")
     case .abandoned, nil: return .failed("cannot \(publish): the broker did not acknowledge it")
     case .delivered: break

@@ -33,7 +33,7 @@ public struct ScanMerge {
     let document = Document.parse(bytes)
     var entries: [Entry] = []
     if let root = document.root {
-      guard case .mapping(let found) = root.value else { throw Refusal(description: "it is no mapping of keys") }
+      guard case .mapping(let found) = root.value else { throw Refusal(description: "it is not a mapping of keys") }
       entries = found
     }
     var names = ScannedNames(taken: Self.names(in: entries))

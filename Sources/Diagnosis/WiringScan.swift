@@ -33,7 +33,7 @@ package struct WiringScan {
   package var text: String {
     var parts: [String] = []
     if !clients.isEmpty {
-      parts.append(section("without a driver, so that nothing can be read of them", clients.map(Self.cells)))
+      parts.append(section("without a driver, so limpet cannot read them", clients.map(Self.cells)))
     }
     for bus in buses where bus.probe.problem == nil || !bus.probe.found.isEmpty {
       let rows = bus.probe.found.map { found in
@@ -45,7 +45,7 @@ package struct WiringScan {
     }
     if isRaspberryPi, !has1Wire || !clients.isEmpty {
       let rows = DeviceOverlay.unseen.filter { !has1Wire || !$0.0.hasPrefix("1-Wire") }.map { [$0.0, $0.1] }
-      parts.append(section("what no scan can see needs its line in /boot/firmware/config.txt", rows))
+      parts.append(section("what no scan can see needs a line in /boot/firmware/config.txt", rows))
     }
     return parts.joined(separator: "\n")
   }

@@ -66,7 +66,7 @@ struct KeyList {
     case .standard(let text): sentences.append("Default: \(text).")
     case .optional: if let example = declaration.examples.first { sentences.append("For example \(example).") }
     }
-    if case .scalars = declaration.content { sentences.append("A list of such values will do as well.") }
+    if case .scalars = declaration.content { sentences.append("A list of such values is allowed too.") }
     return sentences.joined(separator: " ")
   }
 }

@@ -61,7 +61,7 @@ final class CommandRunner: Sendable {
     }
     // Told at 1, 10, 100 and so on.
     if lost > 0, String(lost).allSatisfy({ $0 == "0" || $0 == "1" }), String(lost).count(where: { $0 == "1" }) == 1 {
-      report("\(lost) commands were not run, since \(Self.limit) wait")
+      report("limpet watch did not run \(lost) commands, since \(Self.limit) wait already")
     }
     guard let next else { return }
     let failure = DetachedThread.start("exec") { self.work(next) }
@@ -144,7 +144,7 @@ final class CommandRunner: Sendable {
     }
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 && errno == EINTR {}
-    if isLate { return "was ended after \(timeLimit.inWords)" }
+    if isLate { return "ran for \(timeLimit.inWords), so limpet watch ended it" }
     if status & 0x7F != 0 { return "was ended by signal \(status & 0x7F)" }
     let code = status >> 8 & 0xFF
     return code == 0 ? nil : "ended with status \(code)"

@@ -254,8 +254,8 @@ public struct FleetPlan {
         Limit(
           broker: "mosquitto", name: "one thread", standard: "of one processor",
           advice:
-            "\(Self.number(rate * devices)) messages a second and one subscriber may be more than it can: measure, "
-            + "or take a cluster"))
+            "\(Self.number(rate * devices)) messages a second and one subscriber may be more than it can handle: measure, "
+            + "or use a cluster"))
     }
     if sockets > 50_000 {
       limits.append(

@@ -51,7 +51,7 @@ struct FleetTable {
     }
     if !fits { lines.append(cut("... \(start + 1) to \(start + shown.count) of \(devices.count)")) }
     if devices.isEmpty {
-      lines.append(cut(view.devices.isEmpty ? "no device has been heard of" : "no device matches \(controls.filter)"))
+      lines.append(cut(view.devices.isEmpty ? "no device has reported yet" : "no device matches \(controls.filter)"))
     }
     if controls.isDetailed, devices.indices.contains(controls.selected) {
       lines += self.details(of: devices[controls.selected], at: now).map(cut)
@@ -62,7 +62,7 @@ struct FleetTable {
   private func help(_ controls: WatchControls) -> String {
     if controls.isTyping { return "/\(controls.filter)_  Enter: done, Esc: all" }
     let filter = controls.filter.isEmpty ? "" : "filter \(controls.filter) (Esc: all)  "
-    let order = controls.order == .needs ? "s newest first" : "s what needs a look first"
+    let order = controls.order == .needs ? "s newest first" : "s problems first"
     return "\(filter)q quits  / filter  \(order)  arrows, PgUp, PgDn move  Enter details"
   }
 

@@ -215,7 +215,7 @@ public struct Watch: ~Copyable {
       switch Int32(information.ssi_signo) {
       case SIGWINCH: nextFrame = .now
       case SIGTSTP: suspend()
-      default: ending = ending ?? (settings.isOnce ? .failed("stopped before the broker had sent all") : .done)
+      default: ending = ending ?? (settings.isOnce ? .failed("stopped before the broker had sent everything") : .done)
       }
     }
   }
@@ -257,10 +257,10 @@ public struct Watch: ~Copyable {
       case .lost(let loss, let delay): self.lost(loss, retryAfter: delay)
       }
     }
-    if lost > 0 { say("\(lost) messages came faster than they could be taken") }
+    if lost > 0 { say("limpet watch dropped \(lost) messages: they came too fast") }
     if view.ignored > 0, !hasSaidIgnored {
       hasSaidIgnored = true
-      say("some devices are not followed: there are too many, or their names are too long")
+      say("limpet watch leaves some devices out: there are too many, or their names are too long")
     }
     nextFrame = min(nextFrame ?? .now, .now + frameInterval)
   }
@@ -301,7 +301,7 @@ public struct Watch: ~Copyable {
       let missing = settings.expectedNames.filter { view.devices[$0]?.state != .online }
       if !missing.isEmpty { ending = .missing(missing) }
       if view.devices.isEmpty {
-        say("the broker keeps nothing here; to wildcards RabbitMQ sends nothing it keeps: name the devices (--devices)")
+        say("the broker has no retained status here; RabbitMQ sends none to wildcards: name the devices (--devices)")
       }
       return printOnce()
     }

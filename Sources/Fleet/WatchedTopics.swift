@@ -56,10 +56,11 @@ public struct WatchedTopics: Sendable {
     let places = levels.indices.filter { levels[$0] == "+" }
     guard let place = places.first, places.count == 1 else {
       throw ArgumentError(
-        description: "\"\(printable(text, limit: 80))\" has no place, or several, for a device's name: write one +")
+        description: "\"\(printable(text, limit: 80))\" must have exactly one + where the device's name stands")
     }
     guard !device.isEmpty, !device.contains(where: { "+#/".contains($0) }) else {
-      throw ArgumentError(description: "\"\(printable(device))\" is not a device's name: it has no + # /")
+      throw ArgumentError(
+        description: "\"\(printable(device))\" is not a device's name: that is never empty, and has no + # /")
     }
     levels[place] = Substring(device)
     return try filter(levels.joined(separator: "/"))

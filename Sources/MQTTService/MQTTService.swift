@@ -1,10 +1,11 @@
 import MQTT
 import ServiceLifecycle
 
-/// A client as a service of swift-service-lifecycle: a `ServiceGroup` runs it beside others, and its graceful shutdown is
-/// the client's `shutDown`. In a target of its own, so that only who wants a service links what comes with one.
+/// A client as a service of swift-service-lifecycle: a `ServiceGroup` runs it beside others, and the group's graceful
+/// shutdown calls the client's `shutDown`. It is a target of its own, so that only programs that want a service link
+/// swift-service-lifecycle.
 public struct MQTTService: Service {
-  /// What runs.
+  /// The client that runs.
   public let client: MQTTClient
 
   /// - Parameter client: one that has not run yet.
@@ -12,7 +13,7 @@ public struct MQTTService: Service {
 
   /// Runs the client until the group ends it, or it ends by itself.
   ///
-  /// - Throws: what `MQTTClient.run` throws.
+  /// - Throws: as `MQTTClient.run`.
   public func run() async throws {
     try await withGracefulShutdownHandler {
       try await client.run()

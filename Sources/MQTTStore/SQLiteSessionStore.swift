@@ -7,13 +7,14 @@ import MQTTCore
 ///     var configuration = MQTTClient.Configuration(servers: servers, clientIdentifier: "greenhouse")
 ///     try await configuration.keepSession(in: store)
 ///
-/// A folder holds one session, and one program has it at a time. Everything runs on one thread of the store's own, so
-/// that a disk that takes seconds delays nothing else. A call that writes returns when the change survives a power cut;
-/// one that throws has changed nothing, and the store can be used on: `MQTTClient` goes on in memory and tries again.
+/// A folder has one session, and only one program uses it at a time. Everything runs on a thread of the store's own, so
+/// a disk that takes seconds delays nothing else. A call that writes returns when the change will survive a power cut;
+/// one that throws has changed nothing, and the store remains usable: `MQTTClient` goes on in memory and tries again.
 public actor SQLiteSessionStore: SessionStore {
   private let executor: ThreadExecutor
   private let file: StoreFile
-  /// Rows of the session that said nothing, and were removed: messages are kept beside it, as they are.
+  /// How many unreadable rows of the session were removed; the store keeps those of messages beside the session, as
+  /// they are.
   public private(set) var unreadable = 0
 
   /// The store's own thread, where each of its calls runs.
@@ -24,13 +25,13 @@ public actor SQLiteSessionStore: SessionStore {
     file = StoreFile(folder: folder, schema: .session, clock: clock)
   }
 
-  /// Opens the store of `folder` and creates both when missing: the folder with mode 0700, the database with 0600.
+  /// Opens the store in `folder`, and creates both if missing: the folder with mode 0700, the database with 0600.
   ///
-  /// A file that is damaged, or no database, is kept beside a new one as `session.db.corrupt-<seconds since 1970>` (the
-  /// newest three are); `keptAside` tells.
+  /// If the file is damaged or not a database, the store renames it to `session.db.corrupt-<seconds since 1970>`
+  /// (keeping the three newest) and creates a new one; `keptAside` names it.
   ///
-  /// - Throws: `held` where another store has the folder, `busy` where another program has the database open,
-  ///   `newerSchema` and `foreign` (both leave the file untouched), `readOnly`, `full`, `cannotOpen`, `inputOutput`.
+  /// - Throws: `held` if another store has the folder, `busy` if another program has the database open, `newerSchema`
+  ///   and `foreign` (both leave the file untouched), `readOnly`, `full`, `cannotOpen`, `inputOutput`.
   public static func open(folder: String) async throws(StorageError) -> SQLiteSessionStore {
     try await open(folder: folder, clock: StoreClock.system())
   }
@@ -45,10 +46,10 @@ public actor SQLiteSessionStore: SessionStore {
 
   private func open() throws(StorageError) { try file.open() }
 
-  /// The damaged file that this store replaces, if there was one: what it held is not in this one.
+  /// The damaged file that this store replaces, if there was one; this store has none of its content.
   public var keptAside: KeptAside? { file.keptAside }
 
-  /// What was kept, without messages that have expired meanwhile.
+  /// The stored session, without messages that have expired.
   public func loadSession() throws(StorageError) -> SessionState {
     let now = file.clock()
     let found = try file.read("read the session") { database throws(StorageError) in
@@ -59,7 +60,7 @@ public actor SQLiteSessionStore: SessionStore {
     return found.state
   }
 
-  /// As one transaction, which survives a power cut.
+  /// Stores these changes as one transaction, which survives a power cut.
   public func apply(_ changes: [SessionChange]) throws(StorageError) {
     let attempt = "store the session"
     try file.verify(attempt)
@@ -69,10 +70,10 @@ public actor SQLiteSessionStore: SessionStore {
     }
   }
 
-  /// Forgets the session, so that the next client begins with none; messages that were not acknowledged are kept beside
-  /// it, for people. Not while a client uses the store.
+  /// Forgets the session, so that the next client starts with none; the store keeps unacknowledged messages aside, for
+  /// people. Do not call it while a client uses the store.
   ///
-  /// - Returns: how many those are.
+  /// - Returns: how many messages it keeps aside.
   @discardableResult
   public func forgetSession() throws(StorageError) -> Int {
     try file.write("set the session aside") { database throws(StorageError) in
@@ -80,8 +81,8 @@ public actor SQLiteSessionStore: SessionStore {
     }
   }
 
-  /// Closes the file and lets another store have the folder. Every later call throws `closed`. A store that is let go of
-  /// without this is closed too, on the thread that happens to do so.
+  /// Closes the file and releases the folder for another store. Every later call throws `closed`. A store that is
+  /// deallocated without this call is closed too, on whatever thread that happens.
   public func close() { file.close() }
 }
 

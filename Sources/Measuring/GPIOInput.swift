@@ -77,7 +77,7 @@ public struct GPIOInput: Sendable, Hashable {
   /// How long a level must hold; zero: not debounced.
   public var debounce: Duration
   public var mode: Mode
-  /// An output line that nobody holds becomes an input.
+  /// Make an output line that nobody holds an input.
   public var isForced: Bool
   /// Edges a second, on average; half of them at once, after a quiet time. Where they are added up there is no such limit.
   public var maxRate: Int

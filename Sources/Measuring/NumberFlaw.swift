@@ -13,12 +13,12 @@ public enum NumberFlaw: Error, Sendable, Hashable {
   package func sentence(about content: String) -> String {
     switch self {
     case .empty: "is empty, one number was expected"
-    case .severalWords: "holds \"\(content)\": more than one word, one number was expected"
-    case .notANumber: "holds \"\(content)\": not a number, as the driver says itself"
-    case .infinite: "holds \"\(content)\": infinity is no measurement"
-    case .text: "holds \"\(content)\": text, one decimal number was expected"
-    case .tooLarge: "holds \"\(content)\": a number too large to represent"
-    case .notAnInteger: "holds \"\(content)\": an integer was expected"
+    case .severalWords: "contains \"\(content)\": more than one word, one number was expected"
+    case .notANumber: "contains \"\(content)\": the driver has no number"
+    case .infinite: "contains \"\(content)\": infinity is not a measurement"
+    case .text: "contains \"\(content)\": text, one decimal number was expected"
+    case .tooLarge: "contains \"\(content)\": a number too large to represent"
+    case .notAnInteger: "contains \"\(content)\": an integer was expected"
     }
   }
 }

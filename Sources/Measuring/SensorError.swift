@@ -67,10 +67,10 @@ extension SensorError: CustomStringConvertible {
     case .notOneNumber(let path, let content, let flaw):
       "\(printable(path, limit: 256)) \(flaw.sentence(about: printable(content)))"
     case .noMatch(let pattern, let path, let content):
-      "\(printable(path, limit: 256)) holds \"\(printable(content))\", and nothing there matches "
+      "\(printable(path, limit: 256)) contains \"\(printable(content))\", and nothing in it matches "
         + "\"\(printable(pattern, limit: 256))\""
     case .textTooLong(let path, let bytes):
-      "\(printable(path, limit: 256)) holds \(bytes) bytes of text; pick a part of it with match:"
+      "\(printable(path, limit: 256)) contains \(bytes) bytes of text; pick a part of it with match:"
     case .noValue(let reason, let path):
       "\(printable(path, limit: 256)): \(reason)"
     case .missingField(let field, let path):
@@ -96,9 +96,9 @@ extension SensorError: CustomStringConvertible {
     case .noThreadLeft(let buses):
       "not read: every thread for blocking reads hangs in the kernel, in \(Self.list(buses.map(\.name)))"
     case .noThread(let code):
-      "not read: \(ReadError.text(of: code)) on starting a thread; raise TasksMax= or free memory"
+      "not read: no thread could be started (\(ReadError.text(of: code))); raise TasksMax= or free memory"
     case .leftAlone:
-      "is not read by a scan: the kernel writes a warning into its log when it is"
+      "a scan does not read it: each read makes the kernel log a warning"
     case .stopped:
       "not read: the reader was shut down"
     }

@@ -12,7 +12,7 @@ extension SensorEntry {
         "zone", .component, .required("write the zone's type, such as cpu-thermal"), help: "The zone's type.",
         example: "cpu-thermal"),
       SensorKey(
-        "attribute", .attribute, help: "What else of the zone is read, such as trip_point_0_temp or policy.",
+        "attribute", .attribute, help: "Another attribute of the zone, such as trip_point_0_temp or policy.",
         example: "trip_point_0_temp"),
     ],
     examples: [
@@ -192,14 +192,15 @@ extension SensorEntry {
           "The sensor's id on the bus; without attribute, a thermometer's (\(W1Quantity.families.joined(separator: ", "))).",
         example: "28-0316a2795bff"),
       SensorKey(
-        "attribute", .attribute, help: "What else of it is read, such as vad or vdd of a DS2438.", example: "vad"),
+        "attribute", .attribute,
+        help: "Another attribute of the sensor, such as vad or vdd of a DS2438.", example: "vad"),
     ],
     flaw: { settings in
       let family = W1Quantity.family(of: settings.text("id"))
       guard settings["attribute"] == nil, !W1Quantity.families.contains(family) else { return nil }
       return (
         "id",
-        "family \(family) is no thermometer (those are \(W1Quantity.families.joined(separator: ", "))); "
+        "family \(family) is not a thermometer (those are \(W1Quantity.families.joined(separator: ", "))); "
           + "write the attribute to read, or another id"
       )
     },
@@ -313,7 +314,7 @@ extension SensorKind {
 extension SystemValue {
   package init(_ settings: SensorSettings) {
     guard let word = SystemWord(rawValue: settings.text("value")) else {
-      preconditionFailure("\(settings.text("value")) is no value of the system; the key takes none but those")
+      preconditionFailure("\(settings.text("value")) is not a value of type system, though the key allows no other")
     }
     self.init(word, of: word.subject.flatMap { settings[$0.rawValue] })
   }
@@ -325,7 +326,7 @@ extension SensorEntry {
   static let file = SensorEntry(
     keys: [
       SensorKey(
-        "path", .absolutePath, .required("write the file's path"), help: "A file that holds a number, or a text.",
+        "path", .absolutePath, .required("write the file's path"), help: "A file that contains a number, or a text.",
         example: "/run/tank"),
       SensorKey(
         "match", .pattern,

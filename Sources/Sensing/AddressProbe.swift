@@ -61,7 +61,7 @@ package struct AddressProbe {
     defer { close(descriptor) }
     var functions: UInt = 0
     guard ioctl(descriptor, Self.functions, &functions) >= 0 else {
-      problem = "\(path) is no I²C bus: \(String(cString: strerror(errno)))"
+      problem = "\(path) is not an I²C bus: \(String(cString: strerror(errno)))"
       return
     }
     look(descriptor, functions, path)

@@ -150,7 +150,7 @@ final class HwmonSource: SensorSource {
   private func select(from inputs: [HwmonInput], of match: HwmonChip) throws(SensorError) -> HwmonInput {
     switch selector {
     case .attribute(let name):
-      preconditionFailure("\(name) is an attribute, and no channel")
+      preconditionFailure("\(name) is an attribute, not a channel")
     case .channel(let name):
       guard let input = inputs.first(where: { $0.channel.description == name }) else {
         let existing = inputs.map { input in input.label.map { "\(input.channel) (\($0))" } ?? "\(input.channel)" }

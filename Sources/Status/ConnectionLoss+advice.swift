@@ -33,7 +33,7 @@ extension ConnectionLoss {
       "is broker.url that of an MQTT broker, with the right port?"
     case .timeout(_, .transport, _): "check the host and the port in broker.url, and firewalls on the way"
     case .timeout(_, .tls, _):
-      "does this port of the broker speak TLS? mqtts:// is for 8883 as a rule, mqtt:// for 1883"
+      "does this port of the broker speak TLS? mqtts:// is usually for 8883, mqtt:// for 1883"
     case .closed(.connect, received: false, _): server.flatMap(Self.silence)
     case .closed(.tls, _, _): server.map { TLSFault.closed.advice($0) } ?? nil
     case .session(.refused(let code, _, _)): Self.refusal(code)
@@ -62,7 +62,7 @@ extension ConnectionLoss {
   private static func silence(_ server: ServerAddress) -> String? {
     guard server.transport == .tcp else { return nil }
     let tls = ServerAddress(transport: .tls, host: server.host, port: server.port)
-    return "if this port is for TLS (8883 as a rule), write \(tls) in broker.url"
+    return "if this port is for TLS (usually 8883), write \(tls) in broker.url"
   }
 
   private static func refusal(_ code: ReasonCode) -> String? {
@@ -93,7 +93,7 @@ extension TLSFault {
     case .certificateWanted: return "set broker.tls.certificate and broker.tls.key"
     case .certificateRefused: return "check broker.tls.certificate, and which authority the broker asks for"
     case .notTLS, .closed:
-      return "if this port of the broker is without TLS (1883 as a rule), write \(plain) in broker.url"
+      return "if this port of the broker is without TLS (usually 1883), write \(plain) in broker.url"
     case .other: return nil
     }
   }
@@ -107,10 +107,10 @@ extension ForeignLanguage {
     switch self {
     case .http:
       return
-        "a web server listens there; MQTT is on port \(server.transport.usesTLS ? 8883 : 1883) as a rule, and over "
+        "a web server listens there; MQTT is usually on port \(server.transport.usesTLS ? 8883 : 1883), and over "
         + "WebSocket it is \(url(server.transport.usesTLS ? .secureWebSocket : .webSocket))/mqtt"
     case .tls: return "this port is for TLS: write \(url(.tls)) in broker.url"
-    case .ssh: return "an SSH server listens there; MQTT is on port \(server.transport.usesTLS ? 8883 : 1883) as a rule"
+    case .ssh: return "an SSH server listens there; MQTT is usually on port \(server.transport.usesTLS ? 8883 : 1883)"
     }
   }
 }

@@ -25,7 +25,7 @@ package enum Prometheus {
   }
 
   static func add(_ figures: [Figure], to text: inout MetricText) {
-    text.family("limpet_build", .info, "Which limpet runs here", [([("version", limpetVersion)], "1")])
+    text.family("limpet_build", .info, "The version of limpet that runs here", [([("version", limpetVersion)], "1")])
     for figure in figures { add(figure, to: &text) }
   }
 
@@ -61,7 +61,7 @@ package enum Prometheus {
       add(reading, name, to: &families)
     }
     text.family(
-      "limpet_reading_value", .gauge, "The last value of a reading; not there while it is bad", families.values)
+      "limpet_reading_value", .gauge, "The last value of a reading; absent while the reading is bad", families.values)
     text.family("limpet_counter", .counter, "Total of a counter, in its unit", families.totals)
     text.family("limpet_output_value", .gauge, "Value of an output: 1 for on, or %", families.outputs)
     text.family(
@@ -74,7 +74,7 @@ package enum Prometheus {
       report.outputs.flatMap { output in
         output.commands.map { ([("name", output.name), ("result", $0.result)], String($0.count)) }
       })
-    text.family("limpet_reading_good", .gauge, "Whether the last reading has nothing against it", families.good)
+    text.family("limpet_reading_good", .gauge, "Whether the last reading is good", families.good)
     text.family("limpet_reading_timestamp_seconds", .gauge, "When the last reading was measured", families.times)
   }
 

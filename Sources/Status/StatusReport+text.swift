@@ -31,7 +31,7 @@ extension StatusReport {
     if let conflict = presence.conflict { sections.append(("CONFLICT", conflict)) }
     for topic in resting.prefix(Self.restingLimit) { sections.append(("REFUSED", text(topic))) }
     if resting.count > Self.restingLimit {
-      sections.append(("REFUSED", "and \(resting.count - Self.restingLimit) topics more"))
+      sections.append(("REFUSED", "and \(resting.count - Self.restingLimit) more topics"))
     }
     if let reason = commandsRefusal { sections.append(("COMMANDS", "not obeyed: \(reason)")) }
     sections.append(("buffer", bufferText))
@@ -61,7 +61,7 @@ extension StatusReport {
     switch connection.state {
     case .connected:
       switch presence.birth {
-      case _ where isStopping: state = "saying offline"
+      case _ where isStopping: state = "publishing offline"
       case .acknowledged: state = "online"
       case .refused(let code): state = "NOT ONLINE: the broker refuses it (\(code))"
       case .none: state = "online is not acknowledged yet"
@@ -72,7 +72,7 @@ extension StatusReport {
     let healing: String
     switch presence.healing {
     case .armed: healing = "limpet corrects a wrong status"
-    case .listening: healing = "waiting for the broker to bring the presence back"
+    case .listening: healing = "waiting for the broker to return the presence message"
     case .idle: healing = "nothing to watch without a connection"
     case .unavailable(let reason): healing = "self-heal unavailable: \(reason)"
     }
@@ -85,7 +85,7 @@ extension StatusReport {
     let left = clock.instant.duration(to: topic.rest.until)
     let next = topic.rest.isOnTrial || left <= .zero ? "the next message tries again" : "next try in \(left.inWords)"
     let times = topic.rest.times == 1 ? "once" : "\(topic.rest.times) times"
-    return "the broker takes nothing on \(topic.topic): \(topic.rest.reason); it rests (\(times) so far), \(next)"
+    return "the broker refuses \(topic.topic): \(topic.rest.reason); limpet lets it rest (\(times) so far), \(next)"
   }
 
   private var bufferText: String {

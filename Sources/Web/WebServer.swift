@@ -160,7 +160,7 @@ package actor WebServer {
       hasFailed = false
     case .failure(let error):
       let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-      if !hasFailed { notice(.failed("\(address) cannot be listened on (\(reason)); write another address or port")) }
+      if !hasFailed { notice(.failed("limpet cannot listen on \(address) (\(reason)); write another address or port")) }
       hasFailed = true
       retry = eventLoop.scheduleTask(in: TimeAmount(Self.pause)) { [weak self] in
         self?.assumeIsolated { $0.start() }
@@ -272,11 +272,11 @@ private final class WebConnection: ChannelInboundHandler {
     case .GET, .HEAD:
       reply = answer(request)
       if reply.isServed, !takesPlace() {
-        reply = WebReply(.serviceUnavailable, "Too many are served at the moment; try again in a few seconds.")
+        reply = WebReply(.serviceUnavailable, "Too many requests at the moment; try again in a few seconds.")
         reply.headers.add(name: "Retry-After", value: "5")
       }
     default:
-      reply = WebReply(.methodNotAllowed, "Only GET and HEAD are answered here.")
+      reply = WebReply(.methodNotAllowed, "This server answers GET and HEAD only.")
       reply.headers.add(name: "Allow", value: "GET, HEAD")
     }
     send(reply, head, context)

@@ -17,9 +17,9 @@ struct SyntaxError {
     case "found character that cannot start any token":
       return "a value cannot begin with \(quotedCharacter); put the value in quotes"
     case "mapping values are not allowed in this context":
-      return "a \":\" is not allowed here; check the indentation, or put a value that holds \": \" in quotes"
+      return "a \":\" is not allowed here; check the indentation, or put a value that contains \": \" in quotes"
     case "could not find expected ':'":
-      return "the key on line \(contextLine) has no \":\"; write \"key: value\", with a space behind the colon"
+      return "the key on line \(contextLine) has no \":\"; write \"key: value\", with a space after the colon"
     case "did not find expected key":
       return """
         only a key can stand here; indent it like the keys that begin on line \(contextLine), \
@@ -30,11 +30,12 @@ struct SyntaxError {
     case "block sequence entries are not allowed in this context":
       return "a list cannot begin here; write \"- \" on a line of its own, below the key"
     case "did not find expected ',' or '}'":
-      return "a \",\" or \"}\" is missing; the \"{\" is on line \(contextLine); a value that holds \": \" needs quotes"
+      return "a \",\" or \"}\" is missing; the \"{\" is on line \(contextLine); a value that contains \": \" needs "
+        + "quotes"
     case "did not find expected ',' or ']'":
       return "a \",\" or \"]\" is missing; the \"[\" is on line \(contextLine)"
     case "did not find expected <document start>":
-      return "nothing can stand behind the end of the document; check brackets and indentation above"
+      return "nothing can follow the end of the document; check brackets and indentation above"
     case "found unknown escape character":
       return "not an escape that YAML knows; write \\\\ for a backslash, or use single quotes"
     case "found unexpected end of stream":

@@ -155,7 +155,9 @@ struct TreeBuilder {
       guard depth + measured.height - 1 <= Document.Limit.depth else { throw tooDeep(position) }
       return measured
     case .open:
-      throw Problem(position: position, message: "*\(name) stands inside &\(name) itself; an alias cannot hold itself")
+      throw Problem(
+        position: position,
+        message: "*\(name) stands inside &\(name) itself; an alias cannot contain itself")
     case nil:
       throw Problem(position: position, message: "*\(name) is not known; write &\(name) at an earlier value")
     }

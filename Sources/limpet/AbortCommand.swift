@@ -6,8 +6,8 @@ struct AbortCommand: ParsableCommand {
     commandName: "abort",
     abstract: "Ends the running daemon at once: it cuts the connection, so that the broker publishes the will.",
     discussion: """
-      For testing whatever follows the device. Only root and the user that limpet runs as may do this. The daemon ends with \
-      status 0, so systemd does not start the service again; systemctl start limpet does. Readings that wait are kept.
+      It is for testing what reacts to the device's status. Only root and the user that limpet runs as may do this. The daemon ends with \
+      status 0, so systemd does not start the service again; systemctl start limpet does. The daemon keeps the readings that wait.
       """)
 
   @OptionGroup var control: ControlOptions

@@ -5,7 +5,7 @@ import Glibc
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Reads the configuration and prints every error in it, or what it will do.")
+    abstract: "Reads the configuration and prints every error in it, or a summary of what limpet will do.")
 
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions
@@ -13,7 +13,7 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: "Print one JSON object: valid, and diagnostics with severity, file, line, column, path and message.")
   var json = false
 
-  @Flag(help: "Read no sensor: for a machine that is not the board.")
+  @Flag(help: "Read no sensors: for a machine that is not the board.")
   var offline = false
 
   func run() throws {

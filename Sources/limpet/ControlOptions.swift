@@ -8,7 +8,7 @@ struct ControlOptions: ParsableArguments {
   /// Where the service's runtime folder is (systemd.exec(5), RuntimeDirectory=limpet).
   private static let serviceSocket = "/run/limpet/limpet.sock"
 
-  @Option(name: .long, help: "The configuration file of the daemon; where its socket is follows from it.")
+  @Option(name: .long, help: "The daemon's configuration file, which says where its socket is.")
   var config = Configuration.standardPath
 
   @Option(name: .long, help: ArgumentHelp("The daemon's control socket.", valueName: "path"))

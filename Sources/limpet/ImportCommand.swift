@@ -4,16 +4,17 @@ import Diagnosis
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "import", abstract: "Turns another agent's configuration into one of limpet's.",
+    commandName: "import", abstract: "Converts another agent's configuration into one for limpet.",
     subcommands: [MQTTIO.self])
 
   struct MQTTIO: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "mqtt-io",
-      abstract: "Turns a configuration of mqtt-io into one of limpet's, on standard output.",
+      abstract: "Converts a configuration of mqtt-io into one for limpet, and prints it.",
       discussion: """
-        Inputs of the modules gpiod and raspberrypi, and sensors of ds18b and lm75 are taken over, with the same topics \
-        and payloads where that can be; everything else becomes a comment that says why not. The password is not copied.
+        It converts inputs and outputs of the modules gpiod and raspberrypi, and sensors of ds18b and lm75, with the same \
+        topics and payloads where possible; everything else becomes a comment that says why not. It does not copy the \
+        password.
         """)
 
     @Argument(help: "The configuration of mqtt-io.", completion: .file(extensions: ["yml", "yaml"]))

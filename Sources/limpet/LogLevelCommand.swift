@@ -9,7 +9,7 @@ enum LogLevelArgument: String, ExpressibleByArgument, CaseIterable {
 struct LogLevelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "log-level",
-    abstract: "Changes what the running daemon logs, until it ends; without a level, prints what it is.",
+    abstract: "Changes the running daemon's log level until it ends; without a level, prints the current one.",
     discussion: "Only root and the user that limpet runs as may change it.")
 
   @OptionGroup var control: ControlOptions

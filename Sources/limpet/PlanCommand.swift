@@ -7,11 +7,11 @@ import Text
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Says what a fleet with this configuration asks of a broker: on paper, nothing is connected.",
+    abstract: "Calculates what a fleet with this configuration asks of a broker; it connects to nothing.",
     discussion: """
-      Rates are the most that the configuration allows: readings that are sent on change only are fewer. Bytes are MQTT's, \
-      without TCP and TLS and with whole topics, which a broker that takes topic aliases does not get. `limpet simulate` \
-      tries it, and `limpet watch` sees the rest.
+      Rates are upper bounds: readings that limpet publishes only on a change are fewer. Bytes are those of MQTT packets, \
+      without TCP and TLS and with whole topics, which topic aliases shorten where the broker supports them. `limpet \
+      simulate` tries the same with real connections.
       """)
 
   @Option(help: ArgumentHelp("How many boards have this configuration.", valueName: "n"))

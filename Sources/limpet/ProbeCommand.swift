@@ -15,7 +15,7 @@ struct ProbeCommand: ParsableCommand {
       sentence, and the exit status is 1.
 
       The device's status stays as it is. Where the daemon runs, limpet reports its connection and does not take it over; with \
-      --client-id the probe stands beside it, with a will on limpet/DEVICE/probe, and leaves the status topic alone.
+      --client-id the probe connects beside it, with a will on limpet/DEVICE/probe, and leaves the status topic alone.
       """)
 
   @OptionGroup var broker: BrokerOptions

@@ -8,7 +8,7 @@ struct ReloadCommand: ParsableCommand {
     discussion: """
       A wrong configuration changes nothing: the command prints its errors, and the exit status is 78. The daemon \
       connects again where a key of its connection has changed. device.id, broker.client_id, broker.clean_start, \
-      storage and control take a restart. Only root and the user that limpet runs as may do this; SIGHUP does the same.
+      storage and control need a restart. Only root and the user that limpet runs as may do this; SIGHUP does the same.
       """)
 
   @OptionGroup var control: ControlOptions

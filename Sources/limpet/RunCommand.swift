@@ -7,7 +7,7 @@ import Platform
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "The daemon, in the foreground; SIGTERM and SIGINT stop it, a second one aborts; SIGHUP reloads.")
+    abstract: "Runs the daemon in the foreground; SIGTERM and SIGINT stop it, a second one aborts; SIGHUP reloads.")
 
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions

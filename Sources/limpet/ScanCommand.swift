@@ -6,7 +6,7 @@ import Glibc
 struct ScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scan",
-    abstract: "Lists sensors with their values, and GPIO chips and lines, by the names that stay.")
+    abstract: "Lists sensors with their values, and GPIO chips and lines, by stable names.")
 
   @OptionGroup var root: RootOptions
 
@@ -18,12 +18,12 @@ struct ScanCommand: ParsableCommand {
 
   @Flag(
     name: .customLong("probe-i2c"),
-    help: "Ask all addresses of the I²C buses whether a chip is there; some chips take any transfer for a command.")
+    help: "Ask all addresses of the I²C buses whether a chip is there; some chips treat any access as a command.")
   var probeI2C = false
 
   @Option(
     help: ArgumentHelp(
-      "Put an entry for each sensor that has none yet into this configuration; comments and entries stay as they are.",
+      "Add an entry for each sensor that has none to this configuration; comments and other entries stay as they are.",
       valueName: "file"))
   var add: String?
 

@@ -6,9 +6,9 @@ struct SchemaCommand: ParsableCommand {
     commandName: "schema",
     abstract: "Prints the configuration's JSON Schema, for editors.",
     discussion: """
-      Editors with the YAML language server take it by a line at the top of limpet.yaml, such as \
+      Editors with the YAML language server use it through a line at the top of limpet.yaml, such as \
       "# yaml-language-server: $schema=/usr/share/limpet/schema.json". It knows each key, its values and its default; \
-      what depends on several keys is left to "limpet check".
+      rules about several keys are left to "limpet check".
       """)
 
   @Flag(help: "The schema of the files that \"include\" names.")

@@ -6,21 +6,21 @@ import Text
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate",
-    abstract: "Rehearses with a fleet: that many devices in this process, each with a session of its own, at a broker.",
+    abstract: "Rehearses a fleet: runs many devices in this process against a broker, each with a session of its own.",
     discussion: """
-      Each device is what runs on a board, without the board: the same core and session, its will, presence, readings and \
-      back-off; its sensors are made up. It says how fast all of them were online, how long the broker took to acknowledge, \
-      how long an end took to be seen as offline by a subscriber, and which states were wrong and which readings lost: none \
-      should be. Restart the broker meanwhile, and it reports the storm.
+      Each device runs what a board runs: the same core and session, with a will, presence, readings and back-off; only the \
+      sensors are invented. It reports how soon all devices were online, how long the broker took to acknowledge, how long \
+      a subscriber took to see a lost device offline, and how many wrong states and lost readings there were: there should \
+      be none. If you restart the broker meanwhile, it reports how all devices came back.
 
-      Topics are limpet-sim/DEVICE/..., client ids sim-...; what is kept there is cleared at the end, or later with \
-      --clean. Of a configuration the connection, presence, sensors and health are used; its id, storage, GPIO, outputs and \
-      discovery are not. Of several servers in broker.url the devices begin with each in turn. One rehearsal at a time at a \
-      broker. The broker needs open files for as many connections, and queues for a subscriber of all: LimitNOFILE=, \
-      max_queued_messages (mosquitto). `limpet plan` says the same on paper.
+      Topics are limpet-sim/DEVICE/..., client ids sim-...; it clears what the broker keeps of them at the end, or later \
+      with --clean. From a configuration it takes the connection, presence, sensors and health, and neither the id nor \
+      storage, GPIO, outputs and discovery. If broker.url lists several servers, the devices begin with each in turn. Run \
+      one rehearsal at a time at a broker. The broker needs as many open files as there are connections, and long queues \
+      for the subscriber: LimitNOFILE=, max_queued_messages (mosquitto). `limpet plan` calculates the same.
 
-      Only this machine is connected to, as its addresses say at every connect; another host only where --i-may-load names \
-      it. Exit status: 0; 1 where a state was wrong, a reading lost, or not all devices were online.
+      It connects to this machine only, and checks the address at every connect; another host needs --i-may-load with its \
+      name. Exit status: 0; 1 if a state was wrong, a reading was lost, or not all devices were online.
       """)
 
   @OptionGroup var broker: BrokerOptions
@@ -51,11 +51,11 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Print JSON objects: one a second, and the end.")
   var json = false
 
-  @Flag(help: "Only have the broker forget what an earlier rehearsal has left there.")
+  @Flag(help: "Only clear what an earlier rehearsal has left at the broker.")
   var clean = false
 
   @Option(
-    help: ArgumentHelp("Connect to this host too: its owner knows of it; may be given again.", valueName: "host"))
+    help: ArgumentHelp("Connect to this host too, with its owner's consent; may be repeated.", valueName: "host"))
   var iMayLoad: [String] = []
 
   @OptionGroup var login: LoginOptions

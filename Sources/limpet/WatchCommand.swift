@@ -32,13 +32,13 @@ struct WatchCommand: ParsableCommand {
       valueName: "a,b"))
   var devices: String?
 
-  @Option(help: ArgumentHelp("The payload of a device that is there.", valueName: "text"))
+  @Option(help: ArgumentHelp("The payload of a device that is online.", valueName: "text"))
   var online: String?
 
-  @Option(help: ArgumentHelp("The payload of a device that is not.", valueName: "text"))
+  @Option(help: ArgumentHelp("The payload of a device that is not online.", valueName: "text"))
   var offline: String?
 
-  @Flag(help: "Print what the broker keeps, and exit.")
+  @Flag(help: "Print what the broker has retained, and exit.")
   var once = false
 
   @Option(help: ArgumentHelp("As --once; exit 0 if at least N devices are online, else 1.", valueName: "n"))
@@ -74,7 +74,7 @@ struct WatchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Answer for this name as well, as a proxy asks by it; may be given again.", valueName: "name[:port]"))
+      "Answer to this name too, for a proxy that uses it; may be repeated.", valueName: "name[:port]"))
   var httpHost: [String] = []
 
   @Option(help: ArgumentHelp("The page asks for the password in this file's first line.", valueName: "file"))
@@ -82,7 +82,7 @@ struct WatchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Keep what devices were in this file for 30 days, so that the page has it after a restart; only its owner reads it.",
+      "Keep the devices' history in this file for 30 days, so that the page still has it after a restart; only its owner can read it.",
       valueName: "file"))
   var history: String?
 

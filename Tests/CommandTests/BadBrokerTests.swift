@@ -29,8 +29,8 @@ struct BadBrokerTests {
         // Who speaks first in words is named.
         let text =
           text.hasPrefix("HTTP")
-          ? " answers in HTTP, not in MQTT"
-          : text.hasPrefix("SSH") ? " answers in SSH, not in MQTT" : "the broker broke the protocol: "
+          ? " answers with HTTP, not MQTT"
+          : text.hasPrefix("SSH") ? " answers with SSH, not MQTT" : "the broker broke the protocol: "
         #expect(lines.allSatisfy { $0.contains(text) }, "\(lines)")
       }
       #expect(broker.connections.prefix(3).allSatisfy { $0.packets.count == 1 }, "a CONNECT and nothing else")

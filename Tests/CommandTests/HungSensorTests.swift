@@ -105,10 +105,10 @@ struct HungSensorTests {
 
   /// What a file may hold instead of a number, and what is said of it.
   static let faults: [(content: [UInt8], error: String)] = [
-    ([], "is empty, one number was expected"), (Array("warm\n".utf8), "holds \"warm\": text"),
+    ([], "is empty, one number was expected"), (Array("warm\n".utf8), "contains \"warm\": text"),
     ([UInt8](repeating: 0x31, count: 10_000_000), "larger than 64 KiB"),
-    (Array("NaN\n".utf8), "holds \"NaN\": not a number"),
-    (Array("-inf".utf8), "infinity is no measurement"), (Array("1e999".utf8), "too large to represent"),
+    (Array("NaN\n".utf8), "contains \"NaN\": the driver has no number"),
+    (Array("-inf".utf8), "infinity is not a measurement"), (Array("1e999".utf8), "too large to represent"),
     (Array(String(repeating: "9", count: 400).utf8), "too large to represent"),
     (Array("99999999999999999999999\n".utf8), "too large to represent"), ([0xFF, 0x31], "not UTF-8 text"),
     (Array("1 2".utf8), "more than one word"),

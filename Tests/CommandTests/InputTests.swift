@@ -40,7 +40,7 @@ struct InputTests {
       #expect(outcome.ending == .exited(0))
       #expect(
         outcome.output.contains {
-          $0.contains("its level when that changes, pull up, debounced 20 ms; not to be read now: there is no")
+          $0.contains("its level when that changes, pull up, debounced 20 ms; cannot be read now: there is no")
         })
     }
   }

@@ -287,10 +287,10 @@ struct ProbeTests {
   @Test(
     "a server that speaks something else is named, with what to write",
     arguments: [
-      ("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "answers in HTTP, not in MQTT; a web server listens"),
-      ("SSH-2.0-OpenSSH_9.2p1\r\n", "answers in SSH, not in MQTT; an SSH server listens"),
+      ("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "answers with HTTP, not MQTT; a web server listens"),
+      ("SSH-2.0-OpenSSH_9.2p1\r\n", "answers with SSH, not MQTT; an SSH server listens"),
       (
-        "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}F", "answers in TLS, not in MQTT; this port is for TLS: write mqtts://127.0.0.1"
+        "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}F", "answers with TLS, not MQTT; this port is for TLS: write mqtts://127.0.0.1"
       ),
     ])
   func foreignLanguage(_ answer: String, _ words: String) async throws {

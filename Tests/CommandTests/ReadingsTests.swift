@@ -138,7 +138,7 @@ struct ReadingsTests {
       let agent = try scene.agent(settings, board: board)
       let reasons = [
         "missing": "/run/missing: No such file or directory", "folder": "/run/folder: Is a directory",
-        "text": "/run/text holds \"warm\"", "zone": "no thermal zone is named \"gpu-thermal\"",
+        "text": "/run/text contains \"warm\"", "zone": "no thermal zone is named \"gpu-thermal\"",
         "wire": "fault reported by the sensor",
       ]
       for (name, reason) in reasons {

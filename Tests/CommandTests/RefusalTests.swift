@@ -50,7 +50,7 @@ struct RefusalTests {
       #expect(resting.map { $0["topic"] as? String } == ["limpet/board/load"])
       #expect(resting.first?["code"] as? Int == 0x87 && resting.first?["times"] as? Int == 1)
       let text = try await scene.limpet("status", "--config", "\(scene.folder)/agent.yaml")
-      #expect(text.output.joined(separator: " ").contains("takes nothing on limpet/board/load"))
+      #expect(text.output.joined(separator: " ").contains("refuses limpet/board/load"))
       // They wait: nothing was given up.
       let status = try await scene.limpet("status", "--json", "--config", "\(scene.folder)/agent.yaml")
       let counts = try figures(inStatus: try #require(status.output.first))

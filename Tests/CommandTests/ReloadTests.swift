@@ -109,7 +109,7 @@ struct ReloadTests {
       #expect(outcome.errors.count == 3)
       #expect(outcome.errors.first?.contains("agent.yaml:") == true)
       #expect(outcome.errors.first?.contains("colour: unknown key") == true)
-      #expect(outcome.errors.last?.contains("2 errors; the running configuration stays") == true)
+      #expect(outcome.errors.last?.contains("2 errors; limpet keeps the running configuration") == true)
       try await agent.line("colour: unknown key")
       let seen = try numbers(subscriber, "load").count
       try await subscriber.readings("load", atLeast: seen + 3)
@@ -129,7 +129,7 @@ struct ReloadTests {
       settings.sensors = []
       let outcome = try await reload(scene, settings)
       #expect(outcome.ending == .exited(1))
-      #expect(outcome.errors.first?.contains("device.id has changed, which takes a restart") == true)
+      #expect(outcome.errors.first?.contains("device.id has changed, which needs a restart") == true)
       let seen = try numbers(subscriber, "load").count
       try await subscriber.readings("load", atLeast: seen + 2)
     }

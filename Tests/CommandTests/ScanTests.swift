@@ -86,7 +86,8 @@ struct ScanTests {
       try tree.write("N/A\n", to: "/sys/class/hwmon/hwmon1/in2_input")
       let yaml = try await scene.limpet("scan", "--root", tree.path, "--yaml").output
       #expect(
-        yaml.contains { $0.hasPrefix("  # - {name: rp1_adc_in2, ") && $0.contains("holds \"N/A\": text") }, "\(yaml)")
+        yaml.contains { $0.hasPrefix("  # - {name: rp1_adc_in2, ") && $0.contains("contains \"N/A\": text") }, "\(yaml)"
+      )
       let sensor = try #require(try await json(tree, scene).first { $0.name == "rp1_adc_in2" })
       #expect(sensor.quality == "bad" && sensor.unit == nil && sensor.error?.contains("N/A") == true)
       #expect(sensor.configuration == ["type": "hwmon", "chip": "rp1_adc", "channel": "in2"])

@@ -216,7 +216,7 @@ struct SimulateTests {
       #expect(few.ending == .exited(1))
       #expect(
         few.errorLines.contains {
-          $0.contains("150 connections take 250 open files, and this process may have 200 at the most: ")
+          $0.contains("150 connections need 250 open files, and this process may have at most 200: ")
             && $0.contains("or write --devices 100")
         }, "\(few.errorLines)")
     }

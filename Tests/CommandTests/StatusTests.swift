@@ -187,7 +187,7 @@ struct StatusTests {
       settings.device = "other"
       settings.storage = scene.folder + "/other"
       let other = try scene.agent(settings, name: "other")
-      try await other.line("belongs to another limpet that runs")
+      try await other.line("belongs to another limpet that is running")
       try await subscriber.readings("load", atLeast: 2, of: "other")
       #expect(try await status(scene).pid == Int(agent.process.pid))
       _ = try await other.end()
@@ -270,7 +270,7 @@ struct StatusTests {
       #expect(try await scene.limpet("log-level", "--config", file).output == ["notice"])
       #expect(!agent.says(" debug: "))
       #expect(try await scene.limpet("log-level", "debug", "--config", file).output == ["debug"])
-      try await agent.line("the log level is debug now, it was notice")
+      try await agent.line("the log level is now debug; it was notice")
       try await broker.stop()
       try await agent.line(" debug: ")
       #expect(try await scene.limpet("log-level", "loud", "--config", file).status == 64)

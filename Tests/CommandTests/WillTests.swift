@@ -4,7 +4,7 @@ import MQTTCore
 import TestScene
 import Testing
 
-@Suite("A server that does not take the whole will", .showsLogs, .timed)
+@Suite("A server that does not accept the whole will", .showsLogs, .timed)
 struct WillTests {
   struct Server: CustomTestStringConvertible {
     let line: String
@@ -46,7 +46,7 @@ struct WillTests {
       #expect((try await scene.retained(by: broker)["limpet/board/status"] != nil) == server.isKept)
       #expect(broker.count("Client board ") < 12)
 
-      let says = "does not take the whole will: "
+      let says = "does not accept the whole will: "
       #expect(agent.says(says) == server.isReduced)
       let status = try await scene.limpet("status", "--json", "--config", "\(scene.folder)/agent.yaml")
       #expect(

@@ -167,7 +167,7 @@ struct ProxyTests {
       Refusal(.socks5, [[5, 0], [5, 2, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered not allowed by its rules (2)"),
       Refusal(.socks5, [[5, 0], [5, 4, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered host unreachable (4)"),
       Refusal(.socks5, [[5, 0], [5, 99, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered an unknown code (99)"),
-      Refusal(.socks5, [[5, 0xFF]], "it wants an authentication, which is not supported for SOCKS"),
+      Refusal(.socks5, [[5, 0xFF]], "it requires authentication, which this client does not support for SOCKS"),
       Refusal(.socks5, [[5, 2]], "it does not speak SOCKS 5"),
       Refusal(.socks5, [Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)], "it does not speak SOCKS 5"),
       Refusal(.socks5, [[5, 0], [5, 0, 7]], "it does not speak SOCKS 5"),
@@ -193,7 +193,7 @@ struct ProxyTests {
       try await withLife(configuration) { _, life in
         let loss = try await life.loss()
         let words =
-          "the proxy \(refusal.kind.rawValue)://127.0.0.1:\(server.port) gives no way to mqtts://broker.invalid:8883: "
+          "the proxy \(refusal.kind.rawValue)://127.0.0.1:\(server.port) did not connect to mqtts://broker.invalid:8883: "
         // Who closes with something unread resets the connection (RFC 9293, 3.10.4).
         let sentences = [refusal.sentence] + (refusal.closes ? ["Connection reset by peer"] : [])
         #expect(sentences.map { words + $0 }.contains("\(loss)"))
@@ -218,7 +218,7 @@ struct ProxyTests {
     configuration.proxy = .httpConnect(host: host, port: port)
     try await withLife(configuration) { _, life in
       let text = try await "\(life.loss())"
-      let start = "the proxy http://\(host):\(port) gives no way to mqtt://broker.invalid:1883: "
+      let start = "the proxy http://\(host):\(port) did not connect to mqtt://broker.invalid:1883: "
       #expect(
         text.hasPrefix(start + (host == "127.0.0.1" ? "it cannot be reached (" : "its name cannot be resolved (")))
     }

@@ -39,7 +39,7 @@ import Testing
       measurement.value
         == .channels([ChannelValue("temp1", .number(21.5), unit: "°C"), ChannelValue("humidity1", nil)]))
     #expect(measurement.doubt?.grade == .bad)
-    #expect(measurement.doubt?.reason.hasPrefix("humidity1: /sys/class/hwmon/hwmon0/humidity1_input holds") == true)
+    #expect(measurement.doubt?.reason.hasPrefix("humidity1: /sys/class/hwmon/hwmon0/humidity1_input contains") == true)
   }
 
   @Test("the worst quality is that of the whole")

@@ -26,12 +26,13 @@ import Testing
   @Test(
     "each content that is no number has its own sentence",
     arguments: [
-      ("", "/v is empty, one number was expected"), ("on\n", #"/v holds "on": text, one decimal number was expected"#),
-      ("nan\n", #"/v holds "nan": not a number, as the driver says itself"#),
-      ("inf", #"/v holds "inf": infinity is no measurement"#),
-      ("1 2 3", #"/v holds "1 2 3": more than one word, one number was expected"#),
-      ("1e999", #"/v holds "1e999": a number too large to represent"#),
-      ("\u{1B}[31mred", #"/v holds "\u{1b}[31mred": text, one decimal number was expected"#),
+      ("", "/v is empty, one number was expected"),
+      ("on\n", #"/v contains "on": text, one decimal number was expected"#),
+      ("nan\n", #"/v contains "nan": the driver has no number"#),
+      ("inf", #"/v contains "inf": infinity is not a measurement"#),
+      ("1 2 3", #"/v contains "1 2 3": more than one word, one number was expected"#),
+      ("1e999", #"/v contains "1e999": a number too large to represent"#),
+      ("\u{1B}[31mred", #"/v contains "\u{1b}[31mred": text, one decimal number was expected"#),
     ])
   func refusals(content: String, sentence: String) throws {
     try tree.write("/v", content)
@@ -62,9 +63,9 @@ import Testing
     #expect(try read(FileContent(match: Pattern("[0-9]+$"))) == .integer(45))
     #expect(try read(FileContent(match: Pattern("^state: (.*)$"), isText: true)) == .text("ok"))
     let source = FileSource(path: "/v", content: FileContent(match: try Pattern("pressure=(.*)")), root: tree.root)
-    #expect(complaint(of: source)?.hasSuffix(#"and nothing there matches "pressure=(.*)""#) == true)
+    #expect(complaint(of: source)?.hasSuffix(#"and nothing in it matches "pressure=(.*)""#) == true)
     let state = FileSource(path: "/v", content: FileContent(match: try Pattern("^state: (.*)$")), root: tree.root)
-    #expect(complaint(of: state) == #"/v holds "ok": text, one decimal number was expected"#)
+    #expect(complaint(of: state) == #"/v contains "ok": text, one decimal number was expected"#)
   }
 
   @Test("a text is a value where one is asked for, without the space around it")
@@ -75,7 +76,7 @@ import Testing
     #expect(complaint(of: FileSource(path: "/v", content: FileContent(isText: true), root: tree.root)) != nil)
     try tree.write("/v", String(repeating: "a", count: 2000))
     let long = FileSource(path: "/v", content: FileContent(isText: true), root: tree.root)
-    #expect(complaint(of: long) == "/v holds 2000 bytes of text; pick a part of it with match:")
+    #expect(complaint(of: long) == "/v contains 2000 bytes of text; pick a part of it with match:")
     #expect(try read(FileContent(match: Pattern("^a{3}"), isText: true)) == .text("aaa"))
   }
 

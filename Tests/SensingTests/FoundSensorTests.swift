@@ -127,7 +127,7 @@ import Testing
     let sensors = FoundSensor.all(in: tree.root).filter { ["throttled", "under_voltage"].contains($0.name) }
     #expect(sensors.count == 2)
     for outcome in FoundSensor.read(sensors, in: tree.root) {
-      #expect("\(outcome)".contains("is not read by a scan"))
+      #expect("\(outcome)".contains("a scan does not read it"))
     }
     try tree.write("/sys/class/hwmon/hwmon3/name", "rpi_volt\n")
     try tree.write("/sys/class/hwmon/hwmon3/in0_lcrit_alarm", "0\n")

@@ -208,7 +208,7 @@ import Testing
     try chip(0, "x", ["temp1_input": "N/A"])
     #expect(
       complaint(of: source("x", "temp1"))
-        == #"/sys/class/hwmon/hwmon0/temp1_input holds "N/A": text, one decimal number was expected"#)
+        == #"/sys/class/hwmon/hwmon0/temp1_input contains "N/A": text, one decimal number was expected"#)
   }
 
   @Test(

@@ -147,7 +147,7 @@ import Testing
     try device(0, "x", attributes)
     #expect(
       complaint(of: source("x", "in_temp"))
-        == "/sys/bus/iio/devices/iio:device0/\(attribute) holds \"0.1 0.2\": more than one word, one number was expected"
+        == "/sys/bus/iio/devices/iio:device0/\(attribute) contains \"0.1 0.2\": more than one word, one number was expected"
     )
   }
 

@@ -59,7 +59,7 @@ import Testing
   @Test("a number that is a text says so, and so does a property that is empty")
   func text() throws {
     try tree.write("/sys/class/power_supply/BAT0/capacity", "full\n")
-    #expect(complaint(of: source("capacity"))?.contains(#"holds "full": text"#) == true)
+    #expect(complaint(of: source("capacity"))?.contains(#"contains "full": text"#) == true)
     try tree.write("/sys/class/power_supply/BAT0/capacity", "")
     #expect(complaint(of: source("capacity"))?.contains("is empty") == true)
   }

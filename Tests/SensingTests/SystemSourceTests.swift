@@ -136,7 +136,7 @@ import Testing
     tree.folder("/sys/bus/platform/drivers/raspberrypi-firmware/another")
     #expect(try SensorKind.system(.throttled).source(in: tree.root).read().value == .flag(isThrottled))
     try tree.write(flags, "yes\n")
-    #expect(complaint(of: SystemSource(value: .throttled, root: tree.root))?.contains("holds \"yes\"") == true)
+    #expect(complaint(of: SystemSource(value: .throttled, root: tree.root))?.contains("contains \"yes\"") == true)
   }
 
   @Test("a kernel without MemAvailable, a short line and text are errors that name the file")
@@ -149,7 +149,7 @@ import Testing
     }
     #expect(complaint(.memoryAvailable) == "/proc/meminfo has no MemAvailable; this kernel does not offer it")
     #expect(complaint(.load15) == "/proc/loadavg has no load15; this kernel does not offer it")
-    #expect(complaint(.load5) == #"/proc/loadavg holds "x": text, one decimal number was expected"#)
+    #expect(complaint(.load5) == #"/proc/loadavg contains "x": text, one decimal number was expected"#)
     #expect(complaint(.uptime)?.contains("has no uptime") == true)
     try tree.write("/proc/meminfo", "MemAvailable: 9223372036854775807 kB\n")
     #expect(complaint(.memoryAvailable)?.hasSuffix("too large to represent") == true)

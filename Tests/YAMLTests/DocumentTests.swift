@@ -87,12 +87,12 @@ struct DocumentTests {
       ("a: 'x\nb: 2\n", "3:1: the quotes that open on line 1 are never closed; close them"),
       (
         "a: b: c\n",
-        "1:5: a \":\" is not allowed here; check the indentation, or put a value that holds \": \" in quotes"
+        "1:5: a \":\" is not allowed here; check the indentation, or put a value that contains \": \" in quotes"
       ),
       ("a: [1, 2\nb: 3\n", "2:2: a \",\" or \"]\" is missing; the \"[\" is on line 1"),
       (
         "a: {x: 1\nb: 3\n",
-        "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1; a value that holds \": \" needs quotes"
+        "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1; a value that contains \": \" needs quotes"
       ),
       (
         "a:\n  b: 1\n c: 2\n",
@@ -110,9 +110,9 @@ struct DocumentTests {
       ("a: \"\\d\"\n", "1:5: not an escape that YAML knows; write \\\\ for a backslash, or use single quotes"),
       (
         "a:\n  c: 1\n  b:30s\n",
-        "4:1: the key on line 3 has no \":\"; write \"key: value\", with a space behind the colon"
+        "4:1: the key on line 3 has no \":\"; write \"key: value\", with a space after the colon"
       ),
-      ("{a: 1}}\n", "1:7: nothing can stand behind the end of the document; check brackets and indentation above"),
+      ("{a: 1}}\n", "1:7: nothing can follow the end of the document; check brackets and indentation above"),
       (
         "%YAML 3.0\n---\na: 1\n",
         "1:1: found incompatible YAML document; see line 1, or put the value in quotes"

@@ -74,7 +74,7 @@ extension Note {
     case .connectionLasts(let server, let outage, let attempts):
       return (
         .notice,
-        "the connection to \(server) is stable again, after \(outage.inWords) and \(attempts) that were not"
+        "the connection to \(server) is stable again, after \(outage.inWords) and \(attempts) that did not last"
       )
     case .disconnected: return (.notice, "disconnected")
     case .disconnectedForGood(let loss): return (.error, "disconnected: \(loss)")
@@ -106,7 +106,7 @@ extension Note {
   private var serverLine: (Logger.Level, String) {
     switch self {
     case .takesLessOfWill(let server, let reduction):
-      (.warning, "\(server) does not take the whole will: \(reduction.sentence)")
+      (.warning, "\(server) does not accept the whole will: \(reduction.sentence)")
     case .triesSmallerWill(let server, let reduction):
       (.notice, "\(server): limpet tries a will of \(reduction.flags) next")
     case .keepsNothing(let server):
@@ -163,7 +163,7 @@ extension Note {
         """
       )
     case .takesAgain(let topic, let resting):
-      return (resting < 4 ? .notice : .info, "the broker takes \(topic) again")
+      return (resting < 4 ? .notice : .info, "the broker accepts \(topic) again")
     case .setAside(let topic):
       return (.error, "the broker closed the connection on a reading of \(topic) three times: limpet sets it aside")
     case .readingRefused(let topic, let code, let count):
@@ -245,7 +245,7 @@ extension Note {
         .error,
         """
         the storage has not answered within \(limit.inWords): the last changes may be lost, and the \
-        next start takes this stop for a crash
+        next start will treat this stop as a crash
         """
       )
     case .keptForNextStart(let count):
@@ -272,7 +272,7 @@ extension Note {
     case .leavesToWill(hasConnected: false):
       (.warning, "not connected, so limpet cannot say offline; no broker has heard of this process")
     case .stalls(let stall):
-      (.critical, "\(stall) does not move any more: systemd's watchdog restarts the service")
+      (.critical, "\(stall) hangs: systemd's watchdog restarts the service")
     default: (.warning, "aborted: the broker publishes offline through the will")
     }
   }
@@ -297,7 +297,7 @@ extension ReadingNote {
     case .bufferIsFull(let dropped, let isMemoryBound):
       let limit = isMemoryBound ? "memory" : "storage.max_size"
       return (
-        .error, "the buffer is full (\(limit)): \(dropped) of the oldest readings dropped since the start"
+        .error, "the buffer is full (\(limit)): limpet has dropped \(dropped) of the oldest readings since the start"
       )
     }
   }

@@ -28,7 +28,7 @@ extension OpeningNote {
       (.warning, "\(count) readings of another identity waited here; they are set aside, not sent")
     case .readingsWait(let count): (.info, "\(count) readings wait in the storage")
     case .readingsAreInMemory(let error):
-      (.error, "\(error) Readings that wait are in memory only until it can be opened")
+      (.error, "\(error) Until limpet can open it, waiting readings are in memory only")
     }
   }
 }

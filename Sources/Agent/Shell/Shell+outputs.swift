@@ -18,7 +18,7 @@ extension Shell {
     if surroundings.runtimeFolder == nil {
       logger.warning(
         """
-        there is no runtime folder ($RUNTIME_DIRECTORY), so after a death of this process `limpet outputs --safe` does not \
+        there is no runtime folder ($RUNTIME_DIRECTORY), so if this process dies, `limpet outputs --safe` does not \
         know what it drove: run it as a service with RuntimeDirectory=
         """)
     }
@@ -48,7 +48,7 @@ extension Shell {
     guard failure != recordFailure else { return }
     recordFailure = failure
     if let failure {
-      logger.error("\(failure); after a death of this process `limpet outputs --safe` would not know of every output")
+      logger.error("\(failure); if this process dies, `limpet outputs --safe` does not know of every output")
     } else {
       logger.notice("limpet has written the record of its outputs again, for `limpet outputs --safe`")
     }

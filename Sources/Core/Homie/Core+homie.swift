@@ -24,7 +24,7 @@ extension Core {
   private func objection(to heard: HomieCommands.Heard) -> String? {
     if let objection = heard.objection { return objection }
     if conversation.watching.conflict.rival != nil { return Conversation.rivalRefusal }
-    return heard.wanted == nil ? "it is no value of this property; send one as $description has it" : nil
+    return heard.wanted == nil ? "it is not a value of this property; send one that $description allows" : nil
   }
 
   /// Before anything is told: `$target` comes first, and never says what was refused.

@@ -62,7 +62,7 @@ struct HomieCommands: Sendable {
     else { return nil }
     var objection: String?
     if message.retain {
-      objection = "it is retained: it would be obeyed again at every start; publish it without retain"
+      objection = "it is retained, so limpet would obey it again at every start; publish it without retain"
     } else if case .refused(let reason) = gate.gate {
       objection = reason
     }

@@ -64,7 +64,7 @@ package struct Command: Sendable, Equatable {
     case "toggle": self.init(.toggle)
     default:
       guard let number = Double(word), number.isFinite else {
-        throw Flaw(text: "it is no command; send on, off, toggle, a number, or a JSON object with value")
+        throw Flaw(text: "it is not a command; send on, off, toggle, a number, or a JSON object with value")
       }
       self.init(.number(number))
     }
@@ -90,20 +90,20 @@ package struct Command: Sendable, Equatable {
     }
     if let written = field("for") {
       guard let text = written.text, let duration = Duration(command: text), duration > .zero else {
-        throw Flaw(text: "for is no duration; write a number and a unit (ms s m h d), such as \"10s\"")
+        throw Flaw(text: "for is not a duration; write a number and a unit (ms s m h d), such as \"10s\"")
       }
       self.duration = duration
     }
     if let written = field("time") {
       guard let text = written.text, let time = Timestamp(parsing: text) else {
-        throw Flaw(text: "time is no time; write it as 2026-11-20T12:00:00Z")
+        throw Flaw(text: "time is not a time; write one such as 2026-11-20T12:00:00Z")
       }
       self.time = time
     }
     if let written = field("id") {
       let id: String? = if case .integer(let number) = written { String(number) } else { written.text }
       guard let id, (1...Self.idLimit).contains(id.utf8.count) else {
-        throw Flaw(text: "id is no text of 1 to \(Self.idLimit) bytes")
+        throw Flaw(text: "id is not a text of 1 to \(Self.idLimit) bytes")
       }
       self.id = id
     }

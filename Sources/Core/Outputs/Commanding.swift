@@ -60,7 +60,7 @@ struct Commanding: Sendable {
     switch gate {
     case .closed, .open: nil
     case .subscribing: "the broker has not answered SUBSCRIBE yet"
-    case .fenced: "the command may have waited: the broker has not returned limpet's own message yet"
+    case .fenced: "the command may be an old one: the broker has not returned limpet's own message yet"
     case .refused(let reason): reason
     }
   }
@@ -304,7 +304,7 @@ extension Conversation {
 
   private func objection(to message: Message) -> String? {
     if message.retain, plan.link.mutation != .retainedCommandIsObeyed {
-      return "it is retained: it would be obeyed again at every start; publish it without retain"
+      return "it is retained, so limpet would obey it again at every start; publish it without retain"
     }
     if watching.conflict.rival != nil { return Self.rivalRefusal }
     if case .refused(let reason) = acting.commanding.gate { return reason }

@@ -25,17 +25,17 @@ extension Output {
     switch command.wanted {
     case .on: return rules.on
     case .off:
-      if command.duration != nil { throw Objection("for belongs to on or a number") }
+      if command.duration != nil { throw Objection("for goes with on or a number only") }
       return .off
     case .toggle:
-      if command.duration != nil { throw Objection("for belongs to on or a number") }
+      if command.duration != nil { throw Objection("for goes with on or a number only") }
       return base.level.isOn ? .off : rules.on
     case .number(let number):
       if plan.isSwitch {
         guard number == 0 || number == 1 else {
-          throw Objection("\(number.plain) is no value of a line; send on, off or toggle")
+          throw Objection("\(number.plain) is not a value of a line; send on, off or toggle")
         }
-        if number == 0, command.duration != nil { throw Objection("for belongs to on or a number") }
+        if number == 0, command.duration != nil { throw Objection("for goes with on or a number only") }
         return number == 0 ? .off : rules.on
       }
       let bounds = rules.least.percent...max(rules.least.percent, rules.on.percent)
@@ -43,7 +43,7 @@ extension Output {
         throw Objection(
           "\(number.plain) is out of bounds; send 0, or \(bounds.lowerBound.plain) to \(bounds.upperBound.plain)")
       }
-      if number == 0, command.duration != nil { throw Objection("for belongs to on or a number") }
+      if number == 0, command.duration != nil { throw Objection("for goes with on or a number only") }
       return OutputLevel(percent: number)
     }
   }
@@ -75,13 +75,13 @@ extension Output {
     }
     if let partner = partners.first(where: { $0.isOn }) { return Objection("\(partner.name) is on (interlock)") }
     if let partner = partners.first(where: { !$0.isHeld }) {
-      return Objection("\(partner.name) cannot be driven, so nobody knows that it is off (interlock)")
+      return Objection("\(partner.name) cannot be driven, so it may be on (interlock)")
     }
     guard let onAllowedAt else {
-      return Objection("it has not gone off yet, and has to stay so for a while (min_off)", retryAfter: rules.minOff)
+      return Objection("it has yet to go off, and must then stay off for a while (min_off)", retryAfter: rules.minOff)
     }
     guard onAllowedAt <= now else {
-      return Objection("it has to stay off for a while (min_off)", retryAfter: now.duration(to: onAllowedAt))
+      return Objection("it must stay off for a while (min_off)", retryAfter: now.duration(to: onAllowedAt))
     }
     return nil
   }
@@ -99,10 +99,13 @@ struct AgeRule {
   func objection(to command: Command, _ now: Timestamp, isSynchronized: Bool) -> Objection? {
     if isQueued {
       guard rules.obeysQueued else { return Objection("it waited while this device was away (queued: refuse)") }
-      guard command.wanted != .toggle else { return Objection("a toggle that waited means nothing any more") }
+      guard command.wanted != .toggle else {
+        return Objection(
+          "it is a toggle that waited, and the output may have changed since")
+      }
     }
     guard let maxAge = rules.maxAge else { return nil }
-    guard let time = command.time else { return Objection("it has no time, which max_age needs") }
+    guard let time = command.time else { return Objection("it carries no time, which max_age needs") }
     guard isSynchronized else { return Objection("this device's clock is not synchronised, so its age is unknown") }
     let age = now.microseconds - time.microseconds
     guard age >= -Self.tolerance else { return Objection("its time is in the future") }

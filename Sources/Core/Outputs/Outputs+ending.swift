@@ -60,7 +60,7 @@ extension Outputs {
     let value = value(place, output.ordered)
     guard output.plan.rules.stop != .automatic else { return answer(place, waiting, .done(value)) }
     switch output.holding {
-    case .pending: answer(place, waiting, .refused("it is not held yet", nil))
+    case .pending: answer(place, waiting, .refused("limpet does not hold its line yet", nil))
     case .failed(let reason): answer(place, waiting, .refused(reason, nil))
     case .held where output.isUnderWay:
       entries[place]?.waiting.append(
@@ -68,7 +68,7 @@ extension Outputs {
     case .held where output.ordered == output.plan.rules.safe: answer(place, waiting, .done(value))
     case .held:
       guard let pending = output.pending else {
-        return answer(place, waiting, .refused("a partner forbids it (interlock)", value))
+        return answer(place, waiting, .refused("an interlocked output forbids it (interlock)", value))
       }
       answer(place, waiting, .pending(value, isOn: pending.isOn, at: now.wall.time(of: pending.at)))
     }

@@ -35,7 +35,7 @@ extension Outputs.Entry {
     }
     switch output.holding {
     case .held: break
-    case .pending: throw Objection("it is not held yet")
+    case .pending: throw Objection("limpet does not hold its line yet")
     case .failed(let reason): throw Objection(reason)
     }
     let level = try output.level(of: command)

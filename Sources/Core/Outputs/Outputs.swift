@@ -230,7 +230,7 @@ struct Outputs: Sendable {
     var doubt: Doubt?
     let value = output.plan.value(of: state.level)
     if let readBack, readBack.isOn != state.level.isOn || abs(readBack.percent - state.level.percent) > 1 {
-      doubt = Doubt(.bad, "it was driven to \(value), and reads \(output.plan.value(of: readBack))")
+      doubt = Doubt(.bad, "limpet drove it to \(value), and reads \(output.plan.value(of: readBack))")
       if doubt != entries[place]?.doubt, let doubt {
         effects.append(.note(.differs(name: output.plan.name, reason: doubt.reason)))
       }

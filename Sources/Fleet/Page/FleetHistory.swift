@@ -95,7 +95,7 @@ final class FleetHistory: Sendable {
           pruned = .now
           try file.prune(at: last.time)
         }
-        if failure != nil { say("the history is written again") }
+        if failure != nil { say("the history can be written again") }
         failure = nil
       } catch {
         let text = "\(error)"

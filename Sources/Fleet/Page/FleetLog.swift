@@ -161,7 +161,7 @@ struct FleetLog {
     let counts = counts
     let words = ["online", "offline", "lost", "expired", "other", "unknown", "missing"]
     text.family(
-      "limpet_fleet_devices", .gauge, "Devices by state; offline said so themselves, lost did not",
+      "limpet_fleet_devices", .gauge, "Devices by state; an offline device said so itself, a lost one did not",
       words.map { ([("state", $0)], String(counts[$0] ?? 0)) })
     let named = entries.sorted { $0.key < $1.key }.prefix(limit)
     text.family(

@@ -72,8 +72,8 @@ final class FleetPage: Sendable {
         say("the page is http://\(address)/")
       } else {
         say(
-          "the page listens on \(address), and browsers have to ask for that or for a name that --http-host says; "
-            + "it has no TLS of its own, so its password can be read on the way: put a proxy with TLS in front")
+          "the page listens on \(address), and browsers must use that address, or a name of --http-host. "
+            + "It has no TLS of its own, so the network can read its password: put a proxy with TLS in front")
       }
       opened?.succeed(nil)
     case .failed(let reason): opened?.succeed(reason)
@@ -135,7 +135,7 @@ final class FleetPage: Sendable {
       return isConnected
         ? WebReply(ByteBuffer(string: "ok\n"), type: "text/plain; charset=utf-8")
         : WebReply(.serviceUnavailable, "There is no connection to the broker.")
-    default: return WebReply(.notFound, "There are /, /devices, /events, /readings, /metrics and /healthz.")
+    default: return WebReply(.notFound, "This server has /, /devices, /events, /readings, /metrics and /healthz.")
     }
   }
 
@@ -156,16 +156,18 @@ final class FleetPage: Sendable {
   /// Of one device of the list, for as long as this is read.
   private func readings(_ request: WebRequest) -> WebReply {
     guard let readings else {
-      return WebReply(.notFound, "Where readings are is known of limpet's own topics, and --topic names others.")
+      return WebReply(
+        .notFound,
+        "limpet watch knows where readings are only for limpet's own topics, and --topic names others.")
     }
     guard let device = request.parameter("device"), log.withLock({ $0.knows(device) }) else {
-      return WebReply(.notFound, "No such device is in the list; ask as /readings?device=ID.")
+      return WebReply(.notFound, "There is no such device in the list; ask for /readings?device=ID.")
     }
     switch readings.begin(device) {
     case .subscribe, .shared: break
     case .full:
       return WebReply(
-        .serviceUnavailable, "\(LookedAt.limit) devices are looked at already; close one of their details.")
+        .serviceUnavailable, "\(LookedAt.limit) devices' details are open already; close one of them.")
     case .impossible: return WebReply(.notFound, "A device of this name has no topics of its own.")
     }
     let stream = PageStream(after: 0) { number in

@@ -31,7 +31,7 @@ enum PageFiles {
     <div id="banner" role="alert" hidden></div>
     <main>
     <div id="list" role="list" aria-label="Devices" tabindex="0"><div id="space"></div></div>
-    <p id="nothing" hidden>No device is shown: none was heard of, or none matches.</p>
+    <p id="nothing" hidden>No device to show: none has reported, or none matches.</p>
     </main>
     <aside id="details" aria-label="Details" hidden>
     <button id="close" type="button">Close</button>

@@ -41,7 +41,7 @@ struct PageGate {
     guard host.count == 1, hosts.contains(host[0].lowercased()) else {
       return WebReply(
         .misdirectedRequest,
-        "limpet watch does not answer for this name; say --http-host NAME[:PORT] where a proxy asks by it.")
+        "limpet watch does not answer to this name; if a proxy uses it, add --http-host NAME[:PORT].")
     }
     let origins = request.headers["Origin"]
     let isOwn = origins.allSatisfy { origin in
@@ -50,7 +50,7 @@ struct PageGate {
       return ["http://", "https://"].contains { text.hasPrefix($0) && hosts.contains(String(text.dropFirst($0.count))) }
     }
     guard isOwn, !request.headers["Sec-Fetch-Site"].contains("cross-site") || request.isNavigation else {
-      return WebReply(.forbidden, "This was asked by the page of another site.")
+      return WebReply(.forbidden, "A page of another site sent this request.")
     }
     return refusalByPassword(request, at: now)
   }

@@ -181,7 +181,7 @@ extension PageFiles {
     function said(d) {
       const parts = [];
       if (d.state === 'other') parts.push('says “' + plain(d.payload).slice(0, 80) + '”');
-      if (d.state === 'missing') parts.push('expected, and never heard of');
+      if (d.state === 'missing') parts.push('expected, but has never reported');
       if (d.reason) parts.push(plain(d.reason));
       if (d.since) parts.push(ago(Date.parse(d.since)));
       return parts.join(', ');
@@ -218,7 +218,7 @@ extension PageFiles {
       described = [];
       const rows = new Map(), note = get('readings-note');
       get('readings').replaceChildren();
-      note.textContent = 'Waiting for readings; those that the broker does not keep come when they are published.';
+      note.textContent = 'Waiting for readings; those that the broker does not retain appear when the device publishes them.';
       const stream = readings = new EventSource('readings?device=' + encodeURIComponent(name));
       stream.addEventListener('reading', (event) => {
         const reading = JSON.parse(event.data);
@@ -251,7 +251,7 @@ extension PageFiles {
       stream.addEventListener('refused', (event) => { note.textContent = plain(JSON.parse(event.data).reason); });
       stream.addEventListener('error', () => {
         if (stream.readyState === EventSource.CLOSED) {
-          note.textContent = 'Readings cannot be shown: 16 devices are looked at already, or these are not limpet\'s.';
+          note.textContent = 'No readings: 16 devices\' details are open already, or this is not a limpet device.';
         }
       });
     }
@@ -332,8 +332,8 @@ extension PageFiles {
     function look() {
       const isSilent = performance.now() - lastBeat > quietLimit;
       const banner = get('banner');
-      const text = isSilent ? 'The connection to limpet watch is lost: what is shown is old.'
-        : broker && !broker.connected ? 'No connection to the broker, so what is shown is old: ' + plain(broker.broker) : '';
+      const text = isSilent ? 'The connection to limpet watch is lost: this page is out of date.'
+        : broker && !broker.connected ? 'No connection to the broker, so this page is out of date: ' + plain(broker.broker) : '';
       if (banner.textContent !== text) {
         banner.textContent = text;
         banner.hidden = !text;

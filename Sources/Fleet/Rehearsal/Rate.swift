@@ -20,7 +20,7 @@ public struct Rate: Sendable, Equatable {
     let isUnit = parts[1].first.map { $0.isLetter } ?? false
     let time = try WrittenDuration.argument(isUnit ? "1\(parts[1])" : String(parts[1]))
     guard time > .zero else {
-      throw ArgumentError(description: "\(quoted(text)) has no time to count in; write 2/s, 6/m or 1/10s")
+      throw ArgumentError(description: "\(quoted(text)) has no unit of time; write 2/s, 6/m or 1/10s")
     }
     perSecond = count / (time / .seconds(1))
   }
@@ -52,16 +52,16 @@ public struct Churn: Sendable, Equatable {
       let words = part.split(separator: "=", maxSplits: 1).map(String.init)
       guard words.count == 2 else {
         throw ArgumentError(
-          description: "\(quoted(String(part))) says no rate; write crash=1/s, stop=6/m or half-open=1/10s")
+          description: "\(quoted(String(part))) has no rate; write crash=1/s, stop=6/m or half-open=1/10s")
       }
       guard let kind = Kind(rawValue: words[0]) else {
         let kinds = Kind.allCases.map(\.rawValue)
         let near = Suggestion(candidates: kinds).nearest(to: words[0])
         let advice = near.map { "did you mean \($0)?" } ?? "write \(Suggestion.list(kinds))"
-        throw ArgumentError(description: "\(quoted(words[0])) is no way for a connection to end; \(advice)")
+        throw ArgumentError(description: "\(quoted(words[0])) is not a way for a connection to end; \(advice)")
       }
       guard rates[kind] == nil else {
-        throw ArgumentError(description: "\(kind.rawValue) is there twice; leave one out")
+        throw ArgumentError(description: "\(kind.rawValue) appears twice; remove one")
       }
       rates[kind] = try Rate(argument: words[1])
     }

@@ -129,7 +129,7 @@ public struct Rehearsal: ~Copyable {
     }
     return follow(
       measured: { _, _ in },
-      interrupted: { tell(.ended(.failed("ended before the broker had forgotten all of it"))) })
+      interrupted: { tell(.ended(.failed("interrupted before the broker had cleared all of it"))) })
   }
 
   /// What the broker keeps where every device has said all that is kept.
@@ -144,7 +144,7 @@ public struct Rehearsal: ~Copyable {
     let needed = settings.devices + OpenFiles.own
     guard needed > available else { return nil }
     return
-      "\(settings.devices) connections take \(needed) open files, and this process may have \(available) at the most: "
+      "\(settings.devices) connections need \(needed) open files, and this process may have at most \(available): "
       + "raise that as root (prlimit --pid $$ --nofile=\(needed) in this shell, or LimitNOFILE= of a service), "
       + "or write --devices \(max(1, available - OpenFiles.own))"
   }

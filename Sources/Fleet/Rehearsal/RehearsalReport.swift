@@ -78,7 +78,7 @@ struct RehearsalReport: Sendable {
       ("devices", "\(devices) at \(server), for \(lasted.inWords)"),
       (
         "online",
-        (allOnlineAfter.map { "all after \(Self.words($0))" } ?? "\(mostOnline) at the most")
+        (allOnlineAfter.map { "all after \(Self.words($0))" } ?? "at most \(mostOnline)")
           + "; \(connects) connections, at most \(mostConnects) in a second"
       ),
       (
@@ -99,10 +99,10 @@ struct RehearsalReport: Sendable {
         ))
     }
     rows.append(
-      ("states", "\(wrongStates) wrong" + (unjudgedEnds > 0 ? "; of \(unjudgedEnds) ends nobody can say" : "")))
+      ("states", "\(wrongStates) wrong" + (unjudgedEnds > 0 ? "; \(unjudgedEnds) ends could not be judged" : "")))
     var words = "\(lostReadings) lost of \(readings)"
-    if repeatedReadings > 0 { words += ", \(repeatedReadings) came again" }
-    if excusedReadings > 0 { words += "; \(excusedReadings) were for a session that the broker has not kept" }
+    if repeatedReadings > 0 { words += ", \(repeatedReadings) arrived twice" }
+    if excusedReadings > 0 { words += "; \(excusedReadings) belonged to a session that the broker did not keep" }
     rows.append(("readings", words))
     if let memoryPerDevice, let mostMemoryPerDevice {
       rows.append(
@@ -124,7 +124,7 @@ struct RehearsalReport: Sendable {
 
   private static func words(_ spread: Spread) -> String {
     "\(words(spread.half)) (half), \(words(spread.most)) (90 %), \(words(spread.nearlyAll)) (99 %), "
-      + "\(words(spread.longest)) at the longest"
+      + "\(words(spread.longest)) (longest)"
   }
 
   /// Below a second with more digits than for a clock on the wall.

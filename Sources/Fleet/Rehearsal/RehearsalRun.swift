@@ -71,7 +71,7 @@ final class RehearsalRun: @unchecked Sendable {
 
   /// SIGINT or SIGTERM: the first ends it properly, the second at once.
   func interrupt() {
-    guard !isInterrupted else { return finish(.failed("ended at once; --clean has the broker forget what is left")) }
+    guard !isInterrupted else { return finish(.failed("ended at once; --clean clears what is left at the broker")) }
     isInterrupted = true
     switch phase {
     case .subscribing, .measuring: finish(.failed("ended before it had begun"))

@@ -243,13 +243,13 @@ final class SimulatedFleet: @unchecked Sendable {
     case .connected: tally.connects += 1
     case .lost(let loss, let wasConnected, _, let delay, let server, _):
       if delay != nil { count("\(wasConnected ? "connection lost" : "not connected"): \(loss.advised(server))") }
-    case .readingRefused(_, let code, _): count("a reading was refused: \(code)")
-    case .readingGivenUp(let rejection, _): count("a reading was given up: \(rejection)")
-    case .presenceRefused(let code): count("presence was refused: \(code)")
+    case .readingRefused(_, let code, _): count("the broker refused a reading: \(code)")
+    case .readingGivenUp(let rejection, _): count("a device gave up a reading: \(rejection)")
+    case .presenceRefused(let code): count("the broker refused a presence message: \(code)")
     case .rests(_, let rest, _, _, _):
-      count("the broker takes nothing on a topic: \(rest.code.map { "\($0)" } ?? "it closes")")
+      count("the broker refuses a topic: \(rest.code.map { "\($0)" } ?? "it closes")")
     case .rival: count("another client uses the client id of a device: is there another rehearsal?")
-    case .correctsStatus: count("a device put its status right")
+    case .correctsStatus: count("a device corrected its status")
     default: break
     }
   }

@@ -99,7 +99,7 @@ enum ProxyTunnel {
     case is HTTPParserError, is NIOHTTP1ProxyConnectHandler.Error: Refusal(description: "it does not speak HTTP")
     case let error as SOCKSError.ConnectionFailed: Refusal(description: "it answered \(text(error.reply))")
     case let error as SOCKSError.InvalidAuthenticationSelection where error.selection == .noneAcceptable:
-      Refusal(description: "it wants an authentication, which is not supported for SOCKS")
+      Refusal(description: "it requires authentication, which this client does not support for SOCKS")
     case is SOCKSError.InvalidAuthenticationSelection, is SOCKSError.InvalidProtocolVersion,
       is SOCKSError.InvalidReservedByte, is SOCKSError.InvalidAddressType, is SOCKSError.UnexpectedRead:
       Refusal(description: "it does not speak SOCKS 5")
@@ -159,7 +159,7 @@ enum ProxyTunnel {
       let bytes = unwrapInboundIn(data)
       heldBytes += bytes.readableBytes
       guard heldBytes <= Self.mostHeld else {
-        return promise.fail(Refusal(description: "it sent \(heldBytes) bytes before the way was open"))
+        return promise.fail(Refusal(description: "it sent \(heldBytes) bytes before the tunnel was open"))
       }
       held.append(bytes)
     }

@@ -1,16 +1,16 @@
 import NIOCore
 import NIOSSL
 
-/// What a connection came to below MQTT, for a person who looks for a fault.
+/// How a connection reaches its server below MQTT: for a person who looks for a fault.
 public struct Route: Sendable {
-  /// What the name was looked up to; empty for a Unix socket.
+  /// The addresses that the look-up of the name found; empty for a Unix socket.
   public var addresses: [String]
   /// The one that answered; nil for a Unix socket.
   public var address: String?
   /// nil: without TLS.
   public var tls: TLS?
 
-  /// What TLS came to.
+  /// The result of the TLS handshake.
   public struct TLS: Sendable {
     /// `TLS 1.3`
     public var version: String
@@ -32,7 +32,9 @@ public struct CertificateSummary: Sendable, Equatable {
   /// Seconds since 1970.
   public var expires: Int64
 
-  /// - Parameter expires: seconds since 1970.
+  /// - Parameters:
+  ///   - names: DNS names and addresses.
+  ///   - expires: seconds since 1970.
   public init(names: [String], expires: Int64) {
     self.names = names
     self.expires = expires

@@ -137,7 +137,7 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     cause = nil
   }
 
-  /// Which file, or what in memory, cannot be used, why, and what is expected there; never what it holds.
+  /// Which file, or which value in memory, cannot be used, why, and what is expected there; never its content.
   public var description: String {
     "\(what) cannot be used" + (file.map { " (\($0))" } ?? "") + (cause.map { ": \(Self.reason($0)); \(advice)" } ?? "")
   }
@@ -148,7 +148,7 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     case NIOSSLError.noSuchFilesystemObject: "there is no such file"
     case let error as IOError: String(cString: strerror(error.errnoCode))
     case is Unpaired: "it is not that of the certificate"
-    default: "it holds nothing of the kind in PEM"
+    default: "it contains no such thing in PEM"
     }
   }
 }

@@ -1,20 +1,20 @@
 import MQTTCore
 import Synchronization
 
-/// What happens to a client's connection, for any number of readers; each has a buffer of its own, of
-/// `MQTTClient.Configuration.eventBufferLimit` events, whose oldest go when it is full.
+/// The events of a client's connection, for any number of readers. Each reader has a buffer of
+/// `MQTTClient.Configuration.eventBufferLimit` events; when it is full, the oldest are dropped.
 ///
-/// A reader begins with the latest event before it, so it knows how things are, and ends after
+/// A reader begins with the latest event before it, so it knows the current state, and ends after
 /// `ConnectionEvent.ended`.
 public struct ConnectionEvents: AsyncSequence, Sendable {
-  /// What a reader hears.
+  /// What a reader receives.
   public typealias Element = ConnectionEvent
   /// A loss is an event, not an error.
   public typealias Failure = Never
 
   let broadcast: EventBroadcast
 
-  /// Events that readers were too slow for, all in all.
+  /// The events dropped so far because readers were too slow, for all readers together.
   public var dropped: UInt64 { broadcast.dropped }
 
   /// Begins to listen.
@@ -27,7 +27,7 @@ public struct ConnectionEvents: AsyncSequence, Sendable {
     /// The next event, once there is one; nil after `ConnectionEvent.ended`, and in a cancelled task.
     public mutating func next() async -> ConnectionEvent? { await events.next(isolation: #isolation) }
 
-    /// The same for a caller that lives on this actor, which it does not leave.
+    /// The same for a caller that is isolated to this actor, which it does not leave.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> ConnectionEvent? {
       await events.next(isolation: actor)
     }

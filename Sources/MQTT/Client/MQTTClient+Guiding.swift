@@ -1,22 +1,24 @@
 /// For an application that hears of the machine's suspends, networks and clock before the connection does.
 extension MQTTClient {
-  /// Looks at the clock: to be called when the system wakes up from a suspend, which timers do not count. A connection
-  /// that has not outlived it is found at once, not when the keepalive has passed.
+  /// Compares the connection with the clock. Call it when the system wakes up from a suspend, which timers do not
+  /// count: it finds a dead connection at once, not only when the keepalive has passed.
   public func tick() { phase.client?.assumeIsolated { $0.tick() } }
 
-  /// Ends a back-off: what made the last attempt fail may be over.
+  /// Ends a back-off, because the reason for the last failure may have gone.
   public func retryNow() { phase.client?.assumeIsolated { $0.retryNow() } }
 
-  /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
-  /// address that is gone is cut, since nothing will ever come back to it.
+  /// Says that this machine's addresses or routes have changed. The client ends a back-off early, `jitter` from now,
+  /// and closes a connection from an address that is gone, since nothing will ever arrive on it.
   ///
-  /// - Parameter addresses: All that the machine has now; nil: they are not known, and no connection is cut.
+  /// - Parameters:
+  ///   - addresses: all addresses that the machine has now; nil: they are not known, and no connection is closed.
+  ///   - jitter: how long to wait before the next attempt.
   public func networkChanged(addresses: Set<String>?, jitter: Duration = .zero) {
     phase.client?.assumeIsolated { $0.networkChanged(addresses: addresses, jitter: jitter) }
   }
 
-  /// The wall clock was set: everything is looked at, and a back-off after a failure of TLS ends `jitter` from now, for
-  /// the certificate may be valid now.
+  /// Says that the wall clock was set. The client compares its connection with the clock, and ends a back-off that
+  /// follows a TLS failure `jitter` from now, since the certificate may be valid by the new time.
   public func clockChanged(jitter: Duration = .zero) {
     phase.client?.assumeIsolated { $0.clockChanged(jitter: jitter) }
   }

@@ -5,19 +5,19 @@ import Platform
 
 /// Messages on their way to the server.
 extension MQTTClient {
-  /// Publishes a message, and returns when it is safe: QoS 0 when it was handed to the transport, QoS 1 and 2 when the
+  /// Publishes a message, and returns when it is safe: at QoS 0 when the transport has it; at QoS 1 and 2 when the
   /// server has acknowledged it or, in a session that is kept (`Configuration.keepSession`), when the store has it.
   ///
-  /// While there is no connection or no room, messages wait in the order of the calls, `Configuration.queueLimit` of
-  /// them in a queue and the others held back with their callers; QoS 0 fails then, unless
-  /// `Configuration.queuesAtMostOnce`. What was sent and not acknowledged is sent again on the next connection. A
-  /// Message Expiry Interval counts down by the whole seconds of waiting.
+  /// While there is no connection or no room, messages wait in the order of the calls: `Configuration.queueLimit` of
+  /// them in a queue, further ones with their callers. QoS 0 fails then, unless `Configuration.queuesAtMostOnce` is
+  /// set. After a reconnect the client sends again what the server has not acknowledged. Waiting reduces a Message
+  /// Expiry Interval, in whole seconds.
   ///
-  /// QoS 2 is exactly once for as long as the server keeps the session: where it says that it has none, what had no
-  /// PUBCOMP yet is published as new and may arrive twice, which is better than never ([MQTT-4.3.3-6] ends with the
-  /// session).
+  /// QoS 2 is exactly once for as long as the server keeps the session. When the server has lost it, the client
+  /// publishes messages without PUBCOMP as new ones: they may arrive twice, but are not lost ([MQTT-4.3.3-6] ends with
+  /// the session).
   ///
-  /// A task that is cancelled takes its message out of the queue; one that has been sent is left to complete.
+  /// Cancelling the task takes its message out of the queue; a message that was sent already completes.
   @discardableResult
   public func publish(_ message: Message) async throws(PublishError) -> PublishResult {
     guard !Task.isCancelled else { throw .cancelled }
@@ -49,10 +49,10 @@ extension MQTTClient {
       Message(topic: topic, payload: ByteBuffer(bytes: bytes), qos: qos, retain: retain, properties: properties))
   }
 
-  /// Puts a message in order behind those before it and returns; `Publication.result` tells later what `publish` would
-  /// have returned. While the queue is full (`Configuration.queueLimit` and `queueBytes`) it waits for a place.
+  /// Puts a message in order after those before it, and returns; `Publication.result` later returns what `publish`
+  /// would have returned. While the queue is full (`Configuration.queueLimit` and `queueBytes`), it waits for a place.
   ///
-  /// - Throws: what is known at once, `cancelled` and `closed` among it.
+  /// - Throws: what is known at once, including `cancelled` and `closed`.
   public func enqueue(_ message: Message) async throws(PublishError) -> Publication {
     let token = takeToken()
     while pending.isFull {

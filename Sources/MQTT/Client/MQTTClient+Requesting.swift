@@ -19,12 +19,14 @@ final class Responses {
 
 /// Request and response (MQTT 5.0 §4.10).
 extension MQTTClient {
-  /// Publishes a request, and returns what is answered to it: a message to this client's response topic with the
-  /// request's correlation data. Both are put into the request here. MQTT 5 only.
+  /// Publishes a request, and returns the response: a message to this client's response topic with the request's
+  /// correlation data. The client adds both to the request. MQTT 5 only.
   ///
-  /// One subscription, made by the first request, serves all of them (`Configuration.responseTopic`).
+  /// One subscription, made for the first request, serves all of them (`Configuration.responseTopic`).
   ///
-  /// - Parameter limit: for all of it, from a connection that may have to be waited for to the response.
+  /// - Parameters:
+  ///   - message: the request.
+  ///   - limit: the time for everything, from waiting for a connection to the response.
   public func request(
     _ message: Message, within limit: Duration = .seconds(10)
   ) async throws(RequestError) -> ReceivedMessage {
@@ -58,7 +60,8 @@ extension MQTTClient {
     try await request(Message(topic: topic, text: text, qos: qos), within: limit)
   }
 
-  /// Answers a request to where it asks for it, with its correlation data; does nothing where it asks for none.
+  /// Publishes a response to the request's response topic, with its correlation data; does nothing if the request has
+  /// no response topic.
   public func respond(
     to request: ReceivedMessage, with text: String, qos: QoS = .atLeastOnce, properties: Properties = Properties()
   ) async throws(PublishError) {

@@ -5,11 +5,11 @@ import NIOPosix
 
 /// What lives for as long as a block of code.
 extension MQTTClient {
-  /// Runs a client for as long as `body` takes, and says DISCONNECT after it, within `Configuration.shutdownLimit`.
+  /// Runs a client while `body` runs, then sends DISCONNECT, within `Configuration.shutdownLimit`.
   ///
-  /// Where `body` throws or its task is cancelled, the connection is closed without DISCONNECT, and the server publishes
-  /// the will. Where the client ends by itself (`Configuration.stopsAfter`), what waits for it in `body` fails, and the
-  /// loss is thrown in place of the result.
+  /// If `body` throws or its task is cancelled, the client closes the connection without DISCONNECT, and the server
+  /// publishes the will. If the client ends by itself (`Configuration.stopsAfter`), calls that wait for it in `body`
+  /// fail, and this function throws the loss in place of the result.
   @discardableResult
   public static func withClient<Success>(
     _ configuration: Configuration, eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
@@ -29,7 +29,7 @@ extension MQTTClient {
     return result
   }
 
-  /// Subscribes for as long as `body` takes, and returns once the server has taken the subscription back.
+  /// Subscribes while `body` runs, and returns once the server has confirmed UNSUBSCRIBE.
   @discardableResult
   public nonisolated func withSubscription<Success>(
     _ filters: [Subscription], properties: Properties = Properties(),

@@ -1,8 +1,8 @@
 import MQTTCore
 
-/// What the server answers to SUBSCRIBE or UNSUBSCRIBE.
+/// The server's answer to SUBSCRIBE or UNSUBSCRIBE.
 public struct SubscriptionAnswer: Sendable, Hashable {
-  /// One for each filter, in their order; none where the server knew nothing of them.
+  /// One for each filter, in their order; empty if the server did not know them.
   public internal(set) var reasonCodes: [ReasonCode] = []
   /// A reason and user properties, on MQTT 5 (§3.9.2.1, §3.11.2.1).
   public internal(set) var properties = Properties()
@@ -10,18 +10,20 @@ public struct SubscriptionAnswer: Sendable, Hashable {
 
 /// What the server sends, and who it is for.
 extension MQTTClient {
-  /// Subscribes, and returns once the server has agreed to at least one of the filters; it waits for a connection
-  /// where there is none. After a reconnect without the session the subscription is made again, with its options and
-  /// without filters that the server refused.
+  /// Subscribes, and returns once the server has granted at least one of the filters; without a connection it waits for
+  /// one. When the server has lost the session, the client subscribes again after the reconnect, with the same options
+  /// and without the filters that the server had refused.
   ///
-  /// Where servers do not say which subscription a message is for (3.1.1 has no Subscription Identifiers), and send one
-  /// copy for each that matches ([MQTT-3.3.5-1] of it lets them), streams whose filters overlap get every copy: nobody
-  /// can tell whether a server sends one or several.
+  /// Some servers do not say which subscription a message is for (3.1.1 has no Subscription Identifiers) and send one
+  /// copy for each that matches ([MQTT-3.3.5-1] of 3.1.1 allows that). There, streams with overlapping filters get
+  /// every copy: a client cannot tell whether the server sends one or several.
   ///
   /// - Parameters:
-  ///   - properties: of SUBSCRIBE, on MQTT 5 (§3.8.2.1): user properties. The Subscription Identifier is the client's.
-  ///   - outlivesReader: the subscription stays when nobody reads its stream any more. What comes gathers in its buffer
-  ///     for whoever subscribes with the very same filters next; `unsubscribe` ends it.
+  ///   - filters: the filters, with their options.
+  ///   - properties: of SUBSCRIBE, on MQTT 5 (§3.8.2.1): user properties. The client sets the Subscription Identifier
+  ///     itself.
+  ///   - outlivesReader: the subscription stays when nobody reads its stream any more. Messages then gather in its
+  ///     buffer for whoever next subscribes with exactly the same filters; `unsubscribe` ends it.
   /// - Returns: the messages that match one of the filters, retained ones included.
   public func subscribe(
     _ filters: [Subscription], properties: Properties = Properties(), outlivesReader: Bool = false
@@ -67,11 +69,12 @@ extension MQTTClient {
     return try result.get()
   }
 
-  /// Gives a subscription back; its stream ends once it has been read to the end, and what has not been read counts as
-  /// taken. Returns when the server has answered, or its session has ended; at once where it knew nothing of the
-  /// subscription.
+  /// Ends a subscription. Its stream ends once it has been read to the end; unread messages count as taken. Returns
+  /// when the server has answered or its session has ended; at once if the server did not know the subscription.
   ///
-  /// - Parameter properties: of UNSUBSCRIBE, on MQTT 5 (§3.10.2.1): user properties.
+  /// - Parameters:
+  ///   - stream: the subscription, as `subscribe` returned it.
+  ///   - properties: of UNSUBSCRIBE, on MQTT 5 (§3.10.2.1): user properties.
   @discardableResult
   public func unsubscribe(
     _ stream: MessageStream, properties: Properties = Properties()
@@ -228,11 +231,11 @@ extension MQTTClient {
     unkept = []
   }
 
-  /// Filters that an earlier process of this session subscribed to and that nobody has asked for in this one: `subscribe`
-  /// with the same options takes one over, with what the server has kept for it.
+  /// Subscriptions of an earlier process of this session that this one has not asked for yet: `subscribe` with the same
+  /// options takes one over, with the messages that the server has kept for it.
   public var unclaimedSubscriptions: [[Subscription]] { subscriptions.unclaimed.map(subscriptions.subscriptions) }
 
-  /// Gives those back that nobody has asked for.
+  /// Unsubscribes from those that this process has not asked for.
   public func dropUnclaimedSubscriptions() {
     for identifier in subscriptions.unclaimed {
       endUnclaimed(identifier)

@@ -5,12 +5,12 @@ import NIOCore
 import NIOPosix
 import Platform
 
-/// An MQTT client for Swift concurrency: keeps a session connected while it runs, and publishes and receives over it.
+/// An MQTT client for Swift concurrency: it keeps a session connected while it runs, publishes, and receives.
 ///
-/// It is a thin shell: `MQTTSessionDriver` connects, `PendingMessages` and `SubscriptionTable` hold the rules of waiting. It
-/// lives on the same event loop as its `MQTTSessionDriver`, which calls it synchronously. States: `idle` –run→ `running`
-/// –disconnect→ `leaving` –abort or the connection's end→ `ended`. Whoever waits for something here is answered when
-/// it ends, at the latest.
+/// It is a thin shell: `MQTTSessionDriver` connects, `PendingMessages` and `SubscriptionTable` decide what waits. It
+/// runs on the event loop of its `MQTTSessionDriver`, which calls it synchronously. States: `idle` –run→ `running`
+/// –disconnect→ `leaving` –abort or the end of the connection→ `ended`. At that point, at the latest, every call that
+/// waits here returns or throws.
 public actor MQTTClient {
   enum Phase {
     case idle
@@ -33,7 +33,7 @@ public actor MQTTClient {
   /// QoS 0 bytes that may be handed over in one turn of the event loop; the transport says only after it if it is full.
   static let bytesPerTurn = 1 << 16
 
-  /// What the client lives on.
+  /// The event loop that the client runs on.
   public nonisolated let eventLoop: any EventLoop
   /// The event loop: whoever runs on it already calls the client synchronously, by `assumeIsolated`.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -73,7 +73,7 @@ public actor MQTTClient {
   var full: Set<Identifier> = []
   /// What the server allows on this connection; nil: there is none.
   public internal(set) var limits: ServerLimits?
-  /// What is spoken on this connection; nil: there is none.
+  /// The version of MQTT that this connection speaks; nil: there is none.
   public internal(set) var version: ProtocolVersion?
   var wills = WillFallback()
   var askedWill: AskedWill?
@@ -87,7 +87,12 @@ public actor MQTTClient {
   private var endWaiters: [CheckedContinuation<ConnectionLoss, Never>] = []
   var expiryTimer: (at: BootClock.Instant, task: Scheduled<Void>)?
 
-  /// - Parameter eventLoop: what the client runs on; by default one of SwiftNIO's shared ones.
+  /// A client that does nothing until `run` is called.
+  ///
+  /// - Parameters:
+  ///   - configuration: where to connect, and how.
+  ///   - eventLoop: the loop to run on; by default one of SwiftNIO's shared ones.
+  ///   - logger: receives connections and losses, without secrets and payloads.
   public init(
     _ configuration: Configuration, eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
     logger: Logger = Logger(label: "mqtt")
@@ -116,12 +121,12 @@ public actor MQTTClient {
 
   /// Keeps the session connected until the client ends.
   ///
-  /// Cancelling the task closes the transport at once, without DISCONNECT: the server publishes the will. `shutDown` and
-  /// `disconnect` end it properly.
+  /// Cancelling the task closes the transport at once, without DISCONNECT: the server publishes the will. `shutDown`
+  /// and `disconnect` end the client properly.
   ///
-  /// - Throws: `MQTTClientError.hasRun` the second time; `MQTTClientError.notStored` where the session could not be kept;
-  ///   `CancellationError` after a cancellation; `ConnectionLoss` where the connection was not to be made again
-  ///   (`MQTTSessionDriver.Configuration.reconnects`).
+  /// - Throws: `MQTTClientError.hasRun` the second time; `MQTTClientError.notStored` if the session could not be kept;
+  ///   `CancellationError` after a cancellation; `ConnectionLoss` if the client was not to connect again
+  ///   (`Configuration.stopsAfter`, `MQTTSessionDriver.Configuration.reconnects`).
   public func run() async throws {
     guard case .idle = phase else { throw MQTTClientError.hasRun }
     guard !Task.isCancelled else {
@@ -158,8 +163,8 @@ public actor MQTTClient {
     armExpiryTimer()
   }
 
-  /// Begins what `disconnect` does, within `Configuration.shutdownLimit`, and does not wait for it: `run` returns when it
-  /// is done. A client that does not run yet connects once and leaves.
+  /// Starts what `disconnect` does, within `Configuration.shutdownLimit`, without waiting for it: `run` returns when it
+  /// is done. A client that does not run yet will connect once and leave.
   public nonisolated func shutDown() {
     later { client in
       if case .idle = client.phase { client.shutsDownAtOnce = true } else { client.leave() }
@@ -170,13 +175,14 @@ public actor MQTTClient {
     Task { await disconnect(within: configuration.shutdownLimit) }
   }
 
-  /// Ends the client with a DISCONNECT: no message is taken any more, those that wait or are under way have half of
-  /// `limit` to be acknowledged, then DISCONNECT is sent and the transport closed properly; past `limit` it is closed
-  /// at once. When the connection is away the client ends at once. Returns when it has ended, also when called again.
+  /// Ends the client with a DISCONNECT. It accepts no further messages; those that wait or are under way have half of
+  /// `limit` to be acknowledged. Then it sends DISCONNECT and closes the transport properly, or at once when `limit`
+  /// has passed. Without a connection the client ends at once. Returns when it has ended, also when called again.
   ///
   /// - Parameters:
-  ///   - reasonCode: `disconnectWithWill` has the server publish the will.
+  ///   - reasonCode: with `disconnectWithWill` the server publishes the will.
   ///   - properties: of DISCONNECT, on MQTT 5 (§3.14.2.2).
+  ///   - limit: the time for everything.
   public func disconnect(
     reasonCode: ReasonCode = .success, properties: Properties = Properties(), within limit: Duration = .seconds(5)
   ) async {
@@ -197,7 +203,7 @@ public actor MQTTClient {
     _ = await ended()
   }
 
-  /// Ends the client at once: the transport is closed without DISCONNECT, and the server publishes the will.
+  /// Ends the client at once: it closes the transport without DISCONNECT, and the server publishes the will.
   public func abort() {
     switch phase {
     case .idle: end(.aborted)
@@ -243,25 +249,26 @@ public actor MQTTClient {
 
   // MARK: What can be seen
 
-  /// What happens to the connection; each reader hears everything from when it begins to read.
+  /// The events of the connection; each reader receives those from when it begins to read.
   public nonisolated var events: ConnectionEvents { ConnectionEvents(broadcast: broadcast) }
 
-  /// A server has agreed, and neither side has ended it.
+  /// Whether the server has accepted the connection and neither side has ended it.
   public var isConnected: Bool { phase.client?.assumeIsolated { $0.isConnected } ?? false }
 
   /// What waits, and what was lost, now.
   public struct Counts: Sendable, Hashable {
-    /// Messages that wait for a connection or for room, `Configuration.queueLimit` at the most.
+    /// Messages that wait for a connection or for room, at most `Configuration.queueLimit`.
     public var queued: Int
-    /// Callers of `publish` whose message is held back because the queue is full.
+    /// Callers of `publish` that wait because the queue is full.
     public var heldBack: Int
     /// Messages that were sent and are not acknowledged.
     public var underWay: Int
-    /// Those that are made or asked for.
+    /// Subscriptions that are made or requested.
     public var subscriptions: Int
     /// Messages from the server that were for no subscription of this client, since the start.
     public var unrouted: UInt64
-    /// Messages that were stored and came to nothing, since the start: `ConnectionEvent.unpublished`.
+    /// Messages that the store had and that could not be published after all, since the start:
+    /// `ConnectionEvent.unpublished`.
     public var unpublished: UInt64
   }
 

@@ -1,18 +1,18 @@
 import MQTTCore
 
-/// How a message came to be safe.
+/// In which way a message is safe.
 public struct PublishResult: Sendable, Hashable {
-  /// QoS 0: the transport has it, and nobody will ever say more.
+  /// QoS 0: the transport has it, and no acknowledgement will follow.
   public static let handedOver = PublishResult(kind: .handedOver)
   /// The server has acknowledged it (QoS 1: PUBACK, QoS 2: PUBCOMP), with 0x00 and nothing else to say.
   public static let acknowledged = PublishResult(kind: .acknowledged)
-  /// It is in the session's store, and is sent by this process or by a later one.
+  /// It is in the session's store, and this process or a later one will send it.
   public static let stored = PublishResult(kind: .stored)
 
   private enum Kind: Sendable, Hashable { case handedOver, acknowledged, stored }
 
   private let kind: Kind
-  /// What the server answered: 0x00, or 0x10 where it knows that nobody has subscribed (MQTT 5.0 §3.4.2.1).
+  /// The server's reason code: 0x00, or 0x10 if it knows that there are no matching subscribers (MQTT 5.0 §3.4.2.1).
   public internal(set) var reasonCode = ReasonCode.success
   /// Those of the answer: a reason and user properties.
   public internal(set) var properties = Properties()
@@ -34,10 +34,10 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
   case notConnected
   /// Its Message Expiry Interval passed while it waited, or while the server had no place for it or lost its session.
   case expired
-  /// The task was cancelled. A message that had not been sent never will be; one that had been goes its way, and its
-  /// outcome is not told.
+  /// The task was cancelled. A message that was not sent yet never will be; one that was sent already may arrive, and
+  /// nothing reports its outcome.
   case cancelled
-  /// The session's store could not take it while the connection was away; it is not sent.
+  /// The session's store could not take it while there was no connection; the client will not send it.
   case notStored
   /// The server refused it with this code of 0x80 or above.
   case refused(ReasonCode)
@@ -51,7 +51,7 @@ public enum PublishError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .notConnected: "not published: not connected, and QoS 0 does not wait"
     case .expired: "not published: its expiry interval passed while it waited"
-    case .cancelled: "cancelled: a message that had been sent goes its way"
+    case .cancelled: "cancelled; a message that was sent already may still arrive"
     case .notStored: "not published: not connected, and the store cannot be written"
     case .refused(let code): "the server refused the message: \(code)"
     case .rejected(let rejection): "not published: \(rejection)"
@@ -88,7 +88,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .noFilter: "not subscribed: no topic filter was given"
     case .alreadySubscribed(let filter): "not subscribed: this client has a subscription to \(filter) already"
-    case .noLocalOnSharedSubscription(let filter): "not subscribed: no local does not go with the shared \(filter)"
+    case .noLocalOnSharedSubscription(let filter): "not subscribed: no local is not allowed with the shared \(filter)"
     case .refused(let codes):
       "the server refused: " + codes.map(\.description).joined(separator: ", ")
     case .rejected(let rejection): "not subscribed: \(rejection)"
@@ -104,9 +104,9 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   @nonexhaustive
 #endif
 public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// A client runs once; it is running, or has ended.
+  /// A client runs only once; this one is running, or has ended.
   case hasRun
-  /// It has ended as it should, and its session could not be stored.
+  /// The client ended properly, but could not store its session.
   case notStored(String)
 
   /// For a person: what cannot be done, and what to do about it.
@@ -125,11 +125,11 @@ public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible 
 public enum RequestError: Error, Sendable, CustomStringConvertible {
   /// Nobody answered in time; an answer that comes later is dropped.
   case timedOut(after: Duration)
-  /// The connection is one of 3.1.1, which knows no Response Topic.
+  /// The connection uses 3.1.1, which has no Response Topic.
   case notSupported
   /// The request was not published.
   case publish(PublishError)
-  /// Answers could not be subscribed to.
+  /// The client could not subscribe to its response topic.
   case subscribe(SubscribeError)
   /// The task was cancelled.
   case cancelled
@@ -140,10 +140,10 @@ public enum RequestError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .timedOut(let limit): "no answer within \(limit)"
-    case .notSupported: "requests need MQTT 5, and this connection is one of 3.1.1"
+    case .notSupported: "requests need MQTT 5, and this connection uses 3.1.1"
     case .publish(let error): "\(error)"
     case .subscribe(let error): "answers cannot be received: \(error)"
-    case .cancelled: "cancelled: no answer is waited for"
+    case .cancelled: "cancelled while waiting for the answer"
     case .closed(let loss): "the client has ended: \(loss)"
     }
   }
@@ -162,10 +162,10 @@ public enum ConnectionEvent: Sendable {
   case lost(ConnectionLoss, retryAfter: Duration)
   /// The store cannot be written, for this reason, and the session goes on in memory; nil: it could be written again.
   case storing(String?)
-  /// The server says more about a packet than its code: a reason, user properties, or a code of success that is not 0x00.
+  /// The server gives more than a code with a packet: a reason, user properties, or a success code other than 0x00.
   case remarked(MQTTSession.Remark)
-  /// A message that `publish` had said is stored, by this process or an earlier one, came to nothing: it expired, the
-  /// server refused it, or takes nothing like it. It has left the store.
+  /// The client will not publish a message for which `publish` had returned `stored`, in this process or an earlier
+  /// one: it expired, or the server refused it or does not support it. The store no longer has it.
   case unpublished(Message, PublishError)
   /// The server refuses the will as it is; the next CONNECT to it has this one (`Configuration.whenWillIsRefused`).
   case willTakenBack(ServerAddress, Message)

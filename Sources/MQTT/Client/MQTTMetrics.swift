@@ -14,7 +14,7 @@ import MQTTCore
 public struct MQTTMetrics: Sendable {
   /// nil: the one that the application has bootstrapped swift-metrics with.
   public var factory: (any MetricsFactory)?
-  /// Go with every metric: a name that tells two clients apart, say.
+  /// Dimensions of every metric, such as a name that distinguishes two clients.
   public var dimensions: [(String, String)]
 
   /// By default the factory of swift-metrics, without dimensions.

@@ -4,57 +4,60 @@ import Platform
 
 /// For an owner that knows more than the connection: when to try again, and what a server may have closed on.
 extension MQTTSessionDriver {
-  /// Ends a back-off: what made the last attempt fail may be over.
+  /// Ends a back-off, because the reason for the last failure may have gone.
   public func retryNow() { handle(.retryNow) }
 
-  /// The next attempt begins no sooner than this: for when the connection ended since another client has taken it over,
-  /// or the server will have none of us. Call it while `Event.lost` is handled.
+  /// Delays the next attempt by at least this long: for when another client has taken the session over, or the server
+  /// refuses this client for good. Call it while `Event.lost` is handled.
   public func wait(_ delay: Duration) { handle(.wait(delay)) }
 
-  /// Addresses or routes of this machine have changed. A back-off ends early, `jitter` from now; a connection from an
-  /// address that is gone is cut, since nothing will ever come back to it.
+  /// Says that this machine's addresses or routes have changed. A back-off ends early, `jitter` from now; a connection
+  /// from an address that is gone is closed, since nothing will ever arrive on it.
   ///
-  /// - Parameter addresses: All that the machine has now; nil: they are not known, and no connection is cut.
+  /// - Parameters:
+  ///   - addresses: all addresses that the machine has now; nil: they are not known, and no connection is closed.
+  ///   - jitter: how long to wait before the next attempt.
   public func networkChanged(addresses: Set<String>?, jitter: Duration) {
     handle(.networkChanged(addresses: addresses, jitter: jitter))
   }
 
-  /// The wall clock was set, or the system woke up: everything is looked at, and a back-off after a failure of TLS ends
-  /// `jitter` from now, for the certificate may be valid now.
+  /// Says that the wall clock was set or the system woke up. The driver compares its connection with the clock, and
+  /// ends a back-off that follows a TLS failure `jitter` from now, since the certificate may be valid by the new time.
   public func clockChanged(jitter: Duration) {
     handle(.clockChanged(jitter: jitter))
     tick()
   }
 
-  /// Somebody else has used the session: the next connection begins it anew, also that of another process, which learns
-  /// so from the store.
+  /// Says that another client has used the session: the next connection starts a new one, and so does that of another
+  /// process, which learns of it from the store.
   public func distrustSession() { handle(.distrust) }
 
   /// Whose session it is, as far as it is known here.
   var owner: SessionOwner? { link.owner }
 
-  /// What was sent last on this connection, or on the one that has just ended, for messages.
+  /// The packet sent last on this connection, or on the one that has just ended, in words for a person.
   public var lastSent: String? { link.lastSent }
 
   /// The oldest message under way, beside those that are good for one connection only.
   public var oldestUnderWay: MQTTSession.Token? { link.oldestUnderWay }
 
-  /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
+  /// Whether messages go one at a time from the next connection on, so that it is clear which one makes the server
+  /// close it.
   public var isCautious: Bool {
     get { link.isCautious }
     set { link.isCautious = newValue }
   }
 
-  /// Gives every message to a topic up for now: see `MQTTSession.withdraw`. Call it while there is no connection.
+  /// Takes back every message to a topic: see `MQTTSession.withdraw`. Call it while there is no connection.
   public func withdraw(_ topic: TopicName, where condition: (MQTTSession.Token) -> Bool) {
     link.withdraw(topic, where: condition, at: .now, into: &effects)
     perform()
   }
 
-  /// Messages that the server had no place for and that are sent again, and how often that was so.
+  /// Messages for which the server had no room and which will be sent again, and how often that has happened.
   public var held: (now: Int, retries: UInt64) { link.held }
 
-  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  /// Gives up the oldest message under way for good, and returns it: it ends as `rejected(.setAside)`.
   @discardableResult
   public func setOldestAside() -> Message? {
     let message = link.setOldestAside(at: .now, into: &effects)
@@ -62,13 +65,13 @@ extension MQTTSessionDriver {
     return message
   }
 
-  /// Goes on with other settings; the session, its store and what is under way stay.
+  /// Continues with other settings; the session, its store and messages under way stay.
   ///
   /// - Parameters:
-  ///   - reconnecting: a connection is closed with a DISCONNECT, and an attempt at one given up; the next one follows at
-  ///     once. Otherwise the settings hold for whatever attempt comes next.
-  ///   - isAborted: the connection is closed without a DISCONNECT, so that the server publishes the will
-  ///     ([MQTT-3.1.2-8]).
+  ///   - settings: the new ones.
+  ///   - reconnecting: close the connection with a DISCONNECT, or give up an attempt at one, and connect again at once.
+  ///     Otherwise the settings apply from the next attempt on.
+  ///   - isAborted: close the connection without a DISCONNECT, so that the server publishes the will ([MQTT-3.1.2-8]).
   public func reconfigure(_ settings: Configuration, reconnecting: Bool, isAborted: Bool = false) {
     var settings = settings
     settings.store = configuration.store

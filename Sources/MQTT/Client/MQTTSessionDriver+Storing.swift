@@ -3,23 +3,23 @@ import MQTTCore
 import NIOCore
 import Platform
 
-/// What `MQTTSessionDriver.Event.storing` brings while a write is not answered: it may have happened, or may yet.
+/// The error of `MQTTSessionDriver.Event.storing` while the store has not answered a write, which may yet succeed.
 public struct StoreIsLate: Error, Hashable, CustomStringConvertible {
   /// How long a store has to answer.
   package static let patience = Link.storePatience
 
   package init() {}
 
-  /// For a person: what it means for the session. 2 s are `Link`'s patience with its store.
+  /// For a person: what it means for the session. `Link` waits 2 s for its store.
   public let description = "the store has not answered for 2 s; the session goes on in memory until it does"
 }
 
 /// Writes what the link wants stored, on the store's own thread.
 extension MQTTSessionDriver {
-  /// The store has another file than before, which knows nothing of the session: all of it is written there at once.
+  /// Says that the store has a new file, which does not have the session: the driver writes all of it there at once.
   public func storeBeginsAnew() { handle(.storeBeginsAnew) }
 
-  /// Writes what there is, due or not, and returns when it is written or cannot be, for this reason.
+  /// Writes all changes, due or not. Returns nil when they are written, or the reason why they cannot be.
   @discardableResult
   public func flushStore() async -> (any Error)? {
     let waiter = Awaited<(any Error)?>()

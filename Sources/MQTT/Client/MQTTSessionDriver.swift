@@ -4,12 +4,12 @@ import MQTTCore
 import NIOCore
 import Platform
 
-/// Keeps a session connected: carries a `Link` out, which holds every rule of that.
+/// Keeps a session connected: it carries out a `Link`, which has all the rules.
 ///
-/// It has a `Carrier` for the transports, writes to the store, asks whoever is to be asked, and wakes the link up in
-/// time. It lives on one event loop, which is its executor.
+/// It has a `Carrier` for the transports, writes to the store, asks its delegate, and wakes the link up in time. It
+/// runs on one event loop, which is its executor.
 public actor MQTTSessionDriver {
-  /// What it lives on.
+  /// The event loop that the driver runs on.
   public nonisolated let eventLoop: any EventLoop
   /// The event loop: whoever runs on it already calls the driver synchronously, by `assumeIsolated`.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -35,8 +35,14 @@ public actor MQTTSessionDriver {
   private var isEndingTurn = false
   private var alarm = Alarm()
 
-  /// - Parameter delegate: not kept; without it there is nobody to ask for a CONNECT, and the client ends. A delegate that
-  ///   needs the client is set afterwards: `setDelegate`.
+  /// A driver that does nothing until `start` is called.
+  ///
+  /// - Parameters:
+  ///   - configuration: where to connect, and how.
+  ///   - delegate: gives the CONNECT of each connection; without it the driver ends. The driver does not retain it. For a
+  ///     delegate that needs the driver, use `setDelegate` afterwards.
+  ///   - eventLoop: the loop to run on.
+  ///   - logger: receives connections and losses, without secrets and payloads.
   public init(
     _ configuration: Configuration, delegate: (any MQTTSessionDriverDelegate)? = nil, eventLoop: any EventLoop,
     logger: Logger
@@ -56,29 +62,32 @@ public actor MQTTSessionDriver {
   /// Makes the first attempt, once.
   public func start() { handle(.start) }
 
-  /// Who is asked for the next CONNECT, and hears what happens from now on; not kept.
+  /// Sets the delegate, which gives the next CONNECT and receives events from now on. The driver does not retain it.
   public func setDelegate(_ delegate: any MQTTSessionDriverDelegate) { self.delegate = delegate }
 
-  /// Takes no bytes from the transport until it is told otherwise: TCP holds the server back then. That a server is
-  /// silent meanwhile is no loss; one that closes is noticed only afterwards.
+  /// Stops reading from the transport until told to go on: TCP then holds the server back. Meanwhile the driver does
+  /// not treat silence as a loss, and notices that the server has closed only afterwards.
   public func pauseReading(_ isPaused: Bool) {
     handle(.readingPaused(isPaused))
     carrier.pauseReading(isPaused)
   }
 
-  /// A server has agreed, and neither side has ended it.
+  /// Whether the server has accepted the connection and neither side has ended it.
   public var isConnected: Bool { link.isConnected }
 
   /// How many more messages of QoS 1 and 2 can be published now; 0 while the transport is full.
   public var room: Int { room(for: .atLeastOnce) }
 
-  /// On a server of 3.1.1 fewer of QoS 2 than of QoS 1.
+  /// The same for this QoS: on a server of 3.1.1 there is less room for QoS 2 than for QoS 1.
   public func room(for qos: QoS) -> Int { link.room(for: qos) }
 
-  /// Sends a message now; `Event.settled` says how it went. See `MQTTSession.publish`.
+  /// Sends a message now; `Event.settled` says how it ended. See `MQTTSession.publish`.
   ///
-  /// - Parameter endsTurn: the caller has no more to ask for in this turn, as with `flush`; the transport has to have
-  ///   room.
+  /// - Parameters:
+  ///   - message: what to publish.
+  ///   - token: the owner's name for this message, which comes back with `settled`.
+  ///   - transient: the message is for this connection only.
+  ///   - endsTurn: the caller has no more requests in this turn, as with `flush`; the transport must have room.
   public func publish(
     _ message: Message, token: MQTTSession.Token, transient: Bool = false, endsTurn: Bool = false
   ) throws(MQTTSession.Rejection) {
@@ -91,7 +100,7 @@ public actor MQTTSessionDriver {
     endTurn(asksForMore: message.qos == .atMostOnce)
   }
 
-  /// Asks for messages; `Event.answered` brings a code for each filter.
+  /// Subscribes; `Event.answered` has a code for each filter.
   public func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), token: MQTTSession.Token
   ) throws(MQTTSession.Rejection) {
@@ -99,7 +108,7 @@ public actor MQTTSessionDriver {
     perform()
   }
 
-  /// Asks for no more messages; `Event.answered` brings a code for each filter.
+  /// Unsubscribes; `Event.answered` has a code for each filter.
   public func unsubscribe(
     _ filters: [TopicFilter], properties: Properties = Properties(), token: MQTTSession.Token
   ) throws(MQTTSession.Rejection) {
@@ -119,10 +128,13 @@ public actor MQTTSessionDriver {
     perform()
   }
 
-  /// Says DISCONNECT, lets what was sent leave, and closes the transport properly; past `limit` it is closed at once.
-  /// The client ends.
+  /// Sends DISCONNECT after everything that was sent before, and closes the transport properly, or at once when `limit`
+  /// has passed. The client ends.
   ///
-  /// - Parameter properties: of DISCONNECT, on MQTT 5 (§3.14.2.2): a reason string, say, or another session expiry.
+  /// - Parameters:
+  ///   - reasonCode: of DISCONNECT.
+  ///   - properties: of DISCONNECT, on MQTT 5 (§3.14.2.2): a reason string, for example, or another session expiry.
+  ///   - limit: how long that may take.
   public func disconnect(
     _ reasonCode: ReasonCode = .success, properties: Properties = Properties(), within limit: Duration
   ) async {
@@ -246,7 +258,7 @@ public actor MQTTSessionDriver {
     alarm.set(deadline, at: now, on: eventLoop) { self.assumeIsolated { $0.tick() } }
   }
 
-  /// Begins a turn for a caller that has several things to ask for: they go out together when it says `flush`.
+  /// Begins a turn for a caller that has several requests: the driver sends them together at `flush`.
   ///
   /// - Returns: `room(for:)`.
   public func beginTurn(for qos: QoS) -> Int {
@@ -256,8 +268,8 @@ public actor MQTTSessionDriver {
 
   func openTurn() { if !isEndingTurn { isTurnOpen = true } }
 
-  /// Ends the turn now, for a caller that has no more to ask for in it: the next one would come after another look at
-  /// every socket. While the turn is ending anyway there is nothing to do.
+  /// Ends the turn now, for a caller that has no more requests in it; otherwise it ends only after the event loop has
+  /// looked at every socket again. If the turn is ending already, this does nothing.
   public func flush() {
     if isTurnOpen && !isEndingTurn { endTurn() }
   }
@@ -268,7 +280,8 @@ public actor MQTTSessionDriver {
     eventLoop.execute { self.assumeIsolated { if $0.isTurnOpen { $0.endTurn() } } }
   }
 
-  /// Looks at the clock: also to be called when the system wakes up from a suspend, which timers do not count.
+  /// Compares the connection with the clock. Call it also when the system wakes up from a suspend, which timers do not
+  /// count.
   public func tick() {
     openTurn()
     handle(.tick)

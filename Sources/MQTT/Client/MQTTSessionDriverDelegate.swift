@@ -1,7 +1,7 @@
 import MQTTCore
 import NIOCore
 
-/// What stands above a client: says who it is on each connection, and hears what happens.
+/// The owner of a session driver: it gives the CONNECT of each connection, and receives events.
 public protocol MQTTSessionDriverDelegate: AnyObject, Sendable {
   /// The CONNECT of the next connection, will included. It may take its time: a counter has to be stored first, say.
   func connectPacket(for server: ServerAddress, version: ProtocolVersion) async -> Connect
@@ -11,35 +11,35 @@ public protocol MQTTSessionDriverDelegate: AnyObject, Sendable {
 }
 
 extension MQTTSessionDriver {
-  /// What happens in a client's life.
+  /// The events of a driver.
   public enum Event: Sendable {
-    /// An attempt begins: this server is asked for this version.
+    /// An attempt to connect to this server with this version begins.
     case connecting(ServerAddress, ProtocolVersion)
-    /// The server agreed.
+    /// The server has accepted the connection.
     case connected(MQTTSession.Connected, ServerAddress)
-    /// `MQTTSessionDriver.accept` answers it, unless `Configuration.acceptsAtOnce`.
+    /// A message has come; `MQTTSessionDriver.accept` acknowledges it, unless `Configuration.acceptsAtOnce` is set.
     case message(MQTTSession.Delivery)
-    /// The course of a published message is over.
+    /// A published message is done with, in this way.
     case settled(MQTTSession.Token, MQTTSession.Outcome)
     /// SUBACK or UNSUBACK: one code for each filter.
     case answered(MQTTSession.Token, [ReasonCode])
-    /// The server says more about a packet than its code; comes before what the packet does.
+    /// The server gives more than a code with a packet; this comes before the packet's own event.
     case remarked(MQTTSession.Remark)
-    /// The store cannot be written, or does not answer (`StoreIsLate`): the session goes on in memory, and the write is
-    /// tried again or waited for; nil: it could be again.
+    /// The store cannot be written, or does not answer (`StoreIsLate`): the session goes on in memory, and the driver
+    /// tries the write again or waits for it. nil: the store works again.
     case storing((any Error)?)
     /// These messages are in the store: they are not lost with the process.
     case stored([MQTTSession.Token])
-    /// The transport takes more; how much of QoS 1 and 2 `MQTTSessionDriver.room(for:)` says. Comes at the end of each turn of the
-    /// event loop in which that is so.
+    /// The transport accepts more; `MQTTSessionDriver.room(for:)` says how much. It comes at the end of each turn of
+    /// the event loop in which that is so.
     case ready
     /// The connection, or an attempt at one, is over; nil: no other attempt follows.
     case lost(ConnectionLoss, retryAfter: Duration?)
   }
 
-  /// Where an attempt at a connection goes.
+  /// The place that an attempt to connect goes to.
   public struct Endpoint: Sendable {
-    /// The server, as it is dialled.
+    /// The server's address, as it will be dialled.
     public var address: ServerAddress
     /// As `Configuration.webSocketHeaders`.
     public var webSocketHeaders: [(name: String, value: String)]
@@ -49,59 +49,62 @@ extension MQTTSessionDriver {
   public struct Configuration: Sendable {
     /// Tried in turn, at least one: after a connection that was lost the same one first, for it has the session.
     public var servers: [ServerAddress]
-    /// The servers are one cluster, whose nodes all have the session: only then is "session present" of another one than
-    /// the last believed. Otherwise a change of the server begins the session anew.
+    /// Whether the servers are one cluster whose nodes all have the session: only then does the client believe a
+    /// "session present" from another server than the last. Otherwise it starts a new session when it changes the
+    /// server.
     public var sharesSessions = false
-    /// A connection to another server than the first is left for that one when it has been reachable for so long: TCP
-    /// connects, by an attempt each quarter of it. nil: never; also where a `proxy` is in between, which says nothing of
-    /// the server.
+    /// How long the first server must be reachable again before the client leaves another one for it: TCP connects,
+    /// tried four times in that interval. nil: the client stays, as it does behind a `proxy`, through which
+    /// reachability cannot be tested.
     public var prefersFirst: Duration?
-    /// nil: 5, and 3.1.1 where a server cannot.
+    /// The version of MQTT; nil: 5, and 3.1.1 with a server that lacks 5.
     public var version: ProtocolVersion?
-    /// Of `mqtts` and `wss`.
+    /// TLS settings for `mqtts` and `wss`.
     public var tls = TLSSettings()
-    /// Sent with the request that opens a WebSocket, beside those that it needs.
+    /// Headers of the request that opens a WebSocket, besides those that it needs.
     public var webSocketHeaders: [(name: String, value: String)] = []
-    /// On the way to every server but a Unix socket; nil: none.
+    /// The proxy for every server but a Unix socket; nil: none.
     public var proxy: Proxy?
-    /// Changes where the next attempt goes: a path or headers that are signed for a short time, say. It is asked before
-    /// each attempt, within `connectTimeout`, and cancelled when the attempt ends; what it throws ends the attempt.
+    /// Changes where the next attempt goes: with a path or headers that are signed for a short time, for example. The
+    /// client calls it before each attempt, within `connectTimeout`, and cancels it when the attempt ends; an error
+    /// that it throws ends the attempt.
     ///
-    /// The address it was given stays the one that events and `MQTTSessionDriverDelegate.connectPacket` name, and that a session is
-    /// known by: whatever comes back has to lead to that same server.
+    /// Events, `MQTTSessionDriverDelegate.connectPacket` and the session keep the original address, so the new endpoint
+    /// must lead to the same server.
     public var prepareEndpoint: (@Sendable (Endpoint) async throws -> Endpoint)?
-    /// For brokers that ask for an enhanced authentication; MQTT 5 only.
+    /// For servers that require enhanced authentication; MQTT 5 only.
     public var authenticator: (any Authenticator)?
-    /// Goes where a server says "use another server" (0x9C) or "server moved" (0x9D), until that one fails.
+    /// Whether the client goes where a server refers it to with "use another server" (0x9C) or "server moved" (0x9D),
+    /// until that one fails.
     public var followsServerReferences = false
-    /// For all of a connection's beginning, from the look-up of the name to CONNACK.
+    /// The time for connecting, from looking up the name to CONNACK.
     public var connectTimeout = Duration.seconds(10)
-    /// How long attempts are apart.
+    /// The waits between attempts.
     public var reconnect = ReconnectSchedule.Settings()
-    /// false: one attempt, and the end of the connection is the end of the client.
+    /// Whether the client connects again; otherwise it makes one attempt, and ends with its connection.
     public var reconnects = true
-    /// Bytes of a packet from the server that are taken at the most; also announced in CONNECT on 5.
+    /// The size in bytes of the largest packet that the client accepts; on MQTT 5 CONNECT announces it.
     public var maximumPacketSize = 1 << 20
-    /// false: a server is told nothing of it, but for what CONNECT says by itself.
+    /// Whether CONNECT announces `maximumPacketSize`; otherwise only if the CONNECT packet itself has such a property.
     public var announcesMaximumPacketSize = true
-    /// QoS 1 and 2 messages under way at the most; those that may not wait come on top, up to as many again.
+    /// How many messages of QoS 1 and 2 may be under way; transient ones may come on top, up to as many again.
     public var inFlightLimit = 100
-    /// A place of the server's Receive Maximum is kept for transient messages (`MQTTSessionDriver.publish`); false where none are
-    /// ever sent, which leaves all of it to the others.
+    /// Whether one place of the server's Receive Maximum is reserved for transient messages
+    /// (`MQTTSessionDriver.publish`); false if you send none, which leaves all places to the others.
     public var keepsPlace = true
-    /// Topics are sent as numbers where the server allows it (MQTT 5.0 §3.3.2.3.4).
+    /// Whether the client sends topics as numbers if the server allows it (MQTT 5.0 §3.3.2.3.4).
     public var usesTopicAliases = true
-    /// Messages are accepted when the delegate returns; false: when `MQTTSessionDriver.accept` says so, and a message that never
-    /// is comes again on the next connection.
+    /// Whether a message counts as accepted when the delegate returns; otherwise when `MQTTSessionDriver.accept` is
+    /// called. A message for which it is not called comes again on the next connection.
     public var acceptsAtOnce = true
     /// Keeps the session beyond the process.
     public var store: (any SessionStore)?
-    /// What is left of an earlier client's session, as `store` has kept it; also without a store.
+    /// The state of an earlier client's session, as `store` has kept it; it also works without a store.
     public var session = SessionState()
-    /// "Session present" is believed whoever's session it is; otherwise only of the owner that `session` names, and of
-    /// this client's own.
+    /// Whether "session present" is believed whoever the session belongs to; otherwise only if it belongs to the owner
+    /// that `session` names, or to this client.
     public var believesAnySession = false
-    /// How long a message of QoS 1 may be under way in memory only. What QoS 2 cannot do without is stored at once.
+    /// How long a message of QoS 1 may be under way in memory only. State that QoS 2 needs is stored at once.
     public var storeDelay = Duration.seconds(1)
 
     /// Tests have names of their own, and a rehearsal goes only where it may.

@@ -1,7 +1,7 @@
 import MQTTCore
 import Synchronization
 
-/// A message that is in order, and whose end can be waited for.
+/// A message that `MQTTClient.enqueue` has put in order, and whose result can be awaited.
 public final class Publication: Sendable {
   typealias Outcome = Result<PublishResult, PublishError>
 
@@ -18,12 +18,13 @@ public final class Publication: Sendable {
   /// What became of it, if that is known already.
   var settled: Outcome? { state.withLock(\.outcome) }
 
-  /// Its course is over.
+  /// Whether the result is known.
   public var isSettled: Bool { settled != nil }
 
   /// Returns when the message is safe, as `MQTTClient.publish` does; any number of tasks may ask, at any time.
   ///
-  /// - Throws: as `MQTTClient.publish`. `cancelled` is about the waiting: the message goes its way.
+  /// - Throws: as `MQTTClient.publish`. `cancelled` means that the waiting was cancelled: the message is published all
+  ///   the same.
   @discardableResult
   public func result() async throws(PublishError) -> PublishResult {
     let number = state.withLock { state in

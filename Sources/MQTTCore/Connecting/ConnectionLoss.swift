@@ -60,16 +60,16 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
     case .nameNotFound(let host, let detail):
       "the name \(host) cannot be resolved (\(detail)); check the server's address and the network's DNS"
     case .endpoint(let server, let detail): "the endpoint of \(server) could not be prepared: \(detail)"
-    case .proxy(let proxy, let server, let detail): "the proxy \(proxy) gives no way to \(server): \(detail)"
+    case .proxy(let proxy, let server, let detail): "the proxy \(proxy) did not connect to \(server): \(detail)"
     case .unreachable(let server, let detail): "\(server) cannot be reached: \(detail)"
     case .tls(let server, let fault): "TLS with \(server) failed: \(fault)"
-    case .foreign(let server, let language): "\(server) answers in \(language), not in MQTT"
+    case .foreign(let server, let language): "\(server) answers with \(language), not MQTT"
     case .upgrade(let server, let detail):
       "no WebSocket with \(server): \(detail); check the path of the server's address"
     case .settings(let detail): detail
     case .timeout(let server, .endpoint, let limit): "the endpoint of \(server) was not prepared within \(limit)"
     case .timeout(let server, .proxy, let limit):
-      "the proxy did not open the way to \(server) within \(limit)"
+      "the proxy did not connect to \(server) within \(limit)"
     case .timeout(let server, let stage, let limit): "\(server) did not answer within \(limit) (\(stage.rawValue))"
     case .closed(.connected, _, let detail): "the connection was closed" + (detail.map { ": \($0)" } ?? "")
     case .closed(let stage, let received, let detail):

@@ -59,7 +59,9 @@ public struct ReconnectSchedule: Sendable {
   private(set) var failures = 0
   private var connectedSince: Instant?
 
-  /// - Parameter servers: how many are tried in turn, at least 1; each of them is tried once in a round.
+  /// - Parameters:
+  ///   - settings: the shortest and longest waits.
+  ///   - servers: how many servers are tried in turn, at least 1; each of them is tried once in a round.
   public init(_ settings: Settings, servers: Int = 1) {
     self.settings = settings
     self.servers = max(servers, 1)

@@ -21,13 +21,13 @@ public struct ServerURL: Sendable, Hashable {
   /// - Throws: what is wrong with it: no server, a fragment, a path without WebSocket, a `%` without two digits.
   public init(_ text: String) throws(ServerURLError) {
     guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else {
-      throw ServerURLError("a server's URL begins with mqtt:// or such")
+      throw ServerURLError("a server's URL begins with a scheme, such as mqtt://")
     }
     let transport = try Self.transport(text[..<colon])
     let rest = text[colon...].dropFirst(3)
     guard transport != .unix else {
       guard rest.hasPrefix("/"), rest.utf8.count > 1 else {
-        throw ServerURLError("a socket's URL has three slashes behind unix: and then the socket's path")
+        throw ServerURLError("a socket's URL has three slashes after unix: and then the socket's path")
       }
       (address, username, password) = (ServerAddress(transport: .unix, path: String(rest)), nil, nil)
       return
@@ -76,7 +76,7 @@ public struct ServerURL: Sendable, Hashable {
       host = authority[authority.index(after: authority.startIndex)..<close]
       let behind = authority[authority.index(after: close)...]
       guard behind.isEmpty || behind.hasPrefix(":") else {
-        throw ServerURLError("behind an IPv6 address in a server's URL stands :port or nothing")
+        throw ServerURLError("an IPv6 address in a server's URL is followed by :port or nothing")
       }
       port = behind.isEmpty ? nil : behind.dropFirst()
     } else if let colon = authority.firstIndex(of: ":") {

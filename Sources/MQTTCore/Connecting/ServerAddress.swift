@@ -2,13 +2,13 @@
 public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
   /// What carries MQTT to the server (§4.2); the raw value is the scheme of a URL.
   public enum Transport: String, Sendable, Hashable, CaseIterable {
-    /// MQTT over TCP, in plain text; port 1883 as a rule.
+    /// MQTT over TCP, in plain text; port 1883 usually.
     case tcp = "mqtt"
-    /// MQTT over TLS; port 8883 as a rule.
+    /// MQTT over TLS; port 8883 usually.
     case tls = "mqtts"
-    /// MQTT in binary WebSocket frames (MQTT 5.0 §6), in plain text; port 80 as a rule.
+    /// MQTT in binary WebSocket frames (MQTT 5.0 §6), in plain text; port 80 usually.
     case webSocket = "ws"
-    /// The same over TLS; port 443 as a rule.
+    /// The same over TLS; port 443 usually.
     case secureWebSocket = "wss"
     /// A Unix socket of this machine.
     case unix
@@ -33,12 +33,14 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
   public var host: String
   /// 1 to 65,535; 0 for a Unix socket.
   public var port: Int
-  /// The resource of a WebSocket, query included, `/mqtt` as a rule; the path of a Unix socket; else empty.
+  /// The resource of a WebSocket, query included, usually `/mqtt`; the path of a Unix socket; else empty.
   public var path: String
 
-  /// Takes what it is given as it is.
+  /// An address from its parts, which it does not check.
   ///
   /// - Parameters:
+  ///   - transport: how to reach the server.
+  ///   - host: a name or an address; IPv6 without brackets. Empty for a Unix socket.
   ///   - port: nil: the usual one of the transport: 1883, 8883 with TLS, 80 or 443 for a WebSocket.
   ///   - path: nil: `/mqtt` for a WebSocket, else none.
   public init(transport: Transport, host: String = "", port: Int? = nil, path: String? = nil) {

@@ -35,10 +35,10 @@ public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
     case .expired(let second): "the server's certificate expired on \(Self.day(second))"
     case .notYetValid(let second):
       "the server's certificate is not valid before \(Self.day(second)), by this machine's clock"
-    case .nothingInCommon: "the server and this side have no TLS version or cipher in common"
+    case .nothingInCommon: "the server and this client have no TLS version or cipher in common"
     case .certificateWanted: "the server wants a client certificate"
-    case .certificateRefused(let reason): "the server refuses this side's certificate (\(reason))"
-    case .notTLS: "what the server answers is not TLS"
+    case .certificateRefused(let reason): "the server refuses this client's certificate (\(reason))"
+    case .notTLS: "the server's answer is not TLS"
     case .closed: "the server closed the connection in the TLS handshake"
     case .other(let text): text
     }
@@ -47,6 +47,6 @@ public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
   /// `2026-12-01`
   private static func day(_ second: Int64) -> String {
     let time = Timestamp(sinceEpoch: .seconds(second))
-    return time.isWritable ? String(time.description.prefix(10)) : "a day beyond all calendars"
+    return time.isWritable ? String(time.description.prefix(10)) : "a date that no calendar has"
   }
 }

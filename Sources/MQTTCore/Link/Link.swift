@@ -104,6 +104,7 @@ public struct Link: Sendable {
   private var last: (type: PacketType, topic: TopicName?)?
 
   /// - Parameters:
+  ///   - settings: what the link connects to, and how; with at least one server.
   ///   - state: what is left of an earlier process's session; also without a store.
   ///   - seed: of all randomness.
   public init(_ settings: Settings, state: SessionState = SessionState(), seed: UInt64) {

@@ -19,7 +19,7 @@ public enum TopicError: Error, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .empty: "a topic has at least one character"
-    case .tooLong(let bytes): "the topic has \(bytes) bytes; 65,535 are the most"
+    case .tooLong(let bytes): "the topic has \(bytes) bytes; at most 65,535 are allowed"
     case .containsNull: "a topic must not contain the character U+0000"
     case .wildcardInName: "a topic that is published to must not contain + or #"
     case .misplacedWildcard: "+ and # stand alone between slashes, and # only at the end"

@@ -113,11 +113,11 @@ extension MQTTSession {
       switch self {
       case .notConnected: "not connected"
       case .noRoom: "as many messages are in flight as the server or this session allows"
-      case .tooLarge(let bytes, let maximum): "the packet has \(bytes) bytes; the server takes \(maximum)"
-      case .qosNotSupported(let maximum): "the server takes QoS \(maximum.rawValue) at most"
+      case .tooLarge(let bytes, let maximum): "the packet has \(bytes) bytes; the server accepts at most \(maximum)"
+      case .qosNotSupported(let maximum): "the server accepts QoS \(maximum.rawValue) at most"
       case .retainNotSupported: "the server keeps no retained messages"
-      case .featureNotSupported(let code): "the server, or MQTT, has no such thing: \(code)"
-      case .notEncodable: "a text or a property of it is none that this packet can carry"
+      case .featureNotSupported(let code): "the server, or this MQTT version, does not support it: \(code)"
+      case .notEncodable: "this packet cannot carry one of its texts or properties"
       case .expired: "its expiry interval has passed"
       case .setAside: "the server closed the connection each time it was sent"
       }
@@ -151,7 +151,7 @@ extension MQTTSession {
         "the server disconnected: \(code)" + (reason.map { " (\($0))" } ?? "")
       case .violation(let error): "the server broke the protocol: \(error)"
       case .keepAliveTimeout: "no answer to PINGREQ"
-      case .unknownSession: "the server has a session that is not known here"
+      case .unknownSession: "the server has a session that this client does not know"
       }
     }
   }

@@ -37,11 +37,15 @@ extension MQTTSession {
   /// The same for QoS 1.
   public var room: Int { room(for: .atLeastOnce) }
 
-  /// Sends a message. QoS 1 and 2 end with `settled`, QoS 0 is settled at once.
+  /// Sends a message. At QoS 1 and 2 `Action.settled` says how it ended; at QoS 0 it is settled at once.
   ///
   /// - Parameters:
-  ///   - transient: the message is good for this connection only: given up when the connection ends, and it may take
-  ///     the place that is kept free, and as many again as the session's own limit where the server takes them.
+  ///   - message: what to publish. The session chooses topic aliases itself.
+  ///   - token: the owner's name for this message, which comes back with `settled`.
+  ///   - transient: the message is for this connection only: the session gives it up when the connection ends. It may
+  ///     use the place that `keepsPlace` reserves, and as many more as the session's own limit if the server allows that.
+  ///   - now: the time of this call.
+  ///   - actions: what the owner has to do; the session appends to it.
   public mutating func publish(
     _ message: Message, token: Token, transient: Bool = false, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {
@@ -148,10 +152,13 @@ extension MQTTSession {
     return entry.message
   }
 
-  /// Gives every message to a topic up for now, since the server takes none there: the course of each ends as
-  /// `abandoned`. To be called while there is no connection.
+  /// Takes back every message to a topic, since the server accepts none there: each ends as `abandoned`. Call it while
+  /// there is no connection.
   ///
-  /// - Parameter condition: which of them.
+  /// - Parameters:
+  ///   - topic: the topic whose messages are taken back.
+  ///   - condition: which of them; by default all.
+  ///   - actions: what the owner has to do; the session appends to it.
   public mutating func withdraw(
     _ topic: TopicName, where condition: (Token) -> Bool = { _ in true }, into actions: inout [Action]
   ) {

@@ -29,12 +29,17 @@ extension MQTTSession {
           connection: connections)))
   }
 
-  /// The application has the message: the server is answered, in the order in which the messages came ([MQTT-4.6.0-2],
-  /// [MQTT-4.6.0-3]), so behind those that are not decided about yet. What this connection did not bring, or brought and
-  /// took back with PUBREL, is not answered.
+  /// The application has the message: the session acknowledges it, in the order in which the messages came
+  /// ([MQTT-4.6.0-2], [MQTT-4.6.0-3]), so after those that the application has not decided about yet. It does not
+  /// acknowledge a message of another connection, or one that the server has released with PUBREL.
   ///
-  /// - Parameter reasonCode: what the answer says on MQTT 5 (§3.4.2.1, §3.5.2.1); 0x80 and above: the application has it
-  ///   and refuses it, and its course is over. One that PUBACK or PUBREC cannot carry goes as 0x80, "unspecified error".
+  /// - Parameters:
+  ///   - delivery: the message, as `Action.deliver` brought it.
+  ///   - reasonCode: what the acknowledgement says on MQTT 5 (§3.4.2.1, §3.5.2.1); with 0x80 and above the application
+  ///     refuses the message for good. Instead of one that PUBACK or PUBREC cannot carry, the session sends 0x80,
+  ///     "unspecified error".
+  ///   - now: the time of this call.
+  ///   - actions: what the owner has to do; the session appends to it.
   public mutating func accept(
     _ delivery: Delivery, reasonCode: ReasonCode = .success, at now: Instant, into actions: inout [Action]
   ) {

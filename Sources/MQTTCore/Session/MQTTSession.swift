@@ -117,7 +117,10 @@ public struct MQTTSession: Sendable {
   /// Whether "session present" may be believed: this side knows what state it left on that server.
   public private(set) var isResumable: Bool
 
-  /// - Parameter isStored: changes are to be stored (`Action.store`), and `stored(through:)` is called when they are.
+  /// - Parameters:
+  ///   - inFlightLimit: how many messages of QoS 1 and 2 are under way at most, 1 to 65,535, if the server allows more.
+  ///   - isResumable: whether a "session present" may be believed, since this side has the state that belongs to it.
+  ///   - isStored: the owner stores changes (`Action.store`), and calls `stored(through:)` when they are stored.
   public init(inFlightLimit: Int = 100, isResumable: Bool = false, isStored: Bool = false) {
     self.inFlightLimit = min(max(inFlightLimit, 1), Int(UInt16.max))
     self.isResumable = isResumable
@@ -168,9 +171,8 @@ public struct MQTTSession: Sendable {
   /// What an earlier process left goes on from now: its messages' time counts, with or without a connection.
   public mutating func start(at now: Instant) { outgoing.countExpiry(from: now) }
 
-  /// The transport is there: sends CONNECT.
-  ///
-  /// - Parameter isVisit: the connection is left again at once, so nothing of the session is sent on it.
+  /// The transport is there: sends CONNECT. With `isVisit` the owner leaves this connection again at once, so the session
+  /// sends nothing else on it.
   public mutating func connect(
     _ connect: Connect, version: ProtocolVersion, isVisit: Bool = false, into actions: inout [Action]
   ) {

@@ -17,7 +17,9 @@ public struct SessionOwner: Sendable, Hashable {
   /// As CONNECT had it or the server assigned it ([MQTT-3.1.3-2]).
   public var clientIdentifier: String
 
-  /// - Parameter server: empty: no server's session is believed.
+  /// - Parameters:
+  ///   - server: the server as it was configured; empty: no server's session is believed.
+  ///   - clientIdentifier: as CONNECT had it, or the server assigned it.
   public init(server: String, clientIdentifier: String) {
     self.server = server
     self.clientIdentifier = clientIdentifier

@@ -46,10 +46,10 @@ extension GPIOError: CustomStringConvertible {
       "more than one GPIO chip has the label \"\(printable(name))\": \(Self.list(candidates)); say which with device:, by the "
         + "end of its path, or name one by its path"
     case .noSuchDevice(let device, let existing, let unread):
-      "no GPIO chip is of the device \"\(printable(device, limit: 255))\"; there are: \(Self.list(existing))"
+      "no GPIO chip belongs to the device \"\(printable(device, limit: 255))\"; there are: \(Self.list(existing))"
         + Self.more(unread)
     case .ambiguousDevice(let device, let candidates):
-      "more than one GPIO chip is of the device \"\(printable(device, limit: 255))\": \(Self.list(candidates)); write more "
+      "more than one GPIO chip belongs to the device \"\(printable(device, limit: 255))\": \(Self.list(candidates)); write more "
         + "of its path, or chip: too"
     case .noHeader(let existing, let unread):
       "an offset alone means the header of a Raspberry Pi (\(GPIOChip.headerLabels.joined(separator: ", "))), which "
@@ -73,7 +73,7 @@ extension GPIOError: CustomStringConvertible {
       "\(place) has no interrupt, and an encoder cannot be read without one; use a line of another chip, or wire the chip's "
         + "INT pin"
     case .twoChips(let first, let second):
-      "\(first) and \(second) are of different chips; the lines of an encoder must be of one"
+      "\(first) and \(second) belong to different chips; an encoder needs both lines on one chip"
     case .gone(let place): "\(place): the chip is gone"
     case .unanswered(let place):
       "\(place): the kernel does not return from reading it; check the bus that its chip is on"

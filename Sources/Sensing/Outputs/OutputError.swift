@@ -47,7 +47,7 @@ extension OutputError: CustomStringConvertible {
       "\(printable(path, limit: 256)): limpet does not know what drove this fan before, so it runs at full speed; write its "
         + "pwm_enable by hand, or restart the board"
     case .noThread(let code):
-      "outputs cannot be driven: \(ReadError.text(of: code)) on starting a thread; raise TasksMax= or free memory"
+      "outputs cannot be driven: no thread could be started (\(ReadError.text(of: code))); raise TasksMax= or free memory"
     }
   }
 

@@ -68,7 +68,7 @@ struct CommandRunnerTests {
       #expect(
         complaints.all == [
           "the command for a ended with status 3", "the command for a was ended by signal 9",
-          "the command for a was ended after 300 ms",
+          "the command for a ran for 300 ms, so limpet watch ended it",
         ])
     }
   }
@@ -85,7 +85,8 @@ struct CommandRunnerTests {
       try await until("8 run") { lines(file).count == CommandRunner.atOnce }
       #expect(
         complaints.all == [
-          "1 commands were not run, since 1000 wait", "10 commands were not run, since 1000 wait",
+          "limpet watch did not run 1 commands, since 1000 wait already",
+          "limpet watch did not run 10 commands, since 1000 wait already",
         ])
       try scene.write("", to: "go")
       try await until("the rest runs", within: .seconds(60)) { runner.isIdle }

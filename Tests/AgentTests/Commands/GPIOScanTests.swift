@@ -44,7 +44,7 @@ struct GPIOScanTests {
   @Test("the header's free inputs are offered as comments, and nothing off the header")
   func yaml() {
     let expected = """
-      # inputs: what is wired to the header, without the comment signs
+      # inputs: uncomment what is wired to the header, without the comment signs
       # inputs:
       #   - {name: gpio2, line: GPIO2}
       #   - {name: gpio5, chip: pinctrl-bcm2711, line: 5}

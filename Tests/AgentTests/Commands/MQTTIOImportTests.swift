@@ -55,34 +55,34 @@ struct MQTTIOImportTests {
     #expect(
       lines == [
         "# From config.yml of mqtt-io; `limpet check` reads it.",
-        "# logging (line 33) is not taken over: see --log-level",
+        "# logging (line 33) is not imported: see --log-level",
         "broker:", "  url: \"mqtts://mqtt.example.com:8883\"", "  username: greenhouse",
         "  # mqtt.password is not copied: write it into a file that only limpet may read, and name that here:",
         "  # password_file: /etc/limpet/password", "  clean_start: false", "  keepalive: 20s",
         "  tls: {ca: /etc/ssl/certs}", "  # mqtt.tls.tls_version (line 11) is not needed: TLS 1.2 or later",
-        "  # mqtt.ha_discovery (line 10) is not taken over: see homeassistant in limpet.yaml(5)",
+        "  # mqtt.ha_discovery (line 10) is not imported: see homeassistant in limpet.yaml(5)",
         "presence:", "  topic: home/greenhouse/status", "  online: running",
         "  # \"stopped\" of a clean stop is \"gone\" too: limpet has one word for both", "  offline: gone",
         "# mqtt-io had inputs below input/, outputs below output/ and sensors below sensor/; limpet has one topic for all:",
         "topic: \"home/greenhouse/{name}\"", "format: plain", "inputs:",
         "  - {name: door, line: 17, pull: up, active_low: true, on: open, off: shut, retain: true}",
         "  # \"front door\" is called front_door here",
-        "  # front_door: interrupt falling is not taken over: both edges are published",
+        "  # front_door: interrupt falling is not imported: limpet publishes both edges",
         "  # digital_inputs[1].poll_interval (line 18) is not needed: the kernel reports each edge",
         "  - {name: front_door, chip: /dev/gpiochip1, line: 4, debounce: 50ms, on: ON, off: OFF, retain: false}",
         "  # relay: the module \"pcf8574\" has no counterpart; with a driver of the kernel its lines are a chip of their "
           + "own, see `limpet scan`",
-        "  # again: pin 17 is used above already; a line is used once",
+        "  # again: pin 17 is used above already; a line can be used only once",
         "# set_on_ms and set_off_ms are topics of mqtt-io; here a command may say how long: {\"value\": true, \"for\": \"10s\"}",
         "outputs:", "  - {name: fan, line: 22, start: on}",
         "  # gate: on is commanded by on here, and not by \"open\"",
         "  - {name: gate, line: 23, active_low: true, pulse: 500ms}",
-        "  # twice: pin 17 is used above already; a line is used once",
+        "  # twice: pin 17 is used above already; a line can be used only once",
         "sensors:",
         "  - {name: tank, type: w1, id: 28-0316a2795bff, interval: 30s, round: 1}",
         "  # board: read by the kernel's driver; dtoverlay=i2c-sensor,lm75,addr=0x48, or: echo lm75 0x48 > "
           + "/sys/bus/i2c/devices/i2c-1/new_device",
-        "  # sensor_inputs[1].ha_discovery (line 31) is not taken over: see homeassistant in limpet.yaml(5)",
+        "  # sensor_inputs[1].ha_discovery (line 31) is not imported: see homeassistant in limpet.yaml(5)",
         "  - {name: board, type: hwmon, chip: lm75, device: 1-0048, channel: temp1, interval: 60s, round: 2}",
         "  # humidity: the module \"bme280\" has no counterpart; the kernel may have a driver, see `limpet scan`",
       ])
@@ -129,7 +129,7 @@ struct MQTTIOImportTests {
   @Test(
     "what is no configuration of mqtt-io is refused, with the place of a syntax error",
     arguments: [
-      ("qos: 1\n", "config.yml: mqtt.host is missing; this is no configuration of mqtt-io"),
+      ("qos: 1\n", "config.yml: mqtt.host is missing; this is not a configuration of mqtt-io"),
       ("mqtt:\n\thost: x\n", "config.yml:2:1: a tab; YAML indents with spaces only"),
     ])
   func refused(text: String, expected: String) {

@@ -18,19 +18,19 @@ struct DiscoverySectionTests {
     expectRefused(
       start + "homeassistant: {prefix: a/}\nhomie: {domain: a/b}\n",
       [
-        #"3:25: homeassistant.prefix: "a/" has a slash at an end; write it without"#,
+        #"3:25: homeassistant.prefix: "a/" begins or ends with a slash; remove that"#,
         #"4:17: homie.domain: "a/b" is several levels of a topic; write one, without a slash"#,
       ])
     expectRefused(
       start
         + "homeassistant: {enabled: true}\ntopic: homeassistant/{name}\nsensors: [{name: status, type: system, value: cpu}]\n",
       [
-        #"5:12: sensors[0].name: "status" would be published to "homeassistant/status", where Home Assistant says that it has started; write another topic"#
+        #"5:12: sensors[0].name: "status" has the topic "homeassistant/status", where Home Assistant says that it has started; write another topic"#
       ])
     expectRefused(
       start + "homie: {enabled: true}\ntopic: homie/5/shed/{name}\nsensors: [{name: a, type: system, value: cpu}]\n",
       [
-        #"5:12: sensors[0].name: "a" would be published to "homie/5/shed/a", where this device is one of Homie; write another topic"#
+        #"5:12: sensors[0].name: "a" has the topic "homie/5/shed/a", where this device is one of Homie; write another topic"#
       ])
     expectRefused(
       start + "homie: {enabled: true}\npresence: {topic: homie/5/shed/status}\n",

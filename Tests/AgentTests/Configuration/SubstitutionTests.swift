@@ -70,6 +70,6 @@ struct SubstitutionTests {
     let result = Configuration.load(
       bytes: Array((minimalConfiguration + "  username: \(many)\n").utf8), path: "c", files: files)
     #expect(
-      printed(result) == ["3:13: broker.username: is longer than 1 MiB with what it stands for; write less"])
+      printed(result) == ["3:13: broker.username: is longer than 1 MiB once its variables are filled in; shorten it"])
   }
 }

@@ -61,6 +61,6 @@ struct WrongConfigurationTests {
     let text = (0..<5000).map { "k\($0): {a: b}\n" }.joined()
     let result = loadConfiguration(text)
     #expect(result.diagnostics.count == DiagnosticLog.limit + 1)
-    #expect(result.diagnostics.last?.message == "there is more that is wrong; correct what is above first")
+    #expect(result.diagnostics.last?.message == "there are more errors; correct these first")
   }
 }

@@ -59,7 +59,7 @@ struct ControlServerTests {
       }
       #expect(lines[0]?.contains("status") == true)
       #expect(lines[1]?.contains("logLevel") == true)
-      #expect(lines[2]?.hasPrefix(#"{"ok":false,"error":"the line is no JSON object"#) == true)
+      #expect(lines[2]?.hasPrefix(#"{"ok":false,"error":"the line is not a JSON object"#) == true)
       #expect(lines[3]?.contains("abort") == true)
     }
   }
@@ -204,7 +204,7 @@ struct ControlServerTests {
     #expect(!FileManager.default.fileExists(atPath: path))
     try Data("text".utf8).write(to: URL(fileURLWithPath: path))
     let error = #expect(throws: ControlSocket.Failure.self) { try ControlSocket.bind(path) }
-    #expect(error.map { "\($0)" }?.contains("no socket") == true)
+    #expect(error.map { "\($0)" }?.contains("not a socket") == true)
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "text")
   }
 }

@@ -14,7 +14,7 @@ import Text
     arguments: [
       ("2", "\"2\" is not a rate; write 2/s, 6/m or 1/10s, or 0 for none"),
       ("-1/s", "\"-1/s\" is not a rate; write 2/s, 6/m or 1/10s, or 0 for none"),
-      ("1/0s", "\"1/0s\" has no time to count in; write 2/s, 6/m or 1/10s"),
+      ("1/0s", "\"1/0s\" has no unit of time; write 2/s, 6/m or 1/10s"),
       ("1/2x", "\"2x\" is not a duration; write a number and a unit (us ms s m h d w), such as 30s or 1h30m"),
     ])
   func wrongRate(_ text: String, _ message: String) {
@@ -30,9 +30,9 @@ import Text
   @Test(
     "what is no kind is told with the one that was meant",
     arguments: [
-      ("crahs=1/s", "\"crahs\" is no way for a connection to end; did you mean crash?"),
-      ("crash", "\"crash\" says no rate; write crash=1/s, stop=6/m or half-open=1/10s"),
-      ("stop=1/s,stop=2/s", "stop is there twice; leave one out"),
+      ("crahs=1/s", "\"crahs\" is not a way for a connection to end; did you mean crash?"),
+      ("crash", "\"crash\" has no rate; write crash=1/s, stop=6/m or half-open=1/10s"),
+      ("stop=1/s,stop=2/s", "stop appears twice; remove one"),
     ])
   func wrongKind(_ text: String, _ message: String) {
     #expect { try Churn(argument: text) } throws: { "\($0)" == message }

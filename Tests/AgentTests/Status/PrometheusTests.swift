@@ -19,7 +19,7 @@ struct PrometheusTests {
     Prometheus.add(figures, to: &text)
     #expect(
       String(buffer: text.finish()) == """
-        # HELP limpet_build_info Which limpet runs here.
+        # HELP limpet_build_info The version of limpet that runs here.
         # TYPE limpet_build_info gauge
         limpet_build_info{device="a\\"b\\\\c\\n",version="\(limpetVersion)"} 1
         # HELP limpet_uptime_seconds How long the agent runs.
@@ -44,7 +44,7 @@ struct PrometheusTests {
     Prometheus.add([figures[1]], to: &text)
     #expect(
       String(buffer: text.finish()) == """
-        # HELP limpet_build Which limpet runs here.
+        # HELP limpet_build The version of limpet that runs here.
         # TYPE limpet_build info
         limpet_build_info{version="\(limpetVersion)"} 1
         # HELP limpet_readings Readings.

@@ -24,10 +24,11 @@ import Testing
   @Test(
     "anything else is none, and the flaw says why",
     arguments: [
-      ("open", "no command"), (#"{"value":"on","fro":"10s"}"#, "\"fro\""), (#"{"for":"10s"}"#, "no value"),
-      (#"{"value":"on","for":10}"#, "no duration"), (#"{"value":"on","for":"-1s"}"#, "no duration"),
-      (#"{"value":"on","time":"yesterday"}"#, "no time"), (#"{"value":"on","value":"off"}"#, "twice"),
-      (#"{"value":[1]}"#, "neither"), (#"{"value":"on""#, "not JSON"), ("nan", "no command"), ("1e999", "no command"),
+      ("open", "not a command"), (#"{"value":"on","fro":"10s"}"#, "\"fro\""), (#"{"for":"10s"}"#, "no value"),
+      (#"{"value":"on","for":10}"#, "not a duration"), (#"{"value":"on","for":"-1s"}"#, "not a duration"),
+      (#"{"value":"on","time":"yesterday"}"#, "time is not a time"), (#"{"value":"on","value":"off"}"#, "twice"),
+      (#"{"value":[1]}"#, "neither"), (#"{"value":"on""#, "not JSON"), ("nan", "not a command"),
+      ("1e999", "not a command"),
       (#"{"value":"on","id":""}"#, "id"), (String(repeating: "1", count: 1025), "1024"),
     ])
   func refuses(text: String, says words: String) {

@@ -163,7 +163,7 @@ import Testing
     bench.handle(.tick)
     bench.receive(try command("on", 100))
     #expect(bench.isDriven.isEmpty)
-    #expect(bench.report.commandsRefusal?.contains("may have waited") == true)
+    #expect(bench.report.commandsRefusal?.contains("may be an old one") == true)
   }
 
   @Test("a heartbeat counts while commands are not obeyed")

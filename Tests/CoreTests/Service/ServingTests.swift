@@ -104,7 +104,7 @@ struct ServingTests {
     look(&bench, for: 150, gpioTurns: { _ in 7 })
     #expect(bench.noted == ["stalls"])
     #expect(bench.told.count { $0 == .alive } == 3)
-    #expect(bench.told.contains(.status("the GPIO thread has stopped moving")))
+    #expect(bench.told.contains(.status("the GPIO thread hangs")))
   }
 
   @Test("an output that is not driven in a second keeps the watchdog from being told; once it is driven, it is told")
@@ -116,7 +116,7 @@ struct ServingTests {
     bench.handle(.commanded("pump", Command(.on), 1))
     look(&bench, for: 30)
     #expect(bench.noted.contains("stalls"))
-    #expect(bench.told.contains(.status("driving the output pump has stopped moving")))
+    #expect(bench.told.contains(.status("driving the output pump hangs")))
     let count = bench.told.count { $0 == .alive }
     let numbers: [UInt64] = bench.orders.compactMap { if case .drive(_, _, let number) = $0 { number } else { nil } }
     bench.handle(

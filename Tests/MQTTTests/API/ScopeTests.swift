@@ -30,7 +30,7 @@ struct ScopeTests {
     }
   }
 
-  @Test("a block that throws leaves without DISCONNECT, so the will is published (§3.1.2.5)")
+  @Test("a block that throws leaves without DISCONNECT, so the broker publishes the will (§3.1.2.5)")
   func leavesByAnError() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker(answer: FakeBroker.obliging)

@@ -56,7 +56,7 @@ import Testing
     #expect(harness.link.isStopped)
   }
 
-  @Test("DISCONNECT has all of the limit to leave, on a slow link: cut short, the will is published (§3.1.2.5)")
+  @Test("DISCONNECT has all of the limit to leave, on a slow link: cut short, the broker publishes the will (§3.1.2.5)")
   func disconnectsOnASlowLink() {
     var harness = Place.connected.harness()
     harness.handle(.disconnect(.success, within: .seconds(30)))

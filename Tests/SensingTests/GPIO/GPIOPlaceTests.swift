@@ -121,7 +121,9 @@ private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = f
     #expect(place(chip: "pca9534", device: "i2c-1/1-0021", line: .name("A")) == "A, line 1 of pca9534 (gpiochip1)")
     #expect(place(chip: "gpiochip4", line: .offset(0)) == "line 0 of pca9534 (gpiochip0)")
     #expect(place(chip: "/dev/expander", line: .offset(0)) == "line 0 of pca9534 (gpiochip1)")
-    #expect(place(device: "1-0021", line: .offset(0)).hasPrefix("more than one GPIO chip is of the device \"1-0021\""))
+    #expect(
+      place(device: "1-0021", line: .offset(0)).hasPrefix(
+        "more than one GPIO chip belongs to the device \"1-0021\""))
     #expect(place(device: "1-0099", line: .offset(0)).contains("there are: /sys/devices/i2c-1/1-0020, "))
     #expect(place(chip: "pca9534", line: .offset(0)).contains("gpiochip0 at /sys/devices/i2c-1/1-0020, gpiochip1 at"))
   }
