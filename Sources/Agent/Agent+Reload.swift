@@ -78,10 +78,10 @@ extension Agent {
         Task { await reloadForSignal() }
       }
     }
-    await shell?.tellReload(.reloading(at: .monotonic))
+    await shell?.notifyReload(.reloading(at: .monotonic))
     do throws(ReloadFailure) {
       let reloaded = try await readAndApply()
-      await shell?.tellReload(.ready)
+      await shell?.notifyReload(.ready)
       reloads += 1
       for warning in reloaded.warnings { logger.warning("\(warning)") }
       let changes = reloaded.changes.isEmpty ? "nothing has changed" : reloaded.changes.joined(separator: "; ")
@@ -91,7 +91,7 @@ extension Agent {
       failedReloads += 1
       for line in error.errors.prefix(Self.loggedErrors) { logger.error("\(line)") }
       logger.error("reload rejected: \(error)")
-      await shell?.tellReload(.ready)
+      await shell?.notifyReload(.ready)
       throw error
     }
   }

@@ -146,7 +146,7 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
     let standard = scheme.standardPort ?? 0
     guard let port else { return (String(host), standard) }
     guard let number = Int(strict: String(port)), (1...65535).contains(number) else {
-      throw Mismatch(message: "the port \(quoted(port)) is none; write 1 to 65535, usually \(standard)")
+      throw Mismatch(message: "the port \(quoted(port)) is not one; write 1 to 65535, usually \(standard)")
     }
     return (String(host), number)
   }

@@ -116,7 +116,7 @@ extension Configuration {
     let discovery = DiscoverySections(reader)
     if !id.isWrong {
       ReadingRules(
-        device: id.value, topic: topic, presence: presence.topic, tellsHealth: healthInterval.value > .zero,
+        device: id.value, topic: topic, presence: presence.topic, publishesHealth: healthInterval.value > .zero,
         log: context.log
       ).check(names)
       DiscoveryRules(sections: discovery, device: id.value, topic: topic, presence: presence.topic, log: context.log)

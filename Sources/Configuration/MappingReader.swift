@@ -122,7 +122,7 @@ package final class MappingReader {
       // What stands for a variable or a file may be a secret, and messages repeat values.
       let message =
         expanded.origin == .literal
-        ? error.message : "what \(quoted(scalar.text)) stands for does not fit; \(key.expectation)"
+        ? error.message : "\(quoted(scalar.text)) does not fit with its variables filled in; \(key.expectation)"
       log.error(node.position, path, message)
       return nil
     }

@@ -13,7 +13,7 @@ struct ReadingRules {
   let topic: Field<TopicTemplate>
   let presence: Field<TopicTemplate>
   /// The topic of the health reading is taken.
-  let tellsHealth: Bool
+  let publishesHealth: Bool
   let log: DiagnosticLog
 
   /// - Parameter readings: inputs and sensors, in any order; of two that collide, the later in the file is reported.
@@ -59,7 +59,7 @@ struct ReadingRules {
         key, path,
         "\(quoted(reading.name)) has the topic \(quoted(expanded)), which describes the presence; write another name"
       )
-    } else if tellsHealth, expanded == expand(.health, nil) {
+    } else if publishesHealth, expanded == expand(.health, nil) {
       log.error(
         key, path,
         "\(quoted(reading.name)) has the topic \(quoted(expanded)), where the health reading goes; write another "

@@ -10,8 +10,8 @@ extension Core {
   /// Where the connection is, or was.
   package var server: ServerAddress? { conversation.standing.lastServer }
   /// What the connection that there is was made with.
-  package var spokenStatus: TopicName { conversation.telling.connectPresence.status }
-  package var birthAnswer: BirthAnswer { conversation.telling.answer }
+  package var spokenStatus: TopicName { conversation.ownPresence.connectPresence.status }
+  package var birthAnswer: BirthAnswer { conversation.ownPresence.answer }
   package var isSayingFarewell: Bool { conversation.isSayingFarewell }
   package var isLeaving: Bool { conversation.leaving.isLeaving || conversation.leaving.hasEnded }
   package var hasExited: Bool { closing.hasExited }
@@ -62,7 +62,7 @@ extension Core {
   }
 
   /// What was told of an output last.
-  package func told(of output: String) -> Reading.Content? {
+  package func published(of output: String) -> Reading.Content? {
     let outputs = conversation.acting.outputs
     return outputs.place(of: output).flatMap { outputs.entries[$0]?.last }
   }
@@ -76,7 +76,7 @@ extension Core {
   /// Who wants to be called when, for a message about `deadline`.
   package mutating func deadlines(at now: BootClock.Instant) -> String {
     let all: [(String, BootClock.Instant?)] = [
-      ("link", conversation.link.deadline), ("telling", conversation.telling.deadline),
+      ("link", conversation.link.deadline), ("own presence", conversation.ownPresence.deadline),
       ("watching", conversation.watching.deadline), ("resting", conversation.resting.topics.deadline),
       ("announcing", conversation.announcing.deadline), ("sender", conversation.sender.deadline),
       ("leaving", conversation.leaving.deadline), ("homie", homie.deadline), ("sampling", sampling.deadline),

@@ -78,7 +78,8 @@ extension Core {
       clientIdentifier: plan.connect.clientIdentifier, started: facts.started, logLevel: facts.logLevel,
       isStopping: conversation.leaving.isLeaving, connection: standing.record,
       presence: StatusReport.Presence(
-        topic: plan.presence.status.description, epoch: conversation.telling.epoch, instance: plan.presence.instance,
+        topic: plan.presence.status.description, epoch: conversation.ownPresence.epoch,
+        instance: plan.presence.instance,
         healing: conversation.watching.healing.state, conflict: conversation.watching.conflict.rival?.description,
         lastsToNotice: detectWithin, reduction: currentReduction, birth: birthState),
       buffer: StatusReport.Buffer(
@@ -116,12 +117,12 @@ extension Core {
   /// What the server of the connection does not take of the will.
   private var currentReduction: WillFallback.Reduction? {
     guard case .connected(let server, _) = conversation.standing.record.state else { return nil }
-    return conversation.telling.wills.reduction(for: server)
+    return conversation.ownPresence.wills.reduction(for: server)
   }
 
   /// A topic that rests is not told: what the broker said of it before holds.
   private var birthState: BirthAnswer {
-    let answer = conversation.telling.answer
+    let answer = conversation.ownPresence.answer
     guard answer == .none, conversation.standing.connection != nil,
       let rest = conversation.resting.topics.topics[conversation.plan.presence.status]
     else { return answer }
@@ -194,7 +195,7 @@ extension Core {
       .counter("refused_reads", "Reads of sensors skipped because others hang", facts.reads.refused),
       .gauge(
         "owed_offlines", "Topics of an earlier configuration on which offline is still to be published",
-        conversation.telling.owed.count),
+        conversation.ownPresence.owed.count),
       .gauge("waiting_clearings", "Retained readings still to be cleared at the broker", sender.clearings.count),
       .gauge(
         "waiting_retained", "Retained readings to be sent again to a broker that lost them",
@@ -229,15 +230,15 @@ extension Core {
   // MARK: Health
 
   /// Asks for what there is to say, where it is to be said.
-  mutating func tellHealthIfDue() {
-    guard conversation.wishes.tellsHealth else { return }
-    conversation.wishes.tellsHealth = false
+  mutating func publishHealthIfDue() {
+    guard conversation.wishes.publishesHealth else { return }
+    conversation.wishes.publishesHealth = false
     guard conversation.plan.health.interval > .zero, conversation.standing.connection != nil else { return }
-    effects.orders.append(.tellHealth)
+    effects.orders.append(.publishHealth)
   }
 
   /// The health reading, for `pull`.
-  package mutating func tellHealth(_ facts: Facts, at now: Moment) {
+  package mutating func publishHealth(_ facts: Facts, at now: Moment) {
     guard conversation.standing.connection != nil, !conversation.isSayingFarewell, !conversation.leaving.isLeaving
     else { return }
     var object = JSONObject(capacity: 2048)

@@ -65,7 +65,7 @@ package struct Core: Sendable {
       wanted: plan.homeAssistant, stored: state.announcements, homie: plan.homie?.device.base)
     conversation = Conversation(
       plan: plan, link: link, standing: Standing(at: now),
-      telling: Telling(epoch: state.epoch, start: beginning.reason, plan.presence),
+      ownPresence: OwnPresence(epoch: state.epoch, start: beginning.reason, plan.presence),
       watching: Watching(instances: state.instances.union([plan.presence.instance])),
       announcing: Announcing(announcer),
       sender: Sender(
@@ -83,7 +83,7 @@ package struct Core: Sendable {
     homie = Homies(plan.homie, stored: state.announcements, seed: generator.next())
     serving = Serving(watchdogInterval: beginning.watchdogInterval, at: now)
     conversation.wishes.storageError = keeping.error
-    conversation.telling.owed.found(state.farewells, client: plan.connect.clientIdentifier)
+    conversation.ownPresence.owed.found(state.farewells, client: plan.connect.clientIdentifier)
   }
 
   /// What is to be done. Taken to the end after each turn.
@@ -172,7 +172,7 @@ package struct Core: Sendable {
   /// The second half: the store is asked, and the deadline is known.
   package mutating func settle(at now: Moment) {
     leaveIfDone(at: now)
-    tellHealthIfDue()
+    publishHealthIfDue()
     askStore(at: now)
     // What the store cannot be asked is answered in this turn.
     conversation.drain(at: now)

@@ -147,9 +147,9 @@ package enum Order: Sendable {
   case look
   /// `Wish.stopBecause` answers; it may take as long as it likes.
   case findStopReason
-  case tell(ServiceNotice)
-  /// `Core.tellHealth` answers at once.
-  case tellHealth
+  case notify(ServiceNotice)
+  /// `Core.publishHealth` answers at once.
+  case publishHealth
   /// Numbers for Prometheus.
   case writeMetrics
   /// The device runs: on a disk in memory.

@@ -101,8 +101,8 @@ package enum Note: Sendable {
   package static let storeIsLateText = "the store has not answered for 2 s; the session goes on in memory until it does"
 
   static func storeIsAnothersText(device: String, stored: String) -> String {
-    "the storage can be opened now, and says that this device is \(stored); it began as \(device) and goes on so, in "
-      + "memory: restart limpet, and it is \(stored) again"
+    "the storage can be opened now, and has the device id \(stored). limpet started as \(device) and stays that, in "
+      + "memory only: restart it to be \(stored) again"
   }
 }
 

@@ -33,18 +33,18 @@ struct Serving: Sendable {
     guard !isReady else { return }
     isReady = true
     readyAt = nil
-    effects.orders.append(.tell(.ready))
+    effects.orders.append(.notify(.ready))
   }
 
   mutating func stops(at now: Moment, into effects: inout Effects) {
     readyAt = nil
-    effects.orders.append(.tell(.stopping))
-    effects.orders.append(.tell(.status("stopping")))
+    effects.orders.append(.notify(.stopping))
+    effects.orders.append(.notify(.status("stopping")))
     extend(at: now, into: &effects)
   }
 
   private mutating func extend(at now: Moment, into effects: inout Effects) {
-    effects.orders.append(.tell(.extendTimeout(Self.stopExtension.time)))
+    effects.orders.append(.notify(.extendTimeout(Self.stopExtension.time)))
     extendAt = now.boot + Self.stopExtension.interval
   }
 
@@ -68,12 +68,12 @@ struct Serving: Sendable {
     if stall == .gpio, isKernelStuck { stall = nil }
     if let stall, stall != self.stall {
       effects.notes.append(.stalls(stall))
-      effects.orders.append(.tell(.status("\(stall) hangs")))
+      effects.orders.append(.notify(.status("\(stall) hangs")))
     }
     self.stall = stall
     // One that is late may be driven in a moment, and the watchdog waits no longer than it does now.
     if case .output? = stall { lookAt = earliest(lookAt, now.boot + Self.lookAgain) }
-    if stall == nil { effects.orders.append(.tell(.alive)) }
+    if stall == nil { effects.orders.append(.notify(.alive)) }
   }
 }
 

@@ -76,7 +76,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var broker: String {
     let version =
       switch configuration.broker.version {
-      case .automatic: "MQTT 5, and 3.1.1 where a broker cannot"
+      case .automatic: "MQTT 5, or 3.1.1 if the broker lacks 5"
       case .v5: "MQTT 5"
       case .v311: "MQTT 3.1.1"
       }
@@ -160,7 +160,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       """
       storage.max_size is \(Guarantees.megabytes(configuration.storage.maxSize)) MB, and a quarter of the memory that limpet \
       may take (MemoryMax= of its service, or all there is) is \(Guarantees.megabytes(share)) MB: while the disk cannot be \
-      written, the oldest readings go beyond \(Guarantees.megabytes(share)) MB
+      written, limpet keeps \(Guarantees.megabytes(share)) MB of readings, the newest
       """
     ]
   }

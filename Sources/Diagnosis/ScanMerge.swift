@@ -123,7 +123,8 @@ public struct ScanMerge {
 
   private static func shape(_ entry: Entry) -> Refusal {
     Refusal(
-      description: "sensors, on line \(entry.keyPosition.line), is no list with an entry a line; write each below the "
+      description:
+        "sensors, on line \(entry.keyPosition.line), is not a list with one entry per line; write each below the "
         + "other, beginning with \"- \"")
   }
 

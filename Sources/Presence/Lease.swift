@@ -12,22 +12,22 @@ package struct Lease {
 
   /// nil: nothing has to be published again.
   package private(set) var deadline: Instant?
-  private var lastTold: Instant?
+  private var lastPublished: Instant?
 
   package init() {}
 
   /// `online` has been published.
   ///
   /// - Parameter interval: until it has to be again; zero: never.
-  package mutating func told(every interval: Duration, at now: Instant) {
-    lastTold = now
+  package mutating func published(every interval: Duration, at now: Instant) {
+    lastPublished = now
     deadline = interval > .zero ? now + interval : nil
   }
 
   /// The wall clock was set, or the system was suspended.
   package mutating func clockJumped(at now: Instant) {
-    guard let deadline, let lastTold else { return }
-    self.deadline = min(deadline, max(now, lastTold + Self.shortest))
+    guard let deadline, let lastPublished else { return }
+    self.deadline = min(deadline, max(now, lastPublished + Self.shortest))
   }
 
   /// There is no connection, or no `online` to be said.

@@ -31,7 +31,7 @@ struct BoardHealth {
     case .watchdogReset: .flag(try root.integer(of: Self.watchdog) & Self.cardReset != 0)
     case .clockBattery: .divided(try root.integer(of: Self.battery), by: 1_000_000)
     case .linkSpeed: try linkSpeed(subject)
-    default: preconditionFailure("\(word.rawValue) is no value of a board's health")
+    default: preconditionFailure("\(word.rawValue) is not a value of a board's health")
     }
   }
 

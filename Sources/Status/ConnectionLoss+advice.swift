@@ -69,11 +69,11 @@ extension ConnectionLoss {
     switch code {
     case .badUserNameOrPassword, .notAuthorized:
       "check broker.username and broker.password, and whether the broker lets this user and client id in"
-    case .clientIdentifierNotValid: "the broker does not take this client id: write another as broker.client_id"
+    case .clientIdentifierNotValid: "the broker does not accept this client id: write another as broker.client_id"
     case .banned: "the broker has banned this client: ask whoever runs it"
     case .unsupportedProtocolVersion: "write broker.version: auto, or the one that the broker speaks"
-    case .serverUnavailable, .serverBusy: "the broker is there and cannot serve now"
-    case .badAuthenticationMethod: "the broker wants another way to authenticate than user name and password"
+    case .serverUnavailable, .serverBusy: "the broker answers, but cannot serve clients now"
+    case .badAuthenticationMethod: "the broker requires another way to authenticate than user name and password"
     default: nil
     }
   }

@@ -9,11 +9,11 @@ struct WatchCommand: ParsableCommand {
     abstract: "Follows the presence of a fleet: a live table on a terminal, else a line for each change.",
     discussion: """
       It subscribes to limpet/+/status and limpet/+/presence under a client id of its own and publishes nothing. \
-      A device is online, offline (clean: it said so; lost: the broker's will said so), expired (its online ran out and \
-      nobody said otherwise: lost), other (a payload that is neither), or unknown (nothing is retained). More than 3 \
+      A device is online, offline (clean: it said so itself; lost: the broker published its will), expired (the lease \
+      of its online has run out: lost), other (a payload that is neither), or unknown (nothing is retained). More than 3 \
       changes in 10 minutes are flapping.
 
-      On a terminal, devices that need a look come first; q quits. Messages about the connection go to standard error. \
+      On a terminal, devices with problems come first; q quits. Messages about the connection go to standard error. \
       Exit status: 0, also after SIGINT or SIGTERM; 1 where the connection fails with --once, fewer devices are online \
       than --expect says, or the broker refuses the subscriptions.
       """)
@@ -68,7 +68,7 @@ struct WatchCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Serve the fleet as a page for browsers, with /devices, /events and /metrics; on another address than loopback with \
-      --http-password-file only. With --expect-file, devices that were never heard of are there as missing.
+      --http-password-file only. With --expect-file, devices that have never reported are listed as missing.
       """, valueName: "address:port"))
   var http: String?
 

@@ -52,7 +52,7 @@ struct CheckTests {
       let large = try await check(scene, text + "500MB}\n", root: board.path)
       #expect(large.ending == .exited(0))
       let warning = try #require(large.output.first { $0.contains("warning: storage.max_size is 500 MB") })
-      #expect(warning.contains("go beyond 67.1 MB"))
+      #expect(warning.contains("keeps 67.1 MB of readings"))
       let small = try await check(scene, text + "64MB}\n", root: board.path)
       #expect(!small.output.contains { $0.contains("warning") })
     }

@@ -269,7 +269,7 @@ struct PresenceTests {
       guard case .exited = try await agent.end(SIGTERM) else { return #expect(Bool(false), "it exits") }
       #expect(try agent.time(from: "stopping (", to: "notice: stopped") < 3.5 * Double(Patience.factor))
       #expect(agent.log.contains { $0.contains("in the storage for the next start") })
-      #expect(agent.says("no broker has heard of this process"))
+      #expect(agent.says("no broker knows this process"))
     }
   }
 

@@ -61,9 +61,9 @@ struct ReportTests {
       topic: "health", interval: .seconds(60), metricsFile: nil, metricsInterval: .seconds(15), device: "board")
     var bench = CoreBench(plan: .bench { $0.health = health })
     bench.connect()
-    func asked() -> Int { bench.orders.count { if case .tellHealth = $0 { true } else { false } } }
+    func asked() -> Int { bench.orders.count { if case .publishHealth = $0 { true } else { false } } }
     #expect(asked() == 1)
-    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    bench.turn { core, moment in core.publishHealth(Self.facts, at: moment) }
     #expect(bench.said.last?.hasPrefix(#"health {"time":"#) == true)
     #expect(bench.packets.last?.packet.message?.qos == .atMostOnce)
     bench.advance(by: .seconds(120))
@@ -73,7 +73,7 @@ struct ReportTests {
     bench.advance(by: .seconds(600))
     #expect(asked() == 3)
     bench.forget()
-    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    bench.turn { core, moment in core.publishHealth(Self.facts, at: moment) }
     #expect(bench.sent() == [])
   }
 
@@ -83,7 +83,7 @@ struct ReportTests {
     bench.server.ignores = ["status"]
     bench.stop()
     bench.forget()
-    bench.turn { core, moment in core.tellHealth(Self.facts, at: moment) }
+    bench.turn { core, moment in core.publishHealth(Self.facts, at: moment) }
     #expect(bench.sent() == [])
   }
 

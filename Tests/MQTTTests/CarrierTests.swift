@@ -104,7 +104,7 @@ private final class Owner: CarrierOwner, @unchecked Sendable {
             .connectPacket(number, Connect(clientIdentifier: "a", cleanStart: true, keepAlive: 60)),
             at: BootClock.now, into: &effects)
           carrier.eventLoop.execute { self.carrier.flush() }
-        case .tell(.connected(let connected, _)):
+        case .report(.connected(let connected, _)):
           carrier.connected(connected.limits)
           publish()
         default: break

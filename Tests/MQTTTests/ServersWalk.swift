@@ -236,12 +236,12 @@ struct ServersWalk {
     case .probe(let number, let server):
       check(server.host == "0" && wire.server != 0, "probed what it is connected to")
       wire.probe = number
-    case .tell(.connecting): attempts += 1
-    case .tell(.connected):
+    case .report(.connecting): attempts += 1
+    case .report(.connected):
       connections += 1
       used.insert(wire.server)
-    case .tell(.lost): losses += 1
-    case .tell, .flushed: break
+    case .report(.lost): losses += 1
+    case .report, .flushed: break
     }
   }
 

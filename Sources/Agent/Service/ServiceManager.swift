@@ -53,7 +53,7 @@ public final class ServiceManager: Sendable {
 
   /// - Returns: false when it waits, and `retry` is to be called in a moment.
   @discardableResult
-  package func tell(_ notice: ServiceNotice) -> Bool {
+  package func notify(_ notice: ServiceNotice) -> Bool {
     state.withLock { state in
       if case .status(let text) = notice {
         guard text != state.status else { return state.waiting.isEmpty }

@@ -270,7 +270,7 @@ extension Note {
     case .leavesToWill(hasConnected: true):
       (.warning, "not connected, so limpet cannot say offline; the broker publishes it through the will")
     case .leavesToWill(hasConnected: false):
-      (.warning, "not connected, so limpet cannot say offline; no broker has heard of this process")
+      (.warning, "not connected, so limpet cannot say offline; no broker knows this process")
     case .stalls(let stall):
       (.critical, "\(stall) hangs: systemd's watchdog restarts the service")
     default: (.warning, "aborted: the broker publishes offline through the will")

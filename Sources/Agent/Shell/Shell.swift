@@ -264,9 +264,9 @@ package actor Shell {
       let isStuck = monitor != nil && ThreadState.isUninterruptible(GPIOMonitor.threadName)
       handle(.looked(gpioTurns: monitor?.turns, isKernelStuck: isStuck))
     case .findStopReason: findStopReason()
-    case .tell(let notice): tell(notice)
-    case .tellHealth:
-      core.tellHealth(facts, at: moment())
+    case .notify(let notice): notify(notice)
+    case .publishHealth:
+      core.publishHealth(facts, at: moment())
       hasNews = true
     case .writeMetrics: metrics?.write()
     case .markAlive: aliveMark.make(at: .now)
@@ -294,19 +294,19 @@ package actor Shell {
 
   // MARK: systemd
 
-  /// Before a start has been told there is no reload to tell of.
-  func tellReload(_ notice: ServiceNotice) { if core.isReady { tell(notice) } }
+  /// Before systemd knows of a start it needs to know of no reload.
+  func notifyReload(_ notice: ServiceNotice) { if core.isReady { notify(notice) } }
 
-  private func tell(_ notice: ServiceNotice) {
-    guard !surroundings.service.tell(notice), retryTimer == nil else { return }
-    retryTelling()
+  private func notify(_ notice: ServiceNotice) {
+    guard !surroundings.service.notify(notice), retryTimer == nil else { return }
+    retryNotifying()
   }
 
-  private func retryTelling() {
+  private func retryNotifying() {
     retryTimer = eventLoop.scheduleTask(in: .seconds(1)) {
       self.assumeIsolated { shell in
         shell.retryTimer = nil
-        if !shell.surroundings.service.retry() { shell.retryTelling() }
+        if !shell.surroundings.service.retry() { shell.retryNotifying() }
       }
     }
   }

@@ -7,7 +7,7 @@ import Status
 
 /// What is said to the broker and heard from it, on the agent's own connection.
 ///
-/// It contains the link, and the owners of what is said on it: `Telling` (presence), `Watching` (the own topics, other
+/// It contains the link, and the owners of what is said on it: `OwnPresence` (presence), `Watching` (the own topics, other
 /// clients), `Resting` (topics that are refused), `Announcing` (Home Assistant), `Sender` (everything else, in one order)
 /// and `Leaving` (both kinds of farewell). `pull` asks them in turn.
 struct Conversation: Sendable {
@@ -15,7 +15,7 @@ struct Conversation: Sendable {
   var link: Link
   var linkEffects = Link.Effects()
   var standing: Standing
-  var telling: Telling
+  var ownPresence: OwnPresence
   var watching: Watching
   var resting = Resting()
   var announcing: Announcing
@@ -40,7 +40,7 @@ struct Conversation: Sendable {
     /// Messages that were set aside.
     var setAside: [Message] = []
     /// The health reading is due.
-    var tellsHealth = false
+    var publishesHealth = false
   }
 
   /// What is counted nowhere else.
@@ -110,11 +110,11 @@ struct Conversation: Sendable {
     case .flushed: wishes.isFlushed = true
     // The agent stays with the server that it has.
     case .probe: break
-    case .tell(.connecting(let server, let version)): connecting(to: server, version, at: now)
-    case .tell(.connected(let connected, let server)): self.connected(connected, to: server, at: now)
-    case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now)
+    case .report(.connecting(let server, let version)): connecting(to: server, version, at: now)
+    case .report(.connected(let connected, let server)): self.connected(connected, to: server, at: now)
+    case .report(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now)
     // What the store does is known from its own answers.
-    case .tell(.storing), .tell(.stored): break
+    case .report(.storing), .report(.stored): break
     }
   }
 
@@ -122,13 +122,13 @@ struct Conversation: Sendable {
   mutating func connect(epoch: UInt64, at now: Moment) {
     guard let asked = wishes.connect else { return }
     wishes.connect = nil
-    telling.epoch = epoch
+    ownPresence.epoch = epoch
     var connect = plan.connect
     connect.cleanStart = plan.cleanStart
-    let flags = telling.wills.flags(for: asked.server, full: plan.presence.willFlags, at: now.boot)
-    telling.askedWill = flags
+    let flags = ownPresence.wills.flags(for: asked.server, full: plan.presence.willFlags, at: now.boot)
+    ownPresence.askedWill = flags
     connect.will = plan.presence.will(epoch: epoch, asked.version, flags: flags)
-    telling.connectPresence = plan.presence
+    ownPresence.connectPresence = plan.presence
     owesFarewell(at: asked.server)
     standing.unanswered += 1
     handle(.connectPacket(asked.attempt, connect), at: now)
@@ -136,7 +136,7 @@ struct Conversation: Sendable {
 
   /// A connection to this server is about to be made: it will owe an `offline`.
   mutating func owesFarewell(at server: ServerAddress) {
-    telling.owed.prepare(
+    ownPresence.owed.prepare(
       OwedFarewells.Debt(plan.presence, on: server, client: plan.connect.clientIdentifier))
   }
 
@@ -152,7 +152,7 @@ struct Conversation: Sendable {
   var deadline: BootClock.Instant? {
     mutating get {
       earliest(
-        link.deadline, telling.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
+        link.deadline, ownPresence.deadline, watching.deadline, resting.topics.deadline, announcing.deadline,
         sender.deadline, leaving.deadline, acting.deadline)
     }
   }
@@ -172,7 +172,7 @@ struct Conversation: Sendable {
   mutating func clockJumped(at now: Moment) {
     handle(.clockChanged(jitter: .seconds(1) * share()), at: now)
     handle(.tick, at: now)
-    if plan.link.mutation != .leaseIgnoresClock { telling.lease.clockJumped(at: now.boot) }
+    if plan.link.mutation != .leaseIgnoresClock { ownPresence.lease.clockJumped(at: now.boot) }
     tick(at: now)
   }
 }

@@ -104,7 +104,7 @@ extension Conversation {
   /// CONNECT, its will or the way to the broker is another one from now on.
   mutating func renewConnection(at now: Moment) {
     watching.disconnected()
-    telling.lease.end()
+    ownPresence.lease.end()
     perform(leaving.farewell.begin(at: now.boot, isConnected: standing.connection != nil), at: now)
   }
 
@@ -125,7 +125,7 @@ extension Conversation {
 
   mutating func reconfigure(reconnecting: Bool, isAborted: Bool = false, at now: Moment) {
     if reconnecting {
-      telling.wills = WillFallback()
+      ownPresence.wills = WillFallback()
       forgetRests()
     }
     link.handle(

@@ -76,7 +76,7 @@ extension Conversation {
       sender.outbox.tryOut(index)
       sender.retained.tryOut(index)
     }
-    if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { tellBirth(at: now) }
+    if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { publishBirth(at: now) }
     if let homeAssistant = plan.homeAssistant, due.contains(homeAssistant.topic) { announcing.announcer.tryAgain() }
   }
 

@@ -183,7 +183,7 @@ struct Sender: Sendable {
   }
 }
 
-/// The one order in which what waits takes a place in the send window: presence (`Telling`, which has a place of its
+/// The one order in which what waits takes a place in the send window: presence (`OwnPresence`, which has a place of its
 /// own), announcements, then what `Sender` has.
 extension Conversation {
   /// Fills the room that the link has.
@@ -191,7 +191,7 @@ extension Conversation {
     sender.deadline = nil
     // A place may be free though nothing of this process was settled: one that was only held at the server.
     sayWaiting(at: now)
-    guard let connection = standing.connection, !isSayingFarewell, telling.waiting.isEmpty else { return }
+    guard let connection = standing.connection, !isSayingFarewell, ownPresence.waiting.isEmpty else { return }
     let limits = PublishLimits(connection.limits)
     let version = connection.version
     pullAnswers(limits, at: now)

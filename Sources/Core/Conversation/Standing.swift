@@ -40,22 +40,22 @@ extension Conversation {
     standing.record.connecting(server, version, at: now.boot)
     effects.notes.append(.connecting(server, version))
     // After a failure its reason says more.
-    if standing.due == nil { effects.orders.append(.tell(.status("connecting to \(server)"))) }
+    if standing.due == nil { effects.orders.append(.notify(.status("connecting to \(server)"))) }
     standing.due = now.awake + plan.link.connectTimeout
   }
 
   mutating func connected(_ granted: Session.Connected, to server: ServerAddress, at now: Moment) {
     standing.due = nil
-    effects.orders.append(.tell(.status("connected to \(server), MQTT \(granted.version)")))
+    effects.orders.append(.notify(.status("connected to \(server), MQTT \(granted.version)")))
     effects.add(.agreed(.agent, granted.limits))
     let full = plan.presence.willFlags
-    telling.wills.accepted(telling.askedWill ?? full, full: full, by: server)
-    let connected = granted.limited(by: telling.wills.reduction(for: server))
+    ownPresence.wills.accepted(ownPresence.askedWill ?? full, full: full, by: server)
+    let connected = granted.limited(by: ownPresence.wills.reduction(for: server))
     let isNew = !connected.sessionPresent || standing.unanswered > 1
     standing.unanswered = 0
     standing.connection = connected
-    if plan.link.mutation == .owedOfflineIsForgotten { telling.owed.forgetAll() }
-    telling.owed.connected()
+    if plan.link.mutation == .owedOfflineIsForgotten { ownPresence.owed.forgetAll() }
+    ownPresence.owed.connected()
     if let last = standing.lastServer, last != server { changeRests(from: last, to: server, at: now) }
     standing.lastServer = server
     standing.transport = server.transport
@@ -75,14 +75,14 @@ extension Conversation {
     leaving.farewell.end()
     sayOnline(connected, isRenewed: isRenewed, at: now)
     sayOwedOffline(at: now)
-    wishes.tellsHealth = true
+    wishes.publishesHealth = true
     beginAnnouncing(isNew: isNew, at: now)
   }
 
   /// What this server does not do of what was asked for.
   private mutating func warn(of connected: Session.Connected, _ server: ServerAddress) {
     let limits = connected.limits
-    if let reduction = telling.wills.reduction(for: server) {
+    if let reduction = ownPresence.wills.reduction(for: server) {
       effects.notes.append(.takesLessOfWill(server, reduction))
     } else if !limits.retainAvailable {
       effects.notes.append(.keepsNothing(server))
@@ -102,7 +102,7 @@ extension Conversation {
     if case .session(.refused) = loss { standing.unanswered = max(0, standing.unanswered - 1) }
     standing.connection = nil
     wishes.connect = nil
-    telling.lost(at: now.boot)
+    ownPresence.lost(at: now.boot)
     announcing.remindAt = nil
     sender.disconnected(at: now.boot)
     watching.disconnected()
@@ -154,8 +154,8 @@ extension Conversation {
     guard let delay else { return }
     let next = now.wall.time(of: now.boot + delay).description.dropFirst(11).prefix(8)
     // Who has never reached a broker has perhaps never said which.
-    let advice = telling.births == 0 ? "; broker.url in the configuration says where the broker is" : ""
-    effects.orders.append(.tell(.status("not connected: \(loss.advised(server)); next try at \(next) UTC\(advice)")))
+    let advice = ownPresence.births == 0 ? "; broker.url in the configuration says where the broker is" : ""
+    effects.orders.append(.notify(.status("not connected: \(loss.advised(server)); next try at \(next) UTC\(advice)")))
   }
 
   /// The outage is over; who has heard of its last connections nothing hears that.
@@ -170,7 +170,7 @@ extension Conversation {
   /// What the end of an attempt says about the will that its CONNECT had.
   private mutating func learnWill(from loss: ConnectionLoss, at now: Moment) {
     guard plan.link.mutation != .willStaysFull, case .connecting(let server, let version) = standing.record.state,
-      let asked = telling.askedWill
+      let asked = ownPresence.askedWill
     else {
       return
     }
@@ -178,12 +178,12 @@ extension Conversation {
     let isSmaller =
       switch loss {
       case .session(.refused(let code, _, _)):
-        telling.wills.refused(code, asked, full: full, by: server, at: now.boot)
+        ownPresence.wills.refused(code, asked, full: full, by: server, at: now.boot)
       case .closed(.connect, received: false, _) where version == .v311:
-        telling.wills.closedSilently(full: full, by: server, at: now.boot)
+        ownPresence.wills.closedSilently(full: full, by: server, at: now.boot)
       default: false
       }
-    guard isSmaller, let reduction = telling.wills.reduction(for: server) else { return }
+    guard isSmaller, let reduction = ownPresence.wills.reduction(for: server) else { return }
     effects.notes.append(.triesSmallerWill(server, reduction))
   }
 

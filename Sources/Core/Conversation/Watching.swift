@@ -97,7 +97,7 @@ extension Conversation {
     if isStatus {
       let isOnline = message.payload == ByteBuffer(string: plan.presence.online)
       watching.healing.saw(isOnline: isOnline, at: now.boot, delay: jitter)
-    } else if sender.instance == plan.presence.instance, sender.epoch == telling.epoch {
+    } else if sender.instance == plan.presence.instance, sender.epoch == ownPresence.epoch {
       if !isPresenceAnswered { watching.conflict.spoke() }
       perform(watching.healing.echoed(at: now.boot, delay: jitter), at: now)
     }
@@ -109,7 +109,7 @@ extension Conversation {
     else { return }
     effects.notes.append(.rival(clientIdentifier: plan.connect.clientIdentifier, instance: instance))
     distrust(at: now)
-    tellBirth(at: now)
+    publishBirth(at: now)
   }
 
   /// Somebody else may have used the session.
@@ -125,7 +125,7 @@ extension Conversation {
       connectionLasts(at: now)
       if watching.conflict.lasted() {
         effects.notes.append(.conflictIsOver(after: plan.link.reconnect.stableAfter))
-        tellBirth(at: now)
+        publishBirth(at: now)
       }
     }
     if watching.subscribesAt.map({ $0 <= now.boot }) ?? false { subscribeAfterAll(at: now) }
@@ -139,7 +139,7 @@ extension Conversation {
   mutating func found(instances: Set<String>, at now: Moment) {
     guard watching.conflict.found(instances: instances) else { return }
     effects.notes.append(.rivalWasOwn)
-    tellBirth(at: now)
+    publishBirth(at: now)
     // The next connection waits for a rival that there is not.
     if standing.connection == nil, !leaving.isLeaving { handle(.retryNow, at: now) }
   }
@@ -148,7 +148,7 @@ extension Conversation {
     note(actions)
     guard actions.contains(.sayOnline), !leaving.isLeaving else { return }
     tally.corrections += 1
-    tellBirth(at: now)
+    publishBirth(at: now)
   }
 
   private mutating func note(_ actions: [SelfHealing.Action]) {

@@ -306,7 +306,7 @@ struct HomieLink: Sendable {
       var connect = plan.connect
       connect.will = lifecycle.will
       link.handle(.connectPacket(number, connect), at: now.boot, into: &linkEffects)
-    case .tell(.connected(let connected, let server)):
+    case .report(.connected(let connected, let server)):
       effects.add(.agreed(.homie, connected.limits))
       if reach == .unknown { reach = .news }
       effects.notes.append(.homieConnected(server, plan.device.base, isNews: outage?.connected() ?? true))
@@ -314,8 +314,8 @@ struct HomieLink: Sendable {
       due.stableAt = now.boot + plan.link.reconnect.stableAfter
       introduce(at: now)
       watchCommands(at: now)
-    case .tell(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
-    case .tell, .write, .flushed, .probe: break
+    case .report(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
+    case .report, .write, .flushed, .probe: break
     }
   }
 

@@ -107,7 +107,7 @@ extension Core {
     numberReadings(at: now)
     if !closing.hasFlushed {
       closing.hasFlushed = true
-      conversation.telling.owed.end()
+      conversation.ownPresence.owed.end()
       conversation.handle(.flushStore, at: now)
     }
     if let streams = conversation.sender.outbox.nextNaming(isLast: true, at: now.boot), !closing.hasFailed {

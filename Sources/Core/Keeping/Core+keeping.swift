@@ -45,7 +45,7 @@ extension Core {
     guard conversation.wishes.connect != nil, keeping.isOfNoUse else { return }
     if keeping.isOpen, conversation.plan.link.mutation == .lateStoreBlocksConnect { return }
     keeping.runIsUnstored = true
-    conversation.connect(epoch: conversation.telling.epoch + 1, at: now)
+    conversation.connect(epoch: conversation.ownPresence.epoch + 1, at: now)
   }
 
   /// What is said to home automation waits for no store that takes nothing.
@@ -87,7 +87,7 @@ extension Core {
     mutating get {
       keeping.countsAreDue || conversation.acting.outputs.hasUnstored || conversation.sender.clearings.hasChanges
         || conversation.announcing.hasUnstored
-        || homie.hasUnstored || conversation.telling.owed.hasChanges || !conversation.wishes.setAside.isEmpty
+        || homie.hasUnstored || conversation.ownPresence.owed.hasChanges || !conversation.wishes.setAside.isEmpty
     }
   }
 
@@ -103,7 +103,7 @@ extension Core {
     var parts = Keeping.Parts()
     if let asked = conversation.wishes.connect {
       conversation.owesFarewell(at: asked.server)
-      parts.epoch = conversation.telling.epoch + 1
+      parts.epoch = conversation.ownPresence.epoch + 1
       changes.epoch = parts.epoch
     }
     if let write = conversation.wishes.write {
@@ -117,7 +117,7 @@ extension Core {
     changes.readings = batch
     gatherTheRest(into: &changes, &parts)
     // Where nothing is left of what failed, something shows whether the store works again.
-    if changes.isEmpty && keeping.isUnproven { changes.epoch = conversation.telling.epoch }
+    if changes.isEmpty && keeping.isUnproven { changes.epoch = conversation.ownPresence.epoch }
     return changes.isEmpty ? nil : (changes, parts)
   }
 
@@ -140,7 +140,7 @@ extension Core {
     parts.forgotten = conversation.announcing.forgotten
     conversation.announcing.forgotten = []
     changes.forgotten = parts.forgotten
-    parts.farewells = conversation.telling.owed.takeChanges()
+    parts.farewells = conversation.ownPresence.owed.takeChanges()
     changes.farewellsAdded = parts.farewells.added.map(\.stored)
     changes.farewellsRemoved = parts.farewells.removed.map(\.stored)
     parts.setAside = conversation.wishes.setAside
@@ -152,7 +152,7 @@ extension Core {
     keeping.runIsUnstored = false
     changes.instance = conversation.plan.presence.instance
     changes.identity = conversation.plan.identity
-    changes.epoch = changes.epoch ?? conversation.telling.epoch
+    changes.epoch = changes.epoch ?? conversation.ownPresence.epoch
   }
 
   /// Where there is no store that takes anything, nobody waits for one.
@@ -207,7 +207,7 @@ extension Core {
     conversation.announcing.isStoring = false
     if let session = parts.session { conversation.handle(.stored(session, isDone: true), at: now) }
     if let stored = parts.epoch {
-      let epoch = max(stored, conversation.telling.epoch + 1)
+      let epoch = max(stored, conversation.ownPresence.epoch + 1)
       if epoch > stored { keeping.runIsUnstored = true }
       conversation.connect(epoch: epoch, at: now)
     }
@@ -224,7 +224,7 @@ extension Core {
       keeping.countsAreDue = true
     }
     conversation.sender.clearings.storingFailed(parts.clearings)
-    conversation.telling.owed.storingFailed(parts.farewells)
+    conversation.ownPresence.owed.storingFailed(parts.farewells)
     // A description is published all the same: the store would only have known how to take it back.
     conversation.announcing.isStoring = false
     conversation.announcing.acknowledged =
@@ -236,7 +236,7 @@ extension Core {
     if parts.isLast { closing.hasSaidLast = true }
     storeFails(error, at: now)
     if let session = parts.session { conversation.handle(.stored(session, isDone: false), at: now) }
-    if parts.epoch != nil { conversation.connect(epoch: conversation.telling.epoch + 1, at: now) }
+    if parts.epoch != nil { conversation.connect(epoch: conversation.ownPresence.epoch + 1, at: now) }
   }
 
   // MARK: How it stands
@@ -244,7 +244,7 @@ extension Core {
   private mutating func note(_ note: Note, at now: Moment) {
     effects.notes.append(note)
     conversation.wishes.storageError = keeping.error
-    conversation.tellBirth(at: now)
+    conversation.publishBirth(at: now)
   }
 
   private mutating func storeWorks(at now: Moment) {
@@ -296,9 +296,9 @@ extension Core {
       conversation.sender.late.formUnion(state.session.messages.map(\.token))
       keeping.hasOpened = true
     }
-    conversation.telling.epoch = max(conversation.telling.epoch, state.epoch)
+    conversation.ownPresence.epoch = max(conversation.ownPresence.epoch, state.epoch)
     conversation.sender.clearings.found(stored.clearings)
-    conversation.telling.owed.found(state.farewells, client: conversation.plan.connect.clientIdentifier)
+    conversation.ownPresence.owed.found(state.farewells, client: conversation.plan.connect.clientIdentifier)
     conversation.found(instances: state.instances, at: now)
     lines.storeBeginsAnew()
     conversation.acting.outputs.found(state.outputs)

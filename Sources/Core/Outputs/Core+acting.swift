@@ -24,7 +24,7 @@ extension Core {
       case .drive(let output, let level, let number): effects.orders.append(.drive(output, level, number: number))
       case .release(let output, let end): effects.orders.append(.release(output, end))
       case .secure(let output, let end): effects.orders.append(.secure(output, end))
-      case .tell(let reading): accept(reading)
+      case .publish(let reading): accept(reading)
       case .answer(.homie(let delivery, _), _): homie.answered(delivery, at: now, into: &conversation.effects)
       case .answer(let asker, let answer): conversation.answer(asker, answer, at: now)
       case .note(let note): effects.notes.append(.output(note))

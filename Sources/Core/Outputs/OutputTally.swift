@@ -7,7 +7,7 @@ struct OutputTally: Sendable {
   var commands: [CommandAnswer.Result: UInt64] = [:]
 
   /// Its state was told: a change where the value is another one, or the first.
-  mutating func told(_ state: Reading.Output, after last: Reading.Content?) {
+  mutating func published(_ state: Reading.Output, after last: Reading.Content?) {
     if case .output(let before)? = last, before.value == state.value { return }
     changes[state.cause, default: 0] += 1
   }

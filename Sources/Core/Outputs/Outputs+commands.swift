@@ -133,14 +133,14 @@ extension Outputs {
       place, Waiting(number: 0, asker: asker, id: id),
       .refused(objection.text, value, retryAfter: objection.retryAfter))
     // A switch on a screen snaps back; at most once a second, and not before there is a state.
-    if entry.last != nil, entry.retellAt == nil {
-      entries[place]?.retellAt = max(now, (entry.toldAt ?? now) + .seconds(1))
+    if entry.last != nil, entry.republishAt == nil {
+      entries[place]?.republishAt = max(now, (entry.publishedAt ?? now) + .seconds(1))
     }
-    retell(place, at: now)
+    republish(place, at: now)
   }
 
-  mutating func retell(_ place: Int, at now: Instant) {
-    guard let last = entries[place]?.retold(at: now) else { return }
+  mutating func republish(_ place: Int, at now: Instant) {
+    guard let last = entries[place]?.republished(at: now) else { return }
     add(last, of: place, at: now)
   }
 

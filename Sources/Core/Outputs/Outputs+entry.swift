@@ -18,8 +18,8 @@ extension Outputs.Entry {
   mutating func hasLate(at now: Instant) -> Bool { waiting.contains { $0.isLate(at: now) } }
 
   /// What is to be told again by now.
-  mutating func retold(at now: Instant) -> Reading.Content? {
-    guard let retellAt, retellAt <= now else { return nil }
+  mutating func republished(at now: Instant) -> Reading.Content? {
+    guard let republishAt, republishAt <= now else { return nil }
     return last
   }
 

@@ -17,7 +17,7 @@ struct Outputs: Sendable {
     case release(OutputID, OutputEnd)
     /// What is left behind of it, should this process die, is something else from now on.
     case secure(OutputID, OutputEnd)
-    case tell(UnnumberedReading)
+    case publish(UnnumberedReading)
     case answer(Asker, CommandAnswer)
     case note(OutputNote)
   }
@@ -46,8 +46,8 @@ struct Outputs: Sendable {
     var answered: Deque<(id: String, answer: CommandAnswer)> = []
     /// Commands that were refused, and when the state may be told again because of one.
     var refusals: UInt64 = 0
-    var retellAt: Instant?
-    var toldAt: Instant?
+    var republishAt: Instant?
+    var publishedAt: Instant?
     /// What was told last, so that it can be told again.
     var last: Reading.Content?
     /// What is read back is another value.
@@ -167,7 +167,7 @@ struct Outputs: Sendable {
     entries[place]?.ramp = nil
     effects.append(.note(.held(name: output.plan.name, description: description)))
     // One that is let go of may have been read before it got what it is left with.
-    tell(
+    publish(
       place, Output.Demand(level: level, cause: entries[place]?.output.cause ?? .start),
       readBack: output.isStopping ? nil : readBack, at: time)
   }
@@ -194,7 +194,7 @@ struct Outputs: Sendable {
 
   private mutating func driven(_ place: Int, _ number: UInt64, _ readBack: OutputLevel?, at time: Instant) {
     guard let demand = entries[place]?.output.driven(number, at: time) else { return }
-    tell(place, demand, readBack: readBack, at: time)
+    publish(place, demand, readBack: readBack, at: time)
     let value = value(place, demand.level)
     let doubt = entries[place]?.doubt
     if demand.cause == .command, doubt == nil { keepPlain(place, demand.level) }
@@ -223,31 +223,31 @@ struct Outputs: Sendable {
   // MARK: What is told
 
   /// The state as it is.
-  private mutating func tell(
+  private mutating func publish(
     _ place: Int, _ state: Output.Demand, readBack: OutputLevel?, at time: Instant
   ) {
     guard let output = entries[place]?.output else { return }
     var doubt: Doubt?
     let value = output.plan.value(of: state.level)
     if let readBack, readBack.isOn != state.level.isOn || abs(readBack.percent - state.level.percent) > 1 {
-      doubt = Doubt(.bad, "limpet drove it to \(value), and reads \(output.plan.value(of: readBack))")
+      doubt = Doubt(.bad, "limpet drove it to \(value), and it reads back as \(output.plan.value(of: readBack))")
       if doubt != entries[place]?.doubt, let doubt {
         effects.append(.note(.differs(name: output.plan.name, reason: doubt.reason)))
       }
     }
     entries[place]?.doubt = doubt
-    let told = Reading.Output(value: value, cause: state.cause, doubt: doubt)
+    let published = Reading.Output(value: value, cause: state.cause, doubt: doubt)
     let last = entries[place]?.last
-    entries[place]?.tally.told(told, after: last)
-    add(.output(told), of: place, at: time)
+    entries[place]?.tally.published(published, after: last)
+    add(.output(published), of: place, at: time)
   }
 
   mutating func add(_ content: Reading.Content, of place: Int, at time: Instant) {
     guard let stream = entries[place]?.output.plan.stream else { return }
     entries[place]?.last = content
-    entries[place]?.toldAt = time
-    entries[place]?.retellAt = nil
-    effects.append(.tell(UnnumberedReading(stream: stream, content: content, unit: unit(place), time: time)))
+    entries[place]?.publishedAt = time
+    entries[place]?.republishAt = nil
+    effects.append(.publish(UnnumberedReading(stream: stream, content: content, unit: unit(place), time: time)))
   }
 
   private func unit(_ place: Int) -> String? { entries[place]?.output.plan.isSwitch == false ? "%" : nil }
@@ -276,7 +276,7 @@ struct Outputs: Sendable {
   mutating func settle(at now: Instant) {
     for place in entries.indices {
       elapse(place, at: now)
-      retell(place, at: now)
+      republish(place, at: now)
     }
     for isOn in [false, true] {
       for place in entries.indices {
@@ -340,7 +340,7 @@ struct Outputs: Sendable {
           heartbeats[place].map { $0 + lost.after }
         }
       first = earliest(
-        first, entry.output.deadline, entry.ramp?.nextAt, entry.retellAt, lostAt,
+        first, entry.output.deadline, entry.ramp?.nextAt, entry.republishAt, lostAt,
         entry.waiting.compactMap(\.until).min())
     }
     return first

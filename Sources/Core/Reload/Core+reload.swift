@@ -93,7 +93,7 @@ extension Core {
       return ["the connection"]
     }
     if difference.changesAttempts { conversation.reconfigure(reconnecting: false, at: now) }
-    if conversation.plan.presence.lease != old.presence.lease { conversation.tellBirth(at: now) }
+    if conversation.plan.presence.lease != old.presence.lease { conversation.publishBirth(at: now) }
     return difference.changesAttempts ? ["broker.reconnect"] : []
   }
 
@@ -163,6 +163,6 @@ extension Core {
         homie.start()
       }
     }
-    homie.startWithBirth(conversation.telling.births)
+    homie.startWithBirth(conversation.ownPresence.births)
   }
 }

@@ -17,7 +17,7 @@ extension Core {
     for effect in due {
       switch effect {
       case .read(let sensors): effects.orders.append(.read(sensors))
-      case .perform(.tellHealth): conversation.wishes.tellsHealth = true
+      case .perform(.publishHealth): conversation.wishes.publishesHealth = true
       case .perform(.writeMetrics): effects.orders.append(.writeMetrics)
       case .perform(let chore): count(for: chore)
       }
@@ -78,7 +78,7 @@ extension Core {
           accept(reading)
         }
       case .storeCounts: keeping.countsAreDue = true
-      case .tellHealth, .writeMetrics: break
+      case .publishHealth, .writeMetrics: break
       }
     }
   }
@@ -89,7 +89,7 @@ extension DevicePlan {
   func chores(_ lines: Lines) -> [Chore] {
     var chores = lines.measured.map { Chore(interval: $0.interval, action: .publishMeasured($0.line)) }
     if lines.areStored, let countCheckpoint { chores.append(Chore(interval: countCheckpoint, action: .storeCounts)) }
-    if health.interval > .zero { chores.append(Chore(interval: health.interval, action: .tellHealth)) }
+    if health.interval > .zero { chores.append(Chore(interval: health.interval, action: .publishHealth)) }
     if health.metricsFile != nil { chores.append(Chore(interval: health.metricsInterval, action: .writeMetrics)) }
     return chores
   }

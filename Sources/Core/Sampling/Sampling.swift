@@ -9,7 +9,7 @@ package struct Chore: Sendable, Equatable {
   package enum Action: Sendable, Equatable {
     case publishMeasured(LineID)
     case storeCounts
-    case tellHealth
+    case publishHealth
     case writeMetrics
   }
 

@@ -143,7 +143,7 @@ final class FleetHistoryFile {
     let version = try database.query("PRAGMA user_version") { $0.integer(0) }.first ?? 0
     let tables = try database.query("SELECT count(*) FROM sqlite_schema") { $0.integer(0) }.first ?? 0
     guard version == Self.version || (version == 0 && tables == 0) else {
-      throw StorageError(errno: EEXIST, attempt: "use a file that is no history of limpet watch", file: path)
+      throw StorageError(errno: EEXIST, attempt: "use a file that is not a history of limpet watch", file: path)
     }
     try database.accept()
     try database.write("make the history's table") { () throws(StorageError) in

@@ -122,7 +122,8 @@ public struct Rehearsal: ~Copyable {
     RetainedSweep(configuration, lookUp, known: known, eventLoop: loop).run().whenComplete { result in
       switch (try? result.get()) ?? .failed("") {
       case .cleared(let count):
-        tell(.output(isJSON ? "{\"event\":\"clean\",\"retained_topics\":\(count)}" : "\(count) messages forgotten"))
+        tell(
+          .output(isJSON ? "{\"event\":\"clean\",\"retained_topics\":\(count)}" : "cleared \(count) retained messages"))
         tell(.ended(.done))
       case .failed(let text): tell(.ended(.failed(text)))
       }

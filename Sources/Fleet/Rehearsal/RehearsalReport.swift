@@ -64,7 +64,7 @@ struct RehearsalReport: Sendable {
   var faults: [String] {
     var faults: [String] = []
     if allOnlineAfter == nil { faults.append("not every device was online: \(mostOnline) of \(devices) at once") }
-    if wrongStates > 0 { faults.append("\(wrongStates) wrong states were seen") }
+    if wrongStates > 0 { faults.append("the subscriber saw \(wrongStates) wrong states") }
     if lostReadings > 0 { faults.append("\(lostReadings) readings were lost") }
     if storms.contains(where: { $0.lasted == nil }) { faults.append("not all devices came back after a storm") }
     if statesLeft > 0 { faults.append("\(statesLeft) devices are gone, and their status does not say offline") }
@@ -117,7 +117,7 @@ struct RehearsalReport: Sendable {
       rows.append(
         ("processor", "\(Self.number(processorShare * 100)) % of one, \(Self.number(each)) µs a second for a device"))
     }
-    if let retainedTopics { rows.append(("retained", "\(retainedTopics) messages that the broker has forgotten")) }
+    if let retainedTopics { rows.append(("retained", "\(retainedTopics) messages cleared at the broker")) }
     for problem in problems { rows.append(("note", "\(problem.count) × \(problem.text)")) }
     return rows.map { $0.0.padded(to: 13) + $0.1 }.joined(separator: "\n")
   }

@@ -111,7 +111,9 @@ final class RehearsalRun: @unchecked Sendable {
     case .subscribing:
       if elapsed > settings.connectLimit {
         finish(
-          .failed("nothing could be subscribed to in \(settings.connectLimit.inWords)" + (loss.map { ": \($0)" } ?? ""))
+          .failed(
+            "the broker accepted no subscription within \(settings.connectLimit.inWords)"
+              + (loss.map { ": \($0)" } ?? ""))
         )
       }
     case .measuring, .weighing, .clearing, .over: break
@@ -144,7 +146,7 @@ final class RehearsalRun: @unchecked Sendable {
         loss = text
         fleet.subscriberWatches(false, at: now)
         if delay == nil { finish(.failed(text)) }
-      case .refused(let text): finish(.failed("the statuses cannot be subscribed to: \(text)"))
+      case .refused(let text): finish(.failed("the broker refuses the subscription to the statuses: \(text)"))
       }
     }
   }
@@ -282,7 +284,7 @@ final class RehearsalRun: @unchecked Sendable {
     switch result {
     case .cleared(let count): report.retainedTopics = count
     case .failed(let text):
-      tell(.note("what the broker keeps of the devices is still there: \(text); --clean tries it again"))
+      tell(.note("the broker still keeps retained messages of the devices: \(text); --clean tries again to clear them"))
     }
     complete()
     tell(.output(settings.isJSON ? report.json : report.text))

@@ -207,14 +207,14 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
   private func perform(_ order: Order) {
     switch order {
     case .read(let sensors): handle(.samples(sensors.map { fleet.sample(of: $0) }))
-    case .tellHealth:
-      core.tellHealth(fleet.facts(of: core.plan.device), at: fleet.moment())
+    case .publishHealth:
+      core.publishHealth(fleet.facts(of: core.plan.device), at: fleet.moment())
       hasNews = true
     case .findStopReason: handle(.asked(.stopBecause(.shutdown)))
     case .exit:
       leave(.isGone)
       fleet.hasEnded(index)
-    case .count, .watch, .rewatch, .stopWatching, .hold, .drive, .release, .secure, .answer, .look, .tell,
+    case .count, .watch, .rewatch, .stopWatching, .hold, .drive, .release, .secure, .answer, .look, .notify,
       .writeMetrics,
       .markAlive:
       break

@@ -271,6 +271,8 @@ final class SimulatedFleet: @unchecked Sendable {
   }
 
   func sweep(at now: BootClock.Instant) {
-    for index in states.sweep(at: now) { count("a wrong state was seen, of \(DeviceTemplate.id(of: index)) for one") }
+    for index in states.sweep(at: now) {
+      count("the subscriber saw a wrong state, of \(DeviceTemplate.id(of: index)) for one")
+    }
   }
 }

@@ -112,7 +112,7 @@ public enum MQTTClientError: Error, Sendable, Hashable, CustomStringConvertible 
   /// For a person: what cannot be done, and what to do about it.
   public var description: String {
     switch self {
-    case .hasRun: "an MQTT client runs once; make another one"
+    case .hasRun: "an MQTT client runs only once; create another one"
     case .notStored(let reason): "the session could not be stored: \(reason)"
     }
   }

@@ -193,7 +193,7 @@ public actor MQTTSessionDriver {
 
   private func perform(_ order: Link.Order) {
     switch order {
-    case .tell(let notice): tell(notice)
+    case .report(let notice): report(notice)
     case .open(let number, let server, let version): carrier.open(number, server, version, for: self)
     case .askConnect(let number, let server, let version):
       Task { await askConnect(number, server, version) }
@@ -204,7 +204,7 @@ public actor MQTTSessionDriver {
     }
   }
 
-  private func tell(_ notice: Link.Notice) {
+  private func report(_ notice: Link.Notice) {
     switch notice {
     case .stored(let tokens): delegate?.client(self, did: .stored(tokens))
     case .storing(let condition): delegate?.client(self, did: .storing(error(of: condition)))

@@ -10,7 +10,7 @@ extension Link {
       purpose: mustClearSession && version == .v311 ? .clearSession : .use, limit: settings.connectTimeout,
       deadline: now + settings.connectTimeout, dialled: server)
     phase = .opening
-    effects.orders.append(.tell(.connecting(server, version)))
+    effects.orders.append(.report(.connecting(server, version)))
     effects.orders.append(.open(attempt.number, server, version))
   }
 
@@ -78,7 +78,7 @@ extension Link {
     own(owner, at: now, into: &effects)
     schedule.connected(at: now)
     watchFirstServer(at: now)
-    effects.orders.append(.tell(.connected(connected, attempt.server)))
+    effects.orders.append(.report(.connected(connected, attempt.server)))
   }
 
   // MARK: Ends
@@ -158,7 +158,7 @@ extension Link {
     guard !isStopping, settings.reconnects || next.isOwed else { return stop(loss, into: &effects) }
     wait = Wait(until: now + next.delay, failure: loss.failure)
     phase = .waiting
-    effects.orders.append(.tell(.lost(loss, retryAfter: next.delay)))
+    effects.orders.append(.report(.lost(loss, retryAfter: next.delay)))
   }
 
   mutating func stop(_ loss: ConnectionLoss, into effects: inout Effects) {
@@ -166,7 +166,7 @@ extension Link {
     attempt.deadline = nil
     isListening = false
     isWritable = false
-    effects.orders.append(.tell(.lost(loss, retryAfter: nil)))
+    effects.orders.append(.report(.lost(loss, retryAfter: nil)))
   }
 
   /// The same server once more after a connection, for it has the session; then the next one, and the next one after an

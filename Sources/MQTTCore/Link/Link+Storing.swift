@@ -65,8 +65,8 @@ extension Link {
     let wasWorking = !storeQueue.isFailing && !storeQueue.isLate
     let tokens = isDone ? storeQueue.writtenTokens : []
     let ticket = storeQueue.finished(isDone, at: now)
-    if !isDone || !wasWorking { effects.orders.append(.tell(.storing(isDone ? .works : .fails))) }
-    if !tokens.isEmpty { effects.orders.append(.tell(.stored(tokens))) }
+    if !isDone || !wasWorking { effects.orders.append(.report(.storing(isDone ? .works : .fails))) }
+    if !tokens.isEmpty { effects.orders.append(.report(.stored(tokens))) }
     session.stored(through: ticket, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
     guard isFlushing else { return }
@@ -78,7 +78,7 @@ extension Link {
   /// Nobody waits for the store any longer: the session goes on in memory, until it has answered.
   mutating func storeIsLate(at now: Instant, into effects: inout Effects) {
     storeQueue.giveUpWaiting()
-    effects.orders.append(.tell(.storing(.late)))
+    effects.orders.append(.report(.storing(.late)))
     guard let ticket = storeQueue.skippedTicket else { return }
     session.stored(through: ticket, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)

@@ -141,7 +141,7 @@ extension Link {
     /// - Parameter isDone: false: it could not be written, and is tried again.
     case flushed(isDone: Bool)
     /// The owner is to hear this.
-    case tell(Notice)
+    case report(Notice)
   }
 
   /// How a transport is to be closed.

@@ -67,7 +67,7 @@ extension GPIOError: CustomStringConvertible {
       "\(place) is held by \(consumer.map { "\"\(printable($0))\"" } ?? "another program or a driver"); end that, "
         + "or use another line"
     case .output(let place):
-      "\(place) is an output, and reading it would make it an input; write force: true if that is meant"
+      "\(place) is an output, and reading it would make it an input; write force: true to allow that"
     case .refused(let place, let code): "\(place) cannot be requested: \(Self.reason(code))"
     case .noInterrupt(let place):
       "\(place) has no interrupt, and an encoder cannot be read without one; use a line of another chip, or wire the chip's "

@@ -47,8 +47,8 @@ struct GestureTrack: Equatable {
     switch (phase, isPressed) {
     case (.idle, true): phase = .pressed(since: time)
     case (.pressed(let since), false):
-      if double > 0 { phase = .released(time, press: since) } else { changes.append(tell(.single, since, .idle)) }
-    case (.released(_, let press), true): changes.append(tell(.double, press, .held))
+      if double > 0 { phase = .released(time, press: since) } else { changes.append(report(.single, since, .idle)) }
+    case (.released(_, let press), true): changes.append(report(.double, press, .held))
     case (.held, false): phase = .idle
     case (.idle, false), (.pressed, true), (.released, false), (.held, true): break
     }
@@ -59,8 +59,8 @@ struct GestureTrack: Equatable {
   mutating func elapsed(at time: Int64) -> Change? {
     guard let deadline, time >= deadline else { return nil }
     return switch phase {
-    case .pressed(let since): tell(.long, since, .held)
-    case .released(_, let press): tell(.single, press, .idle)
+    case .pressed(let since): report(.long, since, .held)
+    case .released(_, let press): report(.single, press, .idle)
     case .idle, .held: nil
     }
   }
@@ -68,7 +68,7 @@ struct GestureTrack: Equatable {
   /// Edges were lost: what is going on cannot be judged.
   mutating func lose() { phase = .idle }
 
-  private mutating func tell(_ gesture: Gesture, _ press: Int64, _ next: Phase) -> Change {
+  private mutating func report(_ gesture: Gesture, _ press: Int64, _ next: Phase) -> Change {
     phase = next
     return Change(gesture: gesture, time: press)
   }

@@ -128,7 +128,7 @@ struct LineTrack {
     if debouncer != nil {
       if let change = debouncer?.take(level: event.isRising, at: event.time) { settle(change, into: &findings) }
     } else {
-      tell(event, isSuspect: finding.isSuspect, at: time, into: &findings)
+      report(event, isSuspect: finding.isSuspect, at: time, into: &findings)
     }
   }
 
@@ -137,7 +137,7 @@ struct LineTrack {
     first(at: time, into: &findings)
     if let change = debouncer?.elapsed(at: time) { settle(change, into: &findings) }
     guard debouncer?.deadline == nil, let change = gestures.elapsed(at: time - kernelDebounce) else { return }
-    tell(change, into: &findings)
+    report(change, into: &findings)
   }
 
   /// Of pulses none is lost where the kernel counts for us; debouncing here has to see every edge, as what needs their ends.
@@ -154,10 +154,10 @@ struct LineTrack {
 
   private mutating func settle(_ change: Debouncer.Change, into findings: inout [Finding]) {
     let event = LineEvent(time: change.time, sequence: 0, isRising: change.level)
-    tell(event, isSuspect: false, at: max(latest, change.time), into: &findings)
+    report(event, isSuspect: false, at: max(latest, change.time), into: &findings)
   }
 
-  private mutating func tell(
+  private mutating func report(
     _ event: LineEvent, isSuspect: Bool, at time: Int64, into findings: inout [Finding]
   ) {
     switch mode {
@@ -172,11 +172,11 @@ struct LineTrack {
     case .encoder: quadrature.take(isRising: event.isRising, isSecond: event.isSecond)
     case .gesture:
       level = event.isRising
-      for change in gestures.take(isPressed: event.isRising, at: time) { tell(change, into: &findings) }
+      for change in gestures.take(isPressed: event.isRising, at: time) { report(change, into: &findings) }
     }
   }
 
-  private mutating func tell(_ change: GestureTrack.Change, into findings: inout [Finding]) {
+  private mutating func report(_ change: GestureTrack.Change, into findings: inout [Finding]) {
     add(.gesture(change.gesture), at: max(latest, change.time), into: &findings)
   }
 

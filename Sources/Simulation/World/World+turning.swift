@@ -65,7 +65,7 @@ extension World {
       let facts = Facts(
         device: DeviceModel.name, displayName: nil, process: 1, started: BootClock.Instant(nanoseconds: 0),
         logLevel: "info")
-      boards[index].core.tellHealth(facts, at: moment)
+      boards[index].core.publishHealth(facts, at: moment)
     }
   }
 
@@ -79,7 +79,7 @@ extension World {
       oracles.fail("I3a", "the deadline of board \(index) has passed: \(all)", at: now)
     }
     if index == 0, oracles.outputs.isWatching {
-      oracles.outputs.turned(at: now) { boards[0].core.told(of: $0) }
+      oracles.outputs.turned(at: now) { boards[0].core.published(of: $0) }
     }
     oracles.turned(index, promises, isTold: !boards[index].inbox.isEmpty, moment, at: now)
   }
@@ -216,9 +216,9 @@ extension World {
     case .findStopReason:
       guard chances.number(below: 4) != 0 else { return }
       queue.push(.tell(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
-    case .tellHealth: put(.health, index)
+    case .publishHealth: put(.health, index)
     case .hold, .drive, .release, .secure, .answer: act(order, index)
-    case .tell, .writeMetrics, .markAlive: break
+    case .notify, .writeMetrics, .markAlive: break
     case .exit(let isClean):
       oracles.exits(index, isClean: isClean, isSlow: script.setting("delay") ?? 5 >= 200, at: now)
       end(index, isPower: false)

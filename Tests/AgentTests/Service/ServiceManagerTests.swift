@@ -14,9 +14,9 @@ struct ServiceManagerTests {
     let socket = try ServiceSocket(name(prefix))
     defer { unlink(socket.name) }
     let service = ServiceManager(environment: ["NOTIFY_SOCKET": socket.name])
-    #expect(service.tell(.status("connecting")))
-    #expect(service.tell(.ready))
-    #expect(service.tell(.alive))
+    #expect(service.notify(.status("connecting")))
+    #expect(service.notify(.ready))
+    #expect(service.notify(.alive))
     #expect(socket.notices == ["STATUS=connecting", "READY=1", "WATCHDOG=1"])
   }
 
@@ -24,7 +24,7 @@ struct ServiceManagerTests {
   func sameStatus() throws {
     let socket = try ServiceSocket(name("@"))
     let service = ServiceManager(environment: ["NOTIFY_SOCKET": socket.name])
-    for text in ["a", "a", "b", "a"] { service.tell(.status(text)) }
+    for text in ["a", "a", "b", "a"] { service.notify(.status(text)) }
     #expect(socket.notices == ["STATUS=a", "STATUS=b", "STATUS=a"])
   }
 
@@ -33,9 +33,9 @@ struct ServiceManagerTests {
     let socket = try ServiceSocket(name("@"))
     let service = ServiceManager(environment: ["NOTIFY_SOCKET": socket.name])
     var told = 0
-    while told < 10_000, service.tell(.status("\(told)")) { told += 1 }
+    while told < 10_000, service.notify(.status("\(told)")) { told += 1 }
     try #require(told < 10_000, "the queue has an end")
-    for number in told + 1...told + 100 { #expect(service.tell(.status("\(number)")) == false) }
+    for number in told + 1...told + 100 { #expect(service.notify(.status("\(number)")) == false) }
     #expect(service.retry() == false)
     let before = socket.notices.count
     #expect(before == told)
@@ -50,13 +50,13 @@ struct ServiceManagerTests {
 
   @Test("without systemd, or when it is gone, notices are swallowed")
   func nobody() throws {
-    #expect(ServiceManager(environment: [:]).tell(.ready))
+    #expect(ServiceManager(environment: [:]).notify(.ready))
     var socket: ServiceSocket? = try ServiceSocket(name("@"))
     let service = ServiceManager(environment: ["NOTIFY_SOCKET": try #require(socket).name])
     socket = nil
-    #expect(service.tell(.ready))
+    #expect(service.notify(.ready))
     for name in ["", "@", "/", "relative", "vsock:2:1", "@" + String(repeating: "x", count: 200)] {
-      let isTold = ServiceManager(environment: ["NOTIFY_SOCKET": name]).tell(.ready)
+      let isTold = ServiceManager(environment: ["NOTIFY_SOCKET": name]).notify(.ready)
       #expect(isTold, "\(name)")
     }
   }

@@ -134,10 +134,10 @@ extension CoreBench {
 
   /// The names of notes, without what they say.
   var noted: [String] { notes.map { String("\($0)".prefix { $0 != "(" }) } }
-  var told: [ServiceNotice] { orders.compactMap { if case .tell(let notice) = $0 { notice } else { nil } } }
+  var notified: [ServiceNotice] { orders.compactMap { if case .notify(let notice) = $0 { notice } else { nil } } }
 
   /// READY=1 was told.
-  var isReady: Bool { told.contains(.ready) }
+  var isReady: Bool { notified.contains(.ready) }
 
   /// What the store was asked to write.
   var writes: [StoreChanges] {

@@ -17,7 +17,7 @@ struct OutputScene {
   var levels: [Int: OutputLevel] = [:]
   /// What came out, oldest first.
   var log: [String] = []
-  var told: [(stream: Int, content: Reading.Content)] = []
+  var published: [(stream: Int, content: Reading.Content)] = []
   var answers: [CommandAnswer] = []
   /// By place: what the driver makes its next request with.
   var requests: [Int: OutputLevel] = [:]
@@ -122,7 +122,7 @@ struct OutputScene {
           if case .level(let level) = end { move(output.place, level) }
           reports.append(DriverReport(output: output, content: .released, time: now))
         case .secure(let output, let end): secured.append("\(output.place) \(end)")
-        case .tell(let reading): told.append((reading.stream, reading.content))
+        case .publish(let reading): published.append((reading.stream, reading.content))
         case .answer(_, let answer): answers.append(answer)
         case .note: break
         }
@@ -150,7 +150,7 @@ struct OutputScene {
 
   /// The causes of what was told of a stream.
   func causes(_ stream: Int = 0) -> [String] {
-    told.compactMap { entry in
+    published.compactMap { entry in
       guard entry.stream == stream, case .output(let output) = entry.content else { return nil }
       return "\(output.value) \(output.cause.rawValue)"
     }

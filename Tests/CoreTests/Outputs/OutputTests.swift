@@ -205,8 +205,8 @@ import Testing
     #expect(scene.send("on", to: "lamp")?.isRefused == true)
     scene.report(0, .held(.off, description: "line"))
     #expect(scene.causes() == ["false start", "true command", "false returned"])
-    guard scene.told.count == 4, case .bad("the chip is gone") = scene.told[2].content else {
-      Issue.record("\(scene.told)")
+    guard scene.published.count == 4, case .bad("the chip is gone") = scene.published[2].content else {
+      Issue.record("\(scene.published)")
       return
     }
   }
@@ -382,8 +382,8 @@ import Testing
     scene.drives = false
     scene.send("on", to: "lamp")
     scene.report(0, .driven(number: 1, readBack: .off))
-    guard case .output(let output)? = scene.told.last?.content else {
-      Issue.record("\(scene.told)")
+    guard case .output(let output)? = scene.published.last?.content else {
+      Issue.record("\(scene.published)")
       return
     }
     #expect(output.value == .flag(true))

@@ -202,7 +202,7 @@ private struct OutputWalk {
       }
     }
     for (place, line) in lines.enumerated() where line.isHeld && !scene.isSlow {
-      let told = scene.told.last { $0.stream == place }?.content
+      let told = scene.published.last { $0.stream == place }?.content
       guard case .output(let output)? = told else {
         fail("\(place): told \(String(describing: told))")
         continue

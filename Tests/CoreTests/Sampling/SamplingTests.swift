@@ -128,7 +128,7 @@ struct SamplingTests {
     var bench = Bench(
       [plan("a", change: .absolute(1)), plan("b", change: .absolute(1))],
       [
-        Chore(interval: .seconds(60), action: .tellHealth),
+        Chore(interval: .seconds(60), action: .publishHealth),
         Chore(interval: .seconds(10), action: .publishMeasured(LineID(place: 4))),
       ])
     _ = bench.tick(0)
@@ -136,14 +136,14 @@ struct SamplingTests {
     bench.sampling.adopt(
       [plan("new", stream: 2), plan("b", stream: 1, change: .absolute(1)), plan("a", id: "a#1", change: .absolute(1))],
       [
-        Chore(interval: .seconds(30), action: .tellHealth),
+        Chore(interval: .seconds(30), action: .publishHealth),
         Chore(interval: .seconds(20), action: .publishMeasured(LineID(place: 4))),
         Chore(interval: .seconds(20), action: .publishMeasured(LineID(place: 5))),
       ], at: at(3))
     #expect(bench.take(.number(5), of: "b", 4) == nil, "it has been published")
     #expect(bench.take(.number(5), of: "a", 4) == nil, "of the sensor before")
     #expect(
-      bench.tick(4) == [.perform(.tellHealth), .perform(.publishMeasured(LineID(place: 5))), read("new", "a#1")])
+      bench.tick(4) == [.perform(.publishHealth), .perform(.publishMeasured(LineID(place: 5))), read("new", "a#1")])
     #expect(bench.take(.number(5), of: "a#1", 5)?.stream == 0)
     #expect(bench.take(.number(6), of: "b", 5)?.stream == 1)
     #expect(bench.tick(10) == [read("a#1", "b")])

@@ -26,7 +26,7 @@ struct ServingTests {
     #expect(bench.isReady && bench.core.isReady)
     bench.measure("s", 2)
     bench.advance(by: .seconds(60))
-    #expect(bench.told.count { $0 == .ready } == 1)
+    #expect(bench.notified.count { $0 == .ready } == 1)
   }
 
   @Test("an agent without sensors and lines is ready at once")
@@ -51,13 +51,13 @@ struct ServingTests {
     var bench = CoreBench(plan: .bench([]))
     bench.server.isReachable = false
     bench.connect()
-    let first = bench.told.compactMap { if case .status(let text) = $0 { text } else { nil } }
+    let first = bench.notified.compactMap { if case .status(let text) = $0 { text } else { nil } }
     #expect(first.first == "connecting to mqtt://a:1883")
     #expect(first.last?.hasPrefix("not connected: mqtt://a:1883 cannot be reached") == true)
     #expect(first.last?.contains("broker.url") == true, "it has never reached one")
     bench.server.isReachable = true
     bench.reconnect()
-    #expect(bench.told.contains(.status("connected to mqtt://a:1883, MQTT 5")))
+    #expect(bench.notified.contains(.status("connected to mqtt://a:1883, MQTT 5")))
   }
 
   @Test("a stop is told at once, and asks for more time as long as it moves")
@@ -66,9 +66,9 @@ struct ServingTests {
     bench.server.ignores = ["status"]
     bench.core.conversation.plan.shutdownTimeout = .seconds(12)
     bench.stop(because: nil)
-    #expect(bench.told == [.stopping, .status("stopping"), .extendTimeout(.seconds(15))])
+    #expect(bench.notified == [.stopping, .status("stopping"), .extendTimeout(.seconds(15))])
     bench.advance(by: .seconds(11))
-    #expect(bench.told.count { $0 == .extendTimeout(.seconds(15)) } == 3)
+    #expect(bench.notified.count { $0 == .extendTimeout(.seconds(15)) } == 3)
   }
 
   // MARK: The watchdog
@@ -92,7 +92,7 @@ struct ServingTests {
   func alive() {
     var bench = Self.watched()
     look(&bench, for: 150)
-    #expect(bench.told.count { $0 == .alive } == 10)
+    #expect(bench.notified.count { $0 == .alive } == 10)
     var unwatched = CoreBench.connected()
     unwatched.advance(by: .seconds(600))
     #expect(!unwatched.orders.contains { if case .look = $0 { true } else { false } })
@@ -103,8 +103,8 @@ struct ServingTests {
     var bench = Self.watched()
     look(&bench, for: 150, gpioTurns: { _ in 7 })
     #expect(bench.noted == ["stalls"])
-    #expect(bench.told.count { $0 == .alive } == 3)
-    #expect(bench.told.contains(.status("the GPIO thread hangs")))
+    #expect(bench.notified.count { $0 == .alive } == 3)
+    #expect(bench.notified.contains(.status("the GPIO thread hangs")))
   }
 
   @Test("an output that is not driven in a second keeps the watchdog from being told; once it is driven, it is told")
@@ -116,8 +116,8 @@ struct ServingTests {
     bench.handle(.commanded("pump", Command(.on), 1))
     look(&bench, for: 30)
     #expect(bench.noted.contains("stalls"))
-    #expect(bench.told.contains(.status("driving the output pump hangs")))
-    let count = bench.told.count { $0 == .alive }
+    #expect(bench.notified.contains(.status("driving the output pump hangs")))
+    let count = bench.notified.count { $0 == .alive }
     let numbers: [UInt64] = bench.orders.compactMap { if case .drive(_, _, let number) = $0 { number } else { nil } }
     bench.handle(
       .driven([
@@ -125,14 +125,14 @@ struct ServingTests {
           output: OutputID(place: 0), content: .driven(number: numbers.max() ?? 0, readBack: nil), time: bench.now)
       ]))
     look(&bench, for: 3)
-    #expect(bench.told.count { $0 == .alive } == count + 1)
+    #expect(bench.notified.count { $0 == .alive } == count + 1)
   }
 
   @Test("one that hangs in the kernel is not judged")
   func kernelHangs() {
     var bench = Self.watched()
     look(&bench, for: 150, gpioTurns: { _ in 7 }, stuck: true)
-    #expect(bench.noted == [] && bench.told.count { $0 == .alive } == 10)
+    #expect(bench.noted == [] && bench.notified.count { $0 == .alive } == 10)
   }
 
   @Test("a read without an answer is a stall when all timeouts and 30 s are over, a suspend not counted")

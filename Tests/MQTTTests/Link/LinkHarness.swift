@@ -144,7 +144,7 @@ extension Link.Effects {
     orders.compactMap { if case .open(_, _, let version) = $0 { version } else { nil } }
   }
   var closings: [Link.Closing] { orders.compactMap { if case .close(_, let closing) = $0 { closing } else { nil } } }
-  var notices: [Link.Notice] { orders.compactMap { if case .tell(let notice) = $0 { notice } else { nil } } }
+  var notices: [Link.Notice] { orders.compactMap { if case .report(let notice) = $0 { notice } else { nil } } }
   var flushes: [Bool] { orders.compactMap { if case .flushed(let isDone) = $0 { isDone } else { nil } } }
   var isAsking: Bool { orders.contains { if case .askConnect = $0 { true } else { false } } }
 

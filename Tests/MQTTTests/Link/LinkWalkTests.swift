@@ -123,12 +123,12 @@ private struct LinkWalk {
       writing = number
       writes += 1
     case .flushed, .probe: break
-    case .tell(.connecting): attempts += 1
-    case .tell(.connected): connections += 1
-    case .tell(.lost(_, let delay)):
+    case .report(.connecting): attempts += 1
+    case .report(.connected): connections += 1
+    case .report(.lost(_, let delay)):
       losses += 1
       if delay == nil { isOver = true }
-    case .tell: break
+    case .report: break
     }
   }
 

@@ -83,7 +83,7 @@ private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = f
       (
         input(line: .offset(3)),
         "GPIO3, line 3 of pinctrl-bcm2711 (gpiochip0) is an output, and reading it would make it an input; write "
-          + "force: true if that is meant"
+          + "force: true to allow that"
       ),
     ] as [(GPIOInput, String)])
   func errors(input: GPIOInput, text: String) { #expect(found(input) == text) }

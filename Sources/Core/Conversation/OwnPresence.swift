@@ -4,7 +4,7 @@ import Presence
 import Readings
 
 /// What the agent says about itself, and for how long that holds.
-struct Telling: Sendable {
+struct OwnPresence: Sendable {
   /// Of the last CONNECT.
   var epoch: UInt64
   /// Why the agent started, and how many seconds it was gone, for the first birth.
@@ -52,28 +52,29 @@ struct Telling: Sendable {
 extension Conversation {
   /// - Parameter isRenewed: a new configuration is the reason for this connection.
   mutating func sayOnline(_ connected: Session.Connected, isRenewed: Bool, at now: Moment) {
-    telling.births += 1
-    telling.answer = .none
-    telling.provenAt = now.boot + OwedFarewells.proof
-    let isFirst = telling.births == 1
-    telling.birth = PresenceMessages.Statement(
-      event: .birth, reason: isFirst ? telling.start.word : isRenewed ? "reload" : "reconnected", epoch: telling.epoch,
-      since: now.timestamp, connection: connected, goneFor: isFirst ? telling.start.goneFor : nil,
+    ownPresence.births += 1
+    ownPresence.answer = .none
+    ownPresence.provenAt = now.boot + OwedFarewells.proof
+    let isFirst = ownPresence.births == 1
+    ownPresence.birth = PresenceMessages.Statement(
+      event: .birth, reason: isFirst ? ownPresence.start.word : isRenewed ? "reload" : "reconnected",
+      epoch: ownPresence.epoch,
+      since: now.timestamp, connection: connected, goneFor: isFirst ? ownPresence.start.goneFor : nil,
       transport: standing.transport)
-    tellBirth(at: now)
+    publishBirth(at: now)
   }
 
   /// Publishes it, and sees to it that it never expires; a server of 3.1.1 forgets nothing, so once is enough there.
-  mutating func tellBirth(at now: Moment) {
+  mutating func publishBirth(at now: Moment) {
     // After a farewell nothing may say online again, whatever has changed.
-    guard var birth = telling.birth, maySayOnline else { return }
+    guard var birth = ownPresence.birth, maySayOnline else { return }
     birth.conflict = watching.conflict.rival?.description
     birth.storageError = wishes.storageError
     birth.dropped = sender.outbox.dropped + sender.outbox.expired
     let presence = plan.presence
     if !resting.topics.isResting(presence.status) { say(presence.status(birth), .birthStatus, at: now) }
     if !resting.topics.isResting(presence.presence) { say(presence.presence(birth), .birthPresence, at: now) }
-    telling.lease.told(every: birth.connection.version == .v5 ? presence.lease : .zero, at: now.boot)
+    ownPresence.lease.published(every: birth.connection.version == .v5 ? presence.lease : .zero, at: now.boot)
   }
 
   private var maySayOnline: Bool {
@@ -82,9 +83,9 @@ extension Conversation {
 
   mutating func renewLease(at now: Moment) {
     owedIsDue(at: now)
-    guard telling.birth != nil, telling.lease.isDue(at: now.boot) else { return }
-    guard !leaving.isLeaving, !leaving.farewell.isUnderWay else { return telling.lease.end() }
-    tellBirth(at: now)
+    guard ownPresence.birth != nil, ownPresence.lease.isDue(at: now.boot) else { return }
+    guard !leaving.isLeaving, !leaving.farewell.isUnderWay else { return ownPresence.lease.end() }
+    publishBirth(at: now)
   }
 
   /// The farewell to this connection, by the topics that it was made with, behind what is owed to others: a DISCONNECT
@@ -92,28 +93,29 @@ extension Conversation {
   ///
   /// - Returns: false: the broker will not get it on this connection.
   mutating func sayOffline(because reason: String, at now: Moment) -> Bool {
-    telling.lease.end()
+    ownPresence.lease.end()
     // A birth that waits for a place is not true any more.
-    telling.waiting.removeAll { $0.request != .owedStatus }
-    telling.farewellBecause = reason
+    ownPresence.waiting.removeAll { $0.request != .owedStatus }
+    ownPresence.farewellBecause = reason
     return goOnWithFarewell(at: now)
   }
 
   private mutating func goOnWithFarewell(at now: Moment) -> Bool {
     sayNextOwed(at: now)
-    guard telling.owed.underWay == nil, let reason = telling.farewellBecause, let connection = standing.connection
+    guard ownPresence.owed.underWay == nil, let reason = ownPresence.farewellBecause,
+      let connection = standing.connection
     else { return true }
-    telling.farewellBecause = nil
+    ownPresence.farewellBecause = nil
     let statement = statement(because: reason, over: connection, at: now)
-    say(telling.connectPresence.presence(statement), .stopPresence, at: now)
-    return say(telling.connectPresence.status(statement), .stopStatus, at: now)
+    say(ownPresence.connectPresence.presence(statement), .stopPresence, at: now)
+    return say(ownPresence.connectPresence.status(statement), .stopStatus, at: now)
   }
 
   private func statement(
     because reason: String, over connection: Session.Connected, at now: Moment
   ) -> PresenceMessages.Statement {
     PresenceMessages.Statement(
-      event: .stop, reason: reason, epoch: telling.epoch, since: now.timestamp, connection: connection,
+      event: .stop, reason: reason, epoch: ownPresence.epoch, since: now.timestamp, connection: connection,
       transport: standing.transport)
   }
 
@@ -121,27 +123,27 @@ extension Conversation {
   mutating func sayOwedOffline(at now: Moment) {
     guard !leaving.isLeaving, !leaving.farewell.isUnderWay else { return }
     sayNextOwed(at: now)
-    telling.owedAt = standing.lastServer.flatMap { telling.owed.deadline(on: $0, after: now.boot) }
+    ownPresence.owedAt = standing.lastServer.flatMap { ownPresence.owed.deadline(on: $0, after: now.boot) }
   }
 
   /// The connection has lasted for a while, or what rested may be said.
   mutating func owedIsDue(at now: Moment) {
-    guard let due = earliest(telling.provenAt, telling.owedAt), due <= now.boot else { return }
-    if telling.provenAt.map({ $0 <= now.boot }) ?? false { telling.provenAt = nil }
-    telling.owedAt = nil
+    guard let due = earliest(ownPresence.provenAt, ownPresence.owedAt), due <= now.boot else { return }
+    if ownPresence.provenAt.map({ $0 <= now.boot }) ?? false { ownPresence.provenAt = nil }
+    ownPresence.owedAt = nil
     sayOwedOffline(at: now)
   }
 
   /// One at a time.
   private mutating func sayNextOwed(at now: Moment) {
-    let isProven = telling.provenAt == nil && telling.answer == .acknowledged
+    let isProven = ownPresence.provenAt == nil && ownPresence.answer == .acknowledged
     while let connection = standing.connection, let server = standing.lastServer,
-      let debt = telling.owed.next(
-        on: server, isProven: isProven, isLast: telling.farewellBecause != nil, at: now.boot)
+      let debt = ownPresence.owed.next(
+        on: server, isProven: isProven, isLast: ownPresence.farewellBecause != nil, at: now.boot)
     {
       let statement = statement(because: "reload", over: connection, at: now)
       if say(plan.presence.offline(to: debt, statement), .owedStatus, at: now) { return }
-      telling.owed.settled()
+      ownPresence.owed.settled()
     }
   }
 
@@ -149,9 +151,9 @@ extension Conversation {
   /// waits for the next, in its order and before every reading; false: it cannot be said.
   @discardableResult
   mutating func say(_ message: Message, _ request: Request, at now: Moment) -> Bool {
-    telling.waiting.removeAll { $0.request == request }
-    guard telling.waiting.isEmpty, let isSent = send(presence: message, request, at: now) else {
-      telling.waiting.append((request, message))
+    ownPresence.waiting.removeAll { $0.request == request }
+    guard ownPresence.waiting.isEmpty, let isSent = send(presence: message, request, at: now) else {
+      ownPresence.waiting.append((request, message))
       return true
     }
     return isSent
@@ -159,8 +161,8 @@ extension Conversation {
 
   /// Where a place has become free.
   mutating func sayWaiting(at now: Moment) {
-    while let (request, message) = telling.waiting.first, send(presence: message, request, at: now) != nil {
-      telling.waiting.removeFirst()
+    while let (request, message) = ownPresence.waiting.first, send(presence: message, request, at: now) != nil {
+      ownPresence.waiting.removeFirst()
     }
   }
 
@@ -186,11 +188,11 @@ extension Conversation {
   mutating func presenceSettled(_ request: Request, _ outcome: Session.Outcome, at now: Moment) {
     switch (request, outcome) {
     case (.birthStatus, .delivered):
-      telling.answer = .acknowledged
+      ownPresence.answer = .acknowledged
       takes(plan.presence.status)
       sayOwedOffline(at: now)
     case (.birthStatus, .refused(let code)):
-      telling.answer = plan.link.mutation == .refusedBirthIsOnline ? .acknowledged : .refused(code)
+      ownPresence.answer = plan.link.mutation == .refusedBirthIsOnline ? .acknowledged : .refused(code)
       refuses(plan.presence.status, code, at: now)
     case (.birthPresence, .delivered):
       if isPresenceAnswered { watching.conflict.spoke() }
@@ -204,8 +206,8 @@ extension Conversation {
   }
 
   private mutating func owedSettled(_ outcome: Session.Outcome, at now: Moment) {
-    if case .refused = outcome { telling.owed.refused(at: now.boot) } else { telling.owed.settled() }
-    guard telling.farewellBecause != nil else { return sayOwedOffline(at: now) }
+    if case .refused = outcome { ownPresence.owed.refused(at: now.boot) } else { ownPresence.owed.settled() }
+    guard ownPresence.farewellBecause != nil else { return sayOwedOffline(at: now) }
     if !goOnWithFarewell(at: now) { offlineSettled(.rejected(.notConnected), at: now) }
   }
 
@@ -216,9 +218,9 @@ extension Conversation {
       // At QoS 0 that says no more than that it was sent, and one that is not retained leaves an earlier `online` there: the
       // next connection says it again where it speaks of another topic.
       if let limits = standing.connection?.limits, limits.retainAvailable,
-        min(telling.connectPresence.qos, limits.maximumQoS) > .atMostOnce
+        min(ownPresence.connectPresence.qos, limits.maximumQoS) > .atMostOnce
       {
-        telling.owed.saidOffline()
+        ownPresence.owed.saidOffline()
       }
       perform(leaving.departure.farewellAcknowledged(at: now.boot), at: now)
       perform(leaving.farewell.acknowledged(), at: now)
