@@ -206,7 +206,8 @@ struct SimulateTests {
         within: .seconds(40))
       #expect(alone.ending == .exited(1))
       #expect(
-        alone.errorLines.contains { $0.contains("nothing could be subscribed to in 15 s: ") }, "\(alone.errorLines)")
+        alone.errorLines.contains { $0.contains("the broker accepted no subscription within 15 s") },
+        "\(alone.errorLines)")
       let few = try await scene.run(
         "few",
         [
