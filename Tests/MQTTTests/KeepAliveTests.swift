@@ -107,6 +107,17 @@ import Testing
     }
     // Both went on for a long time: then it is asked again.
     #expect(harness.tick(after: .seconds(10)).sent == [.pingreq])
+    // The answer comes behind the rest, which TCP may have to send again.
+    #expect(harness.tick(after: .seconds(5)).ending == nil)
+    #expect(harness.tick(after: .seconds(5)).ending == .keepAliveTimeout)
+  }
+
+  @Test("once the packet is whole, half an interval is enough again")
+  func wholePacketEndsThat() {
+    var harness = SessionHarness.connected(keepAlive: 10)
+    harness.session.heard(at: harness.now)
+    _ = harness.receive(.pingresp)
+    #expect(harness.tick(after: .seconds(10)).sent == [.pingreq])
     #expect(harness.tick(after: .seconds(5)).ending == .keepAliveTimeout)
   }
 

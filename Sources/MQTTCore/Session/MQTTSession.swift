@@ -246,7 +246,7 @@ public struct MQTTSession: Sendable {
   /// The other side lives: part of a packet has come.
   public mutating func heard(at now: Instant) {
     lastHeard = now
-    keepAlive?.received(at: now)
+    keepAlive?.received(at: now, isPart: true)
   }
 
   /// The other side has taken more of what a PINGREQ is behind.
@@ -259,7 +259,8 @@ public struct MQTTSession: Sendable {
     switch phase {
     case .connecting(let connect, let version): receiveFirst(packet, connect, version, at: now, into: &actions)
     case .connected:
-      heard(at: now)
+      lastHeard = now
+      keepAlive?.received(at: now)
       receiveConnected(packet, at: now, into: &actions)
     case .disconnected, .closing: break
     }
