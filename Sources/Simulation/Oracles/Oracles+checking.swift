@@ -96,11 +96,13 @@ extension World {
 
   /// Its waits are over, all that it may take.
   private func mustBeConnected(since healedAt: WorldTime) -> Bool {
+    let wait = oracles.board.longestWait
+    // Who closes without a word has its version tried twice, then the other one, then a smaller will; and a connection that
+    // is half open by then is lost first.
+    guard !script.lasting.isLimit else { return healedAt + .seconds(200) + wait * 5 + .seconds(25) < now }
     // A connection that was half open by then is lost later, and waited for from there.
     let since = min(max(healedAt, oracles.board.connectOwedSince ?? healedAt), healedAt + .seconds(600))
-    // Who closes without a word has its version tried twice, then the other one, then a smaller will.
-    let attempts = script.lasting.isLimit ? 5 : 1
-    return since + oracles.board.longestWait * attempts + .seconds(25) < now
+    return since + wait + .seconds(25) < now
   }
 
   /// The run is over, and an hour and a half of peace: everything has come where it belongs.
