@@ -210,7 +210,10 @@ struct FaultTests {
       #expect(numbers == numbers.sorted() && Set(numbers).count == numbers.count, "no number comes twice")
       let statuses = subscriber.news(of: "limpet/board/status")
       let epochs = statuses.compactMap { $0.userProperties["epoch"].flatMap { Int($0) } }
-      #expect(epochs == epochs.sorted() && Set(epochs).count == 3)
+      #expect(epochs == epochs.sorted())
+      // A session that is lost with its table is thrown away by a connection of its own, which has an epoch too.
+      let births = statuses.filter { $0.payload == "online" }.compactMap { $0.userProperties["epoch"] }
+      #expect(Set(births).count == 3, "\(births)")
     }
   }
 

@@ -47,7 +47,7 @@ struct RefusedWillTests {
     }
   }
 
-  @Test("it goes as the server takes it, and the events say how [MQTT-3.2.2-12] [MQTT-3.2.2-13]")
+  @Test("it goes as the server takes it, and the events say how")
   func takenBack() async throws {
     try await withScene { scene in
       let broker = try await scene.fakeBroker { Self.answer($0, $1) }
