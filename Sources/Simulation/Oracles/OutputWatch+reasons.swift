@@ -65,7 +65,7 @@ extension OutputWatch {
     // A ramp begins before its first step.
     let ordered = output.rules.ramp > .zero ? output.orderedAt - .milliseconds(60) : output.orderedAt
     guard let line = lines[output.request], line.level.isOn else { return ordered }
-    return min(max(line.changedAt, output.firstHeldAt ?? startedAt), ordered)
+    return min(max(line.changedAt, startedAt), ordered)
   }
 
   /// It was the reason: what came before it has no say any more.
@@ -110,7 +110,9 @@ extension OutputWatch {
   private func overdue(_ place: Int, _ output: Output, _ since: WorldTime, at now: WorldTime) -> String? {
     let rules = output.rules
     let isSafelyOn = output.safeSince != nil && rules.stop == .on
-    let on = onSince(output, at: now)
+    // What an earlier process has left on may be counted from when this one holds it.
+    let isLeft = (lines[output.request]?.changedAt).map { $0 <= startedAt } ?? false
+    let on = max(onSince(output, at: now), isLeft ? output.firstHeldAt ?? now : startedAt)
     if let maxOn = rules.maxOn, on + maxOn + Self.slack < now, !isSafelyOn {
       return "\(output.name) is on for \(on.duration(to: now)) (max_on)"
     }
