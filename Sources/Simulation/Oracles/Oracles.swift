@@ -371,6 +371,8 @@ struct Oracles: Sendable {
       fail("I2b", "a reading is given up that a broker of less could have had", at: now)
     case .homieLost(_, let delay, _): retained.longestHomieWait = max(retained.longestHomieWait, delay)
     case .storeIsLate, .storeFails, .storeStaysClosed:
+      // What cannot be opened does not say which numbers it has given.
+      if case .storeStaysClosed = note { readings.mayBeginAnew = true }
       hadStoreTrouble = true
       lastStoreTrouble = now
     default: break
