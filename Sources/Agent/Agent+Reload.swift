@@ -106,7 +106,7 @@ extension Agent {
     let change = ConfigurationChange(from: configuration, to: new)
     guard change.needsRestart.isEmpty else { throw .needsRestart(change.needsRestart) }
     let plan: DevicePlan
-    do throws(PlanError) { plan = try devicePlan(of: new, device: device, nil) } catch { throw .plan(error) }
+    do throws(PlanError) { plan = try await devicePlan(of: new, device: device, nil) } catch { throw .plan(error) }
     let jobs = new.jobs(in: surroundings.root, thermometers)
     await locate(jobs)
     let changes = await shell.reload(

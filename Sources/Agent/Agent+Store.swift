@@ -70,11 +70,13 @@ extension Agent {
     case .ask(let ticket, let request): Task { await ask(opener.store, ticket, request) }
     case .hold: Task { await holdFolder() }
     case .plan(let state):
-      do throws(PlanError) {
-        let plan = try plan(after: state)
-        opens { $0.planned(plan, at: $1) }
-      } catch {
-        opener.end.give(.failure(error))
+      Task {
+        do throws(PlanError) {
+          let plan = try await plan(after: state)
+          opens { $0.planned(plan, at: $1) }
+        } catch {
+          opener.end.give(.failure(error))
+        }
       }
     case .findStreams(let names):
       guard let device else { return }
@@ -117,13 +119,13 @@ extension Agent {
 
   // MARK: Which device this is
 
-  private func plan(after state: StoredState) throws(PlanError) -> DevicePlan {
+  private func plan(after state: StoredState) async throws(PlanError) -> DevicePlan {
     let (device, identity) = identify(state)
     self.device = device
     for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
       logger.info("\(guarantee)")
     }
-    return try devicePlan(of: configuration, device: device, identity)
+    return try await devicePlan(of: configuration, device: device, identity)
   }
 
   private func identify(_ state: StoredState) -> (String, StoredIdentity?) {

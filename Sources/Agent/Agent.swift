@@ -171,9 +171,12 @@ public actor Agent {
 
   func devicePlan(
     of configuration: Configuration, device: String, _ identity: StoredIdentity?
-  ) throws(PlanError) -> DevicePlan {
+  ) async throws(PlanError) -> DevicePlan {
+    let (root, sensors) = (surroundings.root, configuration.sensors)
+    // What the kernel does not say in time home automation is not told.
+    let board = try? await blocking("limpet-board", within: .seconds(3), on: eventLoop) { BoardFacts(root, sensors) }
     var plan = try configuration.devicePlan(
-      device: device, instance: instance, board: BoardFacts(surroundings.root, configuration.sensors),
+      device: device, instance: instance, board: board ?? BoardFacts(),
       memoryShare: memory?.outboxShare)
     plan.identity = identity
     return plan

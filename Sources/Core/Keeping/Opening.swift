@@ -37,7 +37,7 @@ package struct Opening: Sendable {
     case ask(StoreTicket, StoreRequest)
     /// The folder is kept from other agents, where nothing is stored in it; `held` answers.
     case hold
-    /// Which device this is, and what it is to do; `planned` answers at once.
+    /// Which device this is, and what it is to do; `planned` answers.
     case plan(StoredState)
     /// Names that have readings and are not configured any more; `found` answers at once.
     case findStreams([String])
@@ -88,6 +88,8 @@ package struct Opening: Sendable {
     switch phase {
     case .over: nil
     case .waiting(let until): min(until, since + Self.limit)
+    // It has a time of its own, and nothing is due meanwhile.
+    case .planning: since + Self.limit + .seconds(4)
     default: since + Self.limit
     }
   }
