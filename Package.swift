@@ -45,7 +45,7 @@ let package = Package(
     .executableTarget(
       name: "limpet",
       dependencies: [
-        "Agent", "Diagnosis", "Fleet", "Control", "Configuration", "Sensing", "Platform", "Text",
+        "Agent", "Diagnosis", "Fleet", "Control", "Configuration", "Sensing", "LimpetPlatform", "LimpetText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
       swiftSettings: strict,
@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "Documents",
       dependencies: [
-        "Configuration", "YAML", "Text", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Configuration", "YAML", "LimpetText", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
@@ -64,14 +64,16 @@ let package = Package(
       "Fleet",
       [
         "Core", "MQTT", "MQTTCore", "MQTTStore", "Configuration", "Plan", "Planning", "Discovery", "Outbox", "Presence",
-        "Readings", "Records", "Measuring", "Status", "JSON", "Text", "Web", "Platform", "Instants", "CLinux",
+        "Readings", "Records", "Measuring", "Status", "JSON", "LimpetText", "Web", "LimpetPlatform", "LimpetInstants",
+        "CLimpetLinux",
         nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"), deque, logging,
       ]),
     room(
       "Diagnosis",
       [
         "Planning", "Configuration", "Presence", "Readings", "Records", "Measuring", "Sensing",
-        "Status", "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "Text", "Platform", "Instants",
+        "Status", "Storage", "Control", "MQTT", "MQTTCore", "YAML", "JSON", "LimpetText", "LimpetPlatform",
+        "LimpetInstants",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
@@ -79,8 +81,9 @@ let package = Package(
       "Agent",
       [
         "Core", "Plan", "Planning", "Configuration", "Status", "Control", "Outbox", "Presence", "Readings",
-        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "Text", "Web", "Platform", "Instants",
-        "CLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
+        "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore", "LimpetText", "Web", "LimpetPlatform",
+        "LimpetInstants",
+        "CLimpetLinux", nio("NIOCore"), nio("NIOPosix"), deque, logging,
       ]),
 
     // The agent as values: what happens in, what is to be done out.
@@ -88,7 +91,7 @@ let package = Package(
       "Core",
       [
         "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON",
-        "Instants", nio("NIOCore"), deque,
+        "LimpetInstants", nio("NIOCore"), deque,
       ]),
 
     // What is to be done, and what is said of it.
@@ -96,47 +99,56 @@ let package = Package(
       "Planning",
       [
         "Configuration", "Plan", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
-        "JSON", "Text", "Instants", nio("NIOCore"),
+        "JSON", "LimpetText", "LimpetInstants", nio("NIOCore"),
       ]),
-    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "Text"]),
+    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "LimpetText"]),
     room(
       "Discovery",
-      ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "Text", nio("NIOCore"), deque]),
+      ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "LimpetText", nio("NIOCore"), deque]),
     room(
       "Status",
-      ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
-    room("Control", ["JSON", "Text", "Platform", "Instants", "CLinux", nio("NIOCore"), nio("NIOPosix"), logging]),
+      ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "LimpetText", "LimpetInstants", nio("NIOCore")]),
+    room(
+      "Control",
+      [
+        "JSON", "LimpetText", "LimpetPlatform", "LimpetInstants", "CLimpetLinux", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ]),
 
     // What is to be done, as values.
     room(
-      "Plan", ["Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "Text", "Instants"]),
+      "Plan",
+      [
+        "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "LimpetText",
+        "LimpetInstants",
+      ]),
 
     // Values that hold the rules.
-    room("Outbox", ["Readings", "Records", "MQTTCore", "Instants", deque]),
-    room("Presence", ["MQTTCore", "JSON", "Instants", nio("NIOCore")]),
-    room("Readings", ["Measuring", "Records", "MQTTCore", "JSON", "Text", "Instants", nio("NIOCore")]),
+    room("Outbox", ["Readings", "Records", "MQTTCore", "LimpetInstants", deque]),
+    room("Presence", ["MQTTCore", "JSON", "LimpetInstants", nio("NIOCore")]),
+    room("Readings", ["Measuring", "Records", "MQTTCore", "JSON", "LimpetText", "LimpetInstants", nio("NIOCore")]),
     room("Records", ["MQTTCore"]),
-    room("Measuring", ["Text", "Instants"]),
+    room("Measuring", ["LimpetText", "LimpetInstants"]),
     // Packets, protocol and session: everything that neither opens, waits nor asks for the time. Of NIO it takes bytes.
-    room("MQTTCore", ["Instants", nio("NIOCore")]),
+    room("MQTTCore", ["LimpetInstants", nio("NIOCore")]),
 
     // A world in virtual time, for tests: brokers, networks, stores and clocks.
     room(
       "Simulation",
       [
         "Core", "Plan", "Discovery", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON",
-        "Instants", "Text", nio("NIOCore"), deque,
+        "LimpetInstants", "LimpetText", nio("NIOCore"), deque,
       ]),
 
     // What touches the world.
     room("Storage", ["MQTTStore", "Records", "MQTTCore"]),
     // A session on disk, and the database it is in.
-    room("MQTTStore", ["MQTTCore", "Platform", "Instants", "CMQTTSQLite", nio("NIOCore")]),
-    room("Sensing", ["Measuring", "Platform", "Instants", "Text", "CGPIO", "CLinux"]),
+    room("MQTTStore", ["MQTTCore", "LimpetPlatform", "LimpetInstants", "CMQTTSQLite", nio("NIOCore")]),
+    room("Sensing", ["Measuring", "LimpetPlatform", "LimpetInstants", "LimpetText", "CGPIO", "CLimpetLinux"]),
     room(
       "MQTT",
       [
-        "MQTTCore", "Platform", "Instants", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"),
+        "MQTTCore", "LimpetPlatform", "LimpetInstants", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"), nio("NIOHTTP1"),
         nio("NIOWebSocket"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOExtras", package: "swift-nio-extras"),
         .product(name: "NIOSOCKS", package: "swift-nio-extras"),
@@ -146,14 +158,14 @@ let package = Package(
     room("MQTTService", ["MQTT", lifecycle]),
 
     // One thing each.
-    room("Web", ["Text", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
-    room("Platform", ["Instants", "Text", "CLinux", logging]),
-    room("YAML", ["Text", "CYAML"]),
-    room("JSON", ["Text", nio("NIOCore")]),
-    room("Instants"),
-    room("Text"),
+    room("Web", ["LimpetText", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
+    room("LimpetPlatform", ["LimpetInstants", "LimpetText", "CLimpetLinux", logging]),
+    room("YAML", ["LimpetText", "CYAML"]),
+    room("JSON", ["LimpetText", nio("NIOCore")]),
+    room("LimpetInstants"),
+    room("LimpetText"),
     .target(name: "CGPIO", linkerSettings: [.linkedLibrary("gpiod")]),
-    .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CLimpetLinux"),
     .systemLibrary(name: "CMQTTSQLite"),
     .systemLibrary(name: "CYAML"),
 
@@ -167,43 +179,46 @@ let package = Package(
 
     // Years in minutes: Tests/Simulation/run.
     .executableTarget(
-      name: "Simulator", dependencies: ["Simulation", "MQTTCore", "Instants"], path: "Tests/Simulation/Simulator",
+      name: "Simulator", dependencies: ["Simulation", "MQTTCore", "LimpetInstants"], path: "Tests/Simulation/Simulator",
       swiftSettings: strict),
 
     .target(
       name: "TestScene",
-      dependencies: ["MQTT", "MQTTCore", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"), logging],
+      dependencies: ["MQTT", "MQTTCore", "LimpetInstants", "LimpetPlatform", nio("NIOCore"), nio("NIOPosix"), logging],
       path: "Tests/Support", swiftSettings: strict),
     tests(
       "MQTTTests",
       [
-        "MQTT", "MQTTService", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix"),
+        "MQTT", "MQTTService", "MQTTCore", "TestScene", "LimpetInstants", "LimpetPlatform", nio("NIOCore"),
+        nio("NIOPosix"),
         nio("NIOHTTP1"), nio("NIOWebSocket"), nio("NIOEmbedded"), nio("NIOTLS"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "CoreMetrics", package: "swift-metrics"), logging, lifecycle,
       ]),
-    tests("BrokerTests", ["MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), logging]),
+    tests(
+      "BrokerTests", ["MQTT", "MQTTCore", "TestScene", "LimpetInstants", "LimpetPlatform", nio("NIOCore"), logging]),
     tests("ExampleTests", ["MQTT", "MQTTStore", nio("NIOCore"), nio("NIOPosix")]),
     tests(
       "SimulationTests",
       [
-        "Simulation", "Records", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"),
+        "Simulation", "Records", "MQTT", "MQTTCore", "TestScene", "LimpetInstants", "LimpetPlatform", nio("NIOCore"),
         nio("NIOPosix"),
       ]),
     tests(
       "CoreTests",
       [
         "Core", "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore",
-        "Instants", nio("NIOCore"),
+        "LimpetInstants", nio("NIOCore"),
       ]),
     tests("JSONTests", ["JSON"]),
-    tests("YAMLTests", ["YAML", "Text"]),
-    tests("SensingTests", ["Sensing", "Measuring", "Platform", "Instants", "Text", "TestScene"]),
+    tests("YAMLTests", ["YAML", "LimpetText"]),
+    tests("SensingTests", ["Sensing", "Measuring", "LimpetPlatform", "LimpetInstants", "LimpetText", "TestScene"]),
     tests(
       "StorageTests",
       [
-        "Storage", "MQTTStore", "Simulation", "Records", "Readings", "CMQTTSQLite", "MQTT", "MQTTCore", "Platform",
-        "Instants",
+        "Storage", "MQTTStore", "Simulation", "Records", "Readings", "CMQTTSQLite", "MQTT", "MQTTCore",
+        "LimpetPlatform",
+        "LimpetInstants",
         "TestScene", nio("NIOCore"),
       ]),
     tests(
@@ -211,31 +226,33 @@ let package = Package(
       [
         "Agent", "Core", "Diagnosis", "Fleet", "Documents", "Plan", "Planning", "Configuration", "Discovery", "Status",
         "Control", "Outbox", "Presence", "Readings", "Records", "Measuring", "Sensing", "Storage", "MQTT", "MQTTCore",
-        "YAML", "JSON", "Text", "Web", "Platform", "Instants", "TestScene", nio("NIOCore"), nio("NIOHTTP1"),
+        "YAML", "JSON", "LimpetText", "Web", "LimpetPlatform", "LimpetInstants", "TestScene", nio("NIOCore"),
+        nio("NIOHTTP1"),
         nio("NIOPosix"), logging,
       ]),
     tests(
       "CommandTests",
       [
-        "limpet", "CMQTTSQLite", "MQTT", "MQTTCore", "TestScene", "Readings", "JSON", "Text", "Platform", "Instants",
+        "limpet", "CMQTTSQLite", "MQTT", "MQTTCore", "TestScene", "Readings", "JSON", "LimpetText", "LimpetPlatform",
+        "LimpetInstants",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     // It runs in the network namespace of Tests/Presence/run; elsewhere it is skipped.
     tests(
       "PresenceTests",
-      ["limpet", "MQTT", "MQTTCore", "TestScene", "Instants", "Platform", nio("NIOCore"), nio("NIOPosix")],
+      ["limpet", "MQTT", "MQTTCore", "TestScene", "LimpetInstants", "LimpetPlatform", nio("NIOCore"), nio("NIOPosix")],
       path: "Tests/Presence/PresenceTests"),
     // They run under Tests/Crash/run; elsewhere they are skipped.
     tests(
       "CrashTests",
       [
         "limpet", "Agent", "Outbox", "Readings", "Records", "Measuring", "MQTT", "MQTTCore", "Sensing", "Storage",
-        "TestScene", "Instants", "Platform",
+        "TestScene", "LimpetInstants", "LimpetPlatform",
       ],
       path: "Tests/Crash/CrashTests"),
     // They run in the guest of Tests/Hardware/run; elsewhere they are skipped.
     tests(
-      "HardwareTests", ["limpet", "Sensing", "Measuring", "MQTTCore", "TestScene", "Instants", "Platform"],
+      "HardwareTests", ["limpet", "Sensing", "Measuring", "MQTTCore", "TestScene", "LimpetInstants", "LimpetPlatform"],
       path: "Tests/Hardware/HardwareTests"),
   ],
   swiftLanguageModes: [.v6]

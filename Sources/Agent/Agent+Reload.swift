@@ -2,12 +2,12 @@ import Configuration
 import Control
 import Core
 internal import Glibc
+import LimpetPlatform
 import Logging
 import MQTT
 import NIOCore
 import Plan
 import Planning
-import Platform
 import Records
 
 /// Why limpet keeps the running configuration.

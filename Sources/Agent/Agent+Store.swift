@@ -1,7 +1,9 @@
 import Configuration
 import Core
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Logging
 import MQTTCore
 import Measuring
@@ -9,11 +11,9 @@ import NIOCore
 import NIOPosix
 import Plan
 import Planning
-import Platform
 import Records
 import Sensing
 import Storage
-import Text
 
 /// What must survive a restart, around the daemon: opened before it, closed behind it.
 extension Agent {

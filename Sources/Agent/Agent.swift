@@ -1,7 +1,9 @@
 import Configuration
 import Core
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Logging
 import MQTT
 import MQTTCore
@@ -11,13 +13,11 @@ import NIOPosix
 import Outbox
 import Plan
 import Planning
-import Platform
 import Readings
 import Records
 import Sensing
 import Storage
 import Synchronization
-import Text
 
 /// The agent: opens its store, finds out which device it is, and runs until it is told to stop.
 ///

@@ -1,5 +1,5 @@
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 
 /// Which boot this is, and when it began: the times of readings that were measured before the clock was set hang on it.
 enum BootIdentity {

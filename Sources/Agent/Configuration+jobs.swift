@@ -1,6 +1,6 @@
 import Configuration
+import LimpetPlatform
 import Plan
-import Platform
 import Sensing
 
 extension Configuration {

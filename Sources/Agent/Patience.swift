@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import NIOCore
-import Platform
-import Text
 
 /// Nobody waits for it any longer; the thread that it has goes on until the kernel returns.
 struct TookTooLong: Error, CustomStringConvertible {

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CLimpetLinux
 internal import Glibc
 import NIOCore
 

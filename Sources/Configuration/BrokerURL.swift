@@ -1,6 +1,6 @@
 internal import Glibc
+import LimpetText
 import Measuring
-import Text
 
 /// Where a broker listens.
 public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {

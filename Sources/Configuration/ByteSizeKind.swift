@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// Sizes as they are written: `64MB` is 64,000,000 bytes, `64MiB` 67,108,864.
 struct WrittenSize {

@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// What the agent was told to do: the configuration file, checked, with every default in place.
 ///

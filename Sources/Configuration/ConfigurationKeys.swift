@@ -1,5 +1,5 @@
+import LimpetText
 import Readings
-import Text
 
 /// The top of the configuration file.
 enum ConfigurationKeys {

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// What became of a configuration file.

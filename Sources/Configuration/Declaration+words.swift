@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 extension Declaration.Content {
   /// What to write, in a few words.

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Classes of Home Assistant (`device_class`), by the kind of entity that knows them, with the units that a sensor's class
 /// allows: it takes no entity whose class is of another kind, or has another unit, and only its own log says so

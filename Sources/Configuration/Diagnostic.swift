@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// One thing that is wrong with a configuration, for the person at the terminal.

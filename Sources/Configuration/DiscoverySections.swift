@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 enum HomeAssistantKeys {
   static let enabled = Key("enabled", .boolean, default: "false", help: "Describe this device and its readings.")

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 extension Configuration.HomeAssistant {
   package func topic(device: String) -> String { "\(prefix)/device/limpet_\(Self.objectID(device))/config" }

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// Durations as they are written: `5s`, `20ms`, `1.5h`, `7d`, `1h30m`. Units are us, ms, s, m, h, d and w.
 package struct WrittenDuration {

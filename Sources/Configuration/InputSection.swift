@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 package enum InputKeys {
   package static let name = Key(

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What an output has to do with others: its `interlock`, and the keys that mean something else beside one, whichever of
 /// the two outputs names the other.

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 import YAML
 
 /// Reads the keys of one mapping by their declarations and records what is wrong with them.

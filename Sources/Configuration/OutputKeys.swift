@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// What drives an output.
 package enum OutputType: String, Sendable, CaseIterable {

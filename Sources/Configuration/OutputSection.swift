@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// An output that is driven, and takes commands.
 public struct OutputConfiguration: Sendable, Equatable {

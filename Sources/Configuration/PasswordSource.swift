@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Where the broker's password comes from: the configuration, a file, or systemd.
 package struct PasswordSource {

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What people see of a reading: its title, and its entity in Home Assistant.
 public struct Presentation: Sendable, Equatable {

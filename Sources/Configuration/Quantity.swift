@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// A number as it is written before a unit, exact: `1.5` is 15 tenths. Binary fractions would make 0.1s something else.
 struct Quantity {

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What a configuration is read against besides its own text.
 package struct ReadingContext {

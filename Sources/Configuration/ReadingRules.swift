@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// A reading by its `name` key.

@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// The plain kinds of values. Numbers are read without the C library, whose locale would decide what a point is.
 

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 extension SensorKey {
   /// The key as the readers want it: its value is nil where it is not written.

@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 package enum SensorKeys {
   package static let name = Key(

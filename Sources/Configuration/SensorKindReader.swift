@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// Reads the keys of one sensor that its type brings, by the type's entry in the table.
 struct SensorKindReader {

@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// Reads `sensors`.
 struct SensorSection {

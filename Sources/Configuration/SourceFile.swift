@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// One of the files that a configuration is read from.

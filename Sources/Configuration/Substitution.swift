@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What `${NAME}` and `${file:PATH}` in a value stand for. The result is text: it is not read as YAML again, nor looked
 /// through for more of them.

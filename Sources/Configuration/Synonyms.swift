@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What people write who come from other programs, and what it is called here: nearer to what they mean than any key
 /// that only looks alike.

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// A topic to publish to, with places for the device's id and the reading's name.
 public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {

@@ -1,10 +1,10 @@
-internal import CLinux
+internal import CLimpetLinux
 internal import Glibc
-import Instants
 import JSON
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import NIOCore
-import Platform
-import Text
 
 /// Asks the agent that runs, over its control socket. It blocks its thread.
 public struct ControlClient: Sendable {

@@ -1,6 +1,6 @@
 import JSON
+import LimpetText
 import Logging
-import Text
 
 /// What a client of the control socket asks for.
 ///

@@ -1,7 +1,7 @@
 internal import Glibc
+import LimpetText
 import NIOCore
 import NIOPosix
-import Text
 
 /// The control socket's place in the file system. What is here blocks.
 package struct ControlSocket: Sendable {

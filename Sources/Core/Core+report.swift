@@ -1,5 +1,5 @@
-import Instants
 import JSON
+import LimpetInstants
 import MQTTCore
 import Outbox
 import Presence

@@ -1,6 +1,6 @@
 import DequeModule
 import Discovery
-import Instants
+import LimpetInstants
 import MQTTCore
 import Outbox
 import Plan

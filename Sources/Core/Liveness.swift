@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Whether all that has to move moves: what `WATCHDOG=1` stands for.
 ///

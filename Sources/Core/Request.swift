@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What a message or a subscription of this agent is for: the session's 64-bit tokens are made from it and into it here

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What the agent tells systemd about itself.

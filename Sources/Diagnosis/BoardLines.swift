@@ -1,6 +1,6 @@
 import Configuration
+import LimpetPlatform
 import Measuring
-import Platform
 import Sensing
 
 /// The GPIO lines of a configuration on the board that it is for: which they are, what the kernel makes of an output that

@@ -1,6 +1,6 @@
 import JSON
+import LimpetPlatform
 import NIOCore
-import Platform
 
 /// Everything that `limpet scan` finds on a board.
 public struct BoardScan {

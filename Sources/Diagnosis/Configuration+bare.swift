@@ -1,6 +1,6 @@
 import Configuration
 internal import Glibc
-import Text
+import LimpetText
 
 extension BrokerURL {
   /// Reads a URL of the command line, by the rules of `broker.url`.

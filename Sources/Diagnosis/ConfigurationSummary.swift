@@ -1,9 +1,9 @@
 import Configuration
+import LimpetPlatform
+import LimpetText
 import Measuring
 import Planning
-import Platform
 import Sensing
-import Text
 
 /// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
 /// seen, how long the buffer lasts.

@@ -1,6 +1,6 @@
 import Control
 import JSON
-import Text
+import LimpetText
 
 /// What a daemon that runs says of its connection: a probe under its client id would take that over.
 public struct DaemonConnection: Sendable {

@@ -1,5 +1,5 @@
 import Configuration
-import Text
+import LimpetText
 import YAML
 
 /// A YAML file of another program: its values as that program reads them, and which of them were looked at.

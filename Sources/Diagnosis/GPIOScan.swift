@@ -1,8 +1,8 @@
 import JSON
+import LimpetPlatform
+import LimpetText
 import NIOCore
-import Platform
 import Sensing
-import Text
 import YAML
 
 /// What `limpet scan` says of GPIO: every chip and line, by the names that stay.

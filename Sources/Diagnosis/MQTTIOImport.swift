@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// A configuration of mqtt-io (github.com/flyte/mqtt-io, 2.x) as one of limpet's.

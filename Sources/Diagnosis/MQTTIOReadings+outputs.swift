@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Reads `digital_outputs`, writes `outputs`.
 extension MQTTIOReadings {

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Reads `digital_inputs` and `sensor_inputs`, writes `inputs` and `sensors`.
 struct MQTTIOReadings {

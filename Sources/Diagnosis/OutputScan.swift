@@ -1,7 +1,7 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Sensing
-import Text
 import YAML
 
 /// `outputs:` for a configuration, commented out: what is wired to a board, and may be switched, only its owner knows.

@@ -1,10 +1,10 @@
 import Configuration
 import JSON
+import LimpetText
 import Measuring
 import Planning
 import Readings
 import Sensing
-import Text
 
 /// What `check` says of outputs: where their states go, what they are given when nobody says, and by which rules.
 struct OutputSummary {

@@ -1,6 +1,8 @@
 import Configuration
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Logging
 import MQTT
 import MQTTCore
@@ -8,12 +10,10 @@ import Measuring
 import NIOCore
 import NIOPosix
 import Planning
-import Platform
 import Presence
 import Records
 import Status
 import Storage
-import Text
 
 /// Connects once, as the agent would, says what the server answered, and then looks for what would keep the agent from
 /// doing what it promises: certificates that end, rights, retained messages, the will.

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import MQTT
 import MQTTCore
-import Text
 
 /// One thing that a probe found out, in a sentence.
 public struct ProbeFinding: Sendable, CustomStringConvertible {

@@ -1,11 +1,11 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTT
 import MQTTCore
 import Measuring
 import NIOCore
 import Planning
-import Platform
 
 /// One connection of a probe, as questions that have an answer within a time. It lives on its event loop.
 actor ProbeLink: ClientDelegate {

@@ -1,10 +1,10 @@
 import Configuration
-import Instants
 import JSON
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
 import NIOCore
 import Planning
-import Platform
 
 /// The right to every topic that the agent would use beside status and presence: to publish readings, states of outputs,
 /// health and what home automation is told, and to subscribe to commands.

@@ -1,10 +1,10 @@
 import JSON
+import LimpetPlatform
+import LimpetText
 import Measuring
 import NIOCore
-import Platform
 import Readings
 import Sensing
-import Text
 import YAML
 
 /// The sensors of a board with their values now, as `limpet scan` shows them.

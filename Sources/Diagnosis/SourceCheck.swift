@@ -1,9 +1,9 @@
 import Configuration
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Readings
 import Sensing
-import Text
 
 /// Each sensor of a configuration read once, as `limpet run` would read it: the value that it would publish, or the error.
 struct SourceCheck {

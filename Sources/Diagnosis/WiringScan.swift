@@ -1,8 +1,8 @@
 import JSON
+import LimpetPlatform
+import LimpetText
 import NIOCore
-import Platform
 import Sensing
-import Text
 
 /// What is wired to a board and has no driver yet, and the way to one: `limpet scan` reads what the kernel's drivers read.
 package struct WiringScan {

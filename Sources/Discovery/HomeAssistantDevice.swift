@@ -1,7 +1,7 @@
 import JSON
+import LimpetText
 import MQTTCore
 import NIOCore
-import Text
 
 /// Home Assistant's picture of this device: one retained message that describes all of its entities (home-assistant.io,
 /// "MQTT", "Device discovery payload"). It never changes, and who has none has no room for one.

@@ -1,7 +1,7 @@
 import JSON
+import LimpetText
 import Measuring
 import NIOCore
-import Text
 
 /// This device as the Homie convention 5 has it: a node for each reading, with a property for each of its values.
 package struct HomieDevice: Sendable {

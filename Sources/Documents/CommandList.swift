@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 import YAML
 
 /// The commands as the part of limpet(1) that the argument parser's declarations write, in Markdown.

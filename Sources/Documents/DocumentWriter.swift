@@ -1,5 +1,5 @@
 import ArgumentParser
-import Text
+import LimpetText
 
 /// Prints the documents that packages carry. It runs where limpet is built, never on a board: `packaging/documents`
 /// calls it.

@@ -1,5 +1,5 @@
 import Configuration
-import Text
+import LimpetText
 
 /// The keys of the configuration as the part of limpet.yaml(5) that the declarations write, in Markdown.
 struct KeyList {

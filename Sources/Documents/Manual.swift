@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// A manual page in mdoc(7), written from top to bottom.
 struct Manual {

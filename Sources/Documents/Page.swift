@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// A page of `packaging/manuals`: Markdown as the repository shows it, from which the manual page is made.
 ///

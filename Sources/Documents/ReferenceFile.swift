@@ -1,5 +1,5 @@
 import Configuration
-import Text
+import LimpetText
 import YAML
 
 /// The declarations as a configuration file that shows every key: `etc/limpet.yaml`.

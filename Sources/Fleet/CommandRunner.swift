@@ -1,10 +1,10 @@
-internal import CLinux
+internal import CLimpetLinux
 import DequeModule
 internal import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Synchronization
-import Text
 
 /// Runs a shell command for each change, a few at once, without holding anything up. The changes of one device are
 /// taken in their order, one after the other.

@@ -1,14 +1,14 @@
 import Configuration
 import Discovery
-import Instants
 import JSON
+import LimpetInstants
+import LimpetText
 import MQTTCore
 import NIOCore
 import Plan
 import Planning
 import Presence
 import Readings
-import Text
 
 /// What a fleet of boards with one configuration asks of a broker, on paper: connections, messages, what is kept, and what
 /// an outage brings.

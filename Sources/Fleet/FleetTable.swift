@@ -1,5 +1,5 @@
-import Instants
-import Text
+import LimpetInstants
+import LimpetText
 
 /// The live table: a fleet as the lines of a screen.
 struct FleetTable {

@@ -1,6 +1,6 @@
 import JSON
+import LimpetText
 import NIOCore
-import Text
 
 /// How watching shows things: a line for a person, a line for a program, variables for a command.
 extension FleetChange {

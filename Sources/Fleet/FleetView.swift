@@ -1,5 +1,5 @@
 import Configuration
-import Instants
+import LimpetInstants
 
 /// What is known of a fleet from its status and presence topics: a value that takes messages and the time, and tells
 /// what changed.

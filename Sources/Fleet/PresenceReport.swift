@@ -1,6 +1,6 @@
-import Instants
 import JSON
-import Text
+import LimpetInstants
+import LimpetText
 
 /// What a `presence` message says (DESIGN, "Topics and payloads"), read from the JSON of an agent that need not be ours.
 struct PresenceReport: Sendable, Equatable {

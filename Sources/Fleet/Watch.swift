@@ -1,13 +1,13 @@
-internal import CLinux
+internal import CLimpetLinux
 import Configuration
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import MQTT
 import MQTTCore
 import NIOCore
-import Platform
 import Status
-import Text
 
 /// Follows the presence of a fleet until a signal or `q`, or looks at it once.
 ///

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CLimpetLinux
 import Configuration
 internal import Glibc
 import Logging

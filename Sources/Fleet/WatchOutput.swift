@@ -1,6 +1,6 @@
 internal import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 
 /// Writes to a terminal, a pipe or a file without ever waiting for it: what it does not take stays here, up to a limit.
 struct WatchOutput {

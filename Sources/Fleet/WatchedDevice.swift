@@ -1,5 +1,5 @@
-import Instants
-import Text
+import LimpetInstants
+import LimpetText
 
 /// One device of a fleet, as its status and presence topics show it.
 struct WatchedDevice: Sendable {

@@ -1,6 +1,6 @@
 import Configuration
+import LimpetText
 import MQTTCore
-import Text
 
 /// Which topics are watched, and which device each of them is about.
 public struct WatchedTopics: Sendable {

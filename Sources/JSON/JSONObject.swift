@@ -1,5 +1,5 @@
+import LimpetText
 import NIOCore
-import Text
 
 /// A JSON object (RFC 8259) that is written field by field, in the order of the calls.
 package struct JSONObject {

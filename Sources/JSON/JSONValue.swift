@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// A JSON document (RFC 8259) that is small enough to be held as a tree; the fields of objects keep their order.
 package indirect enum JSONValue: Sendable {

@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
-import Platform
 
 /// This machine's time, as the store writes it down.
 package enum StoreClock {

@@ -1,5 +1,5 @@
 import Glibc
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// The folder a store lives in: created when missing, held by one agent, keeper of damaged files.

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import MQTTCore
-import Platform
 
 /// Runs an actor's jobs on one thread of its own, in order: work that blocks (an fsync on an SD card takes seconds)
 /// delays nothing else. The thread sleeps in the kernel while there is nothing to do.

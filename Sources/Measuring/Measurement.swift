@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What one read of a source gave: a value, its unit and when it was measured.
 public struct Measurement: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What a line has seen since it was requested, as sums: what happened between two looks is the difference of two of them.
 public struct PulseCount: Sendable, Hashable {

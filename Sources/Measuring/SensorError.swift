@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Why a sensor gave no value. The description is for the person at a terminal: what was tried, on what, what happened,
 /// what to do.

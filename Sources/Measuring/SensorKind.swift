@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What a sensor reads, by names that stay the same when the kernel numbers its devices anew.
 public indirect enum SensorKind: Sendable, Hashable {

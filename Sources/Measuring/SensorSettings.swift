@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// What one sensor's keys say, those of its type.
 public struct SensorSettings: Sendable, Hashable {

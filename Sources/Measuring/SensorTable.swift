@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// The table of sensor types; ``SensorType`` lists them and says how to add one. Beside an entry is what makes its
 /// settings in code, where something does.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// How fast a backlog goes out: so many readings a second, and one more for each that comes in behind it, or a topic that
 /// is measured as fast as that would never be through.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Records
 
 /// Streams that a reload has brought, and that the store has no number for yet: they get one as soon as the store works,

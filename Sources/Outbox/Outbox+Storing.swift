@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Records
 
 /// What is written of an outbox and what is read, and when.

@@ -1,5 +1,5 @@
 import DequeModule
-import Instants
+import LimpetInstants
 import MQTTCore
 import Readings
 import Records

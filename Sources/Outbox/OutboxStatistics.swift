@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What there is to say about the outbox, for `limpet status` and the health of the device.
 package struct OutboxStatistics: Sendable, Equatable {

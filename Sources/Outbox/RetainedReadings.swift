@@ -1,5 +1,5 @@
 import DequeModule
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// The newest reading that the broker retains of each stream, as it was sent: a broker that has lost what it retained

@@ -1,5 +1,5 @@
 import DequeModule
-import Instants
+import LimpetInstants
 import Readings
 
 /// A reading whose number is not reserved yet.

@@ -1,5 +1,5 @@
+import LimpetText
 import MQTTCore
-import Text
 
 /// Where the agent tells how it fares.
 package struct HealthPlan: Sendable, Equatable {

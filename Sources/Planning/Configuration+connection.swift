@@ -1,8 +1,8 @@
 import Configuration
+import LimpetText
 import MQTTCore
 import NIOCore
 import Presence
-import Text
 
 /// Why a configuration that is right by itself cannot be run here.
 public enum PlanError: Error, CustomStringConvertible {

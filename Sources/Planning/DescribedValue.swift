@@ -1,6 +1,6 @@
 import Configuration
+import LimpetText
 import Measuring
-import Text
 
 /// One value of a sensor's readings, as far as it is known before anything is read: what home automation is told of it.
 struct DescribedValue: Sendable, Equatable {

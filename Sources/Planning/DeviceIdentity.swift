@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Records
-import Text
 
 /// The identifier of a device: 22 characters of [0-9a-zA-Z], so that every server of MQTT 3.1.1 must take it as a client
 /// identifier ([MQTT-3.1.3-5]).

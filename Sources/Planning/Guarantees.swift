@@ -1,10 +1,10 @@
 import Configuration
-import Instants
+import LimpetInstants
+import LimpetText
 import Outbox
 import Presence
 import Readings
 import Records
-import Text
 
 /// What a configuration promises, in plain words.
 package struct Guarantees {

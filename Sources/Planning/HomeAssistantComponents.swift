@@ -1,8 +1,8 @@
 import Configuration
 import Discovery
 import JSON
+import LimpetText
 import Measuring
-import Text
 
 /// Makes the entities of a configuration. Templates give `None`, which is the state "unknown", for a reading that could
 /// not be taken, and nothing, which leaves the state as it is, for a gap.

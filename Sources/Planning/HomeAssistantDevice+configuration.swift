@@ -1,8 +1,8 @@
 import Configuration
 import Discovery
 import JSON
+import LimpetText
 import MQTTCore
-import Text
 
 extension HomeAssistantDevice {
   /// - Parameters:

@@ -1,7 +1,7 @@
 import Configuration
 import Discovery
+import LimpetText
 import Presence
-import Text
 
 /// What Home Assistant shows of the device itself, below "Diagnostic": whether it is connected, with the reason and since
 /// when, and, with `health.interval`, how the agent is doing.

@@ -1,8 +1,8 @@
 import Configuration
 import Discovery
 import JSON
+import LimpetText
 import Measuring
-import Text
 
 /// Outputs in Home Assistant: what is switched, and what says how it went.
 ///

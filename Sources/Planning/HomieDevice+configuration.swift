@@ -1,8 +1,8 @@
 import Configuration
 import Discovery
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 extension HomieDevice {
   package init(_ configuration: Configuration, device: String) {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// Finds out what a server closes connections on, and what to leave out (DESIGN, "Presence, in order", point 6).

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// The clean shutdown (DESIGN, "Presence, in order", point 3), as what happened so far and what to do next.
 ///

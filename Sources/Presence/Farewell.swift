@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// The farewell to a connection that another configuration replaces: what a reload may not leave behind is an `online`

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When `online` is to be published again, so that what the broker keeps never expires while the device is connected.
 ///

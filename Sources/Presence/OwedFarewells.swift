@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// Topics on which brokers may keep `online`, since it was said there and no `offline` has been acknowledged: that of the

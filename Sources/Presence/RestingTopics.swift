@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// Topics that the broker takes no message on: they rest, so that a refusal, and the close that some brokers add to it,

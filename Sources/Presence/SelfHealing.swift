@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Keeps the status right while the device is online (DESIGN, "Presence, in order", point 5).
 ///

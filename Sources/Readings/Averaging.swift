@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import Measuring
-import Text
 
 /// Makes one value of the samples of a window; windows follow each other, none overlap.
 ///

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// What makes a value worth publishing of what was measured: texts are mapped, numbers calibrated and held against their
 /// range.

@@ -1,8 +1,8 @@
-import Instants
 import JSON
+import LimpetInstants
+import LimpetText
 import Measuring
 import NIOCore
-import Text
 
 /// Values and times as readings have them.
 extension JSONObject {

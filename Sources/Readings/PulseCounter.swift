@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import Measuring
 import Records
-import Text
 
 /// What a counter stands at, over restarts, and how fast it runs.
 package struct PulseCounter {

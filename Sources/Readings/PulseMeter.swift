@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// What a line's pulses measure, told at each interval from what has happened in it.

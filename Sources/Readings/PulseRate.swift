@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// How many pulses a second there are, from the times they came.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// What is published of one name at one time, before it is a payload.

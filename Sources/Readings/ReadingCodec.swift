@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// Readings as rows: numbers as varints, times as nanoseconds since the boot (CLOCK_BOOTTIME) beside the wall's, each

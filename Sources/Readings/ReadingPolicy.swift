@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import Measuring
-import Text
 
 /// Decides which samples of one sensor become readings: all of them, or those that moved far enough, and one whenever
 /// the last is older than `maxAge`. A change between good and bad, and another reason for bad, always is one.

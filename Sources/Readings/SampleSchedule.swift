@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When which sensor is due. Times are whole multiples of the interval after the start, so that sensors of one interval,
 /// and of intervals that divide each other, share a wake-up. Times that were missed (a suspend) are left out, not made up for.

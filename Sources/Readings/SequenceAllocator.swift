@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Records
 
 /// Gives every reading of a name its number, without waiting for the disk: numbers are reserved in blocks, whose end is

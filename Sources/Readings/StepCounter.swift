@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import Measuring
 import Records
-import Text
 
 /// What an encoder stands at, over restarts.
 ///

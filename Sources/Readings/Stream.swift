@@ -1,9 +1,9 @@
-import Instants
 import JSON
+import LimpetInstants
+import LimpetText
 import MQTTCore
 import Measuring
 import NIOCore
-import Text
 
 /// Where the readings of one name go and how they look there.
 package struct Stream: Sendable {

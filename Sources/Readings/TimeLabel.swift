@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What the wall clock says of a reading.
 package struct TimeLabel: Sendable, Equatable {

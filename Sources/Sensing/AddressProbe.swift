@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+import LimpetPlatform
 
 /// Which addresses of an I²C bus answer, asked as i2cdetect(8) does: by a quick write, or by reading a byte where a quick
 /// write may do harm (0x30 to 0x37, 0x50 to 0x5f) or the adapter has none.

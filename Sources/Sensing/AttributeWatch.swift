@@ -1,7 +1,7 @@
-internal import CLinux
+internal import CLimpetLinux
 import Glibc
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// Waits for attributes of sysfs whose changes the kernel tells (poll(2), POLLPRI): an alarm is known when it comes, not

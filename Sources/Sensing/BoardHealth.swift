@@ -1,7 +1,7 @@
 import Glibc
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// What tells of a board's end beforehand, or why it came up: its file systems, its eMMC, its clock's battery, what its
 /// tasks wait for.

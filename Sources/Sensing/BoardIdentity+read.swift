@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 extension BoardIdentity {
   /// The first identity that can be one; nil when there is none.

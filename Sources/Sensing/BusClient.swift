@@ -1,4 +1,4 @@
-import Platform
+import LimpetPlatform
 
 /// A chip on an I²C or SPI bus that the kernel knows of, from the device tree or a `new_device`, and that no driver has: it
 /// can be read by nobody until one does.

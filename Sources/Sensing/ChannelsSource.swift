@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// Reads several channels of one device one after the other, as one reading.
 struct ChannelsSource: SensorSource {

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CLimpetLinux
 import Glibc
 
 /// What the kernel tells of a device when it comes, goes or has changed: a uevent (lib/kobject_uevent.c), which is

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads any file: one number or a text, of all of it or of what a pattern picks; what it means the configuration says.
 struct FileSource: SensorSource {

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// A sensor that a board has, as `limpet scan` lists it.
 public struct FoundSensor: Sendable, Hashable {

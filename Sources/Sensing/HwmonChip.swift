@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// A hwmon chip as the kernel lists it.
 public struct HwmonChip: Sendable, Hashable {

@@ -1,8 +1,8 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Synchronization
-import Text
 
 /// Reads one channel of a hwmon chip (Documentation/hwmon/sysfs-interface.rst), both by names that stay.
 final class HwmonSource: SensorSource {

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// An IIO device as the kernel lists it (Documentation/ABI/testing/sysfs-bus-iio).
 public struct IIODevice: Sendable, Hashable {

@@ -1,8 +1,8 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Synchronization
-import Text
 
 /// Reads one channel of an IIO device: `_input`, or (`_raw` + offset) × scale, in the usual unit.
 final class IIOSource: SensorSource {

@@ -1,4 +1,4 @@
-import Platform
+import LimpetPlatform
 
 /// How much memory this process may take before the kernel ends it: the machine's, or less where a control group says
 /// so (`MemoryMax=` of systemd.resource-control(5), memory.max of the kernel's cgroup v2).

@@ -1,5 +1,5 @@
-import Platform
-import Text
+import LimpetPlatform
+import LimpetText
 
 /// What is mounted where, and what should be: a folder whose disk is missing is part of the root's file system, and its
 /// free space would be the root's.

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads one decimal number, as the kernel prints them: an optional sign, digits, a fraction, an exponent.
 ///

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads one property of a power supply (Documentation/ABI/testing/sysfs-class-power), by the supply's name, which its
 /// driver gives and no number changes.

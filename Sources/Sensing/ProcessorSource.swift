@@ -1,8 +1,8 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Synchronization
-import Text
 
 /// Reads how busy all processors together were since the last reading, in percent (proc_stat(5)).
 final class ProcessorSource: SensorSource {

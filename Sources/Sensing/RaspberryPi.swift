@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// What the firmware of a Raspberry Pi says of its supply and of its speed.
 ///

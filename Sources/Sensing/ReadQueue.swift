@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// Which job runs on which thread: all rules of ``BlockingReader``, without a thread, a lock or a clock of its own.

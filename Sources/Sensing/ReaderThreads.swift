@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// What the threads share. They hold this, not the reader, so that the reader can go while one of them hangs.
 final class ReaderThreads: Sendable {

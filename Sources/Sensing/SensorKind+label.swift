@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 extension SensorKind {
   /// The channel that its label is of now; nil: it has no label, or no channel has that one.

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// Something that is read now and then and gives one value.
 ///

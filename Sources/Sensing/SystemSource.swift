@@ -1,7 +1,7 @@
 import Glibc
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads a value of the system as a whole, from /proc, /sys or the kernel itself.
 struct SystemSource: SensorSource {

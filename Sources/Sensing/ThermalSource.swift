@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads a thermal zone by its type (Documentation/ABI/testing/sysfs-class-thermal): `temp`, millidegrees Celsius.
 final class ThermalSource: SensorSource {

@@ -1,6 +1,6 @@
 import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 import Synchronization
 
 /// What the 1-Wire thermometers of one program share: which master each of them hangs at, and conversions of a whole bus

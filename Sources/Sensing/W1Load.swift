@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// How busy the sensors that are configured keep a 1-Wire bus: one is read at a time, and each takes as long as it converts.
 public struct W1Load: Sendable, Equatable {

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Reads a 1-Wire thermometer by its id (Documentation/w1/slaves/w1_therm.rst and ABI/testing/sysfs-driver-w1_therm).
 ///

@@ -1,5 +1,5 @@
+import LimpetText
 import NIOCore
-import Text
 
 /// Numbers as text, one family after the other: Prometheus's format (version 0.0.4) or OpenMetrics 1.0.
 package struct MetricText {

@@ -1,7 +1,7 @@
+import LimpetText
 import Measuring
 import NIOCore
 import Readings
-import Text
 
 /// The agent's numbers for Prometheus: what it says of itself, and the last value of every reading.
 package enum Prometheus {

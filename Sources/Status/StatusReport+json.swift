@@ -1,6 +1,6 @@
 import JSON
+import LimpetText
 import NIOCore
-import Text
 
 /// The status for programs: keys are never taken away or given another meaning.
 extension StatusReport {

@@ -1,6 +1,6 @@
+import LimpetText
 import Measuring
 import Readings
-import Text
 
 /// The status for people, in lines of so many characters.
 extension StatusReport {

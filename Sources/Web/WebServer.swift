@@ -1,8 +1,8 @@
 internal import Glibc
+import LimpetText
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Text
 
 /// What was asked for.
 package struct WebRequest: Sendable {

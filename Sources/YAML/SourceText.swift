@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Bytes that were found to be text YAML allows. libyaml looks at its input in blocks far ahead of where it parses and
 /// reports bad bytes by offset, so they are looked for here first, by line and column.

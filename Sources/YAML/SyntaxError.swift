@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// libyaml's words for a syntax error in words that say what to do.
 struct SyntaxError {

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Makes events into a tree, and expands aliases and merge keys within the limits.
 ///

@@ -1,4 +1,4 @@
-import Text
+import LimpetText
 
 /// Text as YAML has it in `{key: text}`: plain where that cannot be taken for anything else, else in double quotes.
 package func yamlScalar(_ text: String) -> String {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
-import Platform
+import LimpetPlatform
 
 /// `--config`, as several commands take it.
 struct ConfigurationOptions: ParsableArguments {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Text
+import LimpetText
 
 /// The program: one command a file.
 @main

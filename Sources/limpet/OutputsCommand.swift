@@ -1,9 +1,9 @@
 import ArgumentParser
 import Control
 import Glibc
-import Platform
+import LimpetPlatform
+import LimpetText
 import Sensing
-import Text
 
 struct OutputsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

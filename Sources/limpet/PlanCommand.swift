@@ -2,7 +2,7 @@ import ArgumentParser
 import Configuration
 import Fleet
 import Glibc
-import Text
+import LimpetText
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import Agent
 import ArgumentParser
 import Diagnosis
+import LimpetPlatform
 import Logging
-import Platform
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 import Fleet
-import Text
+import LimpetText
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

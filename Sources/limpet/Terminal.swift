@@ -1,6 +1,6 @@
 import Configuration
 import Glibc
-import Text
+import LimpetText
 
 /// A stream that may be a terminal: there, lines are broken between words.
 struct Terminal {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 import Fleet
-import Text
+import LimpetText
 
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,10 +1,10 @@
 import Foundation
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTT
 import MQTTCore
 import NIOCore
-import Platform
 import Synchronization
 import TestScene
 import Testing

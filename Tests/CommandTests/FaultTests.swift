@@ -1,6 +1,6 @@
 import CMQTTSQLite
 import Foundation
-import Instants
+import LimpetInstants
 import MQTT
 import TestScene
 import Testing

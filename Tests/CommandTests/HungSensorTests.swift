@@ -1,8 +1,8 @@
 import Foundation
-import Instants
+import LimpetInstants
+import LimpetText
 import TestScene
 import Testing
-import Text
 
 @Suite("Sensors that hang or fail", .showsLogs, .timed)
 struct HungSensorTests {

@@ -1,6 +1,6 @@
 import Foundation
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 import TestScene
 import Testing
 

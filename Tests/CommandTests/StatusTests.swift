@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 import TestScene
 import Testing
 

@@ -6,7 +6,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// Whatever happens, and in whatever order: the bench looks at the rules of a turn, and this at those of a life.
 struct CoreWalkTests {

@@ -4,10 +4,10 @@ import Synchronization
 import TestScene
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 /// A server of MQTT over TCP that does to each visit what a test's script says, down to single bytes and resets.
 final class AbusiveServer: Sendable {

@@ -1,8 +1,8 @@
+import LimpetPlatform
 import NIOCore
-import Platform
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
 @testable import MQTT
 @testable import MQTTCore
 

@@ -6,10 +6,10 @@ import ServiceLifecycle
 import TestScene
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 extension MQTTClientBrokerTests {
   func message(_ topic: String, _ payload: String = "", qos: QoS = .atLeastOnce) throws -> Message {

@@ -6,10 +6,10 @@ import ServiceLifecycle
 import TestScene
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 @Suite("MQTTClient on mosquitto", .showsLogs, .timed, .timeLimit(.minutes(2 * Patience.factor)))
 struct MQTTClientBrokerTests {

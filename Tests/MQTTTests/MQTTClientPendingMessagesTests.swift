@@ -1,10 +1,10 @@
 import NIOCore
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 @Suite("Messages that callers wait for")
 struct MQTTClientPendingMessagesTests {

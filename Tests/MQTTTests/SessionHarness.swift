@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import NIOCore
-import Platform
 
 @testable import MQTTCore
 

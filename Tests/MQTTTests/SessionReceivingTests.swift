@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
 import NIOCore
 import Testing
 
+@testable import LimpetPlatform
 @testable import MQTTCore
-@testable import Platform
 
 /// Messages from the server: the receiver's half of MQTT 5.0 §4.3, topic aliases (§3.3.2.3.4) and flow control (§4.9).
 @Suite struct SessionReceivingTests {

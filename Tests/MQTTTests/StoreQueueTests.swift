@@ -1,9 +1,9 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 @Suite struct StoreQueueTests {
   private let start = BootClock.now

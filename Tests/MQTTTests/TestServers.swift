@@ -5,10 +5,10 @@ import Synchronization
 import TestScene
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 /// A mosquitto of a test's own, with every way to reach it, under names that only the test knows.
 struct WayBroker {

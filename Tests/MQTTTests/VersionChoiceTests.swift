@@ -1,9 +1,9 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTT
 @testable import MQTTCore
-@testable import Platform
 
 /// `version: auto`, DESIGN section 1, "Presence, in order", 9.
 @Suite struct VersionChoiceTests {

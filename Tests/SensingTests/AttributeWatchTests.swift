@@ -1,9 +1,9 @@
 import Glibc
-import Instants
+import LimpetInstants
 import Testing
 
+@testable import LimpetPlatform
 @testable import Measuring
-@testable import Platform
 @testable import Sensing
 
 /// On an attribute of the kernel that anybody may make and that notifies: `cgroup.events` of a group of control groups,

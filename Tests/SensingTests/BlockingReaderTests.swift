@@ -1,9 +1,9 @@
 import Synchronization
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Measuring
-@testable import Platform
 @testable import Sensing
 
 @Suite(.timeLimit(.minutes(1))) struct BlockingReaderTests {

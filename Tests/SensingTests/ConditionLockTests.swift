@@ -1,4 +1,4 @@
-import Platform
+import LimpetPlatform
 import TestScene
 import Testing
 

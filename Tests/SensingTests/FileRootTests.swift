@@ -1,8 +1,8 @@
 import Glibc
 import Testing
 
-@testable import Platform
-@testable import Text
+@testable import LimpetPlatform
+@testable import LimpetText
 
 @Suite struct FileRootTests {
   let tree: TemporaryTree

@@ -1,8 +1,8 @@
 import Testing
 
+@testable import LimpetText
 @testable import Measuring
 @testable import Sensing
-@testable import Text
 
 @Suite struct NumberTextTests {
   @Test(

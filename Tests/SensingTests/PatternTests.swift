@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Text
+@testable import LimpetText
 
 @Suite struct PatternTests {
   @Test("a pattern that could take long or much memory is refused")

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import Platform
+@testable import LimpetPlatform
 @testable import Sensing
 
 /// A folder that stands for `/`, with a small /sys and /proc in it; it goes when the test is done.

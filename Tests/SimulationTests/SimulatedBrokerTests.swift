@@ -1,5 +1,5 @@
 import Foundation
-import Instants
+import LimpetInstants
 import MQTTCore
 import NIOCore
 import Simulation

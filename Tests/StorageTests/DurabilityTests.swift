@@ -1,5 +1,5 @@
 import CMQTTSQLite
-import Instants
+import LimpetInstants
 import MQTT
 import NIOCore
 import Testing

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTT
 import NIOCore
 import Testing

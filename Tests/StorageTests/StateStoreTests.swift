@@ -3,9 +3,9 @@ import MQTT
 import TestScene
 import Testing
 
+@testable import LimpetPlatform
 @testable import MQTTCore
 @testable import MQTTStore
-@testable import Platform
 @testable import Readings
 @testable import Records
 @testable import Storage

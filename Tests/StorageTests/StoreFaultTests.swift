@@ -1,5 +1,5 @@
 import Glibc
-import Instants
+import LimpetInstants
 import Testing
 
 @testable import MQTTCore

@@ -1,6 +1,6 @@
 import CMQTTSQLite
 import Glibc
-import Instants
+import LimpetInstants
 import Synchronization
 
 /// SQLite's input and output [sqlite.org/vfs.html] around the system's own: it fails when it is told to, counts what it is

@@ -2,8 +2,8 @@ import MQTT
 import NIOCore
 import Testing
 
+@testable import LimpetPlatform
 @testable import MQTTStore
-@testable import Platform
 @testable import Readings
 @testable import Records
 @testable import Storage

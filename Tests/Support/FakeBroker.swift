@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
 import MQTTCore
 import NIOCore
 import NIOPosix
-import Platform
 import Synchronization
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Instants
+import LimpetInstants
 import Synchronization
 import Testing
 

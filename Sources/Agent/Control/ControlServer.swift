@@ -1,10 +1,10 @@
 import Control
 import DequeModule
 internal import Glibc
+import LimpetPlatform
 import Logging
 import NIOCore
 import NIOPosix
-import Platform
 
 /// Answers on the control socket, on the agent's event loop (`ControlRequest` has the protocol).
 ///

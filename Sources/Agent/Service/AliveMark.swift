@@ -1,5 +1,5 @@
 internal import Glibc
-import Instants
+import LimpetInstants
 
 /// When this device was last known to run: the time of an empty file in the service's runtime folder, which is memory
 /// and no card. What is left of it after a crash says how long the device was gone.

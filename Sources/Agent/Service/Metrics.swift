@@ -1,8 +1,8 @@
+import LimpetText
 import Logging
 import NIOCore
 import Plan
 import Status
-import Text
 import Web
 
 /// Where Prometheus finds the numbers: a file, an address, both or neither, as the plan says.

@@ -1,7 +1,7 @@
 internal import Glibc
+import LimpetPlatform
 import Logging
 import NIOCore
-import Platform
 import Synchronization
 
 /// Writes the numbers to a file, whole or not at all: whoever reads it sees the old one or the new one. Each write is on

@@ -1,5 +1,5 @@
 internal import Glibc
-import Platform
+import LimpetPlatform
 
 /// Why the service was started, where who started it says so: the `reason` of the first birth.
 enum StartReason: String {

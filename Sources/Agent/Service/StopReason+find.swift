@@ -1,7 +1,7 @@
 import Core
 internal import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 
 /// Finds out why the agent is told to stop.
 extension StopReason {

@@ -1,4 +1,4 @@
-import Platform
+import LimpetPlatform
 
 /// What the kernel says of this process's threads (proc_pid_stat(5)).
 enum ThreadState {

@@ -1,11 +1,11 @@
 import Core
-import Instants
+import LimpetInstants
+import LimpetText
 import Logging
 import MQTTCore
 import Outbox
 import Presence
 import Status
-import Text
 
 extension Shell {
   func log(_ note: Note) {

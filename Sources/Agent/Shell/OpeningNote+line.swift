@@ -1,6 +1,6 @@
 import Core
+import LimpetText
 import Logging
-import Text
 
 extension OpeningNote {
   /// What happened, what it means, what to do.

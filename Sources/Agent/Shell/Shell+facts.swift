@@ -1,7 +1,7 @@
 import Core
 internal import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 import Sensing
 import Status
 import Storage

@@ -1,10 +1,10 @@
 import Core
+import LimpetPlatform
+import LimpetText
 import Measuring
 import NIOCore
 import Plan
-import Platform
 import Sensing
-import Text
 
 /// The driver of outputs, and who waits for an answer.
 extension Shell {

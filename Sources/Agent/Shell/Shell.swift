@@ -1,18 +1,18 @@
 import Core
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Logging
 import MQTT
 import MQTTCore
 import Measuring
 import NIOCore
 import Plan
-import Platform
 import Records
 import Sensing
 import Status
 import Storage
-import Text
 
 /// Carries the core out: transports, the store's thread, the readers' threads, the lines' thread, systemd, the log. It
 /// knows no rule: what happens goes into the core, and what the core wants is done.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Presence
 
 /// What the server has refused to subscribe this connection to, and when it is asked again: after a minute, then after

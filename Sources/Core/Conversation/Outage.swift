@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What of an outage is worth a line of the log: that it begins, a reason that was not told yet, and after 10, 20, 40
 /// minutes and so on that it goes on; so a day of it is a screen.

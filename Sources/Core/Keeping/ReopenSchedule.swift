@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When a store that was given up is opened again: a file that was in use is replaced at once, since each second without
 /// one is a second in memory only. One that could not be opened, or that did not last, waits longer each time.

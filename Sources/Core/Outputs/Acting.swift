@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What the agent does, beside what it says: its outputs, and the commands for them.
 struct Acting: Sendable {

@@ -1,5 +1,5 @@
-import Instants
 import JSON
+import LimpetInstants
 import NIOCore
 
 /// What somebody asks of an output.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 import Measuring
 import NIOCore

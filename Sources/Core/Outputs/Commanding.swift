@@ -1,6 +1,6 @@
 import DequeModule
-import Instants
 import JSON
+import LimpetInstants
 import MQTTCore
 import NIOCore
 import Plan

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Plan
 
 /// From what an output is asked for to the driver, and from what the driver says to a reading and an answer.

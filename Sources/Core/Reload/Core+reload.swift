@@ -1,5 +1,5 @@
 import Discovery
-import Instants
+import LimpetInstants
 import MQTTCore
 import Measuring
 import Outbox

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Whether a change between working and failing is worth a line of the log. The first few are; what changes on and on is
 /// told after 10 minutes, then after 20 and so on, at most after 6 hours, with how often it changed. A thing that keeps

@@ -1,8 +1,8 @@
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
 import MQTTStore
-import Platform
 
 /// What devices were in the last 30 days, in a file of SQLite that outlives the watch.
 ///

@@ -1,9 +1,9 @@
 import DequeModule
-import Instants
 import JSON
+import LimpetInstants
+import LimpetText
 import NIOCore
 import Status
-import Text
 
 /// What a page is told of a fleet: each device as it is, and the last changes by their numbers, so that who was away for
 /// a while is told what it missed, of each device the newest.

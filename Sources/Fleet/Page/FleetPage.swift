@@ -1,11 +1,11 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Platform
 import Status
 import Synchronization
-import Text
 import Web
 
 /// The fleet as a page: the main thread tells what happens, a thread of its own answers browsers.

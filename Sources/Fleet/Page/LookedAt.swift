@@ -1,6 +1,6 @@
 import Configuration
-import Instants
 import JSON
+import LimpetInstants
 import MQTTCore
 import NIOCore
 

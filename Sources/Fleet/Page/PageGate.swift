@@ -1,6 +1,6 @@
 import DequeModule
-import Instants
-import Text
+import LimpetInstants
+import LimpetText
 import Web
 
 /// Who may look at the page: a value that takes a request and the time.

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
 import NIOCore
-import Platform
 import Synchronization
 
 /// Looks names up for thousands of connections: once in a while for all of them, and only to where they may go.

@@ -1,6 +1,6 @@
+import LimpetText
 import MQTTCore
 import NIOCore
-import Text
 
 /// Where a rehearsal may connect to: this machine, and hosts whose owner has agreed (`--i-may-load`). A fleet of thousands
 /// of connections is an attack where nobody expects it.

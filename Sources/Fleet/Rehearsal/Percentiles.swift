@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// How often which times came, for percentiles: a table that stays as small as it is, however many are counted. What it
 /// says is at most 3 % too long, to the microsecond.

@@ -1,7 +1,7 @@
-internal import CLinux
+internal import CLimpetLinux
 internal import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 
 /// What this process takes of the machine.
 struct ProcessUsage: Sendable {

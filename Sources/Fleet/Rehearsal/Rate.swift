@@ -1,5 +1,5 @@
 import Configuration
-import Text
+import LimpetText
 
 /// So many in a time: `2/s`, `6/m`, `1/10s`; `0`: never.
 public struct Rate: Sendable, Equatable {

@@ -1,14 +1,14 @@
-internal import CLinux
+internal import CLimpetLinux
 import Configuration
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import MQTTCore
 import NIOCore
 import NIOPosix
 import Planning
-import Platform
 import Synchronization
-import Text
 
 /// A fleet of simulated devices in this process, each with the core and the session of a real one, against a real broker:
 /// `limpet simulate`.

@@ -1,7 +1,7 @@
-import Instants
 import JSON
+import LimpetInstants
+import LimpetText
 import NIOCore
-import Text
 
 /// What a rehearsal came to.
 struct RehearsalReport: Sendable {

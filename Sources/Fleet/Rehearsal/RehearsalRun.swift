@@ -1,13 +1,13 @@
 import Configuration
-import Instants
 import JSON
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import MQTT
 import MQTTCore
 import NIOCore
 import Planning
-import Platform
 import Readings
-import Text
 
 /// The course of a rehearsal: subscribe, begin the devices one after the other, let them run and fail, end them, compare,
 /// have the broker forget them.

@@ -1,12 +1,12 @@
-internal import CLinux
+internal import CLimpetLinux
 import Configuration
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTT
 import MQTTCore
 import NIOCore
 import Planning
-import Platform
 import Readings
 import Synchronization
 

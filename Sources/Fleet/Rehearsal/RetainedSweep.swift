@@ -1,11 +1,11 @@
 import Configuration
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTT
 import MQTTCore
 import NIOCore
 import Planning
-import Platform
 
 /// Has a broker forget what it keeps of simulated devices: whatever it sends as kept below their root, and topics that
 /// are known, for brokers that send nothing of that to wildcards.

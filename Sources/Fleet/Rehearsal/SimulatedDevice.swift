@@ -1,11 +1,11 @@
 import Core
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
 import MQTTCore
 import Measuring
 import NIOCore
 import Plan
-import Platform
 import Presence
 import Readings
 import Records

@@ -1,13 +1,13 @@
 import Core
 internal import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
 import MQTTCore
 import Measuring
 import NIOCore
 import Plan
 import Planning
-import Platform
 import Presence
 import Status
 

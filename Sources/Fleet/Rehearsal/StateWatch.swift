@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Holds what a subscriber sees of each device against what the device is: how long an end takes to be seen, and what is
 /// wrong for longer than it may be.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Storms: much of the fleet loses its connection at once, and all of it comes back.
 struct StormWatch: Sendable {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When which device wants to be called: one heap for all of them, where each has one place at the most.
 struct Timetable: Sendable {

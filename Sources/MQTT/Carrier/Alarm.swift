@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// One timer for a deadline that moves all the time.

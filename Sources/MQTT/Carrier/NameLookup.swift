@@ -1,7 +1,7 @@
 import Glibc
+import LimpetPlatform
 import NIOCore
 import NIOPosix
-import Platform
 
 /// getaddrinfo(3) on a thread of its own: it may block for as long as the resolver's configuration says.
 enum NameLookup {

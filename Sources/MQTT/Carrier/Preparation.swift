@@ -1,7 +1,7 @@
+import LimpetPlatform
 import MQTTCore
 import NIOCore
 import NIOPosix
-import Platform
 
 /// Where one attempt at a connection goes.
 struct Attempt: Sendable {

@@ -1,9 +1,9 @@
+import LimpetPlatform
 import MQTTCore
 import NIOCore
 import NIOExtras
 import NIOHTTP1
 import NIOSOCKS
-import Platform
 
 /// Asks a proxy for the way to a server, as the first thing on a connection that is not open yet.
 enum ProxyTunnel {

@@ -1,5 +1,5 @@
 import Glibc
-import Instants
+import LimpetInstants
 import MQTTCore
 import NIOCore
 import NIOPosix

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
 import NIOCore
-import Platform
 
 /// Messages on their way to the server.
 extension MQTTClient {

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
 import NIOCore
-import Platform
 
 /// Requests that wait for their response.
 final class Responses {

@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
-import Platform
 
 extension MQTTClient.Configuration {
   /// What is done about a will that a server refuses for its QoS or for being retained ([MQTT-3.2.2-12], [MQTT-3.2.2-13]).

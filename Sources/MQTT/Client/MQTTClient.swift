@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTTCore
 import NIOCore
 import NIOPosix
-import Platform
 
 /// An MQTT client for Swift concurrency: it keeps a session connected while it runs, publishes, and receives.
 ///

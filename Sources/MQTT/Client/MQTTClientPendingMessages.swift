@@ -1,5 +1,5 @@
 import DequeModule
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// The messages that callers of `MQTTClient.publish` wait for, with the rules of the waiting; it knows no sockets or

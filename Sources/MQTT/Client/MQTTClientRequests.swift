@@ -1,5 +1,5 @@
+import LimpetPlatform
 import MQTTCore
-import Platform
 
 /// What `MQTTClient` asks of a `MQTTSessionDriver`. The answers are values, since `assumeIsolated` loses the types of errors.
 extension MQTTSessionDriver {

@@ -1,6 +1,6 @@
+import LimpetPlatform
 import MQTTCore
 import NIOCore
-import Platform
 
 /// Carries an enhanced authentication between the session and the `Authenticator` (MQTT 5.0 §4.12).
 extension MQTTSessionDriver {

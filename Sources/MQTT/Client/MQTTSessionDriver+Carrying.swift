@@ -1,5 +1,5 @@
+import LimpetPlatform
 import MQTTCore
-import Platform
 
 /// What the transport of the link's attempt does.
 extension MQTTSessionDriver: CarrierOwner {

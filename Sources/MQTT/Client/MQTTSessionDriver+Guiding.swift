@@ -1,6 +1,6 @@
+import LimpetPlatform
 import MQTTCore
 import NIOCore
-import Platform
 
 /// For an owner that knows more than the connection: when to try again, and what a server may have closed on.
 extension MQTTSessionDriver {

@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTTCore
 import NIOCore
-import Platform
 
 /// The error of `MQTTSessionDriver.Event.storing` while the store has not answered a write, which may yet succeed.
 public struct StoreIsLate: Error, Hashable, CustomStringConvertible {

@@ -1,8 +1,8 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Logging
 import MQTTCore
 import NIOCore
-import Platform
 
 /// Keeps a session connected: it carries out a `Link`, which has all the rules.
 ///

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When to try again: exponential back-off with full jitter.
 ///

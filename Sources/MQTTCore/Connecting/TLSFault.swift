@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What was wrong with TLS, in words: what a TLS library says of it is for its programmers.
 public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {

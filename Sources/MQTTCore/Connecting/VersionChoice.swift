@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Which version to ask a server for when either will do: 5, and 3.1.1 where the server cannot.
 ///

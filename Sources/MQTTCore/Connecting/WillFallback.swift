@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// How a will goes, and with it whatever else is to go like it.
 package struct WillFlags: Sendable, Hashable {

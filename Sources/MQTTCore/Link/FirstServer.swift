@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When a connection to another server than the first is left for the first one (`Link.Settings.prefersFirst`): once
 /// probes have reached it for so long, without one that has not.

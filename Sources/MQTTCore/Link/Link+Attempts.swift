@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Attempts at a connection: how they begin, how they end, and when the next one follows.
 extension Link {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// For an owner that knows more than the connection: when to end, when to try again, and with what.
 extension Link {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// The session's changes on their way to its store: one write at a time.
 extension Link {

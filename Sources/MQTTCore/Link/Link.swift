@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// The life of a client's connections, with the session that they carry: which server is tried, with which version, how

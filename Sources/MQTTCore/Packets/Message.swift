@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// An application message (MQTT 5.0 §3.3): what is published, delivered, or left as a will.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// When a PINGREQ is due and when its answer is overdue (MQTT 5.0 §3.1.2.10).
 ///

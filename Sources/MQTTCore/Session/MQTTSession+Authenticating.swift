@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// Enhanced authentication (MQTT 5.0 §4.12): a conversation in AUTH packets, before CONNACK or, started by this side,

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// The sender's half of the delivery protocols (MQTT 5.0 §4.3), and what is sent again after a reconnect (§4.4).
 extension MQTTSession {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// The receiver's half of the delivery protocols (MQTT 5.0 §4.3).
 extension MQTTSession {

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What is kept beyond the process, and what may not be sent before it is kept (MQTT 5.0 §4.1).
 ///

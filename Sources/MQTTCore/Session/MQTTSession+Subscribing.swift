@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8, §3.10).

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 /// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).

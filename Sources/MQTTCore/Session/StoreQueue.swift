@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Changes on their way to a `SessionStore`: what comes to nothing before it is due is never written, and one write is
 /// under way at a time, with everything that has come up since in the next.

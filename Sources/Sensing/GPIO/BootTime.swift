@@ -1,6 +1,6 @@
 import Glibc
-import Instants
-import Platform
+import LimpetInstants
+import LimpetPlatform
 
 /// Turns the kernel's times of edges (CLOCK_MONOTONIC) into times that count suspend (`BootClock`).
 ///

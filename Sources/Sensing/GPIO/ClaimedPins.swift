@@ -1,5 +1,5 @@
-import Platform
-import Text
+import LimpetPlatform
+import LimpetText
 
 /// Pins of the header that the device tree gives to a bus: I²C, SPI, a serial port. The kernel says that such a line is free,
 /// and requesting it takes the pin away from the bus, which then is silent.

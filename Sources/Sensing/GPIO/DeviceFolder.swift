@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+import LimpetPlatform
 
 /// Tells when GPIO chips come and go in /dev, or become accessible (inotify(7)).
 struct DeviceFolder: ~Copyable {

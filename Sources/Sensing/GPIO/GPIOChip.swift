@@ -1,7 +1,7 @@
 internal import CGPIO
 import Glibc
-import Platform
-import Text
+import LimpetPlatform
+import LimpetText
 
 /// A GPIO chip as the kernel lists it.
 public struct GPIOChip: Sendable, Hashable {

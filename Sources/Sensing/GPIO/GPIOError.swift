@@ -1,5 +1,5 @@
 import Glibc
-import Text
+import LimpetText
 
 /// Why an input gives no readings. The description is for the person at a terminal: what is wrong, where, what to do.
 public enum GPIOError: Error, Sendable, Hashable {

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// Watches GPIO lines on one thread of its own, and keeps what there is to tell until it is taken.

@@ -1,5 +1,5 @@
+import LimpetText
 import Measuring
-import Text
 
 /// A line that an input means, found.
 public struct GPIOPlace: Sendable, Hashable, CustomStringConvertible {

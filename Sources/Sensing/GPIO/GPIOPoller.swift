@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// Looks at lines that have no interrupts: expanders whose INT pin is not wired, which is most relay and input boards.

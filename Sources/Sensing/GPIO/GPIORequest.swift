@@ -1,8 +1,8 @@
 internal import CGPIO
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// Lines of one chip that this process holds, until this is let go of.
 ///

@@ -1,8 +1,8 @@
-internal import CLinux
+internal import CLimpetLinux
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. At levels it looks when a line was

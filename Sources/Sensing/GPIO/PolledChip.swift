@@ -1,8 +1,8 @@
-internal import CLinux
+internal import CLimpetLinux
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// The lines of one chip that are looked at again and again, and the thread that does it.

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 
 /// Adds up the edges of a line: how many pulses there were, how long they lasted, and how long their cycles were.

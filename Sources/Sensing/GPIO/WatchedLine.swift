@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// One line of `GPIOWatch`: what is done with its events, and when it is polled.
 ///

@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+import LimpetPlatform
 import Synchronization
 
 /// The thread of one chip behind I²C, SPI or USB: it may hang in the kernel, and holds up no other output then.

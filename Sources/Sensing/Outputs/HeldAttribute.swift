@@ -1,7 +1,7 @@
 import Glibc
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// A folder of sysfs as it was when an output was taken: a device that comes back has another one, of the same name.
 struct DeviceFolderIdentity: Sendable, Equatable {

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// The set-point of a fan: `pwmN` of a hwmon chip (the kernel's Documentation/hwmon/sysfs-interface.rst).
 struct FoundFan: FoundOutput {

@@ -1,6 +1,6 @@
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// An LED or a backlight: the kernel's Documentation/leds/leds-class.rst and ABI/stable/sysfs-class-backlight.
 struct FoundLight: FoundOutput {

@@ -1,7 +1,7 @@
 internal import CGPIO
 import Glibc
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// A GPIO line that was found.
 struct FoundLine: FoundOutput {

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// An output that was found, and can be taken.
 protocol FoundOutput: Sendable, CustomStringConvertible {

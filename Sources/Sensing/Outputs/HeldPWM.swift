@@ -1,7 +1,7 @@
 import Glibc
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// A channel of a PWM chip (the kernel's Documentation/driver-api/pwm.rst, "Using PWMs with the sysfs interface").
 struct FoundPWM: FoundOutput {

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// What of a board can be driven besides its GPIO lines, each with a request that finds it again: for `limpet scan`.
 public struct OutputCatalogue: Sendable {

@@ -1,8 +1,8 @@
-internal import CLinux
+internal import CLimpetLinux
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// What the threads of `OutputDriver` are told, what they have to tell, and who has which output.

@@ -1,9 +1,9 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Synchronization
-import Text
 
 /// Drives outputs, and knows no rule: on one thread those of the board itself, which cannot hang long, and on one more for
 /// each chip behind I²C, SPI or USB.

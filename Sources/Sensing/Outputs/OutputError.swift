@@ -1,6 +1,6 @@
 import Glibc
+import LimpetText
 import Measuring
-import Text
 
 /// Why an output is not driven. The description is for the person at a terminal: what is wrong, where, what to do.
 enum OutputError: Error, Sendable, Hashable {

@@ -1,8 +1,8 @@
 import Glibc
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
 import Synchronization
-import Text
 
 /// What this process drives, in a file: after a death `limpet outputs --safe` puts it into its safe state. It never reads
 /// the configuration, which may be another one by then.

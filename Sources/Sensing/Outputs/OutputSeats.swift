@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// One output: what was asked for, and what is held of it. It is on one thread at a time.
 struct OutputSeat: Sendable {

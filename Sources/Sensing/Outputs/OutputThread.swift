@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 
 /// The driver's own thread: it finds outputs, and drives those that cannot hang long.

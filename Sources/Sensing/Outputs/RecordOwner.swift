@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+import LimpetPlatform
 
 /// The process that a record of outputs is of, as its first line says. While it lives, what stands there is driven by it,
 /// and nobody else may.

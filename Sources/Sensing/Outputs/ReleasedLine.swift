@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 
 /// What becomes of a GPIO output when nobody holds it any more: the process has ended, or let go of it.
 ///

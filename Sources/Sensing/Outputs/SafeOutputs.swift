@@ -1,7 +1,7 @@
-import Instants
+import LimpetInstants
+import LimpetPlatform
+import LimpetText
 import Measuring
-import Platform
-import Text
 
 /// Puts what a process drove that is dead into its safe state, by the record that it left: `limpet outputs --safe`.
 ///

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What a broker can, and what it does where the specification leaves it free or where it strays from it.

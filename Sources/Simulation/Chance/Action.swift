@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// Everything that a script can let happen: faults, and what operators do. The names are those of the text form.
 package enum ActionKind: String, Sendable, Hashable, CaseIterable {

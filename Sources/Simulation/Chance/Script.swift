@@ -1,6 +1,6 @@
-import Instants
+import LimpetInstants
+import LimpetText
 import MQTTCore
-import Text
 
 /// What a run is made of: the seed of its delays, its settings, and what happens in it, by time. A seed expands into a
 /// script first, so that a finding can be shrunk and outlives the commit whose chances it was.

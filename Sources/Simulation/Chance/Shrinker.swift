@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What an oracle found.
 package struct Failure: Sendable, Hashable, CustomStringConvertible {

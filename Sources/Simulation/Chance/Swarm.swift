@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What seeds expand into: each run has a random part of the kinds of actions and of the constants, so that rare pairs
 /// meet and no fault hides another in all runs (swarm testing: Groce and others 2012).

@@ -1,6 +1,6 @@
 import Core
-import Instants
 import JSON
+import LimpetInstants
 import MQTTCore
 import Measuring
 import NIOCore

@@ -1,5 +1,5 @@
 import Core
-import Instants
+import LimpetInstants
 import MQTTCore
 import Plan
 import Records

@@ -1,5 +1,5 @@
 import Core
-import Instants
+import LimpetInstants
 import MQTTCore
 import Measuring
 import Plan

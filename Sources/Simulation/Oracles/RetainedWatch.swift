@@ -1,6 +1,6 @@
 import Discovery
-import Instants
 import JSON
+import LimpetInstants
 import MQTTCore
 import NIOCore
 import Presence

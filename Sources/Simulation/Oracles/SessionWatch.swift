@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// I4: "session present" is believed only where the last CONNECT that was accepted under the name was the device's own,

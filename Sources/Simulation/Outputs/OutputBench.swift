@@ -1,5 +1,5 @@
 import Core
-import Instants
+import LimpetInstants
 import Measuring
 import Plan
 

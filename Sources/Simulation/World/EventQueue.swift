@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// A moment of the world's own time, which no modelled clock shows: nanoseconds since the run began.
 package typealias WorldTime = BootClock.Instant

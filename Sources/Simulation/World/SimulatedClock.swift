@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// The clocks of one machine, as functions of the world's time: one that measures (CLOCK_BOOTTIME) and one that labels
 /// (CLOCK_REALTIME). Each machine, board or broker, has its own.

@@ -1,5 +1,5 @@
 import DequeModule
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What a link between clients and a broker is like.

@@ -1,6 +1,6 @@
+import LimpetText
 import MQTTCore
 import NIOCore
-import Text
 
 /// Everything that happens, as one running number (FNV-1a over 64 bits), so that two processes can say whether they
 /// lived the same life; and as lines to read, where they are asked for.

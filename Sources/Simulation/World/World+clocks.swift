@@ -1,5 +1,5 @@
 import Core
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What the board's clocks come to: a crystal that is not exact, a clock that somebody sets, certificates that are judged

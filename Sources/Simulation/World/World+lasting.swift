@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import MQTTCore
 
 /// What a broker has against a device from the beginning to the end of a run: nothing heals it, and the device has to live

@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 
 /// What came of a run.
 package struct Outcome: Sendable {

@@ -1,5 +1,5 @@
 import Core
-import Instants
+import LimpetInstants
 import Records
 
 /// Another version is installed: the one that ran has ended, the new one starts, and may take itself back.

@@ -5,7 +5,7 @@ import TestScene
 import Testing
 
 @testable import Fleet
-@testable import Instants
+@testable import LimpetInstants
 
 @Suite("What devices were, over a restart of the watch") struct FleetHistoryTests {
   private static let start: Int64 = 1_800_000_000

@@ -3,8 +3,8 @@ import NIOHTTP1
 import Testing
 
 @testable import Fleet
-@testable import Instants
-@testable import Text
+@testable import LimpetInstants
+@testable import LimpetText
 @testable import Web
 
 @Suite("The fleet's page: what browsers are told, and which") struct FleetPageTests {

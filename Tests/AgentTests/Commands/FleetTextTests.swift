@@ -3,9 +3,9 @@ import MQTT
 import Testing
 
 @testable import Fleet
-@testable import Instants
-@testable import Platform
-@testable import Text
+@testable import LimpetInstants
+@testable import LimpetPlatform
+@testable import LimpetText
 
 @Suite("How watching shows a change")
 struct FleetTextTests {

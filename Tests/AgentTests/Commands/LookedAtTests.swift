@@ -4,7 +4,7 @@ import Testing
 
 @testable import Configuration
 @testable import Fleet
-@testable import Text
+@testable import LimpetText
 
 @Suite("Readings on the fleet's page: of devices that somebody looks at, and no longer") struct LookedAtTests {
   private static let template = "limpet/{device}/{name}"

@@ -2,7 +2,7 @@ import MQTT
 import Testing
 
 @testable import Diagnosis
-@testable import Instants
+@testable import LimpetInstants
 @testable import MQTTCore
 
 @Suite("What a probe finds")

@@ -1,5 +1,5 @@
+import LimpetText
 import Testing
-import Text
 import YAML
 
 struct SensorScanTests {

@@ -2,7 +2,7 @@ import TestScene
 import Testing
 
 @testable import Diagnosis
-@testable import Platform
+@testable import LimpetPlatform
 @testable import Sensing
 
 struct WiringScanTests {

@@ -1,9 +1,9 @@
 import Testing
 
 @testable import Configuration
+@testable import LimpetText
 @testable import Measuring
 @testable import Readings
-@testable import Text
 
 struct ConfigurationTests {
   @Test("a broker's URL is all that must be written; the rest has DESIGN's defaults")

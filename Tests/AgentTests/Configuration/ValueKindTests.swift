@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Configuration
-@testable import Text
+@testable import LimpetText
 
 struct ValueKindTests {
   @Test(

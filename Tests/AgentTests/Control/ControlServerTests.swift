@@ -9,9 +9,9 @@ import Testing
 
 @testable import Agent
 @testable import Control
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Measuring
-@testable import Platform
 
 /// On a thread of its own, since it blocks.
 private func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {

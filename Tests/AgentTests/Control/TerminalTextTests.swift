@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @testable import Agent
-@testable import Text
+@testable import LimpetText
 
 @Suite("TerminalText")
 struct TerminalTextTests {

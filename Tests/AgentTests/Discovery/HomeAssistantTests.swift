@@ -6,8 +6,8 @@ import enum TestScene.HomeAssistantSchema
 
 @testable import Configuration
 @testable import Discovery
+@testable import LimpetText
 @testable import Planning
-@testable import Text
 
 /// A configuration with a reading of every kind.
 let everyKindOfReading = """

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Text
+@testable import LimpetText
 
 struct TextTableTests {
   private let table = TextTable([["NAME", "VALUE", "SEQ"], ["door", "", "7"], ["cpu_temperature", "47.2 °C", ""]])

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Text
+@testable import LimpetText
 
 struct SHA256Tests {
   private func hexadecimal(_ bytes: [UInt8]) -> String {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Text
+@testable import LimpetText
 
 struct DurationInWordsTests {
   @Test(

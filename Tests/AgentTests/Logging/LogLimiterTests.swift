@@ -2,8 +2,8 @@ import Logging
 import Testing
 
 @testable import Agent
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 
 struct LogLimiterTests {
   private let start = BootClock.now

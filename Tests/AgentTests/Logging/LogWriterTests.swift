@@ -2,7 +2,7 @@ import Glibc
 import Logging
 import Testing
 
-@testable import Platform
+@testable import LimpetPlatform
 
 /// A pipe that a writer writes to. What it holds is read only when a test asks for it.
 private final class Pipe {

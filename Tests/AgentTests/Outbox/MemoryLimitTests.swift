@@ -3,8 +3,8 @@ import TestScene
 import Testing
 
 @testable import Agent
+@testable import LimpetPlatform
 @testable import Outbox
-@testable import Platform
 
 @Suite("MemoryLimit")
 struct MemoryLimitTests {

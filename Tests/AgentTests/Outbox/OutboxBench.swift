@@ -1,6 +1,6 @@
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Outbox
-@testable import Platform
 @testable import Readings
 @testable import Records
 

@@ -1,10 +1,10 @@
-import Instants
+import LimpetInstants
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Measuring
 @testable import Outbox
-@testable import Platform
 @testable import Readings
 
 @Suite("ReadingCodec")

@@ -2,10 +2,10 @@ import MQTT
 import Testing
 
 @testable import Agent
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTTCore
 @testable import Outbox
-@testable import Platform
 @testable import Presence
 
 struct RestingTopicsTests {

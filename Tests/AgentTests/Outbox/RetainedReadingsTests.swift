@@ -3,10 +3,10 @@ import NIOCore
 import Testing
 
 @testable import Agent
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTTCore
 @testable import Outbox
-@testable import Platform
 
 struct RetainedReadingsTests {
   private static let base = BootClock.now

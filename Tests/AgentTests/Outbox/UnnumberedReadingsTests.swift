@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Agent
-@testable import Instants
+@testable import LimpetInstants
 @testable import Outbox
 
 struct UnnumberedReadingsTests {

@@ -1,8 +1,8 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Measuring
-@testable import Platform
 @testable import Readings
 
 struct AveragingTests {

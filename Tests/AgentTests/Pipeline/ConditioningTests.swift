@@ -1,10 +1,10 @@
-import Instants
+import LimpetInstants
 import Testing
 
+@testable import LimpetPlatform
+@testable import LimpetText
 @testable import Measuring
-@testable import Platform
 @testable import Readings
-@testable import Text
 
 struct ConditioningTests {
   private func content(_ value: Value, _ conditioning: Conditioning, doubt: Doubt? = nil) -> Reading.Content {

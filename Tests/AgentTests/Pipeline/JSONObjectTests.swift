@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
 import NIOCore
 import Testing
 
 @testable import JSON
-@testable import Text
+@testable import LimpetText
 
 struct JSONObjectTests {
   private func written(_ fill: (inout JSONObject) -> Void) -> ByteBuffer {

@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Measuring
-@testable import Platform
 @testable import Readings
 @testable import Records
 

@@ -1,10 +1,10 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
+@testable import LimpetText
 @testable import Measuring
-@testable import Platform
 @testable import Readings
-@testable import Text
 
 struct ReadingPolicyTests {
   private static let base = BootClock.now

@@ -1,8 +1,8 @@
 import Testing
 
 @testable import Configuration
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Readings
 
 struct SampleScheduleTests {

@@ -1,9 +1,9 @@
-import Instants
+import LimpetInstants
 import Readings
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 @testable import Measuring
 @testable import Plan
 

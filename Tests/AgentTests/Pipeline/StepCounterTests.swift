@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
 @testable import Measuring
 @testable import Readings
 @testable import Records

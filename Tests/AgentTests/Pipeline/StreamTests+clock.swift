@@ -1,6 +1,6 @@
 import MQTT
 
-@testable import Instants
+@testable import LimpetInstants
 @testable import MQTTCore
 @testable import Readings
 

@@ -2,10 +2,10 @@ import MQTT
 import NIOCore
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTTCore
 @testable import Measuring
-@testable import Platform
 @testable import Readings
 
 struct StreamTests {

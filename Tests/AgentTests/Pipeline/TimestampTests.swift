@@ -1,9 +1,9 @@
 import Glibc
-import Instants
+import LimpetInstants
 import Testing
 
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 
 struct TimestampTests {
   @Test(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
 
 struct WholeMillisecondsTests {
   @Test(

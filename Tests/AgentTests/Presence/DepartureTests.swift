@@ -1,7 +1,7 @@
 import Testing
 
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Presence
 
 /// All shutdowns here have 10 s, so that readings are flushed for 5.

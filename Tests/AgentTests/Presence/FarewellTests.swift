@@ -3,9 +3,9 @@ import NIOCore
 import Testing
 
 @testable import Agent
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTTCore
-@testable import Platform
 @testable import Presence
 
 struct FarewellTests {

@@ -2,11 +2,11 @@ import MQTT
 import NIOCore
 import Testing
 
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
+@testable import LimpetText
 @testable import MQTTCore
-@testable import Platform
 @testable import Presence
-@testable import Text
 
 struct PresenceMessagesTests {
   private static let since = Timestamp(sinceEpoch: .seconds(1_795_176_000) + .milliseconds(123))

@@ -1,7 +1,7 @@
 import Testing
 
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Presence
 
 struct SelfHealingTests {

@@ -2,9 +2,9 @@ import MQTT
 import Testing
 
 @testable import Agent
-@testable import Instants
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import MQTTCore
-@testable import Platform
 @testable import Presence
 
 struct WillFallbackTests {

@@ -1,5 +1,5 @@
+import LimpetText
 import Testing
-import Text
 
 @testable import Fleet
 

@@ -1,7 +1,7 @@
 import Foundation
+import LimpetText
 import NIOCore
 import Testing
-import Text
 
 @testable import Agent
 @testable import Status

@@ -10,7 +10,7 @@ import Status
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// What tests do with a core, and ask of it.
 extension CoreBench {

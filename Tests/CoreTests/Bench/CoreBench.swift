@@ -8,7 +8,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// A core in the hands of a test: a server and a store that answer as they are told to, and time that passes when the
 /// test says so. Every answer is a turn of its own; after each turn the rules that always hold are looked at.

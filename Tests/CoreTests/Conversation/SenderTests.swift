@@ -7,7 +7,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// The one order in which all that waits takes its place in the send window.
 struct SenderTests {

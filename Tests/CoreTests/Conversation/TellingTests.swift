@@ -5,7 +5,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// What the agent says about itself.
 struct TellingTests {

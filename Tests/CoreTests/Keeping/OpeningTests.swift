@@ -6,7 +6,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// A process begins: what is asked of the store before there is a core, and what it comes to when that goes wrong.
 struct OpeningTests {

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 @Suite("ReopenSchedule")
 struct ReopenScheduleTests {

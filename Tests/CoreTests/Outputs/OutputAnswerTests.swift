@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Measuring
 import Plan
 import Readings

@@ -5,7 +5,7 @@ import Records
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// Plans of a few names, and what becomes of them.
 private struct World {

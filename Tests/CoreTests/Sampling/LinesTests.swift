@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 @testable import Measuring
 @testable import Outbox
 @testable import Plan

@@ -2,7 +2,7 @@ import MQTTCore
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 @testable import Outbox
 @testable import Readings
 @testable import Records

@@ -1,7 +1,7 @@
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 @Suite("What WATCHDOG=1 stands for")
 struct LivenessTests {

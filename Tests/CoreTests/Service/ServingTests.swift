@@ -3,7 +3,7 @@ import Plan
 import Testing
 
 @testable import Core
-@testable import Instants
+@testable import LimpetInstants
 
 /// What systemd is told.
 struct ServingTests {

@@ -1,7 +1,7 @@
 import Foundation
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
-import Platform
 import Records
 import Storage
 import TestScene

@@ -1,5 +1,5 @@
-@testable import Instants
-@testable import Platform
+@testable import LimpetInstants
+@testable import LimpetPlatform
 @testable import Readings
 
 /// A row of the outbox as the agent writes it: a number with a unit and its time.

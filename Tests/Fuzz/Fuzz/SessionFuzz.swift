@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import NIOCore
 
 @testable import MQTTCore

@@ -1,7 +1,7 @@
 import Foundation
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Sensing
 import Synchronization
 import Testing

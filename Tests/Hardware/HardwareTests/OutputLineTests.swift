@@ -1,6 +1,6 @@
 import Foundation
+import LimpetPlatform
 import Measuring
-import Platform
 import Sensing
 import Testing
 

@@ -1,8 +1,8 @@
 import Foundation
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import MQTT
 import NIOCore
-import Platform
 import TestScene
 import Testing
 

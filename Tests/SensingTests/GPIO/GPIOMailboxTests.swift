@@ -1,7 +1,7 @@
 import Synchronization
 import Testing
 
-@testable import Platform
+@testable import LimpetPlatform
 @testable import Sensing
 
 /// What the thread that watches lines leaves for who takes it.

@@ -1,9 +1,9 @@
 import Glibc
 import Testing
 
+@testable import LimpetText
 @testable import Measuring
 @testable import Sensing
-@testable import Text
 
 /// What decides on the line; the rest does not matter here.
 private func input(chip: String? = nil, line: GPIOInput.Line, isForced: Bool = false) -> GPIOInput {

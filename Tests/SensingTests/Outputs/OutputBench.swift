@@ -1,7 +1,7 @@
 import Glibc
-import Instants
+import LimpetInstants
+import LimpetPlatform
 import Measuring
-import Platform
 import Synchronization
 import Testing
 

@@ -1,5 +1,5 @@
+import LimpetPlatform
 import Measuring
-import Platform
 import Testing
 
 @testable import Sensing

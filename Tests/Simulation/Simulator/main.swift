@@ -1,5 +1,5 @@
 internal import Glibc
-import Instants
+import LimpetInstants
 import MQTTCore
 import Simulation
 

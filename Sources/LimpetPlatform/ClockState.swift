@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CLimpetLinux
 internal import Glibc
 
 /// Whether the kernel's clock tells the time.

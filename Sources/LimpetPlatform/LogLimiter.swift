@@ -1,4 +1,4 @@
-import Instants
+import LimpetInstants
 import Logging
 
 /// Keeps one event from filling the log: so many lines of it at once, then one in a while, with the number of those that

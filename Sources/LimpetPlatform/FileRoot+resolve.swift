@@ -1,5 +1,5 @@
 internal import Glibc
-import Text
+import LimpetText
 
 /// Symbolic links are followed here component by component, each from the root: no link leads out of it.
 extension FileRoot {

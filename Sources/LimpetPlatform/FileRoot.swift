@@ -1,5 +1,5 @@
 internal import Glibc
-import Text
+import LimpetText
 
 /// Where /sys, /proc, /dev, /etc/machine-id and the paths of `file` sensors are taken from.
 ///

@@ -1,5 +1,5 @@
 internal import Glibc
-import Instants
+import LimpetInstants
 
 extension BootClock {
   /// CLOCK_BOOTTIME, of clock_gettime(2).
