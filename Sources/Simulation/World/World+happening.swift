@@ -267,6 +267,8 @@ extension World {
       body(&boards[0].device)
       return oracles.reloads(boards[0].device, at: now)
     }
+    // A board that is suspended reads nothing, and nobody is there to ask it.
+    guard !boards[0].isAsleep else { return }
     let old = boards[0].device
     body(&boards[0].device)
     let device = boards[0].device
