@@ -79,7 +79,8 @@ extension Core {
       ("link", conversation.link.deadline), ("own presence", conversation.ownPresence.deadline),
       ("watching", conversation.watching.deadline), ("resting", conversation.resting.topics.deadline),
       ("announcing", conversation.announcing.deadline), ("sender", conversation.sender.deadline),
-      ("leaving", conversation.leaving.deadline), ("homie", homie.deadline), ("sampling", sampling.deadline),
+      ("leaving", conversation.leaving.deadline), ("outputs", conversation.acting.outputs.deadline),
+      ("commands", conversation.acting.commanding.deadline), ("homie", homie.deadline), ("sampling", sampling.deadline),
       ("store", storeDeadline(at: now)), ("serving", serving.deadline), ("closing", closing.deadline),
     ]
     return all.compactMap { name, due in due.map { "\(name) \(now.duration(to: $0))" } }.joined(separator: ", ")

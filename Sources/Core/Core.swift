@@ -203,6 +203,8 @@ package struct Core: Sendable {
     storeAnnouncements()
     conversation.handle(.start, at: now)
     watchLines(at: now)
+    // A time of `lost` may be over, where the machine was suspended before this turn.
+    conversation.listen(at: now)
     conversation.acting.outputs.begin(at: now.boot)
     sample(at: now)
     becomeReadyIfSensing()

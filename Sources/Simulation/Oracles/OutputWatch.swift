@@ -218,8 +218,9 @@ struct OutputWatch: Sendable {
     switch order {
     case .hold(let output, let plan, let level):
       while outputs.count <= output.place { outputs.append(nil) }
-      // Those of the beginning count from there.
-      let since = startedAt + .milliseconds(50) > now ? startedAt : now
+      // Those of the beginning count from there, also where the board was suspended before its first turn.
+      let asleep = wokeAt > startedAt ? slept : .zero
+      let since = startedAt + .milliseconds(50) + asleep > now ? startedAt : now
       var new = Output(
         name: plan.name, request: plan.request, rules: plan.rules, since: since, missedAt: now, ordered: level,
         orderedAt: now, rulesSince: now)

@@ -293,6 +293,17 @@ import Testing
     #expect(bench.isDriven == [true, false])
   }
 
+  @Test("a machine that was suspended before the first turn finds a time of lost that is over in that turn")
+  func lostBeforeTheFirstTurn() {
+    var bench = bench(heartbeat: "house/alive")
+    bench.now += .seconds(100)
+    bench.slept = .seconds(100)
+    // The bench fails where a deadline is in the past.
+    bench.handle(.start)
+    let isNoted = bench.notes.contains { if case .output(.controllerLost) = $0 { true } else { false } }
+    #expect(isNoted)
+  }
+
   @Test("a reload that brings another output leaves the subscription to commands as it is")
   func otherNames() throws {
     var bench = bench()
