@@ -3,10 +3,10 @@
 import pathlib
 import time
 
-from engines import wait
 from fleet import BACK_OFF, DETECT_WITHIN, Agent, Fleet, Witness
 from mqtt import Client, retained
 from rows import check
+from waiting import wait
 
 MESSAGES, NEW_ONES = 50, 30
 # What is asked for one by one, where wildcards bring nothing.
@@ -129,7 +129,7 @@ class Trial:
 
     def look_at_states(self):
         states = list(self.witness.states().values())
-        wrong = self.fleet.told()[-1]["wrong_states"]
+        wrong = self.fleet.said()[-1]["wrong_states"]
         assert states.count("online") == self.devices and wrong == 0, f"{wrong} wrong states; {set(states)}"
 
     def look_at_agent(self):
@@ -216,7 +216,7 @@ class Trial:
         return f"after {took:.1f} s"
 
     def count_readings(self):
-        wrong = self.fleet.told()[-1]["wrong_states"]
+        wrong = self.fleet.said()[-1]["wrong_states"]
         assert wrong == 0, f"{wrong} wrong states until here"
         result = self.fleet.finish()
         self.agent.end()

@@ -12,11 +12,13 @@ import signal
 import sys
 import traceback
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
 import configurations
 import releases
 from cluster import Trial
-from engines import Nats, RabbitMQ, stop_all, version
-from rows import skip, table, tally
+from engines import Nats, RabbitMQ, version
+from processes import stop_all
+from rows import finish, skip, table, tally
 
 program, folder, devices = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
 newer_folder = pathlib.Path(sys.argv[4]) if sys.argv[4] else None
@@ -134,6 +136,4 @@ except Exception:
     traceback.print_exc(file=sys.stdout)
 finally:
     stop_all()
-skipped = f", {tally['skipped']} skipped" if tally["skipped"] else ""
-print(f"{tally['passed']} passed, {tally['failed']} failed{skipped}")
-sys.exit(tally["failed"] > 0)
+finish()

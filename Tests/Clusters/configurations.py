@@ -6,10 +6,11 @@ import shlex
 import signal
 import time
 
-from engines import Ejabberd, Mosquitto, Nats, RabbitMQ, version, wait
+from engines import Ejabberd, Mosquitto, Nats, RabbitMQ, version
 from fleet import Agent
 from mqtt import Client, Refused
 from rows import check
+from waiting import wait
 
 USERS = ["greenhouse", "other", "home", "watch"]
 etc = pathlib.Path("etc")

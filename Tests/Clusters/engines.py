@@ -1,122 +1,13 @@
 """Servers as Debian packages them, each node an ordinary process below a folder of its own, on free ports of loopback."""
 
-import ctypes
 import getpass
 import json
 import os
 import pathlib
-import signal
-import socket
 import subprocess
-import time
 
-PATIENCE = 240
-
-
-def wait(what, condition, limit=60, pause=0.05):
-    """The first value of a condition that is not nothing. What it complains of is told when it is too late."""
-    end = time.monotonic() + limit
-    while True:
-        problem = ""
-        try:
-            value = condition()
-            if value:
-                return value
-        except (AssertionError, LookupError, OSError) as error:
-            problem = f" ({error})"
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {limit} s: {what}{problem}")
-        time.sleep(pause)
-
-
-taken = set()
-
-
-def free_port():
-    """One that nobody else here gets, whoever begins to listen when."""
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-        if port not in taken:
-            taken.add(port)
-            return port
-
-
-def is_listening(port):
-    with socket.socket() as one:
-        one.settimeout(2)
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent():
-    libc.prctl(1, signal.SIGKILL)
-
-
-running = []
-
-
-class Process:
-    def __init__(self, name, folder, command, environment=None):
-        self.name, self.folder = name, pathlib.Path(folder)
-        self.command, self.environment = [str(part) for part in command], environment or {}
-        self.process = None
-
-    def start(self):
-        with open(self.folder / f"{self.name}.log", "ab") as log:
-            self.process = subprocess.Popen(
-                self.command, env={**os.environ, **self.environment}, cwd=self.folder, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, preexec_fn=die_with_parent)
-        running.append(self)
-
-    @property
-    def is_running(self):
-        return self.process is not None and self.process.poll() is None
-
-    def end(self, sign=signal.SIGTERM, limit=60):
-        if self.is_running:
-            self.process.send_signal(sign)
-            try:
-                self.process.wait(limit)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self in running:
-            running.remove(self)
-
-    def log(self):
-        return (self.folder / f"{self.name}.log").read_text(errors="replace")
-
-    def tail(self):
-        return "\n".join(self.log().splitlines()[-15:])
-
-
-def stop_all():
-    for process in reversed(list(running)):
-        process.end(signal.SIGKILL)
-
-
-class Node(Process):
-    """One server. `port`: where it speaks MQTT."""
-
-    def __init__(self, name, folder, command, port, environment=None):
-        super().__init__(name, folder, command, environment)
-        self.port = port
-
-    def start(self):
-        super().start()
-
-        def listens():
-            if not self.is_running:
-                raise RuntimeError(f"{self.name} ended: {self.tail()}")
-            return is_listening(self.port)
-        wait(f"{self.name} listens", listens, PATIENCE)
-
-    def kill(self):
-        self.end(signal.SIGKILL)
+from processes import PATIENCE, Node
+from waiting import free_port
 
 
 def within(root):

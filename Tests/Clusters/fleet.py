@@ -8,8 +8,9 @@ import subprocess
 import threading
 import time
 
-from engines import Process, wait
 from mqtt import Client
+from processes import Process
+from waiting import wait
 
 # As an owner may have them; keepalive is limpet's default. What follows is what the manuals promise of that.
 RECONNECT_MIN, RECONNECT_MAX, KEEP_ALIVE, CONNECT_TIMEOUT = 1, 30, 30, 10
@@ -38,15 +39,15 @@ class Fleet(Process):
             "--readings", "1/5s", "--json"])
         self.devices = devices
 
-    def told(self):
+    def said(self):
         """What it has said so far, one object a line."""
         lines = self.log().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     @property
     def online(self):
-        told = [one["online"] for one in self.told() if one["event"] == "progress"]
-        return told[-1] if told else 0
+        online = [one["online"] for one in self.said() if one["event"] == "progress"]
+        return online[-1] if online else 0
 
     def is_online(self):
         assert self.is_running, f"simulate ended: {self.tail()}"
@@ -58,7 +59,7 @@ class Fleet(Process):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(limit)
         self.end()
-        ends = [one for one in self.told() if one["event"] == "end"]
+        ends = [one for one in self.said() if one["event"] == "end"]
         assert ends, f"simulate said nothing at its end: {self.tail()}"
         return ends[0]
 

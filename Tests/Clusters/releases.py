@@ -4,10 +4,11 @@ import pathlib
 import time
 
 from configurations import mosquitto
-from engines import version, wait
+from engines import version
 from fleet import Agent
 from mqtt import Client, Refused
 from rows import check, table
+from waiting import wait
 
 # By the release: what is known of it.
 KNOWN = {

@@ -7,9 +7,10 @@ import time
 
 import readings
 import tables
+from rows import tally
 from scene import (
-    birth, broker, check, description, home, is_known_unit, new_board, old, program, protocol, settled, soon, tally,
-    version, witness)
+    birth, broker, check, description, home, is_known_unit, new_board, old, program, protocol, settled, soon, version,
+    witness)
 from waiting import wait
 
 

@@ -4,14 +4,17 @@ ROOT: the chroot that `core` made; NAME: the core there. FOLDER: /srv of the chr
 is "N passed, N failed". Each check goes on from where the one before it has left things.
 """
 
+import pathlib
 import signal
 import sys
 import traceback
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
 import described
 import living
 import tables
-from scene import boards, broker, check, descriptions, home, name, old, program, root, tally, witness
+from rows import finish, tally
+from scene import boards, broker, check, descriptions, home, name, old, program, root, witness
 
 
 try:
@@ -28,6 +31,5 @@ finally:
         board.end(signal.SIGKILL)
     home.stop()
     witness.stop()
-    broker.stop()
-print(f"{tally['passed']} passed, {tally['failed']} failed")
-sys.exit(tally["failed"] > 0)
+    broker.end()
+finish()

@@ -58,7 +58,7 @@ def rows():
 
     @check("the broker restarts: all is there again")
     def broker_restart():
-        broker.stop()
+        broker.end()
         all_are("shed", "unavailable")
         begin = time.time()
         broker.start()
@@ -88,23 +88,23 @@ def rows():
         begin = time.time()
         line.mend()
         settled("far", {"fast": readings.Expected("104")})
-        def told():
+        def published():
             return [json.loads(payload)["value"] for _, _, _, payload in witness.since(begin, far.topic("fast"))]
-        wait("the backlog", lambda: {*range(100, 105)} <= {*told()})
+        wait("the backlog", lambda: {*range(100, 105)} <= {*published()})
         measure(105)
         settled("far", {"fast": readings.Expected("105")})
         shown = [float(state) for state in states if state not in ("unavailable", "unknown")]
-        assert shown == sorted(shown), f"it showed {shown}; limpet told {told()}"
+        assert shown == sorted(shown), f"it showed {shown}; limpet published {published()}"
         far.end()
-        return f"{len(told())} readings"
+        return f"{len(published())} readings"
 
     @check("H1: Home Assistant restarts: hourly and unchanged values are there")
     def restart():
         begin = restart_home()
         end = max(settled("shed"), settled("plain"), settled("cd_e", {"s_load": readings.Expected("0.25")}))
-        told = max(live(board, begin, topics(readings.EXPECTED)) for board in (shed, plain))
-        soon(begin, told, "telling again")
-        return f"{soon(begin, end)} after its birth; told again after {told - begin:.1f} s"
+        published = max(live(board, begin, topics(readings.EXPECTED)) for board in (shed, plain))
+        soon(begin, published, "publishing again")
+        return f"{soon(begin, end)} after its birth; published again after {published - begin:.1f} s"
 
     @check("H1: Home Assistant is killed and starts: the same")
     def crash():
@@ -128,8 +128,8 @@ def rows():
             "friendly_name") == "Garden shed Case inside")
         kept = {"kept": readings.Expected("42", "lx", "illuminance")}
         end = settled("shed", {**readings.EXPECTED, **kept})
-        told = live(shed, begin, topics(readings.EXPECTED) | {"kept"})
-        return f"{soon(begin, max(end, told))}; limpet: {', '.join(said)}"
+        published = live(shed, begin, topics(readings.EXPECTED) | {"kept"})
+        return f"{soon(begin, max(end, published))}; limpet: {', '.join(said)}"
 
     @check("H1: a reload that changes a unit: the entity has it, and its value")
     def reload_unit():
@@ -223,7 +223,7 @@ def rows():
             return set(broker.retained("limpet/shed/#")) | set(broker.retained("homeassistant/device/limpet_shed/#"))
         before = kept()
         assert shed.topic("kept") in before, before
-        broker.stop()
+        broker.end()
         broker.forget()
         begin = time.time()
         broker.start()
@@ -247,8 +247,8 @@ def rows():
         end = settled("shed", final)
         kept = broker.retained("homeassistant/device/limpet_shed/config")
         assert not kept, f"the old description is still retained: {kept}"
-        told = live(shed, begin, topics(final))
-        soon(begin, told, "telling again")
+        published = live(shed, begin, topics(final))
+        soon(begin, published, "publishing again")
         return f"{soon(begin, end)} after its birth"
 
     @check("Home Assistant's log has no warning and no error of mqtt")

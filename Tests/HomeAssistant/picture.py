@@ -10,10 +10,11 @@ import signal
 import sys
 import time
 
-sys.path.append(str(pathlib.Path(__file__).parent.parent / "Page"))
-from board import Board, Broker, publish
-from browser import Browser, wait
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
+from board import Board, Mosquitto, publish
+from browser import Browser
 from home import CONFIGURATION, Home, PORT
+from waiting import wait
 
 program, root, name, folder, picture = sys.argv[1:6]
 folder = pathlib.Path(folder)
@@ -41,7 +42,7 @@ TEXT = """(() => {
 })()"""
 
 home = browser = board = None
-broker = Broker(folder / "broker")
+broker = Mosquitto(folder / "broker")
 try:
     home = Home(root, name, folder / "home", "5")
     (home.folder / "configuration.yaml").write_text(CONFIGURATION + "frontend:\n")
@@ -86,4 +87,4 @@ finally:
         board.end(signal.SIGKILL)
     if home:
         home.stop()
-    broker.stop()
+    broker.end()

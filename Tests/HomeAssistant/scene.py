@@ -1,17 +1,16 @@
 """What the rows of the suite share: one Home Assistant, one broker, the boards, and how to wait for them."""
 
-import collections
 import datetime
 import json
 import pathlib
 import re
 import sys
 import time
-import traceback
 
 import readings
+import rows
 import tables
-from board import Board, Broker, Witness
+from board import Board, Mosquitto, Witness
 from home import PATIENCE, Home
 from waiting import wait
 
@@ -20,22 +19,10 @@ folder = pathlib.Path(folder)
 old = version.startswith("2024.")
 # Values have to be there within this time (H1); Home Assistant itself takes about a second of it.
 SOON = 5
-tally = collections.Counter()
 
 
 def check(name):
-    """A row."""
-    def run(test):
-        try:
-            detail = test() or ""
-            tally["passed"] += 1
-            print(f"  ok   {version}: {name}{detail and ' (' + detail + ')'}", flush=True)
-        except Exception as error:
-            tally["failed"] += 1
-            print(f"  FAIL {version}: {name}: {error}", flush=True)
-            if not isinstance(error, AssertionError):
-                traceback.print_exc(limit=-4, file=sys.stdout)
-    return run
+    return rows.check(f"{version}: {name}")
 
 
 def moment(text):
@@ -77,13 +64,13 @@ def soon(begin, end, what="the values"):
 
 
 def live(board, since, names):
-    """Waits until each topic was told since a time, and says when the last one was."""
+    """Waits until limpet has published to each topic since a time, and says when it did to the last one."""
     def look():
-        told = {topic: at for at, _, topic, _ in reversed(witness.since(since))}
-        missing = [name for name in names if board.topic(name) not in told]
-        assert not missing, f"not told again: {', '.join(missing[:6])}"
-        return max(told[board.topic(name)] for name in names)
-    return wait("every topic is told again", look, 30)
+        published = {topic: at for at, _, topic, _ in reversed(witness.since(since))}
+        missing = [name for name in names if board.topic(name) not in published]
+        assert not missing, f"not published again: {', '.join(missing[:6])}"
+        return max(published[board.topic(name)] for name in names)
+    return wait("every topic once more", look, 30)
 
 
 def topics(expected):
@@ -131,6 +118,6 @@ def is_known_unit(line):
 
 # By their ids.
 boards = {}
-broker = Broker(folder / "broker")
+broker = Mosquitto(folder / "broker")
 witness = Witness(folder)
 home = Home(root, name, folder / "home", protocol)

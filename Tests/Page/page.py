@@ -2,42 +2,27 @@
 
 import base64
 import os
-import random
+import pathlib
 import signal
 import subprocess
 import sys
 import time
-import traceback
 import urllib.error
 import urllib.request
 
-from browser import Browser, wait
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
+import rows as suite
+from browser import Browser
+from mqtt import Client, field, packet
+from processes import Broker
+from waiting import free_port, wait
 
 program, folder, pictures = sys.argv[1:4]
 is_whole = "all" in os.environ.get("LIMPET_TESTS", "").split()
 devices = 10_000
-broker_port, page_port = random.sample(range(20_000, 30_000), 2)
+broker = Broker(f"{folder}/broker", keeps=True, settings="max_queued_messages 0\nsys_interval 1\n")
+broker_port, page_port = broker.port, free_port()
 url = f"http://127.0.0.1:{page_port}"
-
-
-class Broker:
-    def __init__(self):
-        with open(f"{folder}/mosquitto.conf", "w") as file:
-            file.write(f"listener {broker_port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-                       f"persistence_location {folder}/\nmax_queued_messages 0\nsys_interval 1\n")
-            if os.geteuid() == 0:
-                file.write("user root\n")
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["mosquitto", "-c", f"{folder}/mosquitto.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait("the broker", lambda: subprocess.run(
-            ["mosquitto_pub", "-p", str(broker_port), "-t", "x", "-n"], stderr=subprocess.DEVNULL).returncode == 0)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
 
 
 def publish(topic, payload):
@@ -46,32 +31,13 @@ def publish(topic, payload):
 
 
 def fill(numbers=range(devices), payload=None):
-    """One connection for all of them: mosquitto_pub takes one topic only, so packets are written here (MQTT 3.1.1)."""
-    import socket
-
-    def field(data):
-        return len(data).to_bytes(2, "big") + data
-
-    def packet(kind, body):
-        size, rest = b"", len(body)
-        while True:
-            byte, rest = rest % 128, rest // 128
-            size += bytes([byte | (128 if rest else 0)])
-            if not rest:
-                return bytes([kind]) + size + body
-
-    connection = socket.create_connection(("127.0.0.1", broker_port), timeout=30)
-    connection.sendall(packet(0x10, field(b"MQTT") + b"\x04\x02" + (60).to_bytes(2, "big") + field(b"fill")))
-    assert connection.recv(4)[0] == 0x20
-    messages = [
-        packet(0x31, field(b"limpet/board-%05d/status" % number)
+    """One connection for all of them: mosquitto_pub takes one topic only."""
+    client = Client(broker_port, "fill")
+    client.socket.sendall(b"".join(
+        packet(0x31, field(f"limpet/board-{number:05d}/status")
                + (payload or (b"offline" if number % 100 == 0 else b"online")))
-        for number in numbers
-    ]
-    connection.sendall(b"".join(messages) + b"\xe0\x00")
-    while connection.recv(1):
-        pass
-    connection.close()
+        for number in numbers))
+    client.disconnect()
 
 
 def status(request):
@@ -99,27 +65,19 @@ def write(field, text):
                 "field.dispatchEvent(new Event('input')); })()")
 
 
-passed = failed = 0
-
-
 def check(name):
+    """A row, in which the page's console stays silent too."""
     def run(test):
-        global passed, failed
-        try:
-            detail = test() or ""
+        def look():
+            detail = test()
             problems, browser.problems = browser.problems, []
             assert not problems, f"the console says: {problems}"
-            passed += 1
-            print(f"  ok   {name}{detail and ' (' + detail + ')'}", flush=True)
-        except Exception as error:
-            failed += 1
-            print(f"  FAIL {name}: {error}", flush=True)
-            if not isinstance(error, AssertionError):
-                traceback.print_exc(limit=3, file=sys.stdout)
+            return detail
+        return suite.check(name)(look)
     return run
 
 
-broker = Broker()
+broker.start()
 fill()
 expected = f"{folder}/expected"
 with open(expected, "w") as file:
@@ -247,7 +205,7 @@ try:
 
     @check("a broker that is away is said within 5 s, and its return too")
     def away():
-        broker.stop()
+        broker.end()
         wait("the banner", lambda: "broker" in browser.ask("document.getElementById('banner').innerText"), 20)
         assert status(f"{url}/healthz") == 503
         browser.picture(f"{pictures}/away.png")
@@ -324,7 +282,7 @@ try:
         open_one = subprocess.run(
             [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", "0.0.0.0:1"], capture_output=True)
         assert open_one.returncode == 64 and b"--http-password-file" in open_one.stderr, open_one
-        port = page_port + 1
+        port = free_port()
         other = subprocess.Popen(
             [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"0.0.0.0:{port}",
              "--http-password-file", file], stderr=subprocess.DEVNULL)
@@ -348,7 +306,5 @@ finally:
     browser.stop()
     watch.kill()
     watch.wait()
-    broker.stop()
-
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+    broker.end()
+suite.finish()

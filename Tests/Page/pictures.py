@@ -1,19 +1,21 @@
 """pictures.py PROGRAM FOLDER PICTURES: the fleet's page and `limpet watch`, before and after a device was lost."""
 
 import html
-import os
-import random
+import pathlib
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
 
-from browser import Browser, wait
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
+from browser import Browser
+from processes import Broker
+from waiting import free_port, wait
 
 program, folder, pictures = sys.argv[1:4]
-broker_port, page_port = random.sample(range(20_000, 30_000), 2)
-url = f"mqtt://127.0.0.1:{broker_port}"
+broker, page_port = Broker(f"{folder}/broker"), free_port()
+url = f"mqtt://127.0.0.1:{broker.port}"
 devices = {"greenhouse": "Greenhouse", "barn": "Barn", "cellar": "Cellar", "gate": "Gate", "pond": "Pond", "workshop": "Workshop"}
 children = []
 
@@ -86,11 +88,7 @@ def picture(path, width, height):
 
 browser = None
 try:
-    with open(f"{folder}/mosquitto.conf", "w") as file:
-        file.write(f"listener {broker_port} 127.0.0.1\nallow_anonymous true\n" + ("user root\n" if os.geteuid() == 0 else ""))
-    start("mosquitto", "-c", f"{folder}/mosquitto.conf", log="mosquitto.log")
-    wait("the broker", lambda: subprocess.run(
-        ["mosquitto_pub", "-p", str(broker_port), "-t", "x", "-n"], stderr=subprocess.DEVNULL).returncode == 0)
+    broker.start()
     agents = {device: agent(device, name) for device, name in devices.items()}
     start(program, "watch", "--url", url, "--http", f"127.0.0.1:{page_port}", log="watch.log")
     wait("all devices", lambda: fleet("online") == len(devices), 60)
@@ -123,3 +121,4 @@ finally:
     for child in reversed(children):
         child.kill()
         child.wait()
+    broker.end()

@@ -4,10 +4,11 @@ import base64
 import json
 import os
 import subprocess
-import time
 import urllib.request
 
 import websocket
+
+from waiting import wait
 
 
 class Browser:
@@ -80,20 +81,3 @@ class Browser:
         self.socket.close()
         self.process.kill()
         self.process.wait()
-
-
-def wait(what, condition, limit=15):
-    """The first value of a condition that is not nothing."""
-    end = time.monotonic() + limit
-    while True:
-        problem = ""
-        try:
-            value = condition()
-            if value:
-                return value
-        # A page that is just being loaded has nothing to ask.
-        except (AssertionError, IndexError, OSError) as error:
-            problem = f" ({error})"
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {limit} s: {what}{problem}")
-        time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The rows of the suite: what holds, and what does not."""
+"""The rows of a suite: what holds, and what does not; and its last line, which Tests/run reads."""
 
 import collections
 import sys
@@ -36,3 +36,10 @@ def table(title, columns, lines):
     for line in [["", *columns], *lines]:
         print("  " + "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
     print(flush=True)
+
+
+def finish():
+    """The last line of the suite, and its exit status."""
+    skipped = f", {tally['skipped']} skipped" if tally["skipped"] else ""
+    print(f"{tally['passed']} passed, {tally['failed']} failed{skipped}")
+    sys.exit(tally["failed"] > 0)
