@@ -151,6 +151,7 @@ def presence():
     health, = blocks(MANUALS + "limpet-topics.7.md", "Health")
     line, = blocks(MANUALS + "limpet.1.md", "Watching a fleet")
     with running("presence", entries, tree.folder) as agent:
+        # README, "A status that you can act on": 51 s.
         first = wait("a birth", lambda: agent.heard("presence"))[0]
         look(birth, first, ["event", "reason", "detect_within", "name"], ["conflict"])
         look(health, wait("a health reading", lambda: agent.heard("health"))[0], is_part=True)
