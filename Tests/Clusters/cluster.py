@@ -31,7 +31,7 @@ class Trial:
             return
         self.check(f"{self.devices} devices, spread over the nodes, and an agent are online")(self.go_online)
         self.check("a node is killed: every device is online again within its back-off")(self.kill)
-        self.check("no status says anything else to who watches a surviving node")(self.look_at_states)
+        self.check("a subscriber of a surviving node sees no other status")(self.look_at_states)
         self.check("the agent of the killed node goes on at another")(self.look_at_agent)
         self.check("retained statuses at the surviving nodes are true within detect_within")(self.look_at_retained)
         self.check("a session whose client was at the killed node")(self.look_at_session)
