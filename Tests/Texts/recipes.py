@@ -184,6 +184,11 @@ def status():
         agent.last("memory_available")
         wait("the lines that the README shows", lambda: agent.ask("status").stdout.count("good") == 2)
         printed = agent.ask("status").stdout
+        page, = re.findall(r"^\$ limpet status\n(.*?)^READING", read(MANUALS + "limpet.1.md"), re.MULTILINE | re.DOTALL)
+        # There has been no error here.
+        parts, wanted = ([one for one in re.findall(r"^(\w+(?: \w+)?)  ", text, re.MULTILINE) if one != "last error"]
+                         for text in (printed.partition("READING")[0], page))
+        assert parts == wanted, f"the manual has {wanted}, limpet prints {parts}"
         # Among others.
         missing = [line for line in shown.splitlines() if plain(line) not in plain(printed)]
         assert not missing, f"no {missing} in {printed}"
