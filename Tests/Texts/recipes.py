@@ -32,11 +32,11 @@ DEVICE = "DEVICE"
 class Agent(Process):
     """limpet with these entries, and what a subscriber hears of it."""
 
-    def __init__(self, name, entries, root="/"):
+    def __init__(self, name, entries, root="/", keepalive="30s"):
         self.place = folder / name
         self.place.mkdir(parents=True)
         path = self.place / "limpet.yaml"
-        path.write_text(f"device: {{id: {DEVICE}, name: Greenhouse 3}}\nbroker: {{url: 'mqtt://127.0.0.1:{broker.port}'}}\n"
+        path.write_text(f"device: {{id: {DEVICE}, name: Greenhouse 3}}\nbroker: {{url: 'mqtt://127.0.0.1:{broker.port}', keepalive: {keepalive}}}\n"
                         f"storage: {{path: {self.place}/storage}}\n{entries}")
         super().__init__("limpet", self.place, [program, "run", "--root", root, "--config", path])
         self.path = path
@@ -71,9 +71,9 @@ class Agent(Process):
 
 
 @contextlib.contextmanager
-def running(*arguments):
+def running(*arguments, **options):
     """An agent that is gone afterwards, with what the broker keeps of it."""
-    agent = Agent(*arguments)
+    agent = Agent(*arguments, **options)
     try:
         agent.start()
         yield agent
@@ -310,6 +310,28 @@ def relay():
         look(state, agent.last(name, True), ["value", "cause"])
 
 
+def silence():
+    """A relay whose broker falls silent: off, with the reason once the broker is back."""
+    entries, result = written["relay"]
+    _, name = topics(result)
+    # The keepalive is shorter too, since `after` must be 1.5 × keepalive + 6 s or longer.
+    with running("silence", shorter(entries, after="10s"), keepalive="2s") as agent:
+        wait("limpet set pump on", lambda: agent.ask("set", name, "on").returncode == 0, pause=0.5)
+        agent.last(name, True)
+        broker.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            wait("the line is off", lambda: lines.level(line(name)) == "0")
+            took = time.monotonic() - began
+        finally:
+            broker.process.send_signal(signal.SIGCONT)
+        # What the broker sent last may be a keepalive old.
+        assert took > 6, f"after {took:.1f} s"
+        agent.last(name, False)
+        wait("its cause", lambda: agent.readings(name)[-1]["cause"] == "lost")
+    return f"after {took:.1f} s"
+
+
 def modes():
     """The further members of inputs that count or are pressed."""
     entries = "".join(f"  - {{name: {mode}, line: {place}, pull: up, active_low: true, mode: {mode}{more}}}\n" for
@@ -330,7 +352,7 @@ def modes():
 
 
 def with_gpio():
-    for row in (door, water, relay, modes):
+    for row in (door, water, relay, silence, modes):
         check(row.__doc__.rstrip("."))(row)
 
 
