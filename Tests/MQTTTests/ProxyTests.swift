@@ -127,6 +127,110 @@ struct ProxyTests {
     #expect(error?.description.contains("anna") == false && error?.description.contains("geheim") == false)
   }
 
+  @Test("a user name and a password go to a SOCKS proxy that wants them (RFC 1929)")
+  func logsIn() async throws {
+    try await withWayBroker { broker in
+      let login: [UInt8] = [1, 4] + Array("anna".utf8) + [6] + Array("geheim".utf8)
+      try await withTestProxy(.socks5, .init(login: login)) { proxy in
+        var configuration = Client.Configuration(servers: [broker.address(.tls)])
+        configuration.tls.authorities = broker.certificates.authority
+        configuration.proxy = try .socks5(
+          host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: "geheim"))
+        try await withLife(configuration) { _, life in try await life.connection() }
+        configuration.proxy = try .socks5(
+          host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: "anders"))
+        try await withLife(configuration) { _, life in
+          let text = try await "\(life.loss())"
+          #expect(text.hasSuffix(": it does not accept the user name and password (1)"))
+        }
+      }
+    }
+  }
+
+  @Test("credentials that do not fit SOCKS are refused before anything is sent", arguments: ["", "long"])
+  func wrongLogin(password: String) async throws {
+    try await withTestProxy(.socks5) { proxy in
+      var configuration = Client.Configuration(servers: [ServerAddress(transport: .tcp, host: "a")])
+      let long = password.isEmpty ? "" : String(repeating: "a", count: 256)
+      configuration.proxy = try .socks5(
+        host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: long))
+      configuration.reconnects = false
+      try await withLife(configuration) { _, life in
+        let text = try await "\(life.loss())"
+        #expect(text.hasSuffix("a user name and a password for SOCKS have 1 to 255 bytes each"))
+      }
+      #expect(proxy.requests.isEmpty)
+    }
+  }
+
+  @Test("an HTTP proxy is reached over TLS, and TLS to the server runs inside", arguments: [true, false])
+  func isReachedOverTLS(isServerSecure: Bool) async throws {
+    try await withWayBroker { broker in
+      let own = try await broker.scene.certificates("proxy", names: "DNS:localhost,IP:127.0.0.1")
+      try await withTestProxy(.httpConnect, .init(certificates: own)) { proxy in
+        var tls = TLSSettings()
+        tls.authorities = own.authority
+        var configuration = MQTTClient.Configuration(
+          servers: [broker.address(isServerSecure ? .tls : .webSocket)], clientIdentifier: "a")
+        configuration.connection.proxy = try .httpConnect(
+          host: "127.0.0.1", port: proxy.port, credentials: .init(userName: "anna", password: "geheim"), tls: tls)
+        configuration.connection.tls.authorities = broker.certificates.authority
+        #expect("\(configuration.connection.proxy.map { "\($0)" } ?? "")" == "https://127.0.0.1:\(proxy.port)")
+        let client = MQTTClient(configuration)
+        let running = Task { try await client.run() }
+        defer { running.cancel() }
+        let stream = try await client.subscribe([Subscription(TopicFilter("t"))])
+        let payload = ByteBuffer(repeating: 0x2A, count: 100_000)
+        try await client.publish(Message(topic: TopicName("t"), payload: payload, qos: .atLeastOnce))
+        for try await message in stream {
+          #expect(message.payload == payload)
+          break
+        }
+        await client.disconnect()
+        #expect(proxy.requests.first?.lines.contains { $0.hasPrefix("Proxy-Authorization: Basic ") } == true)
+      }
+    }
+  }
+
+  @Test("a proxy whose certificate does not hold is named, and hears nothing of the server")
+  func isNoProxy() async throws {
+    try await withWayBroker { broker in
+      let own = try await broker.scene.certificates("proxy", names: "DNS:other.example")
+      try await withTestProxy(.httpConnect, .init(certificates: own)) { proxy in
+        for (authority, words) in [
+          (own.authority, "the proxy's certificate is not for the address 127.0.0.1"),
+          (
+            broker.certificates.authority,
+            "the proxy's certificate is not signed by an authority that this machine trusts"
+          ),
+        ] {
+          var tls = TLSSettings()
+          tls.authorities = authority
+          var configuration = Client.Configuration(servers: [broker.address(.tls)])
+          configuration.proxy = .httpConnect(host: "127.0.0.1", port: proxy.port, tls: tls)
+          try await withLife(configuration) { _, life in
+            let loss = try await life.loss()
+            guard case .proxy = loss else {
+              Issue.record("\(loss)")
+              return
+            }
+            #expect("\(loss)".hasSuffix(words))
+          }
+        }
+        #expect(proxy.requests.isEmpty)
+      }
+      // One that speaks no TLS.
+      try await withScriptedServer([Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)]) { server in
+        var configuration = Client.Configuration(servers: [broker.address(.tcp)])
+        configuration.proxy = .httpConnect(host: "127.0.0.1", port: server.port, tls: TLSSettings())
+        try await withLife(configuration) { _, life in
+          let text = try await "\(life.loss())"
+          #expect(text.hasSuffix("the proxy's answer is not TLS"))
+        }
+      }
+    }
+  }
+
   @Test("base 64", arguments: [0, 1, 2, 3, 4, 255])
   func encodes(count: Int) {
     let bytes = (0..<count).map { UInt8($0 &* 37 & 0xFF) }
@@ -151,6 +255,12 @@ struct ProxyTests {
       return refusal
     }
 
+    static func login(_ answers: [[UInt8]], _ sentence: String) -> Refusal {
+      var refusal = Refusal(.socks5, answers, sentence)
+      refusal.hasCredentials = true
+      return refusal
+    }
+
     static let all = [
       http("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "it answered 403 Forbidden"),
       http("HTTP/1.0 502 Bad Gateway\r\n\r\n", "it answered 502 Bad Gateway"),
@@ -167,7 +277,16 @@ struct ProxyTests {
       Refusal(.socks5, [[5, 0], [5, 2, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered not allowed by its rules (2)"),
       Refusal(.socks5, [[5, 0], [5, 4, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered host unreachable (4)"),
       Refusal(.socks5, [[5, 0], [5, 99, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered an unknown code (99)"),
-      Refusal(.socks5, [[5, 0xFF]], "it requires authentication, which this client does not support for SOCKS"),
+      Refusal(
+        .socks5, [[5, 0xFF]],
+        "it requires authentication in a way that this client does not offer; most take a user name and password"),
+      login(
+        [[5, 0xFF]],
+        "it requires authentication in a way that this client does not offer; most take a user name and password"),
+      login([[5, 2], [1, 1]], "it does not accept the user name and password (1)"),
+      login([[5, 2], [5, 0]], "it does not speak SOCKS 5"),
+      login([[5, 0], [5, 2, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered not allowed by its rules (2)"),
+      login([[5, 2], [1, 0], [5, 2, 0, 1, 0, 0, 0, 0, 0, 0]], "it answered not allowed by its rules (2)"),
       Refusal(.socks5, [[5, 2]], "it does not speak SOCKS 5"),
       Refusal(.socks5, [Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)], "it does not speak SOCKS 5"),
       Refusal(.socks5, [[5, 0], [5, 0, 7]], "it does not speak SOCKS 5"),
@@ -183,12 +302,11 @@ struct ProxyTests {
       var configuration = Client.Configuration(servers: [
         ServerAddress(transport: .tls, host: "broker.invalid", port: 8883)
       ])
+      let credentials = refusal.hasCredentials ? try MQTT.Proxy.Credentials(userName: "u", password: "p") : nil
       configuration.proxy =
         refusal.kind == .socks5
-        ? .socks5(host: "127.0.0.1", port: server.port)
-        : try .httpConnect(
-          host: "127.0.0.1", port: server.port,
-          credentials: refusal.hasCredentials ? .init(userName: "u", password: "p") : nil)
+        ? .socks5(host: "127.0.0.1", port: server.port, credentials: credentials)
+        : .httpConnect(host: "127.0.0.1", port: server.port, credentials: credentials)
       configuration.reconnect.minimum = .milliseconds(10)
       try await withLife(configuration) { _, life in
         let loss = try await life.loss()

@@ -1,6 +1,8 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
+import TestScene
 import Testing
 
 @testable import MQTT
@@ -23,13 +25,32 @@ final class TestProxy: Sendable {
     let requests = Mutex<[Request]>([])
   }
 
-  fileprivate init(_ kind: MQTT.Proxy.Kind) async throws {
+  /// What a proxy may want.
+  struct Demands: Sendable {
+    /// Of SOCKS: the bytes that log in (RFC 1929).
+    var login: [UInt8]?
+    /// It is reached over TLS, with the server's certificate of these.
+    var certificates: Certificates?
+
+    init(login: [UInt8]? = nil, certificates: Certificates? = nil) {
+      (self.login, self.certificates) = (login, certificates)
+    }
+  }
+
+  fileprivate init(_ kind: MQTT.Proxy.Kind, _ demands: Demands) async throws {
     let past = Past()
+    let tls = try demands.certificates.map { files in
+      try NIOSSLContext(
+        configuration: .makeServerConfiguration(
+          certificateChain: NIOSSLCertificate.fromPEMFile(files.server).map { .certificate($0) },
+          privateKey: .privateKey(NIOSSLPrivateKey(file: files.serverKey, format: .pem))))
+    }
     self.past = past
     channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(ProxyHandler(kind, past))
+          if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
+          try channel.pipeline.syncOperations.addHandler(ProxyHandler(kind, demands.login, past))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
@@ -46,11 +67,16 @@ final class TestProxy: Sendable {
     private let kind: MQTT.Proxy.Kind
     private let past: Past
     private var bytes = ByteBuffer()
+    private let login: [UInt8]?
     private var isGreeted = false
+    private var isLoggedIn = false
     private var isConnecting = false
     private var server: (any Channel)?
 
-    init(_ kind: MQTT.Proxy.Kind, _ past: Past) { (self.kind, self.past) = (kind, past) }
+    init(_ kind: MQTT.Proxy.Kind, _ login: [UInt8]?, _ past: Past) {
+      (self.kind, self.login, self.past) = (kind, login, past)
+      isLoggedIn = login == nil
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       if let server { return server.writeAndFlush(unwrapInboundIn(data), promise: nil) }
@@ -81,10 +107,19 @@ final class TestProxy: Sendable {
 
     private func readSOCKS(_ context: ChannelHandlerContext) {
       if !isGreeted {
-        guard Array(bytes.readableBytesView) == [5, 1, 0] else { return }
+        guard Array(bytes.readableBytesView) == (login == nil ? [5, 1, 0] : [5, 2, 0, 2]) else { return }
         bytes.clear()
         isGreeted = true
-        context.writeAndFlush(NIOAny(ByteBuffer(bytes: [5, 0])), promise: nil)
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: [5, login == nil ? 0 : 2])), promise: nil)
+        return
+      }
+      if !isLoggedIn {
+        guard bytes.readableBytes >= login?.count ?? 0 else { return }
+        isLoggedIn = Array(bytes.readableBytesView) == login
+        bytes.clear()
+        // In pieces, as TCP may bring them.
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: [1])), promise: nil)
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: [isLoggedIn ? 0 : 1])), promise: nil)
         return
       }
       let view = Array(bytes.readableBytesView)
@@ -132,8 +167,10 @@ final class TestProxy: Sendable {
   }
 }
 
-func withTestProxy(_ kind: MQTT.Proxy.Kind, _ body: (TestProxy) async throws -> Void) async throws {
-  let proxy = try await TestProxy(kind)
+func withTestProxy(
+  _ kind: MQTT.Proxy.Kind, _ demands: TestProxy.Demands = .init(), _ body: (TestProxy) async throws -> Void
+) async throws {
+  let proxy = try await TestProxy(kind, demands)
   do { try await body(proxy) } catch {
     await proxy.end()
     throw error

@@ -193,7 +193,7 @@ package final class Carrier: @unchecked Sendable {
   /// A layer has found what is wrong; the failure that follows says it less well.
   func transportIsRefused(_ error: any Error, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
-    connection.refusal = connection.refusal ?? .tls(connection.attempt.server, connection.fault(error))
+    connection.refuse(error, at: connection.owner.stage(for: self))
   }
 
   /// The server ends a layer, and says why; the end of the transport follows.

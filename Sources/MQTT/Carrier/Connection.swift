@@ -105,6 +105,8 @@ final class Connection {
     let detail = ConnectionLoss.detail(error)
     let server = attempt.server
     return switch error {
+    case NIOSSLError.uncleanShutdown where stage == .proxy: lossByProxy("\(ProxyTunnel.Refusal.closed)")
+    case _ where stage == .proxy && TLSFault.isMeant(by: error): lossByProxy(faultOfProxy(error))
     case _ where stage == .proxy: lossByProxy(detail)
     // TCP was closed without close_notify: TLS was there, and the server has closed like any other.
     case NIOSSLError.uncleanShutdown where stage != .tls: .closed(stage, received: hasReceived, detail: nil)
@@ -115,10 +117,25 @@ final class Connection {
     }
   }
 
+  /// A layer has found what is wrong with a certificate.
+  func refuse(_ error: any Error, at stage: ConnectionStage) {
+    guard refusal == nil else { return }
+    refusal = stage == .proxy ? lossByProxy(faultOfProxy(error)) : .tls(attempt.server, fault(error))
+  }
+
   /// Of TLS with this server.
-  func fault(_ error: any Error) -> TLSFault {
-    TLSFault(
-      error, host: serverName, certificate: try? channel.pipeline.syncOperations.nioSSL_peerCertificate())
+  private func fault(_ error: any Error) -> TLSFault {
+    TLSFault(error, host: serverName, certificate: certificate(in: Transport.tlsHandler))
+  }
+
+  private func faultOfProxy(_ error: any Error) -> String {
+    let host = attempt.proxy.map { $0.tls?.serverName ?? $0.host } ?? ""
+    return TLSFault(error, host: host, certificate: certificate(in: Transport.proxyTLSHandler)).text(of: "the proxy")
+  }
+
+  private func certificate(in handler: String) -> NIOSSLCertificate? {
+    let context = try? channel.pipeline.syncOperations.context(name: handler)
+    return (context?.handler as? NIOSSLHandler)?.peerCertificate
   }
 
   /// What the end of the transport means at this stage, when nothing else was heard; nil: no more than that.

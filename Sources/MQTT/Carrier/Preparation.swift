@@ -9,10 +9,17 @@ struct Attempt: Sendable {
   let version: ProtocolVersion
   var endpoint: MQTTSessionDriver.Endpoint
   var proxy: Proxy?
+  /// There exactly where the proxy is reached over TLS.
+  var proxyTLS: TLSLayer?
   /// What the name was looked up to: the proxy's, where there is one; empty for a Unix socket.
   var addresses: [SocketAddress] = []
 
   var server: ServerAddress { endpoint.address }
+}
+
+extension Proxy {
+  /// As a server: it is HTTP that TLS carries to a proxy.
+  fileprivate var address: ServerAddress { ServerAddress(transport: .secureWebSocket, host: host, port: port) }
 }
 
 /// Finds out what an attempt needs before it has a socket: where it goes, which addresses that has, which files TLS is
@@ -54,6 +61,7 @@ actor Preparation {
       if server.transport != .unix, let proxy = carrier.settings.proxy {
         attempt.proxy = proxy
         try ProxyTunnel.verify(server, for: proxy)
+        if let settings = proxy.tls { attempt.proxyTLS = try await tlsLayer(for: proxy.address, settings) }
       }
       attempt.addresses = try await addresses(for: attempt, carrier.settings.lookUp)
       tls = server.transport.usesTLS ? try await tlsLayer(for: server, carrier.settings.tls) : nil
@@ -112,6 +120,7 @@ actor Preparation {
     } catch { return false }
   }
 
+  /// Reads files, on a thread that may wait for them.
   private func tlsLayer(for server: ServerAddress, _ settings: TLSSettings) async throws -> TLSLayer {
     try await BlockingWork.run("tls-files") { try settings.makeLayer(for: server) }
   }

@@ -42,6 +42,9 @@ enum ProxyTunnel {
       // Its length goes into a byte.
       case .socks5: host.count < 256
       }
+    if proxy.kind == .socks5, let credentials = proxy.credentials, !SOCKSLogin.fits(credentials) {
+      throw Refusal(description: "a user name and a password for SOCKS have 1 to 255 bytes each")
+    }
     guard fits, !host.isEmpty else { throw Refusal(description: "it cannot be asked for that name") }
   }
 
@@ -58,6 +61,7 @@ enum ProxyTunnel {
       try pipeline.addHandler(ResponseHead(hasCredentials: proxy.credentials != nil, promise), name: head)
       try pipeline.addHandler(connectHandler(proxy, server, channel, limit, promise))
     case .socks5:
+      if let credentials = proxy.credentials { try pipeline.addHandler(SOCKSLogin(credentials)) }
       try pipeline.addHandler(SOCKSClientHandler(targetAddress: socksAddress(of: server)))
     }
     try pipeline.addHandler(Holder(promise), name: holder)
@@ -99,7 +103,9 @@ enum ProxyTunnel {
     case is HTTPParserError, is NIOHTTP1ProxyConnectHandler.Error: Refusal(description: "it does not speak HTTP")
     case let error as SOCKSError.ConnectionFailed: Refusal(description: "it answered \(text(error.reply))")
     case let error as SOCKSError.InvalidAuthenticationSelection where error.selection == .noneAcceptable:
-      Refusal(description: "it requires authentication, which this client does not support for SOCKS")
+      Refusal(
+        description:
+          "it requires authentication in a way that this client does not offer; most take a user name and password")
     case is SOCKSError.InvalidAuthenticationSelection, is SOCKSError.InvalidProtocolVersion,
       is SOCKSError.InvalidReservedByte, is SOCKSError.InvalidAddressType, is SOCKSError.UnexpectedRead:
       Refusal(description: "it does not speak SOCKS 5")
@@ -169,8 +175,9 @@ enum ProxyTunnel {
       context.fireUserInboundEventTriggered(event)
     }
 
+    /// What is wrong with TLS the connection puts into words.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-      promise.fail(ProxyTunnel.refusal(from: error))
+      promise.fail(TLSFault.isMeant(by: error) ? error : ProxyTunnel.refusal(from: error))
     }
 
     func channelInactive(context: ChannelHandlerContext) {

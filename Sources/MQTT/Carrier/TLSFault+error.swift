@@ -28,6 +28,12 @@ extension TLSFault {
       }
   }
 
+  /// A layer of TLS has failed with it.
+  static func isMeant(by error: any Error) -> Bool {
+    error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError || error is HostNameCheck.Mismatch
+      || error is HostNameCheck.AddressMismatch
+  }
+
   private static func known(_ text: String, _ certificate: NIOSSLCertificate?, _ now: Int64) -> TLSFault? {
     func has(_ words: String...) -> Bool { words.contains { text.contains($0) } }
     if has("CERTIFICATE_VERIFY_FAILED") { return verification(certificate, now) }

@@ -17,6 +17,9 @@ struct Transport: Sendable {
 
   /// The handler next to the socket; closing from there leaves out the good-byes of TLS and WebSocket.
   private static let socketHandler = "limpet.socket"
+  /// The layers of TLS: of the server, and of a proxy that is reached over TLS.
+  static let tlsHandler = "limpet.tls"
+  static let proxyTLSHandler = "limpet.proxy.tls"
 
   func open(for carrier: Carrier) -> EventLoopFuture<any Channel> {
     let eventLoop = carrier.eventLoop
@@ -41,6 +44,7 @@ struct Transport: Sendable {
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(SocketHandler(carrier: carrier, attempt: attempt.number), name: Self.socketHandler)
     guard let proxy = attempt.proxy else { return try addLayers(channel, carrier, beginsAt: .active) }
+    if let tls = attempt.proxyTLS { try add(tls, to: pipeline, Self.proxyTLSHandler, carrier) }
     try ProxyTunnel.open(through: proxy, to: server, on: channel, within: timeout).whenComplete { result in
       do {
         try result.get()
@@ -58,15 +62,19 @@ struct Transport: Sendable {
     _ channel: any Channel, _ carrier: Carrier, beginsAt beginning: ConnectionHandler.Beginning
   ) throws {
     let pipeline = channel.pipeline.syncOperations
-    if let tls {
-      try pipeline.addHandler(tls.makeHandler { carrier.transportIsRefused($0, attempt.number) })
-    }
+    if let tls { try add(tls, to: pipeline, Self.tlsHandler, carrier) }
     if server.transport.isWebSocket {
       try WebSocket.upgrade(channel, to: server, headers: attempt.endpoint.webSocketHeaders, carrier, attempt.number)
     } else {
       try pipeline.addHandler(
         ConnectionHandler(carrier: carrier, attempt: attempt.number, beginsAt: tls == nil ? beginning : .tls))
     }
+  }
+
+  private func add(
+    _ tls: TLSLayer, to pipeline: ChannelPipeline.SynchronousOperations, _ name: String, _ carrier: Carrier
+  ) throws {
+    try pipeline.addHandler(tls.makeHandler { carrier.transportIsRefused($0, attempt.number) }, name: name)
   }
 
   /// How long sent data may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT of tcp(7)).

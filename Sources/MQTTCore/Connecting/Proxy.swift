@@ -4,15 +4,16 @@
 public struct Proxy: Sendable, Hashable, CustomStringConvertible {
   /// The protocol that it is spoken to.
   public enum Kind: String, Sendable, Hashable {
-    /// CONNECT of HTTP/1.1 (RFC 9110 §9.3.6), in plain text.
+    /// CONNECT of HTTP/1.1 (RFC 9110 §9.3.6), over TCP or TLS.
     case httpConnect = "http"
-    /// SOCKS 5 (RFC 1928), without authentication.
+    /// SOCKS 5 (RFC 1928), without authentication or with a user name and a password (RFC 1929).
     case socks5
   }
 
-  /// A user name and a password for the Basic scheme (RFC 7617).
+  /// A user name and a password: for the Basic scheme of HTTP (RFC 7617), or for SOCKS 5 (RFC 1929), where each has 1 to
+  /// 255 bytes.
   ///
-  /// They travel to the proxy in plain text. They are never part of a description or a dump.
+  /// Without TLS to the proxy they travel there in plain text. They are never part of a description or a dump.
   public struct Credentials: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
   {
@@ -57,17 +58,26 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
   /// TCP, 1 to 65,535; 3128 and 1080 are usual, and none is filled in.
   public let port: Int
   package let credentials: Credentials?
+  /// How the connection to the proxy itself is protected; nil: it is plain TCP.
+  package let tls: TLSSettings?
 
   /// With credentials where the proxy asks for them; it has to allow CONNECT to the server's port.
-  public static func httpConnect(host: String, port: Int, credentials: Credentials? = nil) -> Proxy {
-    Proxy(kind: .httpConnect, host: host, port: port, credentials: credentials)
+  ///
+  /// - Parameter tls: for a proxy that is reached over TLS: who may be the proxy. A TLS connection to the server runs
+  ///   inside that one, by settings of its own. nil: plain TCP.
+  public static func httpConnect(
+    host: String, port: Int, credentials: Credentials? = nil, tls: TLSSettings? = nil
+  ) -> Proxy {
+    Proxy(kind: .httpConnect, host: host, port: port, credentials: credentials, tls: tls)
   }
 
-  /// Takes no credentials: swift-nio-extras has no user name and password for SOCKS (RFC 1929).
-  public static func socks5(host: String, port: Int) -> Proxy {
-    Proxy(kind: .socks5, host: host, port: port, credentials: nil)
+  /// With credentials where the proxy asks for them. They travel in plain text: SOCKS 5 knows no TLS.
+  public static func socks5(host: String, port: Int, credentials: Credentials? = nil) -> Proxy {
+    Proxy(kind: .socks5, host: host, port: port, credentials: credentials, tls: nil)
   }
 
-  /// As a URL, without credentials: `http://proxy.example.com:3128`.
-  public var description: String { "\(kind.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+  /// As a URL, without credentials: `http://proxy.example.com:3128`, or `https` where the proxy is reached over TLS.
+  public var description: String {
+    "\(tls == nil ? kind.rawValue : "https")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+  }
 }

@@ -27,19 +27,21 @@ public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
   public init(stringLiteral text: String) { self = .other(text) }
 
   /// What is wrong, as half a sentence for a person. It names no server: `ConnectionLoss.tls` does.
-  public var description: String {
+  public var description: String { text(of: "the server") }
+
+  /// The same of another peer, such as `the proxy`.
+  package func text(of peer: String) -> String {
     switch self {
-    case .unknownAuthority:
-      "the server's certificate is not signed by an authority that this machine trusts"
-    case .wrongName(let name): "the server's certificate is not for \(name)"
-    case .expired(let second): "the server's certificate expired on \(Self.day(second))"
+    case .unknownAuthority: "\(peer)'s certificate is not signed by an authority that this machine trusts"
+    case .wrongName(let name): "\(peer)'s certificate is not for \(name)"
+    case .expired(let second): "\(peer)'s certificate expired on \(Self.day(second))"
     case .notYetValid(let second):
-      "the server's certificate is not valid before \(Self.day(second)), by this machine's clock"
-    case .nothingInCommon: "the server and this client have no TLS version or cipher in common"
-    case .certificateWanted: "the server wants a client certificate"
-    case .certificateRefused(let reason): "the server refuses this client's certificate (\(reason))"
-    case .notTLS: "the server's answer is not TLS"
-    case .closed: "the server closed the connection in the TLS handshake"
+      "\(peer)'s certificate is not valid before \(Self.day(second)), by this machine's clock"
+    case .nothingInCommon: "\(peer) and this client have no TLS version or cipher in common"
+    case .certificateWanted: "\(peer) wants a client certificate"
+    case .certificateRefused(let reason): "\(peer) refuses this client's certificate (\(reason))"
+    case .notTLS: "\(peer)'s answer is not TLS"
+    case .closed: "\(peer) closed the connection in the TLS handshake"
     case .other(let text): text
     }
   }
