@@ -31,6 +31,8 @@ extension Carrier {
     package var proxy: Proxy?
     /// Changes where the next attempt goes: see `MQTTSessionDriver.Configuration.prepareEndpoint`.
     package var prepareEndpoint: (@Sendable (MQTTSessionDriver.Endpoint) async throws -> MQTTSessionDriver.Endpoint)?
+    /// Checks a server's certificates in place of TLS: see `MQTTSessionDriver.Configuration.checkCertificates`.
+    package var checkCertificates: (@Sendable (ServerCertificates) async throws -> Void)?
     /// How long the kernel and a proxy are waited for; the link has a limit for all of it.
     package var connectTimeout = Duration.seconds(10)
     /// Bytes of a packet from the server that are taken at the most.

@@ -35,11 +35,12 @@ actor Preparation {
     let description: String
   }
 
-  /// Look-ups, and calls of `prepareEndpoint`, that may be under way.
-  private static let lookUpLimit = 4
+  /// Look-ups, and calls of `prepareEndpoint` and `checkCertificates`, that may be under way.
+  static let lookUpLimit = 4
 
   private(set) var lookUps = 0
   private var endpointRequests = 0
+  var certificateChecks = 0
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -64,7 +65,9 @@ actor Preparation {
         if let settings = proxy.tls { attempt.proxyTLS = try await tlsLayer(for: proxy.address, settings) }
       }
       attempt.addresses = try await addresses(for: attempt, carrier.settings.lookUp)
-      tls = server.transport.usesTLS ? try await tlsLayer(for: server, carrier.settings.tls) : nil
+      let settings = carrier.settings
+      let files = settings.checkCertificates == nil ? settings.tls : settings.tls.withoutChecks
+      tls = server.transport.usesTLS ? try await tlsLayer(for: server, files) : nil
     } catch { return carrier.openingFailed(error, attempt) }
     carrier.prepared(attempt, tls)
   }

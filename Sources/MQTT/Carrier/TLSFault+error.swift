@@ -17,6 +17,7 @@ extension TLSFault {
       case let error as HostNameCheck.Mismatch: .wrongName(error.host)
       case let error as HostNameCheck.AddressMismatch: .wrongName("the address \(error.address)")
       case let error as PinnedCertificates.Mismatch: .other(error.description)
+      case let error as CertificateRefusal: .other(error.description)
       case let error as IOError where error.errnoCode == ECONNRESET || error.errnoCode == EPIPE: .closed
       case let error as IOError: .other(String(cString: strerror(error.errnoCode)))
       case let error as NIOSSLExtraError

@@ -62,7 +62,14 @@ struct Transport: Sendable {
     _ channel: any Channel, _ carrier: Carrier, beginsAt beginning: ConnectionHandler.Beginning
   ) throws {
     let pipeline = channel.pipeline.syncOperations
-    if let tls { try add(tls, to: pipeline, Self.tlsHandler, carrier) }
+    if let tls, let check = settings.checkCertificates {
+      let handler = try tls.makeHandler(asking: { certificates, promise in
+        carrier.check(certificates, of: attempt, on: channel, check, promise)
+      })
+      try pipeline.addHandler(handler, name: Self.tlsHandler)
+    } else if let tls {
+      try add(tls, to: pipeline, Self.tlsHandler, carrier)
+    }
     if server.transport.isWebSocket {
       try WebSocket.upgrade(channel, to: server, headers: attempt.endpoint.webSocketHeaders, carrier, attempt.number)
     } else {

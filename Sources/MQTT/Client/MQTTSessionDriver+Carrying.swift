@@ -47,6 +47,7 @@ extension MQTTSessionDriver.Configuration {
     carrier.webSocketHeaders = webSocketHeaders
     carrier.proxy = proxy
     carrier.prepareEndpoint = prepareEndpoint
+    carrier.checkCertificates = checkCertificates
     carrier.connectTimeout = connectTimeout
     carrier.maximumPacketSize = maximumPacketSize
     carrier.lookUp = lookUp

@@ -72,6 +72,11 @@ extension MQTTSessionDriver {
     /// Events, `MQTTSessionDriverDelegate.connectPacket` and the session keep the original address, so the new endpoint
     /// must lead to the same server.
     public var prepareEndpoint: (@Sendable (Endpoint) async throws -> Endpoint)?
+    /// Checks the certificates that a server shows, in place of every check that `tls` names (authorities, name, pinned
+    /// certificates, none at all): return to accept the server, throw to refuse it. The client calls it in each TLS
+    /// handshake with a server, but not with a proxy, within `connectTimeout`, and cancels it when the connection ends.
+    /// The error stands in the `ConnectionLoss` that follows, so it should hold no secret. nil: TLS checks by `tls`.
+    public var checkCertificates: (@Sendable (ServerCertificates) async throws -> Void)?
     /// For servers that require enhanced authentication; MQTT 5 only.
     public var authenticator: (any Authenticator)?
     /// Whether the client goes where a server refers it to with "use another server" (0x9C) or "server moved" (0x9D),
