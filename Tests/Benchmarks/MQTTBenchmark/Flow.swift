@@ -4,12 +4,12 @@ import MQTT
 import MQTTCore
 import NIOCore
 
-/// One client that publishes or receives so many messages.
-actor Flow: ClientDelegate {
+/// One client that publishes or receives so many messages. It stays on the client's event loop, and is no actor: to step
+/// onto one from a callback allocates, which would be counted with what a message allocates.
+final class Flow: ClientDelegate, @unchecked Sendable {
   enum Task { case publish, receive }
 
-  nonisolated let eventLoop: any EventLoop
-  nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+  let eventLoop: any EventLoop
   private let task: Task
   private let qos: QoS
   private let count: Int
@@ -33,8 +33,8 @@ actor Flow: ClientDelegate {
       topic: TopicName("bench/limpet"), payload: ByteBuffer(repeating: UInt8(ascii: "x"), count: size), qos: self.qos)
   }
 
-  nonisolated func begin(_ port: Int) {
-    eventLoop.execute { self.assumeIsolated { $0.start(port) } }
+  func begin(_ port: Int) {
+    eventLoop.execute { self.start(port) }
   }
 
   private func start(_ port: Int) {
@@ -53,20 +53,19 @@ actor Flow: ClientDelegate {
   func client(_ client: isolated Client, did event: Client.Event) {
     switch event {
     case .connected:
-      if assumeIsolated({ $0.task == .receive }) {
-        try? client.subscribe([Subscription("bench/#", qos: assumeIsolated { $0.qos })], token: 1)
+      if task == .receive {
+        try? client.subscribe([Subscription("bench/#", qos: qos)], token: 1)
       }
     case .answered:
       print("ready")
       fflush(nil)
     case .ready:
-      let room = client.room(for: assumeIsolated { $0.qos })
-      let (count, message) = assumeIsolated { $0.take(room) }
+      let (count, message) = take(client.room(for: qos))
       for _ in 0..<count { try? client.publish(message, token: 1) }
-    case .settled: assumeIsolated { $0.countSettled() }
-    case .message: assumeIsolated { $0.countReceived() }
+    case .settled: countSettled()
+    case .message: countReceived()
     case .connecting, .remarked, .storing, .stored: break
-    case .lost(let loss, _): assumeIsolated { $0.done.fail(loss) }
+    case .lost(let loss, _): done.fail(loss)
     }
   }
 
