@@ -32,7 +32,9 @@ enum BrokerKeys {
     help: "The URLs are nodes of one cluster that all have the session: limpet resumes it at any of them.")
   static let keepalive = Key(
     "keepalive", .duration(.zero...(.seconds(65535)), wholeSeconds: true), default: "30s",
-    help: "The longest silence on the connection; it decides how soon a lost device is noticed. 0 switches it off.")
+    help:
+      "The longest silence on the connection; it decides how soon the broker notices that this device is lost. 0 switches "
+      + "it off.")
   static let connectTimeout = Key(
     "connect_timeout", .duration(.milliseconds(100)...(.hours(1))), default: "10s",
     help: "How long one attempt to connect may take, CONNACK included.")

@@ -21,7 +21,7 @@ enum DeviceClasses {
     guard kinds(of: name).contains(kind) else {
       return "\(name) is a class of \(Suggestion.list(kinds(of: name).map(\.rawValue))), and this is \(kind.rawValue); "
         + (mayBeBinary && binary.contains(name)
-          ? "write another, or as: binary_sensor too" : "write another, or remove class")
+          ? "write another, or also write as: binary_sensor" : "write another, or remove class")
     }
     guard kind == .sensor, let units = units[name], let unit, !units.contains(unit) else { return nil }
     let shown = unit.isEmpty ? "has no unit" : "is in \(unit)"

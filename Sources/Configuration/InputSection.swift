@@ -18,7 +18,7 @@ package enum InputKeys {
   package static let poll = Key(
     optional: "poll", .duration(.milliseconds(5)...(.minutes(1)), unit: "ms"),
     help:
-      "How often limpet looks at a line without an interrupt, 20ms unless written; shorter pulses are missed.",
+      "How often limpet looks at a line without an interrupt, 20ms unless written; it misses shorter pulses.",
     example: "20ms")
   package static let line = Key(
     required: "line", ValueKind<GPIOInput.Line>.line,
@@ -72,7 +72,8 @@ package enum InputKeys {
       + "pulse_width, ms unless written.", example: "L")
   package static let interval = Key(
     "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s",
-    help: "How often that is published; modes counter, frequency, duty and pulse_width, and encoder where it has moved."
+    help:
+      "How often limpet publishes the value; modes counter, frequency, duty and pulse_width, and encoder where it has moved."
   )
   package static let pulses = Key(
     "pulses", .integer(1...100_000), default: "1",

@@ -50,8 +50,8 @@ package enum OutputKeys {
   package static let ramp = Key(
     "ramp", .duration(.zero...(.hours(1)), unit: "s"), default: "0s",
     help:
-      "How long the way from 0 to 100 % takes by a command, and as much less as it is shorter; what makes it safe takes "
-      + "none. Not for gpio.")
+      "How long a change from 0 to 100 % takes after a command; a smaller change takes proportionally less, and one that "
+      + "makes the output safe is immediate. Not for gpio.")
   package static let start = Key(
     "start", ValueKind<OutputRules.Start>.choice, default: "off",
     help: "Its value when limpet starts or its line comes back; restore: the last on or off that was commanded "

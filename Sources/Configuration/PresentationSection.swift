@@ -36,7 +36,9 @@ enum EntityKeys {
     example: "Front door")
   static let deviceClass = Key(
     optional: "class", .deviceClass,
-    help: "Its device_class, such as door, motion or water; without it, the one that fits the source; none: none.",
+    help:
+      "Its device_class, such as door, motion or water; without it, the one that fits the source; with none, it has no "
+      + "class.",
     example: "door")
   static let icon = Key(optional: "icon", .icon, help: "Its icon, of Material Design Icons.", example: "mdi:door")
   static let category = Key(

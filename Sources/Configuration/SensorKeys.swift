@@ -12,7 +12,7 @@ package enum SensorKeys {
     missing: "write \(Suggestion.list(SensorType.allCases.map(\.rawValue)))", help: "The kind of source.",
     example: "thermal")
   package static let interval = Key(
-    "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s", help: "How often it is read.")
+    "interval", .duration(.milliseconds(10)...(.days(7))), default: "10s", help: "How often limpet reads it.")
   package static let timeout = Key(
     "timeout", .duration(.milliseconds(10)...(.minutes(5)), unit: "s"), default: "5s",
     help:
@@ -36,7 +36,8 @@ package enum SensorKeys {
     help: "The values that texts stand for, such as {open: 1, closed: 0}; any other text is a bad reading.",
     need: .optional, content: .texts, examples: ["{open: true, shut: false}"])
   package static let scale = Key("scale", .scale, default: "1", help: "A factor for the value.")
-  package static let offset = Key("offset", .number, default: "0", help: "Added after scale.")
+  package static let offset = Key(
+    "offset", .number, default: "0", help: "What limpet adds after it has multiplied by scale.")
   static let rangeName = "range"
   package static let average = Key(
     optional: "average", ValueKind<Average.Statistic>.choice,

@@ -111,9 +111,9 @@ enum Synonyms {
       "onpayload": "commands are on, off and toggle", "offpayload": "commands are on, off and toggle",
       "payloadon": "commands are on, off and toggle", "payloadoff": "commands are on, off and toggle",
       "mode": "write drive: push-pull, open-drain or open-source",
-      "optimistic": "the state is always read back and published", "retain": "the state is always retained",
+      "optimistic": "limpet always reads the state back and publishes it", "retain": "the state is always retained",
       "deviceclass": "an output has no class; write homeassistant: {as: valve}, or light or switch",
-      "unit": "an output is on or off, or in %", "interval": "an output is published when it changes",
+      "unit": "an output is on or off, or in %", "interval": "limpet publishes an output when it changes",
     ],
     "outputs.homeassistant": [
       "class": "an output has no class; write as: valve, light or switch",
@@ -156,7 +156,7 @@ enum Synonyms {
   static func section(_ path: String) -> String? { sections[path.replacingIndices] ?? nil }
 
   private static let sections: [String: String] = [
-    "broker": "broker: {url: mqtt://HOST}", "broker.tls": "tls: {ca: FILE}; that TLS is used says url: mqtts://HOST",
+    "broker": "broker: {url: mqtt://HOST}", "broker.tls": "tls: {ca: FILE}; what switches TLS on is url: mqtts://HOST",
     "broker.reconnect": "reconnect: {min: 1s, max: 2m}", "device": "device: {name: Shed}",
     "presence": "presence: {topic: home/{device}/status}", "storage": "storage: {path: /var/lib/limpet}",
     "homeassistant": "homeassistant: {enabled: true}", "homie": "homie: {enabled: true}",

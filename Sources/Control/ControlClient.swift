@@ -162,7 +162,7 @@ extension ControlClient {
     request.add("name", name)
     request.add("value", value)
     guard let answer = try ask(request.finish())["answer"], case .object = answer else {
-      throw .broken(path: path, "answered with something else; it may be of another version")
+      throw .broken(path: path, "answered with something that this command does not know; it may be of another version")
     }
     return TerminalText.escapedJSON(answer.compact)
   }

@@ -194,9 +194,10 @@ extension Core {
       .counter("read_timeouts", "Reads of sensors that took longer than timeout", facts.reads.timeouts),
       .counter("refused_reads", "Reads of sensors skipped because others hang", facts.reads.refused),
       .gauge(
-        "owed_offlines", "Topics of an earlier configuration on which offline is still to be published",
+        "owed_offlines", "Topics of an earlier configuration on which limpet has yet to publish offline",
         conversation.ownPresence.owed.count),
-      .gauge("waiting_clearings", "Retained readings still to be cleared at the broker", sender.clearings.count),
+      .gauge(
+        "waiting_clearings", "Retained readings that limpet has yet to clear at the broker", sender.clearings.count),
       .gauge(
         "waiting_retained", "Retained readings to be sent again to a broker that lost them",
         sender.retained.count),
@@ -221,7 +222,8 @@ extension Core {
       .counter(
         "control_refusals", "Requests and connections refused on the control socket", facts.control.refusals),
       .counter(
-        "control_stalls", "Connections to the control socket cut off for being slow", facts.control.stalls),
+        "control_stalls", "Connections to the control socket that limpet cut because they were slow",
+        facts.control.stalls),
     ]
   }
 

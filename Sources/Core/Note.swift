@@ -98,7 +98,7 @@ package enum Note: Sendable {
   package static func isMilestone(_ count: UInt64) -> Bool { count.nonzeroBitCount == 1 }
 
   /// What stands in `status` while the store does not answer.
-  package static let storeIsLateText = "the store has not answered for 2 s; the session goes on in memory until it does"
+  package static let storeIsLateText = "the storage has not answered for 2 s; limpet goes on in memory until it does"
 
   static func storeIsAnothersText(device: String, stored: String) -> String {
     "the storage can be opened now, and has the device id \(stored). limpet started as \(device) and stays that, in "

@@ -129,7 +129,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
       let place = load.master.map { " at \(printable($0))" } ?? ""
       return
         "\(load.sensors) 1-Wire sensors\(place) take about \(load.round.inWords) to be read one after the other, longer "
-        + "than their intervals: rounds will be skipped, which limpet status counts; write longer intervals (or let "
+        + "than their intervals, so limpet will skip rounds (limpet status counts them); write longer intervals (or let "
         + "limpet write therm_bulk_read of the bus, where all convert at once)"
     }
   }
@@ -138,18 +138,20 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var claimedPins: [String] {
     let places =
       configuration.inputs.compactMap { input in
-        (try? input.gpio.place(in: inventory)).map { (name: input.name, place: $0, what: "reading") }
+        (try? input.gpio.place(in: inventory)).map { (name: input.name, place: $0, use: "reads") }
       }
       + configuration.outputs.compactMap { output in
         guard case .gpio(let line) = output.request, let place = try? line.place(in: inventory) else { return nil }
-        return (name: output.name, place: place, what: "driving")
+        return (name: output.name, place: place, use: "drives")
       }
     guard !places.isEmpty else { return [] }
     let claimed = ClaimedPins(root: root)
-    return places.compactMap { name, place, what in
+    return places.compactMap { name, place, use in
       claimed.user(of: place).map {
-        "\(name) is \(place), a pin that the device tree gives to \(printable($0)): \(what) it as GPIO takes it away "
-          + "from there; use another line, or disable that in the device tree"
+        let user = printable($0)
+        return
+          "\(name) is \(place), a pin that the device tree gives to \(user), which loses it when limpet \(use) it as "
+          + "GPIO; use another line, or disable \(user) in the device tree"
       }
     }
   }
@@ -284,13 +286,13 @@ public struct ConfigurationSummary: CustomStringConvertible {
     let missed =
       switch input.gpio.mode {
       case .state: ""
-      case .frequency, .duty, .pulseWidth: ", so that it is not exact, and shorter pulses are missed"
-      case .gesture: ", so that shorter presses are missed"
+      case .frequency, .duty, .pulseWidth: ", so the value is not exact, and limpet misses shorter pulses"
+      case .gesture: ", so limpet misses shorter presses"
       case .encoder: ", which is not enough for an encoder"
-      case .event: ", so that edges nearer to each other are missed"
-      case .counter: ", so that shorter pulses are not counted"
+      case .event: ", so limpet misses edges that are closer together"
+      case .counter: ", so limpet does not count shorter pulses"
       }
-    return "; where that has no interrupt, looked at every \(poll)\(missed)"
+    return "; if that line has no interrupt, limpet looks at it every \(poll)\(missed)"
   }
 
   /// What this machine says of the source besides.

@@ -116,8 +116,8 @@ struct OutputSummary {
       isHere
         ? "\($0.name): the broker is on this machine, so lost notices when the broker is gone, and not when a controller "
           + "elsewhere is; write lost.heartbeat, a topic that the controller publishes to"
-        : "\($0.name): lost notices when the broker is gone; a controller behind a bridge of that broker may go unnoticed, "
-          + "which only lost.heartbeat changes"
+        : "\($0.name): lost notices when the broker is gone, but not when a controller behind a bridge of that broker is; "
+          + "to notice that too, write lost.heartbeat"
     }
   }
 

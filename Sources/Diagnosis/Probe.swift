@@ -176,7 +176,10 @@ public struct Probe: Sendable {
       let observer = ProbeLink(second(opened), secondConnect(will: nil), eventLoop: eventLoop)
       guard await observer.open() != nil else {
         let loss = await observer.loss ?? .aborted
-        return find(.skipped("retained messages and the will: no second connection for it (\(loss.advised()))"))
+        return find(
+          .skipped(
+            "retained messages and the will: limpet could not open a second connection to test them (\(loss.advised()))"
+          ))
       }
       await checkRetained(link, observer, opened, topic)
       await observer.close()
@@ -279,7 +282,7 @@ public struct Probe: Sendable {
       let victim = ProbeLink(second(opened), secondConnect(will: will), eventLoop: eventLoop)
       guard await victim.open() != nil else {
         let loss = await victim.loss ?? .aborted
-        return find(.skipped("the will: no connection for it (\(loss.advised()))"))
+        return find(.skipped("the will: limpet could not open a connection to test it (\(loss.advised()))"))
       }
       let aborted = BootClock.now
       await victim.abort()

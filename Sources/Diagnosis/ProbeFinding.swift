@@ -126,7 +126,7 @@ extension ProbeFinding {
     switch (cameBack, version) {
     case (true, _): return .ok("may \(publish)")
     case (false, .v5):
-      let reason = refusal.map { "\($0)" } ?? "what it publishes there does not come back"
+      let reason = refusal.map { "\($0)" } ?? "the broker does not return what the device publishes there"
       return .warning(
         "may \(publish), but not subscribe to it (\(reason)): the device could not correct a wrong status")
     case (false, .v311):

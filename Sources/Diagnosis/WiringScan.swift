@@ -45,7 +45,7 @@ package struct WiringScan {
     }
     if isRaspberryPi, !has1Wire || !clients.isEmpty {
       let rows = DeviceOverlay.unseen.filter { !has1Wire || !$0.0.hasPrefix("1-Wire") }.map { [$0.0, $0.1] }
-      parts.append(section("what no scan can see needs a line in /boot/firmware/config.txt", rows))
+      parts.append(section("no scan can see these; each needs a line in /boot/firmware/config.txt", rows))
     }
     return parts.joined(separator: "\n")
   }

@@ -268,8 +268,9 @@ public struct FleetPlan {
       limits.append(
         Limit(
           broker: "RabbitMQ", name: "mqtt.max_session_expiry_interval_seconds", standard: "86400",
-          advice: "session_expiry is \(expiry.inWords), and it keeps sessions for a day: raise it, or lose what was in "
-            + "flight after a day"))
+          advice:
+            "session_expiry is \(expiry.inWords), but RabbitMQ keeps sessions for a day only: raise this, or lose "
+            + "after a day what was in flight"))
     }
     if configuration.qos == 2 {
       limits.append(

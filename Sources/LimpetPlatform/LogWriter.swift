@@ -76,7 +76,7 @@ public final class LogWriter: Sendable {
     }
     switch verdict {
     case .write(leftOut: 0): write(line(event.level, text))
-    case .write(let count): write(line(event.level, "\(text) (\(count) more like this were left out)"))
+    case .write(let count): write(line(event.level, "\(text) (limpet left out \(count) more like this)"))
     // The thread has to know when to tell it.
     case .leaveOut(let isFirst): if isFirst { queue.signal() }
     }
@@ -100,7 +100,7 @@ public final class LogWriter: Sendable {
   private func run() {
     while true {
       let (lines, lost, rests) = waitForLines()
-      for rest in rests { writeAll(line(rest.level, "\(rest.count) more like this were left out: \(rest.text)")) }
+      for rest in rests { writeAll(line(rest.level, "limpet left out \(rest.count) more like this: \(rest.text)")) }
       if !lines.isEmpty { writeAll(lines.joined()) }
       if lost > 0 { writeAll("limpet: \(lost) log lines were lost because nobody read them\n") }
       queue.withLock { $0.isWriting = false }

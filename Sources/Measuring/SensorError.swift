@@ -83,7 +83,7 @@ extension SensorError: CustomStringConvertible {
       "more than one \(what) is named \"\(printable(name))\": \(Self.list(candidates)); "
         + instead
     case .moved(let name, let path):
-      "\(path) was of \"\(printable(name))\" and belongs to something else now"
+      "\(path) belonged to \"\(printable(name))\" before, and belongs to another device now; limpet looks for it again"
     case .fault(let path):
       "fault reported by the sensor (\(path)); check its wiring"
     case .timedOut(let duration):
@@ -92,7 +92,7 @@ extension SensorError: CustomStringConvertible {
     case .stillRunning:
       "not read again: the last read has not returned"
     case .busSuspended(let bus):
-      "not read: reads of \(bus) hang in the kernel, it is suspended until one returns; check the device"
+      "not read: reads of \(bus) hang in the kernel, so limpet leaves that bus alone until one returns; check the device"
     case .noThreadLeft(let buses):
       "not read: every thread for blocking reads hangs in the kernel, in \(Self.list(buses.map(\.name)))"
     case .noThread(let code):

@@ -36,10 +36,10 @@ package struct Guarantees {
   /// What the next process knows of it.
   private var kept: String {
     switch configuration.storage.sync {
-    case .always: "; unacknowledged messages are saved to disk immediately"
+    case .always: "; limpet saves unacknowledged messages to disk at once"
     case .within(let delay):
-      "; unacknowledged messages are saved to disk: QoS 1 after \(delay.inWords), QoS 2 immediately"
-    case .never: "; nothing of it outlives the process here"
+      "; limpet saves unacknowledged messages to disk: QoS 1 after \(delay.inWords), QoS 2 at once"
+    case .never: "; with sync: never limpet stores nothing of it, so it ends with the process"
     }
   }
 
@@ -57,7 +57,8 @@ package struct Guarantees {
     let delay = configuration.presence.willDelay
     let more = delay > .zero ? " + \(delay.inWords) will delay" : ""
     return
-      "this device is reported offline at most \(seconds.shortestDecimal) s after it disappears (keepalive \(keepAlive.inWords) × 1.5 + "
+      "the broker publishes offline at most \(seconds.shortestDecimal) s after this device disappears (keepalive "
+      + "\(keepAlive.inWords) × 1.5 + "
       + "\(PresenceMessages.brokerRound(transport).shortestDecimal) s for the broker\(more)), and at once after a clean stop"
   }
 
@@ -73,8 +74,8 @@ package struct Guarantees {
     let drain =
       "; after an outage the backlog takes up to \(Self.words(Double(room) / Double(storage.drainRate))) to send"
     guard rate > 0 else { return holds + drain }
-    return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker, then the oldest readings go"
-      + drain + " (\(Self.words(rate * 3600 / Double(storage.drainRate))) per hour offline)"
+    return holds + ": lasts about \(Self.words(Double(room) / rate)) without a broker; then limpet drops the oldest "
+      + "readings" + drain + " (\(Self.words(rate * 3600 / Double(storage.drainRate))) per hour offline)"
   }
 
   package static func megabytes(_ bytes: Int) -> String { (Double(bytes / 100_000) / 10).shortestDecimal }
@@ -96,7 +97,8 @@ package struct Guarantees {
   /// What a power cut costs.
   package var storage: String {
     switch configuration.storage.sync {
-    case .always: return "a reading is on disk before it is sent; a power cut loses none that was"
+    case .always:
+      return "limpet writes each reading to disk before it sends it, and a power cut loses none of those"
     case .within(let delay):
       let outage = max(delay, configuration.storage.syncOutage)
       return

@@ -73,7 +73,7 @@ extension StatusReport {
     switch presence.healing {
     case .armed: healing = "limpet corrects a wrong status"
     case .listening: healing = "waiting for the broker to return the presence message"
-    case .idle: healing = "nothing to watch without a connection"
+    case .idle: healing = "without a connection limpet cannot correct the status"
     case .unavailable(let reason): healing = "self-heal unavailable: \(reason)"
     }
     return "\(state) on \(presence.topic); epoch \(presence.epoch); \(healing)"

@@ -43,7 +43,9 @@ struct ProbeCommand: ParsableCommand {
         return try ControlClient(path: path).connection()
       } catch {
         if error.isAbsence { continue }
-        StandardError.write("limpet probe: \(error); with --client-id ID a probe harms no daemon that may run")
+        StandardError.write(
+          "limpet probe: \(error); with --client-id ID it does not take over the connection of a daemon that may be "
+            + "running")
         throw ExitCode.failure
       }
     }

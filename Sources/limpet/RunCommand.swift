@@ -12,7 +12,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
   @OptionGroup var root: RootOptions
 
-  @Option(help: "What is logged: trace, debug, info, notice, warning, error or critical.")
+  @Option(help: "How much limpet logs: trace, debug, info, notice, warning, error or critical.")
   var logLevel = LogLevelArgument.notice
 
   func run() throws {

@@ -38,13 +38,15 @@ struct SimulateCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       How many connections of the fleet end, and how: crash (the process dies), stop (it says offline) and half-open (it \
-      hangs, and its connection stays), as in crash=1/s,stop=6/m,half-open=1/10s. They come back when that was seen.
+      hangs, and its connection stays), as in crash=1/s,stop=6/m,half-open=1/10s. Each comes back once \
+      the subscriber has seen that it ended.
       """, valueName: "kind=rate,..."))
   var churn: String?
 
   @Option(
     help: ArgumentHelp(
-      "Readings of each sensor: 1/10s, 2/s, 0; default: as configured, and 1/10s without a configuration.",
+      "How often each sensor is read, such as 1/10s, 2/s, or 0 for never; default: as configured, and 1/10s without a "
+        + "configuration.",
       valueName: "rate"))
   var readings: String?
 

@@ -57,7 +57,7 @@ struct WatchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "As --once; exit 0 if every device that this file names, one a line, is online, else say who is missing, and 1.",
+      "As --once; exit 0 if every device in this file, one a line, is online; else print those that are not, and exit 1.",
       valueName: "file"))
   var expectFile: String?
 

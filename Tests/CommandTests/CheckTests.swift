@@ -34,8 +34,8 @@ struct CheckTests {
       // README, "No reading is lost": 64 MB.
       for part in [
         "shed", "mqtts://mqtt.example.com:8883", "limpet/shed/status", "limpet/shed/cpu", "limpet/shed/load",
-        "every 10 s", "offline at most 36 s after it disappears", "64 MB", "the broker keeps it for 7 d",
-        "saved to disk: QoS 1 after 1 s, QoS 2 immediately",
+        "every 10 s", "offline at most 36 s after this device disappears", "64 MB", "the broker keeps it for 7 d",
+        "limpet saves unacknowledged messages to disk: QoS 1 after 1 s, QoS 2 at once",
       ] {
         #expect(text.contains(part), "\(part)")
       }

@@ -21,7 +21,7 @@ struct FrozenDiskTests {
       try await broker.stop()
       try await broker.start()
       try await until("it connected again") { agent.log.count { $0.contains("connected to ") } >= 2 }
-      try await agent.line("the store has not answered")
+      try await agent.line("the storage has not answered")
       let seen = try subscriber.readings("load").count
       try await subscriber.readings("load", atLeast: seen + 3)
       try await disk.thaw()

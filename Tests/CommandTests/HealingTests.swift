@@ -24,7 +24,7 @@ struct HealingTests {
       let agent = try scene.agent(settings)
       _ = try await subscriber.presence("birth")
       try await publish(scene, broker, "offline")
-      try await agent.line("someone overwrote the status topic", within: .seconds(4))
+      try await agent.line("another client overwrote the status", within: .seconds(4))
       let first = ContinuousClock.now
       try await until("online again") { subscriber.records(of: "limpet/board/status").last?.payload == "online" }
       try await publish(scene, broker, "nonsense")

@@ -86,7 +86,7 @@ struct OutboxTests {
       settings.device = "other"
       try await broker.start()
       let second = try scene.agent(settings)
-      try await second.line("readings of another identity waited here; they are set aside, not sent")
+      try await second.line("readings that waited here under another device id, and does not send them")
       try await subscriber.readings("load", atLeast: 5, of: "other")
       #expect(try subscriber.readings("load").isEmpty)
     }
@@ -133,7 +133,7 @@ struct OutboxTests {
       settings.lines = ["control: \(scene.folder)/limpet.sock"]
       try scene.write("", to: "storage")
       let agent = try scene.agent(settings)
-      try await agent.line("The agent runs on in memory")
+      try await agent.line("limpet goes on in memory: identity")
       try await broker.stop()
       try FileManager.default.removeItem(atPath: "\(scene.folder)/storage")
       try await agent.line("the storage can be written again", within: .seconds(30))

@@ -129,8 +129,8 @@ struct ProbeStepsTests {
       #expect(outcome.ending == .exited(0))
       #expect(
         outcome.output.contains(
-          "warning: may publish to limpet/board/status (status and will), but not subscribe to it (what it publishes "
-            + "there does not come back): the device could not correct a wrong status"))
+          "warning: may publish to limpet/board/status (status and will), but not subscribe to it (the broker does "
+            + "not return what the device publishes there): the device could not correct a wrong status"))
       #expect(
         outcome.output.last
           == "skipped: retained messages and the will: no right to publish to limpet/board/probe: 0x87 not authorized")

@@ -131,7 +131,7 @@ struct RestartTests {
       try scene.write("", to: "storage")
       let broker = try await scene.fakeBroker(port: port)
       let second = try scene.agent(settings)
-      try await second.line("The agent runs on in memory")
+      try await second.line("limpet goes on in memory: identity")
       try FileManager.default.removeItem(atPath: storage)
       try FileManager.default.moveItem(atPath: storage + ".real", toPath: storage)
       try await second.line("the storage can be written again", within: .seconds(30))

@@ -129,7 +129,7 @@ struct SessionTests {
       try await agent.end(SIGKILL)
       settings.broker[settings.broker.count - 1] = "client_id: new"
       let next = try scene.agent(settings)
-      try await next.line("are set aside")
+      try await next.line("messages that were under way as")
       let second = try await broker.connection(2)
       try await until("new readings are sent") { second.publishes("load").count > 1 }
       #expect(!second.publishes("load").contains { $0.duplicate })

@@ -129,7 +129,7 @@ extension Note {
     case .notPublished(let topic, let error): (.error, "limpet could not publish \(topic): \(error)")
     case .presenceRefused(let code): (.error, "the broker refused a presence message: \(code)")
     case .correctsStatus(let online):
-      (.notice, "someone overwrote the status topic: limpet publishes \(online) again")
+      (.notice, "another client overwrote the status: limpet corrects it to \(online)")
     case .cannotHeal(let reason):
       (.warning, "self-heal unavailable: \(reason); the next connection corrects a wrong status")
     case .rival(let clientIdentifier, let instance):

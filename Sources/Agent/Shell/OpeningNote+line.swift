@@ -11,7 +11,7 @@ extension OpeningNote {
     case .fails(let error):
       (
         .error,
-        "\(error) The agent runs on in memory: identity, epoch and sequence numbers will not survive a restart"
+        "\(error) limpet goes on in memory: identity, epoch and sequence numbers will not survive a restart"
       )
     case .waits(let cause, let patience): (.notice, "\(cause); waiting \(patience.inWords) for it to end")
     case .sessionIsUnreadable(let rows):
@@ -21,11 +21,11 @@ extension OpeningNote {
       )
     case .cannotBeWritten(let error): (.error, "\(error)")
     case .sessionSetAside(let count, let owner):
-      (.warning, "\(count) messages that were under way as \(owner) are set aside, not sent")
+      (.warning, "limpet sets aside \(count) messages that were under way as \(owner), and does not send them")
     case .sessionIsLeft(let error, let owner):
-      (.error, "\(error) limpet leaves the session of \(owner) alone, and keeps none of this process")
+      (.error, "\(error) limpet does not touch the stored session of \(owner), and keeps its own in memory only")
     case .readingsSetAside(let count):
-      (.warning, "\(count) readings of another identity waited here; they are set aside, not sent")
+      (.warning, "limpet sets aside \(count) readings that waited here under another device id, and does not send them")
     case .readingsWait(let count): (.info, "\(count) readings wait in the storage")
     case .readingsAreInMemory(let error):
       (.error, "\(error) Until limpet can open it, waiting readings are in memory only")

@@ -72,7 +72,7 @@ extension Outputs {
   ) throws(Objection) -> OutputLevel {
     let partners = partners(of: place)
     guard let level = try entries[place]?.level(of: command, isQueued: isQueued, partners, at: moment) else {
-      throw Objection("it is gone")
+      throw Objection("the output was removed")
     }
     return level
   }

@@ -243,7 +243,7 @@ extension PageFiles {
         try { own = JSON.parse(JSON.parse(event.data).payload); } catch { return; }
         if (own === null || typeof own !== 'object') return;
         described = [['version', own.version], ['session present', own.session_present],
-          ['a loss is seen within', own.detect_within ? own.detect_within + ' s' : null],
+          ['the broker notices a loss within', own.detect_within ? own.detect_within + ' s' : null],
           ['storage', own.storage_error], ['readings dropped', own.dropped]];
         detailed = '';
         detail(devices.get(selected));

@@ -88,7 +88,11 @@ struct RehearsalReport: Sendable {
     ]
     if let acknowledgements { rows.append(("acknowledged", Self.words(acknowledgements))) }
     for end in ends {
-      rows.append((end.kind.rawValue, "\(end.count); seen offline " + (end.seen.map(Self.words) ?? "by nobody")))
+      rows.append(
+        (
+          end.kind.rawValue,
+          "\(end.count); " + (end.seen.map { "seen offline \(Self.words($0))" } ?? "no subscriber saw it offline")
+        ))
     }
     for storm in storms {
       rows.append(
@@ -99,7 +103,11 @@ struct RehearsalReport: Sendable {
         ))
     }
     rows.append(
-      ("states", "\(wrongStates) wrong" + (unjudgedEnds > 0 ? "; \(unjudgedEnds) ends could not be judged" : "")))
+      (
+        "states",
+        "\(wrongStates) wrong"
+          + (unjudgedEnds > 0 ? "; limpet could not judge \(unjudgedEnds) ends of connections" : "")
+      ))
     var words = "\(lostReadings) lost of \(readings)"
     if repeatedReadings > 0 { words += ", \(repeatedReadings) arrived twice" }
     if excusedReadings > 0 { words += "; \(excusedReadings) belonged to a session that the broker did not keep" }

@@ -272,7 +272,7 @@ final class SimulatedFleet: @unchecked Sendable {
 
   func sweep(at now: BootClock.Instant) {
     for index in states.sweep(at: now) {
-      count("the subscriber saw a wrong state, of \(DeviceTemplate.id(of: index)) for one")
+      count("the subscriber saw a wrong state, for example of \(DeviceTemplate.id(of: index))")
     }
   }
 }

@@ -45,7 +45,9 @@ enum ProxyTunnel {
     if proxy.kind == .socks5, let credentials = proxy.credentials, !SOCKSLogin.fits(credentials) {
       throw Refusal(description: "a user name and a password for SOCKS have 1 to 255 bytes each")
     }
-    guard fits, !host.isEmpty else { throw Refusal(description: "it cannot be asked for that name") }
+    guard fits, !host.isEmpty else {
+      throw Refusal(description: "the name has characters, or a length, that a proxy of this kind cannot take")
+    }
   }
 
   private static func add(

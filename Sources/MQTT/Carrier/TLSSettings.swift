@@ -148,7 +148,7 @@ public struct TLSSettingsError: Error, CustomStringConvertible {
     case NIOSSLError.noSuchFilesystemObject: "there is no such file"
     case let error as IOError: String(cString: strerror(error.errnoCode))
     case is Unpaired: "it is not that of the certificate"
-    default: "it contains no such thing in PEM"
+    default: "it contains none in PEM form"
     }
   }
 }

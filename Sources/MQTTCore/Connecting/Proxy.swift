@@ -46,7 +46,8 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
     public let description: String
 
     static let colonInUserName = CredentialsError(
-      description: "a user name for a proxy has no colon: the proxy takes what is behind one for the password")
+      description:
+        "a user name for a proxy must not contain a colon: the proxy would take what follows it for the password")
     static let controlCharacter = CredentialsError(
       description: "user name and password for a proxy have no control characters, such as line ends")
   }

@@ -105,7 +105,7 @@ extension StorageError: CustomStringConvertible {
   package var cause: String {
     switch kind {
     case .held(let process):
-      let holder = process.map { "process \($0)" } ?? "of a process that cannot be seen from here"
+      let holder = process.map { "process \($0)" } ?? "its process is not visible here, as in another container"
       return "another \(words.kind) (\(holder)) uses this folder"
     case .newerSchema: return "a newer \(words.kind) wrote it"
     default: return message
