@@ -23,12 +23,12 @@ package final class Database {
   /// What is being tried, for errors.
   private var attempt = "open the store"
 
-  /// More texts than the program has; past it a statement is compiled at every use.
+  /// More texts than the program has; beyond it a statement is compiled at every use.
   private static let statementLimit = 64
 
   /// How a file is opened.
   package enum Mode {
-    /// Read and write, created when missing, held against every other process.
+    /// Read and write, created when missing, locked against every other process.
     case exclusive
     /// The main file alone is read, without locks and without its write-ahead log: nothing on disk changes.
     case peek

@@ -1,9 +1,9 @@
 import Glibc
 import MQTTCore
 
-/// Who holds a lock, as the kernel tells it (proc_locks(5)): for people, who are to end that process.
+/// Which process holds a lock, from proc_locks(5): for a person who wants to end that process.
 enum LockHolder {
-  /// The process that holds a lock on the file; nil: none that can be seen from here, as from within a container.
+  /// The process that holds a lock on the file; nil: none that is visible from here, as from within a container.
   static func process(of inode: UInt64) -> Int32? {
     read("/proc/locks").flatMap { process(of: inode, in: $0) }
   }

@@ -40,8 +40,8 @@ package enum SessionTables {
     for change in changes { try apply(change, to: database, now: now) }
   }
 
-  /// The session belongs to another client from now on: its messages are kept aside, those of an earlier time like that
-  /// go, and everything else of it is forgotten. The number of messages that were kept.
+  /// The session belongs to another client from now on: its messages are kept aside, messages kept aside before are
+  /// deleted, and so is the rest of the session. Returns the number of messages kept aside.
   package static func setAside(in database: Database) throws(StorageError) -> Int {
     let owner = try readOwner(database)?.clientIdentifier ?? ""
     try database.run("DELETE FROM message_aside")
@@ -191,8 +191,8 @@ package enum SessionTables {
     package let expired: [MQTTSession.Token]
   }
 
-  /// Takes away what was found to be no use, or each start would find it again. What an unreadable message was stays
-  /// beside the session, for people.
+  /// Deletes unusable rows, or each start would find them again. Unreadable messages stay beside the session, for
+  /// people.
   package static func clean(_ found: Found, in file: StoreFile) throws(StorageError) {
     if found.unreadable > 0 {
       try file.write("set unreadable messages aside") { database throws(StorageError) in

@@ -1,8 +1,8 @@
 import Glibc
 import MQTTCore
 
-/// A database in a folder of its own: held against other programs, opened, kept aside where it is damaged and begun
-/// anew. What its tables are its owner says, who uses it from one thread at a time.
+/// A database in a folder of its own: locked against other programs, and replaced by a new one if it is damaged. Its
+/// owner defines the tables, and uses it from one thread at a time.
 package final class StoreFile {
   /// What can still be read of a damaged database, to be written into the one that replaces it.
   package typealias Rescue = (Database) -> (Database) throws(StorageError) -> Void
@@ -76,11 +76,10 @@ package final class StoreFile {
     return database
   }
 
-  /// No other program is to use the folder meanwhile, as far as it can be kept from it.
+  /// Tries to keep other programs from using the folder meanwhile.
   package func hold() { folder = try? StoreFolder(existing: path) }
 
-  /// Opens it again: after its file was found damaged, which is kept aside first; when the file is not there any more;
-  /// or where it could not be opened before.
+  /// Opens it again if the file is damaged (it is kept aside first) or missing, or could not be opened before.
   package func reopen(replacing damage: StorageError?) throws(StorageError) {
     if damage != nil, let database { rescued = rescue?(database) }
     close()

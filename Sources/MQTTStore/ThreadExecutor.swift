@@ -68,7 +68,7 @@ private final class JobQueue: Sendable {
     atExit()
   }
 
-  /// What was queued, or nil when everything is done and the executor is gone.
+  /// The queued jobs, or nil when all are done and the executor is gone.
   private func waitForEntries() -> [Entry]? {
     lock.wait { state -> ConditionLock<State>.Poll<[Entry]?> in
       guard state.entries.isEmpty else {

@@ -3,11 +3,11 @@ import NIOCore
 
 /// One timer for a deadline that moves all the time.
 ///
-/// Moved forward at once. Moved back only by a second or more, since what fires early just asks again; and not while it
-/// goes back and forth quickly, or taking it back and setting it again would be the most of what each message costs. On
-/// a quiet device each message would wake it up twice if it never moved back.
+/// It moves to an earlier time at once. It moves to a later time only by a second or more, since a timer that fires
+/// early does no harm, and not while the deadline goes back and forth quickly: setting it again would then be most of
+/// the cost of each message. If it never moved to a later time, each message would wake a quiet device twice.
 ///
-/// The timers of NIO do not count a suspend, as the deadlines do: the owner looks at the clock when it hears of one.
+/// The timers of NIO do not count a suspend, but the deadlines do: the owner looks at the clock after each suspend.
 package struct Alarm {
   private static let worthMoving = Duration.seconds(1)
 

@@ -4,8 +4,8 @@ import NIOCore
 /// Carries a `Link`'s transports out, whoever owns the link: opens and closes them, makes packets of what is read, and
 /// one write of what a turn brings.
 ///
-/// It knows no rule: what happens it tells the owner, who decides by the link. It stays on its event loop, where all of
-/// it is called and where it calls its owner, whom it keeps from `open` until there is no transport any more. States:
+/// It has no rules: it reports what happens to its owner, whose link decides. It stays on its event loop, where the
+/// owner calls it and it calls the owner, which it retains from `open` until there is no transport any more. States:
 /// nothing –open→ `opening` –transportOpened→ `connection` –transportClosed→ nothing; `close` ends both.
 package final class Carrier: @unchecked Sendable {
   package let eventLoop: any EventLoop
@@ -45,7 +45,7 @@ package final class Carrier: @unchecked Sendable {
     opening = Opening(attempt: attempt, owner: owner)
     let stage = settings.prepareEndpoint == nil ? ConnectionStage.name : .endpoint
     tell(.progress(number, stage, server), number)
-    // Whoever heard that may have ended it.
+    // The owner may have ended the attempt in that call.
     guard isOpening(number) else { return }
     opening?.task = preparation.assumeIsolated { $0.begin(attempt, for: self) }
   }
@@ -103,7 +103,7 @@ package final class Carrier: @unchecked Sendable {
     connection?.isPausedByOwner = isPaused
   }
 
-  // MARK: What the preparation tells
+  // MARK: Reports of the preparation
 
   /// The attempt has no transport yet, and is not over.
   func isOpening(_ number: Link.AttemptNumber) -> Bool { opening?.attempt.number == number }
@@ -134,7 +134,7 @@ package final class Carrier: @unchecked Sendable {
     }
   }
 
-  // MARK: What the transport tells
+  // MARK: Reports of the transport
 
   /// A socket was made; there may be several before one is connected.
   func transportCreated(_ channel: any Channel, _ number: Link.AttemptNumber) {

@@ -17,7 +17,7 @@ package protocol CarrierOwner: AnyObject, Sendable {
   /// - Parameter endsTurn: as `carrierEndsTurn`, after them; false: more bytes follow in this turn.
   func carrier(_ carrier: Carrier, hasRead attempt: Link.AttemptNumber, endsTurn: Bool)
 
-  /// The transport has no more to tell in this turn of the event loop: what that brought up goes out in one write.
+  /// The transport has nothing more to report in this turn of the event loop: all answers go out in one write.
   func carrierEndsTurn(_ carrier: Carrier)
 }
 

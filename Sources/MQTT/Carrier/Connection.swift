@@ -66,7 +66,7 @@ final class Connection {
   func flush() {
     guard outbound.readableBytes > 0 else { return }
     let bytes = outbound
-    // Before the write: that can change whether the channel is writable, and whoever hears so comes here again.
+    // Before the write: it can change whether the channel is writable, and then this function is called again.
     outbound = ByteBuffer()
     writer?.write(bytes)
   }
@@ -138,7 +138,7 @@ final class Connection {
     return (context?.handler as? NIOSSLHandler)?.peerCertificate
   }
 
-  /// What the end of the transport means at this stage, when nothing else was heard; nil: no more than that.
+  /// What the end of the transport means at this stage if nothing else was reported; nil: no more than that.
   func lossByClosing(at stage: ConnectionStage) -> ConnectionLoss? {
     refusal ?? (stage == .proxy ? lossByProxy("\(ProxyTunnel.Refusal.closed)") : nil)
   }

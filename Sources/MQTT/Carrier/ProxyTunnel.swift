@@ -150,8 +150,8 @@ enum ProxyTunnel {
     }
   }
 
-  /// The last in the pipeline while a proxy is asked: hears how it ends, and holds what a server sends before the
-  /// layers above are there.
+  /// The last handler of the pipeline while the proxy opens the way: it learns how that ends, and keeps what a server
+  /// sends before the layers above are there.
   private final class Holder: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 

@@ -1,11 +1,11 @@
 import NIOCore
 import NIOSSL
 
-/// How a connection reaches its server below MQTT: for a person who looks for a fault.
+/// How a connection reaches its server, below MQTT: for a person who looks for a fault.
 public struct Route: Sendable {
   /// The addresses that the look-up of the name found; empty for a Unix socket.
   public var addresses: [String]
-  /// The one that answered; nil for a Unix socket.
+  /// The address that answered; nil for a Unix socket.
   public var address: String?
   /// nil: without TLS.
   public var tls: TLS?
@@ -17,7 +17,7 @@ public struct Route: Sendable {
     /// nil: the server showed none.
     public var certificate: CertificateSummary?
 
-    /// For owners that have a route from elsewhere.
+    /// For a route that comes from elsewhere.
     public init(version: String, certificate: CertificateSummary?) {
       self.version = version
       self.certificate = certificate

@@ -17,7 +17,7 @@ struct TLSLayer: Sendable {
   /// Asked for (SNI); nil where an address is connected to, which is no server name (RFC 6066 §3).
   let serverName: String?
 
-  /// - Parameter mismatch: told what is wrong with a certificate where the error of the handshake cannot say it.
+  /// - Parameter mismatch: called with what is wrong with a certificate if the error of the handshake cannot say it.
   func makeHandler(_ mismatch: @escaping @Sendable (any Error) -> Void) throws -> NIOSSLClientHandler {
     switch check {
     case .none: return try NIOSSLClientHandler(context: context, serverHostname: serverName)

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import NIOTLS
 
-/// Opens a byte stream to a server. The carrier hears of its socket first and, once MQTT can begin, of that.
+/// Opens a byte stream to a server. It reports its socket to the carrier first, and then that MQTT can begin.
 struct Transport: Sendable {
   let attempt: Attempt
   /// There exactly where the server's transport uses TLS.
@@ -104,7 +104,7 @@ struct Transport: Sendable {
   }
 }
 
-/// The first in the pipeline: tells the carrier of the socket, before any other layer has anything to say and after all
+/// The first in the pipeline: reports the socket to the carrier, before any other layer has anything to say and after all
 /// of them are through, and is the place to close it from.
 private final class SocketHandler: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer

@@ -17,7 +17,7 @@ final class WebSocketBytes: ChannelDuplexHandler {
   /// A message has begun, and its last fragment has not come (§5.4).
   private var isFragmented = false
 
-  /// - Parameter closing: is told what the server closes with, before the end of the transport.
+  /// - Parameter closing: called with the reason that the server closes with, before the end of the transport.
   init(_ closing: @escaping (WebSocket.Closure) -> Void) { self.closing = closing }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -1,4 +1,4 @@
-/// For an application that hears of the machine's suspends, networks and clock before the connection does.
+/// For an application that learns of the machine's suspends, networks and clock before the connection does.
 extension MQTTClient {
   /// Compares the connection with the clock. Call it when the system wakes up from a suspend, which timers do not
   /// count: it finds a dead connection at once, not only when the keepalive has passed.

@@ -16,7 +16,7 @@ extension MQTTClient {
   ///
   /// Some servers do not say which subscription a message is for (3.1.1 has no Subscription Identifiers) and send one
   /// copy for each that matches ([MQTT-3.3.5-1] of 3.1.1 allows that). There, streams with overlapping filters get
-  /// every copy: a client cannot tell whether the server sends one or several.
+  /// every copy: a client cannot know whether the server sends one or several.
   ///
   /// - Parameters:
   ///   - filters: the filters, with their options.
@@ -209,13 +209,13 @@ extension MQTTClient {
     keep(subscriptions.map { .subscribed(identifier, $0) } ?? .unsubscribed(identifier))
   }
 
-  /// The store remembers it until the server has heard: a process that ends before would leave it there for good, and
-  /// give its number to another one.
+  /// The store keeps the subscription until the server has answered UNSUBSCRIBE: otherwise a process that ends before
+  /// would leave it at the server for good, and a later process would give its number to another subscription.
   private func keepGivenBack(_ identifier: Identifier) {
     keep(subscriptions.filtersGivenBack(identifier).map { .givenBack(identifier, $0) } ?? .unsubscribed(identifier))
   }
 
-  /// Before the client runs there is nobody to tell.
+  /// Before the client runs there is no driver to store it.
   func keep(_ change: SessionChange) {
     // Answers to this process's requests are no use to another one.
     switch change {

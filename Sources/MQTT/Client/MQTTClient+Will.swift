@@ -3,13 +3,15 @@ import LimpetPlatform
 import MQTTCore
 
 extension MQTTClient.Configuration {
-  /// What is done about a will that a server refuses for its QoS or for being retained ([MQTT-3.2.2-12], [MQTT-3.2.2-13]).
+  /// What the client does if a server refuses a will for its QoS or because it is retained ([MQTT-3.2.2-12],
+  /// [MQTT-3.2.2-13]).
   public enum RefusedWill: Sendable, Hashable {
     /// It goes as the server takes it: with a lower QoS, or not retained. `ConnectionEvent.willTakenBack` says so; after a day
     /// the full will is tried again. A server of 3.1.1 cannot say why it refuses: after two closes that answer CONNECT
     /// without a byte smaller wills are tried.
     case takenBack
-    /// The client ends, and `run` throws the refusal. On 3.1.1 nobody can tell it from other losses: the client tries again.
+    /// The client ends, and `run` throws the refusal. On 3.1.1 the refusal looks like any other loss: the client tries
+    /// again.
     case fails
   }
 }

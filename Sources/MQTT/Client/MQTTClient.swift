@@ -7,8 +7,8 @@ import NIOPosix
 
 /// An MQTT client for Swift concurrency: it keeps a session connected while it runs, publishes, and receives.
 ///
-/// It is a thin shell: `MQTTSessionDriver` connects, `PendingMessages` and `SubscriptionTable` decide what waits. It
-/// runs on the event loop of its `MQTTSessionDriver`, which calls it synchronously. States: `idle` –run→ `running`
+/// It is a thin shell: `MQTTSessionDriver` connects; `PendingMessages` and `SubscriptionTable` keep messages and
+/// subscriptions until the server has them. The client runs on the driver's event loop. States: `idle` –run→ `running`
 /// –disconnect→ `leaving` –abort or the end of the connection→ `ended`. At that point, at the latest, every call that
 /// waits here returns or throws.
 public actor MQTTClient {
@@ -79,7 +79,7 @@ public actor MQTTClient {
   var askedWill: AskedWill?
   /// The loss that the client stops after.
   private var stopCause: ConnectionLoss?
-  /// Changes that the store has not been told of: there is no client yet.
+  /// Changes that the store does not have: the client does not run yet.
   var unkept: [SessionChange] = []
   var subscribers: [Identifier: Subscriber] = [:]
   var unsubscribers: [Identifier: [MQTTSession.Token: Subscriber]] = [:]
@@ -255,7 +255,7 @@ public actor MQTTClient {
   /// Whether the server has accepted the connection and neither side has ended it.
   public var isConnected: Bool { phase.client?.assumeIsolated { $0.isConnected } ?? false }
 
-  /// What waits, and what was lost, now.
+  /// How many messages and subscriptions the client has now, and how many messages it lost.
   public struct Counts: Sendable, Hashable {
     /// Messages that wait for a connection or for room, at most `Configuration.queueLimit`.
     public var queued: Int
@@ -272,14 +272,14 @@ public actor MQTTClient {
     public var unpublished: UInt64
   }
 
-  /// What waits, and what was lost.
+  /// How many messages and subscriptions the client has now, and how many messages it lost.
   public var counts: Counts {
     Counts(
       queued: pending.queued, heldBack: pending.heldBack, underWay: pending.underWayCount,
       subscriptions: subscriptions.count, unrouted: unrouted, unpublished: unpublished)
   }
 
-  // MARK: What the connection tells
+  // MARK: Events of the connection
 
   fileprivate func handle(_ event: MQTTSessionDriver.Event) {
     switch event {
@@ -379,7 +379,7 @@ extension MQTTClient {
   }
 }
 
-/// What `MQTTSessionDriver` talks to: on the same event loop, so it is heard at once.
+/// Receives the events of `MQTTSessionDriver`, on the same event loop and so at once.
 private final class Listener: MQTTSessionDriverDelegate {
   private let owner: MQTTClient
 

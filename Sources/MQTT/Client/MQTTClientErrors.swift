@@ -32,7 +32,7 @@ public struct PublishResult: Sendable, Hashable {
 public enum PublishError: Error, Sendable, CustomStringConvertible {
   /// QoS 0, and the connection is away (see `MQTTClient.Configuration.queuesAtMostOnce`).
   case notConnected
-  /// Its Message Expiry Interval passed while it waited, or while the server had no place for it or lost its session.
+  /// Its Message Expiry Interval passed while it waited, or while the server had no room for it or lost its session.
   case expired
   /// The task was cancelled. A message that was not sent yet never will be; one that was sent already may arrive, and
   /// nothing reports its outcome.
@@ -78,7 +78,7 @@ public enum SubscribeError: Error, Sendable, CustomStringConvertible {
   case rejected(MQTTSession.Rejection)
   /// The server has lost the session, and the subscription with it (`MQTTClient.Configuration.resubscribes`).
   case sessionLost
-  /// The task was cancelled; what had been asked for is given back.
+  /// The task was cancelled; the client unsubscribes again.
   case cancelled
   /// The client has ended, for this reason.
   case closed(ConnectionLoss)

@@ -2,11 +2,12 @@ import DequeModule
 import LimpetInstants
 import MQTTCore
 
-/// The messages that callers of `MQTTClient.publish` wait for, with the rules of the waiting; it knows no sockets or
-/// tasks, and is told the time.
+/// The messages that callers of `MQTTClient.publish` wait for, and the rules for that; a value without sockets, tasks
+/// and clock.
 ///
-/// A message waits, first in first out, until the session has room; then it is under way until it is settled. Whatever
-/// ends it is told exactly once. While the connection is away, messages of QoS 0 do not wait unless asked to.
+/// A message waits, first in first out, until the session has room; then it is under way until it is settled. Its
+/// caller gets the outcome exactly once. Without a connection, messages of QoS 0 do not wait unless the configuration
+/// says so.
 struct PendingMessages: Sendable {
   typealias Instant = BootClock.Instant
   typealias Token = MQTTSession.Token
@@ -17,7 +18,7 @@ struct PendingMessages: Sendable {
     let expiry: Instant?
     /// The store has it, or will.
     var isKept = false
-    /// Its caller has heard that it is stored, or was one of an earlier process.
+    /// Its caller has the answer that it is stored, or belonged to an earlier process.
     var isAlone = false
   }
 
@@ -31,7 +32,7 @@ struct PendingMessages: Sendable {
   struct Completion: Sendable {
     let token: Token
     var result: Result<PublishResult, PublishError>
-    /// Of one whose caller was told that it is stored: there is nobody left to tell.
+    /// A message whose caller already has the answer that it is stored: no caller waits for this outcome.
     var alone: Message?
 
     init(token: Token, result: Result<PublishResult, PublishError>, alone: Message? = nil) {
@@ -151,7 +152,7 @@ struct PendingMessages: Sendable {
     if isStored { self.stored[stored.token] = Stored(message: stored.message, isAlone: true) }
   }
 
-  /// The store has it, and its caller was told so.
+  /// The store has the message, and its caller has that answer.
   mutating func callerIsGone(_ token: Token) {
     waiting[token]?.isAlone = true
     stored[token]?.isAlone = true
@@ -237,8 +238,8 @@ struct PendingMessages: Sendable {
         drop(token)
         return .complete(.init(token: token, result: .failure(.expired), alone: entry.isAlone ? entry.message : nil))
       }
-      // Whoever still waits is told what the server does not take; for one that nobody waits for less is better than
-      // nothing.
+      // A caller that still waits gets an error if the server does not accept the message as it is. If no caller waits,
+      // a message without these features is better than none.
       let message = entry.isAlone ? limits.map(entry.message.adapted(to:)) ?? entry.message : entry.message
       // One that goes at QoS 0 instead still has its turn behind those that wait for room.
       let hasRoom =

@@ -5,7 +5,7 @@ import MQTTCore
 ///
 /// A subscription is `waiting` –SUBSCRIBE→ `asked` –SUBACK→ `made`. A connection that ends makes `asked` `unanswered`,
 /// one that begins without the session makes all of them `waiting`: each is asked for once on a connection that needs it.
-/// The place of one that was given back is kept in `givenBack` until the server has heard of it.
+/// `givenBack` keeps a subscription that has ended here until the server has answered UNSUBSCRIBE.
 struct SubscriptionTable: Sendable {
   typealias Token = MQTTSession.Token
   /// Goes as Subscription Identifier to servers that take them (MQTT 5.0 §3.8.2.1.2).
@@ -91,7 +91,7 @@ struct SubscriptionTable: Sendable {
   /// Nobody reads it for now: it belongs to who asks for it next.
   mutating func unclaim(_ identifier: Identifier) { entries[identifier]?.isUnclaimed = true }
 
-  /// What the server is still to be told; nil: nothing.
+  /// The filters to unsubscribe from; nil: none.
   func filtersGivenBack(_ identifier: Identifier) -> [TopicFilter]? { givenBack[identifier]?.filters }
 
   mutating func takeSuperseded() -> [Identifier] {
@@ -128,7 +128,7 @@ struct SubscriptionTable: Sendable {
     return lastIdentifier
   }
 
-  /// Nobody wants it any more; true: the server has to be told, by `requests`.
+  /// The application has ended the subscription; true: the server needs an UNSUBSCRIBE, which `requests` brings.
   mutating func remove(_ identifier: Identifier) -> Bool {
     guard let entry = entries.removeValue(forKey: identifier) else { return givenBack[identifier] != nil }
     guard entry.state != .waiting else { return false }

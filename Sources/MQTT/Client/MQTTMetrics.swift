@@ -1,7 +1,7 @@
 import CoreMetrics
 import MQTTCore
 
-/// What a client tells swift-metrics, where its configuration says so.
+/// The numbers that a client gives to swift-metrics, if its configuration says so.
 ///
 /// | label | what |
 /// |---|---|

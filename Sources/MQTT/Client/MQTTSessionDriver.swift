@@ -65,8 +65,8 @@ public actor MQTTSessionDriver {
   /// Sets the delegate, which gives the next CONNECT and receives events from now on. The driver does not retain it.
   public func setDelegate(_ delegate: any MQTTSessionDriverDelegate) { self.delegate = delegate }
 
-  /// Stops reading from the transport until told to go on: TCP then holds the server back. Meanwhile the driver does
-  /// not treat silence as a loss, and notices that the server has closed only afterwards.
+  /// Stops reading from the transport until it is called with false: TCP then holds the server back. Meanwhile the
+  /// driver does not treat silence as a loss, and notices only afterwards that the server has closed.
   public func pauseReading(_ isPaused: Bool) {
     handle(.readingPaused(isPaused))
     carrier.pauseReading(isPaused)

@@ -47,7 +47,7 @@ extension MQTTSessionDriver {
 
   /// Where and how connections are made, and what of the session is kept.
   public struct Configuration: Sendable {
-    /// Tried in turn, at least one: after a connection that was lost the same one first, for it has the session.
+    /// Tried in turn, at least one. After a loss the same server comes first, since it has the session.
     public var servers: [ServerAddress]
     /// Whether the servers are one cluster whose nodes all have the session: only then does the client believe a
     /// "session present" from another server than the last. Otherwise it starts a new session when it changes the

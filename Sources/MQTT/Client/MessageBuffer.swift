@@ -15,7 +15,7 @@ final class MessageBuffer: Sendable {
 
   enum WhenFull: Sendable {
     case dropsOldest
-    /// `add` says so, and whoever fills it stops.
+    /// `add` returns that the buffer is full, and its caller stops.
     case tells
     /// Others see to it that there is an end.
     case grows

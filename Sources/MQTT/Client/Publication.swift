@@ -48,7 +48,7 @@ public final class Publication: Sendable {
   }
 }
 
-/// Who hears what became of a message, once.
+/// Gets the outcome of a message, once.
 protocol Publisher: Sendable {
   func give(_ outcome: Result<PublishResult, PublishError>)
 }

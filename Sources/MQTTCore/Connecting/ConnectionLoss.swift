@@ -20,8 +20,8 @@ public enum ConnectionStage: String, Sendable, Hashable {
   case connected
 }
 
-/// Why a connection could not be made, or ended. Addresses are those that were dialled. It lies elsewhere: a connection that
-/// is well has none, and no room for one.
+/// Why a connection could not be made, or ended. Addresses are those that were dialled. The enum is `indirect`, so a
+/// connection that works takes no memory for it.
 public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConvertible {
   /// No resolver knows the name, for this reason.
   case nameNotFound(host: String, String)
@@ -31,7 +31,7 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
   case proxy(Proxy, ServerAddress, String)
   /// No transport to the server can be made, for this reason.
   case unreachable(ServerAddress, String)
-  /// The TLS handshake failed, or the server's certificate did not stand the check.
+  /// The TLS handshake failed, or the server's certificate did not pass the check.
   case tls(ServerAddress, TLSFault)
   /// The server is there, and does not speak MQTT over WebSocket at this path.
   case upgrade(ServerAddress, String)
@@ -49,7 +49,7 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
   case addressLost(String)
   /// The authenticator gave up.
   case authentication(String)
-  /// A text of CONNECT does not fit the wire.
+  /// A text of CONNECT is too long or has characters that MQTT forbids.
   case notEncodable
   /// This side closed the transport at once.
   case aborted
@@ -97,11 +97,11 @@ public indirect enum ConnectionLoss: Error, Sendable, Hashable, CustomStringConv
     if case .session(.disconnectedByServer(.sessionTakenOver, _, _)) = self { true } else { false }
   }
 
-  /// The server will have none of this client as it is: user name, password, identifier or rights are wrong
-  /// (CONNACK 0x85, 0x86, 0x87, 0x8A, 0x8C), and trying again is of no use before somebody changes something.
+  /// The server refuses this client as it is: user name, password, identifier or rights are wrong (CONNACK 0x85, 0x86,
+  /// 0x87, 0x8A, 0x8C), and trying again is of no use before somebody changes something.
   public var isRefusedForGood: Bool { failure == .refused }
 
-  /// The server closed a connection that it had agreed to, and may have done so because of what was sent: it gave no
+  /// The server closed a connection that it had accepted, perhaps because of a packet from this side: it gave no
   /// reason, or one that is about packets.
   public var mayBeAboutWhatWasSent: Bool {
     let others: Set<ReasonCode> = [

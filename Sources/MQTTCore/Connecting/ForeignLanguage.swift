@@ -1,7 +1,7 @@
 import NIOCore
 
-/// What a server speaks that is no MQTT server, or none on this port: by the first bytes it sends. None of them can
-/// begin a packet that answers CONNECT [MQTT-3.2.0-1].
+/// The protocol of a server that does not speak MQTT on this port, recognised by the first bytes it sends. No answer to
+/// CONNECT can begin with them [MQTT-3.2.0-1].
 public enum ForeignLanguage: String, Sendable, Hashable, CustomStringConvertible, CaseIterable {
   /// A status line, or a page (RFC 9112).
   case http = "HTTP"

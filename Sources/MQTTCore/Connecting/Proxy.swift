@@ -1,8 +1,8 @@
-/// A proxy that carries connections to servers. It looks up their names itself: only its own is looked up here.
+/// A proxy that carries connections to servers. The proxy looks up their names; this side looks up only the proxy's.
 ///
-/// It sees where a connection goes, and what it carries where that is not TLS. Unix sockets are reached without it.
+/// It sees where a connection goes and, without TLS, what it carries. Unix sockets do not use it.
 public struct Proxy: Sendable, Hashable, CustomStringConvertible {
-  /// The protocol that it is spoken to.
+  /// The protocol between this side and the proxy.
   public enum Kind: String, Sendable, Hashable {
     /// CONNECT of HTTP/1.1 (RFC 9110 §9.3.6), over TCP or TLS.
     case httpConnect = "http"
@@ -13,15 +13,15 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
   /// A user name and a password: for the Basic scheme of HTTP (RFC 7617), or for SOCKS 5 (RFC 1929), where each has 1 to
   /// 255 bytes.
   ///
-  /// Without TLS to the proxy they travel there in plain text. They are never part of a description or a dump.
+  /// Without TLS to the proxy they travel there in plain text. No description or dump shows them.
   public struct Credentials: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
   {
     package let userName: String
     package let password: String
 
-    /// - Throws: where the proxy would read something else: a colon in the name, which it would take for a shorter name and
-    ///   a longer password, or a control character in either (RFC 7617 §2).
+    /// - Throws: if the proxy would misread them: a colon in the name, which ends the name there, or a control
+    ///   character in either (RFC 7617 §2).
     public init(userName: String, password: String) throws(CredentialsError) {
       guard !userName.utf8.contains(UInt8(ascii: ":")) else { throw .colonInUserName }
       let isControl = { (byte: UInt8) in byte < 0x20 || byte == 0x7F }

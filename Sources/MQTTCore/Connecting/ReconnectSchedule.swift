@@ -2,9 +2,9 @@ import LimpetInstants
 
 /// When to try again: exponential back-off with full jitter.
 ///
-/// A failure makes the next delay longer, drawn evenly from zero to the bound of its round, so that a fleet spreads out.
-/// Only a connection that lasted `stableAfter` starts the count anew; a CONNACK alone is no reason, since a broker may
-/// agree and close right after, for ever.
+/// Each failure lengthens the next delay, which is drawn evenly from zero to the bound of its round, so that a fleet
+/// spreads out. Only a connection that lasted `stableAfter` resets the rounds; a CONNACK alone does not, since a server
+/// may accept and close right after, for ever.
 public struct ReconnectSchedule: Sendable {
   /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
@@ -15,7 +15,7 @@ public struct ReconnectSchedule: Sendable {
     public var minimum = Duration.seconds(1)
     /// Bound that the rounds grow to, each twice the one before.
     public var maximum = Duration.seconds(120)
-    /// How long a connection has to last for the rounds to start anew.
+    /// How long a connection has to last before the rounds start again with the first.
     public var stableAfter = Duration.seconds(60)
 
     /// Delays of up to 1 s in the first round, of up to 2 min in the end.
@@ -24,14 +24,14 @@ public struct ReconnectSchedule: Sendable {
 
   /// What a failure says about trying again.
   public enum Failure: Sendable, Hashable {
-    /// Anything that may be over the next time.
+    /// Any failure that may be over at the next attempt.
     case ordinary
-    /// Nothing listens at the port: to find that out costs a packet each way, so it is tried again within 10 seconds, and
-    /// says nothing about how long to wait once something does.
+    /// Nothing listens at the port: an attempt costs only a packet each way, so the next one follows within 10 seconds,
+    /// and this failure does not lengthen later delays.
     case nothingListens
-    /// TLS could not be made, perhaps because a certificate is not yet, or no longer, valid by a clock that is wrong.
+    /// TLS failed, perhaps because by a wrong clock a certificate is not yet or no longer valid.
     case tls
-    /// The server knows us and said no: nothing changes soon, so the longest delay and no less than half of it.
+    /// The server refused this client: nothing changes soon, so the delay is at least half of the longest.
     case refused
 
     /// What happened is a reason to try again before the delay is over.

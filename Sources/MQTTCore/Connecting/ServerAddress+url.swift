@@ -1,6 +1,6 @@
-/// A URL that names no MQTT server. It never repeats the URL, which may hold a password.
+/// A URL that names no MQTT server. The error never repeats the URL, which may contain a password.
 public struct ServerURLError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What a server's URL has to look like, without the one that was given: it may be shown and logged.
+  /// What a server's URL has to look like. It does not repeat the given URL, so it may be shown and logged.
   public let description: String
 
   init(_ description: String) { self.description = description }
@@ -8,8 +8,8 @@ public struct ServerURLError: Error, Sendable, Hashable, CustomStringConvertible
 
 /// A server as a URL: `mqtt://host[:port]`, `mqtts://…`, `ws://host[:port][/path]`, `wss://…`, `unix:///path`.
 ///
-/// Ports are 1883, 8883, 80 and 443 where none is given, the path of a WebSocket is `/mqtt`; `tcp`, `ssl` and `tls` are
-/// taken for `mqtt` and `mqtts`. User name and password may stand before the host, in percent-encoding.
+/// The usual ports are 1883, 8883, 80 and 443, the usual path of a WebSocket is `/mqtt`; `tcp` means `mqtt`, and `ssl`
+/// and `tls` mean `mqtts`. User name and password may stand before the host, in percent-encoding.
 public struct ServerURL: Sendable, Hashable {
   /// Where the server listens; the port is the usual one where the URL has none.
   public let address: ServerAddress

@@ -27,7 +27,7 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// What the server is reached by; it says whether there is TLS.
+  /// What carries MQTT to the server, with or without TLS.
   public var transport: Transport
   /// A name or an address; IPv6 without brackets. Empty for a Unix socket.
   public var host: String

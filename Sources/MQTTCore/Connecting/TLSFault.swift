@@ -1,8 +1,8 @@
 import LimpetInstants
 
-/// What was wrong with TLS, in words: what a TLS library says of it is for its programmers.
+/// What was wrong with TLS, in words for people: the texts of TLS libraries are for their programmers.
 public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
-  /// No authority that is trusted has signed the server's certificate.
+  /// No authority that this side trusts has signed the server's certificate.
   case unknownAuthority
   /// The certificate is not for this name or address.
   case wrongName(String)
@@ -12,15 +12,15 @@ public enum TLSFault: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
   case notYetValid(Int64)
   /// The two sides have no version, or no cipher, in common.
   case nothingInCommon
-  /// The server wants a certificate of this side, and got none.
+  /// The server demands a certificate from this side, and got none.
   case certificateWanted
-  /// The server does not take the certificate of this side, and why.
+  /// The server refuses the certificate of this side, and why.
   case certificateRefused(String)
   /// What the server sends is not TLS.
   case notTLS
   /// The server closed the connection within the handshake.
   case closed
-  /// What no other case says, in words of its own.
+  /// Any other fault, as half a sentence.
   case other(String)
 
   /// Makes `other` of a text.

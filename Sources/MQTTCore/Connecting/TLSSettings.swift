@@ -1,32 +1,33 @@
-/// How a TLS connection is made. Paths are read each time a connection is opened, so renewed certificates are taken.
+/// How to make a TLS connection. Each connection reads the files again, so it uses renewed certificates.
 public struct TLSSettings: Sendable, Hashable {
   /// PEM file or folder of certificate authorities; nil: those of the system.
   public var authorities: String?
-  /// PEM file of the client's own certificate chain; it goes with a key, and neither without the other.
+  /// PEM file of the client's own certificate chain; it needs `privateKey`, and the other way round.
   public var certificate: String?
-  /// PEM file of the key that goes with `certificate`; where it is encrypted, `passphrase` opens it.
+  /// PEM file of the key that belongs to `certificate`; if it is encrypted, `passphrase` decrypts it.
   public var privateKey: String?
-  /// What an encrypted private key is opened with.
+  /// What decrypts an encrypted private key.
   public var passphrase: String?
-  /// In place of `authorities`: PEM in memory, for what is on no disk.
+  /// In place of `authorities`: PEM in memory.
   public var authoritiesPEM: [UInt8]?
   /// In place of `certificate`: PEM in memory.
   public var certificatePEM: [UInt8]?
-  /// In place of `privateKey`: PEM in memory, which `passphrase` opens too.
+  /// In place of `privateKey`: PEM in memory, which `passphrase` decrypts too.
   public var privateKeyPEM: [UInt8]?
-  /// The name that the server's certificate must carry, and that is asked for (SNI); nil: the host of the address.
+  /// The name that the server's certificate must contain, and that the client asks for (SNI); nil: the host of the
+  /// address.
   public var serverName: String?
-  /// The server's certificate is not checked at all, unless there are pinned ones.
+  /// Whether the client accepts any certificate of the server; it still checks `pinnedCertificates`.
   public var isInsecure = false
-  /// PEM files, each with one certificate or several. Where there are any, the server's own certificate must be one of
-  /// them, byte for byte, and that is all of the check: it may be self-signed, expired or for another name, and neither
-  /// `authorities` nor `isInsecure` matters.
+  /// PEM files, each with one certificate or several. If there are any, the server's own certificate must be one of
+  /// them, byte for byte, and the client checks nothing else: it may be self-signed, expired or for another name, and
+  /// neither `authorities` nor `isInsecure` matters.
   public var pinnedCertificates: [String] = []
 
-  /// The oldest version that is spoken: 1.0 and 1.1 are deprecated (RFC 8996).
+  /// The oldest version that the client accepts: 1.0 and 1.1 are deprecated (RFC 8996).
   public var minimumVersion = Version.v12
-  /// What is offered by ALPN (RFC 7301); empty: nothing; nil: `mqtt` or, over WebSocket, `http/1.1`. Some servers want
-  /// another name on a port that others share.
+  /// What the client offers by ALPN (RFC 7301); empty: nothing; nil: `mqtt` or, over WebSocket, `http/1.1`. Some
+  /// servers need another name on a port that they share with other protocols.
   public var applicationProtocols: [String]?
 
   /// A version of TLS, named by its number.

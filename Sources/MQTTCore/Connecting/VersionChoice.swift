@@ -2,8 +2,8 @@ import LimpetInstants
 
 /// Which version to ask a server for when either will do: 5, and 3.1.1 where the server cannot.
 ///
-/// 3.1.1 is taken after a refusal for the version, or after two closes without a byte after CONNECT on a server where 5
-/// never worked. It is kept for a day; then 5 is tried again.
+/// It chooses 3.1.1 after a refusal for the version, or after two closes without a byte after CONNECT on a server where
+/// 5 never worked, and stays with it for a day; then it chooses 5 again.
 public struct VersionChoice: Sendable, Hashable {
   /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant

@@ -90,16 +90,16 @@ extension Link {
     }
   }
 
-  /// The oldest message under way, beside those that are good for one connection only.
+  /// The oldest message under way, except those that are for one connection only.
   public var oldestUnderWay: MQTTSession.Token? { session.oldestUnderWay }
 
-  /// Messages go one at a time from the next connection on, so that what a server closes on can be told.
+  /// Messages go one at a time from the next connection on, so that it is certain on which message a server closes.
   public var isCautious: Bool {
     get { session.isCautious }
     set { session.isCautious = newValue }
   }
 
-  /// Gives every message to a topic up for now: see `MQTTSession.withdraw`. While there is no connection.
+  /// Gives up every message to a topic for now: see `MQTTSession.withdraw`. Call it only without a connection.
   public mutating func withdraw(
     _ topic: TopicName, where condition: (MQTTSession.Token) -> Bool, at now: Instant, into effects: inout Effects
   ) {
@@ -107,10 +107,10 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
-  /// Messages that the server had no place for and that are sent again, and how often that was so.
+  /// Messages that the server had no room for and that the session will send again, and how often that happened.
   public var held: (now: Int, retries: UInt64) { (session.heldCount, session.retries) }
 
-  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  /// Gives up the oldest message under way for good, and returns it: it ends as `rejected(.setAside)`.
   public mutating func setOldestAside(at now: Instant, into effects: inout Effects) -> Message? {
     let message = session.setOldestAside(into: &effects.actions)
     carryOut(at: now, into: &effects)

@@ -2,10 +2,11 @@ import NIOCore
 
 /// What an owner asks for on a connection; what cannot be done now is refused and leaves nothing behind.
 extension Link {
-  /// How many more messages of this QoS can be published now; 0 while the transport is full. On a server of 3.1.1 fewer
-  /// of QoS 2 than of QoS 1.
+  /// How many more messages of this QoS can be published now; 0 while the transport is full. On a server of 3.1.1 there
+  /// is less room for QoS 2 than for QoS 1.
   ///
-  /// It changes nothing, but is asked for each message, and the compiler copies all of a value to ask it a question.
+  /// It changes nothing. It is `mutating` because callers ask for each message, and the compiler would copy the whole
+  /// value.
   public mutating func room(for qos: QoS) -> Int { isWritable ? session.room(for: qos) : 0 }
 
   /// Whether the transport takes more bytes without piling them up.
@@ -17,7 +18,7 @@ extension Link {
   /// Messages are answered when `accept` says so, whatever the settings say.
   package mutating func acknowledgesByHand() { settings.acceptsAtOnce = false }
 
-  /// Asks for messages; `MQTTSession.Action.answered` brings a code for each filter.
+  /// Subscribes; `MQTTSession.Action.answered` brings a code for each filter.
   public mutating func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), token: MQTTSession.Token, at now: Instant,
     into effects: inout Effects
@@ -26,7 +27,7 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
-  /// Gives subscriptions back; `MQTTSession.Action.answered` brings a code for each filter.
+  /// Unsubscribes; `MQTTSession.Action.answered` brings a code for each filter.
   ///
   /// - Throws: as `MQTTSession.unsubscribe`.
   public mutating func unsubscribe(
@@ -59,7 +60,7 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
-  /// Into the store, while it waits outside of the session: see `MQTTSession.keep`.
+  /// Stores a message that waits outside the session: see `MQTTSession.keep`.
   public mutating func keep(
     _ message: Message, token: MQTTSession.Token, at now: Instant, into effects: inout Effects
   ) {
@@ -67,7 +68,7 @@ extension Link {
     carryOut(at: now, into: &effects)
   }
 
-  /// A message that was kept and not published is over.
+  /// Ends a message that was kept and not published.
   public mutating func forget(_ token: MQTTSession.Token, at now: Instant, into effects: inout Effects) {
     session.forget(token, into: &effects.actions)
     carryOut(at: now, into: &effects)

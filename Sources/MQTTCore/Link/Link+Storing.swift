@@ -2,7 +2,8 @@ import LimpetInstants
 
 /// The session's changes on their way to its store: one write at a time.
 extension Link {
-  /// - Parameter ticket: what waits for it; where the store fails or is late nothing waits.
+  /// - Parameter ticket: the packets with this ticket wait for the write; while the store fails or is late, no packet
+  ///   waits.
   mutating func store(
     _ change: SessionChange, _ ticket: MQTTSession.StoreTicket?, at now: Instant, into effects: inout Effects
   ) {

@@ -1,15 +1,15 @@
 import LimpetInstants
 import NIOCore
 
-/// The life of a client's connections, with the session that they carry: which server is tried, with which version, how
-/// long each stage may take, when the next attempt begins, what is stored when.
+/// The life of a client's connections and their session: which server to try, with which version, how long each stage
+/// may take, when the next attempt begins, what to store when.
 ///
-/// A value that takes events and the time, and appends what has to be done to `Effects`; it owns no clock, socket,
+/// A value that takes events and the time, and appends what its owner has to do to `Effects`; it owns no clock, socket,
 /// task or source of randomness but its seed. Phases: `idle` –start→ `opening` –opened→ `open` (proxy, TLS, WebSocket,
 /// CONNECT, connected, closing) –closed→ `waiting` → `opening`; from each of them –disconnect, abort→ `stopped`, which is
-/// the end for connections; what is still to be stored is stored.
+/// the end for connections; the link still stores the changes that wait.
 ///
-/// A turn is any number of `handle` and requests, whose effects are carried out, and one `drain` at its end.
+/// A turn is any number of `handle` and requests, whose effects the owner carries out, and one `drain` at its end.
 public struct Link: Sendable {
   /// A moment of the clock that measures: monotonic, suspend included.
   public typealias Instant = BootClock.Instant
@@ -85,7 +85,7 @@ public struct Link: Sendable {
   var firstServer: FirstServer?
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
-  /// Whose session it is, as far as it is known here.
+  /// Whose session it is, if that is known.
   public internal(set) var owner: SessionOwner?
   /// The server holds a session that is to be thrown away first.
   var mustClearSession = false
@@ -105,7 +105,7 @@ public struct Link: Sendable {
 
   /// - Parameters:
   ///   - settings: what the link connects to, and how; with at least one server.
-  ///   - state: what is left of an earlier process's session; also without a store.
+  ///   - state: the session of an earlier process; it also works without a store.
   ///   - seed: of all randomness.
   public init(_ settings: Settings, state: SessionState = SessionState(), seed: UInt64) {
     precondition(!settings.servers.isEmpty, "a link needs a server")
@@ -157,7 +157,7 @@ public struct Link: Sendable {
   /// The transport is being closed at once, and `closed` is all that is missing.
   package var isCut: Bool { phase == .open && attempt.ending != nil && attempt.deadline == nil }
 
-  /// When `handle(.tick)` has to be called at the latest; to be asked after `drain`, which returns it too.
+  /// When to call `handle(.tick)` at the latest; read it after `drain`, which returns it too.
   public var deadline: Instant? {
     var next: Instant? = session.deadline
     func add(_ instant: Instant?) {
@@ -180,7 +180,7 @@ public struct Link: Sendable {
 
   // MARK: What happens
 
-  /// Takes what has happened; what comes from an attempt that is over is dropped. Any of it may move `deadline`.
+  /// Takes an event, and drops it if it belongs to an attempt that is over. It may move `deadline`.
   public mutating func handle(_ event: consuming Event, at now: Instant, into effects: inout Effects) {
     switch consume event {
     case .received(let number, let packet): receive(packet, number, at: now, into: &effects)
@@ -238,8 +238,8 @@ public struct Link: Sendable {
     carryOut(at: now, into: &effects)
   }
 
-  /// The end of a turn: an attempt that need not be waited for, and what is due for the store. Once its effects are
-  /// carried out the deadline is later than now.
+  /// Ends a turn: begins an attempt that is due, and a write that is due. Once its effects are carried out, the
+  /// deadline is later than now.
   ///
   /// - Returns: `deadline`.
   @discardableResult

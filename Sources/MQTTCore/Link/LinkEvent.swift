@@ -1,52 +1,53 @@
 import NIOCore
 
 extension Link {
-  /// An attempt's number, from 1; what belongs to an attempt carries it, so that nothing late from an old connection
-  /// touches a new one.
+  /// An attempt's number, from 1. Events of an attempt have it, so that late events of an old connection do not affect
+  /// a new one.
   public typealias AttemptNumber = UInt64
   /// A write's number, from 1.
   public typealias WriteNumber = UInt64
 
-  /// What happens to a link, but for its owner's requests that may be refused, which are calls.
+  /// What happens to a link. Requests of its owner that can fail are functions instead.
   public enum Event: Sendable {
     // What the owner wants.
     /// Makes the first attempt; the second time it does nothing.
     case start
-    /// DISCONNECT, what was sent leaves, and the transport is closed properly; past the limit it is closed at once. The
-    /// link ends. Without a connection this is `abort`.
+    /// Sends DISCONNECT after everything before it, and closes the transport properly, or at once when the limit has
+    /// passed. The link ends. Without a connection this is `abort`.
     case disconnect(ReasonCode, within: Duration, properties: Properties = Properties())
-    /// The transport is closed at once, without DISCONNECT. The link ends.
+    /// Closes the transport at once, without DISCONNECT. The link ends.
     case abort
-    /// Ends a back-off: what made the last attempt fail may be over.
+    /// Ends a back-off: the cause of the last failure may be over.
     case retryNow
     /// The next attempt begins no sooner than this; for the time between two attempts.
     case wait(Duration)
-    /// Somebody else has used the session: the next connection begins it anew.
+    /// Another client has used the session: the next connection begins a new one.
     case distrust
-    /// Other settings; what belongs to the session stays. See `MQTTSessionDriver.reconfigure`.
+    /// Changes the settings and keeps the session. See `MQTTSessionDriver.reconfigure`.
     case reconfigure(Settings, reconnecting: Bool, isAborted: Bool = false)
-    /// The store has another file than before, which knows nothing of the session.
+    /// The store has a new file, without the session.
     case storeBeginsAnew
     /// The owner takes no bytes from the transport until it says so: silence of the server is no loss meanwhile.
     case readingPaused(Bool)
     /// The answer to `Order.probe`.
     case probed(AttemptNumber, isReachable: Bool)
-    /// Everything is to be written, due or not; `Order.flushed` answers.
+    /// Writes all changes, due or not; `Order.flushed` answers.
     case flushStore
 
     // What the machine does.
-    /// `Link.deadline` has passed, or the machine was suspended. What waited in the transport has been told before.
+    /// `Link.deadline` has passed, or the machine was suspended. The owner has passed on what waited in the transport
+    /// before.
     case tick
-    /// Addresses or routes of this machine have changed: these are left; nil: they are not known. A back-off ends early,
-    /// so long from now.
+    /// Addresses or routes of this machine have changed: these are the addresses now; nil: they are not known. A
+    /// back-off ends this long from now.
     case networkChanged(addresses: Set<String>?, jitter: Duration)
-    /// The wall clock was set; a back-off that it may be the reason of ends early, so long from now.
+    /// The wall clock was set. A back-off that the wrong clock may have caused ends this long from now.
     case clockChanged(jitter: Duration)
 
     // What the transport does, and those who are asked on the way.
-    /// The attempt has come as far as this, on its way to the address that is dialled.
+    /// The attempt has come to this stage, on its way to this address.
     case progress(AttemptNumber, ConnectionStage, ServerAddress)
-    /// There is a transport, from this address of the machine; `closed` follows some time, and not before.
+    /// There is a transport, from this address of the machine. Only after this event can `closed` follow.
     case opened(AttemptNumber, from: String?)
     /// Every layer below MQTT is up.
     case ready(AttemptNumber)
@@ -60,13 +61,13 @@ extension Link {
     case heard(AttemptNumber)
     /// More of what was sent before a PINGREQ has arrived at the other side.
     case taken(AttemptNumber)
-    /// The bytes that were read are no packet.
+    /// The bytes from the server are no packet.
     case malformed(AttemptNumber, PacketError)
-    /// Whether the transport takes more bytes without piling them up; at first it does.
+    /// Whether the transport sends more bytes at once instead of buffering them; at first it does.
     case writable(AttemptNumber, Bool)
-    /// After `Closing.afterSending`: all of it has left, and it is the server's turn to close.
+    /// After `Closing.afterSending`: everything has left, and it is the server's turn to close.
     case outputClosed(AttemptNumber)
-    /// A transport could not be opened, or has an error; an open one is to be closed.
+    /// The transport could not be opened, or has an error; the link closes an open one.
     case failed(AttemptNumber, ConnectionLoss)
     /// - Parameter received: the server ever sent a byte.
     case closed(AttemptNumber, received: Bool)
@@ -76,13 +77,12 @@ extension Link {
     case stored(WriteNumber, isDone: Bool)
   }
 
-  /// What the shell around a link has to do: the actions first, then one order after the other, with the actions that
-  /// it brings up in between. Taken to the end by `nextAction` and `nextOrder`, it is to be emptied and used again.
+  /// What the owner of a link has to do: the actions first, then one order after the other, each followed by the
+  /// actions that it leads to. Take all of them with `nextAction` and `nextOrder`, then empty it and use it again.
   public struct Effects: Sendable {
-    /// What the session wants, in its order. `connected`, `store` and `close` are the link's to see to, which it has
-    /// done: they are passed over.
+    /// What the session wants, in its order. Skip `connected`, `store` and `close`: the link has handled these itself.
     public var actions: [MQTTSession.Action] = []
-    /// What the link wants beside that, the oldest first; to be done after the actions.
+    /// What the link itself wants, the oldest first; carry these out after the actions.
     public var orders: [Order] = []
     /// The actions up to here the link has looked at.
     @usableFromInline var seen = 0
@@ -92,10 +92,10 @@ extension Link {
     /// Nothing to do yet.
     public init() {}
 
-    /// Nothing is left to do: there was nothing, or all of it was taken.
+    /// Whether nothing is left to do.
     public var isEmpty: Bool { actionsTaken >= actions.count && ordersTaken >= orders.count }
 
-    /// Taken out and not copied: a packet has several references.
+    /// Takes the next action out, without a copy: a packet has several references.
     @inlinable
     public mutating func nextAction() -> MQTTSession.Action? {
       guard actionsTaken < actions.count else { return nil }
@@ -109,7 +109,7 @@ extension Link {
       return action
     }
 
-    /// The oldest order that has not been taken; nil: all have.
+    /// Takes the oldest order out; nil: there is none.
     @inlinable
     public mutating func nextOrder() -> Order? {
       guard ordersTaken < orders.count else { return nil }
@@ -117,7 +117,7 @@ extension Link {
       return orders[ordersTaken - 1]
     }
 
-    /// Emptying an array costs the same however little there is in it: most turns bring one action or two, and no order.
+    /// Emptying an array has a fixed cost, and most turns bring one or two actions and no order.
     public mutating func removeAll() {
       if actions.count > 2 { actions.removeAll(keepingCapacity: true) }
       while !actions.isEmpty { actions.removeLast() }
@@ -126,13 +126,13 @@ extension Link {
     }
   }
 
-  /// What a link wants beside what its session does.
+  /// What a link wants, besides the actions of its session.
   public enum Order: Sendable {
     /// Open a transport to this server, as far as where MQTT begins, for packets of this version.
     case open(AttemptNumber, ServerAddress, ProtocolVersion)
-    /// The CONNECT of this connection is needed, will included.
+    /// Give the CONNECT of this connection, with the will.
     case askConnect(AttemptNumber, ServerAddress, ProtocolVersion)
-    /// Whether this server can be connected to; `Event.probed` answers. Nothing is said to it.
+    /// Test whether this server accepts a TCP connection, and send nothing; `Event.probed` answers.
     case probe(AttemptNumber, ServerAddress)
     /// Close the transport, or stop opening one.
     case close(AttemptNumber, Closing)
@@ -140,21 +140,21 @@ extension Link {
     case write(WriteNumber, [SessionChange])
     /// - Parameter isDone: false: it could not be written, and is tried again.
     case flushed(isDone: Bool)
-    /// The owner is to hear this.
+    /// A report to the owner.
     case report(Notice)
   }
 
   /// How a transport is to be closed.
   public enum Closing: Sendable, Hashable {
-    /// Whatever is buffered or half open: no layer says good-bye.
+    /// At once, whatever is buffered or half open, without a farewell of any layer.
     case atOnce
     /// After what was sent has left, and this side's half only: the server closes the other.
     case afterSending
   }
 
-  /// What the owner hears, beside what the session delivers, settles and answers.
+  /// Reports to the owner, besides what the session delivers, settles and answers.
   public enum Notice: Sendable, Hashable {
-    /// An attempt begins: this server is asked for this version.
+    /// An attempt begins, with this server and this version.
     case connecting(ServerAddress, ProtocolVersion)
     /// The server agreed.
     case connected(MQTTSession.Connected, ServerAddress)
@@ -166,14 +166,14 @@ extension Link {
     case lost(ConnectionLoss, retryAfter: Duration?)
   }
 
-  /// How it goes with the store; told when it changes, and with each write that fails.
+  /// The state of the store; the link reports it when it changes, and with each write that fails.
   public enum StoreCondition: Sendable, Hashable {
     /// The last write is in the store.
     case works
-    /// A write failed: the session goes on in memory, and it is tried again.
+    /// A write failed: the session goes on in memory, and the link repeats the write.
     case fails
-    /// A write has not been answered for `StoreQueue.patience`: the session goes on in memory. Whether it has happened
-    /// its answer tells, whenever that comes; none follows before.
+    /// The store has not answered a write for `StoreQueue.patience`: the session goes on in memory. The write may
+    /// succeed all the same; the link waits for its answer before the next one.
     case late
   }
 }

@@ -5,9 +5,9 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case storeIsAskedAtOnce = "store-is-asked-at-once"
   /// After a reload DISCONNECT follows `offline` though the broker has not acknowledged it.
   case reloadDisconnectsUnheard = "reload-disconnects-unheard"
-  /// News of the store are told with another birth, behind `offline` too.
+  /// A new state of the store leads to another birth, even after `offline`.
   case birthFollowsFarewell = "birth-follows-farewell"
-  /// A topic whose delayed will the next connection deletes is not told `offline` by that connection.
+  /// The next connection deletes a delayed will, and does not publish `offline` on its topic.
   case owedOfflineIsForgotten = "owed-offline-is-forgotten"
   /// CONNECT waits for its epoch, however long the store takes.
   case lateStoreBlocksConnect = "late-store-blocks-connect"

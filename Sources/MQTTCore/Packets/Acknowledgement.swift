@@ -10,7 +10,7 @@ public struct Acknowledgement: Sendable, Hashable {
   /// A reason, user properties (§3.4.2.2, §3.5.2.2, §3.6.2.2, §3.7.2.2); not sent on 3.1.1.
   public var properties: Properties
 
-  /// Success, where nothing else is said.
+  /// By default: success.
   public init(
     _ packetIdentifier: PacketIdentifier, reasonCode: ReasonCode = .success, properties: Properties = Properties()
   ) {

@@ -9,7 +9,7 @@ public struct ConnAck: Sendable, Hashable {
   /// What the server allows and grants (§3.2.2.3); empty on 3.1.1.
   public var properties: Properties
 
-  /// For whoever plays a server; a client's come from `PacketDecoder`.
+  /// For a server's side; a client gets its CONNACK from `PacketDecoder`.
   public init(sessionPresent: Bool, reasonCode: ReasonCode, properties: Properties = Properties()) {
     self.sessionPresent = sessionPresent
     self.reasonCode = reasonCode

@@ -8,16 +8,16 @@ public struct Connect: Sendable, Hashable {
   public var cleanStart: Bool
   /// Seconds; 0 turns the mechanism off (§3.1.2.10).
   public var keepAlive: UInt16
-  /// At most 65,535 bytes of UTF-8 (§3.1.3.5); nil: none. On 3.1.1 a password goes with an empty one at least.
+  /// At most 65,535 bytes of UTF-8 (§3.1.3.5); nil: none. On 3.1.1 a password needs a user name, which may be empty.
   public var username: String?
   /// At most 65,535 bytes of any kind (§3.1.3.6); nil: none. On 5.0 it needs no user name (§3.1.2.9).
   public var password: ByteBuffer?
   /// What the server publishes when the connection ends without a DISCONNECT of 0x00 (§3.1.2.5); nil: nothing.
   public var will: Message?
-  /// What this side allows and asks for (§3.1.2.11); not sent on 3.1.1. Those of the will are in `will`.
+  /// What this side allows and asks for (§3.1.2.11); not sent on 3.1.1. The will has its own, in `will`.
   public var properties: Properties
 
-  /// Neither credentials, a will nor properties, where nothing else is said.
+  /// By default: no credentials, will and properties.
   public init(
     clientIdentifier: String, cleanStart: Bool, keepAlive: UInt16, username: String? = nil, password: ByteBuffer? = nil,
     will: Message? = nil, properties: Properties = Properties()

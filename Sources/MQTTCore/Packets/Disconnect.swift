@@ -2,12 +2,13 @@ import NIOCore
 
 /// DISCONNECT: the last packet of a connection, from the client or, on 5.0, from the server (MQTT 5.0 §3.14).
 public struct Disconnect: Sendable, Hashable {
-  /// A client's 0x00 has the server drop the will; after any other it publishes it (§3.14.2.1). 3.1.1 carries none.
+  /// After a client's 0x00 the server drops the will; after any other code it publishes it (§3.14.2.1). Not sent on
+  /// 3.1.1.
   public var reasonCode: ReasonCode
   /// A session expiry, a reason, user properties, a server reference (§3.14.2.2); not sent on 3.1.1.
   public var properties: Properties
 
-  /// A normal disconnection, where nothing else is said.
+  /// By default: a normal disconnection.
   public init(reasonCode: ReasonCode = .success, properties: Properties = Properties()) {
     self.reasonCode = reasonCode
     self.properties = properties
@@ -29,7 +30,7 @@ public struct Auth: Sendable, Hashable {
   /// The method, its data, a reason, user properties (§3.15.2.2).
   public var properties: Properties
 
-  /// A server takes none without the authentication method that CONNECT named (§4.12).
+  /// A server accepts AUTH only with the authentication method of CONNECT (§4.12).
   public init(reasonCode: ReasonCode, properties: Properties = Properties()) {
     self.reasonCode = reasonCode
     self.properties = properties

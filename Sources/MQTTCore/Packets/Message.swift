@@ -1,20 +1,20 @@
 import LimpetInstants
 import NIOCore
 
-/// An application message (MQTT 5.0 §3.3): what is published, delivered, or left as a will.
+/// An application message (MQTT 5.0 §3.3), to publish, as received, or as a will.
 public struct Message: Sendable, Hashable {
   /// Where it is published; no wildcards ([MQTT-3.3.2-2]).
   public var topic: TopicName
-  /// The application's bytes, as they are; there may be none (§3.3.3). A will has 65,535 of them at most (§3.1.3.4).
+  /// The application's bytes; there may be none (§3.3.3). A will has at most 65,535 of them (§3.1.3.4).
   public var payload: ByteBuffer
-  /// How safely it is to arrive (§4.3); from a server, the lower one of the publisher's and the subscription's.
+  /// Its quality of service (§4.3); from a server, the lower one of the publisher's and the subscription's.
   public var qos: QoS
   /// To a server: keep it as the topic's retained message. From a server: it was kept, and is older than the subscription.
   public var retain: Bool
   /// Properties of PUBLISH or of a will; not sent on 3.1.1.
   public var properties: Properties
 
-  /// Bytes as the payload; at least once and not retained, where nothing else is said.
+  /// A message with bytes as its payload; by default at least once and not retained.
   public init(
     topic: TopicName, payload: ByteBuffer, qos: QoS = .atLeastOnce, retain: Bool = false,
     properties: Properties = Properties()
@@ -26,7 +26,7 @@ public struct Message: Sendable, Hashable {
     self.properties = properties
   }
 
-  /// A text as the payload, in UTF-8.
+  /// A message with a text as its payload, in UTF-8.
   public init(
     topic: TopicName, text: String, qos: QoS = .atLeastOnce, retain: Bool = false, properties: Properties = Properties()
   ) {

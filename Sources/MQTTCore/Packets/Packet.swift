@@ -39,7 +39,7 @@ public enum Packet: Sendable, Hashable {
     }
   }
 
-  /// Appends the packet's bytes. The texts in it have been checked to fit the wire where they came in.
+  /// Appends the packet's bytes. Its texts were checked when they were set.
   public func encode(into buffer: inout ByteBuffer, _ version: ProtocolVersion) {
     switch self {
     case .connect(let packet): packet.encode(into: &buffer, version)

@@ -19,7 +19,7 @@ public struct PacketDecoder: Sendable {
 
   /// The next packet, or nil while it is not whole.
   ///
-  /// A packet that is too large, or of a type that does not exist, is refused as soon as its header is here.
+  /// It refuses a packet that is too large, or of a type that does not exist, as soon as it has the header.
   public mutating func next(from buffer: inout ByteBuffer) throws(PacketError) -> Packet? {
     var header = buffer
     guard let first = header.readInteger(as: UInt8.self) else { return nil }

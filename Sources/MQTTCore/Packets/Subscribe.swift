@@ -14,7 +14,7 @@ public struct Subscription: Sendable, Hashable {
 
   /// The topics; `$share/NAME/FILTER` makes a shared subscription (§4.8.2).
   public var filter: TopicFilter
-  /// The highest QoS at which messages are to be sent.
+  /// The highest QoS at which the server sends messages.
   public var qos: QoS
   /// Messages of this client are not sent back to it; not for shared subscriptions ([MQTT-3.8.3-4]).
   public var noLocal: Bool
@@ -23,7 +23,7 @@ public struct Subscription: Sendable, Hashable {
   /// Always `send` on 3.1.1, which carries none of the options (§3.8.3.1).
   public var retainHandling: RetainHandling
 
-  /// At least once, with the messages of this client and the retained ones, where nothing else is said.
+  /// By default: QoS 1, with messages of this client and with retained messages.
   public init(
     _ filter: TopicFilter, qos: QoS = .atLeastOnce, noLocal: Bool = false, retainAsPublished: Bool = false,
     retainHandling: RetainHandling = .send
@@ -45,7 +45,7 @@ public struct Subscribe: Sendable, Hashable {
   /// A Subscription Identifier, user properties (§3.8.2.1); not sent on 3.1.1.
   public var properties: Properties
 
-  /// What is no SUBSCRIBE, such as one without a filter, is not refused here: `MQTTSession.subscribe` does that.
+  /// It accepts anything, even without a filter: `MQTTSession.subscribe` refuses what is not valid.
   public init(
     _ packetIdentifier: PacketIdentifier, subscriptions: [Subscription], properties: Properties = Properties()
   ) {

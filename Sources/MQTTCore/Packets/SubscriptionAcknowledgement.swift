@@ -9,7 +9,7 @@ public struct SubscriptionAcknowledgement: Sendable, Hashable {
   /// A reason, user properties (§3.9.2.1, §3.11.2.1); empty on 3.1.1.
   public var properties: Properties
 
-  /// For whoever plays a server; a client's come from `PacketDecoder`.
+  /// For a server's side; a client gets its packets from `PacketDecoder`.
   public init(_ packetIdentifier: PacketIdentifier, reasonCodes: [ReasonCode], properties: Properties = Properties()) {
     self.packetIdentifier = packetIdentifier
     self.reasonCodes = reasonCodes

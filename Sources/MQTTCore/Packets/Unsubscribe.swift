@@ -1,6 +1,6 @@
 import NIOCore
 
-/// UNSUBSCRIBE: a client gives subscriptions back (MQTT 5.0 §3.10).
+/// UNSUBSCRIBE: a client ends subscriptions (MQTT 5.0 §3.10).
 public struct Unsubscribe: Sendable, Hashable {
   /// The UNSUBACK has the same ([MQTT-2.2.1-6]).
   public var packetIdentifier: PacketIdentifier
@@ -9,7 +9,7 @@ public struct Unsubscribe: Sendable, Hashable {
   /// User properties (§3.10.2.1); not sent on 3.1.1.
   public var properties: Properties
 
-  /// What is no UNSUBSCRIBE, such as one without a filter, is not refused here: `MQTTSession.unsubscribe` does that.
+  /// It accepts anything, even without a filter: `MQTTSession.unsubscribe` refuses what is not valid.
   public init(_ packetIdentifier: PacketIdentifier, filters: [TopicFilter], properties: Properties = Properties()) {
     self.packetIdentifier = packetIdentifier
     self.filters = filters

@@ -25,7 +25,7 @@ public struct Properties: Sendable, Hashable {
     }
   }
 
-  /// There is no property, user properties included.
+  /// Whether there is no property, user properties included.
   public var isEmpty: Bool { all.isEmpty }
 
   init(reading buffer: inout ByteBuffer, in place: Place) throws(PacketError) {
@@ -77,8 +77,8 @@ public struct Properties: Sendable, Hashable {
 
   // MARK: One value a property
 
-  /// The first one of this identifier. Setting it puts the value in that one's place or behind all others; nil removes
-  /// all of this identifier. A value of another type than the identifier's cannot be sent.
+  /// The first property with this identifier. Setting it replaces that one, or adds one behind all others; nil removes
+  /// all with this identifier. A value of another type than the identifier's cannot be sent.
   public subscript(identifier: Property.Identifier) -> Property.Value? {
     get { all.first { $0.identifier == identifier }?.value }
     set {
@@ -121,22 +121,22 @@ extension Properties {
     get { flag(.payloadFormatIndicator) }
     set { self[.payloadFormatIndicator] = Self.flag(newValue) }
   }
-  /// How long the server may keep the message for subscribers (§3.3.2.3.3).
+  /// Seconds that the server may keep the message for subscribers (§3.3.2.3.3).
   public var messageExpiryInterval: UInt32? {
     get { number(.messageExpiryInterval) }
     set { self[.messageExpiryInterval] = newValue.map { .fourBytes($0) } }
   }
-  /// What the payload is, in words that publisher and subscriber agree on, such as a MIME type (§3.3.2.3.9).
+  /// What the payload is, in a form that publisher and subscriber agree on, such as a MIME type (§3.3.2.3.9).
   public var contentType: String? {
     get { text(.contentType) }
     set { self[.contentType] = newValue.map { .text($0) } }
   }
-  /// Where an answer is to be published (§3.3.2.3.5, §4.10); no wildcards ([MQTT-3.3.2-14]).
+  /// The topic for the response (§3.3.2.3.5, §4.10); no wildcards ([MQTT-3.3.2-14]).
   public var responseTopic: String? {
     get { text(.responseTopic) }
     set { self[.responseTopic] = newValue.map { .text($0) } }
   }
-  /// What the requester knows an answer by; whoever answers sends it back (§3.3.2.3.6, §4.10).
+  /// Identifies the request: the response carries the same (§3.3.2.3.6, §4.10).
   public var correlationData: ByteBuffer? {
     get { data(.correlationData) }
     set { self[.correlationData] = newValue.map { .binary($0) } }
@@ -146,7 +146,7 @@ extension Properties {
     get { number(.subscriptionIdentifier) }
     set { self[.subscriptionIdentifier] = newValue.map { .variableByteInteger($0) } }
   }
-  /// All of them: a PUBLISH carries one for each subscription that it matched (§3.3.2.3.8).
+  /// All Subscription Identifiers: a PUBLISH has one for each subscription that it matched (§3.3.2.3.8).
   public var subscriptionIdentifiers: [UInt32] {
     all.compactMap { if case .variableByteInteger(let value) = $0.value { value } else { nil } }
   }
@@ -160,7 +160,7 @@ extension Properties {
     get { text(.assignedClientIdentifier) }
     set { self[.assignedClientIdentifier] = newValue.map { .text($0) } }
   }
-  /// In CONNACK: seconds that hold in place of CONNECT's keep alive (§3.2.2.3.14, [MQTT-3.2.2-21]).
+  /// In CONNACK: seconds that replace CONNECT's keep alive (§3.2.2.3.14, [MQTT-3.2.2-21]).
   public var serverKeepAlive: UInt16? {
     get { number(.serverKeepAlive).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.serverKeepAlive] = newValue.map { .twoBytes($0) } }
@@ -170,19 +170,19 @@ extension Properties {
     get { text(.authenticationMethod) }
     set { self[.authenticationMethod] = newValue.map { .text($0) } }
   }
-  /// What the method says, in its own form; only beside a method (§3.1.2.11.10).
+  /// Data in the form of the authentication method; only together with a method (§3.1.2.11.10).
   public var authenticationData: ByteBuffer? {
     get { data(.authenticationData) }
     set { self[.authenticationData] = newValue.map { .binary($0) } }
   }
-  /// In CONNECT: false asks the server for no reason strings and user properties but in PUBLISH, CONNACK and
-  /// DISCONNECT; true where it is missing (§3.1.2.11.7, [MQTT-3.1.2-29]).
+  /// In CONNECT: false asks the server to send reason strings and user properties only in PUBLISH, CONNACK and
+  /// DISCONNECT; true if missing (§3.1.2.11.7, [MQTT-3.1.2-29]).
   public var requestProblemInformation: Bool? {
     get { flag(.requestProblemInformation) }
     set { self[.requestProblemInformation] = Self.flag(newValue) }
   }
-  /// Of a will: seconds from the connection's end until the server publishes it, at the session's end at the latest; 0
-  /// where it is missing (§3.1.3.2.2).
+  /// Of a will: seconds from the connection's end until the server publishes it, at the latest when the session ends; 0
+  /// if missing (§3.1.3.2.2).
   public var willDelayInterval: UInt32? {
     get { number(.willDelayInterval) }
     set { self[.willDelayInterval] = newValue.map { .fourBytes($0) } }
@@ -192,7 +192,7 @@ extension Properties {
     get { flag(.requestResponseInformation) }
     set { self[.requestResponseInformation] = Self.flag(newValue) }
   }
-  /// In CONNACK: what response topics may begin with; what it says is up to the server (§3.2.2.3.15).
+  /// In CONNACK: what response topics may begin with; its form is up to the server (§3.2.2.3.15).
   public var responseInformation: String? {
     get { text(.responseInformation) }
     set { self[.responseInformation] = newValue.map { .text($0) } }
@@ -202,7 +202,7 @@ extension Properties {
     get { text(.serverReference) }
     set { self[.serverReference] = newValue.map { .text($0) } }
   }
-  /// Why, for a log; people read it, programs do not (§3.4.2.2.2).
+  /// The reason, for people and logs, not for programs (§3.4.2.2.2).
   public var reasonString: String? {
     get { text(.reasonString) }
     set { self[.reasonString] = newValue.map { .text($0) } }
@@ -212,23 +212,23 @@ extension Properties {
     get { number(.receiveMaximum).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.receiveMaximum] = newValue.map { .twoBytes($0) } }
   }
-  /// The highest topic alias that the sender takes; 0, for none, where it is missing (§3.1.2.11.5, §3.2.2.3.8).
+  /// The highest topic alias that the sender of this packet accepts; 0 (none) if missing (§3.1.2.11.5, §3.2.2.3.8).
   public var topicAliasMaximum: UInt16? {
     get { number(.topicAliasMaximum).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.topicAliasMaximum] = newValue.map { .twoBytes($0) } }
   }
   /// 1 to 65,535: the number that stands for the topic on this connection (§3.3.2.3.4, [MQTT-3.3.2-8]).
-  /// `MQTTSession` chooses those that it sends, and takes them out of what it delivers.
+  /// `MQTTSession` chooses aliases when it sends, and removes them from messages that it delivers.
   public var topicAlias: UInt16? {
     get { number(.topicAlias).map { UInt16(truncatingIfNeeded: $0) } }
     set { self[.topicAlias] = newValue.map { .twoBytes($0) } }
   }
-  /// The highest QoS that the server takes; QoS 2 where it is missing (§3.2.2.3.4).
+  /// The highest QoS that the server accepts; QoS 2 if missing (§3.2.2.3.4).
   public var maximumQoS: QoS? {
     get { number(.maximumQoS).flatMap { QoS(rawValue: UInt8(truncatingIfNeeded: $0)) } }
     set { self[.maximumQoS] = newValue.map { .byte($0.rawValue) } }
   }
-  /// In CONNACK: the server takes retained messages; true where it is missing (§3.2.2.3.5).
+  /// In CONNACK: the server keeps retained messages; true if missing (§3.2.2.3.5).
   public var retainAvailable: Bool? {
     get { flag(.retainAvailable) }
     set { self[.retainAvailable] = Self.flag(newValue) }
@@ -237,8 +237,8 @@ extension Properties {
   public var userProperties: [(name: String, value: String)] {
     all.compactMap { if case .pair(let name, let value) = $0.value { (name, value) } else { nil } }
   }
-  /// Puts one behind all others, also where there is one of this name (§3.1.2.11.8). Either text has 65,535 bytes of
-  /// UTF-8 at most.
+  /// Adds a user property behind all others, even if there is one with this name (§3.1.2.11.8). Name and value have at
+  /// most 65,535 bytes of UTF-8 each.
   public mutating func addUserProperty(_ name: String, _ value: String) {
     all.append(Property(identifier: .userProperty, value: .pair(name, value)))
   }

@@ -4,7 +4,7 @@ import NIOCore
 public struct Property: Sendable, Hashable {
   /// What the value is about, and which type it has.
   public let identifier: Identifier
-  /// Of the identifier's type where it was received; `Properties` takes any, and refuses a wrong one on its way out.
+  /// In a received packet, of the identifier's type. `Properties` accepts any type; encoding a wrong one fails.
   public let value: Value
 
   /// The data types of properties (§1.5).

@@ -10,7 +10,7 @@ package struct PublishLimits {
 }
 
 extension Message {
-  /// With what this server cannot do left out: a state that is told once beats none.
+  /// The message without the features that this server lacks: a state that is not retained is better than none.
   package func adapted(to limits: ServerLimits) -> Message { adapted(to: PublishLimits(limits)) }
 
   package func adapted(to limits: PublishLimits) -> Message {

@@ -3,7 +3,7 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   /// The byte on the wire.
   public let rawValue: UInt8
 
-  /// Any byte; whether a packet may carry it is looked at when one comes in.
+  /// - Parameter rawValue: any byte; the decoder checks which codes a packet may carry.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   private init(_ rawValue: UInt8) { self.rawValue = rawValue }
@@ -20,7 +20,7 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let grantedQoS1 = ReasonCode(0x01)
   /// In SUBACK: QoS 2 is the highest that messages come with (§3.9.3).
   public static let grantedQoS2 = ReasonCode(0x02)
-  /// In a client's DISCONNECT: the server is to publish the will all the same (§3.14.2.1).
+  /// In a client's DISCONNECT: the server publishes the will all the same (§3.14.2.1).
   public static let disconnectWithWill = ReasonCode(0x04)
   /// In PUBACK and PUBREC: the server has the message, and knows that nobody has subscribed to its topic (§3.4.2.1).
   public static let noMatchingSubscribers = ReasonCode(0x10)
@@ -28,15 +28,15 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let noSubscriptionExisted = ReasonCode(0x11)
   /// In AUTH: the authentication needs another step (§3.15.2.1).
   public static let continueAuthentication = ReasonCode(0x18)
-  /// In a client's AUTH: it authenticates anew on a connection that is up (§4.12.1).
+  /// In a client's AUTH: it authenticates again on an open connection (§4.12.1).
   public static let reauthenticate = ReasonCode(0x19)
-  /// No other code says it, or the sender keeps the reason to itself.
+  /// No other code fits, or the sender does not give the reason.
   public static let unspecifiedError = ReasonCode(0x80)
-  /// Bytes that cannot be read by the specification (§4.13.1).
+  /// Bytes that are no packet by the specification (§4.13.1).
   public static let malformedPacket = ReasonCode(0x81)
-  /// A packet that may not come now, or says what it may not (§4.13.1).
+  /// A packet that must not come now, or has content that it must not have (§4.13.1).
   public static let protocolError = ReasonCode(0x82)
-  /// The packet is right by the specification, and the receiver does not take it.
+  /// The packet is valid, but the receiver does not accept it.
   public static let implementationSpecificError = ReasonCode(0x83)
   /// In CONNACK: the server does not speak this version (§3.2.2.2).
   public static let unsupportedProtocolVersion = ReasonCode(0x84)
@@ -48,11 +48,11 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let notAuthorized = ReasonCode(0x87)
   /// In CONNACK: there is no service at present (§3.2.2.2).
   public static let serverUnavailable = ReasonCode(0x88)
-  /// The server has too much to do: to be tried again later.
+  /// The server is busy: try again later.
   public static let serverBusy = ReasonCode(0x89)
-  /// In CONNACK: an administrator has shut this client out (§3.2.2.2).
+  /// In CONNACK: an administrator has banned this client (§3.2.2.2).
   public static let banned = ReasonCode(0x8A)
-  /// In DISCONNECT: the server goes down (§3.14.2.1).
+  /// In DISCONNECT: the server shuts down (§3.14.2.1).
   public static let serverShuttingDown = ReasonCode(0x8B)
   /// The server does not know the authentication method, or it is not the one that CONNECT named (§4.12).
   public static let badAuthenticationMethod = ReasonCode(0x8C)
@@ -60,9 +60,9 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let keepAliveTimeout = ReasonCode(0x8D)
   /// In DISCONNECT: another connection with the same client identifier has the session now (§3.14.2.1).
   public static let sessionTakenOver = ReasonCode(0x8E)
-  /// The filter is right by the specification, and the server does not take it.
+  /// The filter is valid, but the server does not accept it.
   public static let topicFilterInvalid = ReasonCode(0x8F)
-  /// The topic is right by the specification, and the receiver does not take it; in CONNACK, the will's.
+  /// The topic is valid, but the receiver does not accept it; in CONNACK, the will's topic.
   public static let topicNameInvalid = ReasonCode(0x90)
   /// The receiver has this packet identifier under way: the two sides differ about the session (§3.4.2.1).
   public static let packetIdentifierInUse = ReasonCode(0x91)
@@ -76,7 +76,7 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let packetTooLarge = ReasonCode(0x95)
   /// In DISCONNECT: the sender publishes too fast (§3.14.2.1).
   public static let messageRateTooHigh = ReasonCode(0x96)
-  /// The sender has used up what the receiver, or its administrator, allows.
+  /// The sender has exceeded a limit of the receiver or its administrator.
   public static let quotaExceeded = ReasonCode(0x97)
   /// In DISCONNECT: an administrator has closed the connection (§3.14.2.1).
   public static let administrativeAction = ReasonCode(0x98)
@@ -86,19 +86,19 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
   public static let retainNotSupported = ReasonCode(0x9A)
   /// The QoS is above the server's Maximum QoS (§3.2.2.3.4).
   public static let qosNotSupported = ReasonCode(0x9B)
-  /// Another server is to be used for now; Server Reference may name it (§4.11).
+  /// The client should use another server for now; Server Reference may name it (§4.11).
   public static let useAnotherServer = ReasonCode(0x9C)
-  /// Another server is to be used from now on; Server Reference may name it (§4.11).
+  /// The client should use another server from now on; Server Reference may name it (§4.11).
   public static let serverMoved = ReasonCode(0x9D)
   /// The server has no shared subscriptions (§3.2.2.3.13).
   public static let sharedSubscriptionsNotSupported = ReasonCode(0x9E)
-  /// The server takes no more connections at such a rate.
+  /// The server accepts no more connections at this rate.
   public static let connectionRateExceeded = ReasonCode(0x9F)
-  /// In DISCONNECT: the connection has lasted for as long as it was allowed to (§3.14.2.1).
+  /// In DISCONNECT: the connection has lasted as long as the server allows (§3.14.2.1).
   public static let maximumConnectTime = ReasonCode(0xA0)
-  /// The server takes no Subscription Identifiers (§3.2.2.3.12).
+  /// The server does not support Subscription Identifiers (§3.2.2.3.12).
   public static let subscriptionIdentifiersNotSupported = ReasonCode(0xA1)
-  /// The server takes no filters with wildcards (§3.2.2.3.11).
+  /// The server does not support filters with wildcards (§3.2.2.3.11).
   public static let wildcardSubscriptionsNotSupported = ReasonCode(0xA2)
 
   /// The specification's words for each code, and the packets that may carry it (§2.4, table 2-6).
@@ -156,7 +156,7 @@ public struct ReasonCode: RawRepresentable, Sendable, Hashable, CustomStringConv
     rawValue == 0 && packet != .connect || Self.table[rawValue]?.packets.contains(packet) == true
   }
 
-  /// The code as it is written, with the specification's words: `0x87 not authorized`.
+  /// The code, with the specification's words: `0x87 not authorized`.
   public var description: String {
     let digits = String(rawValue, radix: 16, uppercase: true)
     let hex = "0x" + (digits.count < 2 ? "0" : "") + digits

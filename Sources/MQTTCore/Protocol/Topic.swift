@@ -15,7 +15,7 @@ public enum TopicError: Error, Hashable, CustomStringConvertible {
   /// `$share/` without a name or a filter ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
   case sharedSubscription
 
-  /// What a topic has to be, for whoever wrote it; the topic is not repeated.
+  /// What a topic must be, for the person who wrote it. It does not repeat the topic.
   public var description: String {
     switch self {
     case .empty: "a topic has at least one character"
@@ -57,13 +57,13 @@ public struct TopicName: Sendable, Hashable, CustomStringConvertible {
   /// Bytes of UTF-8.
   package var length: Int { bytes.readableBytes }
 
-  /// As text; empty where a topic alias stood for the name and nobody has resolved it.
+  /// The name as text; empty if a topic alias replaces it and is not resolved yet.
   public var description: String { String(buffer: bytes) }
 }
 
 /// A topic in the source is the programmer's: one that cannot be ends the program.
 extension TopicName: ExpressibleByStringLiteral {
-  /// A topic that cannot be ends the program.
+  /// An invalid topic ends the program.
   public init(stringLiteral text: String) {
     do { self = try TopicName(text) } catch { preconditionFailure("the topic \"\(text)\": \(error)") }
   }
@@ -71,7 +71,7 @@ extension TopicName: ExpressibleByStringLiteral {
 
 /// A filter in the source is the programmer's: one that cannot be ends the program.
 extension TopicFilter: ExpressibleByStringLiteral {
-  /// A filter that cannot be ends the program.
+  /// An invalid filter ends the program.
   public init(stringLiteral text: String) {
     do { self = try TopicFilter(text) } catch { preconditionFailure("the topic filter \"\(text)\": \(error)") }
   }
@@ -79,7 +79,7 @@ extension TopicFilter: ExpressibleByStringLiteral {
 
 /// What a subscription matches: a topic in which levels may be wildcards (MQTT 5.0 §4.7.1).
 public struct TopicFilter: Sendable, Hashable, CustomStringConvertible {
-  /// As it is sent, `$share/NAME/` included.
+  /// The filter as SUBSCRIBE carries it, with `$share/NAME/`.
   public let description: String
 
   /// - Throws: `empty`, `tooLong`, `containsNull`, `misplacedWildcard` or `sharedSubscription`.

@@ -13,14 +13,14 @@ extension MQTTSession {
     case settled(Token, Outcome)
     /// SUBACK or UNSUBACK, one code for each filter.
     case answered(Token, [ReasonCode])
-    /// The server says more about a packet than its code, or another code of success than 0x00.
+    /// The server adds something to a packet: a reason, user properties, or a code of success other than 0x00.
     case remarked(Remark)
     /// The server asks the authentication method something; `MQTTSession.authenticate` answers.
     case challenge(ByteBuffer?)
-    /// An enhanced authentication succeeded, with what the server sent along.
+    /// An enhanced authentication succeeded, with data of the server.
     case authenticated(ByteBuffer?)
-    /// For a session that is stored: keep this change; with a ticket at once, and say so with `MQTTSession.stored(through:)`.
-    /// Without one it may wait, as long as the store keeps the order of what it is given.
+    /// For a session that is stored: store this change. With a ticket, store it at once and call
+    /// `MQTTSession.stored(through:)`. Without one it may wait, as long as changes keep their order.
     case store(SessionChange, StoreTicket?)
     /// Close the transport: properly after what was sent has left, or at once (`Ending.isAbort`). The last action of a connection.
     case close(Ending)
@@ -31,16 +31,16 @@ extension MQTTSession {
 
   /// A connection that the server has agreed to.
   public struct Connected: Sendable, Hashable {
-    /// What is spoken on it.
+    /// The version of MQTT on it.
     public let version: ProtocolVersion
     /// The server goes on with the session that it had (§3.2.2.1.1), and this side knows it.
     public let sessionPresent: Bool
-    /// What may be sent on it; limits of 5.0 that the server does not name have their defaults.
+    /// What the server allows on it; limits of 5.0 that CONNACK does not contain have their defaults.
     public let limits: ServerLimits
-    /// All that CONNACK says, reason and user properties included.
+    /// The properties of CONNACK, with reason and user properties.
     public let properties: Properties
 
-    /// `MQTTSession` makes those that count; others are for tests of an owner.
+    /// For tests of an owner: `MQTTSession` makes the real ones.
     public init(
       version: ProtocolVersion, sessionPresent: Bool, limits: ServerLimits, properties: Properties = Properties()
     ) {
@@ -51,20 +51,20 @@ extension MQTTSession {
     }
   }
 
-  /// What a server says with an answer or an end, for people and applications: a reason (MQTT 5.0 §3.4.2.2.2), user
-  /// properties, and a code that tells successes apart, as "no matching subscribers" (0x10) does.
+  /// What a server adds to an answer or an end, for people and applications: a reason (MQTT 5.0 §3.4.2.2.2), user
+  /// properties, and a code that distinguishes successes, such as "no matching subscribers" (0x10).
   public struct Remark: Sendable, Hashable {
     /// CONNACK that refuses, PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or DISCONNECT.
     public let packet: PacketType
-    /// Of the request or message that is answered; nil: it is about the connection.
+    /// The request or message that the server answers; nil: the remark is about the connection.
     public let token: Token?
     /// 0x00 for SUBACK and UNSUBACK, which have a code for each filter.
     public let reasonCode: ReasonCode
-    /// All of the answer's (§3.4.2.2, §3.9.2.1, §3.14.2.2): at least one, or a code that is not 0x00.
+    /// All properties of the answer (§3.4.2.2, §3.9.2.1, §3.14.2.2); none only if the code is not 0x00.
     public let properties: Properties
   }
 
-  /// A message from the server, and what it takes to answer it.
+  /// A message from the server, with what `MQTTSession.accept` needs to answer it.
   public struct Delivery: Sendable, Hashable {
     /// As it came, its topic alias resolved.
     public let message: Message
@@ -81,7 +81,7 @@ extension MQTTSession {
     case delivered
     /// The server refused it with this code of 0x80 or above.
     case refused(ReasonCode)
-    /// It was only good for this connection, which ended.
+    /// It was for this connection only, which ended.
     case abandoned
     /// It no longer fits what the server allows.
     case rejected(Rejection)
@@ -97,18 +97,18 @@ extension MQTTSession {
     case tooLarge(bytes: Int, maximum: UInt32)
     /// Its QoS is above the server's Maximum QoS ([MQTT-3.2.2-11]).
     case qosNotSupported(maximum: QoS)
-    /// It is to be retained, and the server keeps no messages ([MQTT-3.2.2-14]).
+    /// It is retained, and the server keeps no retained messages ([MQTT-3.2.2-14]).
     case retainNotSupported
-    /// It needs what the server, or the specification, has not; the code is the one that a server would answer.
+    /// It needs a feature that the server or the specification lacks; the code is the one that a server would answer.
     case featureNotSupported(ReasonCode)
-    /// A text or a property of it does not fit the packet.
+    /// A text or a property of it cannot be encoded.
     case notEncodable
     /// Its Message Expiry Interval has passed.
     case expired
     /// The server closed the connection on it each time: see `MQTTSession.setOldestAside`.
     case setAside
 
-    /// Why, as half a sentence; the message and the topic are not named.
+    /// Why, as half a sentence, without the message and the topic.
     public var description: String {
       switch self {
       case .notConnected: "not connected"
@@ -132,17 +132,17 @@ extension MQTTSession {
     case refused(ReasonCode, reason: String?, serverReference: String?)
     /// The server sent DISCONNECT.
     case disconnectedByServer(ReasonCode, reason: String?, serverReference: String?)
-    /// The server broke the specification; on 5.0 it has been told.
+    /// The server broke the specification; on 5.0 a DISCONNECT said so.
     case violation(PacketError)
     /// No answer to PINGREQ.
     case keepAliveTimeout
     /// The server has a session that this side knows nothing of: connect again with a clean start.
     case unknownSession
 
-    /// No use in saying good-bye: the transport is closed at once.
+    /// Whether the session closes the transport at once, since a DISCONNECT would be of no use.
     public var isAbort: Bool { self == .keepAliveTimeout }
 
-    /// Who ended it and why, as half a sentence with the server's reason, where it gave one.
+    /// Who ended it and why, as half a sentence, with the server's reason if it gave one.
     public var description: String {
       switch self {
       case .requested: "disconnected on request"

@@ -4,7 +4,7 @@ import NIOCore
 /// Enhanced authentication (MQTT 5.0 §4.12): a conversation in AUTH packets, before CONNACK or, started by this side,
 /// at any time after it. The method is the one that CONNECT named; without one, no AUTH may come ([MQTT-4.12.0-6]).
 extension MQTTSession {
-  /// The answer to a `challenge`. What cannot be sent leaves the challenge open: the caller ends the connection.
+  /// Answers a `challenge`. If the answer cannot be sent, the challenge stays open: the caller ends the connection.
   public mutating func authenticate(
     _ data: ByteBuffer?, at now: Instant, into actions: inout [Action]
   ) throws(Rejection) {

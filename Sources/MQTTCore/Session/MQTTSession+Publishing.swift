@@ -27,8 +27,8 @@ extension MQTTSession {
     window - (transient || window == 1 || !keepsPlace ? 0 : 1) - underWay
   }
 
-  /// How many more messages of this QoS `publish` takes. Nothing new that may wait goes out before everything old has
-  /// been sent again.
+  /// How many more messages of this QoS `publish` accepts. New messages that may wait come only after all earlier ones
+  /// have been sent again.
   public func room(for qos: QoS) -> Int {
     guard link.resends.isEmpty else { return 0 }
     return max(0, freePlaces(qos, transient: false))
@@ -141,10 +141,10 @@ extension MQTTSession {
     return size > Int(clamping: maximum) ? .tooLarge(bytes: size, maximum: maximum) : nil
   }
 
-  /// The oldest message under way, beside those that are good for one connection only.
+  /// The oldest message under way, except those that are for one connection only.
   public var oldestUnderWay: Token? { outgoing.oldest?.token }
 
-  /// Gives the oldest message under way up, for good, and returns it: its course ends as `rejected(.setAside)`.
+  /// Gives up the oldest message under way for good, and returns it: it ends as `rejected(.setAside)`.
   public mutating func setOldestAside(into actions: inout [Action]) -> Message? {
     guard let (identifier, _) = outgoing.oldest, let entry = outgoing[identifier] else { return nil }
     link.resends.remove(entry)
@@ -329,7 +329,7 @@ extension MQTTSession {
   /// Messages that wait like that at one time.
   static let heldLimit = 8
 
-  /// Messages that the server had no place for, and that are sent again.
+  /// Messages that the server had no room for, and that the session will send again.
   public var heldCount: Int { link.holds.count }
 
   private mutating func hold(_ answer: Acknowledgement, at now: Instant, into actions: inout [Action]) -> Bool {
@@ -363,7 +363,7 @@ extension MQTTSession {
 }
 
 extension Link {
-  /// Sends a message now; `Notice.settled` says how it went. See `MQTTSession.publish`.
+  /// Sends a message now; `Action.settled` says how it ended. See `MQTTSession.publish`.
   public mutating func publish(
     _ message: Message, token: MQTTSession.Token, transient: Bool = false, at now: Instant, into effects: inout Effects
   ) throws(MQTTSession.Rejection) {

@@ -49,8 +49,8 @@ extension MQTTSession {
     decide(delivery, .accepted(code), at: now, into: &actions)
   }
 
-  /// The application could not take the message: it is not answered, holds its place in the window, and comes again on
-  /// the next connection.
+  /// The application could not take the message: the session does not acknowledge it, so it counts against the Receive
+  /// Maximum, and comes again on the next connection.
   public mutating func leave(_ delivery: Delivery, at now: Instant, into actions: inout [Action]) {
     decide(delivery, .left, at: now, into: &actions)
   }

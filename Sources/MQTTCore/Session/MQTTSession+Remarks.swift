@@ -9,7 +9,7 @@ extension MQTTSession {
     actions.append(.remarked(Remark(packet: type, token: nil, reasonCode: code, properties: properties)))
   }
 
-  /// A code of 0x80 or above is told by what it does.
+  /// A code of 0x80 or above is no remark: the action that it leads to has it.
   func remark(
     _ type: PacketType, _ token: Token?, _ answer: Acknowledgement, into actions: inout [Action]
   ) {

@@ -7,7 +7,7 @@ import LimpetInstants
 /// this side drop one. So of QoS 2 the identifier is stored before PUBLISH, PUBREC before PUBREL, what was received
 /// before PUBREC, and its release before PUBCOMP. Of QoS 1 a receiver keeps nothing, so nothing waits.
 extension MQTTSession {
-  /// A place in the row of changes: what carries it is stored when `stored(through:)` is told of it or of a later one.
+  /// The number of a change: the change is stored once `stored(through:)` was called with this number or a later one.
   public typealias StoreTicket = UInt64
 
   /// Packets that wait for the store, in their order; each is there once.
@@ -55,7 +55,7 @@ extension MQTTSession {
     }
   }
 
-  /// Everything that a store is to know of the session, for one that knows nothing of it: its file was begun anew.
+  /// Stores the whole session, for a store whose file is new.
   public mutating func storeAll(at now: Instant, into actions: inout [Action]) {
     guard isStored else { return }
     store(.begunAnew, into: &actions)
@@ -72,8 +72,8 @@ extension MQTTSession {
     for identifier in receivedIdentifiers.sorted() { store(.received(identifier, true), into: &actions) }
   }
 
-  /// Keeps a message that waits for the session outside of it; `publish` with the same token takes it over. What no
-  /// packet can carry is not kept: `publish` refuses it.
+  /// Stores a message that waits outside the session; `publish` with the same token takes it over. It does not store a
+  /// message that no packet can carry: `publish` refuses that.
   public mutating func keep(_ message: Message, token: Token, into actions: inout [Action]) {
     guard message.flaw == nil else { return }
     var message = message
@@ -83,7 +83,7 @@ extension MQTTSession {
       .message(StoredMessage(token: token, state: .queued, message: message), next: nextIdentifier), into: &actions)
   }
 
-  /// A message that was kept and not published is over.
+  /// Ends a message that was kept and not published.
   public mutating func forget(_ token: Token, into actions: inout [Action]) { store(.ended(token), into: &actions) }
 
   /// Sends now, or as soon as the store is so far.
@@ -107,8 +107,8 @@ extension MQTTSession {
     return lastTicket
   }
 
-  /// The store hears of a message under its identifier before it is sent. What may not wait is not kept, but for the
-  /// identifier that the server will hold.
+  /// Stores a message under its identifier before it is sent. Of a message that may not wait it stores only the
+  /// identifier, which the server will have.
   mutating func record(_ identifier: PacketIdentifier, into actions: inout [Action]) {
     guard let entry = outgoing[identifier], entry.ticket == nil else { return }
     outgoing.record(identifier, ticket(for: entry, identifier, into: &actions))

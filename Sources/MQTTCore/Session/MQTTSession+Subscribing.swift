@@ -3,7 +3,7 @@ import NIOCore
 
 /// SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8, §3.10).
 extension MQTTSession {
-  /// Asks for messages; `answered` brings a code for each filter.
+  /// Subscribes; `answered` brings a code for each filter.
   public mutating func subscribe(
     _ subscriptions: [Subscription], properties: Properties = Properties(), token: Token, at now: Instant,
     into actions: inout [Action]
@@ -30,7 +30,7 @@ extension MQTTSession {
     }
   }
 
-  /// Gives filters back; `answered` brings a code for each, on 3.1.1 success.
+  /// Unsubscribes; `answered` brings a code for each filter, on 3.1.1 success.
   ///
   /// - Throws: `notConnected`; `notEncodable` where there is no filter, or a property that UNSUBSCRIBE has not;
   ///   `tooLarge` for the server; `noRoom` where all 65,535 identifiers are in use.

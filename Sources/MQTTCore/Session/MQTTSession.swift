@@ -1,11 +1,11 @@
 import LimpetInstants
 import NIOCore
 
-/// The client's side of an MQTT session, over as many connections as it takes (MQTT 5.0 §4.1).
+/// The client's side of an MQTT session, over any number of connections (MQTT 5.0 §4.1).
 ///
-/// A value that takes packets, requests and the time, and appends what has to be done to `actions`; it owns no clock,
-/// socket, task or lock. Everything that lasts between connections is here and not in `Connection`: messages under way,
-/// received QoS 2 identifiers, the next packet identifier.
+/// A value that takes packets, requests and the time, and appends what its owner has to do to `actions`; it owns no
+/// clock, socket, task or lock. Everything that lasts between connections is here and not in `Connection`: messages
+/// under way, received QoS 2 identifiers, the next packet identifier.
 ///
 /// Phases: `disconnected` –connect→ `connecting` –CONNACK→ `connected` –(any end)→ `closing` –transportClosed→
 /// `disconnected`. After `close` nothing more is sent, and what still arrives is dropped.
@@ -97,22 +97,23 @@ public struct MQTTSession: Sendable {
   var receivedTicket: StoreTicket = 0
   var held = HeldPackets()
 
-  /// How often a message was kept because the server had no place for it.
+  /// How often the session kept a message because the server had no room for it.
   public internal(set) var retries: UInt64 = 0
-  /// Messages under way at the most, whatever the server would take; with those that may not wait, twice as many.
+  /// How many messages may be under way, if the server allows more; with those that may not wait, twice as many.
   public let inFlightLimit: Int
   /// A server of 3.1.1 cannot say how many messages it takes at once. mosquitto takes so many of QoS 2 where its
   /// `max_inflight_messages` is not set, and drops those beyond that it has answered with PUBREC: measured, 20 of 40.
   static let exactlyOnceLimit = 20
-  /// A place of the server's window is kept for messages that may not wait; false where none of those are ever sent.
+  /// One place of the server's Receive Maximum is reserved for messages that may not wait; false if you send none.
   public var keepsPlace = true
   /// See `Link.Settings`.
   package var mutation: Mutation?
   /// Topics are sent as numbers where the server allows it (MQTT 5.0 §3.3.2.3.4); it holds from the next connection on.
   public var usesTopicAliases = true
-  /// The owner reads nothing for now: silence of the server is no loss.
+  /// The owner reads nothing for now: the session does not treat silence of the server as a loss.
   public var isReadingPaused = false
-  /// Messages go one at a time, so that what a server closes on can be told: set it while there is no connection.
+  /// Messages go one at a time, so that it is certain on which message a server closes; set it while there is no
+  /// connection.
   public var isCautious = false
   /// Whether "session present" may be believed: this side knows what state it left on that server.
   public private(set) var isResumable: Bool
@@ -160,7 +161,7 @@ public struct MQTTSession: Sendable {
 
   var version: ProtocolVersion { link.version }
 
-  /// When `tick` has to be called at the latest.
+  /// When to call `tick` at the latest.
   public var deadline: Instant? {
     guard let held = link.holds.values.lazy.map(\.until).min() else { return keepAlive?.deadline }
     return min(keepAlive?.deadline ?? held, held)
@@ -168,7 +169,7 @@ public struct MQTTSession: Sendable {
 
   // MARK: A connection's life
 
-  /// What an earlier process left goes on from now: its messages' time counts, with or without a connection.
+  /// The messages of an earlier process go on from now: their expiry counts, with or without a connection.
   public mutating func start(at now: Instant) { outgoing.countExpiry(from: now) }
 
   /// The transport is there: sends CONNECT. With `isVisit` the owner leaves this connection again at once, so the session
@@ -184,10 +185,11 @@ public struct MQTTSession: Sendable {
     actions.append(.send(.connect(connect)))
   }
 
-  /// The next "session present" is not to be believed: another server or another client had the session since.
+  /// The session does not believe the next "session present": another server or another client had the session since.
   public mutating func distrust() { isResumable = false }
 
-  /// Time has passed. What waited in the transport has been read before ([MQTT-3.1.2-22] is the server's half of this).
+  /// Time has passed. The owner has read what waited in the transport before ([MQTT-3.1.2-22] is the server's half of
+  /// this).
   public mutating func tick(at now: Instant, into actions: inout [Action]) {
     if !link.holds.isEmpty { endHolds(at: now, into: &actions) }
     if isReadingPaused { keepAlive?.received(at: now) }
@@ -235,7 +237,7 @@ public struct MQTTSession: Sendable {
     fail(error, into: &actions)
   }
 
-  /// The transport is gone, for whatever reason. Messages that were good for this connection only are given up.
+  /// The transport is gone, for whatever reason. The session gives up messages that were for this connection only.
   public mutating func transportClosed(into actions: inout [Action]) {
     leaveConnection(for: .disconnected, into: &actions)
     // What waited for the store is sent again in its course, or by the server.
@@ -249,12 +251,12 @@ public struct MQTTSession: Sendable {
     keepAlive?.received(at: now, isPart: true)
   }
 
-  /// The other side has taken more of what a PINGREQ is behind.
+  /// The other side has received more of what was sent before a PINGREQ.
   public mutating func taken(at now: Instant) { keepAlive?.taken(at: now) }
 
   // MARK: Packets from the server
 
-  /// A packet from the server. One that may not come now ends the connection with the code that §4.13 asks for.
+  /// A packet from the server. One that must not come now ends the connection with the code of §4.13.
   public mutating func receive(_ packet: Packet, at now: Instant, into actions: inout [Action]) {
     switch phase {
     case .connecting(let connect, let version): receiveFirst(packet, connect, version, at: now, into: &actions)
@@ -377,7 +379,7 @@ public struct MQTTSession: Sendable {
     actions.append(.close(ending))
   }
 
-  /// No SUBACK or UNSUBACK comes any more: who waits for one is told.
+  /// No SUBACK or UNSUBACK comes any more: requests that wait for one get that answer.
   private mutating func leaveConnection(for phase: Phase, into actions: inout [Action]) {
     for token in link.requests.values.map(\.token).sorted() { actions.append(.settled(token, .abandoned)) }
     self.phase = phase

@@ -11,7 +11,7 @@ struct OutgoingMessages: Sendable {
     /// Good for this connection only.
     let transient: Bool
     var state: State
-    /// Nothing more of it is sent before this is in the store; nil: the store has not been told of this identifier.
+    /// The session sends nothing more of it before this is in the store; nil: the store does not get this identifier.
     var ticket: MQTTSession.StoreTicket?
     /// How often the server had no place for it.
     fileprivate(set) var refusals = 0
@@ -117,7 +117,7 @@ struct OutgoingMessages: Sendable {
       .sorted { $0.value.order < $1.value.order }.map(\.key)
   }
 
-  /// The store has been told, and will have it with this ticket.
+  /// The change is on its way to the store, with this ticket.
   mutating func record(_ identifier: PacketIdentifier, _ ticket: MQTTSession.StoreTicket?) {
     if let index = entries.index(forKey: identifier) { entries.values[index].ticket = ticket }
   }

@@ -1,4 +1,4 @@
-/// What the server allows on this connection, from its CONNACK (MQTT 5.0 §3.2.2.3); what 3.1.1 implies otherwise.
+/// What the server allows on this connection: from its CONNACK (MQTT 5.0 §3.2.2.3), or what 3.1.1 implies.
 public struct ServerLimits: Sendable, Hashable {
   /// Unacknowledged QoS 1 and 2 messages at once.
   public var receiveMaximum: UInt16 = .max
@@ -8,23 +8,23 @@ public struct ServerLimits: Sendable, Hashable {
   public var retainAvailable = true
   /// Bytes of a whole packet; nil: as many as a packet can have.
   public var maximumPacketSize: UInt32?
-  /// The highest topic alias that the server takes (§3.2.2.3.8, [MQTT-3.2.2-17]); 0: none, as on 3.1.1.
+  /// The highest topic alias that the server accepts (§3.2.2.3.8, [MQTT-3.2.2-17]); 0: none, as on 3.1.1.
   public var topicAliasMaximum: UInt16 = 0
   /// Filters may have wildcards (§3.2.2.3.11); true on 3.1.1.
   public var wildcardSubscriptionAvailable = true
   /// SUBSCRIBE may carry a Subscription Identifier (§3.2.2.3.12); false on 3.1.1.
   public var subscriptionIdentifierAvailable = true
-  /// Filters may be shared (§3.2.2.3.13); true on 3.1.1, which has no word for it: some of its servers have them.
+  /// Filters may be shared (§3.2.2.3.13); true on 3.1.1, which does not mention them: some of its servers have them.
   public var sharedSubscriptionAvailable = true
-  /// Seconds; what the server granted, which may differ from what was asked for. 0: off.
+  /// Seconds; what the server granted, which may differ from what CONNECT asked for. 0: off.
   public var keepAlive: UInt16 = 0
   /// Seconds that the session outlives the connection; `.max`: it never ends by itself.
   public var sessionExpiry: UInt32 = 0
   /// The identifier that the session goes by: as sent, or assigned by the server.
   public var clientIdentifier = ""
-  /// What response topics may begin with, where CONNECT asked for it (§3.2.2.3.15); nil: the server does not say.
+  /// What response topics may begin with, if CONNECT asked for it (§3.2.2.3.15); nil: the server does not say.
   public var responseInformation: String?
-  /// Another server that is to be used (§3.2.2.3.16, §4.11). Servers name one where they refuse: see `Ending.refused`.
+  /// Another server to use (§3.2.2.3.16, §4.11). Servers name one when they refuse: see `Ending.refused`.
   public var serverReference: String?
 
   private init() {}

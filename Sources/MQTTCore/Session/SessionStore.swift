@@ -1,6 +1,6 @@
 /// Where a session is kept beyond its process (MQTT 5.0 §4.1: "the Session State").
 ///
-/// `MQTTSession` says what changes, `StoreQueue` what of it is worth writing and when; a store only does it.
+/// `MQTTSession` decides what changes, `StoreQueue` what to write and when; a store only writes it.
 public protocol SessionStore: Sendable {
   /// What was kept; an empty state where there was nothing.
   func loadSession() async throws -> SessionState
@@ -12,7 +12,7 @@ public protocol SessionStore: Sendable {
 
 /// Whose session it is: a "session present" from another server, or for another client, is about another session.
 public struct SessionOwner: Sendable, Hashable {
-  /// The server as it was configured, without what may be secret; empty: no server's session is believed.
+  /// The server as it was configured, without secrets; empty: no server's session is believed.
   public var server: String
   /// As CONNECT had it or the server assigned it ([MQTT-3.1.3-2]).
   public var clientIdentifier: String
@@ -55,12 +55,12 @@ public struct StoredMessage: Sendable, Hashable {
     }
   }
 
-  /// Its caller's name for it. In a session that is stored tokens rise from message to message, over restarts too: they
-  /// are the order of the messages.
+  /// Its caller's name for it. In a stored session tokens rise from message to message, over restarts too: they give
+  /// the order of the messages.
   public var token: MQTTSession.Token
-  /// How far it has come: what a later process goes on with.
+  /// How far it has come: a later process goes on from here.
   public var state: State
-  /// All of it, up to the end of its course.
+  /// The whole message, until its course is over.
   public var message: Message
 
   /// As `SessionChange.message` brings it, or as a store has read it.
@@ -77,15 +77,15 @@ public struct SessionState: Sendable, Hashable {
   public var owner: SessionOwner?
   /// By their tokens, the oldest first.
   public var messages: [StoredMessage] = []
-  /// Identifiers that the server may hold for QoS 2 messages that are not kept: PUBREL frees them.
+  /// Identifiers of QoS 2 messages that the server may have and this side does not keep: PUBREL frees them.
   public var held: Set<PacketIdentifier> = []
-  /// QoS 2 messages from the server that were delivered and not released.
+  /// QoS 2 messages that the server sent and has not released with PUBREL.
   public var received: Set<PacketIdentifier> = []
-  /// What the next message tries first: identifiers are used in turn, over restarts too.
+  /// The identifier that the next message tries first: they are used in turn, over restarts too.
   public var nextIdentifier = PacketIdentifier.first
   /// By Subscription Identifier.
   public var subscriptions: [UInt32: [Subscription]] = [:]
-  /// Subscriptions that nobody wants any more, and that the server may have: UNSUBSCRIBE is to follow.
+  /// Subscriptions that the application has ended, and that the server may still have: UNSUBSCRIBE follows.
   public var givenBack: [UInt32: [TopicFilter]] = [:]
 
   /// Nothing: a session that begins.
@@ -96,10 +96,10 @@ public struct SessionState: Sendable, Hashable {
     messages.prefix((messages.lastIndex { $0.state != .queued }).map { $0 + 1 } ?? 0)
   }
 
-  /// Those behind them, which no server has seen: published again by whoever takes the session over.
+  /// The messages behind them, which no server has seen: the next owner of the session publishes them.
   public var waiting: ArraySlice<StoredMessage> { messages.dropFirst(underWay.count) }
 
-  /// The changes one after the other, for stores that keep the state as a whole.
+  /// Applies a change, for stores that keep the state as a whole.
   public mutating func apply(_ change: SessionChange) {
     switch change {
     case .owner(let owner): self.owner = owner
@@ -133,11 +133,11 @@ public struct SessionState: Sendable, Hashable {
 
 /// A step of a session that a store keeps.
 public enum SessionChange: Sendable, Hashable {
-  /// Whose the session is from now on.
+  /// The owner of the session from now on.
   case owner(SessionOwner)
   /// A message that is new, or further on its course than before; with the identifier that the next one tries first.
   case message(StoredMessage, next: PacketIdentifier)
-  /// The course of this message is over: it is kept no longer.
+  /// The course of this message is over: the store deletes it.
   case ended(MQTTSession.Token)
   /// See `SessionState.held`.
   case held(PacketIdentifier, Bool)
@@ -145,10 +145,10 @@ public enum SessionChange: Sendable, Hashable {
   case received(PacketIdentifier, Bool)
   /// A subscription that the server has agreed to, under its Subscription Identifier.
   case subscribed(UInt32, [Subscription])
-  /// Nobody wants it any more, and the server has not heard of that.
+  /// The application has ended it, and the server has not answered UNSUBSCRIBE.
   case givenBack(UInt32, [TopicFilter])
   /// Neither this side nor the server has the subscription any more.
   case unsubscribed(UInt32)
-  /// The server has no session: nothing is held and nothing was received in the one that begins.
+  /// The server begins a new session: `held` and `received` are empty.
   case begunAnew
 }

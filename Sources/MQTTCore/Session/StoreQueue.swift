@@ -1,11 +1,11 @@
 import LimpetInstants
 
-/// Changes on their way to a `SessionStore`: what comes to nothing before it is due is never written, and one write is
-/// under way at a time, with everything that has come up since in the next.
+/// Changes on their way to a `SessionStore`. A change that another one cancels before it is due is never written. One
+/// write is under way at a time; the next one has all changes since.
 ///
-/// States: idle –change→ due at some time –take→ writing –finished→ idle, or due again. A write that failed is due again
-/// after a while, as one piece with what has changed since; nobody waits for it meanwhile. Nor does anybody for one that
-/// has not been answered in `patience`: it may have happened, its answer tells, and no other follows before.
+/// States: idle –change→ due at some time –take→ writing –finished→ idle, or due again. A write that failed is due
+/// again after a while, together with what has changed since; no packet waits for it meanwhile, nor for one that the
+/// store has not answered in `patience`: that may have succeeded, and no other write begins before its answer.
 struct StoreQueue: Sendable {
   typealias Instant = BootClock.Instant
 

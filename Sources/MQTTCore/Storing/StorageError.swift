@@ -16,7 +16,7 @@ public struct StorageError: Error, Equatable, Sendable {
     case corrupt
     /// Another program has the database open.
     case busy
-    /// Another program, or another store of this one, uses the folder. The process, where it can be seen from here.
+    /// Another program, or another store of this one, uses the folder; the process, if it is visible from here.
     case held(by: Int32?)
     /// A newer version of the program wrote the file; it was left untouched.
     case newerSchema(found: Int64, known: Int64)
@@ -26,7 +26,7 @@ public struct StorageError: Error, Equatable, Sendable {
     case inputOutput
     /// The file was removed or replaced while it was used.
     case fileIsGone
-    /// It has not answered in time, and may yet.
+    /// The disk has not answered in time; the call may still succeed.
     case late
     /// The store was closed before.
     case closed
@@ -66,7 +66,7 @@ public struct StorageError: Error, Equatable, Sendable {
 }
 
 extension StorageError {
-  /// The file itself is no use any more: another one has to be begun.
+  /// The file itself is unusable: the store needs a new one.
   public var isDamage: Bool { kind == .corrupt || kind == .notADatabase }
 }
 

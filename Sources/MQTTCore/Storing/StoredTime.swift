@@ -1,7 +1,7 @@
 /// When something was stored, for the time that has passed since.
 ///
-/// A board without a clock begins in 1970, or where it was switched off, and jumps by days when a server tells it the
-/// time: within a boot its uptime counts, and from one boot to another the wall clock only where somebody kept it.
+/// A board without a clock begins in 1970, or where it was switched off, and jumps by days when a time server sets it:
+/// within a boot the uptime counts, and between boots the wall clock only if something kept it.
 package struct StoredTime: Sendable, Hashable {
   /// 2024-01-01: before it no clock that shows it has been set.
   private static let earliest: Int64 = 1_704_067_200
