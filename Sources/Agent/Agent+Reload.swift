@@ -96,7 +96,7 @@ extension Agent {
     }
   }
 
-  /// Of a configuration that is wrong; all of them are told to whoever asked.
+  /// Of a wrong configuration; whoever asked for the reload gets all of them.
   private static let loggedErrors = 20
 
   private func readAndApply() async throws(ReloadFailure) -> Reloaded {
@@ -130,7 +130,7 @@ extension Agent {
 }
 
 extension Duration {
-  /// CLOCK_MONOTONIC, by which systemd tells a reload from the one before.
+  /// CLOCK_MONOTONIC, by which systemd distinguishes a reload from the one before.
   fileprivate static var monotonic: Duration {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

@@ -19,7 +19,7 @@ import Sensing
 import Storage
 import Synchronization
 
-/// The agent: opens its store, finds out which device it is, and runs until it is told to stop.
+/// The agent: opens its store, finds out which device it is, and runs until it is stopped.
 ///
 /// It lives on the one event loop, with everything that it starts there.
 public actor Agent {
@@ -161,7 +161,7 @@ public actor Agent {
         service: surroundings.service, store: store, facts: facts(ofDevice: beginning.plan.device)),
       eventLoop: eventLoop, logger: logger)
     self.shell = shell
-    // Told to stop before it began: nothing was published, so nothing has to be taken back.
+    // Stopped before it began: nothing was published, so nothing has to be taken back.
     let isClean = isStopWanted ? true : await shell.run()
     await close(store, within: Self.closingLimit)
     await control?.stop()
@@ -173,7 +173,7 @@ public actor Agent {
     of configuration: Configuration, device: String, _ identity: StoredIdentity?
   ) async throws(PlanError) -> DevicePlan {
     let (root, sensors) = (surroundings.root, configuration.sensors)
-    // What the kernel does not say in time home automation is not told.
+    // Facts that the kernel does not give in time are missing in the descriptions for home automation.
     let board = try? await blocking("limpet-board", within: .seconds(3), on: eventLoop) { BoardFacts(root, sensors) }
     var plan = try configuration.devicePlan(
       device: device, instance: instance, board: board ?? BoardFacts(),

@@ -24,7 +24,7 @@ public final class ProcessEvents: Sendable {
   private let signals: Int32
   private let clock: Int32
   private let end: Int32
-  /// -1: changes of the network are not told.
+  /// -1: the kernel does not report changes of the network.
   private let network: Int32
 
   public init() {
@@ -45,7 +45,7 @@ public final class ProcessEvents: Sendable {
 
   deinit { for descriptor in [signals, clock, end, network] where descriptor >= 0 { close(descriptor) } }
 
-  /// A socket that is told of addresses, links and default routes that come and go.
+  /// A socket on which the kernel reports addresses, links and default routes that come and go.
   private static func openNetwork() -> Int32 {
     let descriptor = socket(
       AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), NETLINK_ROUTE

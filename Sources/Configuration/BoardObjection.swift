@@ -6,7 +6,7 @@ public struct BoardObjection: Sendable, Equatable {
 
   /// Of the output.
   public var output: String
-  /// At which of its keys that is told.
+  /// The key at which that is reported.
   public var key: Key
   public var message: String
 

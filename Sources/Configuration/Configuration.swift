@@ -2,7 +2,7 @@ import LimpetText
 import Measuring
 import Readings
 
-/// What the agent was told to do: the configuration file, checked, with every default in place.
+/// What the agent is to do: the configuration file, checked, with every default in place.
 ///
 /// Bounds are held by the declarations (`ConfigurationKeys` and below); a value that exists is within them.
 public struct Configuration: Sendable, Equatable {
@@ -207,7 +207,7 @@ public struct Configuration: Sendable, Equatable {
     public var interval: Duration
   }
 
-  /// What Home Assistant is told (home-assistant.io, "MQTT", "MQTT Discovery").
+  /// What limpet publishes for Home Assistant (home-assistant.io, "MQTT", "MQTT Discovery").
   public struct HomeAssistant: Sendable, Equatable {
     public var isEnabled: Bool
     /// What its discovery topics begin with; no slash at its ends.
@@ -293,7 +293,7 @@ public struct SensorConfiguration: Sendable, Equatable {
   public var interval: Duration
   /// How long one read may take.
   public var timeout: Duration
-  /// How often a read that failed is tried again before that is told.
+  /// How often a failed read is repeated before a bad reading.
   public var retries: Int
   /// How far the value must move to be published; nil: every sample is.
   public var change: ChangeThreshold?

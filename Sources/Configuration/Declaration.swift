@@ -14,7 +14,7 @@ public struct Declaration: Sendable {
   public enum Need: Sendable, Equatable {
     /// It must be written; the text says what to write.
     case required(String)
-    /// It may be left out, and then nothing takes its place; or what does is told by the help.
+    /// It may be left out; what then takes its place, if anything, is in the help.
     case optional
     /// As it would be written in a file.
     case standard(String)

@@ -77,7 +77,7 @@ struct OutputSection {
     }
   }
 
-  /// `limpet/{device}/fence/set` tells old commands from new ones.
+  /// `limpet/{device}/fence/set` separates old commands from new ones.
   private static let reserved = "fence"
 
   /// A line can be requested once.

@@ -71,7 +71,7 @@ struct PresenceSection {
 extension TopicTemplate {
   /// Where the description of the last birth or clean stop goes.
   package static let description = PresenceKeys.fixed("limpet/{device}/presence")
-  /// Where the agent tells how it fares.
+  /// Where the agent publishes its health.
   package static let health = PresenceKeys.fixed("limpet/{device}/health")
 }
 

@@ -43,7 +43,7 @@ package struct ReadingContext {
       "everyone on this device can read \(quoted(shown(resolved, written))); chmod o-r it")
   }
 
-  /// A path for messages: of one that is made of variables and files nothing is told.
+  /// A path for messages; as written if it is made of variables and files, whose values no message shows.
   package func shown(_ resolved: String, _ written: Written) -> String {
     written.origin == .literal ? resolved : "(path from elsewhere)"
   }

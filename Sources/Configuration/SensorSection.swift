@@ -63,7 +63,7 @@ struct SensorSection {
     if !unit.isWrong { checkClass(shown, of: sensor, reader) }
   }
 
-  /// What becomes of it by a map nobody looks at here: Home Assistant is told what fits that.
+  /// It ignores what a `map` makes of the value: the description for Home Assistant fits that.
   private func checkClass(_ shown: PresentationSection, of sensor: SensorConfiguration, _ reader: MappingReader) {
     guard let name = shown.presentation.deviceClass, case .one = sensor.source, sensor.map.isEmpty else { return }
     let kind: DeviceClasses.Kind? =

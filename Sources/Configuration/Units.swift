@@ -2,7 +2,7 @@
 enum Units {
   /// What people write for a unit, and how it is written by everybody else: Home Assistant knows only those.
   static func usual(for unit: String) -> String? {
-    // Case tells some apart: mW and MW.
+    // Some differ by case only: mW and MW.
     if let exact = spellings[unit] { return exact }
     let lowered = unit.lowercased()
     return words[lowered]

@@ -141,7 +141,7 @@ extension ControlClient {
     return (texts("changes"), texts("warnings"))
   }
 
-  /// - Parameter level: nil: only tell it.
+  /// - Parameter level: nil: only ask for it.
   /// - Returns: what it is now.
   public func logLevel(_ level: String?) throws(Failure) -> String {
     var request = JSONObject()

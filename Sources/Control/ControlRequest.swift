@@ -13,7 +13,7 @@ import Logging
 package enum ControlRequest: Equatable, Sendable {
   case status(Format)
   case reload
-  /// nil: it is only told.
+  /// nil: only asks for the level.
   case logLevel(Logger.Level?)
   case abort
   /// A command for an output, as it would be published.

@@ -23,7 +23,7 @@ package struct Beginning: Sendable {
   package var reason = Reason("start")
   /// There is a store, open or not; false: nothing is stored (`sync: never`).
   package var isStored: Bool
-  /// Why the store could not be opened, or what waits in it could not be read.
+  /// Why the store could not be opened, or its readings that wait could not be read.
   package var storeError: StorageError?
   package var outboxError: StorageError?
   package var state = StoredState()

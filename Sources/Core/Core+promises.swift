@@ -61,7 +61,7 @@ extension Core {
     (conversation.sender.outbox.bytes, conversation.plan.outbox.limit)
   }
 
-  /// What was told of an output last.
+  /// The state of an output that was published last.
   package func published(of output: String) -> Reading.Content? {
     let outputs = conversation.acting.outputs
     return outputs.place(of: output).flatMap { outputs.entries[$0]?.last }

@@ -120,7 +120,7 @@ extension Core {
     return conversation.ownPresence.wills.reduction(for: server)
   }
 
-  /// A topic that rests is not told: what the broker said of it before holds.
+  /// Nothing is published on a topic that rests: the broker's answer before still counts.
   private var birthState: BirthAnswer {
     let answer = conversation.ownPresence.answer
     guard answer == .none, conversation.standing.connection != nil,
@@ -129,7 +129,7 @@ extension Core {
     return rest.code.map { .refused($0) } ?? .none
   }
 
-  /// Every number that the agent tells about itself, under the name it has everywhere.
+  /// Every number that the agent reports about itself, under the name it has everywhere.
   package func figures(_ facts: Facts, at now: Moment) -> [Figure] {
     let waiting = outboxStatistics(facts, at: now.boot)
     let record = conversation.standing.record

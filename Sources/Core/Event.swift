@@ -41,7 +41,7 @@ package enum Event: Sendable {
   case link(LinkID, Link.Event)
   /// The answer to `Effects.store`.
   case stored(StoreTicket, Result<StoreAnswer, StorageError>)
-  /// What lines have to tell. `isFinished`: they were released, and nothing follows.
+  /// Reports of lines. `isFinished`: they were released, and nothing follows.
   case lines([LineReport], isFinished: Bool)
   /// What lines have seen whose pulses are added up since they were requested: the answer to `Order.count`.
   case counted([LineID: PulseCount])
@@ -51,7 +51,7 @@ package enum Event: Sendable {
   case notified([SensorID])
   /// The answer to `Order.look`.
   case looked(gpioTurns: Int?, isKernelStuck: Bool)
-  /// What the driver of outputs has to tell.
+  /// Reports of the driver of outputs.
   case driven([DriverReport])
   /// Somebody on this machine asks something of an output; `Order.answer` answers under the number.
   case commanded(String, Command, UInt64)

@@ -4,16 +4,16 @@ import LimpetInstants
 ///
 /// The watchdog restarts the whole agent, so only what a restart would heal counts: a lost wake-up, a dead thread, a
 /// timer that is never armed again. The event loop is the first of these: it is where this is asked, so a loop that
-/// hangs asks nothing and tells nothing. Then
+/// hangs asks nothing and reports nothing. Then
 ///
 /// - GPIO: its thread makes a turn every 5 s at the least. One that hangs in the kernel (a driver, an expander that holds
 ///   its bus) is not judged: no signal would end it, and the sensors that do work would be lost with it.
 /// - sensors: each read is answered, or reported late by the thread that watches the readers; all of them one after the
 ///   other take their timeouts together at the most. A read that hangs in the kernel has been reported, and is no stall.
-/// - sending: a session with room takes what waits within a turn of the loop. A broker that acknowledges nothing leaves no
-///   room, and is the keepalive's to judge.
+/// - sending: a session with room takes a waiting reading within a turn of the loop. A broker that acknowledges nothing
+///   leaves no room, and is the keepalive's to judge.
 /// - outputs: what is ordered of one that is held is done within a second, and so is what its own rules want at a moment.
-///   A chip that hangs is told of as a failure; until then nothing else ends what is on for longer than it may.
+///   A chip that hangs is reported as a failure; until then nothing else ends what is on for longer than it may.
 /// - connecting: an attempt succeeds or fails within `connect_timeout`, and the next one begins when its delay is over.
 ///
 /// The disk is not here: an fsync that hangs comes back the same after a restart. Times do not count a suspend, and

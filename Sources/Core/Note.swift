@@ -82,7 +82,7 @@ package enum Note: Sendable {
   case output(OutputNote)
   /// Nothing is obeyed, and why.
   case commandsRefused(String)
-  /// Nobody hears of the controller: the topics, and why.
+  /// limpet cannot subscribe to the controller's heartbeat: the topics, and why.
   case heartbeatsRefused([TopicFilter], String)
   case outputsDoNotAnswer(within: Duration)
 

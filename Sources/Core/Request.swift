@@ -15,7 +15,7 @@ package enum Request: Sendable, Hashable {
   case homeAssistant, unwatching
   case owedStatus
   case clearing
-  /// SUBSCRIBE to commands, the own word that tells old ones from new ones, and what became of one.
+  /// SUBSCRIBE to commands, the nonce that separates old ones from new ones, and the answer to one.
   case commands, fence, answer
   /// SUBSCRIBE to where controllers say that they are there.
   case heartbeats
@@ -79,7 +79,7 @@ package enum Request: Sendable, Hashable {
 
 /// Tokens on the Homie device's own connection, beside those of its properties, which `HomieLifecycle` counts from 0 on.
 enum HomieRequest {
-  /// SUBSCRIBE to commands, and the own word that tells old ones from new ones.
+  /// SUBSCRIBE to commands, and the nonce that separates old ones from new ones.
   static let commands: Session.Token = 1 << 62
   static let fence: Session.Token = 1 << 62 + 1
 }

@@ -1,4 +1,4 @@
-/// What a service tells systemd about itself (sd_notify(3)).
+/// A notice of a service to systemd (sd_notify(3)).
 package enum ServiceNotice: Sendable, Equatable {
   /// The start, or a reload, is done.
   case ready

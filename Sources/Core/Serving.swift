@@ -1,13 +1,13 @@
 import LimpetInstants
 import MQTTCore
 
-/// What the agent tells systemd about itself.
+/// The agent's notices to systemd.
 struct Serving: Sendable {
   private let watchdogInterval: Duration?
   private var liveness = Liveness()
-  /// READY=1 was told.
+  /// READY=1 was sent.
   private(set) var isReady = false
-  /// A sensor that takes longer than this to answer first does not hold up what waits for this service.
+  /// A sensor that takes longer than this for its first answer does not delay units that wait for this service.
   private var readyAt: BootClock.Instant?
   private var lookAt: BootClock.Instant?
   private var extendAt: BootClock.Instant?
@@ -78,7 +78,7 @@ struct Serving: Sendable {
 }
 
 extension Core {
-  /// Before a start has been told there is no reload to tell of.
+  /// Before systemd has the notice of the start, it gets none of a reload.
   package var isReady: Bool { serving.isReady }
 
   mutating func servingIsDue(at now: Moment) { serving.isDue(at: now, into: &conversation.effects) }

@@ -1,4 +1,4 @@
-/// Why the agent is told to stop, as far as anybody says so: the `reason` of its farewell.
+/// Why the agent is stopped, as far as that is known: the `reason` of its farewell.
 package enum StopReason: String, Sendable, Hashable, CaseIterable {
   case shutdown, reboot, upgrade
 }

@@ -167,7 +167,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     ]
   }
 
-  /// What home automation is told.
+  /// What limpet publishes for home automation.
   private var discovery: [(String, String)] {
     var rows: [(String, String)] = []
     if configuration.homeAssistant.isEnabled {

@@ -56,10 +56,10 @@ public struct Probe: Sendable {
     self.clientIdentifier = clientIdentifier
   }
 
-  /// Blocks its thread until all is said.
+  /// Blocks its thread until the probe is over.
   ///
   /// - Parameter report: called on another thread, one call after the other.
-  /// - Returns: whether the agent would do what it promises, as far as this can tell.
+  /// - Returns: whether the agent would work here, as far as this can find out.
   public func run(_ report: @escaping @Sendable (Report) -> Void) -> Bool {
     signal(SIGPIPE, SIG_IGN)
     let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
@@ -274,7 +274,7 @@ public struct Probe: Sendable {
       return nil
     }
 
-    /// A connection that is cut off, and how long it takes until others are told.
+    /// Cuts off a connection, and measures how long the broker takes to publish its will.
     private func checkWill(_ observer: ProbeLink, _ opened: ProbeLink.Opened, _ topic: TopicName) async {
       var generator = SystemRandomNumberGenerator()
       let payload = ByteBuffer(string: "will \(String(generator.next() as UInt64, radix: 16))")

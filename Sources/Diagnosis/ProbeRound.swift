@@ -6,8 +6,8 @@ import MQTTCore
 import NIOCore
 import Planning
 
-/// The right to every topic that the agent would use beside status and presence: to publish readings, states of outputs,
-/// health and what home automation is told, and to subscribe to commands.
+/// The right to every topic that the agent would use besides status and presence: to publish readings, states of
+/// outputs, health and descriptions for home automation, and to subscribe to commands.
 ///
 /// Each gets one message that is not retained: what the broker keeps there, or, where it keeps nothing, a bad reading
 /// that says who asks (of a description nothing at all, which Home Assistant takes for no description). The daemon is not

@@ -3,12 +3,12 @@ import MQTTCore
 import NIOCore
 import Records
 
-/// Sees to it that the broker keeps the description for Home Assistant that holds now, and nothing of what no longer
-/// does: one message at a time, on the connection that readings use.
+/// Keeps the retained description for Home Assistant up to date at the broker, and clears outdated parts: one message
+/// at a time, on the connection that readings use.
 ///
-/// A value: it is told what happens and says what to publish. A description is published by every process once, and again
-/// where the broker may not have it: the session is new there, what was acknowledged last was another, or Home Assistant
-/// has just started.
+/// A value that takes events and says what to publish. Every process publishes the description once, and again when the
+/// broker may not have it: the session is new there, the broker acknowledged another description last, or Home
+/// Assistant has just started.
 package struct Announcer {
   package struct Step: Equatable {
     package let topic: TopicName
@@ -17,13 +17,13 @@ package struct Announcer {
     package var change: Change?
   }
 
-  /// What the store is told once the broker has a message.
+  /// A change for the store, once the broker has a message.
   package enum Change: Equatable {
     case keeps(StoredAnnouncement)
     case forgot(StoredAnnouncement.Kind, topic: String)
   }
 
-  /// nil: Home Assistant is told nothing.
+  /// nil: limpet publishes nothing for Home Assistant.
   package private(set) var wanted: HomeAssistantDevice?
   /// What brokers may keep, by topic.
   private var kept: [String: Announcement]
@@ -193,7 +193,7 @@ package struct Announcer {
     return step
   }
 
-  /// The course of the last one is over; what the store is to be told.
+  /// The course of the last message is over. Returns the change for the store.
   package mutating func settled(isDelivered: Bool) -> Change? {
     let step = current
     current = nil

@@ -16,7 +16,7 @@ package struct HomieDevice: Sendable {
     package let datatype: Datatype
     package var format: String?
     package var unit: String?
-    /// false: something that happens, and is told once to those who listen.
+    /// false: an event, published once to present subscribers.
     package var isRetained = true
     /// It takes commands on `set`.
     package var isSettable = false

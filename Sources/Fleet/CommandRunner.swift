@@ -36,7 +36,7 @@ final class CommandRunner: Sendable {
   /// - Parameters:
   ///   - command: for `/bin/sh -c`. Nothing else is put into it: what a change says is in variables.
   ///   - isQuiet: its output is thrown away; otherwise it goes to standard error.
-  ///   - report: told what went wrong.
+  ///   - report: called with what went wrong.
   init(
     _ command: String, timeLimit: Duration = CommandRunner.timeLimit, isQuiet: Bool,
     report: @escaping @Sendable (String) -> Void
@@ -59,7 +59,7 @@ final class CommandRunner: Sendable {
       state.waiting.append(job)
       return (Self.takeNext(&state), 0)
     }
-    // Told at 1, 10, 100 and so on.
+    // Reported at 1, 10, 100 and so on.
     if lost > 0, String(lost).allSatisfy({ $0 == "0" || $0 == "1" }), String(lost).count(where: { $0 == "1" }) == 1 {
       report("limpet watch did not run \(lost) commands, since \(Self.limit) wait already")
     }

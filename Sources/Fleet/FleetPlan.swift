@@ -17,7 +17,7 @@ public struct FleetPlan {
   public struct Assumptions: Sendable {
     /// Boards with this configuration.
     public var devices: Int
-    /// Edges of each input that are told as they come, an hour.
+    /// Edges of each input that are published as they come, an hour.
     public var edges: Double
     /// How long the broker, or a subscriber, is away.
     public var outage: Duration
@@ -79,7 +79,7 @@ public struct FleetPlan {
     }
     let status = size(of: plan.presence.will(epoch: 1, .v5))
     if plan.presence.lease > .zero {
-      // `online` and `presence` are told again.
+      // `online` and `presence` are published again.
       flows.append(Flow(rate: .seconds(1) / plan.presence.lease, bytes: status))
       flows.append(Flow(rate: .seconds(1) / plan.presence.lease, bytes: presenceSize))
     }
@@ -156,7 +156,7 @@ public struct FleetPlan {
     return (readings, readings / Double(configuration.storage.drainRate))
   }
 
-  // MARK: What is told
+  // MARK: Messages
 
   /// Name and text of each row.
   private var rows: [(String, String)] {

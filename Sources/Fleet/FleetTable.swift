@@ -26,7 +26,7 @@ struct FleetTable {
   /// A line more or less for each of `rows`, none wider than `columns`; devices that need a look come first.
   ///
   /// - Parameters:
-  ///   - controls: told how many rows there are to go through.
+  ///   - controls: gets the number of rows to go through.
   ///   - connection: where this is connected to, or what is wrong.
   func lines(
     of view: FleetView, _ controls: inout WatchControls, connection: String, at now: FleetView.Moment

@@ -1,11 +1,11 @@
 import Configuration
 import LimpetInstants
 
-/// What is known of a fleet from its status and presence topics: a value that takes messages and the time, and tells
+/// What is known of a fleet from its status and presence topics: a value that takes messages and the time, and returns
 /// what changed.
 ///
-/// It applies what nobody else tells: a retained `online` whose message expiry passes is `expired`, a device that is
-/// lost together with its broker. Names, texts and the number of devices are bounded, whatever the network says.
+/// It applies what no message says: when the message expiry of a retained `online` passes, the device is `expired`; it
+/// was lost together with its broker. Names, texts and the number of devices are bounded, whatever the network sends.
 struct FleetView {
   typealias Instant = BootClock.Instant
 
@@ -35,7 +35,7 @@ struct FleetView {
   /// Bytes of a device's name and of a payload that is looked at.
   static let nameLimit = 256
   static let payloadLimit = 4096
-  /// How exactly expiries are told; they are whole seconds.
+  /// The precision of expiries, which are whole seconds.
   static let expiryStep = Duration.milliseconds(100)
   /// More changes than this in this time are flapping.
   static let flapping = (changes: 3, within: Duration.seconds(600))
@@ -45,12 +45,12 @@ struct FleetView {
   private(set) var ignored: UInt64 = 0
   /// When `tick` has to be called next.
   private(set) var deadline: Instant?
-  /// The retained messages of a subscription are still coming: what a device is for the first time is told once they
-  /// are there, status and presence together.
+  /// Devices that are new while the retained messages of a subscription still come: they are reported once all are
+  /// there, status and presence together.
   private var unreported: Set<String> = []
-  /// What the broker kept of these when they were last heard may be gone: nothing was heard on this connection yet.
+  /// Devices without a message on this connection yet: what the broker kept of them before may be gone.
   private var unconfirmed: Set<String> = []
-  /// Of these something is known that no change tells: a reason, a name, the end of flapping.
+  /// Devices with news that are no change of state: a reason, a name, the end of flapping.
   private var detailed: Set<String> = []
   private var flapping: Set<String> = []
 
@@ -78,7 +78,7 @@ struct FleetView {
     }
   }
 
-  /// All that is known now, as if it were told for the first time.
+  /// All that is known now, as if it were new.
   func all(at now: Moment) -> [FleetChange] {
     sorted.map { FleetChange(device: $0, previous: nil, isInitial: true, isRetained: true, at: now) }
   }
@@ -150,8 +150,8 @@ struct FleetView {
     return changes
   }
 
-  /// The retained messages are there: a status that did not come is not kept any more, and every device that has not
-  /// been told of yet is told.
+  /// The retained messages are there: a status that did not come is no longer retained, and every device that was not
+  /// reported yet is reported.
   mutating func settle(at now: Moment) -> [FleetChange] {
     var changes: [FleetChange] = []
     for name in unconfirmed.sorted() {
@@ -218,7 +218,7 @@ struct FleetView {
   }
 }
 
-/// Something that those who watch are told.
+/// A change that `limpet watch` shows.
 struct FleetChange {
   /// As it is now.
   let device: WatchedDevice

@@ -3,7 +3,7 @@ package struct Timestamp: Sendable, Equatable, CustomStringConvertible {
   /// Since 1970.
   package let microseconds: Int64
 
-  /// How exactly it is told.
+  /// How many digits it has as text.
   package enum Precision: Sendable {
     case milliseconds, microseconds
   }

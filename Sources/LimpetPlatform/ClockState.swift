@@ -1,7 +1,7 @@
 internal import CLimpetLinux
 internal import Glibc
 
-/// Whether the kernel's clock tells the time.
+/// Whether the kernel's clock is right.
 public enum ClockState {
   /// Somebody disciplines it (NTP, PTP, GPS).
   ///

@@ -16,8 +16,8 @@ extension BootClock.Instant {
 }
 
 extension WallClock {
-  /// - Parameter last: What it said before, and no step was told since: whether it is synchronised is asked once a second
-  ///   then. That is a call of the kernel's on the way of every edge; the time itself is none.
+  /// - Parameter last: the clock before, if the kernel reported no step since: then this asks only once a second
+  ///   whether it is synchronised. That is a system call on the way of every edge; reading the time is none.
   package static func now(after last: WallClock? = nil) -> WallClock {
     let (instant, sinceEpoch) = bothClocks()
     if let last, instant - last.asked < .seconds(1) {

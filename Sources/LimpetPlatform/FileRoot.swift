@@ -74,7 +74,7 @@ public struct FileRoot: Sendable, Hashable {
     return access(location, F_OK) == 0
   }
 
-  /// Writes to a file that exists, as an attribute is told to do something; nothing else is left in a plain one.
+  /// Writes to a file that exists, such as an attribute of sysfs; a plain file then has this text only.
   package func write(_ text: String, to path: String) throws(ReadError) {
     let descriptor = open(try location(of: path), O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
     guard descriptor >= 0 else { throw ReadError(.open, path, .errno(errno)) }

@@ -32,9 +32,9 @@ package struct LogLimiter {
 
   package static let burst = 20
   package static let interval = Duration.seconds(6)
-  /// After so long without another one, what was left out is told.
+  /// After so long without another one, a line says how many were left out.
   package static let quiet = Duration.seconds(60)
-  /// Events that are told apart at one time, and new ones of one place that are written at once.
+  /// How many different events it tracks at one time, and how many new ones of one place it writes at once.
   package static let limit = 256
 
   private struct Event {

@@ -77,7 +77,7 @@ public final class LogWriter: Sendable {
     switch verdict {
     case .write(leftOut: 0): write(line(event.level, text))
     case .write(let count): write(line(event.level, "\(text) (limpet left out \(count) more like this)"))
-    // The thread has to know when to tell it.
+    // The thread has to know when to write how many were left out.
     case .leaveOut(let isFirst): if isFirst { queue.signal() }
     }
   }

@@ -1,4 +1,4 @@
-/// What tells this board from every other, as far as the system knows.
+/// What distinguishes this board from every other, as far as the system knows.
 ///
 /// The text identifies hardware or installation and should not leave the machine as it is: machine-id(5) asks for a hash.
 public struct BoardIdentity: Sendable, Hashable {

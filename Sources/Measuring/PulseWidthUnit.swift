@@ -1,4 +1,4 @@
-/// What the length of pulses may be told in.
+/// The units for the length of pulses.
 package enum PulseWidthUnit: String, Sendable, CaseIterable {
   case milliseconds = "ms"
   case seconds = "s"

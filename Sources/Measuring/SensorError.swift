@@ -17,7 +17,7 @@ public enum SensorError: Error, Sendable, Hashable {
   case missingField(String, path: String)
   /// Nothing has the configured name; `existing` are the names there are, and `what` says of what: `hwmon chip`.
   case noSuchName(String, what: String, place: String, existing: [String])
-  /// The configured name stands for several things; `candidates` tell them apart, `instead` says how to name one.
+  /// The configured name stands for several things; `candidates` distinguish them, `instead` says how to name one.
   case ambiguous(String, what: String, candidates: [String], instead: String)
   /// What was found by its name has another name now; the next read looks for it again.
   case moved(String, path: String)

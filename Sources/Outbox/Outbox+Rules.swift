@@ -1,4 +1,4 @@
-/// What an outbox is told of how readings wait, and what it tells of its rows.
+/// The rules by which an outbox keeps readings, and its reports of its rows.
 extension Outbox {
   /// When readings are written.
   package enum Writing: Sendable, Equatable {

@@ -49,7 +49,7 @@ package struct Outbox {
   package var underWay: [Token: Row] = [:]
   /// Everything that was taken and is not settled: a refused one comes back.
   private(set) var taken: [Token: OutboxQueue.Entry] = [:]
-  /// Streams that are passed over, with what waits of them.
+  /// Streams that are passed over, with their readings that wait.
   var resting: [Int: Rest] = [:]
 
   /// Readings that wait, in memory and on the disk, and their bytes.

@@ -163,7 +163,7 @@ package struct OutboxDisk {
   /// It could not be written, and is not tried yet.
   package func isResting(at now: Instant) -> Bool { isFailing && retryAt.map { now < $0 } ?? true }
 
-  /// The clock tells when this boot began, which rows without a time are in need of.
+  /// The clock now knows when this boot began, which gives rows without a time theirs.
   package mutating func notice(_ clock: WallClock, at now: Instant) {
     guard hasUntimed, !isBootStartKnown, bootStart == nil, isOpen, clock.isSynchronized else { return }
     bootStart = clock.time(of: codec.booted).microseconds

@@ -49,9 +49,9 @@ struct OutboxQueue {
   var isListed = false
   /// Given up, for whatever reason.
   var dropped: UInt64 = 0
-  /// What had to tell that numbers were skipped was given up: the next behind it tells.
+  /// The reading that had the mark for skipped numbers was given up: the next one behind it gets the mark.
   private var restartedBehind: Session.Token?
-  /// An unread row that tells it.
+  /// An unread row that has the mark.
   private var restartedRow: Session.Token?
 
   init(window: Int) { self.window = window }
@@ -90,7 +90,7 @@ struct OutboxQueue {
     refill()
   }
 
-  /// It is given up, and was to tell that numbers were skipped.
+  /// A reading that had the mark for skipped numbers is given up.
   mutating func oweRestarted(behind token: Session.Token) {
     restartedBehind = token
     payRestarted()

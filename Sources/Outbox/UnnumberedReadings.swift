@@ -22,12 +22,12 @@ package struct UnnumberedReading: Sendable, Equatable {
 }
 
 /// Readings that wait for the disk to reserve their numbers, in their order. A disk that does not answer must not fill the
-/// memory: the oldest are given up then, and a gap tells of them before the next one of the same name.
+/// memory: the oldest are given up then, and a gap reports them before the next one of the same name.
 package struct UnnumberedReadings: Sendable {
   package private(set) var readings: Deque<UnnumberedReading> = []
   /// Bytes that wait, their texts included.
   package private(set) var bytes = 0
-  /// How many of each stream were given up, and not told of yet.
+  /// How many of each stream were given up, and are not reported by a gap yet.
   package private(set) var lost: [Int: UInt64] = [:]
 
   package init(readings: Deque<UnnumberedReading> = [], bytes: Int = 0, lost: [Int: UInt64] = [:]) {
@@ -44,7 +44,7 @@ package struct UnnumberedReadings: Sendable {
     readings.append(reading)
   }
 
-  /// `first` tells of readings that were given up here.
+  /// `first` reports readings that were given up here.
   package var firstIsGap: Bool { readings.first.map { lost[$0.stream] != nil } ?? false }
 
   /// What gets the next number: the oldest reading, or the gap before it.

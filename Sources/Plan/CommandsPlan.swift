@@ -6,7 +6,7 @@ package final class CommandsPlan: Sendable, Equatable {
   package let filters: [TopicFilter]
   /// Where controllers say that they are there (`lost.heartbeat`): subscribed to beside the others.
   package let heartbeats: [TopicFilter]
-  /// Where the agent sends itself a word, to tell what was sent before from what comes now.
+  /// Where the agent sends itself a nonce, which separates commands sent before it from new ones.
   package let fence: TopicName
   /// The output of each topic, by its name.
   package let names: [TopicName: String]

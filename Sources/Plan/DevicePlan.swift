@@ -22,7 +22,7 @@ package struct DevicePlan: Sendable {
   package var outputs: [OutputPlan]
   /// nil: nothing is subscribed to, and the outputs take no commands but those of this machine.
   package var commands: CommandsPlan?
-  /// nil: Home Assistant is told nothing.
+  /// nil: limpet publishes nothing for Home Assistant.
   package var homeAssistant: HomeAssistantDevice?
   /// nil: it is no Homie device.
   package var homie: HomiePlan?

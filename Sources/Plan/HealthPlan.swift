@@ -1,7 +1,7 @@
 import LimpetText
 import MQTTCore
 
-/// Where the agent tells how it fares.
+/// Where the agent publishes its health.
 package struct HealthPlan: Sendable, Equatable {
   package let topic: TopicName
   /// Zero: never.

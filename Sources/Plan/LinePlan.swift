@@ -42,7 +42,7 @@ package struct LinePlan: Sendable, Equatable {
   /// Index of the stream that its readings belong to.
   package var stream: Int
   package let request: GPIOInput
-  /// nil: its levels, edges or gestures are told as they come.
+  /// nil: its levels, edges or gestures are published as they come.
   package let measure: Measure?
 
   package init(name: String, stream: Int, request: GPIOInput, measure: Measure? = nil) {

@@ -27,7 +27,7 @@ package struct SensorPlan: Sendable {
   package let decimals: Int?
   /// What one read may take.
   package let timeout: Duration
-  /// How often a read that failed is tried again before that is told.
+  /// How often a failed read is repeated before a bad reading.
   package let retries: Int
 
   package init(

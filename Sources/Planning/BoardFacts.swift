@@ -1,4 +1,4 @@
-/// What a board says of itself, for what home automation is told of it.
+/// What a board says of itself, for the descriptions for home automation.
 package struct BoardFacts: Sendable, Equatable {
   /// `Raspberry Pi 4 Model B Rev 1.4`
   package var model: String?

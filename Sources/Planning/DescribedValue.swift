@@ -2,7 +2,7 @@ import Configuration
 import LimpetText
 import Measuring
 
-/// One value of a sensor's readings, as far as it is known before anything is read: what home automation is told of it.
+/// One value of a sensor's readings, as far as it is known before any read: for the descriptions for home automation.
 struct DescribedValue: Sendable, Equatable {
   /// The reading's name.
   let name: String

@@ -5,9 +5,9 @@ import Records
 /// The identifier of a device: 22 characters of [0-9a-zA-Z], so that every server of MQTT 3.1.1 must take it as a client
 /// identifier ([MQTT-3.1.3-5]).
 ///
-/// It is made from what tells the board from every other, hashed with a key of this application: machine-id(5) asks
-/// that the number itself does not leave the machine. It is kept, with what it was made from, so that a card that was
-/// copied to another board is noticed.
+/// It is made from what distinguishes the board from every other, hashed with a key of this application: machine-id(5)
+/// demands that the number itself does not leave the machine. limpet stores it with what it was made from, and so
+/// notices a card that was copied to another board.
 package enum DeviceIdentity {
   /// How the identity came about, for the log.
   package enum Origin: Equatable {

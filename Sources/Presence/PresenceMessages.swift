@@ -3,7 +3,7 @@ import LimpetInstants
 import MQTTCore
 import NIOCore
 
-/// What the broker has said of `online` on the connection that is there.
+/// How the broker answered `online` on this connection.
 package enum BirthAnswer: Sendable, Hashable {
   case none
   case acknowledged
@@ -19,7 +19,8 @@ package struct PresenceMessages: Sendable {
   package let offline: String
   package let qos: QoS
   package let willDelay: Duration
-  /// How often `online` is told again; on 5 it expires after three times this, should nobody be left to tell. Zero: never.
+  /// How often the agent publishes `online` again. On 5 `online` expires after three times this, if it was not
+  /// published again. Zero: never.
   package let lease: Duration
   /// Random, new in each process.
   package let instance: String
@@ -45,7 +46,7 @@ package struct PresenceMessages: Sendable {
 
   package enum Event: String { case birth, stop }
 
-  /// One telling of the device's state.
+  /// What `status` and `presence` say at one moment.
   package struct Statement {
     package let event: Event
     package let reason: String
@@ -58,7 +59,7 @@ package struct PresenceMessages: Sendable {
     package var transport = ServerAddress.Transport.tcp
     /// Who uses the same client identifier.
     package var conflict: String?
-    /// Why nothing can be stored: what waits is in memory only.
+    /// Why nothing can be stored: messages that wait are in memory only.
     package var storageError: String?
     /// Readings that were given up since the start.
     package var dropped: UInt64 = 0
@@ -81,12 +82,12 @@ package struct PresenceMessages: Sendable {
     }
   }
 
-  /// How the will goes where the server takes it.
+  /// The will's flags with a server that accepts them.
   package var willFlags: WillFlags { WillFlags(qos: qos, retain: true) }
 
   /// Same topic, QoS and retain flag as the birth; it has no expiry, since a lost device stays lost.
   ///
-  /// - Parameter flags: what the server takes, where that is less; nil: `willFlags`.
+  /// - Parameter flags: what the server accepts, if that is less; nil: `willFlags`.
   package func will(epoch: UInt64, _ version: ProtocolVersion, flags: WillFlags? = nil) -> Message {
     var message = statusMessage(offline, reason: "lost", epoch: epoch, version)
     if let flags { (message.qos, message.retain) = (flags.qos, flags.retain) }
@@ -102,7 +103,7 @@ package struct PresenceMessages: Sendable {
     return expiring(message, statement).adapted(to: statement.connection.limits)
   }
 
-  /// `offline` on a topic that an earlier connection has said `online` on.
+  /// `offline` on a topic on which an earlier connection published `online`.
   package func offline(to debt: OwedFarewells.Debt, _ statement: Statement) -> Message {
     var message = statusMessage(
       debt.offline, reason: statement.reason, epoch: statement.epoch, statement.connection.version)
@@ -141,8 +142,8 @@ package struct PresenceMessages: Sendable {
     min(willDelay, .seconds(Int64(limits.sessionExpiry)))
   }
 
-  /// Seconds until a lost device is seen at the latest: one and a half keepalives, what the broker takes beyond that, and
-  /// the will's delay; nil without a keepalive.
+  /// Seconds until the broker publishes that a device is lost, at the latest: one and a half keepalives, the broker's
+  /// own delay, and the will's delay; nil without a keepalive.
   package static func detectWithin(
     keepAlive: UInt16, willDelay: Duration, _ version: ProtocolVersion, over transport: ServerAddress.Transport
   ) -> Double? {
@@ -151,13 +152,13 @@ package struct PresenceMessages: Sendable {
       + (version == .v5 ? Double(willDelay.components.seconds) : 0)
   }
 
-  /// Seconds that a broker takes until it has looked at the keepalive and closed the connection: its own round. Over a
-  /// secure WebSocket mosquitto waits for the TLS farewell of a client that is gone (libwebsockets: 5 s).
+  /// Seconds after the keepalive until a broker has checked it and closed the connection. Over a secure WebSocket
+  /// mosquitto waits for the TLS close of a client that is gone (libwebsockets: 5 s).
   package static func brokerRound(_ transport: ServerAddress.Transport) -> Double {
     transport == .secureWebSocket ? 11 : 6
   }
 
-  /// What is said of a device that is online ends by itself; that it is offline stays true.
+  /// `online` and its description expire; `offline` stays true.
   private func expiring(_ message: Message, _ statement: Statement) -> Message {
     guard statement.event == .birth, statement.connection.version == .v5, lease > .zero else { return message }
     var message = message

@@ -1,10 +1,10 @@
 import LimpetInstants
 import MQTTCore
 
-/// Topics that the broker takes no message on: they rest, so that a refusal, and the close that some brokers add to it,
-/// costs nothing else (DESIGN, "Presence, in order", point 6).
+/// Topics on which the broker refuses messages: they rest, so that a refusal, and the close that some brokers add to
+/// it, delays nothing else (DESIGN, "Presence, in order", point 6).
 ///
-/// A value that is told what the broker does with messages, and says when to try a topic again: after a minute, then
+/// A value that takes the broker's answers to messages, and says when to try a topic again: after a minute, then
 /// after eight times as long, at most after an hour; where three closes were needed to find it, after an hour at once.
 /// When the time is over the topic is due: one message goes, and `accepted` or another refusal says what follows.
 package struct RestingTopics: Sendable {

@@ -6,9 +6,9 @@ import LimpetInstants
 /// by the session and looking live) –the presence of this connection comes back→ `armed` (a status that is not online is
 /// answered) –disconnected→ `idle`. Without that echo it is `unavailable` until it comes after all.
 ///
-/// A value that is told what happens and when, and says what to do; a wrong status is answered after a jitter, so that
-/// two who are wrong about each other do not chase each other in step, and not twice within `rest`: then it is looked
-/// at again.
+/// A value that takes events and the time, and says what to do. It corrects a wrong status after a jitter, so that two
+/// devices that overwrite each other's status do not do so in step, and not twice within `rest`: after that it checks
+/// again.
 package struct SelfHealing {
   package typealias Instant = BootClock.Instant
 

@@ -16,7 +16,7 @@ package struct OutputRules: Sendable, Equatable {
     case automatic = "auto"
   }
 
-  /// What becomes of it when its controller is not heard of.
+  /// What happens to the output when its controller is silent.
   package struct Lost: Sendable, Equatable {
     package var after: Duration
     package var isOn: Bool

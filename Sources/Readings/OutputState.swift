@@ -11,7 +11,7 @@ package enum OutputCause: String, Sendable, CaseIterable {
   case pulse
   /// The time that a command gave is over.
   case `for`
-  /// The controller has not been heard of.
+  /// The controller was silent for too long.
   case lost
   /// It was on for as long as it may be.
   case maxOn = "max_on"

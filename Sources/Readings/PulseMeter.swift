@@ -1,7 +1,7 @@
 import LimpetInstants
 import Measuring
 
-/// What a line's pulses measure, told at each interval from what has happened in it.
+/// What a line's pulses measure in each interval.
 ///
 /// - `frequency`: pulses a second (``PulseRate``), falling towards zero while none comes.
 /// - `duty`: for which part of the cycles that ended the line was high, in %. While none ends, the last stands for as long as

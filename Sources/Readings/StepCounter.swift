@@ -15,7 +15,7 @@ package struct StepCounter: Sendable {
   /// Steps of the runs before this one.
   private let earlier: Int64
   private var last: (steps: Int64, time: BootClock.Instant)?
-  /// Of those that were missed, what was told.
+  /// How many of the missed ones were reported.
   private var toldMissed: UInt64 = 0
 
   /// - Parameters:

@@ -18,7 +18,7 @@ package struct Stream: Sendable {
   package var isRemoved = false
   /// What is published happened once, as an edge or a gesture: to publish it again would say that it happened again.
   package var isEvent = false
-  /// How exactly `time` is told: the kernel's times of edges are worth more digits than a sensor's.
+  /// The precision of `time` in messages: the kernel's times of edges deserve more digits than a sensor's.
   package var timePrecision = Timestamp.Precision.milliseconds
 
   package init(

@@ -37,7 +37,7 @@ package struct TimeLabels {
     }
   }
 
-  /// The label that a reading is stored with; nil: the clock cannot tell yet.
+  /// The label that a reading is stored with; nil: the clock does not know the time yet.
   package mutating func label(of time: BootClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
     guard clock.isSynchronized else { return nil }
     return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)
@@ -45,7 +45,7 @@ package struct TimeLabels {
 
   /// The label that a reading is sent with.
   ///
-  /// - Parameter token: rises with each reading that arrives; nil: this one is told once more.
+  /// - Parameter token: rises with each new reading; nil: this one is published once more.
   package mutating func label(of reading: Reading, _ token: UInt64?, _ clock: () -> WallClock) -> TimeLabel {
     // One that was refused, or that a store has which was opened late, is from before those that overtook it: its time
     // is, too.

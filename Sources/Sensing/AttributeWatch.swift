@@ -4,8 +4,8 @@ import LimpetPlatform
 import Measuring
 import Synchronization
 
-/// Waits for attributes of sysfs whose changes the kernel tells (poll(2), POLLPRI): an alarm is known when it comes, not
-/// at the next interval, and one that comes and goes between two intervals is known too.
+/// Waits for attributes of sysfs of whose changes the kernel notifies (poll(2), POLLPRI): an alarm is read when it
+/// comes, not at the next interval, and one that comes and goes between two intervals is not missed.
 ///
 /// And for events of devices: a power supply that changes, a sensor that is plugged in or out.
 ///
@@ -72,7 +72,7 @@ public final class AttributeWatch: Sendable {
     }
   }
 
-  /// Who polls has to have read before: the kernel tells what is new since then.
+  /// It reads before it polls: the kernel notifies of changes since the last read.
   private func find(_ source: any SensorSource) -> CInt {
     guard let path = source.notifyingPath(), let location = try? root.location(of: path) else { return -1 }
     let descriptor = Glibc.open(location, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -99,7 +99,7 @@ public final class AttributeWatch: Sendable {
     if polled[1].revents != 0 { changed += concerned(by: events.take()) }
     for (index, answer) in zip(watched, polled.dropFirst(2)) where answer.revents != 0 {
       changed.append(sources[index].id)
-      // Before it is told: a change that comes while somebody reads is told again.
+      // Before the report: a change that comes during a read is reported again.
       guard !arm(open[index]) else { continue }
       close(open[index])
       open[index] = -1

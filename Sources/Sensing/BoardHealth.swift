@@ -3,8 +3,8 @@ import LimpetPlatform
 import LimpetText
 import Measuring
 
-/// What tells of a board's end beforehand, or why it came up: its file systems, its eMMC, its clock's battery, what its
-/// tasks wait for.
+/// Early signs of a board's end, and why it started: its file systems, its eMMC, its clock's battery, what its tasks
+/// wait for.
 struct BoardHealth {
   let root: FileRoot
 
@@ -42,7 +42,7 @@ struct BoardHealth {
     return .integer(Int64(clamping: status.f_favail))
   }
 
-  /// `0x01`: of an eMMC that tells it.
+  /// `0x01`: of an eMMC that reports it.
   private func spareBlocks(_ device: String) throws(SensorError) -> Value {
     let path = "\(SystemSource.blockFolder)/\(device)/device/pre_eol_info"
     let text = try reading { () throws(ReadError) in try root.text(of: path) }

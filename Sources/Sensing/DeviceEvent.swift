@@ -1,7 +1,7 @@
 internal import CLimpetLinux
 import Glibc
 
-/// What the kernel tells of a device when it comes, goes or has changed: a uevent (lib/kobject_uevent.c), which is
+/// The kernel's message about a device that comes, goes or changes: a uevent (lib/kobject_uevent.c), which is
 /// `add@/devices/…` and then `KEY=VALUE` for each of its properties, all ended by NULs.
 public struct DeviceEvent: Sendable, Equatable {
   private let properties: [String: String]
@@ -26,7 +26,7 @@ public struct DeviceEvent: Sendable, Equatable {
   var isComingOrGoing: Bool { ["add", "remove", "bind", "unbind", "move"].contains(properties["ACTION"]) }
 }
 
-/// Where the kernel tells of devices: a netlink(7) socket, which needs no privilege.
+/// Receives uevents from the kernel: a netlink(7) socket, which needs no privilege.
 struct DeviceEvents: ~Copyable {
   /// Readable when there are some; -1: nobody wants any, or the kernel gave no socket.
   let descriptor: CInt

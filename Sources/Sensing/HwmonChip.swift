@@ -23,7 +23,8 @@ public struct HwmonChip: Sendable, Hashable {
     }
   }
 
-  /// Where the chip hangs, which tells two of one name apart: `/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0048`.
+  /// Where the chip is connected, which distinguishes two of one name:
+  /// `/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0048`.
   public func device(in root: FileRoot) -> String {
     (try? root.resolve(folder + "/device")) ?? (try? root.resolve(folder)) ?? folder
   }

@@ -86,7 +86,7 @@ final class HwmonSource: SensorSource {
     return chip.isOf(device: device, in: root)
   }
 
-  /// Limits are the driver's, so what it says of them is told as it stands; what it does not say takes no value away.
+  /// Limits are the driver's, so its alarm becomes a doubt as it is; a missing alarm does not make a value bad.
   private func alarm(of input: HwmonInput) -> Doubt? {
     var raised: [String] = []
     for path in input.alarmPaths where (try? root.integer(of: path)) ?? 0 != 0 {

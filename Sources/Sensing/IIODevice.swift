@@ -21,7 +21,8 @@ public struct IIODevice: Sendable, Hashable {
     }
   }
 
-  /// Where the device hangs, which tells two of one name apart: `/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0048`.
+  /// Where the device is connected, which distinguishes two of one name:
+  /// `/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0048`.
   public func device(in root: FileRoot) -> String {
     guard let resolved = try? root.resolve(folder), let end = resolved.lastIndex(of: "/") else { return folder }
     return String(resolved[..<end])

@@ -11,7 +11,7 @@ struct MountTable {
   /// Below these, nothing but mount points is expected (the Filesystem Hierarchy Standard).
   private static let places = ["/mnt", "/media", "/run/media"]
 
-  /// nil: this kernel or this tree does not tell what is mounted.
+  /// nil: this kernel or this tree does not say what is mounted.
   init?(_ root: FileRoot) {
     guard let table = try? root.text(of: "/proc/self/mountinfo") else { return nil }
     mounted = Set(Self.column(4, of: table))

@@ -20,8 +20,8 @@ struct RaspberryPi {
     return try root.integer(of: alarmPath) != 0
   }
 
-  /// The alarm, where this kernel has the chip. Its driver asks the firmware every 2 s, forgets what it was told before,
-  /// and notifies who polls the attribute of each change.
+  /// The alarm, if this kernel has the chip. Its driver asks the firmware every 2 s, forgets the answer before, and
+  /// notifies pollers of the attribute of each change.
   var alarmPath: String? {
     let chip = ((try? HwmonChip.all(in: root)) ?? []).first { $0.name == Self.voltageChip }
     return chip.map { $0.folder + "/in0_lcrit_alarm" }

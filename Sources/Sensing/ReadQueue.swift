@@ -23,8 +23,8 @@ import Measuring
 /// when one of its reads hangs, its bus is suspended at once. However many such buses there are, one worker is left for
 /// what is not slow: the bus whose jobs have waited longest goes first.
 ///
-/// When all workers are hung, the buses they hang on are suspended, what waits fails, and further jobs are refused. When a
-/// read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.
+/// When all workers are hung, the buses they hang on are suspended, jobs that wait fail, and further jobs are refused.
+/// When a read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.
 ///
 /// Nothing grows without bound: an id is accepted once until it is read, so there are never more jobs than sensors.
 ///
@@ -71,7 +71,7 @@ package struct ReadQueue {
   package private(set) var refusals: UInt64 = 0
   /// Jobs accepted and not read yet, and since when.
   private var outstanding: [String: Instant] = [:]
-  /// When ``advance(to:)`` called a worker to what waits, which no worker has taken since.
+  /// When ``advance(to:)`` called a worker for a job that waits, which no worker has taken since.
   private var calledAt: Instant?
 
   // MARK: Jobs come in

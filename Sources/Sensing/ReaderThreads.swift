@@ -9,7 +9,7 @@ final class ReaderThreads: Sendable {
     var hasWatch = false
     /// The deadline the watch sleeps to; nil when it sleeps until it is woken.
     var watchesUntil: ReadQueue.Instant?
-    /// What is to be told, in order; whoever finds nobody telling tells all of it.
+    /// Results that are not reported yet, in order; a thread that finds no other reporting reports all of them.
     var reports: [Report] = []
     var isReporting = false
 
@@ -54,7 +54,7 @@ final class ReaderThreads: Sendable {
     return submission.refused + give(submission.help)
   }
 
-  /// Gets a worker to what waits. Returns what fails because there is none.
+  /// Gets a worker for a job that waits. Returns the jobs that fail because there is none.
   private func give(_ help: ReadQueue.Help) -> [ReadResult] {
     switch help {
     case .none:
@@ -114,8 +114,8 @@ final class ReaderThreads: Sendable {
     }
   }
 
-  /// Tells what is to be told. Without the lock, since the one who is told may submit; one thread at a time, so that a
-  /// late value never comes before its own timeout.
+  /// Reports the results. Without the lock, since the receiver may submit; one thread at a time, so that a late value
+  /// never comes before its own timeout.
   private func report() {
     var isFirst = true
     while true {

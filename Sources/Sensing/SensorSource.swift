@@ -12,14 +12,14 @@ public protocol SensorSource: Sendable {
   /// Finds out on which bus the device is, where that is not known yet. It looks at names only, and asks no device.
   func locate()
 
-  /// The attribute whose change the kernel tells (poll(2), POLLPRI), so that nobody needs to read it to know; nil: there is
-  /// none. Looks for it by its names, so it may block.
+  /// The attribute of whose changes the kernel notifies (poll(2), POLLPRI), so that it need not be read to notice them;
+  /// nil: there is none. Looks for it by its names, so it may block.
   func notifyingPath() -> String?
 
   /// It has an attribute that notifies, where the board has the device.
   var notifies: Bool { get }
 
-  /// The kernel tells of its device when that comes, goes or changes.
+  /// The kernel sends events when its device comes, goes or changes.
   var hasEvents: Bool { get }
 
   /// Whether an event may mean another value.
@@ -85,7 +85,7 @@ extension SensorKind {
     }
   }
 
-  /// It has an attribute whose changes the kernel tells, where the board has the device.
+  /// It has an attribute of whose changes the kernel notifies, if the board has the device.
   package var notifies: Bool { source(in: FileRoot()).notifies }
 
   /// What the board below a root says of it, each in a few words: the trip points of a thermal zone.

@@ -117,7 +117,7 @@ extension SensorDriver {
       guard zones.count(where: { $0.type == zone.type }) > 1 else {
         return FoundSensor(.thermal(zone: zone.type), named: [[zone.type], [zone.type, "zone"]])
       }
-      // Nothing but their numbers tells them apart.
+      // Only their numbers distinguish them.
       let number = String(zone.folder.drop { !$0.isNumber })
       return FoundSensor(
         .file(path: zone.temperaturePath), named: [[zone.type, number]], scale: 0.001, unit: "°C")

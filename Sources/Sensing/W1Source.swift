@@ -35,8 +35,9 @@ struct W1Source: SensorSource {
 
   var hasEvents: Bool { true }
 
-  /// The kernel tells that a sensor came; that one went it does not tell, since `w1_uevent` (drivers/w1/w1.c) refuses a
-  /// device that its driver has left already. The hwmon device that w1_therm made below it says so in its place.
+  /// The kernel sends an event when a sensor comes, but none when it goes, since `w1_uevent` (drivers/w1/w1.c) refuses
+  /// a device that its driver has left already. The event of the hwmon device that w1_therm made below it stands in for
+  /// that.
   func isConcerned(by event: DeviceEvent) -> Bool {
     guard event.isComingOrGoing, let path = event["DEVPATH"] else { return false }
     return event.subsystem == "w1" ? path.isPath(endingIn: id) : event.subsystem == "hwmon" && path.contains("/\(id)/")

@@ -29,7 +29,7 @@ public actor StateStore {
   /// Opens the store of `folder` and creates both when missing: the folder with mode 0700, the database with 0600.
   ///
   /// A file that is damaged or no database is kept beside the new one as `session.db.corrupt-<seconds since 1970>` (the
-  /// newest three are kept); `load` tells. `now` is the time for that name.
+  /// newest three are kept); `load` says so. `now` is the time for that name.
   ///
   /// Throws `held` when another agent has it, `busy` when another program has the database open, `newerSchema` and
   /// `foreign` (both leave the file untouched), `readOnly`,

@@ -2,15 +2,15 @@ import Core
 internal import Glibc
 import Synchronization
 
-/// systemd, as far as this process is a service of it; without one it swallows what it is told.
+/// systemd, if this process is a service of it; otherwise it drops every notice.
 ///
-/// It may be told things from any thread, and never blocks: what the socket has no room for waits for the next notice or
-/// the next `retry`, 16 notices at the most.
+/// Any thread may call it, and it never blocks: notices for which the socket has no room wait for the next one or the
+/// next `retry`, at most 16 of them.
 public final class ServiceManager: Sendable {
   private struct State: ~Copyable {
     var socket: NotifySocket?
     var waiting: [ServiceNotice] = []
-    /// The status that was told last: one that did not change is no news.
+    /// The last status: it is sent again only when it changes.
     var status: String?
 
     mutating func send(_ notice: ServiceNotice) {
@@ -32,8 +32,8 @@ public final class ServiceManager: Sendable {
   private static let limit = 16
 
   private let state: Mutex<State>
-  /// How often `alive` is to be told: half of the time after which systemd ends a service that does not; nil: nobody
-  /// watches.
+  /// How often to call `alive`: half of the time after which systemd ends a service that is silent; nil: it has no
+  /// watchdog for this one.
   let watchdogInterval: Duration?
 
   /// - Parameter environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are looked at (sd_notify(3),
@@ -64,7 +64,7 @@ public final class ServiceManager: Sendable {
     }
   }
 
-  /// Tells what waits.
+  /// Sends the notices that wait.
   /// - Returns: whether all of it was.
   func retry() -> Bool {
     state.withLock { state in

@@ -3,7 +3,7 @@ internal import Glibc
 import LimpetInstants
 import LimpetPlatform
 
-/// Finds out why the agent is told to stop.
+/// Finds out why the agent is stopped.
 extension StopReason {
   /// How long a program that is asked may take.
   private static let limit = Duration.milliseconds(500)

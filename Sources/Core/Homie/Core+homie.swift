@@ -27,7 +27,7 @@ extension Core {
     return heard.wanted == nil ? "it is not a value of this property; send one that $description allows" : nil
   }
 
-  /// Before anything is told: `$target` comes first, and never says what was refused.
+  /// Before any state is published: `$target` comes first, and never has a refused value.
   mutating func targetHomie(_ effects: [Outputs.Effect]) {
     for case .answer(.homie(_, let name), .refused) in effects { homie.refused(name) }
     let outputs = conversation.acting.outputs
@@ -46,7 +46,7 @@ extension Command {
 }
 
 extension Outputs {
-  /// What an output is to be: what waits for its time, or what it has; nil: nobody holds it.
+  /// The target of an output: the level that waits for its time, or the level it has; nil: it is not held.
   func target(of name: String) -> Value? {
     guard let place = entries.firstIndex(where: { $0?.output.plan.name == name }), let output = entries[place]?.output,
       output.isHeld

@@ -4,10 +4,10 @@ import MQTTCore
 import Measuring
 import NIOCore
 
-/// What is asked of a Homie device's properties on their `set` topics ("Property Command Topic").
+/// Commands to a Homie device's properties, on their `set` topics ("Property Command Topic").
 ///
-/// Its connection has no session at the broker, so nothing waits there; what waits in a socket while the process stands
-/// still is told apart as the agent's own commands are: by a word of its own that comes back behind it.
+/// Its connection has no session at the broker, so no command waits there. It recognises commands that waited in the
+/// socket while the process stood still as the agent does: by a nonce of its own that comes back behind them.
 struct HomieCommands: Sendable {
   struct Heard: Sendable {
     /// The output's.

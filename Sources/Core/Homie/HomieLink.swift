@@ -191,7 +191,7 @@ struct HomieLink: Sendable {
 
   // MARK: Commands
 
-  /// The process or the machine may have stood still: what waits in the socket looks live.
+  /// The process or the machine may have stood still: commands that waited in the socket look live.
   mutating func doubtCommands(at now: Moment, due: BootClock.Instant?) {
     guard commands.gate.hasStoodStill(at: now, due: due) else { return }
     commands.gate.doubt(nonce: nonce(), at: now.boot)

@@ -10,7 +10,7 @@ struct Closing: Sendable {
   static let limit = Duration.seconds(10)
 
   var deadline: BootClock.Instant?
-  /// Until when outputs may take to get what they are left with, and the store waits for what they tell.
+  /// Until when outputs may take to get the level they are left with, and the store waits for their reports.
   var outputsDeadline: BootClock.Instant?
   /// One of its own requests has failed: but for the last words none follows.
   private(set) var hasFailed = false

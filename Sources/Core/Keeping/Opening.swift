@@ -5,10 +5,10 @@ import Plan
 import Readings
 import Records
 
-/// A process begins: what the store is asked before there is a core, and what comes of it.
+/// A process begins: the requests to the store before there is a core, and their answers.
 ///
 /// `reading` the state –it says which device this is, and so what is to be done→ `settingAside` a session of another
-/// client, where there is one → `adopting` what waits → over. Another agent that has the folder may be about to end, as
+/// client, where there is one → `adopting` its readings → over. Another agent that has the folder may be about to end, as
 /// at a restart or an upgrade: for `holderPatience` it is asked again. A disk that hangs keeps no device offline: what
 /// has not been answered within `limit` the core asks for later.
 package struct Opening: Sendable {
@@ -43,7 +43,7 @@ package struct Opening: Sendable {
     case findStreams([String])
     case note(Note)
     case begin(Beginning)
-    /// This process is not to run: another agent has the storage; nil: it was told to stop.
+    /// This process is not to run: another agent has the storage; nil: it was stopped.
     case end(StorageError?)
   }
 
@@ -106,7 +106,7 @@ package struct Opening: Sendable {
     return .ask(ticket, request)
   }
 
-  /// Told to stop before it began: nothing was published, so nothing has to be taken back.
+  /// Stopped before it began: nothing was published, so nothing has to be taken back.
   package mutating func stop() -> [Effect] {
     guard deadline != nil else { return [] }
     phase = .over

@@ -61,7 +61,7 @@ package enum OutputNote: Sendable, Equatable {
   case controllerLost(name: String, after: Duration)
 }
 
-/// What the driver of outputs has to tell.
+/// A report of the driver of outputs.
 package struct DriverReport: Sendable, Equatable {
   package enum Content: Sendable, Equatable {
     case held(OutputLevel?, description: String)

@@ -9,8 +9,8 @@ import Readings
 /// Commands from the broker: which of them are obeyed, and how they are answered.
 ///
 /// A message that a session has kept looks like any other when it comes, and a pump that was switched on yesterday must
-/// not start today. So on a session that goes on nothing counts as live before the agent has heard its own nonce, which
-/// it sends over the same filter: what was sent before comes before ([MQTT-4.6.0-6]).
+/// not start today. So on a session that goes on nothing counts as live before the agent has received its own nonce,
+/// which it sends over the same filter: what was sent before comes before ([MQTT-4.6.0-6]).
 struct Commanding: Sendable {
   enum Gate: Sendable, Equatable {
     /// Nothing is subscribed to.
@@ -90,7 +90,7 @@ struct Commanding: Sendable {
   mutating func doubt(nonce: String, at now: BootClock.Instant) {
     switch gate {
     case .open, .fenced: gate = .fenced(nonce: nonce, isSent: false, until: now + Self.patience)
-    // What is out may come back before what waits in the socket.
+    // The nonce that was sent may come back before commands that wait in the socket.
     case .refused: retry?.nonce = nil
     case .closed, .subscribing: break
     }
@@ -247,7 +247,7 @@ extension Conversation {
 
   private mutating func nonce() -> String { String(generator.next(), radix: 16) }
 
-  /// The process or the machine stood still: what waits in the socket looks live.
+  /// The process or the machine stood still: commands that waited in the socket look live.
   mutating func doubtCommands(at now: Moment, due: BootClock.Instant?) {
     guard plan.commands != nil, acting.commanding.hasStoodStill(at: now, due: due) else { return }
     acting.commanding.doubt(nonce: nonce(), at: now.boot)
@@ -259,7 +259,7 @@ extension Conversation {
     listen(at: now)
   }
 
-  /// What was heard of the broker; where another client takes this one's place nobody knows for whom it was.
+  /// The broker sent something; if another client takes this one's place, it may have been for that one.
   mutating func listen(at now: Moment) {
     let isMissed = standing.connection != nil || plan.link.mutation != .lossNeedsConnection
     let heard = isMissed ? link.lastHeard : now.boot
@@ -329,7 +329,7 @@ extension Conversation {
     }
   }
 
-  /// Answers, and the nonce that tells old commands from new ones.
+  /// Answers, and the nonce that separates old commands from new ones.
   mutating func pullAnswers(_ limits: PublishLimits, at now: Moment) {
     if let commands = plan.commands, let nonce = acting.commanding.unsent {
       let message = Message(topic: commands.fence, payload: ByteBuffer(string: nonce), qos: .atLeastOnce)

@@ -201,7 +201,7 @@ struct Output: Sendable {
     (end, expiry) = (nil, nil)
   }
 
-  /// The controller was not heard of for as long as the rule says.
+  /// The controller was silent for as long as the rule says.
   mutating func lose() {
     guard !isLost, let lost = plan.rules.lost else { return }
     isLost = true
@@ -210,7 +210,7 @@ struct Output: Sendable {
     base = Demand(level: lost.isOn ? plan.rules.on : .off, cause: .lost)
   }
 
-  /// It is heard again: that restores nothing.
+  /// The controller is back: that restores nothing.
   mutating func find() { isLost = false }
 
   /// Another configuration: changed limits apply to the time that has run.
@@ -358,7 +358,7 @@ struct Output: Sendable {
   ///
   /// - Parameters:
   ///   - end: when the driver has it all, where it goes there step by step.
-  ///   - left: the number of a way that was not gone to its end, which the driver never hears of.
+  ///   - left: the number of a ramp that was not completed, which the driver never gets.
   mutating func order(
     _ demand: Demand, _ number: UInt64, at now: Instant, doneAt end: Instant, leaving left: UInt64? = nil
   ) {

@@ -6,7 +6,7 @@ struct OutputTally: Sendable {
   private var changes: [OutputCause: UInt64] = [:]
   var commands: [CommandAnswer.Result: UInt64] = [:]
 
-  /// Its state was told: a change where the value is another one, or the first.
+  /// Its state was published: a change if the value is another one, or the first.
   mutating func published(_ state: Reading.Output, after last: Reading.Content?) {
     if case .output(let before)? = last, before.value == state.value { return }
     changes[state.cause, default: 0] += 1

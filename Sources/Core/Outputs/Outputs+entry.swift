@@ -17,7 +17,7 @@ extension Outputs.Entry {
 
   mutating func hasLate(at now: Instant) -> Bool { waiting.contains { $0.isLate(at: now) } }
 
-  /// What is to be told again by now.
+  /// The state that is to be published again by now.
   mutating func republished(at now: Instant) -> Reading.Content? {
     guard let republishAt, republishAt <= now else { return nil }
     return last
@@ -64,7 +64,7 @@ extension Outputs.Entry {
     plainWish = isPlain ? level.isOn : nil
   }
 
-  /// - Returns: the number of what the driver is told; nil: it goes there step by step.
+  /// - Returns: the number of the drive; nil: the output goes there step by step.
   mutating func drive(_ demand: Output.Demand, at now: Instant) -> UInt64? {
     number += 1
     var way: Ramp?

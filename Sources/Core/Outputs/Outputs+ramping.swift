@@ -34,7 +34,7 @@ struct Ramp: Sendable, Equatable {
 }
 
 extension Outputs {
-  /// What the driver reports of a step, which is told to nobody.
+  /// The number of a step, whose report is not published.
   static let stepNumber = UInt64.max
 
   mutating func drive(_ place: Int, _ demand: Output.Demand, at now: Instant) {

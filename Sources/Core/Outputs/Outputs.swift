@@ -6,7 +6,7 @@ import Outbox
 import Plan
 import Readings
 
-/// All outputs: what is asked of them, which of them speak against each other, and what is told of them.
+/// All outputs: their commands, which of them exclude each other, and their states to publish.
 struct Outputs: Sendable {
   typealias Instant = BootClock.Instant
 
@@ -36,7 +36,7 @@ struct Outputs: Sendable {
     var output: Output
     var number: UInt64 = 0
     var waiting: [Waiting] = []
-    /// What the driver makes its next request with, as far as it was told.
+    /// The level for the driver's next request, as it was ordered last.
     var requested = OutputLevel.off
     /// Of commands.
     var bucket: TokenBucket
@@ -44,11 +44,11 @@ struct Outputs: Sendable {
     var plainWish: Bool?
     /// The last that had an id, with what they were answered.
     var answered: Deque<(id: String, answer: CommandAnswer)> = []
-    /// Commands that were refused, and when the state may be told again because of one.
+    /// Commands that were refused, and when the state may be published again because of one.
     var refusals: UInt64 = 0
     var republishAt: Instant?
     var publishedAt: Instant?
-    /// What was told last, so that it can be told again.
+    /// The state that was published last, so that it can be published again.
     var last: Reading.Content?
     /// What is read back is another value.
     var doubt: Doubt?
@@ -122,8 +122,8 @@ struct Outputs: Sendable {
     entries[place]?.output.requestLevel(hasPartners: hasPartners(place), at: now)
   }
 
-  /// Tells the driver what the next request of those is made with that it does not have: what is wanted of them may be
-  /// something else by now.
+  /// Gives the driver the level for the next request of outputs that it does not have: the wanted level may have
+  /// changed since then.
   private mutating func ask(at now: Instant) {
     for place in entries.indices where entries[place]?.isUnheld == true && !leaving.contains(place) {
       guard let level = requestLevel(place, at: now), level != entries[place]?.requested else { continue }
@@ -160,7 +160,7 @@ struct Outputs: Sendable {
     guard let entry = entries[place], !entry.output.isHeld else { return }
     let output = entry.output
     let isAdopted = output.adopts
-    // It may have been taken before the driver heard of the newest request: what it has is what it reads.
+    // The line may have been taken before the driver got the newest level: the level it reads is what counts.
     var level = entry.requested
     if let readBack, isAdopted || !output.isStopping && readBack.isOn != level.isOn { level = readBack }
     entries[place]?.output.held(level, isAdopted: isAdopted, at: time)
@@ -220,7 +220,7 @@ struct Outputs: Sendable {
 
   func value(_ place: Int, _ level: OutputLevel) -> Value? { entries[place]?.output.plan.value(of: level) }
 
-  // MARK: What is told
+  // MARK: States to publish
 
   /// The state as it is.
   private mutating func publish(
@@ -305,7 +305,8 @@ struct Outputs: Sendable {
     }
   }
 
-  /// - Parameter heard: when the last byte of the broker came; nil: it says nothing, a rival may have had it.
+  /// - Parameter heard: when the last byte of the broker came; nil: that counts for nothing, since a rival may have had
+  ///   it.
   mutating func listen(_ heard: Instant?, at now: Instant) {
     for place in entries.indices {
       guard let output = entries[place]?.output, let lost = output.plan.rules.lost else { continue }

@@ -1,8 +1,8 @@
 import LimpetInstants
 
-/// Whether a change between working and failing is worth a line of the log. The first few are; what changes on and on is
-/// told after 10 minutes, then after 20 and so on, at most after 6 hours, with how often it changed. A thing that keeps
-/// still for an hour begins anew.
+/// Whether a change between working and failing is worth a line of the log. The first few are; a thing that changes on
+/// and on gets a line after 10 minutes, then after 20 and so on, at most after 6 hours, with how often it changed.
+/// After an hour without a change the count begins again.
 struct Flapping: Sendable {
   static let free = 4
   private static let rest = Duration.seconds(600)
@@ -22,7 +22,7 @@ struct Flapping: Sendable {
     changes += 1
   }
 
-  /// Asked while what was told last is not so any more.
+  /// Asked while the last line is no longer true.
   ///
   /// - Returns: nil: not now; else how often it changed since the last line.
   mutating func tells(at now: BootClock.Instant) -> Int? {

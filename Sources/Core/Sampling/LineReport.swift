@@ -2,7 +2,7 @@ import LimpetInstants
 import Measuring
 import Plan
 
-/// What there is to tell of one line.
+/// A report of one line.
 package struct LineReport: Sendable {
   package enum Content: Sendable {
     /// The level has settled, in mode `state`.
@@ -15,7 +15,7 @@ package struct LineReport: Sendable {
     case gap(lost: UInt64)
     /// The line is read from now on; `pulses` as for `Lines.total`.
     case found(String, pulses: PulseCount)
-    /// The line cannot be read (any more); it is looked for again. Told when the reason is another one than before.
+    /// The line cannot be read (any more), and is looked for again. Reported when the reason changes.
     case failed(String)
     /// The line was let go of, as asked for: nothing follows of it.
     case released

@@ -37,7 +37,7 @@ package struct Lines: Sendable {
     var counter: PulseCounter?
     var steps: StepCounter?
     var meter: PulseMeter?
-    /// Of an encoder: the total that was told last, while it can be read.
+    /// Of an encoder: the total that was published last, while it can be read.
     var toldTotal: Double?
     /// Since its line was requested.
     var pulses = PulseCount()
@@ -149,7 +149,7 @@ package struct Lines: Sendable {
       free.insert(place)
       return nil
     }
-    // What a line had to tell before it was let go of comes too late.
+    // A report from before a line was released comes too late.
     guard let outlet = lines[place]?.outlet else { return nil }
     let content: Reading.Content
     switch report.content {

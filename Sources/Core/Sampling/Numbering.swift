@@ -6,14 +6,14 @@ import Records
 
 /// Gives readings their numbers, their labels of time and their tokens, and hands them to the outbox in their order.
 ///
-/// Numbers are reserved on the disk before they are used; what waits for that is bounded. The owner asks for `request(at:)`
-/// after each turn and at `deadline`, stores it, and answers with `reserved` or `reservationFailed`.
+/// Numbers are reserved on the disk before they are used; readings that wait for that are bounded. The owner asks for
+/// `request(at:)` after each turn and at `deadline`, stores it, and answers with `reserved` or `reservationFailed`.
 package struct Numbering: Sendable {
   /// What is counted here, since the start.
   package struct Counts: Sendable, Equatable {
     package var readings: UInt64 = 0
     package var badReadings: UInt64 = 0
-    /// What GPIO lines could not tell, as their gaps say.
+    /// Edges that GPIO lines lost, as their gaps say.
     package var lostEdges: UInt64 = 0
   }
 
@@ -50,7 +50,7 @@ package struct Numbering: Sendable {
   /// Goes on with others behind those that there are; an index stays a name's.
   package mutating func adopt(_ streams: [Stream]) {
     names = streams.enumerated().map { index, stream in
-      // A name that comes back begins anew, and of one that is gone nothing is told.
+      // A name that comes back begins anew, and one that is gone gets no gap.
       let goesOn = names.indices.contains(index) && !names[index].isRemoved && !stream.isRemoved
       return Name(text: stream.name, isRemoved: stream.isRemoved, last: goesOn ? names[index].last : nil)
     }
@@ -69,7 +69,7 @@ package struct Numbering: Sendable {
   /// How many wait for their numbers.
   package var waitingCount: Int { waiting.count }
 
-  /// Numbers what waits, as far as numbers are reserved.
+  /// Numbers the readings that wait, as far as numbers are reserved.
   ///
   /// - Parameter limit: bytes that may wait; a disk that does not answer must not fill the memory.
   package mutating func number(
@@ -114,7 +114,7 @@ package struct Numbering: Sendable {
   /// The last reading of a stream that has its number.
   package func last(of stream: Int) -> Reading? { names[stream].last }
 
-  /// What was read last of each stream, then what waits, in its order.
+  /// The last reading of each stream, then those that wait, in their order.
   package var contents: [(stream: Int, content: Reading.Content)] {
     names.compactMap { $0.last.map { ($0.stream, $0.content) } } + waiting.readings.map { ($0.stream, $0.content) }
   }

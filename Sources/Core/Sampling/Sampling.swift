@@ -24,8 +24,8 @@ package struct Chore: Sendable, Equatable {
 
 /// When which sensor is read, and which of its samples are worth a reading.
 ///
-/// It is told of time at its deadline, and of the samples that reads gave. A read that takes too long is somebody else's
-/// to end: it comes back as a sample that failed.
+/// It gets the time at its deadline, and the samples of reads. The readers end a read that takes too long: it comes
+/// back as a sample that failed.
 package struct Sampling: Sendable {
   package enum Effect: Sendable, Equatable {
     /// None of these is being read now.
@@ -47,7 +47,7 @@ package struct Sampling: Sendable {
     var readSince: Duration?
     /// It has changed since that read began, or may have: it is read once more.
     var isChanged = false
-    /// Reads that failed since it was due, and are not told yet.
+    /// Reads that failed since it was due, and are not reported yet.
     var attempts = 0
     /// It is read once more then.
     var retryAt: BootClock.Instant?
@@ -243,7 +243,7 @@ extension Sampling.Sensor {
     failure = next
     guard failure != toldFailure, let changes = flapping.tells(at: now) else { return }
     toldFailure = failure
-    // The change that is told, and the one back before it.
+    // The change of this line, and the one back before it.
     let count = changes > 2 ? changes : nil
     if let failure {
       notes.append(.fails(name: plan.name, reason: failure, changes: count))

@@ -11,7 +11,7 @@ import Readings
 ///
 /// Of the configuration its connection, presence, sensors (what they are called and how often they are read) and health
 /// are taken. Its id, storage, GPIO, outputs and discovery are not, and its topics are others: a broker on this machine
-/// may pass on to elsewhere what it is told.
+/// may forward messages to another one.
 struct DeviceTemplate: Sendable {
   /// What all topics begin with.
   static let root = "limpet-sim"

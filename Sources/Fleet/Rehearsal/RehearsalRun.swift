@@ -141,7 +141,7 @@ final class RehearsalRun: @unchecked Sendable {
         enter(.measuring)
         tell(.measure(isFinal: false))
       case .lost(let text, let delay):
-        // At the end it was told to go.
+        // At the end its own farewell ended it.
         guard phase != .clearing, phase != .over else { break }
         loss = text
         fleet.subscriberWatches(false, at: now)

@@ -10,11 +10,11 @@ import Planning
 import Readings
 import Synchronization
 
-/// Hears what the broker tells of the devices: each status, and each reading under its number.
+/// Subscribes to the devices: each status, and each reading by its number.
 ///
-/// It is on an event loop of its own, so that times are right while the fleet's has much to do, and leaves what it hears
-/// where that takes it. Readings come by QoS 1 in a session that the broker keeps: what is acknowledged to a device is to
-/// arrive here, also when the broker was restarted in between.
+/// It is on an event loop of its own, so that times are right while the fleet's is busy, and leaves what it receives
+/// for the fleet to take. Readings come by QoS 1 in a session that the broker keeps: every reading that the broker
+/// acknowledged must arrive here, even if the broker was restarted in between.
 final class RehearsalSubscriber: ClientDelegate {
   enum Heard: Sendable {
     case state(device: Int, StateWatch.Seen, at: BootClock.Instant)
@@ -141,7 +141,7 @@ final class RehearsalSubscriber: ClientDelegate {
         ? .nothing : payload.elementsEqual(online) ? .online : payload.elementsEqual(offline) ? .offline : .other
       return put(.state(device: device, seen, at: .now))
     }
-    // What the broker has kept was heard when it came.
+    // A retained reading was received when it was new.
     guard !message.retain, let slot = slots[String(levels[2])], let number = ReadingNumber.of(message) else { return }
     put(.reading(slot: device * slots.count + slot, number: number))
   }

@@ -193,7 +193,7 @@ final class SimulatedFleet: @unchecked Sendable {
     returning = []
     for device in devices {
       guard let device, device.life == .isFrozen else { continue }
-      // What the broker would have noticed it now hears.
+      // The broker now learns from the device what it would have noticed itself.
       states.isUndecided(device.index, at: now)
       device.crash()
     }
@@ -210,7 +210,7 @@ final class SimulatedFleet: @unchecked Sendable {
     return devices.flatMap { $0?.nextNumbers ?? none }
   }
 
-  // MARK: What devices tell
+  // MARK: Reports of devices
 
   func isOnline(_ index: Int, at now: BootClock.Instant) {
     states.isOnline(index, at: now)
@@ -260,7 +260,7 @@ final class SimulatedFleet: @unchecked Sendable {
     problems[key, default: 0] += 1
   }
 
-  // MARK: What the subscriber tells
+  // MARK: Reports of the subscriber
 
   func heard(_ device: Int, _ seen: StateWatch.Seen, at time: BootClock.Instant) {
     states.heard(device, seen, at: time)

@@ -38,7 +38,7 @@ struct StateWatch: Sendable {
   private(set) var wrong: UInt64 = 0
   /// Ends of which nothing can be said, since the subscriber lost its connection.
   private(set) var unjudged: UInt64 = 0
-  /// How often something else than `online` was heard of a device that is; what lasts of it is wrong.
+  /// How often the subscriber got another status than `online` of a device that is online; if that lasts, it is wrong.
   private(set) var corrected: UInt64 = 0
 
   init(count: Int) { devices = Array(repeating: Device(), count: count) }

@@ -51,7 +51,7 @@ struct StormWatch: Sendable {
     isStorm = false
   }
 
-  /// It was told to end, and does not come back by itself.
+  /// The run ended it, and it does not come back by itself.
   mutating func forget(_ device: Int, at now: BootClock.Instant) {
     guard away.remove(device) != nil, isStorm, away.isEmpty else { return }
     end(after: storms[storms.count - 1].began.duration(to: now))

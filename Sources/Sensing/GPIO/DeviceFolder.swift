@@ -1,7 +1,7 @@
 import Glibc
 import LimpetPlatform
 
-/// Tells when GPIO chips come and go in /dev, or become accessible (inotify(7)).
+/// Notices when GPIO chips come and go in /dev, or become accessible (inotify(7)).
 struct DeviceFolder: ~Copyable {
   /// Readable when something happened; -1 where the kernel gave none.
   let descriptor: CInt

@@ -2,11 +2,11 @@ import LimpetPlatform
 import Measuring
 import Synchronization
 
-/// Watches GPIO lines on one thread of its own, and keeps what there is to tell until it is taken.
+/// Watches GPIO lines on one thread of its own, and keeps its reports until they are taken.
 ///
-/// A line that cannot be had, or is lost, is looked for again when /dev changes and every 5 s; the others go on. When
-/// nobody takes what there is to tell, lines are left to the kernel, which keeps 1,024 events of each and counts what it
-/// drops: nothing here grows without a bound.
+/// It looks for a line that is missing or lost when /dev changes and every 5 s; the others go on. While nobody takes
+/// the reports, it leaves events to the kernel, which keeps 1,024 of each line and counts what it drops: nothing here
+/// grows without a bound.
 public final class GPIOMonitor: Sendable {
   public struct Taken: Sendable {
     /// In order; of each input in the order of time.
@@ -48,7 +48,7 @@ public final class GPIOMonitor: Sendable {
     mailbox.finish()
   }
 
-  /// Takes what there is to tell.
+  /// Takes the reports that wait.
   public func take() -> Taken { mailbox.take() }
 
   /// How often its thread was awake: at least once in 5 s.

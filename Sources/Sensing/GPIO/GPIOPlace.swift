@@ -12,7 +12,7 @@ public struct GPIOPlace: Sendable, Hashable, CustomStringConvertible {
   public let lineName: String?
   /// Where the chip hangs; nil: the kernel does not say.
   public let device: String?
-  /// How often its level is looked at, since the chip has no interrupt for it; nil: its edges are told.
+  /// How often limpet looks at its level, since the chip has no interrupt for it; nil: the kernel reports its edges.
   public var poll: Duration?
 
   /// Behind an I²C or SPI bus, where each look is a transfer, and interrupts are a wire of its own that may be missing.
@@ -98,7 +98,7 @@ extension GPIOInput {
     return match
   }
 
-  /// What tells one chip from another of its label.
+  /// What distinguishes a chip from another with the same label.
   private static func telling(_ chip: GPIOChip) -> String {
     chip.device.map { "\(chip.name) at \($0)" } ?? chip.name
   }

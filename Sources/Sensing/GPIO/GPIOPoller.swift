@@ -4,11 +4,12 @@ import LimpetPlatform
 import Measuring
 import Synchronization
 
-/// Looks at lines that have no interrupts: expanders whose INT pin is not wired, which is most relay and input boards.
+/// Looks at lines that have no interrupts: those of expanders whose INT pin is not wired, as on most relay and input
+/// boards.
 ///
-/// Each chip has a thread of its own, since a transfer on a bus that is stuck does not return, and one request for all of
-/// its lines, so that a look is one transfer. What is seen goes the way of edges: debounced by the same rules, told by the
-/// same mailbox. A pulse between two looks is not seen.
+/// Each chip has a thread of its own, since a transfer on a bus that is stuck does not return, and one request for all
+/// of its lines, so that a look is one transfer. Changes go the way of edges: the same rules debounce them, and the
+/// same mailbox has them. It misses a pulse between two looks.
 final class GPIOPoller: Sendable {
   private let root: FileRoot
   private let mailbox: GPIOMailbox
@@ -29,16 +30,16 @@ final class GPIOPoller: Sendable {
     chip.add(PolledChip.Line(index: index, input: input, place: place, counted: count))
   }
 
-  /// Nothing is told of it from now on.
+  /// It makes no more reports of this line.
   func remove(_ index: Int) { for chip in all { chip.remove(index) } }
 
-  /// Nothing is told from now on.
+  /// It makes no more reports.
   func stop() { for chip in all { chip.stop() } }
 
   /// Lines whose chips are gone: whoever looks for lines has them again.
   func takeLost() -> [(index: Int, error: GPIOError)] { all.flatMap { $0.takeLost() } }
 
-  /// Tells of chips that do not return from being looked at.
+  /// Reports chips whose transfer does not return.
   ///
   /// - Parameter now: CLOCK_MONOTONIC, in nanoseconds.
   func lookAfter(at now: Int64) { for chip in all { chip.lookAfter(at: now) } }

@@ -1,7 +1,7 @@
 import LimpetInstants
 import Measuring
 
-/// What is to be told of one input.
+/// A report of one input.
 public struct GPIOReport: Sendable, Equatable {
   public enum Content: Sendable, Equatable {
     /// The level has settled, in mode `state`.
@@ -14,7 +14,7 @@ public struct GPIOReport: Sendable, Equatable {
     case gap(lost: UInt64)
     /// The line is read from now on.
     case found(GPIOPlace)
-    /// The line cannot be read (any more); it is looked for again. Told when the reason is another one than before.
+    /// The line cannot be read (any more), and is looked for again. Reported when the reason changes.
     case failed(GPIOError)
     /// The line was let go of, as asked for: nothing follows of it.
     case released

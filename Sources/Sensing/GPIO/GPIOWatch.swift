@@ -5,10 +5,10 @@ import LimpetPlatform
 import Measuring
 import Synchronization
 
-/// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. At levels it looks when a line was
-/// requested, and every 5 s; those that have no interrupt are `GPIOPoller`'s.
+/// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. It looks at levels when a line was
+/// requested, and every 5 s. Lines without an interrupt belong to `GPIOPoller`.
 ///
-/// A value that the thread alone has: an edge is told without a look at who else might be using any of it.
+/// A value that only this thread has, so that reporting an edge needs no lock but the mailbox's.
 struct GPIOWatch: ~Copyable {
   /// What else is to be watched, in order.
   enum Change {
@@ -215,7 +215,7 @@ struct GPIOWatch: ~Copyable {
     case .toPoll(let place):
       guard let line = lines[index] else { return }
       reports.append(GPIOReport(input: index, content: .found(place), time: .now))
-      // What the poller tells comes behind it.
+      // Reports of the poller come behind it.
       deliver()
       poller.add(index, line.input, at: place, counted: line.count(bootTime))
     case .unwatchable(let place): throw .noInterrupt(place)
@@ -228,7 +228,7 @@ struct GPIOWatch: ~Copyable {
     reports.append(GPIOReport(input: index, content: .failed(error), time: .now))
   }
 
-  /// The chip is gone, or something worse: the line is told to have failed, and looked for when it has rested.
+  /// The chip is gone, or something worse: reports that the line failed, and looks for it again after a rest.
   private mutating func close(_ index: Int, because cause: GPIORequest.Errno) {
     let now = BootTime.monotonic()
     let error = lines[index]?.close(because: cause, at: now)
@@ -237,7 +237,7 @@ struct GPIOWatch: ~Copyable {
     nextCheck = min(nextCheck, now + WatchedLine.failureRest)
   }
 
-  // MARK: Telling
+  // MARK: Reporting
 
   private mutating func report(_ index: Int) {
     for finding in findings {
@@ -258,7 +258,7 @@ struct GPIOWatch: ~Copyable {
   }
 }
 
-/// What the thread has to tell, and what it is told.
+/// The thread's reports, and its orders.
 final class GPIOMailbox: Sendable {
   private struct State {
     var reports: [GPIOReport] = []
@@ -299,8 +299,8 @@ final class GPIOMailbox: Sendable {
 
   // The thread's side.
 
-  /// There will be reports in a moment: who takes them may set out now, while they are made. Who comes too early finds
-  /// none, and is told again.
+  /// There will be reports in a moment: the reader can come while they are made. If it comes too early it finds none,
+  /// and is called again.
   func announce() {
     guard announces else { return }
     let isFirst = state.withLock { state in

@@ -1,10 +1,11 @@
 import Measuring
 
-/// What is done with a button, from the times of its levels: true is pressed.
+/// Recognises the presses of a button from the times of its levels; true is pressed.
 ///
-/// idle –pressed→ pressed –held for `long`→ told long, held –released→ idle. A press that ends before is one of two: released
-/// –pressed within `double`→ told double, held; –not→ told single, idle. Where a press began is its time. Each is told as
-/// soon as it can be nothing else. Times are CLOCK_MONOTONIC, in nanoseconds; it does no I/O.
+/// idle –pressed→ pressed –held for `long`→ reports long, held –released→ idle. A press that ends before may be one of
+/// two: released –pressed within `double`→ reports double, held; –not→ reports single, idle. The time of a press is its
+/// beginning. It reports each as soon as it can be nothing else. Times are CLOCK_MONOTONIC, in nanoseconds; it does no
+/// I/O.
 struct GestureTrack: Equatable {
   struct Change: Equatable {
     var gesture: Gesture
@@ -17,7 +18,7 @@ struct GestureTrack: Equatable {
     case pressed(since: Int64)
     /// The press that began at `press` has ended.
     case released(Int64, press: Int64)
-    /// What there is to tell of this press is told.
+    /// This press was reported.
     case held
   }
 
@@ -25,14 +26,14 @@ struct GestureTrack: Equatable {
   private let long: Int64
   private var phase: Phase
 
-  /// - Parameter isPressed: now, and nobody knows since when: that press is not told.
+  /// - Parameter isPressed: now, and nobody knows since when: it does not report that press.
   init(_ times: GPIOInput.GestureTimes, isPressed: Bool) {
     double = times.double.wholeNanoseconds
     long = times.long.wholeNanoseconds
     phase = isPressed ? .held : .idle
   }
 
-  /// When something is told without another edge.
+  /// When it reports something without another edge.
   var deadline: Int64? {
     switch phase {
     case .idle, .held: nil
@@ -41,7 +42,7 @@ struct GestureTrack: Equatable {
     }
   }
 
-  /// A level has settled, in the order of time. What was to be told before it is returned first.
+  /// A level has settled, in the order of time. Reports that were due before it come first.
   mutating func take(isPressed: Bool, at time: Int64) -> [Change] {
     var changes = elapsed(at: time).map { [$0] } ?? []
     switch (phase, isPressed) {

@@ -20,16 +20,16 @@ struct LineTrack {
   private let mode: GPIOInput.Mode
   /// When the level was read: what the state was before is of no interest.
   private let start: Int64
-  /// The kernel tells of a level when it is settled, so this much after its edge.
+  /// The kernel reports a level when it has settled, so this much after its edge.
   private let kernelDebounce: Int64
   private var debouncer: Debouncer?
   private var sequence = EventSequence()
   private var level: Bool
-  /// The next level is told even where it is the one told last.
+  /// The next level is reported even if it is the same as the last one.
   private var isUntold = true
   private var latest: Int64
-  /// Where the kernel debounces: when the first level, which is debounced too, will have held; nil: it is told, or an edge
-  /// came before.
+  /// Where the kernel debounces: when the first level, which is debounced too, will have settled; nil: it was reported,
+  /// or an edge came before.
   private var firstDeadline: Int64?
   /// Since the line was requested, in modes that add up.
   private(set) var sums: PulseSums
@@ -63,14 +63,14 @@ struct LineTrack {
     }
   }
 
-  /// What there is to tell before any event: the level, in mode `state`, where nobody debounces it.
+  /// The finding before any event: the level, in mode `state`, if nothing debounces it.
   mutating func begin() -> Finding? {
     guard mode == .state, firstDeadline == nil, debouncer == nil else { return nil }
     isUntold = false
     return Finding(content: .level(level), time: start)
   }
 
-  /// The first level is told when it has held for the debounce: no edge until then.
+  /// Reports the first level when it has settled: no edge came within the debounce time.
   private mutating func first(at time: Int64, into findings: inout [Finding]) {
     guard let deadline = firstDeadline, time >= deadline else { return }
     firstDeadline = nil
@@ -92,7 +92,7 @@ struct LineTrack {
   /// Somebody has looked at the sums.
   mutating func mark() { sums.mark() }
 
-  /// What was told last does not count any more: the next level is told, whatever it is.
+  /// Forgets the last report: the next level is reported, whatever it is.
   mutating func forget() { isUntold = true }
 
   /// The line was looked at, and every event before was taken. One that a controller has lost shows here.
@@ -144,7 +144,7 @@ struct LineTrack {
   private mutating func lose(_ lost: UInt32, before time: Int64, into findings: inout [Finding]) {
     let areCounted = mode.isSummed && !mode.needsBothEdges && debouncer == nil
     sums.lose(UInt64(lost), arePulses: areCounted, before: time)
-    // An encoder tells what it has missed with its position.
+    // An encoder reports what it has missed with its position.
     if mode == .encoder { return quadrature.lose(UInt64(lost)) }
     guard !areCounted else { return }
     gestures.lose()

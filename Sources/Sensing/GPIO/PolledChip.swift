@@ -7,7 +7,7 @@ import Synchronization
 
 /// The lines of one chip that are looked at again and again, and the thread that does it.
 ///
-/// The thread asks the kernel without the lock, since that may take forever, and takes what it was told with the lock, since
+/// The thread asks the kernel without the lock, since that may take forever, and uses the answer with the lock, since
 /// lines may have come and gone meanwhile.
 final class PolledChip: Sendable {
   struct Line {

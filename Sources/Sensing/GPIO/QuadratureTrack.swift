@@ -19,7 +19,7 @@ struct QuadratureTrack: Equatable {
   /// - Parameter isSecond: the edge is one of the second line.
   mutating func take(isRising: Bool, isSecond: Bool) {
     guard let first, let second else {
-      // As soon as both have told, it goes on from there.
+      // As soon as both levels are known, it goes on from there.
       if isSecond { self.second = isRising } else { self.first = isRising }
       return
     }

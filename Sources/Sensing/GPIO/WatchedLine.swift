@@ -62,7 +62,7 @@ struct WatchedLine {
     bucket = TokenBucket(rate: input.maxRate, burst: max(1, input.maxRate / 2), at: now)
   }
 
-  /// Each of its events is told as it comes.
+  /// Each of its events is reported as it comes.
   var tellsAtOnce: Bool { !isSummed && held?.track.isDebounced == false }
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
@@ -75,7 +75,7 @@ struct WatchedLine {
   // MARK: Waiting
 
   enum Next {
-    /// It is not open, or nobody has room for what it would tell.
+    /// It is not open, or there is no room for its reports.
     case nothing
     case rest(until: Int64)
     /// - Parameter deadline: when there is something to do without an event.
@@ -89,7 +89,7 @@ struct WatchedLine {
       if now < end { return .rest(until: end) }
       held?.restsUntil = nil
     }
-    // Those that add up have nothing to tell, so they need no room.
+    // Lines that only add up make no reports, so they need no room.
     guard hasRoom || isSummed else { return .nothing }
     return .poll(descriptor, deadline: held?.track.deadline)
   }
@@ -183,7 +183,7 @@ struct WatchedLine {
     var place = requested.place
     do throws(GPIORequest.Errno) {
       guard try requested.request.watchEdges(input, at: place) else {
-        // Between two looks a knob does more than anybody could tell.
+        // Between two looks a knob makes more steps than can be counted.
         if input.mode == .encoder { return .unwatchable(place) }
         isPolled = true
         place.poll = input.poll ?? GPIOInput.defaultPoll

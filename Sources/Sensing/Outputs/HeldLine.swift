@@ -14,7 +14,7 @@ struct FoundLine: FoundOutput {
     let place: GPIOPlace
     do { place = try output.place(in: inventory) } catch { throw .line(error) }
     (self.output, self.place, self.root) = (output, place, root)
-    // Label and device are what stays; where two chips share both, only the number tells them apart.
+    // Label and device are what stays; if two chips share both, only the number distinguishes them.
     let namesakes = inventory.chips.count { $0.label == place.chipLabel && $0.device == place.device }
     var same = output
     same.chip = namesakes == 1 ? place.chipLabel : place.path

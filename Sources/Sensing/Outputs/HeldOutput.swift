@@ -29,7 +29,7 @@ protocol HeldOutput: Sendable {
 
   func drive(_ level: OutputLevel) throws(OutputError)
 
-  /// What is there, after `level` was driven: just that, where it is the same as far as the device can tell.
+  /// The level that the device has after `level` was driven: exactly `level`, if they are equal within its resolution.
   ///
   /// - Returns: nil: others drive it, so there is nothing to judge.
   func readBack(of level: OutputLevel) throws(OutputError) -> OutputLevel?

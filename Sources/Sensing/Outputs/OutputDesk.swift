@@ -5,7 +5,7 @@ import LimpetPlatform
 import Measuring
 import Synchronization
 
-/// What the threads of `OutputDriver` are told, what they have to tell, and who has which output.
+/// The orders for the threads of `OutputDriver`, their reports, and who has which output.
 ///
 /// Tasks stay in the order in which they were asked for. Of drives of one output that nobody has begun only the newest is
 /// left: a chip that hung and answers again is not driven through what was meant for yesterday.
@@ -22,9 +22,9 @@ final class OutputDesk: Sendable {
   private struct Place {
     /// Who has it; nil: the driver's own thread.
     var bus: BusThread?
-    /// It was told, and nobody has taken that: a drive that is asked for now was decided without knowing.
+    /// A failure was reported, and nobody has taken that report: a drive that is asked for now was decided without it.
     var hasUntoldFailure = false
-    /// It was told that its chip does not answer.
+    /// It was reported that its chip does not answer.
     var isUnanswered = false
     /// It is asked to be let go of, and is not yet.
     var isReleasing = false
@@ -133,13 +133,13 @@ final class OutputDesk: Sendable {
     _ = write(wakeUp, &one, MemoryLayout<UInt64>.size)
   }
 
-  // MARK: Who tells
+  // MARK: Reporting
 
   func add(_ report: OutputReport) {
     let isFirst = state.withLock { state in
       var place = state.places[report.output] ?? Place()
       switch report.content {
-      // It was told that it is not held; that it is again is told first.
+      // The last report was that it is not held; that it is held again comes first.
       case .driven where place.isUnanswered: return false
       case .failed: (place.hasUntoldFailure, place.isUnanswered) = (true, false)
       default: place.isUnanswered = false
@@ -233,7 +233,7 @@ final class OutputDesk: Sendable {
     }
   }
 
-  /// Tells of chips that do not return from being driven.
+  /// Reports chips that do not return from being driven.
   ///
   /// - Returns: when to look again; CLOCK_MONOTONIC, in nanoseconds.
   func lookAfterBuses(at now: Int64) -> Int64? {
@@ -279,7 +279,7 @@ final class OutputDesk: Sendable {
     }
   }
 
-  /// What it was told of does not hold any more.
+  /// Whether it was reported that its chip does not answer.
   func isUnanswered(_ place: Int) -> Bool { state.withLock { $0.places[place]?.isUnanswered == true } }
 
   func giveBack(_ seats: [OutputSeat]) {

@@ -72,7 +72,7 @@ public final class OutputDriver: Sendable {
 
   /// Drives an output that is held, and reports what is read back under `number`; of one that is not: the level of its next
   /// request. A drive that a newer one, a release or a failure has overtaken is not reported; one that is asked for before
-  /// `take` has told of a failure was decided without knowing, and is dropped.
+  /// `take` has returned a failure was decided without knowing it, and is dropped.
   public func drive(_ place: Int, _ level: OutputLevel, number: UInt64) { desk.drive(place, level, number: number) }
 
   /// Has `limpet outputs --safe` leave an output otherwise from now on.
@@ -86,7 +86,7 @@ public final class OutputDriver: Sendable {
   /// A chip that hangs can keep it from finishing.
   public func stop() { desk.stop() }
 
-  /// Takes what there is to tell.
+  /// Takes the reports that wait.
   public func take() -> Taken { desk.take() }
 
   /// How often the thread was awake that finds outputs, and drives those of the board itself: at least once in 5 s.

@@ -1,7 +1,7 @@
 import LimpetInstants
 import Measuring
 
-/// What is to be told of one output.
+/// A report of one output.
 public struct OutputReport: Sendable, Equatable {
   public enum Content: Sendable, Equatable {
     /// The output is held from now on.
@@ -10,7 +10,7 @@ public struct OutputReport: Sendable, Equatable {
     ///   - OutputLevel: what was read back.
     ///   - description: where it was found, for people.
     case held(OutputLevel, description: String)
-    /// The output is not held (any more), and is looked for again. Told when the reason is another one than before.
+    /// The output is not held (any more), and is looked for again. Reported when the reason changes.
     case failed(String)
     /// A level was driven.
     ///

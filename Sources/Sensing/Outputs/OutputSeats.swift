@@ -16,7 +16,7 @@ struct OutputSeat: Sendable {
   /// nil: it is to be looked for.
   var held: (any HeldOutput)?
   var description = ""
-  /// Why it is not held, as it was told.
+  /// Why it is not held, as it was reported.
   var failure: OutputError?
   var attempts = 0
   /// Since when another output of this process has it that is about to be let go of; CLOCK_MONOTONIC, in nanoseconds.
@@ -40,7 +40,8 @@ struct OutputSeats {
   /// Between two looks for one that is not held, in nanoseconds: the first soon, since udev gives devices to their group a
   /// moment after the kernel made them.
   private static let (firstPause, longestPause) = (Int64(50_000_000), Int64(5_000_000_000))
-  /// When a device goes its driver may still be at it, as with `WatchedLine`; and who is told of it has time to answer.
+  /// When a device goes its driver may still use it, as with `WatchedLine`; and the reader of the report has time to
+  /// answer.
   private static let goneRest: Int64 = 100_000_000
   /// A transfer on a bus fails now and then: tried again after so many microseconds.
   private static let (tries, triesPause) = (3, UInt32(5_000))
@@ -200,7 +201,7 @@ struct OutputSeats {
     for (place, seat) in seats where seat.held?.isThere == false { fail(place, .gone(seat.description), at: now) }
   }
 
-  /// The kernel has returned after it was told that it does not: what is held is driven as it would be when it comes back.
+  /// The kernel has returned, after a report that it does not: an output that is held is driven as after a new request.
   mutating func resume(_ place: Int, at now: Int64) {
     guard let seat = seats[place], let held = seat.held else { return }
     do throws(OutputError) {

@@ -25,7 +25,8 @@ package struct BrokerTraits: Sendable, Hashable {
   }
 
   package var version5 = Version5.served
-  /// The server's Receive Maximum: QoS 1 and 2 messages of a client that may be unacknowledged. 3.1.1 is not told.
+  /// The server's Receive Maximum: QoS 1 and 2 messages of a client that may be unacknowledged. Clients of 3.1.1 do not
+  /// learn it.
   package var receiveMaximum: UInt16 = 20
   package var maximumQoS = QoS.exactlyOnce
   package var retainAvailable = true
@@ -33,7 +34,7 @@ package struct BrokerTraits: Sendable, Hashable {
   package var serverKeepAlive: UInt16?
   /// In bytes; a larger packet ends the connection with 0x95.
   package var maximumPacketSize: UInt32?
-  /// Seconds; a longer wish is lowered, and a client of MQTT 5 told so.
+  /// Seconds; a longer wish is lowered, and CONNACK of MQTT 5 says so.
   package var maximumSessionExpiry = UInt32.max
   /// QoS 1 and 2 messages on their way to one client; its own Receive Maximum may be less.
   package var maximumInFlight = 20

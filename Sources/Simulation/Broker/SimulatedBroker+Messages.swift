@@ -74,7 +74,7 @@ extension SimulatedBroker {
       if sessions[index].unreleased.contains(where: { $0.identifier == identifier }) {
         return effects.append(.send(id, .pubrec(Acknowledgement(identifier))))
       }
-      // Who was told no limit can keep none.
+      // A client that does not know the limit cannot keep it.
       guard sessions[index].version == .v311 || sessions[index].unreleased.count < Int(traits.receiveMaximum) else {
         return close(index, .violation(.receiveMaximumExceeded), now, &effects)
       }

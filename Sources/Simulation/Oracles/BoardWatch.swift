@@ -117,7 +117,7 @@ struct BoardWatch: Sendable {
 
   /// The broker will not have messages to this topic: its answer says so.
   mutating func denied(_ publish: Publish, _ answer: Denial.Answer, on id: ConnectionID) {
-    // What is told again to who has only just subscribed, and a birth, say the same in other messages.
+    // A message that is repeated for a new subscriber, and a birth, say the same in other messages.
     if birth?.connection == id, !device.automation.hasHomeAssistant, !DeviceModel.isPresence(publish.message.topic) {
       waits.denied(publish, answer)
     }
@@ -262,7 +262,7 @@ struct BoardWatch: Sendable {
     if let request, request.time + shortestRetry * 2 > now, deadline.map({ $0 > .milliseconds(2300) }) ?? true {
       return Failure("I3c", "the store is asked for something, and nobody looks after 2 s")
     }
-    // What the shell is about to tell needs none.
+    // An event that the shell is about to bring needs no deadline.
     guard !isTold else { return nil }
     if !core.isConnected, !core.isLeaving, deadline.map({ $0 > max(.seconds(150), longestWait) }) ?? true {
       return Failure("I3c", "there is no connection, and nothing is due for \(deadline.map { "\($0)" } ?? "ever")")

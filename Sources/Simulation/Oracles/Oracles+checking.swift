@@ -80,7 +80,7 @@ extension World {
     guard let asked = oracles.board.askedToEnd, boards[0].isRunning, !boards[0].isAsleep else { return }
     let limit = Duration.seconds(5 + 10 + 2)
     guard max(asked, oracles.lastSleep) + limit < now else { return }
-    oracles.fail("I3c", "the process was told to end \(asked.duration(to: now)) ago, and runs", at: now)
+    oracles.fail("I3c", "the process was asked to end \(asked.duration(to: now)) ago, and runs", at: now)
   }
 
   /// I8: nothing goes wrong any more, so all is well in its time.

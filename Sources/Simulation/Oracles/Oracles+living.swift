@@ -48,6 +48,6 @@ extension Oracles {
       watch.lastHeard > stopping.since && watch.topics.contains { $0.topic == own && !$0.isOnline }
     }
     guard !isSlow || !hasSaidOffline else { return }
-    fail("I1e", "told to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
+    fail("I1e", "asked to stop in a back-off, with the broker there: it ends without a DISCONNECT", at: now)
   }
 }

@@ -4,7 +4,8 @@ import MQTTCore
 import Plan
 import Records
 
-/// The invariants, checked while a world goes on: each is told what it needs, and says the first thing that is wrong.
+/// The invariants, checked while a world goes on: each gets the events it needs, and reports the first thing that is
+/// wrong.
 ///
 /// Promises are those of the first board. Where somebody else may use its identity, what only its owner can keep is not
 /// asked for.
@@ -311,7 +312,7 @@ struct Oracles: Sendable {
   struct Stopping: Sendable {
     let since: WorldTime
     var saidGoodbye = false
-    /// It was told so a second time.
+    /// It was stopped a second time.
     var isAborted = false
     /// A broker has closed on its CONNECT without a word: one attempt does not find out why.
     var isShutOut = false
@@ -379,7 +380,7 @@ struct Oracles: Sendable {
     }
   }
 
-  /// - Parameter isTold: something has happened already that its next turn is told.
+  /// - Parameter isTold: something has happened already, and its next turn gets the event.
   mutating func turned(_ index: Int, _ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) {
     guard index == 0 else { return }
     if let problem = board.turned(core, isTold: isTold, moment, at: now) {

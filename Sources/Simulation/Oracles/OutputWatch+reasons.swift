@@ -12,7 +12,7 @@ extension OutputWatch {
     var causes: [OutputCause] = []
     if stopsSince != nil || output.endsSince != nil, rules.stop == .on { causes += [.stop, .reload] }
     if output.safeSince != nil, rules.stop == .on { causes.append(.stop) }
-    // A rival may have had what was heard.
+    // What the broker sent may have been for a rival.
     if rules.lost?.isOn == true, output.lostAt != nil || isLost(output, at: now) || hadTwin { causes.append(.lost) }
     let begins = rules.start == .on || rules.start == .restore && commands.everOn.contains(output.name)
     if begins, output.mayBegin { causes += [.start, .returned, .reload] }
@@ -149,7 +149,7 @@ extension OutputWatch {
 
   // MARK: After a turn
 
-  /// Every change has a cause, and is told with it.
+  /// Every change has a cause, and is published with it.
   mutating func turned(at now: WorldTime, told: (String) -> Reading.Content?) {
     guard isWatching else { return }
     for place in outputs.indices where outputs[place]?.isNews == true {
@@ -157,9 +157,9 @@ extension OutputWatch {
       outputs[place]?.isNews = false
       guard output.endsSince == nil, output.heldAt != nil else { continue }
       guard case .output(let state)? = told(output.name) else {
-        return fail("\(output.name) is driven, and its state is not told", at: now)
+        return fail("\(output.name) is driven, and its state is not published", at: now)
       }
-      // What is under way behind that is told in its time.
+      // A drive that is under way behind that is published in its time.
       guard output.number <= output.reported || output.number == 0 else { continue }
       guard output.causes.contains(state.cause) else {
         let causes = output.causes.map(\.rawValue).joined(separator: ", ")

@@ -39,11 +39,11 @@ struct OutputWatch: Sendable {
     let request: OutputRequest
     var rules: OutputRules
     let since: WorldTime
-    /// The core was told that it is held.
+    /// The core has the report that it is held.
     var heldAt: WorldTime?
     /// When that was so for the first time.
     var firstHeldAt: WorldTime?
-    /// When it was told the opposite.
+    /// When it was reported otherwise.
     var missedAt: WorldTime
     var ordered: OutputLevel
     /// When it was ordered to change between on and off last.
@@ -200,7 +200,7 @@ struct OutputWatch: Sendable {
     (isAsleep, wokeAt, slept) = (false, now, duration)
   }
 
-  /// When it was heard of its controller last, at the latest.
+  /// The latest time at which its controller may have been there.
   func lastHeard(_ output: Output) -> WorldTime { max(begin(output), hasHeartbeat(output) ? beatAt : heardAt) }
 
   /// Its controller may be lost.
@@ -298,7 +298,7 @@ struct OutputWatch: Sendable {
   private mutating func goesOff(_ place: Int, _ old: Output, _ number: UInt64, at now: WorldTime) {
     let urgent = urgentReasonsForOff(place, at: now)
     let other = otherReasonsForOff(place, at: now)
-    // One that was on its way there by a ramp goes there at once, and is told as what began that.
+    // One that was on its way there by a ramp goes there at once, and is published with the cause of the ramp.
     let ramping: [OutputCause] = old.rules.ramp > .zero ? [.command, .for, .pulse] : []
     outputs[place]?.causes = urgent + other + ramping
     let isSure = urgent.isEmpty && other == [.command]
@@ -343,7 +343,7 @@ struct OutputWatch: Sendable {
     return "; of command \(number): \(reason)"
   }
 
-  // MARK: What the core hears
+  // MARK: Events of the core
 
   mutating func makesSafe(at now: WorldTime) {
     for place in outputs.indices {

@@ -3,7 +3,7 @@ import LimpetInstants
 import MQTTCore
 import NIOCore
 
-/// What one broker has been told of the device's presence.
+/// What the device has published of its presence to one broker.
 struct PresenceWatch: Sendable {
   struct Topic: Sendable {
     let topic: TopicName
@@ -12,7 +12,7 @@ struct PresenceWatch: Sendable {
     var hasAmnesia = false
     /// A process that is gone said the last one, and could not store that it did; none has said it again.
     var isUnstored = false
-    /// The broker did not take, or not keep, all that it was told, and has kept nothing since.
+    /// The broker did not take, or not keep, all of its messages, and has kept nothing since.
     var isUntold = false
     var lastForeign = WorldTime(nanoseconds: 0)
     /// Since when it says online and no will is there.

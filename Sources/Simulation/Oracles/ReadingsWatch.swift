@@ -2,7 +2,7 @@ import LimpetInstants
 import MQTTCore
 import NIOCore
 
-/// What subscribers have seen of the readings, by name: they are told apart by their numbers alone.
+/// What subscribers have seen of the readings, by name: only their numbers distinguish them.
 struct ReadingsWatch: Sendable {
   private struct Name: Sendable {
     let text: String
@@ -112,7 +112,7 @@ struct ReadingsWatch: Sendable {
         return nil
       }
       duplicates += 1
-      // The newest of each name is told again to who has only just subscribed.
+      // The newest of each name is published again for a new subscriber.
       guard qos == .exactlyOnce, !(device.automation.hasHomeAssistant && number == names[place].highest),
         !(mayRestore && number == names[place].newest)
       else { return nil }

@@ -8,7 +8,7 @@ import Presence
 /// H2: what a broker keeps for later subscribers, the newest reading of each retained topic and the descriptions for home
 /// automation, is there once nothing goes wrong any more, also where the broker had lost it.
 struct RetainedWatch: Sendable {
-  /// By broker: it does something to messages that no answer tells, so nobody can know what it keeps.
+  /// By broker: it does something to messages that no answer shows, so nobody can know what it keeps.
   private var hiding: [Int]
   /// It has done so since it said that it has no session for the device; the same for the Homie device.
   private var isDoubtful: [Bool]

@@ -2,7 +2,7 @@ import LimpetInstants
 import MQTTCore
 
 /// I4: "session present" is believed only where the last CONNECT that was accepted under the name was the device's own,
-/// or where nothing had told it of another.
+/// or if nothing had shown it another one.
 struct SessionWatch: Sendable {
   /// Whose CONNECT each broker accepted last.
   private var lastBoards: [Int?]

@@ -58,7 +58,7 @@ struct OutputBench: Sendable {
     /// What it is at, when that reaches the line, and when it is reported.
     var current: (task: Task, reaches: WorldTime, ends: WorldTime)?
     var hasReached = false
-    /// It was told of, and the shell has not taken that.
+    /// It was reported, and the shell has not taken the report.
     var hasUntoldFailure = false
     var isUnanswered = false
     var isReleasing: Bool { tasks.contains { if case .release = $0 { true } else { false } } || isLetGo }
@@ -133,7 +133,7 @@ struct OutputBench: Sendable {
       }
     }
     for place in seats.indices where self.chip(of: place) == chip {
-      // The kernel tells of devices; of one that is gone the driver knows at its next look.
+      // The kernel sends events of devices; the driver notices one that is gone at its next look.
       if old.isThere != new.isThere || old.fails != new.fails {
         let notice = new.isThere ? .milliseconds(100) : draw(upTo: .seconds(5))
         seats[place]?.due = now + notice
@@ -292,7 +292,7 @@ struct OutputBench: Sendable {
     effects.append(.report(place, .held(level, description: "line \(seat.line)")))
   }
 
-  /// - Parameter isHeldOn: it is not told to be held any more, and is.
+  /// - Parameter isHeldOn: it is still held, though it was reported as not held.
   private mutating func fail(
     _ place: Int, _ reason: String, isHeldOn: Bool = false, at now: WorldTime, _ effects: inout [Effect]
   ) {

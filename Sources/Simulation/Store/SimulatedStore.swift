@@ -36,7 +36,7 @@ package enum StoreMood: Sendable, Hashable {
   case hangingThenFailing
 }
 
-/// The one who asks hears this.
+/// What the owner of a request gets.
 package enum StoreEffect<Contents: Sendable, Answer: Sendable>: Sendable {
   case opened(Result<Contents, StorageError>)
   case done(StoreTicket, Result<Answer, StorageError>)
@@ -61,7 +61,7 @@ package struct SimulatedStore<Contents: Sendable, Request: Sendable, Answer: Sen
     let job: Job
     let commit: WorldTime
     let end: WorldTime
-    /// It has been committed, or has failed: to be told at the end.
+    /// It has been committed, or has failed: reported at the end.
     var outcome: Outcome?
   }
 

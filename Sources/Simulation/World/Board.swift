@@ -62,7 +62,7 @@ struct Board: Sendable {
   var store: BoardStore
   var opening: Opening?
   var inbox: [Inbound] = []
-  /// When what waits is looked at.
+  /// When the board looks at the events that wait.
   var turnAt: WorldTime?
   var turns: UInt64 = 0
   var connections: [Connection] = []

@@ -36,9 +36,9 @@ package enum Reachability: Sendable, Hashable {
 
 /// What the network does to those at its ends.
 package enum NetworkEffect: Sendable {
-  /// Both sides are told, each when it knows.
+  /// For both sides, for each when it knows.
   case opened(ConnectionID, link: Int, to: Side, ProtocolVersion)
-  /// The client alone is told.
+  /// For the client alone.
   case failed(ConnectionID, Reachability)
   case deliver(ConnectionID, to: Side, Packet)
   case ended(ConnectionID, to: Side, Ending)
@@ -68,7 +68,7 @@ package struct SimulatedNetwork: Sendable {
     var last = WorldTime(nanoseconds: .min)
     /// What is sent now and later vanishes.
     var isDead = false
-    /// The receiving side has closed, or has been told of the end.
+    /// The receiving side has closed, or has the report of the end.
     var isEnded = false
   }
 
@@ -107,7 +107,7 @@ package struct SimulatedNetwork: Sendable {
 
   // MARK: What its ends do
 
-  /// A client opens a connection; what comes of it is told later, or never: then a time limit of the client's own ends it.
+  /// A client opens a connection; the result comes later, or never: then a time limit of the client's own ends it.
   /// - Parameter version: of the CONNECT that will come.
   package mutating func open(link: Int, _ version: ProtocolVersion, at now: WorldTime) -> ConnectionID {
     let id = ConnectionID(next)
@@ -195,8 +195,8 @@ package struct SimulatedNetwork: Sendable {
     forgetEnded()
   }
 
-  /// All connections of a link are dead and nobody is told: what is under way or will be sent vanishes. New ones are as
-  /// they were: a NAT's table was lost, or the board has another address.
+  /// All connections of a link are dead, and no side notices: what is under way or will be sent vanishes. New ones work
+  /// as before: a NAT's table was lost, or the board has another address.
   package mutating func makeHalfOpen(link: Int) {
     for index in connections.indices where connections[index].link == link {
       for side in Side.allCases {

@@ -22,7 +22,7 @@ extension World {
     trace.note(10, at: now, UInt64(index), 0, "board \(index): \(order)")
   }
 
-  /// What the core is about to be told.
+  /// The event that the core is about to get.
   mutating func noteActing(_ event: Event, _ index: Int) {
     switch event {
     case .driven(let reports):

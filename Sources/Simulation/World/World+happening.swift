@@ -262,7 +262,7 @@ extension World {
   mutating func reload(_ body: (inout DeviceModel) -> Void) {
     // The next process begins with it.
     guard boards[0].isRunning else {
-      // One that reads its configuration at this moment is told so again, by nobody.
+      // A process that reads its configuration at this moment would not see the change.
       guard boards[0].phase == .off else { return }
       body(&boards[0].device)
       return oracles.reloads(boards[0].device, at: now)

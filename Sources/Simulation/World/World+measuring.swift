@@ -93,7 +93,7 @@ extension World {
     queue.push(.edge(board: index, life: life), at: now + delay)
   }
 
-  /// - Parameter times: edges of each line at once; beyond a few the monitor tells a gap.
+  /// - Parameter times: edges of each line at once; beyond a few the monitor reports a gap.
   mutating func pulse(_ index: Int, times: Int) {
     guard boards[index].isRunning else { return }
     let boot = boards[index].clock.boot(at: now)
