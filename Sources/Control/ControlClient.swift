@@ -14,7 +14,7 @@ public struct ControlClient: Sendable {
     case noAgent(path: String, errno: CInt)
     case denied(path: String)
     case broken(path: String, String)
-    /// The agent's own words, and what is wrong with the configuration, where that is the reason.
+    /// The agent's own words, and the mistakes in the configuration, if they are the reason.
     case refused(String, errors: [String])
 
     public var description: String {
@@ -28,7 +28,7 @@ public struct ControlClient: Sendable {
       }
     }
 
-    /// There is none that could be asked, as far as this user can see.
+    /// No agent is running, as far as this user can see.
     public var isAbsence: Bool { if case .noAgent = self { true } else { false } }
 
     /// What is wrong with the configuration.
@@ -107,9 +107,9 @@ public struct ControlClient: Sendable {
   }
 }
 
-/// What the commands ask for.
+/// The requests of the commands.
 extension ControlClient {
-  /// The status as a person reads it: nothing in it that a terminal would obey.
+  /// The status as text for people, without characters that control a terminal.
   public func statusText(columns: Int) throws(Failure) -> String {
     var request = JSONObject()
     request.add("command", "status")
@@ -168,7 +168,7 @@ extension ControlClient {
   }
 
   /// Every output goes into its safe state, as at a clean stop.
-  /// - Returns: what became of each, for people.
+  /// - Returns: the outcome for each, for people.
   public func makeOutputsSafe() throws(Failure) -> [String] {
     var request = JSONObject()
     request.add("command", "outputs")

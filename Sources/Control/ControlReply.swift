@@ -1,7 +1,7 @@
 import JSON
 import NIOCore
 
-/// Lines that the control socket answers with.
+/// The answers on the control socket, one line each.
 package enum ControlReply {
   /// `{"ok":true,...}` and its line end.
   package static func success(_ fill: (inout JSONObject) -> Void = { _ in }) -> ByteBuffer {

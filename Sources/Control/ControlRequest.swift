@@ -2,14 +2,13 @@ import JSON
 import LimpetText
 import Logging
 
-/// What a client of the control socket asks for.
+/// A request on the control socket.
 ///
 /// The protocol: one JSON object a line in each direction, an answer for each request, in order. A request is
 /// `{"command":"status"}`, `{"command":"status","format":"text","columns":80}`, `{"command":"reload"}`,
-/// `{"command":"set","name":"pump","value":"on"}`, `{"command":"outputs","safe":true}`,
-/// `{"command":"log-level"}`, `{"command":"log-level","level":"debug"}` or `{"command":"abort"}`; an answer is
-/// `{"ok":true,...}` or `{"ok":false,"error":"..."}`. Keys that are not known are left alone, so that both sides can
-/// learn new ones.
+/// `{"command":"set","name":"pump","value":"on"}`, `{"command":"outputs","safe":true}`, `{"command":"log-level"}`,
+/// `{"command":"log-level","level":"debug"}` or `{"command":"abort"}`; an answer is `{"ok":true,...}` or
+/// `{"ok":false,"error":"..."}`. Each side ignores keys that it does not know, so that both can get new ones.
 package enum ControlRequest: Equatable, Sendable {
   case status(Format)
   case reload
@@ -18,7 +17,7 @@ package enum ControlRequest: Equatable, Sendable {
   case abort
   /// A command for an output, as it would be published.
   case set(name: String, value: String)
-  /// Every output gets what it is left with at a stop, or off where that leaves it as it is.
+  /// Every output gets the level for a stop, or off if a stop would leave it as it is.
   case makeOutputsSafe
 
   package enum Format: Equatable, Sendable {
@@ -28,7 +27,7 @@ package enum ControlRequest: Equatable, Sendable {
     case text(columns: Int)
   }
 
-  /// Who may ask for it.
+  /// Which users may send it.
   package var isForEverybody: Bool {
     switch self {
     case .status, .logLevel(nil): true
@@ -85,7 +84,7 @@ package enum ControlError: Error, Equatable, CustomStringConvertible {
   case lineTooLong
   case notAllowed
   case tooManyConnections
-  /// The agent is not that far yet, or no longer.
+  /// The agent is starting or ending.
   case notRunning
 
   package var description: String {

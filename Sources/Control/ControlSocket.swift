@@ -5,7 +5,7 @@ import NIOPosix
 
 /// The control socket's place in the file system. What is here blocks.
 package struct ControlSocket: Sendable {
-  /// Why there is none; the agent does without.
+  /// Why there is no control socket; the agent runs without it.
   package enum Failure: Error, CustomStringConvertible {
     case inUse(String)
     case noSocket(String)
@@ -31,7 +31,7 @@ package struct ControlSocket: Sendable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// Takes the path, also from a process that has left its socket there; everybody may connect.
+  /// Takes the path, even from a process that has left its socket there; every user may connect.
   package static func bind(_ path: String) throws(Failure) -> ControlSocket {
     let address: SocketAddress
     do { address = try SocketAddress(unixDomainSocketPath: path) } catch {
@@ -44,8 +44,8 @@ package struct ControlSocket: Sendable {
       guard address.withSockAddr({ Glibc.bind(descriptor, $0, socklen_t($1)) }) == 0 else {
         throw .system(attempt: "bind", path: path, errno: errno)
       }
-      // Of a folder on the way whoever may not enter it is kept out all the same. What the folder's owner puts in its
-      // place meanwhile is not followed.
+      // Users who may not enter a folder on the path are kept out all the same. A link that the folder's owner puts
+      // there meanwhile is not followed.
       guard fchmodat(AT_FDCWD, path, 0o666, AT_SYMLINK_NOFOLLOW) == 0, listen(descriptor, 64) == 0 else {
         throw .system(attempt: "listen", path: path, errno: errno)
       }
@@ -75,7 +75,7 @@ package struct ControlSocket: Sendable {
     guard unlink(path) == 0 || errno == ENOENT else { throw .system(attempt: "unlink", path: path, errno: errno) }
   }
 
-  /// Takes the file away, unless it is another's by now; the descriptor is still open.
+  /// Removes the file, unless it belongs to another process by now; the descriptor is still open.
   package func remove() {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }

@@ -1,7 +1,7 @@
 import Records
 
-/// What a broker keeps of this device's descriptions under one topic: stored, so that what leaves the configuration can
-/// be taken away there too.
+/// A retained description of this device under one topic: stored, so that limpet can clear at the broker what leaves
+/// the configuration.
 package struct Announcement: Equatable, Sendable {
   package struct Entry: Hashable, Sendable {
     /// The platform of an entity.
@@ -19,7 +19,7 @@ package struct Announcement: Equatable, Sendable {
   var digest: String
   package var entries: Set<Entry>
 
-  /// Also with what may still be there of an earlier one.
+  /// With the entities of an earlier one that may still be there.
   package func joined(with other: Announcement?) -> Announcement {
     guard let other, other.entries.subtracting(entries).isEmpty, other.digest == digest else {
       return Announcement(topic: topic, digest: "", entries: entries.union(other?.entries ?? []))
@@ -27,12 +27,12 @@ package struct Announcement: Equatable, Sendable {
     return self
   }
 
-  /// Names that an earlier one has and this one has not.
+  /// Names that an earlier one has and this one lacks.
   package func missing(of earlier: Announcement?) -> [String] {
     (earlier?.entries ?? []).subtracting(entries).map(\.name).sorted()
   }
 
-  // MARK: As it is stored
+  // MARK: Its stored form
 
   /// A line with the digest, then one for each entry: neither kinds nor names have spaces.
   package var text: String {

@@ -30,19 +30,19 @@ package struct Announcer {
   /// Topics of Homie devices that are no longer there, by what they begin with.
   private var gone: [String: Announcement]
   private var steps: Deque<Step> = []
-  /// What is under way to the broker.
+  /// The message that is under way to the broker.
   package private(set) var current: Step?
   /// This process has described the device, and the broker has acknowledged it.
   private var hasDescribed = false
-  /// What has left since Home Assistant started last: it forgets that only where it was there to see it leave.
+  /// Entities that have left since Home Assistant started last: it forgets one only if it was running at that time.
   private var departed: Set<Announcement.Entry> = []
-  /// Home Assistant has started, and may still have some of that.
+  /// Home Assistant has started again, and may still have some of them.
   private var owesOrphans = false
   private static let departedLimit = 256
 
   /// - Parameters:
   ///   - stored: what earlier configurations left.
-  ///   - homie: what the topics of the Homie device begin with, where there is one: it looks after itself.
+  ///   - homie: what the topics of the Homie device begin with, if there is one: it clears its own topics.
   package init(wanted: HomeAssistantDevice?, stored: [StoredAnnouncement], homie: String?) {
     self.wanted = wanted
     func announcements(_ kind: StoredAnnouncement.Kind) -> [String: Announcement] {
@@ -53,10 +53,10 @@ package struct Announcer {
     departed = wanted.flatMap { announcements(.departed)["\($0.topic)"]?.entries } ?? []
   }
 
-  /// - Parameter isSessionPresent: what the broker kept of this session it has kept of the topics too.
+  /// - Parameter isSessionPresent: a broker that kept the session has kept the retained messages too.
   package mutating func connected(isSessionPresent: Bool) {
     current = nil
-    // This broker has not got it yet, and may not before the connection ends.
+    // This broker does not have the description yet, and the connection may end before it does.
     if !isSessionPresent { hasDescribed = false }
     plan(describes: !hasDescribed)
   }
@@ -67,7 +67,7 @@ package struct Announcer {
     plan(describes: !hasDescribed)
   }
 
-  /// All that brokers may keep, as it has to be on the disk before anything is published.
+  /// All that brokers may keep: it has to be on the disk before anything is published.
   ///
   /// - Parameter next: what will be wanted.
   package func everything(next: HomeAssistantDevice? = nil) -> [StoredAnnouncement] {
@@ -78,7 +78,7 @@ package struct Announcer {
     return Self.stored(kept, .homeAssistant) + Self.stored(gone, .homie)
   }
 
-  /// In an order that follows from the announcements alone, which that of a dictionary does not.
+  /// In an order that depends on the announcements alone, unlike that of a dictionary.
   private static func stored(
     _ announcements: [String: Announcement], _ kind: StoredAnnouncement.Kind
   ) -> [StoredAnnouncement] {
@@ -87,9 +87,9 @@ package struct Announcer {
 
   // MARK: Another configuration
 
-  /// Home Assistant is to have another description, or none.
+  /// Changes the description for Home Assistant, or removes it.
   package mutating func adopt(_ next: HomeAssistantDevice?) {
-    // The broker may have the one that held until now, though it has not said so.
+    // The broker may have the description before this one, though it has not acknowledged it.
     if let old = wanted?.announcement { kept[old.topic] = old.joined(with: kept[old.topic]) }
     wanted = next
     replan()
@@ -101,14 +101,14 @@ package struct Announcer {
     replan()
   }
 
-  /// There is a Homie device whose topics begin with `base` again: what an earlier one may have left is its affair now.
+  /// There is a Homie device whose topics begin with `base` again: it clears what an earlier one may have left.
   package mutating func release(homie base: String) -> Announcement? {
     guard let announcement = gone.removeValue(forKey: base) else { return nil }
     replan()
     return announcement
   }
 
-  /// What was under way goes on, and what was to be said still is.
+  /// Messages under way go on, and messages that wait stay.
   private mutating func replan() {
     plan(describes: isDescribing)
   }
@@ -154,8 +154,8 @@ package struct Announcer {
     steps.contains { if case .keeps(let stored) = $0.change { stored.kind == .homeAssistant } else { false } }
   }
 
-  /// An entity that left while Home Assistant was down is an orphan there, which only its own device could take away: it
-  /// comes back for a moment, and leaves again.
+  /// An entity that left while Home Assistant was down is an orphan there, which only its own device can remove: so
+  /// limpet publishes it again for a moment, and then removes it.
   private mutating func removeOrphans() {
     guard let wanted, !departed.isEmpty else { return }
     let entries = departed.sorted { ($0.name, $0.kind) < ($1.name, $1.kind) }
@@ -186,7 +186,7 @@ package struct Announcer {
   /// `next` has something.
   package var hasNext: Bool { current == nil && !steps.isEmpty }
 
-  /// What to publish now; nil: nothing, or the answer to the last one is not there yet.
+  /// What to publish now; nil: nothing, or the broker has not answered the last message yet.
   package mutating func next() -> Step? {
     guard current == nil, let step = steps.popFirst() else { return nil }
     current = step
@@ -203,7 +203,7 @@ package struct Announcer {
     case .forgot(.departed, _): (departed, owesOrphans) = ([], false)
     case .keeps(let stored):
       let announcement = Announcement(stored)
-      // One that another has followed says nothing about what the broker will have.
+      // If another message has followed, this one does not decide what the broker will have.
       guard announcement == wanted?.announcement else { return nil }
       kept[stored.topic] = announcement
       hasDescribed = true

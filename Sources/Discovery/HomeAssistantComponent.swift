@@ -3,7 +3,7 @@ import JSON
 /// One entity in Home Assistant's discovery message (home-assistant.io, "MQTT", "Device discovery payload"), with the
 /// abbreviated keys of that page.
 package struct HomeAssistantComponent: Sendable {
-  /// Names it within the device: a reading, `name/channel` of several.
+  /// Its name within the device: that of the reading, or `name/channel` if it has several.
   package let id: String
   /// The platform, such as `sensor`, `switch` or `device_automation`.
   let platform: String
@@ -47,7 +47,7 @@ package struct HomeAssistantFields: Sendable {
 
   package mutating func add(_ name: String, _ flag: Bool) { list.append((name, .flag(flag))) }
 
-  /// In place of what is there; nil: takes that away.
+  /// Replaces the field; nil: removes it.
   package mutating func set(_ name: String, _ text: String?) { set(name, text.map { .text($0) }) }
 
   package mutating func set(_ name: String, _ number: Int) { set(name, .integer(number)) }

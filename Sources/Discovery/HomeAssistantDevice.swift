@@ -3,11 +3,11 @@ import LimpetText
 import MQTTCore
 import NIOCore
 
-/// Home Assistant's picture of this device: one retained message that describes all of its entities (home-assistant.io,
-/// "MQTT", "Device discovery payload"). It never changes, and who has none has no room for one.
+/// The description of this device for Home Assistant: one retained message with all of its entities (home-assistant.io,
+/// "MQTT", "Device discovery payload"). It is a class because it never changes, and an optional of it is small.
 package final class HomeAssistantDevice: Sendable {
   package let topic: TopicName
-  /// Where Home Assistant says that it has started.
+  /// The topic on which Home Assistant publishes that it has started.
   package let births: [TopicName]
   package let message: ByteBuffer
   package let components: [HomeAssistantComponent]
@@ -34,13 +34,13 @@ package final class HomeAssistantDevice: Sendable {
     message = ByteBuffer(string: JSONValue.object(all).compact)
   }
 
-  /// What takes entities away: their platform alone.
+  /// Removes entities: a component with nothing but its platform.
   package func removal(of entries: [Announcement.Entry]) -> ByteBuffer {
     let components = entries.map { (name: $0.name, value: JSONValue.object([("p", .text($0.kind))])) }
     return ByteBuffer(string: JSONValue.object(head + [("cmps", .object(components))]).compact)
   }
 
-  /// What brings entities back that Home Assistant knows by their ids: no more than it wants to see.
+  /// Brings entities back that Home Assistant knows by their ids, with only the required fields.
   package func revival(of entries: [Announcement.Entry]) -> ByteBuffer {
     let components = entries.map { entry in
       var fields: [(name: String, value: JSONValue)] = [

@@ -20,7 +20,7 @@ package struct HomieDevice: Sendable {
     package var isRetained = true
     /// It takes commands on `set`.
     package var isSettable = false
-    /// It may reach what was asked for later: `$target` says what that is.
+    /// It may take time to reach a commanded value: `$target` has that value.
     package var hasTarget = false
 
     package init(
@@ -66,17 +66,17 @@ package struct HomieDevice: Sendable {
         ("homie", .text("5.0")), ("version", .integer(version)), ("name", .text(name)), ("nodes", .object(nodeFields)),
       ])
     }
-    // The same document has the same version, another one another: 48 bits, which every reader of JSON has.
+    // The version depends on the document alone. It has 48 bits, which every reader of JSON can represent.
     let digest = SHA256.hash(Array(document(version: 0).compact.utf8)).prefix(6)
     description = ByteBuffer(string: document(version: digest.reduce(0) { $0 << 8 | Int64($1) }).compact)
   }
 
   package var isSettable: Bool { nodes.contains { $0.properties.contains(where: \.isSettable) } }
 
-  /// Where the readings of a name go.
+  /// The node that shows the readings of a name.
   package var nodesByName: [String: Int] { Dictionary(nodes.enumerated().map { ($1.name, $0) }) { first, _ in first } }
 
-  /// What a broker keeps of it, behind `base`.
+  /// Its retained topics, behind `base`.
   package var announcement: Announcement {
     var entries: Set<Announcement.Entry> = []
     for node in nodes {
@@ -108,7 +108,7 @@ extension HomieDevice.Property {
     return .object(fields)
   }
 
-  /// The payload of a value; nil where it is none of this datatype.
+  /// The payload of a value; nil if it is not of this datatype.
   package func payload(_ value: Value) -> ByteBuffer? {
     switch (value, datatype) {
     case (.flag(let flag), .boolean): ByteBuffer(string: flag ? "true" : "false")
@@ -122,7 +122,8 @@ extension HomieDevice.Property {
     }
   }
 
-  /// What a payload on `set` asks for; nil: it is none of this datatype. The one word of an enumeration is on.
+  /// The value that a payload on `set` commands; nil: it is not of this datatype. The one word of an enumeration means
+  /// on.
   package func wanted(_ payload: ByteBuffer) -> Value? {
     let text = String(buffer: payload)
     switch datatype {

@@ -4,9 +4,9 @@ import Measuring
 import NIOCore
 import Readings
 
-/// What a Homie device says and in which order ("Device Lifecycle"), without a socket.
+/// What a Homie device publishes, and in which order ("Device Lifecycle"), without a socket.
 ///
-/// `offline` –connected→ `introducing` (`init`, what is no longer there, `$description`, the values there are) –every
+/// `offline` –connected→ `introducing` (`init`, the clearing of old topics, `$description`, the known values) –every
 /// reading has been taken once, or `patience` is over→ `ready` –leave→ `leaving` (`disconnected`) –acknowledged→ gone.
 ///
 /// Each topic has one place with its current payload, and at most one message of it is under way: what changes meanwhile
@@ -22,7 +22,7 @@ package struct HomieLifecycle {
 
   private struct Place {
     let topic: TopicName
-    /// nil: nothing to say yet. Empty: the topic is to go.
+    /// nil: no value yet. Empty: the topic is to be cleared.
     var payload: ByteBuffer?
     var isUnderWay = false
     var isQueued = false
@@ -35,7 +35,7 @@ package struct HomieLifecycle {
     package let token: Session.Token
   }
 
-  /// How long readings may take to be there before the device is `ready` without them.
+  /// How long the first readings may take before the device is `ready` without them.
   package static let patience = Duration.seconds(5)
   /// Events that wait for the transport.
   private static let eventLimit = 64
@@ -51,7 +51,7 @@ package struct HomieLifecycle {
   private let alertPlaces: [Int]
   /// By node: that of its `$target`.
   private let targetPlaces: [Int: Int]
-  /// By node: what was asked for last, byte for byte, and as this device writes it.
+  /// By node: the last command, byte for byte, and as this device writes its value.
   private var asked: [Int: (bytes: ByteBuffer, payload: ByteBuffer)] = [:]
   private let obsolete: Range<Int>
   private var awaited: Set<Int>
@@ -131,7 +131,7 @@ package struct HomieLifecycle {
   /// A reading of a node was taken.
   package mutating func take(_ content: Reading.Content, of node: Int) {
     switch content {
-    // What is not kept is an event.
+    // A property that is not retained is an event.
     case .good(.text(let word)) where device.nodes[node].properties.first?.isRetained == false: tell(word, of: node)
     case .good(let value), .doubtful(let value, _): set(value, of: node)
     case .total(let total):
@@ -156,13 +156,13 @@ package struct HomieLifecycle {
 
   // MARK: Commands
 
-  /// Something is asked of a node that takes commands.
+  /// A command for a node.
   package mutating func ask(_ bytes: ByteBuffer, _ value: Value, of node: Int) {
     guard let payload = device.nodes[node].properties.first?.payload(value) else { return }
     asked[node] = (bytes, payload)
   }
 
-  /// It is not done: whoever asked sees the value that there is.
+  /// The command is refused: `$target` shows the current value again.
   package mutating func refuse(_ node: Int) {
     asked[node] = nil
     guard phase == .introducing || phase == .ready, let place = valuePlaces[node].first ?? nil,
@@ -174,7 +174,7 @@ package struct HomieLifecycle {
   /// Names of nodes with a `$target`.
   package var targeted: [(node: Int, name: String)] { targetPlaces.keys.sorted().map { ($0, device.nodes[$0].name) } }
 
-  /// What a node is to be.
+  /// The target of a node.
   package mutating func target(_ value: Value, of node: Int) {
     guard let place = targetPlaces[node], let own = device.nodes[node].properties.first?.payload(value) else { return }
     let payload = asked[node].flatMap { $0.payload == own ? $0.bytes : nil } ?? own
@@ -184,7 +184,7 @@ package struct HomieLifecycle {
   /// `patience` is over.
   package mutating func readingsAreLate() { awaited = [] }
 
-  /// false: there is nobody to say good-bye to.
+  /// Begins the farewell; false: there is no connection to say it on.
   package mutating func leave() -> Bool {
     guard phase == .introducing || phase == .ready else {
       phase = .gone
@@ -199,8 +199,8 @@ package struct HomieLifecycle {
     return true
   }
 
-  /// Everything else has been sent once; `init` has been answered. What changes meanwhile is not waited for: where more
-  /// changes than the link takes, there always is something.
+  /// Everything else has been sent once, and `init` is acknowledged. It does not wait for changes in between: if values
+  /// change faster than the link takes them, some always wait.
   private mutating func becomeReady() {
     guard phase == .introducing, awaited.isEmpty, !queue.contains(where: { !places[$0].isSaid }),
       !places[Self.state].isUnderWay
@@ -209,7 +209,7 @@ package struct HomieLifecycle {
     set(Self.state, ByteBuffer(string: "ready"))
   }
 
-  // MARK: What it comes to
+  // MARK: Values
 
   private mutating func set(_ value: Value, of node: Int) {
     guard case .channels(let channels) = value else { return setValue(0, of: node, value) }
@@ -278,7 +278,7 @@ package struct HomieLifecycle {
     guard token >= firstToken, token < endOfTokens else { return nil }
     let index = Int(token - firstToken)
     places[index].isUnderWay = false
-    // What is gone is gone, unless something was said since.
+    // A cleared topic is done with, unless it has a new value by now.
     if isDelivered, !places[index].isQueued, places[index].payload?.readableBytes == 0 { places[index].payload = nil }
     guard index == Self.state, isDelivered else { return nil }
     if hasSaidFarewell {

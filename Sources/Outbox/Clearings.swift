@@ -1,13 +1,13 @@
 import DequeModule
 import MQTTCore
 
-/// Retained readings that nobody stands for any more, since their names have left the configuration: the broker is to
-/// forget them, by a message without content (MQTT 5.0 §3.3.1.3).
+/// Retained readings whose names have left the configuration: limpet clears them at the broker, by a message without
+/// content (MQTT 5.0 §3.3.1.3).
 ///
-/// They are stored, so that a restart forgets none, and sent again on each connection until the broker has answered. One
-/// goes out at a time, under a token of its own: it is no reading, and counted by itself.
+/// They are stored, so that a restart forgets none, and sent on each connection until the broker has answered. One goes
+/// out at a time, under a token of its own: it is no reading, and counted by itself.
 package struct Clearings {
-  /// What the store is to have from now on, and to have no more.
+  /// Changes for the store: what to add, and what to remove.
   package struct Changes: Equatable {
     package var added: [String] = []
     package var removed: [String] = []
@@ -20,17 +20,17 @@ package struct Clearings {
     package var isEmpty: Bool { added.isEmpty && removed.isEmpty }
   }
 
-  /// What became of one, for the log.
+  /// The outcome of one, for the log.
   package enum Outcome: Equatable {
     case cleared(TopicName)
     case refused(TopicName, Session.Outcome)
     /// The connection ended before the broker had answered; it is sent again on the next.
     case waits
-    /// That happened each time.
+    /// The connection ended each time that it was under way.
     case givenUp(TopicName)
   }
 
-  /// What comes beyond that is left to the broker.
+  /// More than these stay at the broker.
   package static let limit = 1000
   /// Connections that may end with the same one under way.
   package static let attempts = 3
@@ -50,7 +50,7 @@ package struct Clearings {
   package var hasNext: Bool { underWay == nil && !waiting.isEmpty }
   package var count: Int { waiting.count + (underWay == nil ? 0 : 1) }
 
-  /// - Returns: how many are left to the broker: too many wait.
+  /// - Returns: how many stay at the broker, since too many wait.
   package mutating func add(_ topics: [TopicName]) -> Int {
     var dropped = 0
     for topic in topics where topic != underWay && !waiting.contains(topic) {
@@ -76,7 +76,7 @@ package struct Clearings {
 
   /// The next to be sent.
   ///
-  /// - Parameter isClaimed: a name has come back and says by itself what holds there.
+  /// - Parameter isClaimed: a name has come back, and its next reading replaces what is retained.
   package mutating func next(_ isClaimed: (TopicName) -> Bool) -> TopicName? {
     guard underWay == nil else { return nil }
     while let topic = waiting.popFirst() {
@@ -131,14 +131,14 @@ package struct Clearings {
   /// Something is to be written.
   package var hasChanges: Bool { !unstored.isEmpty }
 
-  /// Takes what is to be written now; `storingFailed` follows where it could not be.
+  /// Takes the changes to write now; `storingFailed` follows if the write failed.
   package mutating func takeChanges() -> Changes {
     defer { unstored = [:] }
     return Changes(
       added: unstored.filter(\.value).keys.sorted(), removed: unstored.filter { !$0.value }.keys.sorted())
   }
 
-  /// Nothing of this is in the store: it is written with the next changes, unless those say otherwise.
+  /// The write failed: these changes are written with the next ones, unless those replace them.
   package mutating func storingFailed(_ changes: Changes) {
     for topic in changes.added where unstored[topic] == nil { unstored[topic] = true }
     for topic in changes.removed where unstored[topic] == nil { unstored[topic] = false }

@@ -1,7 +1,7 @@
 import LimpetInstants
 
-/// How fast a backlog goes out: so many readings a second, and one more for each that comes in behind it, or a topic that
-/// is measured as fast as that would never be through.
+/// How fast a backlog goes out: this many readings a second, and one more for each that comes in behind it; otherwise
+/// the backlog of a name that is measured at that rate would never end.
 package struct DrainBudget {
   package typealias Instant = BootClock.Instant
 
@@ -18,7 +18,7 @@ package struct DrainBudget {
     updated = now
   }
 
-  /// What may be sent at once, after a rest.
+  /// How many may be sent at once, after a pause.
   private var burst: Double { max(1, rate / 10) }
 
   mutating func restart(at now: Instant) {

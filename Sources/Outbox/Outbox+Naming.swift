@@ -1,12 +1,12 @@
 import LimpetInstants
 import Records
 
-/// Streams that a reload has brought, and that the store has no number for yet: they get one as soon as the store works,
-/// and until then nothing is written, since a row without a stream would be nobody's. The reload itself does not wait.
+/// Streams that a reload has brought, and for which the store has no number yet: they get one as soon as the store
+/// works, and until then nothing is written, since each row needs its stream's number. The reload itself does not wait.
 extension Outbox {
   /// The streams to be numbered now, by their index; `named` or `namingFailed` follows. nil: none, or not yet.
   ///
-  /// - Parameter isLast: there will be no later.
+  /// - Parameter isLast: this is the last chance.
   package mutating func nextNaming(isLast: Bool = false, at now: Instant) -> [Int]? {
     guard let deadline = namingDeadline(at: now), isLast || deadline <= now else { return nil }
     disk.isNaming = true
@@ -26,7 +26,7 @@ extension Outbox {
     for (stream, number) in numbers { disk.name(stream, number) }
   }
 
-  /// It cannot be written: what `sync: always` holds back until it is stored goes out all the same.
+  /// The store cannot be written: readings that `sync: always` keeps back until they are stored go out all the same.
   package mutating func namingFailed(at now: Instant) {
     guard disk.isNaming else { return }
     disk.isNaming = false

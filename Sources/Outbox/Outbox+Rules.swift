@@ -5,24 +5,24 @@ extension Outbox {
     case never
     /// Before they are sent.
     case always
-    /// When they have waited so long; after a minute without a connection, `outage`.
+    /// When they have waited this long; after a minute without a connection, `outage`.
     case after(Duration, outage: Duration)
   }
 
-  /// What does not change.
+  /// Rules that never change.
   package struct Rules: Sendable {
     /// Bytes that may wait, more than zero.
     package var limit: Int
-    /// Bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
+    /// Bytes that may wait in memory while they cannot be written; nil: the size of the memory is unknown.
     package var memoryLimit: Int?
     package var writing = Writing.never
-    /// Readings a second of a backlog, beside what is measured meanwhile.
+    /// Readings a second of a backlog, besides those that are measured meanwhile.
     package var drainRate = 500
     /// Readings of one transaction at the most.
     package var batchLimit = 4096
     /// Of each stream, by its index, whether only its newest reading is kept.
     package var keepsLatest: [Bool]
-    /// After this long a reading is worth nothing; nil: it never is.
+    /// After this long a reading is given up; nil: never.
     package var expiry: Duration?
 
     package init(
@@ -53,11 +53,11 @@ extension Outbox {
 }
 
 extension Outbox {
-  /// What waits or is under way, as far as it is in memory, and since when it is here.
+  /// A reading in memory that waits or is under way, and since when it is here.
   package var unsettled: [(token: Token, arrived: Instant)] {
     (taken.values + queues.flatMap(\.entries)).map { ($0.token, $0.arrived) }
   }
 
-  /// Streams of which a reading was taken whose course is not over.
+  /// Streams with a reading that was sent and is not settled.
   package var streamsUnderWay: Set<Int> { Set(taken.values.map(\.reading.stream)) }
 }

@@ -1,7 +1,7 @@
 import LimpetInstants
 import Records
 
-/// What is written of an outbox and what is read, and when.
+/// What an outbox writes and reads, and when.
 extension Outbox {
   /// A page of a stream that is to be read.
   package struct Read: Sendable {
@@ -25,7 +25,7 @@ extension Outbox {
   /// An outage after which fewer, larger batches are written.
   package static let longOutage = Duration.seconds(60)
 
-  /// Takes over what the store has.
+  /// Takes over the readings of the store.
   package mutating func open(
     _ stored: StoredOutbox, names: [String], booted: BootClock.Instant, at now: Instant
   ) {
@@ -36,7 +36,7 @@ extension Outbox {
       bytes += section.bytes
       for (number, count) in section.streams { rows[number, default: 0] += count }
     }
-    // In an order that follows from the rows alone, which that of a dictionary does not.
+    // In an order that depends on the rows alone, unlike that of a dictionary.
     for (number, found) in rows.sorted(by: { $0.key < $1.key }) {
       guard let stream = disk.stream(number) else { continue }
       count += found
@@ -48,13 +48,13 @@ extension Outbox {
     if outageSince == nil { reconnect(at: now) }
   }
 
-  /// What waits from before is a backlog, though there was no outage.
+  /// Readings of an earlier process are a backlog, though there was no outage.
   private mutating func reconnect(at now: Instant) {
     disconnected(at: now)
     connected(at: now)
   }
 
-  /// When something has to be written, numbered or read, while nothing is asked of the store.
+  /// When something has to be written, numbered or read, while no request to the store is under way.
   package func storeDeadline(at now: Instant) -> Instant? {
     let read = disk.isOpen && !disk.isReading && !disk.wanted.isEmpty ? disk.readAgainAt : nil
     return [writeDeadline(at: now), namingDeadline(at: now), read].compactMap(\.self).min()
@@ -63,12 +63,12 @@ extension Outbox {
   /// Of the newest row.
   package var lastToken: Token? { disk.index.last }
 
-  /// What waits is bounded by the memory, not by `limit`.
+  /// Readings that wait are bounded by the memory, not by `limit`.
   package var isMemoryBound: Bool { (rules.memoryLimit ?? .max) < rules.limit && (!disk.isOpen || disk.isFailing) }
 
   // MARK: Writing
 
-  /// When `takeBatch` has something, unless it comes to nothing by then.
+  /// When `takeBatch` has something, unless no change is left by then.
   package func writeDeadline(at now: Instant) -> Instant? {
     guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty else { return nil }
     var deadline = disk.finishedSince.map {
@@ -108,7 +108,7 @@ extension Outbox {
     else { return nil }
     var batch = OutboxBatch()
     var streams: Set<Int> = []
-    // Those that the session has again are its own to store.
+    // The session stores those that it has again.
     let restored = disk.restored.filter { underWay[$0.key] == nil }
     batch.readings = restored.values.sorted { $0.token < $1.token }
     disk.restored = disk.restored.filter { underWay[$0.key] != nil }
@@ -116,7 +116,7 @@ extension Outbox {
     for (stream, number) in numbers { batch.numbers[names(stream)] = number }
     disk.unstoredNumbers = [:]
     if disk.unwritten > 0, let delay = delay(at: now) {
-      // Those that it was set for may have gone meanwhile.
+      // The readings for which it was set may have gone meanwhile.
       disk.unwrittenSince = queues.lazy.compactMap { $0.firstUnwritten?.arrived }.min()
       if all || (disk.unwrittenSince.map { $0 + delay <= now } ?? false) {
         collect(into: &batch, &streams, names, clock)
@@ -126,7 +126,7 @@ extension Outbox {
     batch.finished = disk.finished
     batch.dropped = disk.dropped
     batch.endedMessages = disk.endedMessages
-    // A section that was given up leaves alone what the session has, and what came back from it since.
+    // Giving up a section spares readings that the session has, and those that came back from it since.
     batch.spared = (Array(underWay.keys) + restored.keys).filter { token in
       disk.dropped.contains { $0.contains(token) }
     }.sorted()
@@ -174,7 +174,7 @@ extension Outbox {
     disk.wrote()
   }
 
-  /// It is not: all of it is to be written again, after a while.
+  /// The write failed: all of it is to be written again, after a while.
   package mutating func writingFailed(at now: Instant) {
     guard let write = disk.write else { return }
     for stream in write.streams { takeBack(queues[stream].writingFailed(), of: stream, at: now) }
@@ -192,7 +192,7 @@ extension Outbox {
     if !entries.isEmpty { disk.unwrittenSince = min(disk.unwrittenSince ?? now, entries[0].arrived) }
   }
 
-  /// The file is damaged, and another one begun: rows that are not in memory are lost, the others are written again.
+  /// The file was damaged, and a new one begins: rows that are not in memory are lost, the others are written again.
   package mutating func lostDisk(at now: Instant) {
     disk.isOpen = false
     disk.isNaming = false
@@ -201,7 +201,7 @@ extension Outbox {
       takeBack(back, of: stream, at: now)
       lose(lost, of: stream)
     }
-    // Those under way have left the sum already.
+    // Those under way are no longer part of the sum.
     for (token, row) in underWay { disk.leaveIndex(token, row) }
     underWay.removeAll()
     disk.restored = [:]

@@ -7,12 +7,14 @@ import Records
 /// Readings that wait to be sent: in memory for as long as the broker takes them quickly, on the disk when it does not.
 ///
 /// A pure state machine. It says what to send (`take`), what to write (`takeBatch`, then `wrote`) and what to read
-/// (`nextRead`, then `loaded`); who owns it does that. Memory holds a window of each stream: the head, which is sent
-/// next, and the tail, which is not written yet. What lies between is on the disk only, known by `OutboxIndex`.
+/// (`nextRead`, then `loaded`), and its owner does it. Memory has a window of each stream: the head, which is sent
+/// next, and the tail, which is not written yet. The readings between are on the disk only, and `OutboxIndex` knows
+/// them.
 ///
 /// A reading's token is the order of its arrival, and the session's name for it: a message that the session has stored
 /// and a row of the same token are one thing, and the session's transaction that takes the message in deletes the row.
-/// So what QoS 2 must not send twice is never in both. Rows of what was settled otherwise are deleted with the next batch.
+/// So a QoS 2 message, which must not be sent twice, is never in both. Rows of readings that were settled without that
+/// are deleted with the next batch.
 ///
 /// In a stream everything goes in order. Streams without a backlog come first, then the others in turn, as `DrainBudget`
 /// allows. When the bound is reached the oldest rows go, a section at a time, then the oldest in memory.
@@ -29,7 +31,7 @@ package struct Outbox {
     fileprivate let entry: OutboxQueue.Entry
   }
 
-  /// How a stream is passed over, since the broker takes nothing of it.
+  /// How a stream is passed over, since the broker refuses its readings.
   enum Rest {
     case complete
     /// One reading may go, to find out.
@@ -47,7 +49,7 @@ package struct Outbox {
   /// Since when there is no connection; nil: there is one.
   private(set) var outageSince: Instant?
   package var underWay: [Token: Row] = [:]
-  /// Everything that was taken and is not settled: a refused one comes back.
+  /// Readings that were sent and are not settled: a refused one comes back.
   private(set) var taken: [Token: OutboxQueue.Entry] = [:]
   /// Streams that are passed over, with their readings that wait.
   var resting: [Int: Rest] = [:]
@@ -55,7 +57,7 @@ package struct Outbox {
   /// Readings that wait, in memory and on the disk, and their bytes.
   package var count = 0
   package var bytes = 0
-  /// Given up because there was no room, because a newer one took its place, because they were too old.
+  /// Readings given up because there was no room, because a newer one replaced them, because they were too old.
   package private(set) var dropped: UInt64 = 0
   package private(set) var superseded: UInt64 = 0
   package private(set) var expired: UInt64 = 0
@@ -88,7 +90,7 @@ package struct Outbox {
   /// Readings of a stream that were given up for want of room.
   package func dropped(of stream: Int) -> UInt64 { queues[stream].dropped }
 
-  // MARK: In
+  // MARK: Readings come in
 
   package mutating func append(_ reading: Reading, token: Token, at now: Instant) {
     let stream = reading.stream
@@ -118,9 +120,9 @@ package struct Outbox {
     if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
   }
 
-  // MARK: Out
+  // MARK: Readings go out
 
-  /// What waits from before is a backlog: it goes at the drain rate.
+  /// There is a connection again: readings that wait are a backlog, and go out at the drain rate.
   package mutating func connected(at now: Instant) {
     guard outageSince.take() != nil else { return }
     budget.restart(at: now)
@@ -143,7 +145,7 @@ package struct Outbox {
     return taken
   }
 
-  /// When `take` has more of a backlog, though nothing else happens; nil: it does not wait for that.
+  /// When `take` has more of a backlog, though nothing else happens; nil: no backlog waits for its rate.
   package mutating func drainDeadline(at now: Instant) -> Instant? {
     guard outageSince == nil, !backlog.isEmpty, !budget.allows(at: now) else { return nil }
     return budget.next(at: now)
@@ -189,7 +191,7 @@ package struct Outbox {
       if entry.place != .memory {
         underWay[entry.token] = Row(stream: stream, bytes: entry.bytes)
       } else if rules.writing == .always {
-        // Its number is known nowhere but here.
+        // Only this reading has its number.
         disk.unstoredNumbers[stream] = entry.reading.sequence + 1
       }
       taken[entry.token] = entry
@@ -200,7 +202,8 @@ package struct Outbox {
     return nil
   }
 
-  /// As far as it must be, and can be: what comes when the disk may be tried again waits for it.
+  /// Whether the reading is stored, as far as it must and can be: a reading that comes when the disk is tried again
+  /// waits for that.
   private func isStored(_ entry: OutboxQueue.Entry, at now: Instant) -> Bool {
     rules.writing != .always || entry.place == .disk || disk.isResting(at: now) || !disk.isOpen
   }
@@ -239,10 +242,10 @@ package struct Outbox {
 
   // MARK: Back from the session
 
-  /// The session is done with a reading that the broker did not take: it waits again, in its place, as `keep` says. Where
-  /// there is a disk it is written at once: the session may have taken its row over, and what is behind it may be there.
+  /// The session is done with a reading that the broker refused: it waits again, in its place, as `keep` says. With a
+  /// store it is written at once: the session may have taken its row over, and readings behind it may be on the disk.
   ///
-  /// - Returns: false: there is no such reading; it was the session's from an earlier process.
+  /// - Returns: false: there is no such reading; it belonged to the session of an earlier process.
   package mutating func putBack(_ token: Token, _ clock: WallClock, at now: Instant) -> Bool {
     guard var entry = taken.removeValue(forKey: token) else { return false }
     let stream = entry.reading.stream
@@ -280,7 +283,7 @@ package struct Outbox {
 
   // MARK: Giving up
 
-  /// Of those of which only the newest is kept.
+  /// Gives up all but the newest, of a stream with `keep: latest`.
   mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) {
     while queues[stream].held > limit, let entry = queues[stream].first {
       queues[stream].removeFirst()
@@ -291,14 +294,15 @@ package struct Outbox {
     }
   }
 
-  /// It will not be sent; what it had to say of its numbers, the next of its stream says.
+  /// The reading is given up; if it had the mark for skipped numbers, the next of its stream gets it.
   private mutating func giveUp(_ entry: OutboxQueue.Entry, at now: Instant) {
     if entry.reading.restarted { queues[entry.reading.stream].oweRestarted(behind: entry.token) }
     guard entry.place != .memory else { return }
     finish(entry.token, Row(stream: entry.reading.stream, bytes: entry.bytes), at: now)
   }
 
-  /// What came, or came back from the disk, may be more than there is room for: in memory a reading takes more than its row.
+  /// New readings, or those read from the disk, may be more than there is room for: in memory a reading takes more than
+  /// its row.
   mutating func bound(at now: Instant) {
     boundAll(at: now)
     boundMemory(at: now)
@@ -306,7 +310,7 @@ package struct Outbox {
 
   mutating func boundAll(at now: Instant) { while bytes > rules.limit, count > 1, dropOldest(at: now) {} }
 
-  /// False: there is nothing that may go.
+  /// False: no reading may be given up.
   private mutating func dropOldest(at now: Instant) -> Bool {
     if let section = disk.takeOldestSection(at: now) {
       drop(section)
@@ -318,7 +322,7 @@ package struct Outbox {
       oldest = (stream, entry.token)
     }
     guard let stream = oldest?.stream, let entry = queues[stream].first else {
-      // A disk that hangs has the oldest in its hands for as long as it likes: those behind them go.
+      // A disk that hangs keeps the oldest in its write: those behind them are given up.
       return disk.unwritten > 1 && dropOldestUnwritten(at: now)
     }
     queues[stream].removeFirst()
@@ -328,7 +332,8 @@ package struct Outbox {
     return true
   }
 
-  /// What cannot go to the disk must not fill the memory: the kernel would end the process, and all of it be lost.
+  /// Readings that cannot go to the disk must not fill the memory: the kernel would end the process, and all would be
+  /// lost.
   private mutating func boundMemory(at now: Instant) {
     guard let limit = rules.memoryLimit, !disk.isOpen || disk.isFailing else { return }
     while disk.unwrittenBytes > limit, disk.unwritten > 1, dropOldestUnwritten(at: now) {}
@@ -345,10 +350,10 @@ package struct Outbox {
     return true
   }
 
-  /// All of a section, but for what is under way.
+  /// Gives up a whole section, except readings under way.
   private mutating func drop(_ section: OutboxSection) {
     let spared = underWay.filter { $1.isIndexed && section.first...section.last ~= $0 }
-    // The session has them for as long as it likes, and no section has them any more.
+    // Only the session has them from now on.
     for token in spared.keys { underWay[token]?.isIndexed = false }
     bytes -= section.bytes - spared.values.reduce(0) { $0 + $1.bytes }
     for (number, rows) in section.streams {
@@ -365,10 +370,10 @@ package struct Outbox {
     queues[stream].dropped += number
   }
 
-  /// Rows that nobody knows the stream of.
+  /// Rows whose stream is unknown.
   mutating func loseUnknown(_ number: Int) { dropped += UInt64(max(0, number)) }
 
-  /// Rows that should be there are not, or say nothing.
+  /// Rows that should be there are missing or unreadable.
   package mutating func lose(_ number: Int, of stream: Int) {
     count -= number
     countDrops(UInt64(number), of: stream)

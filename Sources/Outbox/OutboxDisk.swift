@@ -4,7 +4,7 @@ import MQTTCore
 import Readings
 import Records
 
-/// What an outbox has on the disk, and what is on its way there and back: one write and one read at a time.
+/// The rows of an outbox on the disk, and those on their way there and back: one write and one read at a time.
 package struct OutboxDisk {
   package typealias Instant = BootClock.Instant
   package typealias Token = Session.Token
@@ -15,7 +15,7 @@ package struct OutboxDisk {
     package let streams: Set<Int>
     /// Those of its rows that came back.
     package let restored: [Token: StoredReading]
-    /// Numbers that go with it without a reading.
+    /// Numbers that are stored with it, without a reading.
     let numbers: [Int: UInt64]
   }
 
@@ -26,7 +26,7 @@ package struct OutboxDisk {
   private var streams: [Int: Int] = [:]
   package var codec = ReadingCodec(boot: 0, booted: Instant(nanoseconds: 0), boots: [:])
 
-  /// Streams that have no number yet, by their index; that they get one is asked for, or is to be after this.
+  /// Streams that have no number yet, by their index; whether the request is under way, or when it is due.
   package private(set) var unnamed: Set<Int> = []
   package var isNaming = false
   var nameAgainAt: Instant?
@@ -36,9 +36,9 @@ package struct OutboxDisk {
   package var unwritten = 0
   var unwrittenBytes = 0
   var unwrittenSince: Instant?
-  /// Rows of readings that came back from the session, which may have taken them over: to be written again at once.
+  /// Rows of readings that came back from the session, which may have taken the rows over: to be written again at once.
   package var restored: [Token: StoredReading] = [:]
-  /// Where each number is stored with its reading: the next ones of streams of which some were sent without the disk.
+  /// If each number is stored with its reading: the next numbers of streams that sent some without the disk.
   package var unstoredNumbers: [Int: UInt64] = [:]
   /// Rows to delete.
   package var finished: [Token] = []
@@ -55,7 +55,7 @@ package struct OutboxDisk {
   package var wanted: Deque<Int> = []
   package var isReading = false
   package var readAgainAt: Instant?
-  /// Rows up to here that were there once are not any more.
+  /// Rows up to this one are gone.
   private(set) var droppedThrough: Token = 0
 
   // Time
@@ -153,14 +153,14 @@ package struct OutboxDisk {
     failed(at: now)
   }
 
-  /// The store cannot be written: again after a while that doubles.
+  /// The store cannot be written: it is tried again after a time that doubles.
   package mutating func failed(at now: Instant) {
     isFailing = true
     retryAt = now + retryDelay
     retryDelay = min(retryDelay * 2, Self.longestRetry)
   }
 
-  /// It could not be written, and is not tried yet.
+  /// The store could not be written, and the next try is not due.
   package func isResting(at now: Instant) -> Bool { isFailing && retryAt.map { now < $0 } ?? true }
 
   /// The clock now knows when this boot began, which gives rows without a time theirs.

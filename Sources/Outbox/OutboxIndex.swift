@@ -4,7 +4,7 @@ import Records
 
 /// Which rows are on the disk, as sections in the order of their tokens.
 package struct OutboxIndex {
-  /// Sections that are looked through for one page.
+  /// How many sections are searched for one page.
   private static let rangeLimit = 32
 
   private var sections: Deque<OutboxSection> = []
@@ -19,13 +19,13 @@ package struct OutboxIndex {
 
   package mutating func append(_ token: Session.Token, stream: Int, bytes: Int) {
     let place = index(of: token)
-    // It has come back to its place among the others.
+    // The row has come back to its place among the others.
     guard place == sections.count else { return sections[place].append(token, stream: stream, bytes: bytes) }
     if sections.last.map(\.isFull) ?? true { sections.append(OutboxSection(first: token)) }
     sections[sections.count - 1].append(token, stream: stream, bytes: bytes)
   }
 
-  /// A row is gone; nothing happens when its section is.
+  /// A row is gone; does nothing if its section is gone, too.
   package mutating func remove(_ token: Session.Token, stream: Int, bytes: Int) {
     let index = index(of: token)
     guard index < sections.count, sections[index].first <= token else { return }
@@ -33,7 +33,7 @@ package struct OutboxIndex {
     if sections[index].count == 0 { sections.remove(at: index) }
   }
 
-  /// Where rows of a stream are behind a token: as much of it as one look should take.
+  /// Ranges with rows of a stream behind a token: as many as one read should take.
   package func ranges(of stream: Int, after token: Session.Token) -> [ClosedRange<Session.Token>] {
     var ranges: [ClosedRange<Session.Token>] = []
     for section in sections[index(of: token + 1)...] where section.count(of: stream) > 0 {

@@ -4,17 +4,18 @@ import MQTTCore
 import Readings
 import Records
 
-/// What waits of one stream, oldest first: `head` in memory, then `unread` rows on the disk, then `tail` in memory.
+/// The readings of one stream that wait, oldest first: `head` in memory, then `unread` rows on the disk, then `tail` in
+/// memory.
 struct OutboxQueue {
   struct Entry {
-    /// Where it is beside here.
+    /// Where it is besides the memory.
     enum Place { case memory, writing, disk }
 
     let token: Session.Token
     var reading: Reading
     let arrived: BootClock.Instant
     var place = Place.memory
-    /// What it takes of the bound: in memory, or as a row.
+    /// Its bytes for the bound: those in memory, or those of a row.
     var bytes: Int
 
     init(token: Session.Token, reading: Reading, arrived: BootClock.Instant) {
@@ -34,7 +35,7 @@ struct OutboxQueue {
     }
   }
 
-  /// Entries of the head beyond which it is the disk's affair to hold them.
+  /// How many entries the head has at most; further ones stay on the disk.
   private let window: Int
   private var head: Deque<Entry> = []
   private var tail: Deque<Entry> = []
@@ -43,7 +44,7 @@ struct OutboxQueue {
   /// No row up to here is unread.
   private(set) var cursor: Session.Token = 0
   var isReading = false
-  /// It has waited for a connection: it is drained, not sent as it comes.
+  /// It has waited for a connection: it goes out at the drain rate.
   var isBacklog = false
   /// In one of the outbox's lists.
   var isListed = false

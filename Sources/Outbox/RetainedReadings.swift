@@ -5,10 +5,10 @@ import MQTTCore
 /// The newest reading that the broker retains of each stream, as it was sent: a broker that has lost what it retained
 /// gets it again.
 ///
-/// The same message goes out, byte for byte, with the `time` and `seq` of then (only a message expiry is what is left of
-/// it): whoever has it already sees the duplicate by its `seq`. It leaves after the birth and before the backlog, at a
-/// bounded rate. A stream of which something newer waits or is under way needs none. What an earlier process sent is not
-/// known here.
+/// The same message goes out, byte for byte, with its old `time` and `seq` (only the message expiry is reduced): a
+/// subscriber that has it already sees the duplicate by its `seq`. It goes after the birth and before the backlog, at a
+/// bounded rate. A stream with a newer reading that waits or is under way needs none. Readings of an earlier process
+/// are not known here.
 package struct RetainedReadings {
   package typealias Instant = BootClock.Instant
 
@@ -21,14 +21,14 @@ package struct RetainedReadings {
   /// Connections that may end with the same one under way.
   package static let attempts = 3
 
-  /// Acknowledged, by stream.
+  /// Acknowledged readings, by stream.
   private var kept: [Int: (token: Session.Token, sent: Sent)] = [:]
-  /// On its way to the broker for the first time; the session sends it again where it must.
+  /// Readings on their way to the broker for the first time; the session repeats them if needed.
   private var firsts: [Session.Token: Sent] = [:]
   /// Streams whose reading is to be sent again, in their order.
   private var waiting: Deque<Int> = []
   private var underWay: Set<Int> = []
-  /// Streams whose topic rests: theirs goes when the topic is tried again.
+  /// Streams whose topic rests: their reading goes when the topic is tried again.
   private var resting: Set<Int> = []
   private var losses: [Int: Int] = [:]
   private var budget: DrainBudget
@@ -36,10 +36,10 @@ package struct RetainedReadings {
   package private(set) var restored: UInt64 = 0
   package private(set) var failed: UInt64 = 0
 
-  /// - Parameter rate: of them a second.
+  /// - Parameter rate: how many a second.
   package init(rate: Int, at now: Instant) { budget = DrainBudget(rate: rate, at: now) }
 
-  /// Something is to be sent again.
+  /// Whether a reading is to be sent again.
   package var hasNext: Bool { !waiting.isEmpty }
   package var count: Int { waiting.count + underWay.count }
 
@@ -52,14 +52,15 @@ package struct RetainedReadings {
 
   /// The course of a reading is over.
   package mutating func settled(_ token: Session.Token, isDelivered: Bool) {
-    // Of most streams nothing is retained.
+    // Most streams are not retained.
     guard !firsts.isEmpty, let sent = firsts.removeValue(forKey: token), isDelivered else { return }
     // Answers may come in another order.
     guard token > kept[sent.stream]?.token ?? 0 else { return }
     kept[sent.stream] = (token, sent)
   }
 
-  /// Another configuration: what is no longer retained under its topic may be old when it is again.
+  /// Another configuration: forgets readings that are no longer retained under their topic, since they may be old when
+  /// they are again.
   package mutating func keep(_ isRetained: (Int, TopicName) -> Bool) {
     kept = kept.filter { isRetained($0.key, $0.value.sent.message.topic) }
     firsts = firsts.filter { isRetained($0.value.stream, $0.value.message.topic) }
@@ -77,7 +78,7 @@ package struct RetainedReadings {
     }
   }
 
-  /// What was under way is sent on the next connection.
+  /// The connection ended: a reading under way is sent on the next one.
   package mutating func disconnected() {
     for stream in underWay.sorted(by: >) {
       losses[stream, default: 0] += 1
@@ -89,7 +90,7 @@ package struct RetainedReadings {
   /// The next to be sent again; `restored` follows.
   ///
   /// - Parameters:
-  ///   - isResting: the broker takes nothing of the stream.
+  ///   - isResting: the broker refuses readings of the stream.
   ///   - isWanted: the stream still has this topic, and nothing of it waits.
   package mutating func next(
     at now: Instant, isResting: (Int) -> Bool = { _ in false }, _ isWanted: (Int, TopicName) -> Bool
@@ -131,7 +132,7 @@ package struct RetainedReadings {
 
   /// The broker has answered.
   ///
-  /// - Parameter rests: it takes nothing on the stream's topic.
+  /// - Parameter rests: it refuses messages on the stream's topic.
   package mutating func restored(_ stream: Int, isDelivered: Bool, rests: Bool = false) {
     guard underWay.remove(stream) != nil else { return }
     losses[stream] = nil

@@ -17,7 +17,7 @@ package struct UnnumberedReading: Sendable, Equatable {
     self.time = time
   }
 
-  /// Bytes that it stands for, as `Reading.cost` has them.
+  /// Its bytes, as `Reading.cost` counts them.
   package var cost: Int { MemoryLayout<Reading>.stride + content.cost }
 }
 
@@ -65,7 +65,7 @@ package struct UnnumberedReadings: Sendable {
   package mutating func giveUp(beyond limit: Int) -> [UnnumberedReading] {
     var given: [UnnumberedReading] = []
     while bytes > limit, let gone = take() {
-      // A gap that is lost is as long as it was.
+      // A gap that is lost keeps its length.
       let count: UInt64 = if case .gap(let lost) = gone.content { lost } else { 1 }
       let (sum, overflows) = lost[gone.stream, default: 0].addingReportingOverflow(count)
       lost[gone.stream] = overflows ? .max : sum

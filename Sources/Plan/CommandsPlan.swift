@@ -2,15 +2,15 @@ import MQTTCore
 
 /// Where commands come in.
 package final class CommandsPlan: Sendable, Equatable {
-  /// What is subscribed to: the topics of all outputs, and `fence`.
+  /// The filters to subscribe to: the topics of all outputs, and `fence`.
   package let filters: [TopicFilter]
-  /// Where controllers say that they are there (`lost.heartbeat`): subscribed to beside the others.
+  /// Topics on which controllers publish that they are there (`lost.heartbeat`): subscribed to besides the others.
   package let heartbeats: [TopicFilter]
   /// Where the agent sends itself a nonce, which separates commands sent before it from new ones.
   package let fence: TopicName
   /// The output of each topic, by its name.
   package let names: [TopicName: String]
-  /// What begins with this belongs to the device itself: no answer goes there.
+  /// Topics that begin with this belong to the device itself: no answer goes there.
   package let ownPrefix: String
 
   package init(

@@ -5,8 +5,8 @@ import Presence
 import Readings
 import Records
 
-/// What an agent is to do: all that follows from its configuration, as values. How a sensor is read, and by which files
-/// a server is known, is the shell's.
+/// What an agent is to do: all that follows from its configuration, as values, except how sensors are read and which
+/// files TLS needs: these are the shell's.
 package struct DevicePlan: Sendable {
   /// How connections are made, and made again.
   package var link: Link.Settings
@@ -14,8 +14,8 @@ package struct DevicePlan: Sendable {
   package var connect: Connect
   package var cleanStart: Bool
   package var presence: PresenceMessages
-  /// Of every name that has readings, and of those that had some: a reading names its stream by index, so an index
-  /// stays a name's for as long as there are readings of it.
+  /// One for every name that has readings, and for those that had some: a reading refers to its stream by index, so an
+  /// index belongs to a name for as long as there are readings of it.
   package var streams: [Stream]
   package var sensors: [SensorPlan]
   package var inputs: [LinePlan]
@@ -33,7 +33,7 @@ package struct DevicePlan: Sendable {
   /// Of readings, as configured.
   package var qos: QoS
   package var shutdownTimeout: Duration
-  /// The id of the device, and what it was made from, where it was.
+  /// The id of the device, and what it was made from, if it was not configured.
   package var device: String
   package var identity: StoredIdentity?
 
@@ -65,8 +65,7 @@ package struct DevicePlan: Sendable {
   }
 }
 
-/// The Homie device, and the connection that it has for itself. It never changes, and most plans have none: so it takes no
-/// room in those.
+/// The Homie device, and its own connection. A class, since it never changes and takes no room in plans without one.
 package final class HomiePlan: Sendable {
   package let device: HomieDevice
   package let link: Link.Settings

@@ -8,7 +8,7 @@ package struct HealthPlan: Sendable, Equatable {
   package let interval: Duration
   /// For Prometheus; nil: nowhere.
   package let metricsFile: String?
-  /// Where Prometheus may ask; nil: nowhere.
+  /// The address for Prometheus to scrape; nil: none.
   package let metricsAddress: ListenAddress?
   /// A label of every number there.
   package let device: String

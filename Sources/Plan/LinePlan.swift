@@ -9,7 +9,7 @@ package struct LineID: Hashable, Sendable {
 
 /// A GPIO line of the configuration, ready to be watched.
 package struct LinePlan: Sendable, Equatable {
-  /// What its edges come to.
+  /// What becomes of its edges.
   package struct Measure: Sendable, Equatable {
     package enum Quantity: Sendable, Equatable {
       /// Of pulses, over restarts.
@@ -35,7 +35,7 @@ package struct LinePlan: Sendable, Equatable {
   }
 
   package let name: String
-  /// What the disk has its count as; not the same where the count means another thing.
+  /// The key of its stored count; another one if the count means something else.
   package var countName: String {
     if case .position? = measure?.quantity { name + "/steps" } else { name }
   }

@@ -25,7 +25,7 @@ package struct OutputPlan: Sendable, Equatable {
     self.rules = rules
   }
 
-  /// It is on or off, and nothing between.
+  /// Whether it knows only on and off.
   package var isSwitch: Bool { if case .gpio = request { true } else { false } }
 
   package func value(of level: OutputLevel) -> Value { isSwitch ? .flag(level.isOn) : .number(level.percent) }

@@ -2,8 +2,8 @@ import LimpetInstants
 import Measuring
 import Readings
 
-/// Names a sensor for as long as it is the same one: a sensor that is read in another way gets another id, also where its
-/// name stays.
+/// Identifies a sensor for as long as it is read in one way: a sensor that is read in another way gets another id, even
+/// under the same name.
 package struct SensorID: Hashable, Sendable {
   package let text: String
 
@@ -25,7 +25,7 @@ package struct SensorPlan: Sendable {
   package let conditioning: Conditioning
   package let average: Average?
   package let decimals: Int?
-  /// What one read may take.
+  /// How long one read may take.
   package let timeout: Duration
   /// How often a failed read is repeated before a bad reading.
   package let retries: Int

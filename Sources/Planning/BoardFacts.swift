@@ -5,7 +5,7 @@ package struct BoardFacts: Sendable, Equatable {
   package var serial: String?
   /// Of its first wired interface, else of its first one: `dc:a6:32:01:02:03`
   package var mac: String?
-  /// The channels that labels are of, by the readings' names: only a channel's name says what unit it has.
+  /// The channels that have labels, by the readings' names: only a channel's name says its unit.
   package var channels: [String: String]
 
   package init(

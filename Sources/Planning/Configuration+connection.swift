@@ -4,7 +4,7 @@ import MQTTCore
 import NIOCore
 import Presence
 
-/// Why a configuration that is right by itself cannot be run here.
+/// Why a valid configuration cannot run here.
 public enum PlanError: Error, CustomStringConvertible {
   case topic(String, TopicError)
 
@@ -52,7 +52,7 @@ extension Configuration {
   /// CONNECT without its will.
   package func connectPacket(device: String) -> Connect {
     var properties = Properties()
-    // A session that is never asked for again need not be kept.
+    // The broker need not keep a session that nobody resumes.
     properties.sessionExpiryInterval =
       switch broker.sessionExpiry {
       case _ where broker.cleanStart: 0
@@ -86,8 +86,8 @@ extension Configuration {
     }
   }
 
-  /// The client identifier of the Homie device's connection. One that the agent made has 22 letters and digits: with
-  /// another it is still one that every server of 3.1.1 must take ([MQTT-3.1.3-5]).
+  /// The client identifier of the Homie device's connection. The agent's own one has 22 letters and digits: with one
+  /// more, every server of 3.1.1 must still accept it ([MQTT-3.1.3-5]).
   package func homieClientIdentifier(device: String) -> String {
     let own = clientIdentifier(device: device)
     guard !own.isEmpty else { return own }

@@ -1,15 +1,15 @@
 import Configuration
 
-/// What of a new configuration can take the place of the one that runs.
+/// What of a new configuration can replace the running one.
 package struct ConfigurationChange: Equatable {
-  /// Keys that are another agent's altogether: it takes a restart.
+  /// Keys whose change needs a restart.
   package let needsRestart: [String]
-  /// CONNECT, its will or the way to the broker is another one.
+  /// CONNECT, its will or the way to the broker has changed.
   package let renewsConnection: Bool
   /// When attempts are made and given up.
   package let changesAttempts: Bool
 
-  /// Names of sensors and inputs that are in both, and configured in another way.
+  /// Names of sensors and inputs that are in both, and configured differently.
   package let names: Set<String>
 
   package init(from old: Configuration, to new: Configuration) {
@@ -41,7 +41,7 @@ package struct ConfigurationChange: Equatable {
     case input(InputConfiguration)
   }
 
-  /// What a connection is made of; the rest is put to one value.
+  /// The keys of a connection; all others are set to one value.
   private static func connecting(_ broker: Configuration.Broker) -> Configuration.Broker {
     var broker = broker
     broker.reconnect = Configuration.Reconnect(min: .zero, max: .zero, stableAfter: .zero)

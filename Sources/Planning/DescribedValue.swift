@@ -6,7 +6,7 @@ import Measuring
 struct DescribedValue: Sendable, Equatable {
   /// The reading's name.
   let name: String
-  /// Which of several; nil: there is one.
+  /// Its channel; nil: there is only one.
   let channel: String?
   let meaning: ValueMeaning
   let shape: ValueShape
@@ -31,7 +31,7 @@ struct DescribedValue: Sendable, Equatable {
       "accel": "acceleration", "magn": "magnetic field",
     ]
     let word = words[name] ?? String(name.map { $0 == "_" ? " " : $0 })
-    // The first of its kind is mostly the only one.
+    // The first of its kind is usually the only one.
     return word + (digits.isEmpty || digits == "1" && !channel.hasPrefix("in_") ? "" : " \(digits)")
   }
 }

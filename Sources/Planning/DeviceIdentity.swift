@@ -25,7 +25,7 @@ package enum DeviceIdentity {
     stored: StoredIdentity?, board: BoardIdentity?, using generator: inout some RandomNumberGenerator
   ) -> (StoredIdentity, Origin) {
     guard let stored else { return (make(board, using: &generator), .new) }
-    // Only like can be compared with like: a device tree that cannot be read today says nothing.
+    // Only ids from one kind of source can be compared: a device tree may be unreadable today.
     guard let board, board.storedSource == stored.source, board.text != stored.serial else { return (stored, .stored) }
     return (make(board, using: &generator), .moved(from: stored.id))
   }

@@ -11,8 +11,9 @@ extension Configuration {
   ///
   /// - Parameters:
   ///   - instance: the name of this run.
-  ///   - board: what it says of itself, for people.
-  ///   - memoryShare: bytes that may wait in memory while they cannot be written; nil: nobody knows what there is.
+  ///   - board: facts about the board, for people.
+  ///   - memoryShare: bytes that may wait in memory while they cannot be written; nil: the size of the memory is
+  ///     unknown.
   package func devicePlan(
     device: String, instance: String, board: BoardFacts, memoryShare: Int?
   ) throws(PlanError) -> DevicePlan {
@@ -50,14 +51,14 @@ extension Configuration {
       shutdownTimeout: broker.shutdownTimeout, device: device)
   }
 
-  /// nil: there is nothing to command, or it is not wanted.
+  /// nil: there are no outputs, or commands are switched off.
   private func commandsPlan(device: String) throws(PlanError) -> CommandsPlan? {
     guard takesCommands, !outputs.isEmpty else { return nil }
     func text(_ name: String) -> String { "\(topic.expanded(device: device, name: name))/set" }
     let fence = text(Self.fenceName)
     var names: [TopicName: String] = [:]
     for output in outputs { names[try Self.topicName(text(output.name))] = output.name }
-    // One filter for all of them, so that the fence comes by the same: what a broker has kept for another one may overtake
+    // One filter for all of them, the fence included: messages that a broker has kept for another filter may overtake
     // it.
     let filters = [try Self.topicFilter(text("+"))]
     let heartbeats = Set(outputs.compactMap { $0.heartbeat?.expanded(device: device) }).sorted()
@@ -103,7 +104,7 @@ extension Configuration {
     do { _ = try HomieLifecycle(homieDevice, removed: []) } catch { throw .topic(homieDevice.base, error) }
     var connect = connectPacket(device: device)
     connect.clientIdentifier = homieClientIdentifier(device: device)
-    // All it says is said anew with each connection.
+    // Each connection publishes everything again.
     connect.cleanStart = true
     connect.properties.sessionExpiryInterval = 0
     return HomiePlan(device: homieDevice, link: link, connect: connect)

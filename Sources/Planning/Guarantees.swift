@@ -10,7 +10,7 @@ import Records
 package struct Guarantees {
   private let configuration: Configuration
   private let device: String
-  /// Bytes that may wait in memory where the disk cannot be written; nil: nobody knows how much memory there is.
+  /// Bytes that may wait in memory if the disk cannot be written; nil: the size of the memory is unknown.
   private let memoryShare: Int?
 
   package init(_ configuration: Configuration, device: String, memoryShare: Int?) {
@@ -33,7 +33,7 @@ package struct Guarantees {
     }
   }
 
-  /// What the next process knows of it.
+  /// What of a session the next process has.
   private var kept: String {
     switch configuration.storage.sync {
     case .always: "; limpet saves unacknowledged messages to disk at once"
@@ -43,7 +43,7 @@ package struct Guarantees {
     }
   }
 
-  /// How fast a lost device is seen.
+  /// How fast the broker publishes that a device is lost.
   package var presence: String {
     let keepAlive = configuration.broker.keepalive
     // The slowest of the servers that may be connected to.
@@ -80,7 +80,7 @@ package struct Guarantees {
 
   package static func megabytes(_ bytes: Int) -> String { (Double(bytes / 100_000) / 10).shortestDecimal }
 
-  /// What a number with a unit takes as a row.
+  /// The bytes of a number with a unit, as a row.
   private static var typicalRow: Int {
     let now = BootClock.Instant(nanoseconds: 1_000_000_000_000_000)
     let reading = Reading(

@@ -2,7 +2,7 @@ import Measuring
 
 /// How Home Assistant classes a number: `device_class` with the `state_class` and the unit that it allows for it
 /// (home-assistant.io, "Sensor"; developers.home-assistant.io, "Sensor entity"). A class that is wrong for its unit is an
-/// error there, so where nothing is known for sure there is none.
+/// error there, so without certainty there is none.
 struct HomeAssistantClass: Equatable {
   var deviceClass: String?
   var stateClass: String?
@@ -28,7 +28,7 @@ struct HomeAssistantClass: Equatable {
   }
 
   /// Of a counter's total.
-  /// - Parameter isGas: a volume is water otherwise: what counts pulses at a home is a meter.
+  /// - Parameter isGas: otherwise a volume is water, since a pulse counter in a home is a meter.
   init(totalIn unit: String?, isRising: Bool, isGas: Bool = false) {
     self.unit = unit == "" ? nil : Self.spelled(unit)
     stateClass = "total"
@@ -47,7 +47,7 @@ struct HomeAssistantClass: Equatable {
   }
 
   /// Micro has two characters in Unicode, U+00B5 and U+03BC. Home Assistant knew its units by the first until 2025.8; since
-  /// then it has made the second of the first where it comes by MQTT. So the first is right for all of them.
+  /// then it replaces the first by the second when it comes by MQTT. So the first is right for all of them.
   private static func spelled(_ unit: String?) -> String? {
     unit.map { String(String.UnicodeScalarView($0.unicodeScalars.map { $0 == "\u{3BC}" ? "\u{B5}" : $0 })) }
   }

@@ -27,7 +27,7 @@ package struct HomeAssistantComponents {
       }
   }
 
-  /// As whoever has written the configuration wants to see it.
+  /// The form that the configuration asks for.
   private func presented(
     _ component: HomeAssistantComponent, _ presentation: Presentation, _ category: String?
   ) -> HomeAssistantComponent {
@@ -45,7 +45,7 @@ package struct HomeAssistantComponents {
     return HomeAssistantComponent(component.id, component.kind, fields)
   }
 
-  /// What an entity's id is made of: lower-case letters, digits and underscores.
+  /// An id for an entity: lower-case letters, digits and underscores.
   static func slug(_ text: String) -> String {
     String(text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
@@ -97,7 +97,7 @@ package struct HomeAssistantComponents {
     let isPlug = value.meaning == .plug && sensor.presentation.platform == nil && sensor.isAsRead
     if isPlug { fields.add("dev_cla", "plug") }
     if isPlug || sensor.presentation.platform == .binarySensor, value.shape != .flag {
-      // Whatever is not zero, off, false or no.
+      // Everything except zero, off, false and no.
       let truth = "(\(text.value) | string | lower) not in ['0', '0.0', 'false', 'off', 'no', '']"
       return HomeAssistantComponent(
         id, "binary_sensor",
@@ -127,7 +127,7 @@ package struct HomeAssistantComponents {
     return HomeAssistantComponent(id, "sensor", fields)
   }
 
-  /// Digits that are worth showing where nobody has said how many.
+  /// Digits to show if the configuration does not say how many.
   private static func digits(of unit: String?) -> Int? {
     switch unit {
     case "°C", "°F", "K", "%", "%RH", "hPa", "mbar", "W", "s": 1
@@ -157,10 +157,10 @@ package struct HomeAssistantComponents {
       : Expression(value: "value_json['\(channel)']", isNone: "value == ''")
   }
 
-  /// After how many seconds without a message a value is no longer one; nil: it may stand for any time.
+  /// After how many seconds without a message a value expires; nil: never.
   ///
-  /// Only where limpet publishes again and again by itself. Twice, so that one message may be late, with the time that a
-  /// read may take and that a lost connection may need to be noticed.
+  /// Only if limpet publishes it periodically. Twice the period, so that one message may be late, plus the time that a
+  /// read may take and that limpet may need to notice a lost connection.
   private func expiry(of sensor: SensorConfiguration) -> Int? {
     let sample = sensor.average?.window ?? sensor.interval
     if sensor.change == nil { return expiry(period: sample + sensor.timeout) }
@@ -216,7 +216,7 @@ package struct HomeAssistantComponents {
     }
   }
 
-  /// What a button does begins automations by name (home-assistant.io, "MQTT Device Trigger").
+  /// Presses of a button trigger automations by name (home-assistant.io, "MQTT Device Trigger").
   private func triggers(_ input: InputConfiguration) -> [HomeAssistantComponent] {
     guard input.gpio.mode == .gesture else { return [] }
     return Gesture.allCases.map { gesture in
@@ -260,10 +260,10 @@ extension Gesture {
 }
 
 extension SensorConfiguration {
-  /// What the board says of itself is not what it is there for.
+  /// Values about the board itself are diagnostic.
   fileprivate var defaultCategory: String? { if case .one(.system, _) = source { "diagnostic" } else { nil } }
 
-  /// Nothing is made of what was read.
+  /// The value is published as it was read.
   fileprivate var isAsRead: Bool { map.isEmpty && scale == 1 && offset == 0 && unit == nil && average == nil }
 }
 

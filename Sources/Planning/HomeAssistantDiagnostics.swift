@@ -6,7 +6,8 @@ import Presence
 /// What Home Assistant shows of the device itself, below "Diagnostic": whether it is connected, with the reason and since
 /// when, and, with `health.interval`, how the agent is doing.
 ///
-/// Ids have a slash behind `limpet`: no reading's has, but for one called limpet, which has these for channels.
+/// Ids have a slash behind `limpet`: no other reading's id has one, except those of channels of a reading called
+/// limpet.
 struct HomeAssistantDiagnostics {
   private let configuration: Configuration
   private let device: String
@@ -18,7 +19,7 @@ struct HomeAssistantDiagnostics {
 
   var all: [HomeAssistantComponent] { [connection] + (configuration.health.interval > .zero ? health : []) }
 
-  /// Its own history shows offline: it is available as soon as the status is known, whatever that is.
+  /// Its own history shows offline: it is available as soon as there is any status.
   private var connection: HomeAssistantComponent {
     let presence = configuration.presence
     var fields = head("Connection", "connection", "binary_sensor")
@@ -73,7 +74,7 @@ struct HomeAssistantDiagnostics {
 struct HomeAssistantRate {
   var unit: String
   var deviceClass: String?
-  /// Of what a second brings, how much is one of `unit`.
+  /// The factor from units a second to `unit`.
   var perUnit = 1.0
 
   init(of total: String?) {

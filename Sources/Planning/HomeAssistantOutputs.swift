@@ -4,11 +4,11 @@ import JSON
 import LimpetText
 import Measuring
 
-/// Outputs in Home Assistant: what is switched, and what says how it went.
+/// Outputs in Home Assistant: the entities that switch them, and those that show the outcome.
 ///
-/// A command is not kept (`ret`), is never guessed to have worked (`opt`), and goes no further than half a minute
-/// (`message_expiry_interval`): a lamp that lights up an hour later helps nobody. An output that is not held is not
-/// available, so nobody takes it for off.
+/// A command is not retained (`ret`), Home Assistant never assumes that it worked (`opt`), and it expires after half a
+/// minute (`message_expiry_interval`): a lamp that lights up an hour later helps nobody. An output that is not held is
+/// shown as unavailable, not as off.
 extension HomeAssistantComponents {
   func components(of output: OutputConfiguration) -> [HomeAssistantComponent] {
     if output.rules.pulse != nil { return [button(output), state(output)] }
@@ -60,7 +60,7 @@ extension HomeAssistantComponents {
     return fields
   }
 
-  // MARK: What their values are
+  // MARK: Values
 
   /// One of two words; `none` where the output is not held.
   private func word(_ output: OutputConfiguration, on: String, off: String, none: String = "None") -> String {
@@ -80,7 +80,7 @@ extension HomeAssistantComponents {
       : "{{ '\(none)' if value == '' else value | float(0) | round | int }}"
   }
 
-  /// What 100 % of the entity are.
+  /// The entity's value for 100 %.
   private func most(_ output: OutputConfiguration) -> Int { max(Int(output.rules.on.percent), 1) }
 
   // MARK: Entities
@@ -131,14 +131,14 @@ extension HomeAssistantComponents {
     fields.add("pl_open", "on")
     fields.add("pl_cls", "off")
     fields.add("reports_position", false)
-    // Any other word is a warning in its log; nothing is no news.
+    // Any other word causes a warning in its log; an empty text is ignored.
     fields.add("val_tpl", word(output, on: "open", off: "closed", none: ""))
     return HomeAssistantComponent(output.name, "valve", fields)
   }
 
   private func number(_ output: OutputConfiguration) -> HomeAssistantComponent {
     var fields = acting(output)
-    // 0 is off, and below `min` there is nothing else.
+    // 0 is off, and nothing else is below `min`.
     fields.add("min", 0)
     fields.add("max", JSONValue.number(output.rules.on.percent))
     fields.add("step", 1)
@@ -160,7 +160,7 @@ extension HomeAssistantComponents {
     return HomeAssistantComponent(output.name, "button", fields)
   }
 
-  /// What a button does is seen beside it.
+  /// Another entity shows the effect of a button.
   private func state(_ output: OutputConfiguration) -> HomeAssistantComponent {
     let id = "\(output.name)/state"
     var fields = common(output.name, id, "\(output.title) state")

@@ -37,7 +37,7 @@ extension SensorConfiguration {
     }
   }
 
-  /// What is rounded may come to lie outside.
+  /// A rounded value may lie outside the range.
   private var homieRange: String? {
     guard let range, decimals == nil else { return nil }
     return [range.min, range.max].map { $0.map(HomieDevice.Property.text) ?? "" }.joined(separator: ":")
@@ -74,7 +74,7 @@ extension InputConfiguration {
     return HomieDevice.Node(name: name, id: HomieID.of(name), title: name.title, properties: properties)
   }
 
-  /// What false and true are called: no payloads.
+  /// The names of false and true for people, which are no payloads.
   private var homieLevels: String? {
     let texts = [levels.off, levels.on]
     return levels == LevelTexts() || texts.contains { $0.contains(",") } ? nil : texts.joined(separator: ",")

@@ -1,11 +1,12 @@
 import LimpetInstants
 import MQTTCore
 
-/// Finds out what a server closes connections on, and what to leave out (DESIGN, "Presence, in order", point 6).
+/// Finds out on which message a server closes connections, and what to leave out (DESIGN, "Presence, in order", point
+/// 6).
 ///
-/// A connection that ends with messages unanswered says nothing about which one it was: so they go one at a time after
-/// that. The message that is the oldest unanswered one at three ends in a row is set aside; after two ends with a
-/// SUBSCRIBE unanswered there is no other, until a connection has lasted: what ended them may have been something else.
+/// When a connection ends with messages unanswered, any of them may be the cause: so from then on they go one at a
+/// time. It sets aside the message that is the oldest unanswered one at three ends in a row. After two ends with an
+/// unanswered SUBSCRIBE it sends no other until a connection has lasted: the cause may have been something else.
 package struct CloseWatch {
   package enum Verdict: Equatable {
     case nothing
@@ -16,12 +17,12 @@ package struct CloseWatch {
 
   private var suspect: (token: Session.Token, closes: Int)?
   private var closesOnSubscribe = 0
-  /// SUBSCRIBE was sent again, and nobody has answered one since.
+  /// SUBSCRIBE was sent again, and the server has answered none since.
   private var pardons = 0
 
   package init() {}
 
-  /// The server does not close on SUBSCRIBE, as far as it is known.
+  /// Whether SUBSCRIBE may be sent: the server does not close on it, as far as it is known.
   package var maySubscribe: Bool { closesOnSubscribe < 2 }
 
   /// The server has closed the connection.
@@ -46,8 +47,8 @@ package struct CloseWatch {
 
   package mutating func subscribed() { (closesOnSubscribe, pardons) = (0, 0) }
 
-  /// How long a connection has to last without SUBSCRIBE before there is one: the first time until it counts as stable,
-  /// then an hour, since each may cost a connection.
+  /// How long a connection has to last before a SUBSCRIBE is sent on it: the first time until it counts as stable, then
+  /// an hour, since each SUBSCRIBE may cost a connection.
   package func patience(stableAfter: Duration) -> Duration {
     pardons == 0 ? stableAfter : max(stableAfter, .seconds(3600))
   }

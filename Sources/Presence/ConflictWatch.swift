@@ -1,12 +1,12 @@
-/// Recognises another client with this one's identifier, and keeps the two from throwing each other out for ever (DESIGN,
-/// "Presence, in order", point 6).
+/// Recognises another client with this one's identifier (a rival), and keeps the two from taking over each other's
+/// session for ever (DESIGN, "Presence, in order", point 6).
 ///
 /// Signs are the server's DISCONNECT 0x8E "session taken over", and messages on the own topics from an `instance` that
-/// this device never was: live ones, and retained ones that have appeared since this process has spoken. From then on
-/// each end of a connection is followed by minutes of waiting; a connection that lasts is the end of it.
+/// this device never was: live ones, and retained ones that have appeared since this process published. From then on
+/// the agent waits minutes after each end of a connection; a connection that lasts ends that.
 package struct ConflictWatch {
   package enum Rival: Equatable {
-    /// The server only said that there is one.
+    /// The server said so, without a name.
     case unnamed
     case instance(String)
   }
@@ -16,9 +16,10 @@ package struct ConflictWatch {
   private(set) var kicks = 0
   /// Instances that this device is or was.
   private var own: Set<String>
-  /// Those of others that were there before it, with their epochs: a later epoch says that one of them still is.
+  /// Instances that published before this process, with their epochs: a later epoch shows that one of them is still
+  /// there.
   private var earlier: [String: UInt64] = [:]
-  /// The broker has a presence of this process, or had.
+  /// The broker has acknowledged a presence message of this process.
   private var hasSpoken = false
 
   /// - Parameter instances: this process's and those of earlier ones.
@@ -39,7 +40,7 @@ package struct ConflictWatch {
     guard !own.contains(instance), rival != .instance(instance) else { return false }
     if let known = earlier[instance], epoch <= known { return false }
     guard !isRetained || hasSpoken else {
-      // Who had this identifier before may be gone.
+      // The client that had this identifier before may be gone.
       earlier[instance] = epoch
       return false
     }
@@ -48,7 +49,7 @@ package struct ConflictWatch {
     return isNew
   }
 
-  /// The connection ended. How long to wait at least before the next one; nil: nobody is known to be the reason.
+  /// The connection ended. Returns how long to wait at least before the next one; nil: no rival is known.
   ///
   /// - Parameter share: 0...1, random.
   package mutating func lost(isTakenOver: Bool, share: Double) -> Duration? {
@@ -59,10 +60,10 @@ package struct ConflictWatch {
     return .seconds((minutes.lowerBound + (minutes.upperBound - minutes.lowerBound) * share) * 60)
   }
 
-  /// Minutes. Drawn at random, so that of two that wait one has the time to be missed by the other.
+  /// Minutes. Random, so that of two rivals that wait one connects well before the other.
   private static let waits = [1.0...2.0, 2.0...4.0, 3.0...6.0]
 
-  /// The connection has lasted: whoever it was is gone. True: somebody was.
+  /// The connection has lasted: the rival is gone. True: there was one.
   package mutating func lasted() -> Bool {
     defer {
       rival = nil

@@ -4,8 +4,9 @@ import LimpetInstants
 ///
 /// `staying` –begin→ `flushing` (readings that are waiting still go out, until half of the time is over) –nothing left,
 /// or half-time→ `saying` (presence, then status) –status acknowledged→ `disconnecting` → `gone`. Without a connection
-/// there is one attempt at one, in which the same happens; when half-time went by without one, or the farewell was lost
-/// on its way, it is `returning`: the farewell is the first thing to say. Past the deadline: `gone`, by an abort.
+/// it makes one attempt, with the same steps; when half-time has passed without a connection, or the connection was
+/// lost before the farewell was acknowledged, it is `returning`: the farewell then comes first. Past the deadline:
+/// `gone`, by an abort.
 package struct Departure {
   package typealias Instant = BootClock.Instant
 
@@ -45,7 +46,7 @@ package struct Departure {
   /// When `elapsed` has to be called next.
   package var nextDeadline: Instant? { if case .flushing(let until) = state { until } else { deadline } }
 
-  /// - Parameter isSaying: `offline` is on its way already, for another reason: nothing goes behind it.
+  /// - Parameter isSaying: `offline` is on its way already, for another reason: nothing follows it.
   package mutating func begin(
     within limit: Duration, at now: Instant, isConnected: Bool, mayConnect: Bool = true, isSaying: Bool = false,
     isIdle: Bool
@@ -75,7 +76,7 @@ package struct Departure {
     if case .flushing = state, isIdle { sayFarewell() } else { [] }
   }
 
-  /// The server does not take the farewell: its will says the rest.
+  /// The server refuses the farewell: it will publish the will instead.
   package mutating func farewellRefused() -> [Action] {
     guard state == .saying else { return [] }
     state = .gone
@@ -120,7 +121,7 @@ package struct Departure {
     return []
   }
 
-  /// The end comes from elsewhere: nothing more is said or waited for.
+  /// Something else ends the agent: no more messages, no more waiting.
   package mutating func abandon() { state = .gone }
 
   private mutating func sayFarewell() -> [Action] {

@@ -1,13 +1,13 @@
 import LimpetInstants
 import MQTTCore
 
-/// The farewell to a connection that another configuration replaces: what a reload may not leave behind is an `online`
-/// that nobody stands for (DESIGN, "Presence, in order").
+/// The farewell on a connection that another configuration replaces: a reload must not leave an `online` behind that no
+/// connection and no will belongs to (DESIGN, "Presence, in order").
 ///
 /// `idle` –begin→ `saying` (presence, then status) –the broker acknowledges `offline`→ `leaving` by a DISCONNECT. Where
-/// the broker refuses it, or does not acknowledge it in time, `leaving` is an abort: the broker publishes the will, which
-/// a DISCONNECT would delete. The connection that the new configuration makes ends it. From `begin` on nothing else is
-/// published on the old connection, neither readings nor another birth.
+/// the broker refuses it, or does not acknowledge it in time, `leaving` is an abort: the broker publishes the will,
+/// which a DISCONNECT would delete. The connection of the new configuration ends the farewell. From `begin` on nothing
+/// else is published on the old connection, neither readings nor another birth.
 package struct Farewell {
   package typealias Instant = BootClock.Instant
 
@@ -45,7 +45,7 @@ package struct Farewell {
   /// Another configuration wants another connection.
   package mutating func begin(at now: Instant, isConnected: Bool) -> [Action] {
     switch state {
-    // What is being said already goes on, in its time.
+    // A farewell that is under way goes on, in its time.
     case .saying: return []
     case .leaving where isConnected: return [.adopt]
     case .idle where isConnected:
@@ -58,7 +58,7 @@ package struct Farewell {
   /// The broker has `offline`.
   package mutating func acknowledged() -> [Action] { deadline == nil ? [] : leave(isAborted: false) }
 
-  /// The broker does not take `offline`, or it cannot be sent.
+  /// The broker refuses `offline`, or it cannot be sent.
   package mutating func refused() -> [Action] { deadline == nil ? [] : leave(isAborted: true) }
 
   package mutating func elapsed(at now: Instant) -> [Action] {
@@ -66,7 +66,7 @@ package struct Farewell {
     return leave(isAborted: true)
   }
 
-  /// The connection ended before the broker had acknowledged anything: the will says the rest.
+  /// The connection ended before the broker had acknowledged anything: the broker publishes the will.
   package mutating func lost() -> [Action] { deadline == nil ? [] : leave(isAborted: false) }
 
   /// The new configuration has its connection, or the agent stops and has a farewell of its own (`Departure`).

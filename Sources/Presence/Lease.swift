@@ -1,13 +1,13 @@
 import LimpetInstants
 
-/// When `online` is to be published again, so that what the broker keeps never expires while the device is connected.
+/// When to publish `online` again, so that the retained `online` never expires while the device is connected.
 ///
 /// `presence.lease` counts on the clock that measures, suspend included. A broker counts the Message Expiry Interval on a
 /// clock of its own, which may be this machine's wall clock: a step of it, or a suspend, may have used the lease up.
 package struct Lease {
   package typealias Instant = BootClock.Instant
 
-  /// Between two publications that steps of the clock are the reason of: who sets the clock all the time floods nobody.
+  /// Between two publications because of steps of the clock: frequent steps must not flood the broker.
   package static let shortest = Duration.seconds(1)
 
   /// nil: nothing has to be published again.
@@ -30,7 +30,7 @@ package struct Lease {
     self.deadline = min(deadline, max(now, lastPublished + Self.shortest))
   }
 
-  /// There is no connection, or no `online` to be said.
+  /// There is no connection, or no `online` to publish.
   package mutating func end() { deadline = nil }
 
   package func isDue(at now: Instant) -> Bool { deadline.map { $0 <= now } ?? false }

@@ -1,14 +1,15 @@
 import LimpetInstants
 import MQTTCore
 
-/// Topics on which brokers may keep `online`, since it was said there and no `offline` has been acknowledged: that of the
-/// connection that there is, and those that a farewell could not say `offline` on. The will does not always do it: a new
-/// connection of the session deletes one with a delay ([MQTT-3.1.3-9]), and some brokers the will of a connection that it
-/// takes the place of; a broker that was killed has forgotten it. The next connection to that broker owes them an
-/// `offline`, whichever process makes it: they are stored.
+/// Topics on which brokers may keep `online`, since it was published there and no `offline` has been acknowledged: that
+/// of the current connection, and those of earlier ones without an acknowledged farewell. The will does not always
+/// help: a new connection of the session deletes a delayed will ([MQTT-3.1.3-9]), some brokers delete the will of a
+/// connection that a new one replaces, and a broker that was killed has forgotten it. So the next connection to that
+/// broker owes these topics an `offline`, whichever process makes it: they are stored.
 ///
-/// A connection that ends with one under way says little: brokers close for many reasons. After a few such ends it is said
-/// when nothing else is left that the broker could close on; where it closes then, or refuses it, the topic rests.
+/// If a connection ends with such an `offline` under way, that says little: brokers close for many reasons. After a few
+/// such ends it is published only when nothing else is left on which the broker could close; if the broker closes then,
+/// or refuses it, the topic rests.
 package struct OwedFarewells: Sendable {
   package typealias Instant = BootClock.Instant
 
@@ -18,11 +19,11 @@ package struct OwedFarewells: Sendable {
     package let topic: TopicName
     package let offline: String
     package let qos: QoS
-    /// CONNACK came: something may have been said there. Before that it is only made ready.
+    /// CONNACK came: `online` may have been published. Before that the debt is only prepared.
     var isSaid = false
     /// Connections that ended before the broker acknowledged it.
     var attempts = 0
-    /// The broker closes on it: it is left alone until then.
+    /// The broker closes on it: the topic rests until then.
     var restsUntil: Instant?
 
     /// - Parameter messages: what a connection is made with.
@@ -44,13 +45,13 @@ package struct OwedFarewells: Sendable {
       isSaid = true
     }
 
-    /// They stand for the same message.
+    /// Whether both stand for the same message.
     package func isSame(as other: Debt) -> Bool {
       server == other.server && client == other.client && topic == other.topic
     }
   }
 
-  /// What the store is to have from now on, and to have no more.
+  /// Changes for the store: what to add, and what to remove.
   package struct Changes: Sendable, Equatable {
     package var added: [Debt] = []
     package var removed: [Debt] = []
@@ -63,15 +64,15 @@ package struct OwedFarewells: Sendable {
 
   /// The oldest goes first.
   package static let limit = 8
-  /// Connections that may end with the same one under way until it is said on a proven one only.
+  /// How many connections may end with the same `offline` under way before it waits for a proven one.
   package static let attempts = 3
-  /// A connection is proven when the broker has acknowledged `online` and so long has passed.
+  /// A connection is proven when the broker has acknowledged `online` and this time has passed since.
   package static let proof = Duration.seconds(5)
   package static let rest = Duration.seconds(3600)
 
-  /// The oldest first, that of the connection that there is last.
+  /// The oldest first, that of the current connection last.
   private var debts: [Debt] = []
-  /// What the connection, or the attempt at one, stands for by itself.
+  /// The debt of the current connection or attempt itself.
   private var own: Debt?
   package private(set) var underWay: Debt?
   private var isProven = false
@@ -79,14 +80,14 @@ package struct OwedFarewells: Sendable {
 
   package init() {}
 
-  /// What is owed, beside what the connection stands for.
+  /// The debts of earlier connections.
   package var count: Int { debts.count { $0.isSaid && !isOwn($0) } }
 
   private func isOwn(_ debt: Debt) -> Bool { own.map { $0.isSame(as: debt) } ?? false }
 
   // MARK: Connections
 
-  /// CONNECT is about to be sent: what it leads to is in the store before anything is said.
+  /// CONNECT is about to be sent: its debt is in the store before anything is published.
   package mutating func prepare(_ debt: Debt) {
     own = debt
     guard let index = debts.firstIndex(where: { $0.isSame(as: debt) }) else {
@@ -113,7 +114,7 @@ package struct OwedFarewells: Sendable {
   /// The broker has acknowledged the `offline` of the connection.
   package mutating func saidOffline() { if let own { forget(own) } }
 
-  /// The connection ended: what was under way is said on the next one.
+  /// The connection ended: an `offline` that was under way is published again on the next one.
   package mutating func lost(at now: Instant) {
     guard let debt = underWay else { return }
     underWay = nil
@@ -122,7 +123,7 @@ package struct OwedFarewells: Sendable {
     if isProven { debts[index].restsUntil = now + Self.rest }
   }
 
-  /// The next to be said on the connection, which is to this server.
+  /// The next debt to pay on this connection, which is to this server.
   ///
   /// - Parameters:
   ///   - isProven: the connection is.
@@ -138,7 +139,7 @@ package struct OwedFarewells: Sendable {
     return underWay
   }
 
-  /// When one that rests on this server may be said again.
+  /// When a debt that rests on this server may be tried again.
   package func deadline(on server: ServerAddress, after now: Instant) -> Instant? {
     guard underWay == nil else { return nil }
     let name = server.description
@@ -146,7 +147,7 @@ package struct OwedFarewells: Sendable {
       .filter { $0 > now }.min()
   }
 
-  /// The broker has refused it. Rights and quotas come back, so it is said again when it has rested: nobody else will.
+  /// The broker has refused it. Rights and quotas come back, so it is tried again after a rest: no other client will.
   package mutating func refused(at now: Instant) {
     guard let debt = underWay else { return }
     underWay = nil
@@ -154,14 +155,14 @@ package struct OwedFarewells: Sendable {
     debts[index].restsUntil = now + Self.rest
   }
 
-  /// The broker has acknowledged it, or it cannot be said at all.
+  /// The broker has acknowledged it, or it cannot be published at all.
   package mutating func settled() {
     guard let debt = underWay else { return }
     underWay = nil
     forget(debt)
   }
 
-  /// Nothing more is said: what no connection has come of is owed to nobody.
+  /// No more messages: an attempt without a connection owes nothing.
   package mutating func end() { for debt in debts where !debt.isSaid { forget(debt) } }
 
   /// The simulator's, for a rule as it was.
@@ -175,7 +176,7 @@ package struct OwedFarewells: Sendable {
     unstored.added.removeAll { $0.isSame(as: debt) }
     unstored.removed.removeAll { $0.isSame(as: debt) }
     unstored.removed.append(debt)
-    // Where nothing is stored nobody takes them.
+    // Without a store nobody takes them.
     if unstored.removed.count > 2 * Self.limit { unstored.removed.removeFirst() }
   }
 
@@ -183,7 +184,7 @@ package struct OwedFarewells: Sendable {
 
   /// Those of an earlier process, or all over again for a store that begins anew.
   ///
-  /// - Parameter client: what is another one's is left to that one's will.
+  /// - Parameter client: debts of another client are left to that one's will.
   package mutating func found(_ stored: [Debt], client: String) {
     for debt in debts where !stored.contains(where: { $0.isSame(as: debt) }) { mustStore(debt) }
     var earlier: [Debt] = []
@@ -209,13 +210,13 @@ package struct OwedFarewells: Sendable {
   /// Something is to be written.
   package var hasChanges: Bool { unstored != Changes() }
 
-  /// Takes what is to be written now; `storingFailed` follows where it could not be.
+  /// Takes the changes to write now; `storingFailed` follows if the write failed.
   package mutating func takeChanges() -> Changes {
     defer { unstored = Changes() }
     return unstored
   }
 
-  /// Nothing of this is in the store: it is written with the next changes, unless those say otherwise.
+  /// The write failed: these changes are written with the next ones, unless those replace them.
   package mutating func storingFailed(_ changes: Changes) {
     let later = unstored.added + unstored.removed
     unstored.added = changes.added.filter { row in !later.contains { $0.isSame(as: row) } } + unstored.added

@@ -53,9 +53,9 @@ package struct PresenceMessages: Sendable {
     package let epoch: UInt64
     package let since: Timestamp
     package let connection: Session.Connected
-    /// Seconds since this device was last known to run, where it did not end cleanly.
+    /// Seconds since this device was last known to run, if it did not end cleanly.
     package var goneFor: UInt64?
-    /// How the server is reached.
+    /// How the connection reaches the server.
     package var transport = ServerAddress.Transport.tcp
     /// Who uses the same client identifier.
     package var conflict: String?

@@ -11,11 +11,11 @@ package struct RestingTopics: Sendable {
   package typealias Instant = BootClock.Instant
 
   package struct Rest: Sendable, Equatable {
-    /// What the broker said of the last message; nil: it closed the connection on it three times.
+    /// How the broker refused the last message; nil: it closed the connection on it three times.
     package var code: ReasonCode?
     /// A message may go after this.
     package var until: Instant
-    /// How often the topic was sent to rest since it was accepted last.
+    /// How often the topic began to rest since the broker last accepted a message.
     package var times: Int
     /// Messages that were refused meanwhile.
     package var refusals: UInt64
@@ -34,11 +34,11 @@ package struct RestingTopics: Sendable {
   package static let shortest = Duration.seconds(60)
   package static let longest = Duration.seconds(3600)
   package static let factor = 8
-  /// Topics that are remembered; the one that rests shortest goes first.
+  /// How many topics are remembered; beyond that the one whose rest ends first is forgotten.
   package static let limit = 256
 
   package private(set) var topics: [TopicName: Rest] = [:]
-  /// Messages that were refused, or closed upon, since the start.
+  /// Messages that the broker refused, or closed on, since the start.
   package private(set) var refusals: UInt64 = 0
 
   package init(topics: [TopicName: Rest] = [:], refusals: UInt64 = 0) {
@@ -53,10 +53,10 @@ package struct RestingTopics: Sendable {
 
   package func isResting(_ topic: TopicName) -> Bool { topics[topic].map { !$0.isOnTrial } ?? false }
 
-  /// The broker has refused a message to this topic; the rest that begins with it, or nil: the topic rests already.
+  /// The broker has refused a message to this topic. Returns the rest that begins; nil: the topic rests already.
   package mutating func refused(_ topic: TopicName, _ code: ReasonCode, at now: Instant) -> Rest? {
     refusals += 1
-    // Those that were under way with the first one say nothing new.
+    // Refusals of messages that were under way with the first one are no news.
     if topics[topic].map({ !$0.isOnTrial }) ?? false {
       topics[topic]?.refusals += 1
       return nil
@@ -86,14 +86,14 @@ package struct RestingTopics: Sendable {
     return rest
   }
 
-  /// The broker has taken a message to this topic; true: it had a rest behind it.
+  /// The broker has accepted a message to this topic; true: the topic had rested.
   package mutating func accepted(_ topic: TopicName) -> Bool {
     guard let rest = topics[topic], rest.isOnTrial else { return false }
     topics[topic] = nil
     return true
   }
 
-  /// Another broker: nothing is known of it.
+  /// Another broker: it may accept these topics.
   package mutating func forget() { topics = [:] }
 
   /// When a topic is due next; nil: none is.

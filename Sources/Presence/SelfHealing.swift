@@ -2,9 +2,10 @@ import LimpetInstants
 
 /// Keeps the status right while the device is online (DESIGN, "Presence, in order", point 5).
 ///
-/// `idle` –connected→ `listening` (the own topics are subscribed to; what comes may be this device's own old will, queued
-/// by the session and looking live) –the presence of this connection comes back→ `armed` (a status that is not online is
-/// answered) –disconnected→ `idle`. Without that echo it is `unavailable` until it comes after all.
+/// `idle` –connected→ `listening` (subscribed to the own topics; messages may be this device's own old will, which the
+/// session has queued and which looks live) –the presence message of this connection comes back→ `armed` (it corrects a
+/// status that is not online) –disconnected→ `idle`. Without that echo it is `unavailable` until the echo comes after
+/// all.
 ///
 /// A value that takes events and the time, and says what to do. It corrects a wrong status after a jitter, so that two
 /// devices that overwrite each other's status do not do so in step, and not twice within `rest`: after that it checks
@@ -21,7 +22,7 @@ package struct SelfHealing {
 
   package enum Action: Equatable {
     case sayOnline
-    /// The status cannot be watched, for this reason.
+    /// limpet cannot read the status, for this reason.
     case reportUnavailable(String)
     case reportAvailable
   }
@@ -33,7 +34,7 @@ package struct SelfHealing {
   package private(set) var state = State.idle
   /// What the broker's status says, as far as it is known.
   private var isWrong = false
-  /// The broker does not let this device read its status on this connection: an echo changes nothing about that.
+  /// The broker does not let this device read its status on this connection, even if the echo comes.
   private var isDenied = false
   private var last: Instant?
   private var due: Instant?
@@ -63,7 +64,8 @@ package struct SelfHealing {
     }
   }
 
-  /// SUBACK refused the status: it cannot be watched on this connection, whatever comes back of the presence.
+  /// SUBACK refused the status topic: limpet cannot read it on this connection, even if the presence message comes
+  /// back.
   package mutating func denied(_ reason: String) -> [Action] {
     isDenied = true
     return failed(reason)
@@ -110,7 +112,7 @@ package struct SelfHealing {
     }
     guard let due, now >= due else { return [] }
     last = now
-    // Until the answer has come back the status is as wrong as it was seen last.
+    // Until the correction has come back the status counts as wrong.
     self.due = now + Self.rest
     return [.sayOnline]
   }

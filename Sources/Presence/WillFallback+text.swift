@@ -1,7 +1,7 @@
 import MQTTCore
 
 extension WillFallback.Reduction {
-  /// Why, what is given up, and what that means.
+  /// Why the will is smaller, and what that means.
   package var sentence: String {
     let reason =
       switch cause {
@@ -11,7 +11,7 @@ extension WillFallback.Reduction {
     return "\(reason). \(meaning)"
   }
 
-  /// What the device's presence is without it.
+  /// What the smaller will means for the device's presence.
   package var meaning: String {
     var parts: [String] = []
     if flags.qos < full.qos {

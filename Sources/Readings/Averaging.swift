@@ -4,7 +4,7 @@ import Measuring
 
 /// Makes one value of the samples of a window; windows follow each other, none overlap.
 ///
-/// Samples that could not be read are left out, unless there is none other.
+/// Samples that could not be read are left out, unless there are no others.
 package struct Averaging {
   private let statistic: Average.Statistic
   private let window: Duration
@@ -20,7 +20,7 @@ package struct Averaging {
     self.interval = interval
   }
 
-  /// Takes a sample; the last one of a window gives what all of it comes to.
+  /// Takes a sample; the last one of a window returns the window's value.
   package mutating func take(_ content: Reading.Content, at time: BootClock.Instant) -> Reading.Content? {
     let start = started ?? time
     started = start
@@ -30,7 +30,7 @@ package struct Averaging {
     } else {
       failure = content.measured == nil ? content : .bad("no number, so there is no average of it")
     }
-    // Reads take a little longer or shorter each time: half an interval is for that.
+    // Reads take a little longer or shorter each time: half an interval allows for that.
     guard start.duration(to: time) + interval * 3 / 2 > window else { return nil }
     defer {
       started = nil

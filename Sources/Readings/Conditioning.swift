@@ -1,10 +1,10 @@
 import LimpetText
 import Measuring
 
-/// What makes a value worth publishing of what was measured: texts are mapped, numbers calibrated and held against their
+/// Makes the value to publish from the measured one: it maps texts, calibrates numbers and checks them against their
 /// range.
 package struct Conditioning: Sendable, Equatable {
-  /// What texts stand for, and numbers as they are printed; empty: nothing is mapped.
+  /// The values of texts, and of numbers as they are printed; empty: nothing is mapped.
   package var map: [String: Value] = [:]
   /// value = read × scale + offset.
   package var scale = 1.0
@@ -51,10 +51,10 @@ extension ValueRange: CustomStringConvertible {
 }
 
 extension Value {
-  /// As it is looked for in a map: numbers as JSON has them.
+  /// The key of a value in a map: numbers as JSON has them.
   fileprivate var mapKey: String { number.map(\.shortestDecimal) ?? description }
 
-  /// With so many digits behind the point.
+  /// Rounded to this many digits behind the point.
   package func rounded(decimals: Int) -> Value {
     switch self {
     case .number(let number): .number(number.rounded(decimals: decimals))

@@ -14,7 +14,7 @@ extension JSONObject {
     add(name) { $0.appendJSON(value) }
   }
 
-  /// An object of its own; what has no value is null.
+  /// As an object; a channel without a value is null.
   package mutating func add(_ name: StaticString, _ members: [(name: String, value: Value?)]) {
     add(name) { $0.appendJSON(members) }
   }

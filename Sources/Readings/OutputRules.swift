@@ -1,6 +1,6 @@
 import Measuring
 
-/// When an output may be on, and what it is given when nobody says.
+/// When an output may be on, and its level without a command.
 package struct OutputRules: Sendable, Equatable {
   package enum Start: String, Sendable, CaseIterable {
     case off, on
@@ -10,9 +10,9 @@ package struct OutputRules: Sendable, Equatable {
 
   package enum Stop: String, Sendable, CaseIterable {
     case off, on
-    /// It is let go of as it is.
+    /// It is released as it is.
     case keep
-    /// A fan goes back to who drove it before.
+    /// A fan goes back to the control that drove it before.
     case automatic = "auto"
   }
 
@@ -20,7 +20,7 @@ package struct OutputRules: Sendable, Equatable {
   package struct Lost: Sendable, Equatable {
     package var after: Duration
     package var isOn: Bool
-    /// Only messages on this topic count, and none that was retained; nil: every byte of the broker.
+    /// Only messages on this topic count, except retained ones; nil: every byte of the broker counts.
     package var heartbeat: String?
 
     package init(after: Duration, isOn: Bool, heartbeat: String? = nil) {
@@ -30,7 +30,7 @@ package struct OutputRules: Sendable, Equatable {
     }
   }
 
-  /// What `on` is, and the least that is not off.
+  /// The level of `on`, and the lowest level that is not off.
   package var on = OutputLevel.on
   package var least = OutputLevel.off
   package var start = Start.off
@@ -38,7 +38,7 @@ package struct OutputRules: Sendable, Equatable {
   package var lost: Lost?
   package var maxOn: Duration?
   package var minOn = Duration.zero
-  /// How long a way through all of 0 to 100 % takes where a command wants it; zero: no time.
+  /// How long a change from 0 to 100 % takes after a command; zero: no time.
   package var ramp = Duration.zero
   package var minOff = Duration.zero
   /// Names of outputs that are never on together with this one.
@@ -53,6 +53,6 @@ package struct OutputRules: Sendable, Equatable {
 
   package init() {}
 
-  /// What is safe: `stop`, or off where that leaves it as it is.
+  /// The safe level: `stop`, or off if that leaves it as it is.
   package var safe: OutputLevel { stop == .on ? on : .off }
 }

@@ -13,23 +13,23 @@ package enum OutputCause: String, Sendable, CaseIterable {
   case `for`
   /// The controller was silent for too long.
   case lost
-  /// It was on for as long as it may be.
+  /// It was on for as long as its rule allows.
   case maxOn = "max_on"
   /// A partner is on, or is not held.
   case interlock
-  /// Its line, or what it is driven by, came back.
+  /// Its line or device came back.
   case returned
   /// It was configured in another way.
   case reload
 }
 
 extension Reading {
-  /// What an output has been given, and what it shows.
+  /// The value that an output was given, and the value that was read back.
   package struct Output: Sendable, Equatable {
     /// A flag of a GPIO line, a number in % of everything else.
     package let value: Value
     package let cause: OutputCause
-    /// What is read back is another value.
+    /// The value that was read back is another one.
     package let doubt: Doubt?
 
     package init(value: Value, cause: OutputCause, doubt: Doubt? = nil) {

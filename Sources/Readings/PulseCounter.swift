@@ -3,9 +3,9 @@ import LimpetText
 import Measuring
 import Records
 
-/// What a counter stands at, over restarts, and how fast it runs.
+/// The total of a counter, over restarts, and its rate.
 package struct PulseCounter {
-  /// Names the row of totals that go on from each other.
+  /// Names the totals that continue each other.
   package let generation: UInt32
   private var scale: Double
   /// Pulses of the runs before this one.
@@ -27,7 +27,7 @@ package struct PulseCounter {
     rate.forget()
   }
 
-  /// The pulses were looked at for another reason.
+  /// The pulses were read for another reason.
   package mutating func see(_ count: PulseCount) { rate.see(count) }
 
   /// The total after the pulses of this run; the rate is 0 at the first call.
@@ -37,7 +37,7 @@ package struct PulseCounter {
       value: value, rate: rounded(rate.look(at: count, time) * scale), generation: generation)
   }
 
-  /// Microunits a second are beyond what the time of a reading is good for.
+  /// The time of a reading is not precise enough for more digits than microunits a second.
   private func rounded(_ rate: Double) -> Double { (rate * 1e6).rounded() / 1e6 }
 
   /// What to store after `pulses` of this run.

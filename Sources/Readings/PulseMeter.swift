@@ -16,9 +16,9 @@ package struct PulseMeter: Sendable {
   package let quantity: Quantity
   private var scale: Double
   private var rate = PulseRate()
-  /// What was seen at the last look, and when that was; nil: the line was not found yet.
+  /// The pulses at the last look, and its time; nil: the line was not found yet.
   private var last: (count: PulseCount, time: BootClock.Instant)?
-  /// What cycles, or pulses, last said.
+  /// The value of the last cycles or pulses.
   private var value: Double?
   /// How long the last cycles were.
   private var cycle: Duration?
@@ -32,7 +32,7 @@ package struct PulseMeter: Sendable {
   /// The same pulses, in another unit.
   package mutating func rescale(_ scale: Double) { self.scale = scale }
 
-  /// The line is read from now on; what went on meanwhile nobody knows.
+  /// The line is read from now on; what happened before is unknown.
   package mutating func begin(_ count: PulseCount, at time: BootClock.Instant) {
     rate.forget()
     _ = rate.look(at: count, time)
@@ -40,10 +40,10 @@ package struct PulseMeter: Sendable {
     (value, cycle) = (nil, nil)
   }
 
-  /// The pulses were looked at for another reason.
+  /// The pulses were read for another reason.
   package mutating func see(_ count: PulseCount) { rate.see(count) }
 
-  /// - Returns: nil: nothing can be said yet.
+  /// - Returns: nil: there is no value yet.
   package mutating func measure(_ count: PulseCount, at time: BootClock.Instant) -> Double? {
     guard let last else { return nil }
     defer { self.last = (count, time) }
@@ -51,7 +51,7 @@ package struct PulseMeter: Sendable {
     switch quantity {
     case .frequency:
       let frequency = rate.look(at: count, time)
-      // The first pulse of all says nothing of the next.
+      // The first pulse of all gives no value.
       measured = count.pulses == 1 ? nil : frequency
     case .duty, .width:
       let isNew = take(count, since: last.count)
@@ -60,7 +60,7 @@ package struct PulseMeter: Sendable {
     return measured.map { ($0 * scale * 1e6).rounded() / 1e6 }
   }
 
-  /// - Returns: whether something has ended since that says a value.
+  /// - Returns: whether a cycle or pulse that gives a value has ended since.
   private mutating func take(_ count: PulseCount, since earlier: PulseCount) -> Bool {
     let (cycles, widths) = (count.cycles - earlier.cycles, count.widths - earlier.widths)
     if cycles.count > 0 { cycle = .nanoseconds(cycles.total) / Double(cycles.count) }
@@ -74,7 +74,7 @@ package struct PulseMeter: Sendable {
     return true
   }
 
-  /// The last value, as long as what it was of may come again.
+  /// The last value, for as long as another such cycle or pulse may come.
   private mutating func held(_ count: PulseCount, at time: BootClock.Instant) -> Double? {
     if let value, let cycle, let since = count.since, since.duration(to: time) <= cycle + PulseRate.lateness {
       return value
@@ -83,7 +83,7 @@ package struct PulseMeter: Sendable {
     return nil
   }
 
-  /// What the level alone says.
+  /// The value of the level alone.
   private func level(_ count: PulseCount, since look: BootClock.Instant, at time: BootClock.Instant) -> Double? {
     guard let since = count.since else { return nil }
     if quantity == .width { return count.isHigh ? since.duration(to: time) / .seconds(1) : 0 }

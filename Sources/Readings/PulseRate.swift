@@ -10,15 +10,15 @@ package struct PulseRate: Sendable {
   private var last: (count: PulseCount, time: BootClock.Instant)?
   /// The first pulse since `last`, where that is known.
   private var first: BootClock.Instant?
-  /// As pulses last said.
+  /// The rate of the last pulses.
   private var rate = 0.0
 
   package init() {}
 
-  /// It begins anew: at the next look the rate is 0.
+  /// Begins anew: at the next look the rate is 0.
   package mutating func forget() { self = PulseRate() }
 
-  /// The pulses were looked at for another reason.
+  /// The pulses were read for another reason.
   package mutating func see(_ count: PulseCount) {
     guard first == nil, let last, let time = count.first, count.pulses > last.count.pulses else { return }
     // An older one was first before the look that it is to be counted from.
@@ -47,17 +47,17 @@ package struct PulseRate: Sendable {
     of pulses: UInt64, after before: BootClock.Instant?, _ lastLook: BootClock.Instant, until end: BootClock.Instant?,
     _ look: BootClock.Instant
   ) -> Double {
-    // Without a pulse before these nobody knows how long they took: no longer than since the last look.
+    // Without a pulse before these their duration is unknown: at most the time since the last look.
     var rate = Self.rate(of: pulses, in: lastLook.duration(to: look))
     if let before, let end { rate = Self.rate(of: pulses, in: before.duration(to: end)) }
     guard pulses > 1, let first, let end else { return rate }
     let among = Self.rate(of: pulses - 1, in: first.duration(to: end))
-    // A first that came after a pause says nothing of those behind it.
+    // A first pulse after a pause says nothing of those behind it.
     guard let before else { return among }
     return before.duration(to: first) / .seconds(1) * among > Self.pause ? among : rate
   }
 
-  /// So many times the usual is no period of pulses any more.
+  /// This many times the usual period counts as a pause.
   private static let pause = 4.0
 
   private static func rate(of pulses: UInt64, in duration: Duration) -> Double {

@@ -1,17 +1,17 @@
 import LimpetInstants
 import Measuring
 
-/// What is published of one name at one time, before it is a payload.
+/// What a name publishes at one time, before it is a payload.
 package struct Reading: Sendable, Equatable {
   package enum Content: Sendable, Equatable {
     case good(Value)
-    /// A value with something against it.
+    /// A value that is doubtful.
     indirect case doubtful(Value, Doubt)
     case edge(Edge)
     case total(Total)
-    /// What an output has been given.
+    /// The state of an output.
     indirect case output(Output)
-    /// So many readings of this name, or edges of its line, are lost for ever.
+    /// This many readings of the name, or edges of its line, are lost for ever.
     case gap(lost: UInt64)
     /// It could not be read; the text says why.
     case bad(String)
@@ -20,7 +20,7 @@ package struct Reading: Sendable, Equatable {
       self = doubt.map { .doubtful(value, $0) } ?? .good(value)
     }
 
-    /// Bytes behind the structure.
+    /// Bytes outside the structure.
     package var cost: Int {
       switch self {
       case .bad(let text): text.utf8.count
@@ -31,7 +31,7 @@ package struct Reading: Sendable, Equatable {
       }
     }
 
-    /// What was measured, where something was.
+    /// The measured value, if there is one.
     package var measured: (value: Value, doubt: Doubt?)? {
       switch self {
       case .good(let value): (value, nil)
@@ -55,13 +55,13 @@ package struct Reading: Sendable, Equatable {
     }
   }
 
-  /// What a counter stands at.
+  /// The total of a counter.
   package struct Total: Sendable, Equatable {
     /// In the configured unit.
     package let value: Double
     /// Units a second since the last total.
     package let rate: Double
-    /// Totals of one generation go on from each other; another one began at zero.
+    /// Totals of one generation continue each other; a new one began at zero.
     package let generation: UInt32
   }
 
@@ -75,7 +75,7 @@ package struct Reading: Sendable, Equatable {
   package let sequence: UInt64
   /// The first after an unclean stop: the numbers before it were not used.
   package var restarted: Bool
-  /// What the wall clock says of `time`; nil: it was not synchronised yet.
+  /// `time` by the wall clock; nil: the clock was not synchronised yet.
   package var label: TimeLabel?
 
   package init(
@@ -94,7 +94,7 @@ package struct Reading: Sendable, Equatable {
   /// How old it is.
   package func age(at now: BootClock.Instant) -> Duration { time.duration(to: now) }
 
-  /// Bytes that a waiting reading stands for: its structure and what is behind it.
+  /// The bytes of a waiting reading: its structure and those outside it.
   package var cost: Int { MemoryLayout<Reading>.stride + content.cost }
 }
 

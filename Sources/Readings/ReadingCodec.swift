@@ -2,13 +2,13 @@ import LimpetInstants
 import Measuring
 
 /// Readings as rows: numbers as varints, times as nanoseconds since the boot (CLOCK_BOOTTIME) beside the wall's, each
-/// text behind its length. The first byte is the kind and what is to be said of the rest.
+/// text behind its length. The first byte has the kind and flags for the rest.
 package struct ReadingCodec {
   /// The store's number of this boot.
   package let boot: Int
   /// When it began, on this clock.
   package let booted: BootClock.Instant
-  /// When earlier boots began, in microseconds since 1970, where that came to be known.
+  /// When earlier boots began, in microseconds since 1970, if known.
   package let boots: [Int: Int64]
 
   package init(boot: Int, booted: BootClock.Instant, boots: [Int: Int64]) {
@@ -26,7 +26,7 @@ package struct ReadingCodec {
 
   // MARK: Encoding
 
-  /// - Parameter clock: what a reading without a time of its own is labelled with, as a guess.
+  /// - Parameter clock: labels a reading without a time of its own, as a guess.
   package func encode(_ reading: Reading, _ clock: WallClock) -> [UInt8] {
     var row = RowWriter()
     var first = reading.content.kind.rawValue
@@ -35,7 +35,7 @@ package struct ReadingCodec {
     if reading.label?.isCertain == true { first |= Self.isCertain }
     row.write(byte: first)
     row.write(varint: reading.sequence)
-    // The time of one of an earlier boot says nothing on this one's clock.
+    // The time of a reading of an earlier boot means nothing on this boot's clock.
     let isForeign = reading.label?.isOfEarlierBoot == true
     row.write(varint: UInt64(isForeign ? 0 : boot))
     row.write(varint: UInt64(clamping: isForeign ? 0 : booted.duration(to: reading.time).attoseconds / 1_000_000_000))
@@ -98,10 +98,10 @@ package struct ReadingCodec {
 
   // MARK: Decoding
 
-  /// Every JSON reader has it exactly; a row that says more has lost bits.
+  /// Every JSON reader represents it exactly; a row with a larger one has lost bits.
   private static let largestSequence: UInt64 = (1 << 53) - 1
 
-  /// nil: the row says nothing.
+  /// nil: the row is unreadable.
   package func decode(_ data: [UInt8], stream: Int, _ clock: WallClock, at now: BootClock.Instant) -> Reading? {
     var row = RowReader(data)
     guard let first = row.byte(), let sequence = row.varint(), let number = row.varint(),
@@ -126,7 +126,7 @@ package struct ReadingCodec {
       restarted: first & Self.restarted != 0, label: label)
   }
 
-  /// What a reading's time is now: of this boot it may still come to be known.
+  /// A reading's time by now: for one of this boot the clock may have become right since.
   private func label(
     _ isCertain: Bool, _ microseconds: Int64, boot: Int, _ sinceBoot: Duration, isOfThisBoot: Bool
   ) -> TimeLabel? {
@@ -179,7 +179,7 @@ package struct ReadingCodec {
     return Reading.Output(value: value, cause: OutputCause.allCases[Int(first & 0x7F)], doubt: doubt)
   }
 
-  /// nil: there is none that can be read; `.some(nil)`: it says that there is none.
+  /// nil: it is unreadable; `.some(nil)`: the row says that there is none.
   private static func value(from row: inout RowReader) -> Value?? {
     switch row.byte().flatMap(ValueKind.init(rawValue:)) {
     case .number: row.number().map { .some(.number($0)) }

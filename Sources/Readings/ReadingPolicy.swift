@@ -3,7 +3,7 @@ import LimpetText
 import Measuring
 
 /// Decides which samples of one sensor become readings: all of them, or those that moved far enough, and one whenever
-/// the last is older than `maxAge`. A change between good and bad, and another reason for bad, always is one.
+/// the last is older than `maxAge`. A change between good and bad, or of the reason for bad, always becomes one.
 package struct ReadingPolicy {
   private let change: ChangeThreshold?
   private let maxAge: Duration?
@@ -23,7 +23,7 @@ package struct ReadingPolicy {
   }
 
   private func isTooOld(_ last: BootClock.Instant, at time: BootClock.Instant) -> Bool {
-    // Reads take a little longer or shorter each time; without a margin one that was quick would wait an interval more.
+    // Reads take a little longer or shorter each time; without a margin a quick one would wait an interval more.
     maxAge.map { last.duration(to: time) >= $0 - $0 / 100 } ?? false
   }
 
@@ -36,7 +36,7 @@ package struct ReadingPolicy {
     return moved(from: old, to: new, change)
   }
 
-  /// Of several channels one is enough.
+  /// Whether at least one of the channels has changed.
   private func moved(from old: Value, to new: Value, _ change: ChangeThreshold) -> Bool {
     if case .channels(let old) = old, case .channels(let new) = new, old.map(\.name) == new.map(\.name) {
       return zip(old, new).contains { old, new in

@@ -1,14 +1,14 @@
-/// What is made of what was measured, as it is configured.
+/// The configured rules for values that were measured.
 
 /// How far a value must move to be published.
 public enum ChangeThreshold: Sendable, Equatable {
   /// In the reading's unit, more than zero.
   case absolute(Double)
-  /// Of the value last published, more than zero.
+  /// A part of the value last published, more than zero.
   case percent(Double)
 }
 
-/// Both bounds belong to it; nil: there is none.
+/// Includes both bounds; nil: there is no range.
 public struct ValueRange: Sendable, Equatable {
   public var min: Double?
   public var max: Double?

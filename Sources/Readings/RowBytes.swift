@@ -1,4 +1,4 @@
-/// Writes what `RowReader` reads: varints of 7 bits a byte, the low ones first.
+/// Writes rows for `RowReader`: varints of 7 bits a byte, the low ones first.
 struct RowWriter {
   private(set) var bytes: [UInt8] = []
 
@@ -29,7 +29,7 @@ struct RowWriter {
   }
 }
 
-/// Reads bytes that may be anything: nil where they end too early.
+/// Reads a row, whose bytes may be damaged: nil if they end too early.
 struct RowReader {
   private let bytes: [UInt8]
   private var position = 0

@@ -1,7 +1,7 @@
 import LimpetInstants
 
 /// When which sensor is due. Times are whole multiples of the interval after the start, so that sensors of one interval,
-/// and of intervals that divide each other, share a wake-up. Times that were missed (a suspend) are left out, not made up for.
+/// and of intervals that divide each other, share a wake-up. Times that were missed in a suspend are not made up for.
 package struct SampleSchedule {
   package typealias Instant = BootClock.Instant
 
@@ -41,7 +41,7 @@ package struct SampleSchedule {
     return schedule
   }
 
-  /// In integers: a quotient of Doubles is below the whole number at times, and this very moment would be due again.
+  /// In integers: a quotient of Doubles may be just below the whole number, and this same moment would be due again.
   private static func next(_ interval: Duration, after start: Instant, at now: Instant) -> Instant {
     start + interval * (start.duration(to: now).attoseconds / interval.attoseconds + 1)
   }

@@ -9,13 +9,13 @@ import Records
 ///
 /// It does no I/O. The owner asks for `requests(at:)` after each number and at `retryDeadline`, stores them, and says
 /// `reserved` or `reservationFailed`. One reservation is under way at a time, and one that failed is asked for again
-/// after a second, then after twice as long each time, up to a minute: a disk that is broken for a year costs nothing.
+/// after a second, then after twice as long each time, up to a minute: so a broken disk costs little.
 public struct SequenceAllocator: Sendable {
   public typealias Instant = BootClock.Instant
 
   /// A reading's number.
   public struct Number: Equatable, Sendable {
-    /// One more than the one before, but for a `restarted` one.
+    /// One more than the one before, except for a `restarted` one.
     public var sequence: UInt64
     /// Numbers before this one were skipped, or may be repeated, because the last run's count is not known exactly.
     public var restarted: Bool
@@ -34,7 +34,7 @@ public struct SequenceAllocator: Sendable {
     var end: UInt64
     /// The next number is the first after an unclean stop.
     var restarted: Bool
-    /// In use by this run; what is stored of other names is left alone.
+    /// In use by this run; stored numbers of other names stay as they are.
     var active = false
   }
 
@@ -45,7 +45,7 @@ public struct SequenceAllocator: Sendable {
   private let historyIsLost: Bool
   private let reservesBlocks: Bool
   private var lines: [String: Line]
-  /// A block may be half used: looking at every name after each reading would be most of its work.
+  /// A block may be half used: checking every name after each reading would be most of the work.
   private var mayBeShort = true
   private var isReserving = false
   private var retryDelay = shortestRetry
@@ -53,7 +53,7 @@ public struct SequenceAllocator: Sendable {
   private static let shortestRetry = Duration.seconds(1)
   private static let longestRetry = Duration.seconds(60)
 
-  /// When `requests(at:)` asks again for what could not be reserved; nil: nothing has failed, or it is being tried.
+  /// When `requests(at:)` repeats a reservation that failed; nil: none has failed, or one is under way.
   public private(set) var retryDeadline: Instant?
 
   /// Whether numbers are given without being reserved, because the storage is unavailable.
@@ -118,7 +118,7 @@ public struct SequenceAllocator: Sendable {
     }
   }
 
-  /// What was asked for last could not be stored: numbers go on in memory, and it is asked for again at `retryDeadline`.
+  /// The last reservation could not be stored: numbers go on in memory, and it is repeated at `retryDeadline`.
   /// After an unclean stop such numbers may be used a second time, the first of them marked `restarted`.
   public mutating func reservationFailed(at now: Instant) {
     storageIsUnavailable()
@@ -143,12 +143,13 @@ public struct SequenceAllocator: Sendable {
     }
   }
 
-  /// What to store at a clean stop. A name whose `restarted` number was not used is left out: its mark is still owed.
+  /// The numbers to store at a clean stop. A name whose `restarted` number was not used is left out: it still needs its
+  /// mark.
   public var exact: [String: UInt64] {
     lines.filter { $0.value.active && !$0.value.restarted }.mapValues(\.next)
   }
 
-  /// - Returns: where the name's line is, found once for all that is done with it.
+  /// - Returns: the place of the name's line, looked up only once.
   @discardableResult
   private mutating func activate(_ name: String) -> Dictionary<String, Line>.Index {
     if let index = lines.index(forKey: name), lines.values[index].active { return index }

@@ -3,11 +3,11 @@ import LimpetText
 import Measuring
 import Records
 
-/// What an encoder stands at, over restarts.
+/// The position of an encoder, over restarts.
 ///
-/// At the start it is taken to be at rest on a step, whatever its lines say there: steps are counted from there on.
+/// At the start it counts as at rest on a step, whatever the levels of its lines are: steps are counted from there.
 package struct StepCounter: Sendable {
-  /// Names the row of totals that go on from each other.
+  /// Names the totals that continue each other.
   package let generation: UInt32
   /// How many steps a period of its lines has: 1, 2 or 4.
   private let stepsPerPeriod: Int64
@@ -33,7 +33,8 @@ package struct StepCounter: Sendable {
   /// The same steps, in another unit.
   package mutating func rescale(_ scale: Double) { self.scale = scale }
 
-  /// The steps of this run. Half a step from one counts as that: who rests on a step and trembles does not move.
+  /// The steps of this run. Half a step away from a step counts as that step: a knob that trembles on a step does not
+  /// move.
   private func steps(_ count: PulseCount) -> Int64 { (count.position &* stepsPerPeriod + 2) >> 2 }
 
   /// The total after the steps of this run, and how fast it has moved since the last call.

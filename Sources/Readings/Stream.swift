@@ -5,7 +5,7 @@ import MQTTCore
 import Measuring
 import NIOCore
 
-/// Where the readings of one name go and how they look there.
+/// The topic of one name's readings, and their form there.
 package struct Stream: Sendable {
   package let name: String
   package let topic: TopicName
@@ -14,9 +14,9 @@ package struct Stream: Sendable {
   package let format: PayloadFormat
   /// How a level reads in the format `plain`.
   package var levels = LevelTexts()
-  /// No reading is taken any more; those that wait still go out.
+  /// The name takes no more readings; those that wait still go out.
   package var isRemoved = false
-  /// What is published happened once, as an edge or a gesture: to publish it again would say that it happened again.
+  /// The readings are events, such as edges or gestures: publishing one again would mean that it happened again.
   package var isEvent = false
   /// The precision of `time` in messages: the kernel's times of edges deserve more digits than a sensor's.
   package var timePrecision = Timestamp.Precision.milliseconds
@@ -38,8 +38,7 @@ package struct Stream: Sendable {
 
   /// The message of a reading.
   ///
-  /// - Parameter isNewest: no other reading of this name waits behind it; only such a one takes the place of the value
-  ///   that the server keeps.
+  /// - Parameter isNewest: no other reading of this name waits behind it; only then it replaces the retained value.
   package func message(
     _ reading: Reading, _ label: TimeLabel, isNewest: Bool = true, _ version: ProtocolVersion
   ) -> Message {
@@ -51,7 +50,7 @@ package struct Stream: Sendable {
       payload = plain(reading.content)
       if version == .v5 { properties = Self.userProperties(reading, label, timePrecision) }
     }
-    // A gap is about the past: it must not take the place of the last value.
+    // A gap is about the past: it must not replace the retained value.
     let isKept = if case .gap = reading.content { false } else { isRetained && isNewest }
     return Message(topic: topic, payload: payload, qos: qos, retain: isKept, properties: properties)
   }
@@ -87,7 +86,7 @@ package struct Stream: Sendable {
     }
   }
 
-  /// What JSON says beside the value, under the same names.
+  /// The fields that JSON has besides the value, under the same names.
   private static func userProperties(
     _ reading: Reading, _ label: TimeLabel, _ precision: Timestamp.Precision
   ) -> Properties {
@@ -153,7 +152,7 @@ extension JSONObject {
     if case .total(let total) = reading.content { add("generation", UInt64(total.generation)) }
   }
 
-  /// What there is to say against a value; nothing of one that is good.
+  /// Why a value is doubtful or bad; nothing for a good one.
   package mutating func addQuality(of content: Reading.Content) {
     switch content {
     case .good, .edge, .total: break

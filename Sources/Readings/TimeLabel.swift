@@ -1,9 +1,9 @@
 import LimpetInstants
 
-/// What the wall clock says of a reading.
+/// The time of a reading by the wall clock.
 package struct TimeLabel: Sendable, Equatable {
   package let time: Timestamp
-  /// The clock was synchronised when it said so; else `time` is a guess.
+  /// The clock was synchronised at that time; otherwise `time` is a guess.
   let isCertain: Bool
   /// It was measured before the device was switched off last.
   var isOfEarlierBoot = false
@@ -15,12 +15,12 @@ package struct TimeLabel: Sendable, Equatable {
   }
 }
 
-/// Gives readings their times, so that among those that are certain time never goes backwards: a clock that is set back
-/// a little stands still for as long, one that is set back by more leaves doubt.
+/// Gives readings their times, so that certain times never go backwards: after a clock was set back a little, times
+/// stand still for as long; after it was set back by more, they are uncertain.
 package struct TimeLabels {
   /// By stream, in microseconds since 1970.
   private var latest: [Int64]
-  /// Of the reading that was sent as the last of its stream, in the order of their arrival.
+  /// The label of the reading that was sent as the last of its stream, in the order of their arrival.
   private var newest: [UInt64]
   private static let smallStep: Int64 = 60_000_000
 
@@ -47,8 +47,8 @@ package struct TimeLabels {
   ///
   /// - Parameter token: rises with each new reading; nil: this one is published once more.
   package mutating func label(of reading: Reading, _ token: UInt64?, _ clock: () -> WallClock) -> TimeLabel {
-    // One that was refused, or that a store has which was opened late, is from before those that overtook it: its time
-    // is, too.
+    // A reading that was refused, or that comes from a store that was opened late, is older than those that overtook
+    // it: so is its time.
     let isOvertaken = token.map { $0 < newest[reading.stream] } ?? (reading.label != nil)
     if let token { newest[reading.stream] = max(newest[reading.stream], token) }
     if let label = reading.label { return isOvertaken ? label : ordered(label, reading.stream) }

@@ -1,6 +1,6 @@
 import MQTTCore
 
-/// One request to a store; the one who asks numbers them.
+/// A request to a store, with its owner's number.
 package struct StoreTicket: Sendable, Hashable, Comparable {
   package let rawValue: UInt64
 
@@ -9,28 +9,28 @@ package struct StoreTicket: Sendable, Hashable, Comparable {
   package static func < (left: StoreTicket, right: StoreTicket) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// What a store is asked for, as a whole: it is done, or nothing has changed.
+/// What a store is to do, as a whole: it is done, or nothing has changed.
 package enum StoreRequest: Sendable, Equatable {
   indirect case write(StoreChanges)
-  /// These streams get numbers, where they have none yet.
+  /// Gives numbers to these streams, if they have none yet.
   case number([String])
   /// The oldest rows of the stream of that number, at most `limit`.
-  /// - Parameter ranges: where they are looked for, in their order.
+  /// - Parameter ranges: where to look for them, in this order.
   case read(number: Int, ranges: [ClosedRange<UInt64>], limit: Int)
-  /// The store is opened, again perhaps, and read: behind a damaged file that is kept aside first, where there is one.
+  /// Opens the store (again, if it was open) and reads it; a damaged file is kept aside first.
   case reopen(replacing: StorageError?)
   /// The session belongs to another client from now on: its messages are kept aside, and the rest of it is forgotten.
   case setSessionAside
-  /// What waits there of another device is set aside.
+  /// Opens the outbox, and sets aside readings of another device.
   /// - Parameters:
   ///   - boot: the kernel's name of this boot.
   ///   - names: the streams that get numbers, beside those that have them.
   case openOutbox(device: String, boot: String, names: [String])
-  /// The file is closed, and the folder kept from other agents: until it is opened again every request fails.
+  /// Closes the file, and keeps the folder locked: until it is opened again every request fails.
   case letGo
 }
 
-/// What a store says to a request that it has done.
+/// The answer of a store to a request that it has done.
 package enum StoreAnswer: Sendable, Equatable {
   /// To `write` and `letGo`: it is on the disk.
   case done
@@ -48,12 +48,12 @@ package enum StoreAnswer: Sendable, Equatable {
 
 /// What is to be written, as one transaction: all of it or nothing.
 ///
-/// What it holds is at its final value: the order in which it is written is the store's affair, not that of the events
-/// behind it. Where two parts speak of the same row, the part named later counts:
+/// All values are final: the store chooses the order of writing, whatever the order of the events was. If two parts are
+/// about the same row, the part named later counts:
 /// - `readings`, then `session`: a message that the session takes in is its own, whatever a batch says of its reading.
 /// - `readings`, then `reserved`, then `exact`: a name whose numbers may be used up to an end goes on there, unless it
 ///   is the end of the run.
-/// - what is removed, then what is added.
+/// - removed rows, then added rows.
 package struct StoreChanges: Sendable, Equatable {
   /// The epoch is not below this one.
   package var epoch: UInt64?
@@ -70,16 +70,16 @@ package struct StoreChanges: Sendable, Equatable {
   package var counts: [String: StoredCount] = [:]
   /// The last plain on or off of outputs, by name.
   package var outputs: [String: Bool] = [:]
-  /// Of outputs that there are no more.
+  /// Of outputs that no longer exist.
   package var outputsForgotten: [String] = []
-  /// Topics whose retained reading the broker is to forget.
+  /// Topics whose retained reading limpet has to clear.
   package var clearingsAdded: [String] = []
   package var clearingsRemoved: [String] = []
-  /// In place of what there was under the same kind and topic.
+  /// Each replaces the one of the same kind and topic.
   package var announcements: [StoredAnnouncement] = []
   /// By their kind and topic.
   package var forgotten: [StoredAnnouncement] = []
-  /// In place of what there was for the same broker, client and topic.
+  /// Each replaces the one of the same broker, client and topic.
   package var farewellsAdded: [StoredFarewell] = []
   package var farewellsRemoved: [StoredFarewell] = []
   package var setAside: [SetAsideMessage] = []

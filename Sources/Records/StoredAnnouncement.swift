@@ -1,15 +1,15 @@
-/// What a broker keeps of this device's description for home automation, under one topic.
+/// A retained part of this device's description for home automation, under one topic.
 public struct StoredAnnouncement: Equatable, Sendable {
-  /// Who reads it.
+  /// Which home automation reads it.
   public enum Kind: String, Sendable {
     case homeAssistant = "homeassistant"
-    /// What has left, and Home Assistant may not have seen leave.
+    /// An entity that has left while Home Assistant may have been down.
     case departed
     case homie
   }
 
   public var kind: Kind
-  /// Where it is, or what is before all topics of it.
+  /// Its topic, or the beginning of all of its topics.
   public var topic: String
   /// Its owner's own text.
   public var content: String

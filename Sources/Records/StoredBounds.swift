@@ -1,7 +1,7 @@
 import MQTTCore
 
-/// What a stored number can be. A file that lost bits says anything, and arithmetic on it would end the process at each
-/// start: what is outside is taken for a row that says nothing.
+/// The bounds of stored numbers. A file that lost bits may have any number, and arithmetic on it would end the process
+/// at each start: a row with a number outside counts as unreadable.
 package enum StoredBounds {
   /// Of readings and messages: rows are counted from 1, and no agent comes near the end.
   package static let tokens = StoredMessages.tokens
@@ -12,7 +12,7 @@ package enum StoredBounds {
   /// Of boots: what an `Int` of 32 bits holds.
   package static let boots: ClosedRange<Int64> = 1...Int64(Int32.max)
 
-  /// How many of them are kept, the newest: names of runs,
+  /// How many of the newest are kept: names of runs,
   package static let instances = 64
   /// and boots. Readings of one before those keep the time that they were given then.
   package static let keptBoots = 1000

@@ -1,11 +1,12 @@
-/// A topic on which a broker may keep `online` of this device: it was said there, and no `offline` has been acknowledged.
+/// A topic on which a broker may keep `online` of this device: it was published, and no `offline` has been
+/// acknowledged.
 public struct StoredFarewell: Sendable, Hashable {
   /// The broker, as `SessionOwner` names it.
   public var server: String
-  /// The device said it under this client identifier; what another one has said is not its to take back.
+  /// The client identifier under which the device published it; it does not take back what another client published.
   public var client: String
   public var topic: String
-  /// What is to be said there.
+  /// The payload to publish there.
   public var offline: String
   public var qos: Int
 

@@ -1,6 +1,6 @@
-/// A reading that waits, as the store keeps it: what `data` says is its writer's affair.
+/// A reading that waits, as the store keeps it; only its writer understands `data`.
 public struct StoredReading: Sendable, Equatable {
-  /// Rises from reading to reading, over restarts too; the session's messages have the same row of numbers.
+  /// Rises from reading to reading, over restarts too; readings and the session's messages share one sequence.
   public var token: UInt64
   /// A number of `StoredOutbox.streams`.
   public var stream: Int
@@ -19,8 +19,8 @@ public struct StoredReading: Sendable, Equatable {
   public static func size(ofData count: Int) -> Int { count + overhead }
 }
 
-/// Rows that follow each other on the disk: how many there are of which stream. With these few numbers the rows of one
-/// stream are found among a million of others without an index, which each batch would have to write all over.
+/// A section of rows on the disk: how many it has of which stream. With these few numbers the rows of one stream are
+/// found among a million others without an index, which each batch would have to update in many places.
 public struct OutboxSection: Sendable, Equatable {
   /// Rows of a section at the most.
   public static let limit = 256
@@ -72,7 +72,7 @@ public struct OutboxSection: Sendable, Equatable {
 public struct StoredOutbox: Sendable, Equatable {
   /// Names by their numbers: those that were asked for, and all others that have rows.
   public var streams: [Int: String] = [:]
-  /// When the boots that rows speak of began, in microseconds since 1970, by their number; not there: nobody knows.
+  /// When the boots of the rows began, in microseconds since 1970, by their number; missing: unknown.
   public var boots: [Int: Int64] = [:]
   /// The number of this boot.
   public var boot = 0
@@ -82,12 +82,12 @@ public struct StoredOutbox: Sendable, Equatable {
   public var setAside = 0
   /// Topics whose retained reading the broker is to forget.
   public var clearings: [String] = []
-  /// Readings that said nothing, and were removed by this opening.
+  /// Unreadable readings that this opening removed.
   public var unreadable = 0
 
   public init() {}
 
-  /// Names that have rows, beside those.
+  /// Other names that have rows.
   public func formerNames(beside names: [String]) -> [String] {
     var numbers: Set<Int> = []
     for section in sections { for (number, _) in section.streams { numbers.insert(number) } }
@@ -95,15 +95,15 @@ public struct StoredOutbox: Sendable, Equatable {
   }
 }
 
-/// What is to be written of an outbox, as one transaction.
+/// The changes of an outbox, written as one transaction.
 public struct OutboxBatch: Sendable, Equatable {
   /// In the order of their tokens.
   public var readings: [StoredReading] = []
-  /// Rows that are over, by their tokens.
+  /// Rows to delete, by their tokens.
   public var finished: [UInt64] = []
-  /// Whole stretches that are given up.
+  /// Whole ranges to delete, since their readings are given up.
   public var dropped: [ClosedRange<UInt64>] = []
-  /// Rows of those stretches that stay: they are under way.
+  /// Rows of those ranges that stay: they are under way.
   public var spared: [UInt64] = []
   /// Messages of an earlier process's session that are over, by their tokens.
   public var endedMessages: [UInt64] = []

@@ -1,6 +1,6 @@
 import MQTTCore
 
-/// Who this device is, as first found out: kept, so that a changed board or a cloned card is noticed, not followed.
+/// The identity of this device, as first found out: kept, so that limpet notices a changed board or a cloned card.
 public struct StoredIdentity: Equatable, Sendable {
   /// Where an identity comes from.
   public enum Source: String, Sendable {
@@ -8,7 +8,7 @@ public struct StoredIdentity: Equatable, Sendable {
     case deviceTree = "device-tree"
     /// `/etc/machine-id`.
     case machineID = "machine-id"
-    /// Made up, where a device has neither.
+    /// Random, for a device that has neither.
     case random
   }
 
@@ -16,7 +16,7 @@ public struct StoredIdentity: Equatable, Sendable {
   public var id: String
   /// Where it was taken from.
   public var source: Source
-  /// What was read there, to compare with; for `random` the random text.
+  /// The text that was read there, for comparison; for `random` the random text.
   public var serial: String
 
   /// An identity to store.
@@ -28,8 +28,8 @@ public struct StoredIdentity: Equatable, Sendable {
 }
 
 extension StoredIdentity {
-  /// Whether a store that says it belongs to `other` may be this board's: the ids are one, or what they were made from
-  /// is of one kind, so that the store comes from another board. A number made up says nothing of the board.
+  /// Whether a process of this identity may go on with a store of `other`: the ids are equal, or both sources are of
+  /// one kind, so that it is certain that the store was moved to this board. A random source says nothing of the board.
   package func isOfSameBoard(as other: StoredIdentity) -> Bool {
     other.id == id || other.source == source && other.source != .random
   }
@@ -50,11 +50,11 @@ public struct StoredSequence: Equatable, Sendable {
   }
 }
 
-/// What a counter stood at.
+/// The value of a counter.
 public struct StoredCount: Equatable, Sendable {
   /// At most 2^63 - 1.
   public var pulses: UInt64
-  /// Made up when the counter began at zero: counts of one generation go on from each other.
+  /// Random, chosen when the counter began at zero: counts of one generation continue each other.
   public var generation: UInt32
 
   /// A count to store.
@@ -94,7 +94,7 @@ public struct StoredState: Equatable, Sendable {
   public var counts: [String: StoredCount] = [:]
   /// The last plain on or off of outputs, by name.
   public var outputs: [String: Bool] = [:]
-  /// What brokers keep of this device's descriptions for home automation.
+  /// The retained descriptions of this device for home automation.
   public var announcements: [StoredAnnouncement] = []
   /// Topics on which brokers may keep `online` of this device, the oldest first.
   public var farewells: [StoredFarewell] = []
@@ -104,7 +104,7 @@ public struct StoredState: Equatable, Sendable {
   public var lastStop: LastStop?
   /// A damaged store that this one replaces: its sequences and its epoch are unknown here.
   public var keptAside: KeptAside?
-  /// Rows of the session that said nothing, and were removed: messages are kept beside it, as they are.
+  /// How many unreadable rows of the session were removed; messages among them are kept beside it, as they are.
   public var unreadable = 0
   /// Why the store cannot be written at the moment; everything else here was read all the same.
   public var writeError: StorageError?

@@ -1,9 +1,9 @@
 import MQTTCore
 
-/// What there is to do about it, in the words of limpet's configuration: the library knows no keys.
+/// What to do about it, with the keys of limpet's configuration, which the library does not know.
 extension ConnectionLoss {
   /// What happened, and what to do.
-  /// - Parameter server: which was tried, where the loss does not say it.
+  /// - Parameter server: the server that was tried, if the loss does not name it.
   package func advised(_ server: ServerAddress? = nil) -> String {
     advice(server).map { "\(inLimpetsWords); \($0)" } ?? inLimpetsWords
   }
@@ -22,7 +22,7 @@ extension ConnectionLoss {
     }.joined(separator: " ")
   }
 
-  /// nil: the loss says it all.
+  /// nil: there is no advice beyond the loss itself.
   package func advice(_ server: ServerAddress? = nil) -> String? {
     switch self {
     case .tls(let server, let fault): fault.advice(server)

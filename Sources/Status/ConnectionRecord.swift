@@ -1,7 +1,7 @@
 import LimpetInstants
 import MQTTCore
 
-/// What there is to say of the connection and of those before it.
+/// The connection and those before it, for the status report.
 package struct ConnectionRecord: Sendable {
   package typealias Instant = BootClock.Instant
 
@@ -36,7 +36,7 @@ package struct ConnectionRecord: Sendable {
   package private(set) var losses = Self.noLosses
   package private(set) var failures = Self.noFailures
 
-  /// One for all, until there is something to count.
+  /// One shared value, until there is something to count.
   private static let noLosses = none(["closed", "disconnected", "keepalive", "timeout", "unreachable"])
   private static let noFailures = none(["closed", "name", "refused", "timeout", "tls", "unreachable"])
 
@@ -83,7 +83,7 @@ package struct ConnectionRecord: Sendable {
 }
 
 extension ConnectionLoss {
-  /// This side wanted it.
+  /// Whether this side ended it.
   fileprivate var isIntended: Bool {
     switch self {
     case .aborted, .session(.requested): true
@@ -91,7 +91,7 @@ extension ConnectionLoss {
     }
   }
 
-  /// For counting: one of few words.
+  /// One of a few words, for counting.
   package var word: String {
     switch self {
     case .nameNotFound: "name"

@@ -11,7 +11,7 @@ package struct Figure: Sendable, Equatable {
   package enum Value: Sendable, Equatable {
     case count(UInt64)
     case amount(Double)
-    /// Counts of the same thing, apart by what the label says: words of this program, so that there are few.
+    /// Counts of one thing by a label, whose values are words of this program, so that there are few.
     case counts(label: StaticWord, [String: UInt64])
   }
 

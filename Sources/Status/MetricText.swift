@@ -6,12 +6,12 @@ package struct MetricText {
   package enum Format {
     case prometheus, openMetrics
 
-    /// - Parameter accept: what HTTP's Accept asks for.
+    /// - Parameter accept: the value of HTTP's Accept.
     package init(accept: String) {
       self = accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
     }
 
-    /// What HTTP's Content-Type says of it.
+    /// The value of HTTP's Content-Type.
     package var mediaType: String {
       switch self {
       case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +48,7 @@ package struct MetricText {
       case .info: "_info"
       case .gauge: ""
       }
-    // The older format knows a family by the name of its numbers, and has no `info`.
+    // The older format names a family after its numbers, and has no `info`.
     let family = format == .openMetrics ? name : name + suffix
     let word = kind == .info && format == .prometheus ? Kind.gauge : kind
     buffer.writeString("# HELP \(family) \(help).\n# TYPE \(family) \(word.rawValue)\n")

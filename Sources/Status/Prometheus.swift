@@ -3,12 +3,12 @@ import Measuring
 import NIOCore
 import Readings
 
-/// The agent's numbers for Prometheus: what it says of itself, and the last value of every reading.
+/// The agent's numbers for Prometheus: those about itself, and the last value of every reading.
 package enum Prometheus {
   /// What a scraper can read.
   ///
-  /// - Parameter accept: HTTP's Accept, of which the newer format is taken where it is named at all, as Prometheus does
-  ///   that prefers it.
+  /// - Parameter accept: the value of HTTP's Accept. If it names the newer format at all, the answer has that one:
+  ///   Prometheus prefers it.
   package static func page(_ report: StatusReport, accept: String) -> (type: String, text: ByteBuffer) {
     let format = MetricText.Format(accept: accept)
     return (format.mediaType, text(report, format))

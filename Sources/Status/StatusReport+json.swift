@@ -2,7 +2,7 @@ import JSON
 import LimpetText
 import NIOCore
 
-/// The status for programs: keys are never taken away or given another meaning.
+/// The status for programs: no key is ever removed or given another meaning.
 extension StatusReport {
   package var json: ByteBuffer {
     var object = JSONObject(capacity: 4096)

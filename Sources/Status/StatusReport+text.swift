@@ -2,7 +2,7 @@ import LimpetText
 import Measuring
 import Readings
 
-/// The status for people, in lines of so many characters.
+/// The status for people, in lines of limited width.
 extension StatusReport {
   package func text(columns: Int) -> String {
     var lines = ["limpet \(limpetVersion) on \(device)\(displayName.map { " (\($0))" } ?? "")"]
@@ -137,7 +137,7 @@ extension StatusReport {
     }
     let table = TextTable([["READING", "VALUE", "QUALITY", "AGE", "SEQ"]] + cells)
     var widths = table.widths
-    // Names and values give way; what is cut is in --json.
+    // Names and values are cut to fit; --json has all of them.
     let free = columns - TextTable.width(of: [0, 0] + widths[2...])
     widths[1] = min(widths[1], max(10, free - widths[0]))
     widths[0] = min(widths[0], max(10, free - widths[1]))

@@ -14,9 +14,9 @@ package struct StatusReport: Sendable {
     package let healing: SelfHealing.State
     package let conflict: String?
     package let lastsToNotice: Double?
-    /// What the server does not take of the will; nil: it takes all, or there is no connection.
+    /// What the server does not accept of the will; nil: it accepts all, or there is no connection.
     package let reduction: WillFallback.Reduction?
-    /// What the broker said of `online` on this connection.
+    /// How the broker answered `online` on this connection.
     package let birth: BirthAnswer
 
     package init(
@@ -42,7 +42,7 @@ package struct StatusReport: Sendable {
     /// Of `readings`, those on the disk.
     package let stored: Int
     package let oldestAge: Duration?
-    /// Given up, by stream and for whatever reason, where some were.
+    /// Readings that were given up for any reason, by stream; only streams that lost some.
     package let dropped: [String: UInt64]
     /// Why nothing can be stored at the moment.
     package let storageError: String?
@@ -62,7 +62,7 @@ package struct StatusReport: Sendable {
     }
   }
 
-  /// A topic that the broker takes nothing on.
+  /// A topic on which the broker refuses messages.
   package struct RestingTopic: Sendable {
     package let topic: String
     package let rest: RestingTopics.Rest
@@ -86,7 +86,7 @@ package struct StatusReport: Sendable {
     }
   }
 
-  /// How often an output changed, by cause, and what its commands were answered.
+  /// How often an output changed, by cause, and the answers to its commands.
   package struct OutputCounts: Sendable {
     package let name: String
     package let changes: [(cause: String, count: UInt64)]
@@ -111,7 +111,7 @@ package struct StatusReport: Sendable {
   package let presence: Presence
   package let buffer: Buffer
   package let resting: [RestingTopic]
-  /// Why commands from the broker are not obeyed; nil: they are, or there is nothing that could bring any.
+  /// Why the agent obeys no commands from the broker; nil: it does, or no output takes commands.
   package let commandsRefusal: String?
   package let outputs: [OutputCounts]
   package let figures: [Figure]
@@ -157,8 +157,9 @@ package struct StatusReport: Sendable {
     }
   }
 
-  /// What the status topic says, as far as the agent knows: `online` exactly when the broker has acknowledged it on the
-  /// connection that is there; `refused`; `unconfirmed`; `stopping`; `offline` without a connection; `none` before one.
+  /// The status on the topic, as far as the agent knows: `online` exactly when the broker has acknowledged it on the
+  /// current connection; `refused`; `unconfirmed`; `stopping`; `offline` without a connection; `none` before the first
+  /// one.
   package var presenceWord: String {
     switch connection.state {
     case .connected:
@@ -196,7 +197,7 @@ extension Reading.Content {
     }
   }
 
-  /// What speaks against the value, or why there is none.
+  /// Why the value is doubtful, or why there is none.
   package var remark: String? {
     switch self {
     case .good, .edge, .total: nil

@@ -2,8 +2,8 @@ import MQTTCore
 import MQTTStore
 import Records
 
-/// What can still be read of a damaged file, each table for itself: who the device is, and how far it had counted, so
-/// that the new file goes on there. Messages and readings stay in the file that is kept aside.
+/// Reads what is still readable of a damaged file, each table for itself: the identity and the counts, so that the new
+/// file goes on there. Messages and readings stay in the file that is kept aside.
 struct Salvage {
   private var identity: StoredIdentity?
   private var epoch: UInt64 = 0
@@ -25,7 +25,7 @@ struct Salvage {
     farewells = (try? StateStore.readFarewells(database)) ?? []
   }
 
-  /// As one transaction. Nobody knows how many of the numbers behind those that were found had been used.
+  /// As one transaction. How many numbers had been used beyond those found is unknown.
   func write(to database: Database) throws(StorageError) {
     try database.write("keep what could be read") { () throws(StorageError) in
       if let identity { try StateStore.write(identity, to: database) }

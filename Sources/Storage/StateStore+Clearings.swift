@@ -2,7 +2,7 @@ import MQTTCore
 import MQTTStore
 import Records
 
-/// Topics whose retained reading the broker is to forget. `StoredOutbox.clearings` has those that there are.
+/// Topics whose retained reading limpet has to clear. `StoredOutbox.clearings` has the stored ones.
 extension StateStore {
   static func setClearings(added: [String], removed: [String], in database: Database) throws(StorageError) {
     for topic in removed { try database.run("DELETE FROM clearing WHERE topic = ?", .text(topic)) }

@@ -4,8 +4,8 @@ import Records
 
 /// Readings that wait to be sent.
 extension StateStore {
-  /// Opens the outbox of a device: what is there of another one is set aside and not sent. What the session has taken
-  /// over is no longer here.
+  /// Opens the outbox of a device: readings of another one are set aside and not sent. Readings that the session has
+  /// taken over are removed.
   ///
   /// - Parameters:
   ///   - boot: the kernel's name of this boot.
@@ -16,7 +16,7 @@ extension StateStore {
       let owner = try database.query("SELECT device FROM reading_owner") { $0.text(0) }.first
       if let owner, owner != device {
         outbox.setAside = try Self.setReadingsAside(database)
-        // What another device has retained is that device's.
+        // Retained readings of another device are not cleared.
         try database.run("DELETE FROM clearing")
       }
       outbox.clearings = try Self.readClearings(database)
@@ -90,7 +90,7 @@ extension StateStore {
 
   // MARK: Opening
 
-  /// In one step, however many there are: the table gets another name. Those of an earlier time like that go.
+  /// In one step, however many there are: the table gets another name. Readings that were set aside before are deleted.
   private static func setReadingsAside(_ database: Database) throws(StorageError) -> Int {
     let count = try database.query("SELECT count(*) FROM reading") { Int($0.integer(0)) }.first ?? 0
     try database.run("DROP TABLE IF EXISTS reading_aside")
@@ -100,7 +100,7 @@ extension StateStore {
     return count
   }
 
-  /// Rows whose numbers cannot be, and readings of which nobody could say whose they are. How many of them were readings.
+  /// Removes rows with impossible numbers, and readings without an owner. Returns how many of them were readings.
   private static func removeImpossible(_ database: Database) throws(StorageError) -> Int {
     for (table, range) in [("reading_stream", StoredBounds.streams), ("reading_boot", StoredBounds.boots)] {
       try database.run(
@@ -118,7 +118,7 @@ extension StateStore {
     return count
   }
 
-  /// A reading that the session has is the session's; which of the two was written last does not matter.
+  /// A reading that the session has belongs to the session; which of the two was written last does not matter.
   private static func reconcile(_ database: Database) throws(StorageError) {
     try database.run("DELETE FROM reading WHERE token IN (SELECT token FROM message)")
   }
@@ -167,7 +167,7 @@ extension StateStore {
   private static func drop(
     _ range: ClosedRange<UInt64>, _ spared: [UInt64], _ database: Database
   ) throws(StorageError) {
-    // Around each one that stays: a list of them would be another statement each time.
+    // In pieces around each row that stays: with a list of them, each call would have another statement text.
     var from = range.lowerBound
     for token in spared.sorted() where range.contains(token) {
       if token > from { try drop(from, token - 1, database) }

@@ -3,7 +3,7 @@ import MQTTStore
 import Records
 
 extension StateStore {
-  /// Does one request of an agent that has one under way at a time; what throws has changed nothing.
+  /// Carries out one request; the agent has one under way at a time. A request that throws has changed nothing.
   package func perform(_ request: StoreRequest) throws(StorageError) -> StoreAnswer {
     switch request {
     case .write(let changes):
@@ -42,12 +42,12 @@ extension StateStore {
       for message in changes.setAside {
         try SessionTables.setAside(message.message, of: message.owner, in: database, now: now)
       }
-      // Of an earlier process: the session may have one of that token anew.
+      // Messages of an earlier process go first: the session may have a new one with that token.
       for token in changes.readings?.endedMessages ?? [] { try SessionTables.endMessage(token, in: database) }
       try SessionTables.apply(changes.session, to: database, now: now)
-      // They are the session's from here on: sent a second time as waiting readings they would be there twice.
+      // They belong to the session from here on: as waiting readings they would be sent a second time.
       for case .message(let message, _) in changes.session { try Self.endReading(message.token, in: database) }
-      // Behind that: the session's changes may be older, and one of its messages come back since.
+      // After the session's changes: those may be older, and one of its messages may have come back since.
       if let batch = changes.readings { try Self.apply(batch, to: database) }
       try Self.reserve(changes.reserved, in: database)
       if let exact = changes.exact { try Self.goOnExactly(at: exact, in: database) }

@@ -2,9 +2,9 @@ import MQTTCore
 import MQTTStore
 import Records
 
-// What the small tables hold, read and written.
+// Reads and writes the small tables.
 extension StateStore {
-  /// A source that this program does not know is no identity: the board says it again.
+  /// An identity with an unknown source does not count: limpet reads it from the board again.
   static func readIdentity(_ database: Database) throws(StorageError) -> StoredIdentity? {
     try database.query("SELECT id, source, serial FROM identity") { row in
       StoredIdentity.Source(rawValue: row.text(1)).map {
@@ -41,7 +41,7 @@ extension StateStore {
     try database.query("SELECT value FROM instance ORDER BY number") { $0.text(0) }
   }
 
-  /// A name whose number cannot be one begins anew, and says so.
+  /// A name with an impossible number begins anew, with the mark `restarted`.
   static func readSequences(_ database: Database) throws(StorageError) -> [String: StoredSequence] {
     let rows = try database.query("SELECT name, next, exact FROM sequence") { row in
       let next = row.integer(1)

@@ -3,11 +3,11 @@ import MQTTStore
 import Records
 import Synchronization
 
-/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, what counters stand
-/// at, the MQTT session, and how the last run ended.
+/// What must survive a restart, in `<folder>/session.db`: the identity, the epoch, sequence numbers, totals of
+/// counters, the MQTT session, and how the last run ended.
 ///
 /// Everything runs on one thread of the store's own. A call that writes returns when the change is on the disk, which
-/// on an SD card can take seconds; a call that throws changed nothing, and the store can be used on.
+/// on an SD card can take seconds; a call that throws has changed nothing, and the store remains usable.
 public actor StateStore {
   private let executor: ThreadExecutor
   private let file: StoreFile
@@ -47,7 +47,7 @@ public actor StateStore {
     try await open(folder: folder, clock: now.map { StoreClock.wall($0) } ?? StoreClock.system(), schema, system)
   }
 
-  /// - Parameter clock: what time it is, and what that is worth.
+  /// - Parameter clock: the time, and how certain it is.
   package static func open(
     folder: String, clock: @escaping @Sendable () -> StoredTime, _ schema: Schema = .current, _ system: String? = nil
   ) async throws(StorageError) -> StateStore {
@@ -59,10 +59,10 @@ public actor StateStore {
 
   private func open() throws(StorageError) { try inLimpetsWords { () throws(StorageError) in try file.open() } }
 
-  /// A store for `reopen` alone: its database could not be used. The folder is held all the same, as far as it can be.
+  /// A store for `reopen` alone: its database could not be used. It locks the folder all the same, if possible.
   /// nil: the system has no thread left.
   ///
-  /// - Parameter isHeld: false: the folder is not touched, for it may not answer.
+  /// - Parameter isHeld: false: it does not touch the folder, which may not answer.
   public static func unopened(folder: String, isHeld: Bool = true) async -> StateStore? {
     guard let executor = try? ThreadExecutor(name: "limpet-storage") else { return nil }
     let store = StateStore(
@@ -73,15 +73,15 @@ public actor StateStore {
 
   private func hold() { file.hold() }
 
-  /// Opens it again, and reads what is there: after its file was found damaged, which is kept aside first; when the
-  /// file is not there any more; or where it could not be opened before.
+  /// Opens it again and reads it, if the file is damaged (it is kept aside first) or missing, or could not be opened
+  /// before.
   public func reopen(replacing damage: StorageError?) throws(StorageError) -> StoredState {
     try inLimpetsWords { () throws(StorageError) in try file.reopen(replacing: damage) }
     return try load()
   }
 
-  /// Closes the file and lets another agent have it. Every later call throws `closed`. A store that is let go of without
-  /// this is closed too, on the thread that happens to do so.
+  /// Closes the file and releases the folder for another agent. Every later call throws `closed`. A store that is
+  /// deallocated without this call is closed too, on whatever thread that happens.
   public func close() { file.close() }
 
   /// Closes the file, and keeps the folder from other agents. Every later call throws `closed`.
@@ -90,8 +90,8 @@ public actor StateStore {
     file.hold()
   }
 
-  /// Everything that is needed at start, in one call. The last stop is given out once: it is cleared here, so that a run
-  /// that ends without storing one is an unclean one. When that cannot be written, `writeError` says why.
+  /// Everything that is needed at start, in one call. It returns the last stop only once, and clears it, so that a run
+  /// that ends without storing one counts as unclean. If that write fails, `writeError` says why.
   public func load() throws(StorageError) -> StoredState {
     let now = file.clock()
     var (state, session) = try read("read the stored state") { database throws(StorageError) in
@@ -135,15 +135,15 @@ public actor StateStore {
     try write("store the identity") { database throws(StorageError) in try Self.write(identity, to: database) }
   }
 
-  /// The session belongs to another client than this one from now on: its messages are kept aside, those of an earlier
-  /// time like that go, and everything else of it is forgotten. The number of messages that were kept.
+  /// The session belongs to another client from now on: its messages are kept aside, messages kept aside before are
+  /// deleted, and so is the rest of the session. Returns the number of messages kept aside.
   public func setSessionAside() throws(StorageError) -> Int {
     try write("set the session aside") { database throws(StorageError) in
       try SessionTables.setAside(in: database)
     }
   }
 
-  /// What this store had done after its last write, for who does not wait for the disk.
+  /// What this store had done after its last write, for callers that do not wait for the disk.
   public nonisolated var lastCounters: StoreCounters { published.withLock { $0 } }
 
   /// What this store has done since it was opened.
@@ -151,15 +151,15 @@ public actor StateStore {
     StoreCounters(transactions: file.transactions, bytes: file.bytes, failures: file.failures)
   }
 
-  /// What time it is for this store, and what that is worth.
+  /// The time for this store, and how certain it is.
   package var now: StoredTime { file.clock() }
 
-  /// What is written to a file that was removed is nowhere.
+  /// Throws if the file was removed: writes to it would be lost.
   func verifyFile(_ attempt: String) throws(StorageError) {
     try inLimpetsWords { () throws(StorageError) in try file.verify(attempt) }
   }
 
-  /// Runs one call on the database, for every room that keeps something in it.
+  /// Runs one call on the database.
   package func read<Value>(
     _ attempt: String, _ body: (Database) throws(StorageError) -> Value
   ) throws(StorageError) -> Value {

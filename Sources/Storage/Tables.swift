@@ -21,20 +21,20 @@ extension Schema {
         STRICT, WITHOUT ROWID;
       CREATE TABLE instance (number INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
       """,
-      // Readings that wait, in the order in which they were taken; what `data` says is the agent's affair. Without an
-      // index a batch goes to the end of one tree, however many names and however long the backlog.
+      // Readings that wait, in the order in which they were taken; only the agent understands `data`. Without an index
+      // a batch goes to the end of one tree, however many names there are and however long the backlog is.
       """
       CREATE TABLE reading (token INTEGER PRIMARY KEY, stream INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
       CREATE TABLE reading_owner (one INTEGER PRIMARY KEY CHECK (one = 1), device TEXT NOT NULL) STRICT;
       CREATE TABLE reading_stream (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
       CREATE TABLE reading_boot (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, start INTEGER) STRICT;
       """,
-      // What brokers keep of this device's descriptions for home automation.
+      // The retained descriptions of this device for home automation.
       """
       CREATE TABLE announcement (kind TEXT NOT NULL, topic TEXT NOT NULL, content TEXT NOT NULL,
         PRIMARY KEY (kind, topic)) STRICT, WITHOUT ROWID;
       """,
-      // Topics whose retained reading brokers are to forget.
+      // Topics whose retained reading limpet has to clear.
       """
       CREATE TABLE clearing (topic TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
       """,

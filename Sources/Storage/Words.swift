@@ -1,7 +1,7 @@
 import MQTTCore
 import Records
 
-/// What goes wrong in there, as limpet's user is to read it.
+/// The words for errors of this store, for limpet's users.
 func inLimpetsWords<Value: ~Copyable>(
   _ body: () throws(StorageError) -> Value
 ) throws(StorageError) -> Value {

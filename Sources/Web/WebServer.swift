@@ -4,14 +4,14 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// What was asked for.
+/// A request.
 package struct WebRequest: Sendable {
   package let method: HTTPMethod
   /// Without the query.
   package let path: String
   package let query: String?
   package let headers: HTTPHeaders
-  /// The address that it came from; nil: nobody knows.
+  /// The address that it came from; nil: unknown.
   package let remote: String?
 
   init(_ head: HTTPRequestHead, from remote: String?) {
@@ -24,16 +24,16 @@ package struct WebRequest: Sendable {
   }
 }
 
-/// What is answered.
+/// An answer.
 package struct WebReply: Sendable {
   package var status: HTTPResponseStatus
   /// The media type of the body.
   package var type: String
   package var body: ByteBuffer
   package var headers: HTTPHeaders
-  /// What follows the body for as long as somebody listens.
+  /// A stream that follows the body for as long as the client reads.
   package var stream: (any WebStream)?
-  /// Whoever gets it is one of those who are served at one time; false: it says no.
+  /// Whether the answer counts among those served at one time; false for a refusal.
   package var isServed = true
 
   package init(
@@ -47,16 +47,16 @@ package struct WebReply: Sendable {
     self.stream = stream
   }
 
-  /// A sentence, for whoever asked for what is not there.
+  /// A sentence as the answer, for a page that does not exist.
   package init(_ status: HTTPResponseStatus, _ sentence: String) {
     self.init(ByteBuffer(string: sentence + "\n"), type: "text/plain; charset=utf-8", status: status)
   }
 }
 
-/// An answer without an end. It is asked for more when the server is woken, every `WebServer.beat`, and as long as the
+/// An answer without an end. The server asks it for more when it is woken, every `WebServer.beat`, and as long as the
 /// connection takes more.
 package protocol WebStream: AnyObject, Sendable {
-  /// What has come since the last call; nil: nothing.
+  /// The bytes since the last call; nil: none.
   func next() -> ByteBuffer?
   /// Sent each beat, so that both sides notice an end.
   func beat() -> ByteBuffer
@@ -64,36 +64,36 @@ package protocol WebStream: AnyObject, Sendable {
 
 /// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one address, on an event loop.
 ///
-/// Nobody who connects can harm the process: connections are bounded, and so are the bytes of a request and the time that
-/// it may take, and in which nothing of its answer is taken. Each connection has one request. Who says nothing keeps
-/// nobody out: of those whose request is not there yet, the oldest goes when there are too many.
+/// No client can harm the process: connections are bounded, and so are the bytes of a request, its time, and the time
+/// in which a client takes nothing of its answer. Each connection has one request. Silent clients keep nobody out: when
+/// too many connections have no request yet, the server closes the oldest of them.
 package actor WebServer {
   package nonisolated let eventLoop: any EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
   package typealias Answer = @Sendable (WebRequest) -> WebReply
 
-  /// What there is to say of the address: the first failure, and each success.
+  /// A report about the address: the first failure, and each success.
   package enum Notice: Sendable {
     case listens(ListenAddress)
-    /// It is tried again every minute.
+    /// The server tries again every minute.
     case failed(String)
   }
 
   /// Between two signs of life of a stream.
   package static let beat = Duration.seconds(2)
-  /// How long a stream may not be read.
+  /// How long a client may read nothing of a stream.
   static let stall = Duration.seconds(30)
 
   /// Bytes of a request.
   static let requestLimit = 8192
-  /// Before an address that could not be had is tried again.
+  /// How long until the server tries an address again that it could not listen at.
   private static let pause = Duration.seconds(60)
 
   private let address: ListenAddress
   /// Answers at one time, and requests that are not there yet.
   private let limit: Int
-  /// How long a request may take, and an answer of which nothing is taken.
+  /// How long a request may take, and how long a client may take nothing of its answer.
   private let patience: Duration
   private let answer: Answer
   private let notice: @Sendable (Notice) -> Void
@@ -126,7 +126,7 @@ package actor WebServer {
     self.answer = answer
   }
 
-  /// Listens; where that cannot be it says so once, and tries it again every minute.
+  /// Listens; if that fails it reports it once, and tries again every minute.
   package func start() {
     guard !hasStopped else { return }
     let (answer, patience) = (answer, patience)
@@ -189,7 +189,7 @@ package actor WebServer {
     return true
   }
 
-  /// Cuts everybody off, and lets go of the address.
+  /// Closes all connections, and gives the address up.
   package func stop() {
     hasStopped = true
     retry?.cancel()
@@ -221,7 +221,7 @@ private final class RequestLimit: ChannelInboundHandler {
 }
 
 /// One connection: `reading` –the request's head→ `answering` –the answer is sent, or its time is over→ closed. A stream
-/// stays in `answering` until who reads it goes, or reads no more.
+/// stays in `answering` until its client goes, or stops reading.
 private final class WebConnection: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -230,9 +230,9 @@ private final class WebConnection: ChannelInboundHandler {
   private let answer: WebServer.Answer
   private var isAnswering = false
   private var deadline: Scheduled<Void>?
-  /// The server has a place for one more who is served.
+  /// Whether the server has room for one more answer.
   var takesPlace: () -> Bool = { true }
-  /// What of the answer is not written yet.
+  /// The rest of the answer, which is not written yet.
   private var rest: ByteBuffer?
   private var stream: (any WebStream)?
   private var beats: RepeatedTask?
@@ -262,7 +262,7 @@ private final class WebConnection: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    // A body means nothing, and there is one request.
+    // Bodies are ignored, and a connection has one request.
     guard case .head(let head) = unwrapInboundIn(data), !isAnswering else { return }
     isAnswering = true
     arm(context.channel)
@@ -312,7 +312,7 @@ private final class WebConnection: ChannelInboundHandler {
   func pump(_ channel: any Channel) {
     while channel.isWritable, rest?.readableBytes ?? 0 > 0, let part = rest?.readSlice(ofAtMost: Self.part) {
       write(part, channel)
-      // Whoever takes a part has as long for the next.
+      // A client that takes a part has as long for the next.
       if stream == nil { arm(channel) }
     }
     guard rest?.readableBytes == 0 else { return }
