@@ -1,4 +1,4 @@
-/// What cannot be on the board that a configuration is for, which its file alone does not say.
+/// Something that the board of a configuration cannot do, which the file alone does not show.
 public struct BoardObjection: Sendable, Equatable {
   public enum Key: String, Sendable, Hashable {
     case line, stop
@@ -17,5 +17,5 @@ public struct BoardObjection: Sendable, Equatable {
   }
 }
 
-/// Looks at a board for a configuration without errors. It may block.
+/// Checks a configuration without errors against the board. It may block.
 public typealias BoardJudge = @Sendable (Configuration) -> [BoardObjection]

@@ -81,7 +81,7 @@ enum TLSKeys {
   ]
 }
 
-/// Reads `broker`. The fields other sections have rules with are kept.
+/// Reads `broker`, and keeps the fields that rules with other sections need.
 struct BrokerSection {
   let broker: Configuration.Broker
   let version: Field<Configuration.ProtocolVersion>

@@ -7,7 +7,7 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
   public enum Scheme: String, Sendable, CaseIterable {
     case mqtt, mqtts, ws, wss, unix
 
-    /// The port where none is written; nil for unix.
+    /// The usual port; nil for unix.
     public var standardPort: Int? {
       switch self {
       case .mqtt: 1883
@@ -37,7 +37,7 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
     return "\(scheme.rawValue)://\(shown):\(port)\(Self.withoutQuery(path))"
   }
 
-  /// A port that is another service's as a rule, and what was meant; nil: nothing is known of it.
+  /// A port that usually belongs to another service, and the probable intention; nil: there is no such port.
   var portDoubt: String? {
     let shown = host.contains(":") ? "[\(host)]" : host
     return switch (scheme, port) {

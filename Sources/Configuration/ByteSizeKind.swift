@@ -40,7 +40,7 @@ struct WrittenSize {
 }
 
 enum ByteSize {
-  /// Of what is kept: 1 TB, and 2 GB where an `Int` holds no more.
+  /// The largest size of stored data: 1 TB, and 2 GB if an `Int` has 32 bits.
   static let largest = Int(exactly: 1_000_000_000_000 as Int64) ?? 2_000_000_000
 }
 

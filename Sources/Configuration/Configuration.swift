@@ -4,34 +4,34 @@ import Readings
 
 /// What the agent is to do: the configuration file, checked, with every default in place.
 ///
-/// Bounds are held by the declarations (`ConfigurationKeys` and below); a value that exists is within them.
+/// The declarations (`ConfigurationKeys` and below) check bounds; a value that exists is within them.
 public struct Configuration: Sendable, Equatable {
-  /// The file that is read where no other is named.
+  /// The file that limpet reads by default.
   public static let standardPath = "/etc/limpet/limpet.yaml"
 
   public var device: Device
   public var broker: Broker
   public var presence: Presence
   public var storage: Storage
-  /// Where readings go; `{device}` and `{name}` are filled in.
+  /// The topic of readings; limpet fills in `{device}` and `{name}`.
   public var topic: TopicTemplate
   public var format: PayloadFormat
   /// Of readings: 0, 1 or 2.
   public var qos: Int
-  /// After this long a reading is worth nothing; nil: it never is.
+  /// After this long a reading is given up; nil: never.
   public var expiry: Duration?
   /// GPIO lines, in the order of the file.
   public var inputs: [InputConfiguration]
   /// sysfs and system values, in the order of the file.
   public var sensors: [SensorConfiguration]
-  /// What is driven, in the order of the file.
+  /// Outputs, in the order of the file.
   public var outputs: [OutputConfiguration]
-  /// false: commands are not subscribed to.
+  /// false: limpet does not subscribe to commands.
   public var takesCommands: Bool
   public var health: Health
   /// Where numbers for Prometheus are written; nil: nowhere.
   public var metricsFile: String?
-  /// Where Prometheus may ask for them; nil: nowhere.
+  /// The address for Prometheus to scrape; nil: none.
   package var metricsAddress: ListenAddress?
   public var homeAssistant: HomeAssistant
   public var homie: Homie
@@ -76,7 +76,7 @@ public struct Configuration: Sendable, Equatable {
     }
   }
 
-  /// An identifier that is given or made by the agent.
+  /// An identifier, given or made by the agent.
   public enum Identifier: Sendable, Equatable {
     case automatic
     case given(String)
@@ -97,14 +97,14 @@ public struct Configuration: Sendable, Equatable {
     /// Whole seconds, 0 to 65535; 0 switches it off.
     public var keepalive: Duration
     public var connectTimeout: Duration
-    /// For the clean shutdown; past it, abort. More than zero.
+    /// The time for a clean shutdown, after which the agent aborts. More than zero.
     public var shutdownTimeout: Duration
     public var reconnect: Reconnect
     public var tls: TLS
   }
 
   public enum ProtocolVersion: String, Sendable, CaseIterable {
-    /// 5, and 3.1.1 where a broker cannot.
+    /// 5, and 3.1.1 with a broker that lacks 5.
     case automatic = "auto"
     case v5 = "5"
     case v311 = "3.1.1"
@@ -122,7 +122,7 @@ public struct Configuration: Sendable, Equatable {
     /// The back-off's bounds, before jitter.
     public var min: Duration
     public var max: Duration
-    /// How long a connection must live before the back-off begins at `min` again.
+    /// How long a connection must last before the back-off begins at `min` again.
     public var stableAfter: Duration
 
     package init(min: Duration, max: Duration, stableAfter: Duration) {
@@ -138,9 +138,9 @@ public struct Configuration: Sendable, Equatable {
     /// The client's own certificate (PEM); both or neither of these two.
     public var certificate: String?
     public var key: String?
-    /// The name to ask for and to verify, where it is not the URL's host.
+    /// The name to ask for and to verify, if it is not the URL's host.
     public var serverName: String?
-    /// The server's certificate is not verified.
+    /// limpet does not verify the server's certificate.
     public var insecure: Bool
 
     package init(
@@ -210,9 +210,9 @@ public struct Configuration: Sendable, Equatable {
   /// What limpet publishes for Home Assistant (home-assistant.io, "MQTT", "MQTT Discovery").
   public struct HomeAssistant: Sendable, Equatable {
     public var isEnabled: Bool
-    /// What its discovery topics begin with; no slash at its ends.
+    /// The prefix of its discovery topics, without a slash at its ends.
     public var prefix: String
-    /// Where the device is, for Home Assistant to propose.
+    /// The room that Home Assistant suggests for the device.
     public var area: String?
 
     package init(isEnabled: Bool, prefix: String) {
@@ -252,9 +252,9 @@ public struct InputConfiguration: Sendable, Equatable {
   /// Units per pulse (counters), per Hz, or per unit of a pulse's length.
   public var scale: Double
   public var unit: String?
-  /// How often what pulses come to is published.
+  /// How often limpet publishes what the pulses add up to.
   public var interval: Duration
-  /// Of one turn, in mode `frequency`.
+  /// Pulses of one turn, in mode `frequency`.
   public var pulses: Int
   /// In mode `encoder`: 1, 2 or 4.
   public var stepsPerPeriod: Int
@@ -279,14 +279,14 @@ public struct InputConfiguration: Sendable, Equatable {
 }
 
 extension InputConfiguration {
-  /// What is published happened once: an edge, or what was done with a button.
+  /// Its readings are events: an edge, or a press of a button.
   package var isEvent: Bool { gpio.mode == .event || gpio.mode == .gesture }
 }
 
 /// A sensor that is read and published.
 ///
-/// What was read goes through `map`, `scale` and `offset`, `range`, `average` and `decimals`, in this order, and what
-/// comes out is held against `change` and `maxAge`.
+/// A value goes through `map`, `scale` and `offset`, `range`, `average` and `decimals`, in this order; `change` and
+/// `maxAge` then decide whether it is published.
 public struct SensorConfiguration: Sendable, Equatable {
   public var name: String
   public var source: SensorKind
@@ -299,14 +299,14 @@ public struct SensorConfiguration: Sendable, Equatable {
   public var change: ChangeThreshold?
   /// Published after this long even without a change; at least `interval`.
   public var maxAge: Duration?
-  /// nil: the unit of what is read.
+  /// nil: the unit of the source.
   public var unit: String?
-  /// What texts stand for; empty: themselves.
+  /// The values of texts; empty: the texts themselves.
   public var map: [String: Value] = [:]
   /// value = read × scale + offset.
   public var scale: Double
   public var offset: Double
-  /// A value outside is none.
+  /// A value outside makes the reading bad.
   public var range: ValueRange?
   /// One value for the samples of a window; nil: each sample is one.
   public var average: Average?

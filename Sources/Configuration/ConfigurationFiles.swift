@@ -61,7 +61,7 @@ public struct ConfigurationFiles: Sendable {
   }
 
   private static func read(_ path: String, _ limit: Int) -> Result<Found, Failure> {
-    // O_NONBLOCK: a FIFO without a writer must not hold the start.
+    // O_NONBLOCK: a FIFO without a writer must not block the start.
     let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else { return .failure(Failure(code: errno)) }
     defer { close(descriptor) }

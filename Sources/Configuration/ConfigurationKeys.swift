@@ -70,7 +70,7 @@ package enum HealthKeys {
       "How often uptime, lost connections, buffered and dropped readings go to \(TopicTemplate.health); 0s: never.",
     example: "1m")
 
-  /// How often metrics_file is written where `interval` is zero.
+  /// How often metrics_file is written if `interval` is zero.
   package static let metricsInterval = Duration.seconds(60)
 
   static let all = [interval.declaration]
@@ -123,7 +123,7 @@ extension Configuration {
   /// Every key there is, as a tree.
   public static var declarations: [Declaration] { ConfigurationKeys.all }
 
-  /// The path of a key that is known in some section, such as `broker.keepalive`; nil where it is in none or several.
+  /// The path of a key that exists in one section, such as `broker.keepalive`; nil if it is in none or several.
   static func home(of name: String) -> String? {
     var homes: [String] = []
     func search(_ declarations: [Declaration], _ prefix: String) {

@@ -1,7 +1,7 @@
 import LimpetText
 import YAML
 
-/// What became of a configuration file.
+/// The result of reading a configuration file.
 public struct LoadResult: Sendable {
   /// nil where there is any error.
   public var configuration: Configuration?
@@ -9,7 +9,7 @@ public struct LoadResult: Sendable {
   public var diagnostics: [Diagnostic]
   /// The lines they are about.
   public let excerpts: SourceExcerpts
-  /// The control socket's path, as far as it could be read, also where there is an error elsewhere.
+  /// The control socket's path, if it could be read, even if there are errors elsewhere.
   public let control: String?
 
   package init(_ configuration: Configuration?, _ log: DiagnosticLog) {
@@ -26,7 +26,7 @@ extension Configuration {
   /// - Parameters:
   ///   - path: as it is to be printed.
   ///   - environment: for `${NAME}`; CREDENTIALS_DIRECTORY and RUNTIME_DIRECTORY are looked at (systemd.exec(5)).
-  ///   - board: what the board says of it; nil: it is not asked.
+  ///   - board: checks it against the board; nil: it is not checked.
   public static func load(
     path: String, environment: [String: String], files: ConfigurationFiles = .real, board: BoardJudge? = nil
   ) -> LoadResult {
@@ -55,7 +55,7 @@ extension Configuration {
   ///   - mode: the file's permission bits; a password in a file that others may read is worth a warning.
   ///   - path: as it is to be printed; relative paths are taken from its folder.
   ///   - files: how the files it names are read.
-  ///   - board: what the board says of it; nil: it is not asked.
+  ///   - board: checks it against the board; nil: it is not checked.
   public static func load(
     bytes: [UInt8], mode: UInt32 = 0o600, path: String, environment: [String: String] = [:],
     files: ConfigurationFiles = .real, board: BoardJudge? = nil
@@ -143,7 +143,7 @@ extension Configuration {
     return configuration
   }
 
-  /// Where commands come in is one filter, with `+` in the place of the name.
+  /// The filter for commands, with `+` in the place of the name.
   ///
   /// - Parameter output: the first of them.
   private static func checkCommands(_ topic: Field<TopicTemplate>, _ output: NamedReading, _ log: DiagnosticLog) {

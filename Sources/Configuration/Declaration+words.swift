@@ -11,7 +11,7 @@ extension Declaration.Content {
     }
   }
 
-  /// The shape of its values, where it has some of its own.
+  /// The form of its values, if it has one of its own.
   package var shape: Declaration.Shape? {
     switch self {
     case .scalar(let shape), .scalars(let shape): shape

@@ -6,9 +6,9 @@ public struct Declaration: Sendable {
   public var help: String
   public var need: Need
   public var content: Content
-  /// What it may look like, as it would be written, where no default shows it; of entries, whole ones in flow style.
+  /// Examples as they would be written, if no default shows the form; for entries, whole ones in flow style.
   public var examples: [String] = []
-  /// Of entries: those that the reference file has in use, so they work on every board.
+  /// For entries: those that are active in the reference file, so they work on every board.
   public var samples: [String] = []
 
   public enum Need: Sendable, Equatable {
@@ -49,7 +49,7 @@ public struct Declaration: Sendable {
     /// A finite decimal number.
     case number(isZeroAllowed: Bool)
     case percentOrNumber
-    /// With units; zero is accepted besides with `orZero`, `words` too, and `wholeSeconds` excludes fractions.
+    /// With units; `orZero` also accepts zero, `words` are accepted too, and `wholeSeconds` excludes fractions.
     case duration(ClosedRange<Duration>, orZero: Bool, wholeSeconds: Bool, words: [String])
     /// Bytes, with units.
     case size(ClosedRange<Int>)
@@ -57,7 +57,7 @@ public struct Declaration: Sendable {
     case topic(placeholders: [String])
     case url(schemes: [String])
     case path
-    /// A text that must look like this besides, as an ECMA 262 regular expression over the whole of it.
+    /// A text that must also match this ECMA 262 regular expression as a whole.
     indirect case matching(pattern: String, Shape)
     /// Or this word, which has a meaning of its own.
     indirect case or(word: String, Shape)

@@ -1,7 +1,7 @@
 import LimpetText
 
 /// Classes of Home Assistant (`device_class`), by the kind of entity that knows them, with the units that a sensor's class
-/// allows: it takes no entity whose class is of another kind, or has another unit, and only its own log says so
+/// allows: it refuses an entity with a class of another kind or with another unit, and only its own log says so
 /// (developers.home-assistant.io, "Sensor entity"; home-assistant.io, "Binary sensor", "Event").
 enum DeviceClasses {
   enum Kind: String {
@@ -11,12 +11,12 @@ enum DeviceClasses {
   }
 
   /// - Parameters:
-  ///   - kind: what the entity is; nil: nobody knows before something was read.
+  ///   - kind: what the entity is; nil: unknown before a value was read.
   ///   - unit: of its values; nil: none is known.
-  ///   - mayBeBinary: `as: binary_sensor` makes another kind of it.
+  ///   - mayBeBinary: `as: binary_sensor` would make a binary sensor of it.
   /// - Returns: why the class does not fit, and what to do; nil: it may.
   static func objection(to name: String, as kind: Kind?, unit: String?, mayBeBinary: Bool) -> String? {
-    // `none` is read as nothing.
+    // `none` is read as an empty text.
     guard !name.isEmpty, let kind else { return nil }
     guard kinds(of: name).contains(kind) else {
       return "\(name) is a class of \(Suggestion.list(kinds(of: name).map(\.rawValue))), and this is \(kind.rawValue); "
@@ -52,7 +52,7 @@ enum DeviceClasses {
   private static let energies = ["J", "kJ", "MJ", "GJ", "mWh", "Wh", "kWh", "MWh", "GWh", "TWh", "cal", "kcal"]
   private static let masses = ["µg/m³", "mg/m³", "µg/ft³"]
 
-  /// Of a sensor's; empty: it has none. What Home Assistant of any year takes is let pass.
+  /// Units of a sensor's class; empty: it has none. They include all that Home Assistant of any year accepts.
   private static let units: [String: [String]] = [
     "absolute_humidity": ["g/m³", "mg/m³"], "apparent_power": ["VA", "mVA", "kVA"], "aqi": [],
     "area": ["m²", "cm²", "km²", "mm²", "in²", "ft²", "yd²", "ha"],

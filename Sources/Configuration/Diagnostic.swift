@@ -6,7 +6,7 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   public enum Severity: String, Sendable, Hashable {
     /// There is no configuration.
     case error
-    /// The configuration stands.
+    /// The configuration is used all the same.
     case warning
   }
 
@@ -28,7 +28,7 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// Where the readers of all sections put what they find, so that everything is reported at once.
+/// Collects the findings of all sections' readers, so that all are reported at once.
 package final class DiagnosticLog {
   /// More than anyone corrects in one go; a file of nonsense must not cost more.
   package static let limit = 1000

@@ -64,8 +64,8 @@ struct DiscoverySections {
   }
 }
 
-/// What descriptions for home automation need of the rest: no topic of theirs is another's, and in Homie, whose names
-/// have lower-case letters, digits and hyphens only, every reading still has a name of its own.
+/// Rules between descriptions for home automation and the rest: their topics belong to nothing else, and in Homie,
+/// whose names have lower-case letters, digits and hyphens only, every reading still has a name of its own.
 struct DiscoveryRules {
   let sections: DiscoverySections
   let device: Configuration.Identifier

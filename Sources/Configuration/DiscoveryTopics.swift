@@ -3,8 +3,8 @@ import LimpetText
 extension Configuration.HomeAssistant {
   package func topic(device: String) -> String { "\(prefix)/device/limpet_\(Self.objectID(device))/config" }
 
-  /// Where Home Assistant says that it has started: beside its prefix for discovery, and where it does so by default,
-  /// since these are two settings there.
+  /// The topics on which Home Assistant publishes that it has started: beside its prefix for discovery, and the default
+  /// one, since these are two settings there.
   package var birthTopics: [String] {
     let usual = "homeassistant/status"
     return "\(prefix)/status" == usual ? [usual] : ["\(prefix)/status", usual]
@@ -24,7 +24,7 @@ extension Configuration.HomeAssistant {
 /// Names in the Homie convention 5: "A topic level ID MAY ONLY contain lowercase letters from a to z, numbers from 0 to 9
 /// as well as the hyphen character".
 package enum HomieID {
-  /// The name of the configuration, as near as the convention has it.
+  /// The name of the configuration, in the nearest form that the convention allows.
   package static func of(_ name: String) -> String {
     String(
       String.UnicodeScalarView(

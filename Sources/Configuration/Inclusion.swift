@@ -10,8 +10,8 @@ struct Inclusion {
   /// Where relative paths begin, with a slash at its end; empty for the current folder.
   let folder: String
 
-  /// The first file's tree with what the others add; nil where one of them cannot be parsed, as nothing can be said
-  /// about the rest then.
+  /// The first file's tree, with the keys of the others; nil if one of them cannot be parsed, since the rest cannot be
+  /// checked then.
   func joined(_ root: Node?, _ patterns: [Field<String>]) -> Node? {
     var whole = root
     var isReadable = true
@@ -32,7 +32,7 @@ struct Inclusion {
     return isReadable ? whole : nil
   }
 
-  /// What a pattern stands for, in the order of the names.
+  /// The files that match a pattern, in the order of their names.
   private func paths(_ pattern: String, _ written: Written) -> [String] {
     let path = pattern.hasPrefix("/") ? pattern : folder + pattern
     let slash = path.lastIndex(of: "/")

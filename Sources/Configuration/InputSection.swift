@@ -118,14 +118,14 @@ package enum InputKeys {
     (pulses.declaration.name, [.frequency]),
     (double.declaration.name, [.gesture]), (long.declaration.name, [.gesture]),
     (lineB.declaration.name, [.encoder]), (stepsPerPeriod.declaration.name, [.encoder]),
-    // An encoder's bounces come to nothing, and its edges are too quick for looking.
+    // An encoder's bounces cancel out, and its edges are too quick for polling.
     (debounce.declaration.name, GPIOInput.Mode.allCases.filter { $0 != .encoder }),
     (poll.declaration.name, GPIOInput.Mode.allCases.filter { $0 != .encoder }),
   ]
 }
 
 extension GPIOInput.Mode {
-  /// What is measured is in this unless something else is written.
+  /// The default unit of the value.
   fileprivate var unit: String? {
     switch self {
     case .frequency: "Hz"
@@ -145,7 +145,7 @@ extension ValueKind where Value == GPIOInput.Line {
       }
       return .offset(offset)
     }
-    // It would be looked for as a name, and only on the board be found to be none.
+    // It would count as a name, and only the board would show that there is no such line.
     if text.first == "-", text.dropFirst().unicodeScalars.allSatisfy(\.isDigit), text.utf8.count > 1 {
       throw Mismatch(message: "\(quoted(text)) is not an offset: lines count from 0; write 0 to 65535")
     }
@@ -258,7 +258,7 @@ struct InputSection {
   private mutating func check(_ input: GPIOInput, _ written: Written, _ reader: MappingReader) {
     let same = lines.first { other in
       guard other.input.line == input.line else { return false }
-      // A name without a chip is looked for on all of them.
+      // A name without a chip is searched on all chips.
       if case .name = input.line, !other.input.isOfOneChip || !input.isOfOneChip { return true }
       return other.input.chip == input.chip && other.input.device == input.device
     }

@@ -1,6 +1,6 @@
 import LimpetText
 
-/// What an output has to do with others: its `interlock`, and the keys that mean something else beside one, whichever of
+/// What an output has to do with others: its `interlock`, and the keys that have another meaning with one, whichever of
 /// the two outputs names the other.
 struct Interlock {
   /// The output that it is of.

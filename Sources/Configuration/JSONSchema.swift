@@ -2,8 +2,8 @@ import JSON
 
 /// The declarations as a JSON Schema (2020-12), for editors and other programs.
 ///
-/// It speaks of what a YAML reader makes of a file: `5`, `on` or `1e3` may arrive as a number, a flag or a text, and
-/// limpet reads all of them by what the key expects. What depends on two keys or on a unit it leaves to `limpet check`.
+/// It describes what a YAML reader makes of a file: `5`, `on` or `1e3` may arrive as a number, a flag or a text, and
+/// limpet reads all of them as the key expects. It leaves rules for two keys, or for units, to `limpet check`.
 public struct JSONSchema {
   private let isIncluded: Bool
 

@@ -10,7 +10,7 @@ package struct Mismatch: Error {
   }
 }
 
-/// How text becomes a value, and the same as data for those who describe it.
+/// How text becomes a value, and the same as data for schema and manual.
 package struct ValueKind<Value: Sendable>: Sendable {
   package let shape: Declaration.Shape
   package let parse: @Sendable (String) throws(Mismatch) -> Value
@@ -26,15 +26,15 @@ package struct ValueKind<Value: Sendable>: Sendable {
     return ValueKind<Other>(shape) { text throws(Mismatch) in try transform(try parse(text)) }
   }
 
-  /// The same kind, where `word` stands for a value of its own.
+  /// The same kind, with `word` for a value of its own.
   package func or(_ word: String, _ value: Value) -> ValueKind<Value> {
     let parse = parse
-    // A duration names its words itself, since its messages do.
+    // A duration lists its words itself, since its messages contain them.
     let shape = if case .duration = shape { shape } else { Declaration.Shape.or(word: word, shape) }
     return ValueKind(shape) { text throws(Mismatch) in text == word ? value : try parse(text) }
   }
 
-  /// The same kind, which says by a pattern what else `parse` wants of a text (ECMA 262, the whole text).
+  /// The same kind, with a pattern for what else `parse` requires of a text (ECMA 262, the whole text).
   package func matching(_ pattern: String) -> ValueKind<Value> {
     ValueKind(.matching(pattern: pattern, shape), parse: parse)
   }
@@ -109,13 +109,13 @@ package struct Key<Value: Sendable>: Sendable {
   package var name: String { declaration.name }
 }
 
-/// What a file says for a key.
+/// The value of a key in a file.
 package struct Field<Value> {
-  /// What was written, or the default: also where what was written is wrong, so that reading goes on.
+  /// The value that was written, or the default, also if the written one is wrong, so that reading goes on.
   package var value: Value
   /// Where it was written; nil where it was not, or was wrong.
   package var written: Written?
-  /// What was written is wrong, and reported; rules between keys then have nothing to say.
+  /// The written value is wrong, and reported; rules between keys then skip it.
   package var isWrong = false
 
   var isWritten: Bool { written != nil }

@@ -12,9 +12,9 @@ package final class MappingReader {
   package let start: Position
   private let entries: [String: Entry]
   private let order: [String]
-  /// Keys that were looked for.
+  /// Keys that the section's reader knows.
   private var asked: Set<String> = []
-  /// Nothing can be said about what is missing from a mapping that is a list or a text.
+  /// A list or a text stands in place of the mapping: missing keys are not reported.
   private var isMapping: Bool
 
   /// - Parameter node: nil or an empty value reads as a mapping without keys.
@@ -119,7 +119,7 @@ package final class MappingReader {
     do {
       return (try key.kind.parse(expanded.text), expanded.origin)
     } catch {
-      // What stands for a variable or a file may be a secret, and messages repeat values.
+      // The value of a variable or a file may be a secret, and messages repeat values.
       let message =
         expanded.origin == .literal
         ? error.message : "\(quoted(scalar.text)) does not fit with its variables filled in; \(key.expectation)"
@@ -137,7 +137,7 @@ package final class MappingReader {
     }
   }
 
-  /// A mapping of texts to what they stand for: at least one, `limit` at most.
+  /// A mapping of texts to values: at least one, `limit` at most.
   func readTexts(_ declaration: Declaration, limit: Int) -> Field<[String: Value]> {
     guard let entry = entry(declaration.name) else { return Field(value: [:], written: nil) }
     let path = path(to: declaration.name)
@@ -163,7 +163,7 @@ package final class MappingReader {
 
   // MARK: Sections
 
-  /// The keys below `name`. Without them, what is missing is reported here.
+  /// The keys below `name`. Without them, missing keys are reported here.
   package func section(_ name: String) -> MappingReader {
     let entry = entry(name)
     let section = MappingReader(
@@ -183,7 +183,7 @@ package final class MappingReader {
         log.error(entry.value.position, path, "a list of \(items.count); write at most \(Self.listLimit) entries")
         return []
       }
-      // Counted anew in each included file, as whoever looks for the entry does.
+      // Counted from 0 in each included file, as a reader of that file would.
       var counts: [Int: Int] = [:]
       return items.map { item in
         let index = counts[item.position.file, default: 0]
@@ -200,7 +200,7 @@ package final class MappingReader {
     }
   }
 
-  // MARK: What is not right
+  // MARK: Mistakes
 
   package func missing(_ key: String, _ advice: String) {
     if isMapping { log.error(start, path(to: key), "missing; \(advice)") }
@@ -211,7 +211,7 @@ package final class MappingReader {
     if let written { log.error(written.key, written.path, message) }
   }
 
-  /// Records a conflict at whichever of two keys stands later; keys that were not written hold no position.
+  /// Records a conflict at the later one of two keys; keys that were not written have no position.
   package func conflict(_ first: Written?, _ second: Written?, _ message: String) {
     error([first, second].compactMap { $0 }.max { $0.key < $1.key }, message)
   }
@@ -221,7 +221,7 @@ package final class MappingReader {
   ///   - elsewhere: explains a key that is known in another place; nil where it is not.
   func reject(unknownTo keys: [Declaration], elsewhere: (String) -> String? = { _ in nil }) {
     let names = keys.map(\.name)
-    // Or nobody could write it, and no schema or manual would have it.
+    // Otherwise nobody could write it, and no schema or manual would have it.
     assert(asked.isSubset(of: names), "\(asked.subtracting(names)) of \(path) are read and not declared")
     for name in order where !names.contains(name) && !log.isFull {
       guard let position = entries[name]?.keyPosition else { continue }

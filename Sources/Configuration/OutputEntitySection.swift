@@ -1,4 +1,4 @@
-/// What Home Assistant shows an output as, where somebody has chosen.
+/// How Home Assistant shows an output, if the configuration says so.
 package enum OutputEntity: String, Sendable, CaseIterable {
   case light, valve
   case toggle = "switch"

@@ -108,7 +108,7 @@ package enum OutputKeys {
   ]
 }
 
-/// What becomes of commands that waited.
+/// What happens to commands that waited.
 package enum QueuedCommands: String, Sendable, CaseIterable {
   case refuse, obey
 }

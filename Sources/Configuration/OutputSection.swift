@@ -2,14 +2,14 @@ import LimpetText
 import Measuring
 import Readings
 
-/// An output that is driven, and takes commands.
+/// An output, which takes commands.
 public struct OutputConfiguration: Sendable, Equatable {
   public var name: String
   public var request: OutputRequest
   package var rules: OutputRules
   /// `{device}` is filled in.
   public var heartbeat: TopicTemplate?
-  /// What Home Assistant shows it as; nil: what fits its type.
+  /// How Home Assistant shows it; nil: as its type suggests.
   package var entity: OutputEntity?
   package var presentation = Presentation()
 
@@ -27,13 +27,13 @@ struct OutputSection {
   /// Their `name` keys.
   private(set) var names: [NamedReading] = []
   private var interlocks: [Interlock] = []
-  /// Where stands what a board may object to, by an output's name.
+  /// The positions of keys that a board may object to, by an output's name.
   private(set) var places: [String: [BoardObjection.Key: Written]] = [:]
   private var requests: [(request: OutputRequest, written: Written)] = []
 
   /// - Parameters:
-  ///   - keepalive: how soon a broker that is gone is noticed at the earliest follows from it.
-  ///   - takesCommands: the broker is asked for anything.
+  ///   - keepalive: decides how soon limpet notices at the earliest that the broker is gone.
+  ///   - takesCommands: limpet subscribes to commands.
   ///   - lines: of the inputs: a line can be requested once.
   init(
     _ readers: [MappingReader], keepalive: Duration, takesCommands: Bool,
@@ -234,7 +234,7 @@ private struct LostSection {
   }
 }
 
-/// Reads what is driven, with the keys that belong to its type.
+/// Reads the type of an output, with the keys that belong to it.
 private struct RequestReader {
   var request: (value: OutputRequest, written: Written?)?
 
@@ -315,7 +315,7 @@ private struct RequestReader {
 }
 
 extension OutputRequest {
-  /// They would drive one thing.
+  /// Whether both would drive the same line or device.
   fileprivate func isSame(as other: OutputRequest) -> Bool {
     switch (self, other) {
     case (.gpio(let one), .gpio(let two)):
@@ -338,7 +338,7 @@ private struct GPIOPlaceWords: Equatable {
 
   private var isNone: Bool { chip == nil && device == nil }
 
-  /// A name without a chip is looked for on all of them.
+  /// A name without a chip is searched on all chips.
   func mayBe(_ other: Self, _ line: GPIOInput.Line) -> Bool {
     if case .name = line, isNone || other.isNone { return true }
     return self == other

@@ -69,7 +69,7 @@ struct PresenceSection {
 }
 
 extension TopicTemplate {
-  /// Where the description of the last birth or clean stop goes.
+  /// The topic for the description of the last birth or clean stop.
   package static let description = PresenceKeys.fixed("limpet/{device}/presence")
   /// Where the agent publishes its health.
   package static let health = PresenceKeys.fixed("limpet/{device}/health")

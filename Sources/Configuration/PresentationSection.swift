@@ -1,6 +1,6 @@
 import LimpetText
 
-/// What people see of a reading: its title, and its entity in Home Assistant.
+/// How people see a reading: its title, and its entity in Home Assistant.
 public struct Presentation: Sendable, Equatable {
   /// nil: made of the name.
   public var title: String?
@@ -16,7 +16,7 @@ public struct Presentation: Sendable, Equatable {
   public init() {}
 
   public enum Category: String, Sendable, CaseIterable {
-    /// Below "Diagnostic" on the device's page, and on no dashboard that is made by itself.
+    /// Below "Diagnostic" on the device's page, and not on automatic dashboards.
     case diagnostic
     case none
   }

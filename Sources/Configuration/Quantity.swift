@@ -1,6 +1,6 @@
 import LimpetText
 
-/// A number as it is written before a unit, exact: `1.5` is 15 tenths. Binary fractions would make 0.1s something else.
+/// A number before a unit, exact: `1.5` is 15 tenths. A binary fraction would not be exactly 0.1s.
 struct Quantity {
   private var digits: Int64
   private var places: Int
@@ -25,7 +25,7 @@ struct Quantity {
 
   var isZero: Bool { digits == 0 }
 
-  /// The whole number of base units it is; nil where it is none, or too many.
+  /// The number of base units; nil if it is no whole number, or too large.
   func times(_ unit: Int64) -> Int64? {
     // Trailing zeros are dropped first: `1.000000000000000h` must not overflow because of them.
     var digits = digits

@@ -1,6 +1,6 @@
 import LimpetText
 
-/// What a configuration is read against besides its own text.
+/// What reading a configuration needs besides its text.
 package struct ReadingContext {
   package let log: DiagnosticLog
   let files: ConfigurationFiles
@@ -9,7 +9,7 @@ package struct ReadingContext {
   package let folder: String
   /// Asked where the file has no error.
   var board: BoardJudge?
-  /// The name that this machine has, where somebody has given it one: what a device is called that has no name of its own.
+  /// This machine's name, if somebody has given it one: the default for the name of the device.
   var hostName: String? {
     guard case .success(let found) = files.open("/proc/sys/kernel/hostname", 256) else { return nil }
     let name = String(decoding: found.bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
@@ -21,7 +21,7 @@ package struct ReadingContext {
     path.hasPrefix("/") ? path : folder + path
   }
 
-  /// Resolves a path that must be readable, and says so where it is not.
+  /// Resolves a path that must be readable, and reports one that is not.
   ///
   /// - Parameter isSecret: others should not be able to read it.
   func readable(_ field: Field<String?>, isSecret: Bool = false) -> String? {
@@ -35,7 +35,7 @@ package struct ReadingContext {
     return resolved
   }
 
-  /// Says so where a secret is in a file that everyone can read.
+  /// Warns of a secret in a file that everyone can read.
   package func warn(of found: ConfigurationFiles.Found, _ resolved: String, _ written: Written) {
     guard found.isReadableByOthers else { return }
     log.warning(

@@ -16,7 +16,7 @@ struct ReadingRules {
   let publishesHealth: Bool
   let log: DiagnosticLog
 
-  /// - Parameter readings: inputs and sensors, in any order; of two that collide, the later in the file is reported.
+  /// - Parameter readings: inputs and sensors, in any order; if two collide, the later one in the file is reported.
   func check(_ readings: [NamedReading]) {
     if !presence.isWrong, expand(presence.value, nil) == expand(.description, nil), let written = presence.written {
       log.error(

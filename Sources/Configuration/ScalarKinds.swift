@@ -2,10 +2,10 @@ import LimpetText
 import Measuring
 import Readings
 
-/// The plain kinds of values. Numbers are read without the C library, whose locale would decide what a point is.
+/// The plain kinds of values. They read numbers without the C library, whose locale would decide on the decimal point.
 
 extension ValueKind where Value == String {
-  /// Any text without NUL. It is never repeated in messages: passwords are text.
+  /// Any text without NUL. Messages never repeat it: passwords are text.
   package static func text(bytes: ClosedRange<Int>) -> Self {
     ValueKind(.text(bytes: bytes)) { text throws(Mismatch) in
       guard bytes.contains(text.utf8.count) else {

@@ -22,7 +22,7 @@ struct ScalarSchema {
     case .identifier(let characters, let count):
       [Self.pattern("^[\(characters)]{\(count.lowerBound),\(count.upperBound)}$")]
     case .topic(let placeholders):
-      // At its beginning `$` is the server's; wildcards and other braces have no place.
+      // Topics that begin with `$` belong to the server; wildcards and other braces are forbidden.
       [
         Self.pattern(
           #"^(?!\$)([^+#{}\u0000-\u001f\u007f-\u009f]|\{("# + placeholders.joined(separator: "|") + #")\})+$"#)

@@ -1,4 +1,4 @@
-/// Bytes that never appear in a log, an error or a dump; reading them is a word a reviewer can search for.
+/// Bytes that never appear in a log, an error or a dump; the property that reads them is easy to search for.
 public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   private let bytes: [UInt8]
 

@@ -2,7 +2,7 @@ import LimpetText
 import Measuring
 
 extension SensorKey {
-  /// The key as the readers want it: its value is nil where it is not written.
+  /// The key for the readers: its value is nil if it is not written.
   var key: Key<SensorSettings.Setting?> {
     if case .flag = kind { return Key(name, values.map { $0 }, default: "false", help: help, example: example) }
     return switch need {
@@ -68,7 +68,7 @@ extension ValueKind where Value == String {
     return text
   }
 
-  /// What the attributes of an iio channel begin with.
+  /// The prefix of the attributes of an iio channel.
   static let iioChannel = attribute.map { text throws(Mismatch) in
     for suffix in ["_raw", "_input"] where text.hasSuffix(suffix) {
       throw Mismatch(message: "\(quoted(text)) is not a channel; write \(text.dropLast(suffix.count))")

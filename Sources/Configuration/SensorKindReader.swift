@@ -1,7 +1,7 @@
 import LimpetText
 import Measuring
 
-/// Reads the keys of one sensor that its type brings, by the type's entry in the table.
+/// Reads the keys of one sensor's type, by the type's entry in the table.
 struct SensorKindReader {
   private let reader: MappingReader
   private let type: SensorType
@@ -10,7 +10,7 @@ struct SensorKindReader {
   /// What is read; nil after an error.
   private(set) var kind: SensorKind?
 
-  /// - Parameter isMapped: whether `map` is written: texts become values.
+  /// - Parameter isMapped: whether `map` is written, which turns texts into values.
   init(_ reader: MappingReader, _ type: SensorType, isMapped: Bool) {
     self.reader = reader
     self.type = type
@@ -25,7 +25,7 @@ struct SensorKindReader {
     kind = isComplete && isConditionMet && isFlawless ? kinds : nil
   }
 
-  /// What is required is there.
+  /// Whether all required keys are there.
   private var isComplete: Bool {
     type.entry.keys.allSatisfy { key in
       if case .required = key.need { fields[key.name]?.value != nil } else { true }
@@ -38,8 +38,8 @@ struct SensorKindReader {
     return false
   }
 
-  /// Keys that belong to certain words of another key are beside those, and only there. Where that key is wrong nothing
-  /// can be said of them.
+  /// Keys that belong to certain words of another key stand only beside these words. If that key is wrong, they are not
+  /// checked.
   private func checkConditions() -> Bool {
     var isMet = true
     for key in type.entry.keys {
@@ -70,7 +70,7 @@ struct SensorKindReader {
     return nil
   }
 
-  /// What a list has that stands in the place of other keys; nil where it is not written.
+  /// The entries of a list that replaces other keys; nil if it is not written.
   private func names(
     _ selection: SensorKey.Selection, insteadOf others: [Field<SensorSettings.Setting?>]
   ) -> [String]? {

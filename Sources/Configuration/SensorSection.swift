@@ -81,7 +81,7 @@ struct SensorSection {
     }
   }
 
-  /// How the source's unit becomes the one that is written, where nobody has written how.
+  /// How the source's unit becomes the written one, if the configuration has no `scale` and `offset`.
   private func conversion(
     _ unit: Field<String?>, of source: SensorKind?, _ reader: MappingReader, isConverted: [Bool]
   ) -> Units.Conversion? {
@@ -97,7 +97,7 @@ struct SensorSection {
     return nil
   }
 
-  /// Without a type every type's keys are let pass: it is the type that is wrong.
+  /// Without a type the keys of all types are accepted: only the type is wrong.
   private func reject(_ reader: MappingReader, _ type: SensorType?) {
     let types = type.map { [$0] } ?? SensorType.allCases
     reader.reject(unknownTo: SensorKeys.common + types.flatMap(SensorKeys.keys)) { key in

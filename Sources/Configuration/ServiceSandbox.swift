@@ -1,8 +1,7 @@
 import YAML
 
-/// What the service of limpet's package does not see or cannot write (`limpet.service`, systemd.exec(5)): said of its own
-/// configuration, since a sensor's file, a key or a socket in such a place is there for whoever runs `limpet check`, and
-/// for the service it is not.
+/// Warns of paths that the service of limpet's package cannot see or write (`limpet.service`, systemd.exec(5)): `limpet
+/// check` runs outside of the service, and finds a sensor's file, a key or a socket there that the service does not.
 struct ServiceSandbox {
   /// Where the service's configuration lies.
   private static let folder = "/etc/limpet/"
@@ -15,12 +14,12 @@ struct ServiceSandbox {
     ("/home", "ProtectHome="), ("/root", "ProtectHome="), ("/run/user", "ProtectHome="), ("/tmp", "PrivateTmp="),
     ("/var/tmp", "PrivateTmp="),
   ]
-  /// Keys of what limpet makes there.
+  /// Keys of files that limpet writes.
   private static let written: Set = ["storage.path", "control", "metrics_file"]
 
   private let log: DiagnosticLog
 
-  /// - Parameter path: the configuration file's; of any other than the service's own nothing is said.
+  /// - Parameter path: the configuration file's; only the service's own is checked.
   init?(_ path: String, log: DiagnosticLog) {
     guard path.hasPrefix(Self.folder) else { return nil }
     self.log = log

@@ -60,7 +60,8 @@ public struct SourceExcerpts: Sendable {
     }
   }
 
-  /// Whatever follows a word that is, or was meant to be, the key of a secret; and of URLs, who logs in and the query.
+  /// Everything behind a word that is, or was meant to be, the key of a secret; in URLs the user information and the
+  /// query.
   private static func hidingSecret(_ line: Substring) -> String {
     var ends = secretKey(in: line).map { [$0] } ?? []
     if let at = line.firstIndex(of: "@") {

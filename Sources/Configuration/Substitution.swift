@@ -1,9 +1,9 @@
 import LimpetText
 
-/// What `${NAME}` and `${file:PATH}` in a value stand for. The result is text: it is not read as YAML again, nor looked
-/// through for more of them.
+/// Replaces `${NAME}` and `${file:PATH}` in a value. The result is text: it is not read as YAML again, nor searched for
+/// more of them.
 package final class Substitution {
-  /// Bytes of a value, with what was put in.
+  /// Bytes of a value after the replacement.
   package static let limit = 1 << 20
   /// Bytes of a file's first line.
   private static let fileLimit = 65536
@@ -26,10 +26,10 @@ package final class Substitution {
     package var origin = Origin.literal
   }
 
-  /// What a value was made of.
+  /// The sources of a value.
   package enum Origin: Equatable {
     case literal
-    /// Of variables, and of files, of which these can be read by anyone on the device.
+    /// From variables, and from files; anyone on the device can read these files.
     case substituted(openFiles: [String])
   }
 

@@ -1,12 +1,12 @@
 import LimpetText
 
-/// What people write who come from other programs, and what it is called here: nearer to what they mean than any key
-/// that only looks alike.
+/// Words of other programs, and their equivalents here: these are closer to the intention than keys that only look
+/// alike.
 enum Synonyms {
   /// - Parameters:
   ///   - word: a key that is not known.
   ///   - path: the mapping it stands in, such as `broker.tls` or `inputs[2]`.
-  /// - Returns: what to write instead; nil: nobody knows.
+  /// - Returns: what to write instead; nil: unknown.
   static func advice(for word: String, in path: String) -> String? {
     let place = path.replacingIndices
     let folded = fold(word)
@@ -152,7 +152,7 @@ enum Synonyms {
 
   // MARK: Sections
 
-  /// - Returns: how a section is written that has a single value; nil: nobody knows.
+  /// - Returns: how to write a section for which a single value was written; nil: unknown.
   static func section(_ path: String) -> String? { sections[path.replacingIndices] ?? nil }
 
   private static let sections: [String: String] = [
@@ -187,7 +187,7 @@ enum Synonyms {
     "network": "write rx_bytes or tx_bytes, with interface: eth0", "boottime": "write uptime",
   ]
 
-  /// What a type that is not known may be: a name of a chip, or of what it measures.
+  /// What an unknown type may mean: the name of a chip, or of a quantity.
   static let types: [String: String] = {
     var types: [String: String] = [:]
     for word in ["ds18b20", "ds18b", "ds18s20", "ds1820", "dallas", "1wire", "onewire"] {
@@ -245,7 +245,7 @@ enum Synonyms {
 }
 
 extension ValueKind {
-  /// The same kind, where words of other programs have a text of their own.
+  /// The same kind, with texts of their own for words of other programs.
   func withAdvice(_ advice: [String: String]) -> ValueKind<Value> {
     let parse = parse
     return ValueKind(shape) { text throws(Mismatch) in

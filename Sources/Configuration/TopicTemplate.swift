@@ -1,7 +1,7 @@
 import LimpetText
 import Measuring
 
-/// A topic to publish to, with places for the device's id and the reading's name.
+/// A topic to publish to, with placeholders for the device's id and the reading's name.
 public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {
   public enum Placeholder: String, Sendable, CaseIterable {
     case device, name

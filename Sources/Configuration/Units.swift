@@ -1,6 +1,6 @@
 /// Units as they are written and meant.
 enum Units {
-  /// What people write for a unit, and how it is written by everybody else: Home Assistant knows only those.
+  /// Other spellings of units, and the usual ones, which are the only ones that Home Assistant knows.
   static func usual(for unit: String) -> String? {
     // Some differ by case only: mW and MW.
     if let exact = spellings[unit] { return exact }
@@ -32,7 +32,7 @@ enum Units {
     var offset: Double
   }
 
-  /// nil: nobody can say.
+  /// nil: unknown.
   static func conversion(from source: String, to unit: String) -> Conversion? {
     if source == unit || equal.contains([source, unit]) { return Conversion(scale: 1, offset: 0) }
     if let affine = temperatures["\(source) \(unit)"] { return affine }
@@ -51,7 +51,7 @@ enum Units {
     "°C °F": Conversion(scale: 1.8, offset: 32), "°C K": Conversion(scale: 1, offset: 273.15),
   ]
 
-  /// Units of one quantity each, by what one of them is.
+  /// Units of one quantity each, by their size in a base unit.
   private static let scales: [[String: Double]] = [
     ["µV": 0.000001, "mV": 0.001, "V": 1, "kV": 1000], ["µA": 0.000001, "mA": 0.001, "A": 1],
     ["µW": 0.000001, "mW": 0.001, "W": 1, "kW": 1000, "MW": 1_000_000],

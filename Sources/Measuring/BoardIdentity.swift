@@ -3,7 +3,7 @@
 /// The text identifies hardware or installation and should not leave the machine as it is: machine-id(5) asks for a hash.
 public struct BoardIdentity: Sendable, Hashable {
   public enum Source: Sendable, Hashable {
-    /// The serial number in the device tree: stays when the SD card is written anew.
+    /// The serial number in the device tree: it stays when the SD card is written again.
     case deviceTree
     /// machine-id(5): made at installation or at the first boot.
     case machineID

@@ -1,4 +1,4 @@
-/// What is asked of one GPIO line.
+/// How to read one GPIO line.
 public struct GPIOInput: Sendable, Hashable {
   public enum Line: Sendable, Hashable {
     /// As the device tree or the firmware names it, for example `GPIO17`.
@@ -13,7 +13,7 @@ public struct GPIOInput: Sendable, Hashable {
   }
 
   public enum Mode: String, Sendable, CaseIterable {
-    /// The level, whenever another one has settled.
+    /// The level, whenever it has settled at a new one.
     case state
     /// Every edge.
     case event
@@ -21,16 +21,16 @@ public struct GPIOInput: Sendable, Hashable {
     case counter
     /// How often a second the line rises.
     case frequency
-    /// For which part of its cycles the line is high.
+    /// The part of its cycles in which the line is high.
     case duty
     /// How long the line is high.
     case pulseWidth = "pulse_width"
-    /// What is done with a button.
+    /// The presses of a button.
     case gesture
     /// Two lines of a knob or a shaft: steps forwards and backwards.
     case encoder
 
-    /// Its edges are added up on the thread of lines, and what they come to is asked for.
+    /// The thread of lines adds up its edges, and the core asks for the sums.
     public var isSummed: Bool {
       switch self {
       case .counter, .frequency, .duty, .pulseWidth, .encoder: true
@@ -38,11 +38,11 @@ public struct GPIOInput: Sendable, Hashable {
       }
     }
 
-    /// Both edges of a pulse are looked at, and not its beginning alone.
+    /// Both edges of a pulse count, not only its beginning.
     package var needsBothEdges: Bool { self != .counter && self != .frequency }
   }
 
-  /// This, as one of its second line alone; nil: it has none.
+  /// This input for its second line alone; nil: it has none.
   package var second: GPIOInput? {
     guard let secondLine else { return nil }
     var input = self
@@ -74,20 +74,20 @@ public struct GPIOInput: Sendable, Hashable {
   public var bias: Bias
   /// A low level is true.
   public var isActiveLow: Bool
-  /// How long a level must hold; zero: not debounced.
+  /// How long a level must last to settle; zero: not debounced.
   public var debounce: Duration
   public var mode: Mode
-  /// Make an output line that nobody holds an input.
+  /// Turns an output line that nobody holds into an input.
   public var isForced: Bool
-  /// Edges a second, on average; half of them at once, after a quiet time. Where they are added up there is no such limit.
+  /// Edges a second, on average; half of them at once, after a quiet time. There is no limit if they are only added up.
   public var maxRate: Int
 
-  /// How often the level is looked at where the line has no interrupt; nil: ``defaultPoll``.
+  /// How often limpet looks at the level if the line has no interrupt; nil: ``defaultPoll``.
   public var poll: Duration?
   /// In mode `gesture`.
   public var gesture: GestureTimes
 
-  /// It says of which chip its line is.
+  /// Whether it names the chip of its line.
   package var isOfOneChip: Bool { chip != nil || device != nil }
 
   public static let defaultPoll = Duration.milliseconds(20)

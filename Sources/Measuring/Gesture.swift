@@ -1,4 +1,4 @@
-/// What was done with a button, in the words that readings have.
+/// A press of a button, in the words of readings.
 public enum Gesture: String, Sendable, CaseIterable {
   case single, double, long
 }

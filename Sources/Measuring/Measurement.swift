@@ -1,11 +1,11 @@
 import LimpetInstants
 
-/// What one read of a source gave: a value, its unit and when it was measured.
+/// The result of one read of a source: a value, its unit and when it was measured.
 public struct Measurement: Sendable, Equatable {
   public var value: Value
   /// The unit after the kernel's milli and micro are divided out, for example `°C`; nil for a plain number.
   public var unit: String?
-  /// Why the value should not be trusted as it stands; nil: nothing speaks against it.
+  /// Why the value is doubtful; nil: it is good.
   public var doubt: Doubt?
   /// Right after the read returned. On Linux this clock is CLOCK_BOOTTIME: monotonic, suspend included.
   public var time: BootClock.Instant
@@ -25,7 +25,7 @@ public struct Doubt: Sendable, Hashable {
   public enum Grade: String, Sendable, Hashable, CaseIterable {
     /// The value is right, and the driver says that it is past one of its limits.
     case alarm
-    /// The value may be none: what the sensor gives without measuring looks the same.
+    /// The value may be false: the sensor's answer without a measurement looks the same.
     case uncertain
     /// Of several values at least one could not be read.
     case bad
@@ -40,7 +40,7 @@ public struct Doubt: Sendable, Hashable {
   }
 }
 
-/// A measured value in the form that loses nothing.
+/// A measured value, without loss.
 public enum Value: Sendable, Hashable, CustomStringConvertible {
   /// Always finite: the sources refuse NaN and infinities.
   case number(Double)
@@ -48,7 +48,7 @@ public enum Value: Sendable, Hashable, CustomStringConvertible {
   case integer(Int64)
   case text(String)
   case flag(Bool)
-  /// What several channels of one device gave in one read.
+  /// The values of several channels of one device, from one read.
   case channels([ChannelValue])
 
   public var description: String {

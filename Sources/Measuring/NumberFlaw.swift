@@ -1,4 +1,4 @@
-/// What a text that should be one decimal number is instead.
+/// Why a text is not the one decimal number that it should be.
 public enum NumberFlaw: Error, Sendable, Hashable {
   case empty
   case severalWords

@@ -1,4 +1,4 @@
-/// What is asked of the kernel for one output.
+/// How to request and drive one output.
 public enum OutputRequest: Sendable, Hashable {
   case gpio(GPIOOutput)
   case pwm(PWMOutput)
@@ -14,9 +14,9 @@ public struct GPIOOutput: Sendable, Hashable {
   public enum Drive: String, Sendable, CaseIterable {
     /// High and low are driven.
     case pushPull = "push-pull"
-    /// Low is driven; high is let go of.
+    /// Low is driven; for high the line floats.
     case openDrain = "open-drain"
-    /// High is driven; low is let go of.
+    /// High is driven; for low the line floats.
     case openSource = "open-source"
   }
 
@@ -29,7 +29,7 @@ public struct GPIOOutput: Sendable, Hashable {
   public var bias: GPIOInput.Bias
   /// On is a low level.
   public var isActiveLow: Bool
-  /// What becomes of a level that ``isActiveLow`` has turned over already.
+  /// How the line is driven, after ``isActiveLow`` was applied.
   public var drive: Drive
 
   public init(
@@ -95,11 +95,11 @@ public struct OutputLevel: Sendable, Hashable, Comparable {
   public static func < (left: OutputLevel, right: OutputLevel) -> Bool { left.percent < right.percent }
 }
 
-/// What is left behind when an output is let go of.
+/// What happens to an output when it is released.
 public enum OutputEnd: Sendable, Hashable {
   case level(OutputLevel)
-  /// Nothing is driven any more: it stays as it is, as far as the kernel leaves it.
+  /// It stays as it is, if the kernel leaves it so.
   case untouched
-  /// Who drove a fan before drives it again (`pwmN_enable` as it was found); for others ``untouched``.
+  /// A fan goes back to its control of before (`pwmN_enable` as it was found); for others ``untouched``.
   case former
 }

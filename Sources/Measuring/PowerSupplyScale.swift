@@ -1,4 +1,4 @@
-/// What a property is measured in, by its name: the class has micro-units, and tenths of a degree.
+/// The unit of a property, by its name: the class has micro-units, and tenths of a degree.
 package struct PowerSupplyScale: Equatable {
   package let divisor: Int64
   package let unit: String

@@ -1,8 +1,8 @@
 import LimpetInstants
 
-/// What a line has seen since it was requested, as sums: what happened between two looks is the difference of two of them.
+/// Sums over a line's edges since it was requested: the difference of two of them is what happened in between.
 public struct PulseCount: Sendable, Hashable {
-  /// Stretches of time that have ended: so many, and how long they were together.
+  /// Periods that have ended: their number, and their total length.
   public struct Spans: Sendable, Hashable {
     public var count: UInt64 = 0
     /// In nanoseconds.
@@ -26,21 +26,21 @@ public struct PulseCount: Sendable, Hashable {
   public var pulses: UInt64
   /// The kernel's time of the last pulse; nil: there was none.
   public var last: BootClock.Instant?
-  /// Of the first pulse since somebody looked; an older one where that look came in between.
+  /// The time of the first pulse since the last look; that of an older one if the look came in between.
   public var first: BootClock.Instant?
-  /// The pulses that have ended: how long the line was high. Without those of which an edge was lost, as in the others.
+  /// The pulses that have ended: how long the line was high. Pulses with a lost edge are left out, here and below.
   public var widths = Spans()
   /// From one rise to the next.
   public var cycles = Spans()
-  /// What the line was high for within those, in nanoseconds.
+  /// How long the line was high within those, in nanoseconds.
   public var highTime: Int64 = 0
   /// Of an encoder: quarters of a period, forwards.
   public var position: Int64 = 0
   /// Of an encoder: edges that were not seen.
   public var missed: UInt64 = 0
-  /// After the last edge, or what it was when it was requested.
+  /// The level after the last edge, or the one at the request.
   public var isHigh = false
-  /// When that began; nil: nobody knows.
+  /// When that level began; nil: unknown.
   public var since: BootClock.Instant?
 
   public init(pulses: UInt64 = 0, last: BootClock.Instant? = nil, first: BootClock.Instant? = nil) {
@@ -49,7 +49,7 @@ public struct PulseCount: Sendable, Hashable {
     self.first = first
   }
 
-  /// This, behind what was seen before by a request that is gone.
+  /// This count, added to that of an earlier request.
   package func following(_ earlier: PulseCount) -> PulseCount {
     var count = self
     count.pulses &+= earlier.pulses

@@ -4,7 +4,7 @@ package enum PulseWidthUnit: String, Sendable, CaseIterable {
   case seconds = "s"
   case microseconds = "µs"
 
-  /// So many are a second.
+  /// How many are a second.
   package var perSecond: Double {
     switch self {
     case .seconds: 1

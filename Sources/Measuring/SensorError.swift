@@ -7,24 +7,24 @@ public enum SensorError: Error, Sendable, Hashable {
   case unreadable(ReadError)
   /// A file that should hold one number holds something else.
   case notOneNumber(path: String, content: String, flaw: NumberFlaw)
-  /// Nothing in a file is what a pattern looks for.
+  /// Nothing in a file matches the pattern.
   case noMatch(pattern: String, path: String, content: String)
-  /// A text that should be a value is longer than one may be.
+  /// A text that should be a value is too long.
   case textTooLong(path: String, bytes: Int)
-  /// The sensor answered and has no value; the text says what it is about.
+  /// The sensor answered without a value; the text says why.
   case noValue(String, path: String)
   /// A file of the kernel lacks a field, for example `MemAvailable`.
   case missingField(String, path: String)
-  /// Nothing has the configured name; `existing` are the names there are, and `what` says of what: `hwmon chip`.
+  /// Nothing has the configured name; `existing` are the existing names, of things of the kind `what`: `hwmon chip`.
   case noSuchName(String, what: String, place: String, existing: [String])
   /// The configured name stands for several things; `candidates` distinguish them, `instead` says how to name one.
   case ambiguous(String, what: String, candidates: [String], instead: String)
-  /// What was found by its name has another name now; the next read looks for it again.
+  /// The place that was found by name has another name now; the next read looks for it again.
   case moved(String, path: String)
   /// The driver says that the sensor itself is broken or not connected (`<channel>_fault` is 1).
   case fault(path: String)
 
-  /// The read takes longer than its job allows. Should the kernel return after all, the job gives its value then.
+  /// The read takes longer than its job allows. If the kernel returns after all, the job gives its value then.
   case timedOut(after: Duration)
   /// An earlier read of the same sensor waits or has not returned yet, so no further one was started.
   case stillRunning(for: Duration)
@@ -34,7 +34,7 @@ public enum SensorError: Error, Sendable, Hashable {
   case noThreadLeft(hanging: [Bus])
   /// The kernel gave no thread to read on (pthread_create(3)).
   case noThread(errno: CInt)
-  /// It is not read by a scan: on a Raspberry Pi, reading it makes the kernel write a warning into its log.
+  /// A scan does not read it: on a Raspberry Pi, reading it makes the kernel write a warning into its log.
   case leftAlone
   /// The reader was shut down.
   case stopped
@@ -111,7 +111,7 @@ extension SensorError: CustomStringConvertible {
   }
 }
 
-/// Runs what reads files on behalf of a sensor.
+/// Runs code that reads files for a sensor.
 package func reading<R>(_ body: () throws(ReadError) -> R) throws(SensorError) -> R {
   do {
     return try body()

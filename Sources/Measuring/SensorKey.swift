@@ -49,12 +49,12 @@ package struct SensorKey: Sendable {
     case with(key: String, words: [String], missing: String)
   }
 
-  /// Keys of which one says what of a device is read, and one that lists several, which are published in one reading.
+  /// Keys of which one says which value of a device is read, and one that lists several for one reading.
   package struct Selection: Sendable {
     package let keys: [String]
-    /// What to write where all are missing.
+    /// What to write if all are missing.
     package let missing: String
-    /// What is wrong where two are written.
+    /// What is wrong if two are written.
     package let conflict: String
     /// Each of its values is one of the first of `keys`.
     package let several: SensorKey

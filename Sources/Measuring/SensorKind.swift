@@ -1,13 +1,13 @@
 import LimpetText
 
-/// What a sensor reads, by names that stay the same when the kernel numbers its devices anew.
+/// What a sensor reads, by names that stay the same when the kernel renumbers its devices.
 public indirect enum SensorKind: Sendable, Hashable {
   /// One value: the type, and what its keys say.
   case one(SensorType, SensorSettings)
   /// Several channels of one device, read together.
   case channels([NamedKind])
 
-  /// One of several, under the name it has among the values.
+  /// One of several channels, under its name among the values.
   public struct NamedKind: Sendable, Hashable {
     public var name: String
     public var kind: SensorKind
@@ -35,17 +35,17 @@ extension SensorKind: CustomStringConvertible {
     if case .one(let type, let settings) = self { type.entry.unit(settings) } else { nil }
   }
 
-  /// What its values can be, as far as it is known before anything is read.
+  /// What its values can be, as far as that is known before any read.
   package var shape: ValueShape {
     if case .one(let type, let settings) = self { type.entry.shape(settings) } else { .any }
   }
 
-  /// What its values say.
+  /// The meaning of its values.
   package var meaning: ValueMeaning {
     if case .one(let type, let settings) = self { type.entry.meaning(settings) } else { .level }
   }
 
-  /// The text of the label that names its channel; nil: none does.
+  /// The text of the label that names its channel; nil: no label does.
   package var label: String? { if case .one(_, let settings) = self { settings["label"] } else { nil } }
 
   /// The same by the channel's own name, which says what its values are.
@@ -68,8 +68,8 @@ extension SensorKind: CustomStringConvertible {
   }
 }
 
-/// What of a hwmon chip: one channel, by number (`temp1`, `fan2`, `in0`) or by the text of its `_label` file, or another
-/// attribute.
+/// Which value of a hwmon chip: one channel, by number (`temp1`, `fan2`, `in0`) or by the text of its `_label` file, or
+/// another attribute.
 public enum HwmonSelector: Sendable, Hashable {
   case channel(String)
   case label(String)
@@ -77,7 +77,8 @@ public enum HwmonSelector: Sendable, Hashable {
   case attribute(String)
 }
 
-/// What of an IIO device: one channel, by name (`in_voltage0`) or by the text of its `_label` file, or another attribute.
+/// Which value of an IIO device: one channel, by name (`in_voltage0`) or by the text of its `_label` file, or another
+/// attribute.
 public enum IIOSelector: Sendable, Hashable {
   case channel(String)
   case label(String)
@@ -85,11 +86,11 @@ public enum IIOSelector: Sendable, Hashable {
   case attribute(String)
 }
 
-/// What is taken from a file: one number, or its text, of all of it or of what matches.
+/// Which value of a file: one number or a text, from the whole file or from a match.
 public struct FileContent: Sendable, Hashable {
-  /// Of its first match, the first group, or all of it where there is none.
+  /// The first group of its first match, or the whole match if there is no group.
   public var match: Pattern?
-  /// The text itself is the value; else it has to be a number.
+  /// The text itself is the value; otherwise it must be a number.
   public var isText: Bool
 
   public init(match: Pattern? = nil, isText: Bool = false) {

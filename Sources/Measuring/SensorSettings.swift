@@ -1,6 +1,6 @@
 import LimpetText
 
-/// What one sensor's keys say, those of its type.
+/// The settings of one sensor that its type brings.
 public struct SensorSettings: Sendable, Hashable {
   private var settings: [String: Setting]
 
@@ -16,7 +16,7 @@ public struct SensorSettings: Sendable, Hashable {
     for (key, text) in texts { settings[key] = text.map { .text($0) } }
   }
 
-  /// - Parameter setting: nil and false are the same as what is not written.
+  /// - Parameter setting: nil and false are the same as a key that is not written.
   package mutating func set(_ key: String, _ setting: Setting?) {
     settings[key] = setting == .flag(false) ? nil : setting
   }

@@ -1,7 +1,7 @@
 import LimpetText
 
-/// The table of sensor types; ``SensorType`` lists them and says how to add one. Beside an entry is what makes its
-/// settings in code, where something does.
+/// The table of sensor types; ``SensorType`` lists them and says how to add one. Beside an entry are the functions that
+/// make its settings in code, if there are any.
 
 // MARK: thermal
 

@@ -23,7 +23,7 @@ public enum SensorType: String, Sendable, Hashable, CaseIterable {
   case powerSupply = "power_supply"
   /// A value of the system as a whole.
   case system
-  /// Any file, and what is taken from it.
+  /// Any file, and which value of it.
   case file
 
   /// Its row of the table.
@@ -40,13 +40,13 @@ public enum SensorType: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// What there is to know of a type of sensor beside how it is read: a row of the table.
+/// All about a type of sensor except how it is read: a row of the table.
 package struct SensorEntry: Sendable {
-  /// What the configuration has beside the keys of all sensors, in the order in which `limpet scan` writes them.
+  /// Its keys besides those of all sensors, in the order in which `limpet scan` writes them.
   package var keys: [SensorKey]
-  /// Which of several things of one device is read, where a key or another says it.
+  /// Alternative keys that choose a value of the device, if there are any.
   package var selection: SensorKey.Selection?
-  /// A key whose value cannot be right, and why; nil: there is none.
+  /// A key whose value is certainly wrong, and why; nil: there is none.
   package var flaw: @Sendable (SensorSettings) -> (key: String, message: String)? = { _ in nil }
   /// Entries of a configuration, in flow style, that work on every board.
   package var samples: [String] = []

@@ -2,7 +2,7 @@
 public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   /// Runnable and uninterruptible tasks, averaged over 1, 5 and 15 minutes; no unit (proc_loadavg(5)).
   case load1, load5, load15
-  /// How busy the processors were since the last reading, in percent; at the first, since boot (proc_stat(5)).
+  /// How busy the processors were since the last reading, in percent; for the first one since boot (proc_stat(5)).
   case cpu
   /// `MemAvailable` and `MemTotal` of /proc/meminfo, in bytes; what is not available, in percent.
   case memoryAvailable = "memory_available"
@@ -12,7 +12,7 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   case uptime
   /// When the system was booted, in seconds since 1970 (`btime` of proc_stat(5)).
   case bootTime = "boot_time"
-  /// Whether the kernel's clock is disciplined by somebody (adjtimex(2)).
+  /// Whether something keeps the kernel's clock synchronised (adjtimex(2)).
   case clockSynchronized = "clock_synchronized"
   /// What is free for users without privilege on the file system of a path, in bytes, and what is used, in percent.
   case diskFree = "disk_free"
@@ -34,7 +34,7 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   case underVoltage = "under_voltage"
   /// The firmware of a Raspberry Pi holds the processor back now: capped, throttled, or at its soft temperature limit.
   case throttled
-  /// How much of an eMMC's life is used, in steps of 10 percent; 110: more than was to be expected.
+  /// How much of an eMMC's life is used, in steps of 10 percent; 110: more than expected.
   case lifeTime = "life_time"
   /// How much of an eMMC's spare blocks is used: `normal`, `warning` (80 %), `urgent` (90 %).
   case spareBlocks = "pre_eol_info"
@@ -50,11 +50,11 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   case diskPressure = "pressure_io"
   /// Of the first processors, now (Documentation/admin-guide/pm/cpufreq.rst).
   case processorFrequency = "cpu_frequency"
-  /// The watchdog brought the board up: it had hung before.
+  /// The watchdog started the board: it had hung before.
   case watchdogReset = "watchdog_reset"
   /// The battery of the clock, of a Raspberry Pi 5.
   case clockBattery = "rtc_battery"
-  /// Of an interface, as it was agreed with the other end.
+  /// Of an interface, as negotiated with the other end.
   case linkSpeed = "link_speed"
 
   /// In their order, the first is 1 (JEDEC JESD84-B50, 7.4.38).
@@ -65,11 +65,11 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
     .receivedBytes, .sentBytes, .receivedPackets, .sentPackets, .receiveErrors, .sendErrors, .receiveDrops, .sendDrops,
   ]
 
-  /// The key that says of what it is.
+  /// The key that says of what the value is.
   package enum Subject: String, Sendable, CaseIterable {
     case path, interface, device
 
-    /// The words of which it says so.
+    /// The words that need that key.
     package var words: [String] { SystemWord.allCases.filter { $0.subject == self }.map(\.rawValue) }
   }
 
@@ -115,7 +115,7 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// A value of the system, and of what: as the configuration has both.
+/// A value of the system, and of what, as configured.
 public struct SystemValue: Sendable, Hashable, CustomStringConvertible {
   public let word: SystemWord
   /// A path, an interface or a device, for those that are of one.

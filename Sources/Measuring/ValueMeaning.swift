@@ -1,4 +1,4 @@
-/// What a value can be, as far as it is known before anything is read.
+/// What a value can be, as far as that is known before any read.
 package enum ValueShape: Sendable, Hashable {
   case number
   case flag
@@ -9,11 +9,11 @@ package enum ValueShape: Sendable, Hashable {
   case any
 }
 
-/// What a value says, beyond its unit: home automation classes it by both.
+/// What a value means, beyond its unit: home automation classifies it by both.
 package enum ValueMeaning: Sendable, Hashable {
-  /// It goes up and down; its unit says it all.
+  /// It goes up and down, and its unit is enough.
   case level
-  /// It only goes up, until it begins anew.
+  /// It only goes up, until it restarts.
   case total
   /// A flag that is true when something is wrong.
   case problem

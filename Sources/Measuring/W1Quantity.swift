@@ -10,7 +10,7 @@ package struct W1Quantity: Sendable, Hashable {
 
   package static var families: [String] { (thermometers + [batteryMonitor]).sorted() }
 
-  /// What is read where the configuration does not name an attribute.
+  /// The attribute that is read by default.
   package static let temperature = "temperature"
 
   package static func family(of id: String) -> String { String(id.prefix { $0 != "-" }) }
