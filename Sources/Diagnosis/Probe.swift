@@ -130,7 +130,7 @@ public struct Probe: Sendable {
         return false
       }
       report(.answer("reason code: 0, session present: \(opened.connected.sessionPresent)"))
-      await tellRoute(opened)
+      await reportRoute(opened)
       find(.connected(opened.connected))
       await checkTopics(link, opened, device: device, status: topics.status, probe: topics.probe)
       if let loss = await link.loss {
@@ -147,7 +147,7 @@ public struct Probe: Sendable {
       if finding.verdict == .failed { failure = failure ?? finding.sentence }
     }
 
-    private func tellRoute(_ opened: ProbeLink.Opened) async {
+    private func reportRoute(_ opened: ProbeLink.Opened) async {
       guard let route = opened.route else { return }
       for finding in ProbeFinding.route(route, to: opened.server) { find(finding) }
       guard let tls = route.tls else { return }
@@ -286,8 +286,8 @@ public struct Probe: Sendable {
       }
       let aborted = BootClock.now
       await victim.abort()
-      let told = await observer.message(within: Probe.willLimit) { $0.topic == topic && $0.payload == payload }
-      guard told != nil else {
+      let received = await observer.message(within: Probe.willLimit) { $0.topic == topic && $0.payload == payload }
+      guard received != nil else {
         return find(
           .failed(
             "the broker did not publish the will within \(Probe.willLimit.inWords) after a connection was cut off"))

@@ -132,13 +132,14 @@ package struct HomieLifecycle {
   package mutating func take(_ content: Reading.Content, of node: Int) {
     switch content {
     // A property that is not retained is an event.
-    case .good(.text(let word)) where device.nodes[node].properties.first?.isRetained == false: tell(word, of: node)
+    case .good(.text(let word)) where device.nodes[node].properties.first?.isRetained == false:
+      enqueueEvent(word, of: node)
     case .good(let value), .doubtful(let value, _): set(value, of: node)
     case .total(let total):
       setValue(0, of: node, .number(total.value))
       setValue(1, of: node, .number(total.rate))
     case .output(let output): take(output, of: node)
-    case .edge(let edge): tell(edge.isRising ? "rising" : "falling", of: node)
+    case .edge(let edge): enqueueEvent(edge.isRising ? "rising" : "falling", of: node)
     case .gap: return
     case .bad: break
     }
@@ -151,7 +152,7 @@ package struct HomieLifecycle {
     guard let property = device.nodes[node].properties.first, !property.isRetained else {
       return set(output.value, of: node)
     }
-    if output.value == .flag(true) || output.value.isAboveZero { tell(property.format ?? "", of: node) }
+    if output.value == .flag(true) || output.value.isAboveZero { enqueueEvent(property.format ?? "", of: node) }
   }
 
   // MARK: Commands
@@ -227,7 +228,7 @@ package struct HomieLifecycle {
     set(place, payload)
   }
 
-  private mutating func tell(_ word: String, of node: Int) {
+  private mutating func enqueueEvent(_ word: String, of node: Int) {
     guard phase == .ready, let property = device.nodes[node].properties.first,
       let topic = try? TopicName("\(device.base)/\(device.nodes[node].id)/\(property.id)")
     else { return }

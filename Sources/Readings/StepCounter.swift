@@ -16,7 +16,7 @@ package struct StepCounter: Sendable {
   private let earlier: Int64
   private var last: (steps: Int64, time: BootClock.Instant)?
   /// How many of the missed ones were reported.
-  private var toldMissed: UInt64 = 0
+  private var reportedMissed: UInt64 = 0
 
   /// - Parameters:
   ///   - stored: what an earlier run left; nil: it begins at zero, as a new generation.
@@ -51,8 +51,8 @@ package struct StepCounter: Sendable {
 
   /// Edges that were not seen since this was asked.
   package mutating func takeMissed(_ count: PulseCount) -> UInt64 {
-    defer { toldMissed = count.missed }
-    return count.missed >= toldMissed ? count.missed - toldMissed : count.missed
+    defer { reportedMissed = count.missed }
+    return count.missed >= reportedMissed ? count.missed - reportedMissed : count.missed
   }
 
   /// What to store after the steps of this run: those below zero have the odd numbers.

@@ -14,7 +14,7 @@ import Synchronization
 public final class AttributeWatch: Sendable {
   private let sources: [(id: String, source: any SensorSource)]
   private let root: FileRoot
-  private let tell: @Sendable ([String]) -> Void
+  private let report: @Sendable ([String]) -> Void
   /// An eventfd(2) that ends the thread; -1 where the process has no descriptors left.
   private let wakeUp: CInt
   private let isStopped = Atomic(false)
@@ -25,15 +25,15 @@ public final class AttributeWatch: Sendable {
 
   /// - Parameters:
   ///   - sources: those that notify, or have events.
-  ///   - tell: Called on the watch's thread with the ids of sources whose attribute has changed, or may have: they are to
-  ///     be read. Hop to an event loop in it, and do not block.
+  ///   - report: Called on the watch's thread with the ids of sources whose attribute has changed, or may have: they
+  ///     are to be read. Hop to an event loop in it, and do not block.
   public init(
     _ sources: [(id: String, source: any SensorSource)], root: FileRoot,
-    tell: @escaping @Sendable ([String]) -> Void
+    report: @escaping @Sendable ([String]) -> Void
   ) {
     self.sources = sources
     self.root = root
-    self.tell = tell
+    self.report = report
     wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
   }
 
@@ -67,7 +67,7 @@ public final class AttributeWatch: Sendable {
       isFirst = false
       changed += wait(&open, events)
       guard !isStopped.load(ordering: .acquiring), !changed.isEmpty else { continue }
-      tell(changed)
+      report(changed)
       usleep(Self.pause)
     }
   }

@@ -27,10 +27,10 @@ struct ProbeCommand: ParsableCommand {
     let configuration = try broker.configuration()
     let isWell: Bool
     if let daemon = try daemon(of: configuration) {
-      daemon.reports.forEach(Self.tell)
+      daemon.reports.forEach(Self.show)
       isWell = daemon.isWell
     } else {
-      isWell = Probe(configuration, clientIdentifier: clientID).run(Self.tell)
+      isWell = Probe(configuration, clientIdentifier: clientID).run(Self.show)
     }
     guard isWell else { throw ExitCode.failure }
   }
@@ -52,7 +52,7 @@ struct ProbeCommand: ParsableCommand {
     return nil
   }
 
-  @Sendable private static func tell(_ report: Probe.Report) {
+  @Sendable private static func show(_ report: Probe.Report) {
     switch report {
     case .answer(let connack): print(connack)
     case .finding(let finding): print(finding)

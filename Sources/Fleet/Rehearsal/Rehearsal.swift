@@ -99,7 +99,7 @@ public struct Rehearsal: ~Copyable {
       let sweep = RetainedSweep(
         configuration, lookUp, known: Self.keptTopics(template, devices: settings.devices), eventLoop: other)
       run = RehearsalRun(
-        settings, fleet: fleet, subscriber: subscriber, sweep: sweep, eventLoop: loop, tell: teller())
+        settings, fleet: fleet, subscriber: subscriber, sweep: sweep, eventLoop: loop, post: poster())
     } catch { return .failed("\(error)") }
     loop.execute { run.begin() }
     return follow(
@@ -117,20 +117,20 @@ public struct Rehearsal: ~Copyable {
       let template = try DeviceTemplate(configuration, readings: settings.readings)
       known = Self.keptTopics(template, devices: settings.devices)
     } catch { return .failed("\(error)") }
-    let tell = teller()
+    let post = poster()
     let isJSON = settings.isJSON
     RetainedSweep(configuration, lookUp, known: known, eventLoop: loop).run().whenComplete { result in
       switch (try? result.get()) ?? .failed("") {
       case .cleared(let count):
-        tell(
+        post(
           .output(isJSON ? "{\"event\":\"clean\",\"retained_topics\":\(count)}" : "cleared \(count) retained messages"))
-        tell(.ended(.done))
-      case .failed(let text): tell(.ended(.failed(text)))
+        post(.ended(.done))
+      case .failed(let text): post(.ended(.failed(text)))
       }
     }
     return follow(
       measured: { _, _ in },
-      interrupted: { tell(.ended(.failed("interrupted before the broker had cleared all of it"))) })
+      interrupted: { post(.ended(.failed("interrupted before the broker had cleared all of it"))) })
   }
 
   /// What the broker keeps where every device has said all that is kept.
@@ -172,7 +172,7 @@ public struct Rehearsal: ~Copyable {
 
   // MARK: The main thread
 
-  private func teller() -> @Sendable (Mail) -> Void {
+  private func poster() -> @Sendable (Mail) -> Void {
     { [mail, bell] letter in
       mail.put(letter)
       var one: UInt64 = 1

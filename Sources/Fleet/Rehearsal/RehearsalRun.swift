@@ -20,7 +20,7 @@ final class RehearsalRun: @unchecked Sendable {
   private let fleet: SimulatedFleet
   private let subscriber: RehearsalSubscriber
   private let sweep: RetainedSweep
-  private let tell: @Sendable (Rehearsal.Mail) -> Void
+  private let post: @Sendable (Rehearsal.Mail) -> Void
   private let eventLoop: any EventLoop
 
   private(set) var phase = Phase.subscribing
@@ -50,14 +50,14 @@ final class RehearsalRun: @unchecked Sendable {
 
   init(
     _ settings: Rehearsal.Settings, fleet: SimulatedFleet, subscriber: RehearsalSubscriber, sweep: RetainedSweep,
-    eventLoop: any EventLoop, tell: @escaping @Sendable (Rehearsal.Mail) -> Void
+    eventLoop: any EventLoop, post: @escaping @Sendable (Rehearsal.Mail) -> Void
   ) {
     self.settings = settings
     self.fleet = fleet
     self.subscriber = subscriber
     self.sweep = sweep
     self.eventLoop = eventLoop
-    self.tell = tell
+    self.post = post
     readings = ReadingWatch(slots: settings.devices * fleet.template.names.count)
     churn = ChurnPlan(settings.churn)
     report.devices = settings.devices
@@ -96,7 +96,7 @@ final class RehearsalRun: @unchecked Sendable {
   private func finish(_ ending: Rehearsal.Ending) {
     guard phase != .over else { return }
     enter(.over)
-    tell(.ended(ending))
+    post(.ended(ending))
   }
 
   // MARK: Each beat
@@ -139,7 +139,7 @@ final class RehearsalRun: @unchecked Sendable {
         fleet.subscriberWatches(true, at: time)
         guard phase == .subscribing else { break }
         enter(.measuring)
-        tell(.measure(isFinal: false))
+        post(.measure(isFinal: false))
       case .lost(let text, let delay):
         // At the end its own farewell ended it.
         guard phase != .clearing, phase != .over else { break }
@@ -154,7 +154,7 @@ final class RehearsalRun: @unchecked Sendable {
   /// The last look at the process while all devices are there.
   private func weigh() {
     enter(.weighing)
-    tell(.measure(isFinal: true))
+    post(.measure(isFinal: true))
   }
 
   /// Its owner has looked at the process.
@@ -201,15 +201,15 @@ final class RehearsalRun: @unchecked Sendable {
     lastSecond = (now, tally.connects, tally.published, tally.publishedBytes)
     let connects = Double(tally.connects - last.connects) / seconds
     report.mostConnects = max(report.mostConnects, UInt64(connects.rounded()))
-    tell(.measure(isFinal: false))
+    post(.measure(isFinal: false))
     if phase == .running, report.allOnlineAfter != nil, steady == nil {
       steady = (now, tally, usage)
     }
     guard phase == .ramping || phase == .running || phase == .ending else { return }
-    tellProgress(online, connects, Double(tally.published - last.published) / seconds, at: now)
+    reportProgress(online, connects, Double(tally.published - last.published) / seconds, at: now)
   }
 
-  private func tellProgress(_ online: Int, _ connects: Double, _ messages: Double, at now: BootClock.Instant) {
+  private func reportProgress(_ online: Int, _ connects: Double, _ messages: Double, at now: BootClock.Instant) {
     guard let rampStarted else { return }
     let second = Int((rampStarted.duration(to: now) / .seconds(1)).rounded())
     if settings.isJSON {
@@ -220,13 +220,13 @@ final class RehearsalRun: @unchecked Sendable {
       object.add("connects_per_second", connects.rounded())
       object.add("messages_per_second", messages.rounded())
       object.add("wrong_states", fleet.states.wrong)
-      return tell(.output(String(buffer: object.finish())))
+      return post(.output(String(buffer: object.finish())))
     }
     guard second.isMultiple(of: 5) || phase == .ramping else { return }
     let acknowledged = fleet.acknowledgements.duration(at: 0.99).map {
       ", 99 % acknowledged in \(RehearsalReport.words($0))"
     }
-    tell(
+    post(
       .note(
         "\(second) s: \(online) of \(settings.devices) online, \(Int(connects.rounded())) connects and "
           + "\(Int(messages.rounded())) messages a second\(acknowledged ?? ""), \(fleet.states.wrong) wrong states"))
@@ -284,10 +284,10 @@ final class RehearsalRun: @unchecked Sendable {
     switch result {
     case .cleared(let count): report.retainedTopics = count
     case .failed(let text):
-      tell(.note("the broker still keeps retained messages of the devices: \(text); --clean tries again to clear them"))
+      post(.note("the broker still keeps retained messages of the devices: \(text); --clean tries again to clear them"))
     }
     complete()
-    tell(.output(settings.isJSON ? report.json : report.text))
+    post(.output(settings.isJSON ? report.json : report.text))
     finish(report.faults.isEmpty ? .done : .failed(report.faults.joined(separator: "; ")))
   }
 

@@ -151,10 +151,10 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
     guard life == .runs else { return }
     fleet.timetable.set(index, core.deadline)
     fleet.wakeUp(for: core.deadline, at: now.boot)
-    tellState(at: now.boot)
+    reportState(at: now.boot)
   }
 
-  private func tellState(at now: BootClock.Instant) {
+  private func reportState(at now: BootClock.Instant) {
     if core.isSayingFarewell, !hasSaidFarewell {
       hasSaidFarewell = true
       fleet.saidFarewell(index, at: now)

@@ -44,7 +44,7 @@ package final class Carrier: @unchecked Sendable {
     let attempt = Attempt(number: number, version: version, endpoint: endpoint)
     opening = Opening(attempt: attempt, owner: owner)
     let stage = settings.prepareEndpoint == nil ? ConnectionStage.name : .endpoint
-    tell(.progress(number, stage, server), number)
+    report(.progress(number, stage, server), number)
     // The owner may have ended the attempt in that call.
     guard isOpening(number) else { return }
     opening?.task = preparation.assumeIsolated { $0.begin(attempt, for: self) }
@@ -76,7 +76,7 @@ package final class Carrier: @unchecked Sendable {
       if case .success(let now) = result, now.unacknowledged > 0 {
         self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { self.awaitDelivery(number) }
       } else {
-        self.tell(.outputClosed(number), number)
+        self.report(.outputClosed(number), number)
       }
     }
   }
@@ -93,7 +93,7 @@ package final class Carrier: @unchecked Sendable {
     eventLoop.preconditionInEventLoop()
     Task {
       let isReachable = await preparation.isReachable(server, settings)
-      self.eventLoop.execute { self.tell(.probed(number, isReachable: isReachable), number) }
+      self.eventLoop.execute { self.report(.probed(number, isReachable: isReachable), number) }
     }
   }
 
@@ -109,24 +109,24 @@ package final class Carrier: @unchecked Sendable {
   func isOpening(_ number: Link.AttemptNumber) -> Bool { opening?.attempt.number == number }
 
   /// The attempt goes where `Settings.prepareEndpoint` has said.
-  func endpointPrepared(_ attempt: Attempt) { tell(.progress(attempt.number, .name, attempt.server), attempt.number) }
+  func endpointPrepared(_ attempt: Attempt) { report(.progress(attempt.number, .name, attempt.server), attempt.number) }
 
   /// There is all that a transport needs.
   func prepared(_ attempt: Attempt, _ tls: TLSLayer?) {
     let number = attempt.number
     guard isOpening(number) else { return }
     opening?.attempt = attempt
-    tell(.progress(number, attempt.proxy == nil ? .transport : .proxy, attempt.server), number)
+    report(.progress(number, attempt.proxy == nil ? .transport : .proxy, attempt.server), number)
     guard isOpening(number) else { return }
     let transport = Transport(attempt: attempt, tls: tls, settings: settings)
     transport.open(for: self).whenFailure { self.openingFailed($0, attempt) }
   }
 
   func openingFailed(_ error: any Error, _ attempt: Attempt) {
-    tell(.failed(attempt.number, .opening(attempt, error)), attempt.number)
+    report(.failed(attempt.number, .opening(attempt, error)), attempt.number)
   }
 
-  private func tell(_ event: Link.Event, _ number: Link.AttemptNumber) {
+  private func report(_ event: Link.Event, _ number: Link.AttemptNumber) {
     if let opening, opening.attempt.number == number {
       opening.owner.carrier(self, did: event, endsTurn: false)
     } else if let connection, connection.number == number {
@@ -148,35 +148,35 @@ package final class Carrier: @unchecked Sendable {
     connection = Connection(
       attempt, owner: opening.owner, channel: channel, maximumPacketSize: settings.maximumPacketSize,
       serverName: settings.tls.serverName ?? attempt.server.host)
-    tell(.opened(number, from: channel.localAddress?.ipAddress), number)
+    report(.opened(number, from: channel.localAddress?.ipAddress), number)
     let stage = attempt.proxy == nil ? attempt.server.transport.firstStage : .proxy
-    tell(.progress(number, stage, attempt.server), number)
+    report(.progress(number, stage, attempt.server), number)
   }
 
   /// The proxy has opened the way to the server.
   func tunnelOpened(_ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
     let server = connection.attempt.server
-    tell(.progress(number, server.transport.firstStage, server), number)
+    report(.progress(number, server.transport.firstStage, server), number)
   }
 
   /// Every layer below MQTT is up.
   func transportReady(_ writer: ConnectionHandler, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
     connection.writer = writer
-    tell(.ready(number), number)
+    report(.ready(number), number)
   }
 
   func received(_ bytes: ByteBuffer, _ number: Link.AttemptNumber, endsTurn: Bool) {
     guard let connection, connection.number == number else { return }
     traffic.received += UInt64(bytes.readableBytes)
     if !connection.hasReceived, let language = ForeignLanguage(bytes) {
-      return tell(.failed(number, .foreign(connection.attempt.server, language)), number)
+      return report(.failed(number, .foreign(connection.attempt.server, language)), number)
     }
     connection.append(bytes)
     connection.owner.carrier(self, hasRead: number, endsTurn: endsTurn)
     // Part of a packet says that the server lives, as a whole one does.
-    if connection.inbound.readableBytes > 0 { tell(.heard(number), number) } else { connection.forgetInbound() }
+    if connection.inbound.readableBytes > 0 { report(.heard(number), number) } else { connection.forgetInbound() }
   }
 
   func turnEnds(_ number: Link.AttemptNumber) {
@@ -205,7 +205,7 @@ package final class Carrier: @unchecked Sendable {
 
   func transportFailed(_ error: any Error, _ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
-    tell(.failed(number, connection.loss(from: error, at: connection.owner.stage(for: self))), number)
+    report(.failed(number, connection.loss(from: error, at: connection.owner.stage(for: self))), number)
   }
 
   func transportClosed(_ channel: any Channel, _ number: Link.AttemptNumber) {

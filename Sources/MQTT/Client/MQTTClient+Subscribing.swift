@@ -147,7 +147,7 @@ extension MQTTClient {
   private func makeBuffer(_ identifier: Identifier) -> MessageBuffer {
     let whenFull: MessageBuffer.WhenFull =
       switch configuration.whenFull {
-      case .pausesReading: .tells
+      case .pausesReading: .reports
       // Where messages are not acknowledged on arrival, the server sends so many without an answer and no more.
       case .dropsOldest: configuration.acknowledges == .onArrival ? .dropsOldest : .grows
       }

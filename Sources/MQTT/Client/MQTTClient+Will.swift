@@ -65,7 +65,7 @@ extension MQTTClient {
     var will = asked.will
     will.qos = reduction.flags.qos
     will.retain = reduction.flags.retain
-    return .smaller(asked.server, will, isToldBy: loss)
+    return .smaller(asked.server, will, after: loss)
   }
 
   enum LearntAboutWill {
@@ -73,6 +73,6 @@ extension MQTTClient {
     /// The application does without the client rather than without the will.
     case ends
     /// The next CONNECT to this server has this will.
-    case smaller(ServerAddress, Message, isToldBy: ConnectionLoss)
+    case smaller(ServerAddress, Message, after: ConnectionLoss)
   }
 }

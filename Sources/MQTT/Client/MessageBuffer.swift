@@ -16,7 +16,7 @@ final class MessageBuffer: Sendable {
   enum WhenFull: Sendable {
     case dropsOldest
     /// `add` returns that the buffer is full, and its caller stops.
-    case tells
+    case reports
     /// Others see to it that there is an end.
     case grows
   }
@@ -89,7 +89,7 @@ final class MessageBuffer: Sendable {
         state.dropped += 1
         gone.append(first)
       }
-      if limits.whenFull == .tells, isAtLimit(state) { state.isFull = true }
+      if limits.whenFull == .reports, isAtLimit(state) { state.isFull = true }
       return (nil, gone, state.isFull)
     }
     waiter?.continuation.resume(returning: given(message))

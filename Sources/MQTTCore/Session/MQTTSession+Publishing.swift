@@ -77,7 +77,7 @@ extension MQTTSession {
     let ticket = ticket(for: entry, identifier, into: &actions)
     entry.ticket = ticket
     if ticket > storedTicket {
-      held.append(.message(identifier), until: ticket)
+      unstored.append(.message(identifier), until: ticket)
     } else {
       entry.state = .published
       send(Publish(entry.message, packetIdentifier: identifier), at: now, into: &actions)

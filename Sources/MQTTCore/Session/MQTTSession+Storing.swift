@@ -11,7 +11,7 @@ extension MQTTSession {
   public typealias StoreTicket = UInt64
 
   /// Packets that wait for the store, in their order; each is there once.
-  struct HeldPackets: Sendable {
+  struct UnstoredPackets: Sendable {
     enum Packet: Sendable, Hashable {
       /// PUBLISH or PUBREL, whichever the message's course asks for.
       case message(PacketIdentifier)
@@ -43,11 +43,11 @@ extension MQTTSession {
   public mutating func stored(through ticket: StoreTicket, at now: Instant, into actions: inout [Action]) {
     storedTicket = max(storedTicket, ticket)
     guard isConnected else { return }
-    for packet in held.take(through: storedTicket) { send(packet, at: now, into: &actions) }
+    for packet in unstored.take(through: storedTicket) { send(packet, at: now, into: &actions) }
   }
 
-  private mutating func send(_ held: HeldPackets.Packet, at now: Instant, into actions: inout [Action]) {
-    switch held {
+  private mutating func send(_ packet: UnstoredPackets.Packet, at now: Instant, into actions: inout [Action]) {
+    switch packet {
     case .message(let identifier): sendMessage(identifier, at: now, into: &actions)
     case .pubrec(let identifier): send(.pubrec(Acknowledgement(identifier)), at: now, into: &actions)
     case .pubcomp(let identifier, let code):
@@ -88,10 +88,10 @@ extension MQTTSession {
 
   /// Sends now, or as soon as the store is so far.
   mutating func send(
-    _ packet: HeldPackets.Packet, after ticket: StoreTicket, at now: Instant, into actions: inout [Action]
+    _ packet: UnstoredPackets.Packet, after ticket: StoreTicket, at now: Instant, into actions: inout [Action]
   ) {
     guard ticket > storedTicket else { return send(packet, at: now, into: &actions) }
-    held.append(packet, until: ticket)
+    unstored.append(packet, until: ticket)
   }
 
   /// To be stored some time.
@@ -125,7 +125,7 @@ extension MQTTSession {
     guard !isHeld else { return storeFirst(.message(stored, next: nextIdentifier), into: &actions) }
     store(.message(stored, next: nextIdentifier), into: &actions)
     // Nothing overtakes a message that waits for the store.
-    return held.lastTicket ?? 0
+    return unstored.lastTicket ?? 0
   }
 
   /// The message's course is over: the store forgets it.

@@ -95,7 +95,7 @@ public struct MQTTSession: Sendable {
   var storedTicket: StoreTicket = 0
   /// The last change of `receivedIdentifiers`.
   var receivedTicket: StoreTicket = 0
-  var held = HeldPackets()
+  var unstored = UnstoredPackets()
 
   /// How often the session kept a message because the server had no room for it.
   public internal(set) var retries: UInt64 = 0
@@ -241,7 +241,7 @@ public struct MQTTSession: Sendable {
   public mutating func transportClosed(into actions: inout [Action]) {
     leaveConnection(for: .disconnected, into: &actions)
     // What waited for the store is sent again in its course, or by the server.
-    held = HeldPackets()
+    unstored = UnstoredPackets()
     for identifier in outgoing.transients { giveUp(identifier, .abandoned, into: &actions) }
   }
 

@@ -85,7 +85,7 @@ extension GPIOInput {
     let candidates = try chip.map { wanted throws(GPIOError) in try Self.chips(wanted, in: inventory) }
     guard let device else {
       let matches = candidates ?? []
-      guard matches.count <= 1 else { throw .ambiguousChip(chip ?? "", candidates: matches.map(Self.telling)) }
+      guard matches.count <= 1 else { throw .ambiguousChip(chip ?? "", candidates: matches.map(Self.distinction)) }
       if let match = matches.first { return match }
       throw .noSuchChip(chip ?? "", existing: inventory.chips.map(\.label), unread: inventory.failures)
     }
@@ -94,12 +94,12 @@ extension GPIOInput {
       throw .noSuchDevice(
         device, existing: (candidates ?? inventory.chips).compactMap(\.device), unread: inventory.failures)
     }
-    guard matches.count == 1 else { throw .ambiguousDevice(device, candidates: matches.map(Self.telling)) }
+    guard matches.count == 1 else { throw .ambiguousDevice(device, candidates: matches.map(Self.distinction)) }
     return match
   }
 
   /// What distinguishes a chip from another with the same label.
-  private static func telling(_ chip: GPIOChip) -> String {
+  private static func distinction(_ chip: GPIOChip) -> String {
     chip.device.map { "\(chip.name) at \($0)" } ?? chip.name
   }
 

@@ -93,7 +93,7 @@ struct GPIOWatch: ~Copyable {
   /// Waking up another thread takes longer than reading the events.
   private func announce() {
     for (position, index) in polledLines.enumerated()
-    where polled[position + 2].revents & Int16(POLLIN) != 0 && lines[index]?.tellsAtOnce == true {
+    where polled[position + 2].revents & Int16(POLLIN) != 0 && lines[index]?.reportsAtOnce == true {
       return mailbox.announce()
     }
   }

@@ -26,7 +26,7 @@ struct LineTrack {
   private var sequence = EventSequence()
   private var level: Bool
   /// The next level is reported even if it is the same as the last one.
-  private var isUntold = true
+  private var isUnreported = true
   private var latest: Int64
   /// Where the kernel debounces: when the first level, which is debounced too, will have settled; nil: it was reported,
   /// or an edge came before.
@@ -66,7 +66,7 @@ struct LineTrack {
   /// The finding before any event: the level, in mode `state`, if nothing debounces it.
   mutating func begin() -> Finding? {
     guard mode == .state, firstDeadline == nil, debouncer == nil else { return nil }
-    isUntold = false
+    isUnreported = false
     return Finding(content: .level(level), time: start)
   }
 
@@ -74,13 +74,13 @@ struct LineTrack {
   private mutating func first(at time: Int64, into findings: inout [Finding]) {
     guard let deadline = firstDeadline, time >= deadline else { return }
     firstDeadline = nil
-    isUntold = false
+    isUnreported = false
     add(.level(level), at: start, into: &findings)
   }
 
   /// Whether a look at the line shows what its events say, as far as that is settled.
   func agrees(with level: Bool) -> Bool {
-    firstDeadline != nil || deadline != nil || (level == self.level && !isUntold)
+    firstDeadline != nil || deadline != nil || (level == self.level && !isUnreported)
   }
 
   func count(_ bootTime: BootTime) -> PulseCount {
@@ -93,16 +93,16 @@ struct LineTrack {
   mutating func mark() { sums.mark() }
 
   /// Forgets the last report: the next level is reported, whatever it is.
-  mutating func forget() { isUntold = true }
+  mutating func forget() { isUnreported = true }
 
   /// The line was looked at, and every event before was taken. One that a controller has lost shows here.
   mutating func look(level: Bool, at time: Int64, into findings: inout [Finding]) {
-    guard mode == .state, firstDeadline == nil, deadline == nil, level != self.level || isUntold else { return }
-    if debouncer != nil, !isUntold {
+    guard mode == .state, firstDeadline == nil, deadline == nil, level != self.level || isUnreported else { return }
+    if debouncer != nil, !isUnreported {
       if let change = debouncer?.take(level: level, at: time) { settle(change, into: &findings) }
     } else {
       self.level = level
-      isUntold = false
+      isUnreported = false
       add(.level(level), at: max(latest, time), into: &findings)
     }
   }
@@ -149,7 +149,7 @@ struct LineTrack {
     guard !areCounted else { return }
     gestures.lose()
     add(.gap(lost: UInt64(lost)), at: time, into: &findings)
-    isUntold = true
+    isUnreported = true
   }
 
   private mutating func settle(_ change: Debouncer.Change, into findings: inout [Finding]) {
@@ -163,9 +163,9 @@ struct LineTrack {
     switch mode {
     case .state:
       // What came before the level was read is in it already.
-      guard event.time >= start, event.isRising != level || isUntold else { return }
+      guard event.time >= start, event.isRising != level || isUnreported else { return }
       level = event.isRising
-      isUntold = false
+      isUnreported = false
       add(.level(level), at: time, into: &findings)
     case .event: add(.edge(isRising: event.isRising, isSuspect: isSuspect), at: time, into: &findings)
     case .counter, .frequency, .duty, .pulseWidth: sums.take(isRising: event.isRising, at: time)

@@ -63,7 +63,7 @@ struct WatchedLine {
   }
 
   /// Each of its events is reported as it comes.
-  var tellsAtOnce: Bool { !isSummed && held?.track.isDebounced == false }
+  var reportsAtOnce: Bool { !isSummed && held?.track.isDebounced == false }
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }

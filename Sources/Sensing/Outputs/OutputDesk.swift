@@ -23,7 +23,7 @@ final class OutputDesk: Sendable {
     /// Who has it; nil: the driver's own thread.
     var bus: BusThread?
     /// A failure was reported, and nobody has taken that report: a drive that is asked for now was decided without it.
-    var hasUntoldFailure = false
+    var hasUntakenFailure = false
     /// It was reported that its chip does not answer.
     var isUnanswered = false
     /// It is asked to be let go of, and is not yet.
@@ -73,7 +73,7 @@ final class OutputDesk: Sendable {
 
   func drive(_ place: Int, _ level: OutputLevel, number: UInt64) {
     let bus: BusThread?? = state.withLock { state in
-      guard state.places[place]?.hasUntoldFailure != true else { return nil }
+      guard state.places[place]?.hasUntakenFailure != true else { return nil }
       Self.dropDrives(of: place, &state)
       state.tasks.append((place, .drive(level, number: number)))
       return state.places[place]?.bus
@@ -119,7 +119,7 @@ final class OutputDesk: Sendable {
     state.withLock { state in
       let taken = OutputDriver.Taken(reports: state.reports, isFinished: state.isFinished)
       state.reports = []
-      for report in taken.reports { state.places[report.output]?.hasUntoldFailure = false }
+      for report in taken.reports { state.places[report.output]?.hasUntakenFailure = false }
       return taken
     }
   }
@@ -141,7 +141,7 @@ final class OutputDesk: Sendable {
       switch report.content {
       // The last report was that it is not held; that it is held again comes first.
       case .driven where place.isUnanswered: return false
-      case .failed: (place.hasUntoldFailure, place.isUnanswered) = (true, false)
+      case .failed: (place.hasUntakenFailure, place.isUnanswered) = (true, false)
       default: place.isUnanswered = false
       }
       state.places[report.output] = place
@@ -251,7 +251,7 @@ final class OutputDesk: Sendable {
         where state.places[place]?.bus === bus && state.places[place]?.isUnanswered == false {
           let failure = OutputError.unanswered(name)
           state.reports.append(OutputReport(output: place, content: .failed("\(failure)"), time: .now))
-          state.places[place]?.hasUntoldFailure = true
+          state.places[place]?.hasUntakenFailure = true
           state.places[place]?.isUnanswered = true
         }
       }

@@ -228,7 +228,7 @@ struct BoardWatch: Sendable {
 
   // MARK: After a turn
 
-  mutating func turned(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
+  mutating func turned(_ core: Core.Promises, hasEvents: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
     if core.isConnected {
       if connectedSince == nil { connectedSince = now }
       hasConnected = true
@@ -237,7 +237,7 @@ struct BoardWatch: Sendable {
       if connectedSince != nil || connectOwedSince == nil { connectOwedSince = now }
       connectedSince = nil
     }
-    return checkBalance(core) ?? checkDeadlines(core, isTold: isTold, moment, at: now) ?? checkBirth(core)
+    return checkBalance(core) ?? checkDeadlines(core, hasEvents: hasEvents, moment, at: now) ?? checkBirth(core)
       ?? checkBytes(core)
   }
 
@@ -257,13 +257,13 @@ struct BoardWatch: Sendable {
   }
 
   /// I3c: what is asked for has a deadline.
-  private func checkDeadlines(_ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
+  private func checkDeadlines(_ core: Core.Promises, hasEvents: Bool, _ moment: Moment, at now: WorldTime) -> Failure? {
     let deadline = core.deadline.map { moment.boot.duration(to: $0) }
     if let request, request.time + shortestRetry * 2 > now, deadline.map({ $0 > .milliseconds(2300) }) ?? true {
       return Failure("I3c", "the store is asked for something, and nobody looks after 2 s")
     }
     // An event that the shell is about to bring needs no deadline.
-    guard !isTold else { return nil }
+    guard !hasEvents else { return nil }
     if !core.isConnected, !core.isLeaving, deadline.map({ $0 > max(.seconds(150), longestWait) }) ?? true {
       return Failure("I3c", "there is no connection, and nothing is due for \(deadline.map { "\($0)" } ?? "ever")")
     }

@@ -67,7 +67,7 @@ extension World {
       let server = boards[0].core.server, !boards[0].core.isSayingFarewell
     else { return }
     let index = oracles.device.index(of: server)
-    guard !oracles.presence[index].isUntold, brokers[index].isRunning, !oracles.presence[index].hasAmnesia,
+    guard !oracles.presence[index].isIncomplete, brokers[index].isRunning, !oracles.presence[index].hasAmnesia,
       brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
       let left = brokers[index].retainedLifetime(boards[0].core.spokenStatus, at: now)
     else { return }

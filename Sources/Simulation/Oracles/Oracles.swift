@@ -63,7 +63,7 @@ struct Oracles: Sendable {
     sessions = SessionWatch(device)
     retained = RetainedWatch(device)
     if lasting == .keepsNothing || lasting == .deniesStatus {
-      for index in presence.indices { presence[index].isUntold = true }
+      for index in presence.indices { presence[index].isIncomplete = true }
     }
   }
 
@@ -140,7 +140,7 @@ struct Oracles: Sendable {
     }
     switch action.kind {
     case .noRetain, .maximumQoS, .denyByCode, .denyByCodeAndClose, .denySilently, .rollback, .loseAcknowledgements:
-      presence[broker].isUntold = true
+      presence[broker].isIncomplete = true
     default: break
     }
   }
@@ -214,7 +214,7 @@ struct Oracles: Sendable {
       // The broker itself has ended the connection that was to say goodbye.
       stopping?.isAborted = true
     case .willPublished(DeviceModel.client, let message): presence[broker].published(will: message, at: now)
-    case .willDropped(DeviceModel.client, _, .denied): presence[broker].isUntold = true
+    case .willDropped(DeviceModel.client, _, .denied): presence[broker].isIncomplete = true
     case .willDropped(DeviceModel.client, _, .killed), .stopped(isOrderly: false): presence[broker].hasAmnesia = true
     case .stopped: presence[broker].upSince = nil
     case .started:
@@ -380,10 +380,10 @@ struct Oracles: Sendable {
     }
   }
 
-  /// - Parameter isTold: something has happened already, and its next turn gets the event.
-  mutating func turned(_ index: Int, _ core: Core.Promises, isTold: Bool, _ moment: Moment, at now: WorldTime) {
+  /// - Parameter hasEvents: something has happened already, and its next turn gets the event.
+  mutating func turned(_ index: Int, _ core: Core.Promises, hasEvents: Bool, _ moment: Moment, at now: WorldTime) {
     guard index == 0 else { return }
-    if let problem = board.turned(core, isTold: isTold, moment, at: now) {
+    if let problem = board.turned(core, hasEvents: hasEvents, moment, at: now) {
       fail(problem.oracle, problem.message, at: now)
     }
   }

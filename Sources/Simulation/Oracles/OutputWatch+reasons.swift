@@ -150,13 +150,13 @@ extension OutputWatch {
   // MARK: After a turn
 
   /// Every change has a cause, and is published with it.
-  mutating func turned(at now: WorldTime, told: (String) -> Reading.Content?) {
+  mutating func turned(at now: WorldTime, published: (String) -> Reading.Content?) {
     guard isWatching else { return }
     for place in outputs.indices where outputs[place]?.isNews == true {
       guard let output = outputs[place] else { continue }
       outputs[place]?.isNews = false
       guard output.endsSince == nil, output.heldAt != nil else { continue }
-      guard case .output(let state)? = told(output.name) else {
+      guard case .output(let state)? = published(output.name) else {
         return fail("\(output.name) is driven, and its state is not published", at: now)
       }
       // A drive that is under way behind that is published in its time.

@@ -13,7 +13,7 @@ struct PresenceWatch: Sendable {
     /// A process that is gone said the last one, and could not store that it did; none has said it again.
     var isUnstored = false
     /// The broker did not take, or not keep, all of its messages, and has kept nothing since.
-    var isUntold = false
+    var isIncomplete = false
     var lastForeign = WorldTime(nanoseconds: 0)
     /// Since when it says online and no will is there.
     var orphanSince: WorldTime?
@@ -25,9 +25,9 @@ struct PresenceWatch: Sendable {
     get { topics.contains(where: \.hasAmnesia) }
     set { for place in topics.indices { topics[place].hasAmnesia = newValue } }
   }
-  var isUntold: Bool {
-    get { topics.contains(where: \.isUntold) }
-    set { for place in topics.indices { topics[place].isUntold = newValue } }
+  var isIncomplete: Bool {
+    get { topics.contains(where: \.isIncomplete) }
+    set { for place in topics.indices { topics[place].isIncomplete = newValue } }
   }
   /// Faults that keep it from reading, at the moment.
   var stalls = 0
@@ -41,7 +41,7 @@ struct PresenceWatch: Sendable {
   /// The last connection on which the device has said something about itself.
   private var spoken: ConnectionID?
 
-  var onlineTopic: TopicName? { topics.first { $0.isOnline && !$0.isUntold }?.topic }
+  var onlineTopic: TopicName? { topics.first { $0.isOnline && !$0.isIncomplete }?.topic }
 
   /// - Returns: false: it is not about presence.
   mutating func accepted(_ message: Message, by client: String, on id: ConnectionID?, at now: WorldTime) -> Bool {
@@ -56,7 +56,7 @@ struct PresenceWatch: Sendable {
     if client == DeviceModel.client {
       spoken = id
       topics[place].isOnline = message.payload == Self.online
-      if message.retain { topics[place].isUntold = false }
+      if message.retain { topics[place].isIncomplete = false }
       if topics[place].isOnline && message.retain {
         topics[place].hasAmnesia = false
         topics[place].isUnstored = false
@@ -129,7 +129,7 @@ extension World {
           ?? brokers[index].delayedWill(of: DeviceModel.client)?.message
         let isOrphan =
           isOnline && will?.topic != topic && !oracles.presence[index].topics[place].hasAmnesia
-          && !oracles.presence[index].topics[place].isUntold && !oracles.hadTwin
+          && !oracles.presence[index].topics[place].isIncomplete && !oracles.hadTwin
         guard isOrphan else {
           oracles.presence[index].topics[place].orphanSince = nil
           continue
@@ -159,7 +159,7 @@ extension World {
     guard brokers[index].isRunning, !boards[0].isAsleep,
       brokers[index].connection(of: DeviceModel.client) == oracles.board.birth?.connection,
       let place = oracles.presence[index].topics.firstIndex(where: { $0.topic == boards[0].core.spokenStatus }),
-      !oracles.presence[index].topics[place].isUntold,
+      !oracles.presence[index].topics[place].isIncomplete,
       oracles.presence[index].topics[place].lastForeign + .seconds(12) < now
     else { return }
     let message = brokers[index].retainedMessage(boards[0].core.spokenStatus, at: now)
@@ -177,7 +177,7 @@ extension World {
       guard let limit = watch.detectWithin, let up = watch.upSince, watch.stalls == 0,
         max(gone, up, watch.lastHeard) + limit + .seconds(1) < now
       else { continue }
-      for topic in watch.topics where topic.isOnline && !topic.hasAmnesia && !topic.isUntold {
+      for topic in watch.topics where topic.isOnline && !topic.hasAmnesia && !topic.isIncomplete {
         guard brokers[index].retainedMessage(topic.topic, at: now)?.payload == PresenceWatch.online else {
           continue
         }

@@ -90,7 +90,7 @@ extension World {
 
   /// What the last birth says is of this process, and of the version that runs.
   private mutating func checkBirth(_ index: Int, _ presence: PresenceMessages) {
-    guard boards[0].core.birthAnswer == .acknowledged, !oracles.presence[index].isUntold else { return }
+    guard boards[0].core.birthAnswer == .acknowledged, !oracles.presence[index].isIncomplete else { return }
     let kept = brokers[index].retainedMessage(DeviceModel.presenceTopic, at: now)
     let fields = kept.flatMap { JSONValue(parsing: $0.payload.readableBytesView) }
     let words = ["instance", "version", "event"].map { fields?[$0]?.text }

@@ -59,7 +59,7 @@ struct OutputBench: Sendable {
     var current: (task: Task, reaches: WorldTime, ends: WorldTime)?
     var hasReached = false
     /// It was reported, and the shell has not taken the report.
-    var hasUntoldFailure = false
+    var hasUntakenFailure = false
     var isUnanswered = false
     var isReleasing: Bool { tasks.contains { if case .release = $0 { true } else { false } } || isLetGo }
     var isLetGo = false
@@ -92,7 +92,7 @@ struct OutputBench: Sendable {
 
   mutating func ask(_ place: Int, _ task: Task) {
     guard seats.indices.contains(place), let seat = seats[place] else { return }
-    if task.isDrive, seat.hasUntoldFailure { return }
+    if task.isDrive, seat.hasUntakenFailure { return }
     if case .secure = task {
     } else {
       while seats[place]?.tasks.last?.isDrive == true { seats[place]?.tasks.removeLast() }
@@ -101,7 +101,7 @@ struct OutputBench: Sendable {
   }
 
   /// The shell has taken what was reported.
-  mutating func told(_ places: [Int]) { for place in places { seats[place]?.hasUntoldFailure = false } }
+  mutating func taken(_ places: [Int]) { for place in places { seats[place]?.hasUntakenFailure = false } }
 
   private mutating func line(of request: OutputRequest) -> Int {
     if let known = lines.firstIndex(where: { $0.request == request }) { return known }
@@ -306,7 +306,7 @@ struct OutputBench: Sendable {
       seat.attempts += 1
     }
     seat.failure = reason
-    if isNews { seat.hasUntoldFailure = true }
+    if isNews { seat.hasUntakenFailure = true }
     seats[place] = seat
     guard isNews else { return }
     effects.append(.report(place, .failed(reason)))

@@ -26,7 +26,7 @@ extension World {
   mutating func noteActing(_ event: Event, _ index: Int) {
     switch event {
     case .driven(let reports):
-      boards[index].bench.told(reports.map(\.output.place))
+      boards[index].bench.taken(reports.map(\.output.place))
       if index == 0 { oracles.outputs.hears(reports, at: now) }
     case .commanded(let name, _, let number):
       if index == 0 { oracles.outputs.asked(name, commander[number], clockFace, at: now) }
@@ -64,7 +64,7 @@ extension World {
       switch effect {
       case .report(let place, let content):
         let boot = boards[index].clock.boot(at: now)
-        tell(index, .driven([DriverReport(output: OutputID(place: place), content: content, time: boot)]))
+        bring(index, .driven([DriverReport(output: OutputID(place: place), content: content, time: boot)]))
       case .level(let request, let level):
         trace.note(
           11, at: now, UInt64(index), UInt64(level.percent), "board \(index): \(request) is at \(level.percent)")
@@ -116,7 +116,7 @@ extension World {
     case .commandHere: commandHere(action, output)
     case .makeSafe:
       let names = boards[0].device.outputs.plans.map { (name: $0.name, number: UInt64.max) }
-      tell(0, .madeSafe(names))
+      bring(0, .madeSafe(names))
     case .unplugChip, .hangChip, .failChip, .slowChip: applyChips()
     case .reloadRules: reload { $0.outputs.variant += 1 }
     case .dropOutput: if output < boards[0].device.outputs.count { reload { $0.outputs.isLeftOut[output].toggle() } }
@@ -145,7 +145,7 @@ extension World {
     own.value = action.value / 4 * (4 << 8 | 4)
     let given = commander.give(own, truth: Timestamp(microseconds: truth / 1000))
     guard let command = given.command else { return }
-    tell(0, .commanded(OutputSettings.name(output), command, given.number))
+    bring(0, .commanded(OutputSettings.name(output), command, given.number))
   }
 
   /// At the broker that the device is configured for first; where that is down the commander waits for it.
@@ -153,11 +153,11 @@ extension World {
     guard let command = commander[number] else { return }
     let broker = boards[0].device.servers[0] % brokers.count
     guard brokers[broker].isRunning else { return commander.waiting.append((broker, number)) }
-    tell(broker: broker, .publish(command.message, by: Commander.client))
+    bring(broker: broker, .publish(command.message, by: Commander.client))
     if command.isRetained {
       // Somebody sees it, and takes it away.
       let empty = Message(topic: command.message.topic, payload: ByteBuffer(), qos: .atLeastOnce, retain: true)
-      tell(broker: broker, .publish(empty, by: Commander.client))
+      bring(broker: broker, .publish(empty, by: Commander.client))
     }
   }
 
@@ -166,7 +166,7 @@ extension World {
     commander.waiting.removeAll { $0.broker == broker }
     for number in numbers {
       if let command = commander[number] {
-        tell(broker: broker, .publish(command.message, by: Commander.client))
+        bring(broker: broker, .publish(command.message, by: Commander.client))
       }
     }
   }
@@ -175,7 +175,7 @@ extension World {
     queue.push(.heartbeat, at: now + .seconds(4))
     guard !active.contains(where: { script.actions[$0].kind == .controllerSilent }) else { return }
     let message = Message(topic: OutputSettings.heartbeat, payload: ByteBuffer(string: "alive"), qos: .atMostOnce)
-    for broker in brokers.indices { tell(broker: broker, .publish(message, by: Commander.client)) }
+    for broker in brokers.indices { bring(broker: broker, .publish(message, by: Commander.client)) }
   }
 }
 

@@ -18,12 +18,12 @@ extension World {
     case .samples(let board, let life, let sensors):
       if boards[board].life == life, boards[board].isRunning { measured(board, sensors) }
     case .lines(let board, let life, let reports, let isFinished):
-      if boards[board].life == life { tell(board, .lines(reports, isFinished: isFinished)) }
+      if boards[board].life == life { bring(board, .lines(reports, isFinished: isFinished)) }
     case .edge(let board, let life): edge(board, life: life)
-    case .tell(let board, let life, let event):
+    case .bring(let board, let life, let event):
       guard boards[board].life == life else { return }
       if case .networkChanged = event { oracles.wakes(board, at: now) }
-      tell(board, event)
+      bring(board, event)
     case .closed(let id): lost(id)
     case .synchronize(let board): synchronize(board)
     case .discipline: disciplineClock()
@@ -32,7 +32,7 @@ extension World {
     case .terminate(let board, let life):
       if boards[board].life == life, boards[board].isRunning {
         oracles.asksToEnd(board, boards[board], at: now)
-        tell(board, .asked(.stop))
+        bring(board, .asked(.stop))
       }
     case .heal: heal()
     case .secondCommand(let number): publish(number)
@@ -119,7 +119,7 @@ extension World {
       boards[0].address += 1
       let addresses: Set<String> = ["10.0.0.\(boards[0].address)"]
       queue.push(
-        .tell(board: 0, life: boards[0].life, .networkChanged(addresses)), at: now + chance(upTo: .seconds(1)))
+        .bring(board: 0, life: boards[0].life, .networkChanged(addresses)), at: now + chance(upTo: .seconds(1)))
     default: applyLinks()
     }
   }
@@ -209,7 +209,7 @@ extension World {
     case .homeAssistantBirth:
       let message = Message(
         topic: DeviceModel.homeAssistantBirths, payload: ByteBuffer(string: "online"), qos: .atMostOnce)
-      for broker in brokers.indices { tell(broker: broker, .publish(message, by: "homeassistant")) }
+      for broker in brokers.indices { bring(broker: broker, .publish(message, by: "homeassistant")) }
     default: break
     }
   }
@@ -230,7 +230,7 @@ extension World {
       oracles.lastStep = now
     }
     oracles.wakes(index, at: now)
-    tell(index, .clockJumped)
+    bring(index, .clockJumped)
   }
 
   private mutating func unsettle(_ wall: Int64) {
@@ -255,7 +255,7 @@ extension World {
     boards[index].slept += since.duration(to: now)
     if index == 0 { oracles.outputs.wakes(after: since.duration(to: now), at: now) }
     oracles.wakes(index, at: now)
-    tell(index, .clockJumped)
+    bring(index, .clockJumped)
     goesOnOpening(index)
   }
 

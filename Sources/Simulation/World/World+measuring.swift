@@ -33,12 +33,12 @@ extension World {
       }
     }
     if !samples.isEmpty {
-      tell(index, .samples(samples))
+      bring(index, .samples(samples))
     }
     guard !late.isEmpty else { return }
     let life = boards[index].life
     let failures = late.map { Sample(sensor: $0, outcome: .failure(.timedOut(after: .seconds(10)))) }
-    queue.push(.tell(board: index, life: life, .samples(failures)), at: now + .seconds(10))
+    queue.push(.bring(board: index, life: life, .samples(failures)), at: now + .seconds(10))
   }
 
   private func hangs(_ sensor: SensorID, _ index: Int) -> Bool {
@@ -116,6 +116,6 @@ extension World {
         reports.append(LineReport(line: LineID(place: place), content: .gap(lost: UInt64(times - 50)), time: boot))
       }
     }
-    if !reports.isEmpty { tell(index, .lines(reports, isFinished: false)) }
+    if !reports.isEmpty { bring(index, .lines(reports, isFinished: false)) }
   }
 }

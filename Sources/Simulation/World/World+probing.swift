@@ -22,7 +22,7 @@ extension World {
       // QoS 1, with the time.
       let action = Action(at: .zero, kind, target: UInt32(index), value: 8 + 1)
       let command = commander.give(action, truth: Timestamp(microseconds: truth / 1000))
-      tell(broker: broker, .publish(command.message, by: Commander.client))
+      bring(broker: broker, .publish(command.message, by: Commander.client))
     }
   }
 

@@ -100,7 +100,7 @@ extension World {
     boards[index].phase = .running
     boards[index].opening = nil
     oracles.begins(index, boards[index], at: now)
-    tell(index, .start)
+    bring(index, .start)
   }
 
   /// The process ends: the kernel closes what it had open.

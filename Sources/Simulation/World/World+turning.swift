@@ -8,10 +8,10 @@ import Records
 /// Turns of a board's event loop: what has happened goes into the core, and its effects are carried out.
 extension World {
   /// Something happens to a board; its event loop may have something else to do first.
-  mutating func tell(_ index: Int, _ event: Event) { put(.event(event), index) }
+  mutating func bring(_ index: Int, _ event: Event) { put(.event(event), index) }
 
-  func tell(_ event: Event, _ index: Int, after delay: Duration, in queue: inout EventQueue<Happening>) {
-    queue.push(.tell(board: index, life: boards[index].life, event), at: now + delay)
+  func bring(_ event: Event, _ index: Int, after delay: Duration, in queue: inout EventQueue<Happening>) {
+    queue.push(.bring(board: index, life: boards[index].life, event), at: now + delay)
   }
 
   mutating func put(_ inbound: Board.Inbound, _ index: Int) {
@@ -81,7 +81,7 @@ extension World {
     if index == 0, oracles.outputs.isWatching {
       oracles.outputs.turned(at: now) { boards[0].core.published(of: $0) }
     }
-    oracles.turned(index, promises, isTold: !boards[index].inbox.isEmpty, moment, at: now)
+    oracles.turned(index, promises, hasEvents: !boards[index].inbox.isEmpty, moment, at: now)
   }
 
   /// The lanes are in no order among each other.
@@ -119,7 +119,7 @@ extension World {
       trace.note(6, at: now, UInt64(broker), attempt, "board \(index): opens \(id) to broker\(address), \(version)")
       boards[index].connections.append(Board.Connection(id: id, link: link, attempt: attempt, address: address))
       oracles.opens(index, link, id, version, at: now)
-      tell(index, .link(link, .progress(attempt, .transport, server)))
+      bring(index, .link(link, .progress(attempt, .transport, server)))
     case .send(let link, let packet):
       guard let connection = boards[index].connections.last(where: { $0.link == link && $0.isOpen }) else {
         // It has ended, and the core will hear so: what it believes of it meanwhile is nobody's to judge.
@@ -135,7 +135,7 @@ extension World {
       switch closing {
       case .atOnce:
         boards[index].connections.remove(at: place)
-        if connection.isOpen { tell(index, .link(link, .closed(attempt, received: connection.hasReceived))) }
+        if connection.isOpen { bring(index, .link(link, .closed(attempt, received: connection.hasReceived))) }
       case .afterSending:
         // Now and then the server never closes its half.
         guard chances.number(below: 8) != 0 else { return }
@@ -154,8 +154,8 @@ extension World {
     guard let (index, place) = place(of: id) else { return }
     boards[index].connections[place].isOpen = true
     let connection = boards[index].connections[place]
-    tell(index, .link(connection.link, .opened(connection.attempt, from: "10.0.0.\(boards[index].address)")))
-    tell(index, .link(connection.link, .ready(connection.attempt)))
+    bring(index, .link(connection.link, .opened(connection.attempt, from: "10.0.0.\(boards[index].address)")))
+    bring(index, .link(connection.link, .ready(connection.attempt)))
   }
 
   mutating func failed(_ id: ConnectionID, _ why: Reachability) {
@@ -169,7 +169,7 @@ extension World {
       case .certificateNotYetValid: .tls(server, .notYetValid(0))
       case .refused, .unreachable, .silent, .open: .unreachable(server, "it is modelled")
       }
-    tell(index, .link(connection.link, .failed(connection.attempt, loss)))
+    bring(index, .link(connection.link, .failed(connection.attempt, loss)))
   }
 
   mutating func received(_ id: ConnectionID, _ packet: Packet) {
@@ -184,9 +184,9 @@ extension World {
     let connection = boards[index].connections.remove(at: place)
     guard connection.isOpen else {
       let loss = ConnectionLoss.unreachable(DeviceModel.address(connection.address), "reset")
-      return tell(index, .link(connection.link, .failed(connection.attempt, loss)))
+      return bring(index, .link(connection.link, .failed(connection.attempt, loss)))
     }
-    tell(index, .link(connection.link, .closed(connection.attempt, received: connection.hasReceived)))
+    bring(index, .link(connection.link, .closed(connection.attempt, received: connection.hasReceived)))
   }
 
   // MARK: Orders
@@ -202,7 +202,7 @@ extension World {
           pulses[LineID(place: place)] = PulseCount(pulses: line.pulses)
         }
       }
-      tell(index, .counted(pulses))
+      bring(index, .counted(pulses))
     case .watch(let requests):
       boards[index].lines = requests.map { Board.Line(request: $0) }
       find(Array(requests.indices), index)
@@ -212,10 +212,10 @@ extension World {
       queue.push(.lines(board: index, life: life, [], isFinished: true), at: now + chance(upTo: .milliseconds(50)))
     case .look:
       boards[index].looks += 1
-      tell(index, .looked(gpioTurns: boards[index].lines.isEmpty ? nil : boards[index].looks, isKernelStuck: false))
+      bring(index, .looked(gpioTurns: boards[index].lines.isEmpty ? nil : boards[index].looks, isKernelStuck: false))
     case .findStopReason:
       guard chances.number(below: 4) != 0 else { return }
-      queue.push(.tell(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
+      queue.push(.bring(board: index, life: life, .asked(.stopBecause(.reboot))), at: now + chance(upTo: .seconds(1)))
     case .publishHealth: put(.health, index)
     case .hold, .drive, .release, .secure, .answer: act(order, index)
     case .notify, .writeMetrics, .markAlive: break

@@ -20,7 +20,7 @@ package struct World: Sendable {
     case samples(board: Int, life: UInt64, [SensorID])
     case lines(board: Int, life: UInt64, [LineReport], isFinished: Bool)
     case edge(board: Int, life: UInt64)
-    case tell(board: Int, life: UInt64, Event)
+    case bring(board: Int, life: UInt64, Event)
     case closed(ConnectionID)
     case synchronize(board: Int)
     case wake(board: Int)
@@ -148,7 +148,7 @@ package struct World: Sendable {
     while let happening = queue.pop(until: now) { take(happening) }
     if let due = network.deadline, due <= now { arrive() }
     for index in brokers.indices {
-      if let due = brokers[index].deadline, due <= now { tell(broker: index, .tick) }
+      if let due = brokers[index].deadline, due <= now { bring(broker: index, .tick) }
     }
     for index in boards.indices {
       if let due = boards[index].store.deadline, due <= now { answer(index) }
@@ -182,23 +182,23 @@ package struct World: Sendable {
     for arrival in arrivals {
       switch arrival {
       case .opened(let id, let link, .broker, let version):
-        tell(broker: broker(of: link % addresses), .opened(id, version))
+        bring(broker: broker(of: link % addresses), .opened(id, version))
       case .opened(let id, _, .client, _): opened(id)
       case .failed(let id, let why): failed(id, why)
       case .deliver(let id, .broker, let packet):
         let broker = owners[Int(id.rawValue) - 1].broker
         trace.note(packet, .v5, on: id, to: .broker, at: now)
-        tell(broker: broker, .packet(id, packet))
+        bring(broker: broker, .packet(id, packet))
       case .deliver(let id, .client, let packet):
         trace.note(packet, .v5, on: id, to: .client, at: now)
         received(id, packet)
-      case .ended(let id, .broker, let ending): tell(broker: owners[Int(id.rawValue) - 1].broker, .closed(id, ending))
+      case .ended(let id, .broker, let ending): bring(broker: owners[Int(id.rawValue) - 1].broker, .closed(id, ending))
       case .ended(let id, .client, _): lost(id)
       }
     }
   }
 
-  mutating func tell(broker index: Int, _ event: BrokerEvent) {
+  mutating func bring(broker index: Int, _ event: BrokerEvent) {
     brokers[index].handle(event, at: now, into: &brokerEffects)
     carryOutBroker(index)
   }
@@ -242,7 +242,7 @@ package struct World: Sendable {
         opened(index, ticket, result)
       } else if boards[index].isRunning {
         oracles.stored(index, ticket, result, at: now)
-        tell(index, .stored(ticket, result))
+        bring(index, .stored(ticket, result))
       }
     }
   }
