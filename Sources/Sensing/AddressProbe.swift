@@ -4,10 +4,10 @@ import LimpetPlatform
 /// Which addresses of an I²C bus answer, asked as i2cdetect(8) does: by a quick write, or by reading a byte where a quick
 /// write may do harm (0x30 to 0x37, 0x50 to 0x5f) or the adapter has none.
 ///
-/// It is never done unasked: a chip may take any transfer for a command.
+/// Only on request: a chip may take any transfer for a command.
 package struct AddressProbe {
   package enum Answer: Sendable, Equatable {
-    /// Nobody has it, and something is there.
+    /// A chip answers, and no driver has it.
     case answers
     /// A driver has it, so it was not asked.
     case driven
@@ -15,7 +15,7 @@ package struct AddressProbe {
 
   /// By address, of those where something is.
   package private(set) var found: [(address: UInt8, answer: Answer)] = []
-  /// Why the bus could not be looked at, or not to its end.
+  /// Why the bus could not be probed, or not to its end.
   package private(set) var problem: String?
 
   /// Reserved addresses are left out [I2C-bus specification, 3.1.12].
@@ -75,7 +75,7 @@ package struct AddressProbe {
       }
       let isFragile = Self.fragile.contains { $0.contains(address) }
       let reads = isFragile || functions & Self.hasQuick == 0
-      // Nobody can be asked that way.
+      // The adapter offers neither transfer.
       if reads, functions & Self.hasReadByte == 0 { continue }
       let code = Self.ask(descriptor, reads: reads)
       if code == 0 { found.append((address, .answers)) }

@@ -61,7 +61,7 @@ public final class AttributeWatch: Sendable {
       var changed: [String] = []
       for index in sources.indices where open[index] < 0 && sources[index].source.notifies {
         open[index] = find(sources[index].source)
-        // What was true until now is not known, but for at the start, when everything is read anyway.
+        // The attribute may have changed meanwhile, except at the start, when everything is read anyway.
         if open[index] >= 0, !isFirst { changed.append(sources[index].id) }
       }
       isFirst = false
@@ -107,7 +107,7 @@ public final class AttributeWatch: Sendable {
     return changed
   }
 
-  /// - Parameter events: nil: some were lost, and nobody knows which.
+  /// - Parameter events: nil: some were lost.
   private func concerned(by events: [DeviceEvent]?) -> [String] {
     sources.filter { _, source in
       guard let events else { return source.hasEvents }

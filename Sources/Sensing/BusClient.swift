@@ -1,7 +1,7 @@
 import LimpetPlatform
 
-/// A chip on an I²C or SPI bus that the kernel knows of, from the device tree or a `new_device`, and that no driver has: it
-/// can be read by nobody until one does.
+/// A chip on an I²C or SPI bus that the kernel knows of, from the device tree or a `new_device`, and that no driver
+/// has: nothing can read it until one does.
 public struct BusClient: Sendable, Equatable {
   /// `i2c-1`, `spi0`.
   public let bus: String
@@ -9,7 +9,7 @@ public struct BusClient: Sendable, Equatable {
   public let device: String
   /// On I²C, of 7 bits.
   public let address: UInt8?
-  /// What it is said to be: `bme280`.
+  /// Its type in the device tree: `bme280`.
   public let name: String
 
   package init(bus: String, device: String, address: UInt8?, name: String) {

@@ -6,7 +6,7 @@ import Glibc
 public struct DeviceEvent: Sendable, Equatable {
   private let properties: [String: String]
 
-  /// nil: no event of the kernel. udev's, which begin with `libudev`, are none.
+  /// nil: no event of the kernel, such as udev's, which begin with `libudev`.
   init?(_ message: some Collection<UInt8>) {
     let fields = message.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     guard let head = fields.first, head.contains("@") else { return nil }
@@ -55,7 +55,7 @@ struct DeviceEvents: ~Copyable {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Takes what there is; nil: some were lost, since nobody read them in time.
+  /// Takes the events that wait; nil: some were lost, since nobody read them in time.
   func take() -> [DeviceEvent]? {
     var events: [DeviceEvent] = []
     var isComplete = true

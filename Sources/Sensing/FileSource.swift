@@ -3,7 +3,8 @@ import LimpetPlatform
 import LimpetText
 import Measuring
 
-/// Reads any file: one number or a text, of all of it or of what a pattern picks; what it means the configuration says.
+/// Reads any file: one number or a text, from the whole file or from the match of a pattern; the configuration says
+/// what it means.
 struct FileSource: SensorSource {
   let path: String
   var content = FileContent()
@@ -52,7 +53,7 @@ struct FileSource: SensorSource {
 }
 
 extension SensorDriver {
-  /// Files are not looked for: there would be no end of them.
+  /// A scan does not search for files: there would be too many.
   static let file = SensorDriver(source: { settings, root, _ in
     FileSource(path: settings.text("path"), content: FileContent(settings), root: root)
   })

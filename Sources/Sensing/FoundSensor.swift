@@ -4,13 +4,13 @@ import Measuring
 
 /// A sensor that a board has, as `limpet scan` lists it.
 public struct FoundSensor: Sendable, Hashable {
-  /// What its readings may be called: unique among all that were found, and the same after the next boot.
+  /// A name for its readings: unique among all that were found, and the same after the next boot.
   public var name: String
   public var kind: SensorKind
-  /// What turns the value into `unit`, where `kind` does not do it by itself.
+  /// The factor from the value to `unit`, if `kind` does not apply it itself.
   public var scale = 1.0
   public var unit: String?
-  /// Reading it does nothing but give its value; false: a scan lists it and leaves it alone.
+  /// Reading it has no side effect; false: a scan lists it without reading it.
   public var isReadByScan = true
 
   /// Names to choose from, the shortest first; a longer one is taken where several want the same.
@@ -94,7 +94,7 @@ extension FoundSensor {
 }
 
 extension SensorKind {
-  /// Reading it just to look has no effect of its own.
+  /// Whether reading it has no side effect.
   package func mayBeRead(in root: FileRoot) -> Bool {
     guard case .one(.system, let settings) = self, let word = settings["value"].flatMap(SystemWord.init(rawValue:))
     else {

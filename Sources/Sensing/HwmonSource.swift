@@ -79,8 +79,8 @@ final class HwmonSource: SensorSource {
     }
   }
 
-  /// Whether a chip is still that of the device. Below its device it is, as it is there; by its number in a tree without
-  /// links it may be another of its name.
+  /// Whether a chip is still that of the device. A path below the device is certain; by its number, in a tree without
+  /// links, it may be another chip of the same name.
   private func isPlaced(_ chip: HwmonChip) -> Bool {
     guard let device, chip.folder.hasPrefix(HwmonChip.classFolder) else { return true }
     return chip.isOf(device: device, in: root)
@@ -95,7 +95,7 @@ final class HwmonSource: SensorSource {
     return raised.isEmpty ? nil : Doubt(.alarm, "the driver reports \(raised.joined(separator: ", "))")
   }
 
-  /// What it would read, by the kernel's name; nil: there is none now.
+  /// The channel that it would read, by the kernel's name; nil: there is none now.
   var channelName: String? {
     guard case .input(let input)? = try? search().item else { return nil }
     return "\(input.channel)"

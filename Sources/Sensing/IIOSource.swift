@@ -79,7 +79,7 @@ final class IIOSource: SensorSource {
     return exact.rounded(decimals: max(rawDecimals, offsetDecimals) + scaleDecimals + shift)
   }
 
-  /// What it would read, by the kernel's name; nil: there is none now.
+  /// The channel that it would read, by the kernel's name; nil: there is none now.
   var channelName: String? { if case .channel(let channel)? = try? search().item { channel.name } else { nil } }
 
   private func search() throws(SensorError) -> Place {

@@ -5,7 +5,7 @@ import LimpetPlatform
 package struct MemoryLimit: Sendable, Equatable {
   package let bytes: Int
 
-  /// What readings may take of it while they cannot go to the disk: the rest is the program's, and what else runs there.
+  /// How much of it readings may take while they cannot go to the disk: the rest is for the program and others.
   package var outboxShare: Int { bytes / 4 }
 
   /// - Parameters:
@@ -21,7 +21,7 @@ package struct MemoryLimit: Sendable, Equatable {
     bytes = Int(clamping: least)
   }
 
-  /// Of this process; nil: nobody says.
+  /// The limit of this process; nil: there is none.
   ///
   /// - Parameter services: further control groups, such as that of a service which is not this process.
   package static func read(in root: FileRoot, besides services: [String] = []) -> MemoryLimit? {

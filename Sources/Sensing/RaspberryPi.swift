@@ -6,7 +6,7 @@ import Measuring
 ///
 /// The kernel has a hwmon chip `rpi_volt` whose only attribute is the alarm of a supply that is too low; Raspberry Pi's own
 /// kernel has all flags besides, in `get_throttled` of the firmware's device. Reading that makes the kernel warn once, with
-/// a trace in its log, that this way is deprecated; so only who asks for it by configuration gets it.
+/// a trace in its log, that this way is deprecated; so limpet reads it only if the configuration asks for it.
 struct RaspberryPi {
   static let firmwareFolder = "/sys/bus/platform/drivers/raspberrypi-firmware"
 

@@ -19,7 +19,7 @@ public struct ReadJob: Sendable {
   }
 }
 
-/// What became of a job.
+/// The result of a job.
 ///
 /// An accepted job gives one result, or two when it was `timedOut` and the kernel returned after all: the second has its
 /// value then, with the time it was measured.

@@ -20,8 +20,8 @@ import Measuring
 ///
 /// Jobs of a serial bus (``Bus/isSerial``) are runs of their own, one a bus at a time: the others of that bus stand in
 /// `queued` until it is done. Such a run is not handed over, since another worker would only wait for the same bus; and
-/// when one of its reads hangs, its bus is suspended at once. However many such buses there are, one worker is left for
-/// what is not slow: the bus whose jobs have waited longest goes first.
+/// when one of its reads hangs, its bus is suspended at once. However many such buses there are, one worker remains for
+/// other jobs: the bus whose jobs have waited longest goes first.
 ///
 /// When all workers are hung, the buses they hang on are suspended, jobs that wait fail, and further jobs are refused.
 /// When a read returns, its worker goes on with other buses; its own bus is resumed when no other read hangs on it.

@@ -3,18 +3,18 @@ import LimpetInstants
 import LimpetPlatform
 import Synchronization
 
-/// What the 1-Wire thermometers of one program share: which master each of them hangs at, and conversions of a whole bus
+/// What the 1-Wire thermometers of one program share: the master of each, and conversions of a whole bus
 /// at once, where its master offers them (`therm_bulk_read`, which only root may write) and more than one of its sensors
 /// is read. Ten sensors then take the 750 ms of one.
 ///
 /// A sensor that has not been read since the last conversion gives the value of that one, however old, so each read
 /// either belongs to a conversion that has just ended or begins another.
 public final class W1Conversions: Sendable {
-  /// For so long after its end a conversion is of now.
+  /// How long after its end the values of a conversion count as current.
   private static let validity = Duration.seconds(1)
   /// A conversion of 12 bits takes 750 ms; one that has not ended after this has failed.
   private static let limit = Duration.seconds(2)
-  /// For so long a master is left alone whose conversion did not end: each sensor converts by itself meanwhile.
+  /// How long a master whose conversion did not end gets no other one: each sensor converts by itself meanwhile.
   private static let rest = Duration.seconds(60)
 
   private struct Master {
@@ -22,7 +22,7 @@ public final class W1Conversions: Sendable {
     /// Those that have not taken the value of the last conversion.
     var unread: Set<String> = []
     var ended: BootClock.Instant?
-    /// No conversion of all is begun before.
+    /// No conversion of the whole bus begins before this.
     var restsUntil: BootClock.Instant?
   }
 
@@ -83,9 +83,9 @@ public final class W1Conversions: Sendable {
     return path.lastIndex(of: "/").map { String(path[..<$0]) }
   }
 
-  /// Sees to it that the next read of a sensor's `temperature` gives a value of now. What fails here shows there.
+  /// Makes sure that the next read of a sensor's `temperature` gives a current value. Failures show in that read.
   package func prepare(_ id: String, in root: FileRoot) {
-    // Of the others too: should this read hang, theirs need not wait for it.
+    // The others' too: if this read hangs, theirs need not wait for it.
     locate(in: root)
     guard let master = locate(id, in: root) else { return }
     let begins = state.withLock { all in
@@ -110,7 +110,7 @@ public final class W1Conversions: Sendable {
 
   private enum Conversion {
     case done
-    /// The attribute is not there, or not ours to write: to find that out costs nothing, so it is tried each time.
+    /// The attribute is missing, or this process may not write it: trying costs nothing, so it is tried each time.
     case refused
     case late
   }

@@ -1,12 +1,12 @@
 import LimpetPlatform
 import Measuring
 
-/// How busy the sensors that are configured keep a 1-Wire bus: one is read at a time, and each takes as long as it converts.
+/// How busy the configured sensors keep a 1-Wire bus: it reads one at a time, and each takes as long as it converts.
 public struct W1Load: Sendable, Equatable {
   /// Of the master, `w1_bus_master1`; nil: sensors that are at none now.
   public let master: String?
   public let sensors: Int
-  /// What one round over all of them takes.
+  /// How long one round over all of them takes.
   public let round: Duration
   /// How much of the time the bus would be busy: above 1, rounds are skipped.
   public let share: Double

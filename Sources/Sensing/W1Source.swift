@@ -8,7 +8,7 @@ import Measuring
 /// A read takes as long as the sensor converts, 750 ms at 12 bits, and keeps its whole bus busy: so ``Bus/isSerial``.
 struct W1Source: SensorSource {
   static let devicesFolder = "/sys/bus/w1/devices"
-  /// What a DS18B20 has in its register after power-up, before it has converted.
+  /// The value in a DS18B20's register after power-up, before it has converted.
   static let powerUpMillidegrees: Int64 = 85_000
 
   let id: String
@@ -77,7 +77,7 @@ struct W1Source: SensorSource {
     return Measurement(value: .divided(raw, by: quantity.divisor), unit: quantity.unit, time: time)
   }
 
-  /// What a sensor says after power-up is read again, and in doubt where it stays.
+  /// The value after power-up is read again, and doubtful if it stays.
   static func believed(_ read: () throws(SensorError) -> Int64) throws(SensorError) -> (Int64, Doubt?) {
     let first = try read()
     let millidegrees = first == powerUpMillidegrees ? try read() : first
@@ -102,7 +102,7 @@ struct W1Source: SensorSource {
       throw .noValue("the sensor gave no valid answer; check its wiring and power", path: path)
     }
     let millidegrees = try integer(in: text, of: path)
-    // A bus that is shorted to ground reads zeros, whose checksum is right: the memory itself has to say otherwise.
+    // A bus that is shorted to ground reads zeros, whose checksum is right: only the memory's content can show that.
     return millidegrees == 0 ? try W1Slave(of: folder + "/w1_slave", in: root).millidegrees : millidegrees
   }
 

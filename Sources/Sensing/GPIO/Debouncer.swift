@@ -19,7 +19,7 @@ struct Debouncer {
   /// - Parameters:
   ///   - period: nanoseconds, more than zero.
   ///   - level: the one that there is now.
-  ///   - start: since when it is known to be there, where it has yet to hold; nil: it is settled.
+  ///   - start: since when it is known to be there, if it has yet to settle; nil: it is settled.
   init(period: Int64, level: Bool, since start: Int64? = nil) {
     self.period = period
     settled = start == nil ? level : nil
@@ -29,7 +29,7 @@ struct Debouncer {
   /// When the last edge's level is settled, if no other comes.
   var deadline: Int64? { moving.map { $0.time + period } }
 
-  /// An edge, in the order of time. What was settled before it is returned.
+  /// An edge, in the order of time. Returns the level that had settled before it.
   mutating func take(level: Bool, at time: Int64) -> Change? {
     let change = elapsed(at: time)
     moving = Change(level: level, time: time)

@@ -16,7 +16,7 @@ struct DeviceFolder: ~Copyable {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Takes what happened; true: some of it was to a GPIO chip.
+  /// Takes the events; true: some were of a GPIO chip.
   func concernsChips() -> Bool {
     var found = false
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: MemoryLayout<inotify_event>.alignment) { buffer in

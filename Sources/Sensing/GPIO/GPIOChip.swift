@@ -47,18 +47,18 @@ public struct GPIOLine: Sendable, Hashable {
   public let offset: UInt32
   /// nil: it has none.
   public let name: String?
-  /// What its holder calls itself; nil where nobody holds it, or did not say.
+  /// The name that its holder gave; nil: nobody holds it, or the holder gave none.
   public let consumer: String?
   public let isUsed: Bool
   public let isOutput: Bool
   public let isActiveLow: Bool
 }
 
-/// The GPIO chips there are, and those that could not be looked at.
+/// The GPIO chips, and those that could not be opened.
 public struct GPIOInventory: Sendable {
   public var chips: [GPIOChip]
   public var failures: [ReadError]
-  /// Which device a path stands for.
+  /// The device of a path.
   private let number: @Sendable (String) -> GPIOChip.DeviceNumber?
 
   /// Looks at every `/dev/gpiochipN`, in the order of N. Nothing is requested, so no line changes.

@@ -20,13 +20,13 @@ public enum GPIOError: Error, Sendable, Hashable {
   case output(GPIOPlace)
   /// The kernel does not give the line.
   case refused(GPIOPlace, errno: CInt)
-  /// What the input does needs the times of edges.
+  /// The input's mode needs the times of edges.
   case noInterrupt(GPIOPlace)
   /// One input is two lines of different chips.
   case twoChips(GPIOPlace, GPIOPlace)
   /// The chip was taken away.
   case gone(GPIOPlace)
-  /// Its chip does not return from being asked for a level.
+  /// A read of its chip does not return.
   case unanswered(GPIOPlace)
   /// The kernel gave no thread or no descriptor.
   case noResources(errno: CInt)
@@ -114,7 +114,7 @@ extension GPIOError: CustomStringConvertible {
     failures.prefix(4).map { "\($0)" }.joined(separator: "; ")
   }
 
-  /// What was looked for may be on a chip that cannot be opened.
+  /// The line may be on a chip that cannot be opened.
   private static func more(_ failures: [ReadError]) -> String {
     failures.isEmpty ? "" : "; \(list(failures))"
   }

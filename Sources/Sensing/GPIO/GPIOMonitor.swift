@@ -27,8 +27,8 @@ public final class GPIOMonitor: Sendable {
   private let root: FileRoot
   private let mailbox: GPIOMailbox
 
-  /// - Parameter deliver: Called on the monitor's thread when there is something to take where there was nothing, or will
-  ///   be in a moment: hop to an event loop in it, and do not block.
+  /// - Parameter deliver: Called on the monitor's thread when there are the first reports to take, or will be in a
+  ///   moment: hop to an event loop in it, and do not block.
   public init(_ inputs: [GPIOInput], root: FileRoot, deliver: @escaping @Sendable () -> Void) {
     self.inputs = inputs
     self.root = root
@@ -54,11 +54,11 @@ public final class GPIOMonitor: Sendable {
   /// How often its thread was awake: at least once in 5 s.
   public var turns: Int { mailbox.turns.load(ordering: .relaxed) }
 
-  /// What an input has seen that adds up, since the start, over every loss and return of its line. At most 20 ms late.
+  /// The sums of an input since the start, over every loss and return of its line. At most 20 ms late.
   public func pulses(of input: Int) -> PulseCount { mailbox.pulses(of: input) }
 
-  /// Lets go of lines, and then watches others; lines that are not named are not touched. A place that was let go of is
-  /// free for another line once it has reported `released`. Does not block.
+  /// Releases lines, and then watches others; it does not touch lines that are not named. A released place is free for
+  /// another line once it has reported `released`. Does not block.
   ///
   /// - Parameters:
   ///   - released: places of lines.

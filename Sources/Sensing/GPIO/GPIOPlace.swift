@@ -10,7 +10,7 @@ public struct GPIOPlace: Sendable, Hashable, CustomStringConvertible {
   public let offset: UInt32
   /// nil: it has none.
   public let lineName: String?
-  /// Where the chip hangs; nil: the kernel does not say.
+  /// Where the chip is connected; nil: the kernel does not say.
   public let device: String?
   /// How often limpet looks at its level, since the chip has no interrupt for it; nil: the kernel reports its edges.
   public var poll: Duration?

@@ -8,15 +8,15 @@ public struct GPIOReport: Sendable, Equatable {
     case level(Bool)
     /// An edge, in mode `event`. `isSuspect`: the one before it was of the same direction.
     case edge(isRising: Bool, isSuspect: Bool)
-    /// What was done with a button, in mode `gesture`; its time is the beginning of the first press.
+    /// A press of a button, in mode `gesture`; its time is the beginning of the first press.
     case gesture(Gesture)
-    /// So many edges were dropped before they could be read, and what they were is not known.
+    /// This many edges were dropped before they could be read.
     case gap(lost: UInt64)
     /// The line is read from now on.
     case found(GPIOPlace)
     /// The line cannot be read (any more), and is looked for again. Reported when the reason changes.
     case failed(GPIOError)
-    /// The line was let go of, as asked for: nothing follows of it.
+    /// The line was released, as asked for: no report of it follows.
     case released
   }
 

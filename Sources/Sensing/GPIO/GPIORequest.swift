@@ -4,10 +4,10 @@ import LimpetInstants
 import LimpetPlatform
 import Measuring
 
-/// Lines of one chip that this process holds, until this is let go of.
+/// Lines of one chip that this process holds, until this value ends.
 ///
-/// A line is requested with its bias and nothing else. The pull then charges the wire, which takes a moment, and what is
-/// seen meanwhile is no edge and no level of what is wired to it; edges are asked for when the level rests.
+/// A line is requested with its bias and nothing else. The pull then charges the wire, which takes a moment, and levels
+/// and edges meanwhile are not those of the wired device; so edges are asked for only when the level rests.
 final class GPIORequest {
   /// Readable when events wait.
   let descriptor: CInt
@@ -67,7 +67,7 @@ final class GPIORequest {
     close(chip)
   }
 
-  /// Asks for the edges of what one input is.
+  /// Asks for the edges of one input's lines.
   ///
   /// - Returns: false: the chip has no interrupt for it.
   func watchEdges(_ input: GPIOInput, at place: GPIOPlace) throws(Errno) -> Bool {
@@ -129,7 +129,7 @@ final class GPIORequest {
     return 0
   }
 
-  /// Kernels before 6.8 do not wake up who waits for a line when its chip is taken away.
+  /// Kernels before 6.8 do not wake up a thread that waits for a line when its chip is taken away.
   var isChipThere: Bool { limpet_gpio_chip_is_there(chip) == 0 }
 
   struct Errno: Error {

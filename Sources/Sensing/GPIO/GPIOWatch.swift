@@ -112,7 +112,7 @@ struct GPIOWatch: ~Copyable {
   }
 
   private mutating func takeTurn(of index: Int, answer: Int16) {
-    // Before what comes now: the sums of the last turn are what was looked at.
+    // Before the new events: the sums of the last turn were read.
     if lines[index]?.isSummed == true, mailbox.takeMark(of: index) { lines[index]?.mark() }
     do throws(GPIORequest.Errno) {
       if answer & Int16(POLLIN) != 0 {
@@ -263,11 +263,11 @@ final class GPIOMailbox: Sendable {
   private struct State {
     var reports: [GPIOReport] = []
     var pulses: [PulseCount]
-    /// Whose sums somebody has looked at, and the thread does not know it yet.
+    /// Inputs whose sums were read, which the thread does not know yet.
     var marks: Set<Int> = []
     var isFinished = false
     var shouldStop = false
-    /// Somebody is on the way to take reports.
+    /// A reader is on the way to take reports.
     var isAnnounced = false
     var changes: [GPIOWatch.Change] = []
     /// The thread waits for room.
@@ -285,7 +285,7 @@ final class GPIOMailbox: Sendable {
   /// The thread counts them.
   let turns = Atomic(0)
 
-  /// - Parameter announces: on a single processor whoever sets out early only takes it from the thread.
+  /// - Parameter announces: false on a single processor, where an early reader would only take it from the thread.
   init(
     inputs: Int, announces: Bool = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1, deliver: @escaping @Sendable () -> Void
   ) {
@@ -326,7 +326,7 @@ final class GPIOMailbox: Sendable {
 
   func count(_ pulses: PulseCount, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
 
-  /// Whether somebody has looked at the sums of an input since this was asked.
+  /// Whether the sums of an input were read since the last call.
   func takeMark(of input: Int) -> Bool { state.withLock { $0.marks.remove(input) != nil } }
 
   func takeChanges() -> [GPIOWatch.Change] {
@@ -336,7 +336,7 @@ final class GPIOMailbox: Sendable {
     }
   }
 
-  /// As of the last `add`: there is no room for more until somebody has taken what there is.
+  /// As of the last `add`: there is no room for more until the reports are taken.
   var isHeldBack: Bool { state.withLock { $0.isHeldBack } }
 
   var shouldStop: Bool { state.withLock { $0.shouldStop } }

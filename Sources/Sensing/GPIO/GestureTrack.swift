@@ -66,7 +66,7 @@ struct GestureTrack: Equatable {
     }
   }
 
-  /// Edges were lost: what is going on cannot be judged.
+  /// Edges were lost: the current press is unknown.
   mutating func lose() { phase = .idle }
 
   private mutating func report(_ gesture: Gesture, _ press: Int64, _ next: Phase) -> Change {

@@ -1,6 +1,6 @@
 import Measuring
 
-/// What the events of one line are worth, in the order of time: levels, edges, gestures or pulses, and gaps.
+/// Turns the events of one line, in the order of time, into levels, edges, gestures or pulses, and gaps.
 ///
 /// It does no I/O: events and the time come in, findings go out.
 struct LineTrack {
@@ -78,7 +78,7 @@ struct LineTrack {
     add(.level(level), at: start, into: &findings)
   }
 
-  /// Whether a look at the line shows what its events say, as far as that is settled.
+  /// Whether the level of the line agrees with its events, as far as that is settled.
   func agrees(with level: Bool) -> Bool {
     firstDeadline != nil || deadline != nil || (level == self.level && !isUnreported)
   }
@@ -89,13 +89,13 @@ struct LineTrack {
     return count
   }
 
-  /// Somebody has looked at the sums.
+  /// The sums were read.
   mutating func mark() { sums.mark() }
 
   /// Forgets the last report: the next level is reported, whatever it is.
   mutating func forget() { isUnreported = true }
 
-  /// The line was looked at, and every event before was taken. One that a controller has lost shows here.
+  /// The level was read, and every event before was taken: an event that a controller has lost shows here.
   mutating func look(level: Bool, at time: Int64, into findings: inout [Finding]) {
     guard mode == .state, firstDeadline == nil, deadline == nil, level != self.level || isUnreported else { return }
     if debouncer != nil, !isUnreported {
@@ -113,12 +113,12 @@ struct LineTrack {
   /// When `elapsed` has something to do; nil: not without another event.
   var deadline: Int64? {
     guard let last = debouncer?.deadline else { return firstDeadline ?? gestures.deadline.map { $0 + kernelDebounce } }
-    // Before that nobody knows what a gesture becomes.
+    // Before that the gesture is undecided.
     return min(last, firstDeadline ?? last)
   }
 
   mutating func take(_ event: LineEvent, into findings: inout [Finding]) {
-    // What came before the levels were read is in them already.
+    // The levels include events from before they were read.
     if mode == .encoder, event.time < start { return sequence.skip(event) }
     let finding = sequence.take(event)
     let time = max(latest, event.time - kernelDebounce)
@@ -140,7 +140,8 @@ struct LineTrack {
     report(change, into: &findings)
   }
 
-  /// Of pulses none is lost where the kernel counts for us; debouncing here has to see every edge, as what needs their ends.
+  /// No pulse is lost if the kernel counts for us; debouncing here has to see every edge, and so has a mode that needs
+  /// their ends.
   private mutating func lose(_ lost: UInt32, before time: Int64, into findings: inout [Finding]) {
     let areCounted = mode.isSummed && !mode.needsBothEdges && debouncer == nil
     sums.lose(UInt64(lost), arePulses: areCounted, before: time)
@@ -162,7 +163,7 @@ struct LineTrack {
   ) {
     switch mode {
     case .state:
-      // What came before the level was read is in it already.
+      // The level includes events from before it was read.
       guard event.time >= start, event.isRising != level || isUnreported else { return }
       level = event.isRising
       isUnreported = false

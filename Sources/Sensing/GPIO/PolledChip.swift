@@ -14,9 +14,9 @@ final class PolledChip: Sendable {
     let index: Int
     let input: GPIOInput
     let place: GPIOPlace
-    /// What it has seen before this chip had it.
+    /// Its sums from before this chip had it.
     let counted: PulseCount
-    /// nil: it has not been looked at.
+    /// nil: its level was not read yet.
     var track: LineTrack?
     var bucket: TokenBucket
     var sequence: UInt32 = 0
@@ -40,7 +40,7 @@ final class PolledChip: Sendable {
     var lost: [(index: Int, error: GPIOError)] = []
     var hasThread = false
     var isStopped = false
-    /// Why nothing can be seen; nil: something can.
+    /// Why no level can be read; nil: levels can be read.
     var failure: GPIOError?
     /// When the thread last came back from the kernel, CLOCK_MONOTONIC.
     var returned: Int64 = 0
@@ -163,7 +163,7 @@ final class PolledChip: Sendable {
   }
 
   private func sleep(until time: Int64) {
-    // Rounded up: what is too late in one turn is made up for in the next.
+    // Rounded up: the next turn makes up for a delay in this one.
     let milliseconds = max(0, (time - BootTime.monotonic() + 999_999) / 1_000_000)
     var polled = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
     guard poll(&polled, 1, CInt(clamping: milliseconds)) > 0 else { return }
@@ -216,7 +216,7 @@ final class PolledChip: Sendable {
 extension PolledChip.Line {
   /// The line was looked at.
   ///
-  /// - Parameter isAnew: it could not be for a while.
+  /// - Parameter isAnew: its level could not be read for a while.
   mutating func take(_ isHigh: Bool, isAnew: Bool, at time: Int64) -> [LineTrack.Finding] {
     var findings: [LineTrack.Finding] = []
     if track == nil {

@@ -3,8 +3,8 @@ import Measuring
 
 /// Adds up the edges of a line: how many pulses there were, how long they lasted, and how long their cycles were.
 ///
-/// A cycle or a pulse of which an edge was lost is not among the sums: nobody knows how long it was. It does no I/O; times
-/// are CLOCK_MONOTONIC, in nanoseconds.
+/// A cycle or pulse with a lost edge is not part of the sums: its length is unknown. It does no I/O; times are
+/// CLOCK_MONOTONIC, in nanoseconds.
 struct PulseSums: Equatable {
   /// Times that the line rose, those included that the kernel counted and dropped.
   private(set) var pulses: UInt64 = 0
@@ -17,7 +17,7 @@ struct PulseSums: Equatable {
   private(set) var highTime: Int64 = 0
   private(set) var isHigh: Bool
   private(set) var since: Int64
-  /// The beginning of the cycle that goes on, where it was seen.
+  /// The beginning of the current cycle, if known.
   private var rise: Int64?
   /// Where its pulse ended; nil: it goes on.
   private var fall: Int64?
@@ -27,7 +27,7 @@ struct PulseSums: Equatable {
     since = start
   }
 
-  /// Somebody has looked: what is first from now on is another one.
+  /// The sums were read: the next pulse is a new first one.
   mutating func mark() { first = nil }
 
   mutating func take(isRising: Bool, at time: Int64) {

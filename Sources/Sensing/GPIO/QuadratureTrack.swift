@@ -1,11 +1,11 @@
 /// The position of an encoder, from the edges of its two lines: 00, 10, 11, 01 and 00 again is one period forwards, the other
-/// way round backwards. Bounces of a line go forwards and back, so they come to nothing.
+/// way round backwards. Bounces of a line go forwards and back, so they cancel out.
 ///
 /// It does no I/O.
 struct QuadratureTrack: Equatable {
   /// Quarters of a period.
   private(set) var position: Int64 = 0
-  /// Edges that were not seen: what the position lacks nobody knows.
+  /// Missed edges: how far the position is off is unknown.
   private(set) var missed: UInt64 = 0
   /// nil: unknown, since edges were lost.
   private var first: Bool?

@@ -24,7 +24,7 @@ struct WatchedLine {
     let request: GPIORequest
     let place: GPIOPlace
     var settling: Settling
-    /// Of the second line, where there is one.
+    /// Of the second line, if there is one.
     var secondSettling: Settling
   }
 
@@ -67,9 +67,9 @@ struct WatchedLine {
   var isOpen: Bool { held?.hasFailed == false }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
-  /// What it has seen, in modes that add up.
+  /// Its sums, in modes that add up.
   func count(_ bootTime: BootTime) -> PulseCount { held?.track.count(bootTime).following(earlier) ?? earlier }
-  /// Somebody has looked at that.
+  /// The sums were read.
   mutating func mark() { held?.track.mark() }
 
   // MARK: Waiting
@@ -82,7 +82,7 @@ struct WatchedLine {
     case poll(CInt, deadline: Int64?)
   }
 
-  /// What it waits for.
+  /// What the line waits for.
   mutating func next(at now: Int64, hasRoom: Bool) -> Next {
     guard isOpen, let descriptor = held?.request.descriptor else { return .nothing }
     if let end = held?.restsUntil {
@@ -113,7 +113,7 @@ struct WatchedLine {
         held?.restsUntil = bucket.time(of: max(1, input.maxRate / Self.rateRests))
       }
     }
-    // Only who has seen every edge before now may say that none came.
+    // Only after every edge before now was read is it certain that none came.
     if isDrained { elapsed(at: now, into: &findings) }
   }
 
@@ -178,7 +178,7 @@ struct WatchedLine {
   /// - Returns: nil: nothing was.
   mutating func open(into findings: inout [LineTrack.Finding]) throws(GPIOError) -> Opening? {
     guard let requested else { return nil }
-    // Where this fails it is let go of.
+    // If this fails it is released.
     self.requested = nil
     var place = requested.place
     do throws(GPIORequest.Errno) {
@@ -211,8 +211,8 @@ struct WatchedLine {
     earlier = count
   }
 
-  /// Looks whether the level is what its events say: a controller may have lost one. Not behind a bus, where looking takes
-  /// as long as a transfer, and may hang.
+  /// Checks whether the level agrees with its events: a controller may have lost one. Not behind a bus, where a read
+  /// takes as long as a transfer, and may hang.
   mutating func look(at now: Int64, by events: inout [LineEvent], into findings: inout [LineTrack.Finding]) {
     guard isOpen, input.mode == .state, let held, held.restsUntil == nil, !held.place.isBehindBus else { return }
     for _ in 0..<2 {

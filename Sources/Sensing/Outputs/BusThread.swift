@@ -34,7 +34,7 @@ final class BusThread: Sendable {
       var shouldStop = serve(&seats)
       let unanswered = seats.seats.keys.filter(desk.isUnanswered)
       if !unanswered.isEmpty {
-        // What was asked for while it hung says what it is to be now.
+        // Orders from the time in which it hung decide what it is to be now.
         shouldStop = serve(&seats) || shouldStop
         for place in unanswered { seats.resume(place, at: BootTime.monotonic()) }
       }

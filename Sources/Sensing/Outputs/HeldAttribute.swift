@@ -22,10 +22,10 @@ struct LevelAttribute: Sendable {
   let root: FileRoot
   let path: String
   let most: Int64
-  /// What is read back may be off by so much: the device has coarser steps than its attribute.
+  /// How much the value that is read back may differ: the device has coarser steps than its attribute.
   var step: Int64 = 0
 
-  /// Anything above off is at least 1: it would be off else.
+  /// Any level above off is at least 1, or it would be off.
   func raw(_ level: OutputLevel) -> Int64 {
     guard level.isOn else { return 0 }
     return min(max(Int64((level.percent / 100 * Double(most)).rounded()), 1), most)
@@ -41,7 +41,7 @@ struct LevelAttribute: Sendable {
 
   func read() throws(OutputError) -> Int64 { try root.number(path) }
 
-  /// `level` itself, where that is what stands there.
+  /// `level` itself, if the attribute has that value.
   func readBack(of level: OutputLevel) throws(OutputError) -> OutputLevel {
     let found = try read()
     let isSame = abs(found - raw(level)) <= step && (found > 0) == level.isOn

@@ -49,7 +49,7 @@ struct FoundFan: FoundOutput {
 
   var identity: String { "\(folder):\(output.channel)" }
   var bus: String? { device.chipBehindBus }
-  /// Who drives the fan, and how far where that is by hand.
+  /// The fan's control, and its level if it is manual.
   var former: String? {
     let path = "\(folder)/\(output.channel)"
     let mode = root.exists(path + "_enable") ? try? root.text(of: path + "_enable") : FormerDrive.byHand
@@ -73,7 +73,7 @@ struct FoundFan: FoundOutput {
   }
 }
 
-/// Who drove a fan before, as the record has it: `2`, or `1:128` where that was by hand, with the value it had.
+/// The fan's control before, as in the record: `2`, or `1:128` for manual, with its value.
 private struct FormerDrive {
   /// `pwmN_enable` of who drives by hand; 0 is full speed, and 2 and above are the chip or its driver.
   static let byHand = "1"
@@ -126,14 +126,14 @@ struct HeldFan: HeldOutput {
     case .untouched: return
     case .former:
       guard let former = former.map(FormerDrive.init) else {
-        // Nobody else may cool what this fan cools.
+        // This fan may be the only cooling.
         try drive(.on)
         throw .formerUnknown(value.path)
       }
       if let enable, former.mode != FormerDrive.byHand {
         return try writing { () throws(ReadError) in try root.write(former.mode, to: enable) }
       }
-      // By hand, with nobody there: never without any cooling.
+      // Manual, without anybody in control: never without any cooling.
       let level = value.level(former.value)
       try drive(level.isOn ? level : .on)
     }

@@ -51,7 +51,7 @@ struct HeldLight: HeldOutput {
   fileprivate let folder: String
   fileprivate let identity: DeviceFolderIdentity
   fileprivate let brightness: LevelAttribute
-  /// A backlight has it, and an LED has not.
+  /// Only backlights have it.
   fileprivate let power: String
 
   fileprivate func begin(_ level: OutputLevel, adopts: Bool) throws(OutputError) -> OutputLevel {

@@ -49,9 +49,9 @@ extension GPIOOutput {
   }
 }
 
-/// A line that this process drives until this is let go of.
+/// A line that this process drives until this value ends.
 final class HeldLine: HeldOutput {
-  /// What it was requested with, or had before it was adopted.
+  /// The level it was requested with, or had before it was adopted.
   let first: OutputLevel
   private let line: CInt
   private let chip: CInt
@@ -60,7 +60,7 @@ final class HeldLine: HeldOutput {
 
   /// Shown by gpioinfo(1).
   private static let consumer = "limpet"
-  /// A wire that somebody shorts is slow to say so, and so is one with a capacitor: in microseconds.
+  /// A shorted wire shows it only after a moment, and so does one with a capacitor: in microseconds.
   private static let (lookPause, looks) = (UInt32(1_000), 10)
 
   /// - Parameter adopts: where it is an output already, it keeps its level.
@@ -86,7 +86,7 @@ final class HeldLine: HeldOutput {
       guard adopts else { return limpet_gpio_request_output(chip, &request, &line) }
       var code = limpet_gpio_request_as_is(chip, &request, &line)
       guard code == 0 else { return code }
-      // Only now the driver was asked: what was known of a line that nobody held may be long past.
+      // Only now the driver was asked: what was known of a line that nobody held may be outdated.
       var isOutput = false
       var levels: UInt64 = 0
       code = limpet_gpio_is_output(chip, place.offset, &isOutput)
@@ -143,7 +143,7 @@ final class HeldLine: HeldOutput {
 }
 
 extension GPIOOutput {
-  /// At this level the line is driven, and not let go of.
+  /// At this level the line is driven, and does not float.
   func isDriven(_ level: OutputLevel) -> Bool {
     let isHigh = level.isOn != isActiveLow
     return switch drive {

@@ -7,7 +7,7 @@ protocol FoundOutput: Sendable, CustomStringConvertible {
   var identity: String { get }
   /// The device behind I²C, SPI or USB that it is of, and that may not answer; nil: it cannot hang long.
   var bus: String? { get }
-  /// The same, named so that it is found again whatever the configuration has become: for the record.
+  /// The same, in a form that finds it again whatever the configuration is by then: for the record.
   var request: OutputRequest { get }
   /// What is to be restored for ``OutputEnd/former``.
   var former: String? { get }
@@ -34,7 +34,7 @@ protocol HeldOutput: Sendable {
   /// - Returns: nil: others drive it, so there is nothing to judge.
   func readBack(of level: OutputLevel) throws(OutputError) -> OutputLevel?
 
-  /// Leaves it so; it is let go of where this value ends.
+  /// Leaves it so; it is released when this value ends.
   func leave(_ end: OutputEnd) throws(OutputError)
 }
 

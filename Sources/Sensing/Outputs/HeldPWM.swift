@@ -63,7 +63,7 @@ struct FoundPWM: FoundOutput {
   }
 }
 
-/// A PWM channel that this process drives. It stays exported when it is let go of: a driver may switch it off else.
+/// A PWM channel that this process drives. It stays exported when it is released: otherwise a driver may switch it off.
 struct HeldPWM: HeldOutput {
   private let root: FileRoot
   private let channel: String

@@ -1,11 +1,11 @@
 import LimpetPlatform
 import Measuring
 
-/// What of a board can be driven besides its GPIO lines, each with a request that finds it again: for `limpet scan`.
+/// The outputs of a board besides its GPIO lines, each with a request that finds it again: for `limpet scan`.
 public struct OutputCatalogue: Sendable {
   public struct Entry: Sendable, Hashable {
     public var request: OutputRequest
-    /// What may become a name.
+    /// The characters for names.
     public var word: String
   }
 

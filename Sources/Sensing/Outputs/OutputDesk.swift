@@ -8,7 +8,7 @@ import Synchronization
 /// The orders for the threads of `OutputDriver`, their reports, and who has which output.
 ///
 /// Tasks stay in the order in which they were asked for. Of drives of one output that nobody has begun only the newest is
-/// left: a chip that hung and answers again is not driven through what was meant for yesterday.
+/// left: a chip that hung and answers again is not driven through outdated levels.
 final class OutputDesk: Sendable {
   enum Task: Sendable {
     /// Behind a reference: all others are small, and there are many of them.
@@ -26,7 +26,7 @@ final class OutputDesk: Sendable {
     var hasUntakenFailure = false
     /// It was reported that its chip does not answer.
     var isUnanswered = false
-    /// It is asked to be let go of, and is not yet.
+    /// It is to be released, and is not yet.
     var isReleasing = false
   }
 
@@ -64,7 +64,7 @@ final class OutputDesk: Sendable {
 
   deinit { if wakeUp >= 0 { close(wakeUp) } }
 
-  // MARK: Who asks
+  // MARK: Orders
 
   func hold(_ seat: OutputSeat) {
     state.withLock { $0.tasks.append((seat.place, .hold(seat))) }
@@ -151,7 +151,7 @@ final class OutputDesk: Sendable {
     if isFirst { deliver() }
   }
 
-  /// It is let go of: its place is free, and so is the output for another one.
+  /// It is released: its place is free, and so is the output for another one.
   func released(_ place: Int) {
     add(OutputReport(output: place, content: .released, time: .now))
     state.withLock { state in
