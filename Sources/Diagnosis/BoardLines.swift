@@ -3,13 +3,13 @@ import LimpetPlatform
 import Measuring
 import Sensing
 
-/// The GPIO lines of a configuration on the board that it is for: which they are, what the kernel makes of an output that
-/// nobody holds, and what therefore cannot be.
+/// The GPIO lines of a configuration on its board: which they are, what the kernel does with an output that nobody
+/// holds, and which rules that breaks.
 public struct BoardLines: Sendable {
   struct Output: Sendable {
     var place: GPIOPlace
     var released: ReleasedLine
-    /// Who else has it now; nil: nobody, or limpet.
+    /// Its other holder; nil: nobody, or limpet.
     var holder: String?
   }
 
@@ -62,7 +62,7 @@ public struct BoardLines: Sendable {
     configuration.outputs.compactMap(stopObjection) + (isCheck ? twins : [])
   }
 
-  /// What is to be on when nobody holds it has to stay so.
+  /// An output that is to be on when nobody holds it must be able to stay on.
   private func stopObjection(_ output: OutputConfiguration) -> BoardObjection? {
     let stop = output.rules.stop
     guard stop == .on || stop == .keep, case .success(let found)? = outputs[output.name], found.released != .stays
@@ -95,7 +95,7 @@ public struct BoardLines: Sendable {
     }
   }
 
-  /// Looks at the chips that there are.
+  /// Reads the board's chips.
   public static func judge(root: FileRoot, isCheck: Bool) -> BoardJudge {
     { configuration in
       let hasLines = configuration.outputs.contains { if case .gpio = $0.request { true } else { false } }

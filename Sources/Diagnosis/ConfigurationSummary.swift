@@ -5,8 +5,8 @@ import Measuring
 import Planning
 import Sensing
 
-/// What `limpet check` says of a configuration that is right: what will be published where, how fast a lost device is
-/// seen, how long the buffer lasts.
+/// What `limpet check` prints for a valid configuration: what limpet will publish where, how fast the broker publishes
+/// that the device is lost, how long the buffer lasts.
 public struct ConfigurationSummary: CustomStringConvertible {
   let configuration: Configuration
   let device: String
@@ -38,7 +38,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
-  /// Everything but the readings.
+  /// All except the readings.
   var rows: [(String, String)] {
     [
       ("device", "\(device) (\(deviceNote))"), ("broker", broker), ("session", guarantees.session),
@@ -89,12 +89,12 @@ public struct ConfigurationSummary: CustomStringConvertible {
       "\(presence.topic.expanded(device: device)): \(presence.online) or \(presence.offline), retained, QoS \(presence.qos)"
   }
 
-  /// What may wait in memory where the disk cannot be written, here or in the package's service.
+  /// How much may wait in memory if the disk cannot be written, here or in the package's service.
   private var memoryShare: Int? {
     MemoryLimit.read(in: root, besides: ["/system.slice/limpet.service"])?.outboxShare
   }
 
-  /// What is not as the configuration has it on this board; empty: nothing.
+  /// Differences between the configuration and this board; empty: none.
   public var warnings: [String] { tooLarge + busyBuses + claimedPins + unreadable + openMetrics + outputs.warnings }
 
   var outputs: OutputSummary {
@@ -280,7 +280,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     }
   }
 
-  /// Whether a line has an interrupt is known once it is requested.
+  /// Whether a line has an interrupt is known only when it is requested.
   private static func polling(_ input: InputConfiguration) -> String {
     let poll = (input.gpio.poll ?? GPIOInput.defaultPoll).inWords
     let missed =
@@ -295,7 +295,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     return "; if that line has no interrupt, limpet looks at it every \(poll)\(missed)"
   }
 
-  /// What this machine says of the source besides.
+  /// Further facts about the source on this machine.
   private func details(of source: SensorKind) -> String {
     let details = source.details(in: root)
     return details.isEmpty ? "" : " (\(details.joined(separator: ", ")))"

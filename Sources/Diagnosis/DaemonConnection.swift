@@ -2,7 +2,7 @@ import Control
 import JSON
 import LimpetText
 
-/// What a daemon that runs says of its connection: a probe under its client id would take that over.
+/// The connection of a running daemon, as it reports it: a probe under its client id would take that over.
 public struct DaemonConnection: Sendable {
   private let process: String
   private let state: String
@@ -39,7 +39,7 @@ public struct DaemonConnection: Sendable {
     self.refused = refused
   }
 
-  /// It is connected, and may do all that it wants.
+  /// It is connected, and the broker refuses nothing.
   public var isWell: Bool { state == "connected" && refused.isEmpty }
 
   /// As a probe has it.

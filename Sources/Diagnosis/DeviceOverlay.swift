@@ -46,7 +46,7 @@ struct DeviceOverlay {
     DeviceOverlay("mcp2515", [], "mcp2515-can0,oscillator=16000000,interrupt=25", takesAddress: false),
   ]
 
-  /// What cannot be found by looking, by what people call it.
+  /// Devices that no scan can find, by their usual names.
   static let unseen = [
     ("1-Wire (DS18B20, DS2438)", "dtoverlay=w1-gpio"), ("DHT11, DHT22", "dtoverlay=dht11,gpiopin=17"),
     ("ADC MCP3008", "dtoverlay=mcp3008,spi0-0-present"),
@@ -58,7 +58,7 @@ struct DeviceOverlay {
     return all.first { $0.name == part }
   }
 
-  /// What may be at an address.
+  /// Chips that may be at an address.
   static func at(_ address: UInt8) -> [DeviceOverlay] { all.filter { $0.addresses.contains(address) } }
 
   func line(at address: UInt8?) -> String {

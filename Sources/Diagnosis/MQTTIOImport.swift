@@ -3,9 +3,10 @@ import YAML
 
 /// A configuration of mqtt-io (github.com/flyte/mqtt-io, 2.x) as one of limpet's.
 ///
-/// What both have is taken over with the same topics and payloads; everything else becomes a comment that says why not.
+/// It takes over what both programs have, with the same topics and payloads; everything else becomes a comment with the
+/// reason.
 public struct MQTTIOImport {
-  /// What is wrong with the file, so that nothing can be made of it.
+  /// Why the file cannot be imported.
   public struct Flaw: Error, CustomStringConvertible {
     public let description: String
 
@@ -15,7 +16,7 @@ public struct MQTTIOImport {
   }
 
   public let text: String
-  /// Comments about what has no counterpart.
+  /// Comments about keys without a counterpart.
   public let remarks: Int
 
   private static let reasons = [

@@ -2,7 +2,7 @@ import LimpetText
 
 /// Reads `digital_outputs`, writes `outputs`.
 extension MQTTIOReadings {
-  /// What limpet does with each output, whatever is written.
+  /// What limpet does with each output in any case.
   private static let ignored = ["retain", "publish_initial"]
 
   mutating func write(

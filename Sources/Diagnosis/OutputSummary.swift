@@ -6,7 +6,7 @@ import Planning
 import Readings
 import Sensing
 
-/// What `check` says of outputs: where their states go, what they are given when nobody says, and by which rules.
+/// What `check` prints for outputs: the topics of their states, their levels without a command, and their rules.
 struct OutputSummary {
   let configuration: Configuration
   let device: String
@@ -15,7 +15,7 @@ struct OutputSummary {
 
   var rows: [(topic: String, text: String)] { configuration.outputs.map { (topic($0), describe($0) + place($0)) } }
 
-  /// The line as it is on this board, and what becomes of it when nobody holds it.
+  /// The line on this board, and what happens to it when nobody holds it.
   private func place(_ output: OutputConfiguration) -> String {
     switch board?[output.name] {
     case nil: ""
@@ -91,8 +91,8 @@ struct OutputSummary {
 
   var warnings: [String] { lostWarnings + keptWarnings + configuration.outputs.flatMap(boardWarnings) }
 
-  /// What is kept on over a restart goes off where it is taken before its partners: one that is not held forbids on. Lines
-  /// of one chip are taken in the order of the configuration, and of others nobody knows.
+  /// An output that stays on over a restart goes off if it is taken before its partners: a partner that is not held
+  /// forbids on. Lines of one chip are taken in the order of the configuration; the order of others is unknown.
   private var keptWarnings: [String] {
     let outputs = configuration.outputs
     return outputs.indices.filter { outputs[$0].rules.stop == .keep }.compactMap { index in
@@ -109,7 +109,7 @@ struct OutputSummary {
     }
   }
 
-  /// What a person should know who thinks that a lost controller is always noticed.
+  /// Warns that `lost` does not notice every loss of a controller.
   private var lostWarnings: [String] {
     let isHere = configuration.broker.urls.contains(where: \.isOfThisMachine)
     return configuration.outputs.filter { $0.rules.lost != nil && $0.heartbeat == nil }.map {

@@ -15,8 +15,8 @@ import Records
 import Status
 import Storage
 
-/// Connects once, as the agent would, says what the server answered, and then looks for what would keep the agent from
-/// doing what it promises: certificates that end, rights, retained messages, the will.
+/// Connects once, as the agent would, prints the server's answer, and then looks for problems that the agent would
+/// have: certificates that expire, rights, retained messages, the will.
 ///
 /// The device's own status stays as it is. What is published on its topic is not retained, so nobody who comes later
 /// sees it, and it repeats what the broker keeps there (where there is nothing: that the device is offline), so nobody
@@ -24,7 +24,7 @@ import Storage
 /// that, there is no daemon whose state could change meanwhile. No will is left on the status topic, since a probe that
 /// is cut off would publish it: the will is tried on `limpet/{device}/probe`, by a connection of its own.
 public struct Probe: Sendable {
-  /// What there is to say, in the order of the steps.
+  /// The reports, in the order of the steps.
   public enum Report: Sendable {
     /// CONNACK in one line.
     case answer(String)
@@ -39,7 +39,7 @@ public struct Probe: Sendable {
 
   /// An answer to SUBSCRIBE or PUBLISH.
   static let answerLimit = Duration.seconds(3)
-  /// What follows an answer at once: a retained message, or one's own.
+  /// How long a message may take that follows an answer at once: a retained message, or the own one.
   static let echoLimit = Duration.seconds(2)
   private static let retainedLimit = Duration.milliseconds(300)
   private static let willLimit = Duration.seconds(10)
@@ -49,7 +49,7 @@ public struct Probe: Sendable {
     var client = Client.Configuration(configuration.link, tls: configuration.tls)
     client.servers = Array(client.servers.prefix(1))
     client.reconnects = false
-    // It only looks: whatever state the server has is as it should be.
+    // It only looks: any session that the server has is fine.
     client.believesAnySession = true
     self.configuration = configuration
     self.client = client
@@ -218,7 +218,7 @@ public struct Probe: Sendable {
       var generator = SystemRandomNumberGenerator()
       let payload = ByteBuffer(string: String(generator.next() as UInt64, radix: 16))
       var kept = Message(topic: topic, payload: payload, qos: .atLeastOnce, retain: true)
-      // Should this process not come to taking it away.
+      // In case this process does not get to clear it.
       if opened.connected.version == .v5 { kept.properties.messageExpiryInterval = 60 }
       let outcome = await link.publish(kept.adapted(to: opened.connected.limits), within: Probe.answerLimit)
       let subscription = await observer.subscribe(to: topic, within: Probe.answerLimit)
@@ -266,7 +266,7 @@ public struct Probe: Sendable {
           guard fallback.refused(code, flags, full: full, by: opened.server, at: .now) else { return nil }
         case .closed(.connect, received: false, _)? where opened.connected.version == .v311:
           let isSmaller = fallback.closedSilently(full: full, by: opened.server, at: .now)
-          // Back at the full one: it is about something else.
+          // Back at the full will: the reason is something else.
           if !isSmaller, flags != full { return nil }
         default: return nil
         }
@@ -303,7 +303,7 @@ public struct Probe: Sendable {
       return client
     }
 
-    /// A connection beside: nothing of it stays.
+    /// A second connection, of which nothing stays at the broker.
     private func secondConnect(will: Message?) -> Connect {
       var connect = probe.configuration.connectPacket(device: "")
       var generator = SystemRandomNumberGenerator()

@@ -7,9 +7,9 @@ import MQTTCore
 public struct ProbeFinding: Sendable, CustomStringConvertible {
   public enum Verdict: String, Sendable {
     case ok
-    /// The agent would run, but not for ever or not as well.
+    /// The agent would run, but with a restriction, or not for ever.
     case warning
-    /// The agent would not do what it promises.
+    /// The agent would not work as configured.
     case failed
     /// It could not be found out.
     case skipped
@@ -79,7 +79,7 @@ extension ProbeFinding {
     return certificateFinding("TLS: \(tls.version), the server's certificate", certificate, at: now)
   }
 
-  /// The one that the device shows the server, in a PEM file.
+  /// The certificate that the device shows the server, in a PEM file.
   static func clientCertificate(_ certificate: CertificateSummary, file: String, at now: Timestamp) -> ProbeFinding {
     certificateFinding("TLS: the device's own certificate \(file)", certificate, at: now)
   }

@@ -9,9 +9,9 @@ import Planning
 /// The right to every topic that the agent would use besides status and presence: to publish readings, states of
 /// outputs, health and descriptions for home automation, and to subscribe to commands.
 ///
-/// Each gets one message that is not retained: what the broker keeps there, or, where it keeps nothing, a bad reading
-/// that says who asks (of a description nothing at all, which Home Assistant takes for no description). The daemon is not
-/// connected meanwhile, so its readings count for nobody.
+/// Each gets one message that is not retained: a copy of the retained message, or, if there is none, a bad reading that
+/// names the probe (for a description an empty payload, which Home Assistant ignores). The daemon is not connected
+/// meanwhile.
 struct ProbeRound {
   private struct Use {
     var topic: TopicName
@@ -23,7 +23,7 @@ struct ProbeRound {
   static let limit = 64
 
   private let uses: [Use]
-  /// What is subscribed to, and what comes there.
+  /// The subscriptions, and the messages that they bring.
   private let subscriptions: [(topic: TopicName, what: String)]
   private let left: Int
 
@@ -123,7 +123,7 @@ struct ProbeRound {
     return findings
   }
 
-  /// nil: the broker takes it.
+  /// nil: the broker accepts it.
   private func attempt(
     _ use: Use, _ subscription: ReasonCode?, over link: ProbeLink, _ connected: Session.Connected
   ) async -> ProbeFinding? {

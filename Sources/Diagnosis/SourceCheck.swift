@@ -12,7 +12,7 @@ struct SourceCheck {
     case value(String, Value?, unit: String?)
     /// The daemon would publish it as bad.
     case failure(String)
-    /// Reading it once has an effect of its own: a Raspberry Pi's kernel writes a warning.
+    /// Reading it has a side effect: a Raspberry Pi's kernel writes a warning.
     case leftAlone
   }
 

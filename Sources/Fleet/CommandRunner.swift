@@ -6,8 +6,8 @@ import LimpetPlatform
 import LimpetText
 import Synchronization
 
-/// Runs a shell command for each change, a few at once, without holding anything up. The changes of one device are
-/// taken in their order, one after the other.
+/// Runs a shell command for each change, a few at once, without delaying anything else. The changes of one device run
+/// in their order, one after the other.
 final class CommandRunner: Sendable {
   struct Job: Sendable {
     let device: String
@@ -34,7 +34,7 @@ final class CommandRunner: Sendable {
   private let state = Mutex(State())
 
   /// - Parameters:
-  ///   - command: for `/bin/sh -c`. Nothing else is put into it: what a change says is in variables.
+  ///   - command: for `/bin/sh -c`, unchanged: the change is in environment variables.
   ///   - isQuiet: its output is thrown away; otherwise it goes to standard error.
   ///   - report: called with what went wrong.
   init(

@@ -10,10 +10,10 @@ import Planning
 import Presence
 import Readings
 
-/// What a fleet of boards with one configuration asks of a broker, on paper: connections, messages, what is kept, and what
-/// an outage brings.
+/// The load of a fleet of boards with one configuration on a broker, on paper: connections, messages, retained
+/// messages, and the effects of an outage.
 public struct FleetPlan {
-  /// What a configuration does not say.
+  /// Assumptions that are not part of a configuration.
   public struct Assumptions: Sendable {
     /// Boards with this configuration.
     public var devices: Int
@@ -50,7 +50,7 @@ public struct FleetPlan {
   private let assumptions: Assumptions
   private let flows: [Flow]
 
-  /// - Throws: where a topic cannot be one.
+  /// - Throws: if a topic is invalid.
   public init(_ configuration: Configuration, _ assumptions: Assumptions) throws {
     self.configuration = configuration
     self.assumptions = assumptions
@@ -108,7 +108,7 @@ public struct FleetPlan {
 
   /// Messages and their bytes a second.
   private var rate: Double { flows.reduce(0) { $0 + $1.rate } }
-  /// Those of them that wait through an outage.
+  /// Those messages that wait during an outage.
   private var readingRate: Double { flows.prefix(plan.sensors.count + plan.inputs.count).reduce(0) { $0 + $1.rate } }
   private var byteRate: Double { flows.reduce(0) { $0 + $1.rate * Double($1.bytes) } }
 
@@ -134,15 +134,15 @@ public struct FleetPlan {
 
   private var connections: Int { plan.homie == nil ? 1 : 2 }
 
-  /// CONNECT, SUBSCRIBE of what is its own and of commands, `online` and `presence`.
+  /// CONNECT, SUBSCRIBE to its own topics and to commands, `online` and `presence`.
   private var packetsOfConnect: Int { 4 + (plan.commands == nil ? 0 : 2) + (plan.homeAssistant == nil ? 0 : 2) }
 
   // MARK: The fleet
 
   private var devices: Double { Double(assumptions.devices) }
 
-  /// Connects a second: all within the first back-off where the broker is back at once, and spread over the longest one
-  /// after an outage that lasted.
+  /// Connects a second: all within the first back-off if the broker is back at once, and spread over the longest one
+  /// after a longer outage.
   private var storm: (first: Double, later: Double) {
     let reconnect = plan.link.reconnect
     let all = devices * Double(connections)

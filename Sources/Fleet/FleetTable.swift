@@ -66,7 +66,7 @@ struct FleetTable {
     return "\(filter)q quits  / filter  \(order)  arrows, PgUp, PgDn move  Enter details"
   }
 
-  /// All that is known of one.
+  /// The details of one device.
   private func details(of device: WatchedDevice, at now: FleetView.Moment) -> [String] {
     func text(_ value: String?) -> String { value.map { printable($0, limit: 60) } ?? "-" }
     return [
@@ -95,7 +95,7 @@ struct FleetTable {
     if device.isFlapping(at: now.instant) { notes.append("flapping") }
     if let conflict = device.conflict { notes.append("conflict: \(conflict)") }
     return [
-      // Names that a board makes of its serial number say nothing to anybody.
+      // Ids that are made from a serial number mean nothing to people.
       printable(device.title.map { "\($0) (\(device.name))" } ?? device.name, limit: 40), device.state.text,
       age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
       device.reason ?? "", notes.joined(separator: ", "),

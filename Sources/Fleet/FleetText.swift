@@ -78,7 +78,7 @@ extension WatchedDevice.State {
 }
 
 extension WatchedDevice {
-  /// What needs a look comes first: who is lost before who said good-bye.
+  /// Devices that need a look come first: lost ones before those with a farewell.
   var rank: Int {
     switch state {
     case .offline: ending == .clean ? 2 : 0

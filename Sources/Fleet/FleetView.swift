@@ -22,9 +22,9 @@ struct FleetView {
   struct Report {
     var topic: String
     var payload: [UInt8]
-    /// It was kept by the broker, so it is older than the subscription.
+    /// The broker had retained it, so it is older than the subscription.
     var isRetained = false
-    /// Of MQTT 5's Message Expiry Interval, as received: how long it still holds.
+    /// MQTT 5's Message Expiry Interval, as received: how long the message is still valid.
     var expiry: Duration?
     /// User properties of `status` on MQTT 5.
     var reason: String?
@@ -41,7 +41,7 @@ struct FleetView {
   static let flapping = (changes: 3, within: Duration.seconds(600))
 
   private(set) var devices: [String: WatchedDevice] = [:]
-  /// Messages of devices that have no place any more, or of names that are too long.
+  /// Messages of devices beyond the limit, or with names that are too long.
   private(set) var ignored: UInt64 = 0
   /// When `tick` has to be called next.
   private(set) var deadline: Instant?
@@ -83,7 +83,7 @@ struct FleetView {
     sorted.map { FleetChange(device: $0, previous: nil, isInitial: true, isRetained: true, at: now) }
   }
 
-  /// What is to be shown of devices that have not changed otherwise, since this was asked: nobody is woken for it.
+  /// News of devices that are no change of state, since the last call: no reader is woken up for them.
   mutating func takeDetails(at now: Moment) -> [FleetChange] {
     guard !detailed.isEmpty else { return [] }
     defer { detailed = [] }
@@ -92,7 +92,7 @@ struct FleetView {
     }
   }
 
-  /// A connection begins: what the broker still keeps comes again, before `settle`.
+  /// A connection begins: the retained messages come again, before `settle`.
   mutating func connected() {
     unconfirmed = Set(devices.values.lazy.filter { $0.state != .unknown && $0.state != .expired }.map(\.name))
   }
@@ -126,9 +126,9 @@ struct FleetView {
     return changes + keep(device, news)
   }
 
-  /// - Returns: the changes, with what became of the device.
+  /// - Returns: the changes, with the new state of the device.
   private mutating func keep(_ device: WatchedDevice, _ changes: [FleetChange]) -> [FleetChange] {
-    // A status that was taken away leaves nothing to show.
+    // A status that was cleared leaves nothing to show.
     if device.isForgotten && !topics.devices.contains(device.name) {
       devices[device.name] = nil
       unreported.remove(device.name)
@@ -188,7 +188,7 @@ struct FleetView {
       }
       next = min(next ?? end + Self.expiryStep, end + Self.expiryStep)
     }
-    // Looking at all of them for each one would be too much for a fleet that was lost as a whole.
+    // Checking all of them for each one would be too much for a fleet that was lost as a whole.
     deadline = next.map { max($0, now.instant + Self.expiryStep) }
     return changes.sorted { $0.device.name < $1.device.name }
   }
@@ -201,14 +201,14 @@ struct FleetView {
     return [FleetChange(device: device, previous: nil, isInitial: true, isRetained: true, at: now)]
   }
 
-  /// What the difference between two states of a device is for those who watch.
+  /// The change between two states of a device, for the readers.
   private mutating func note(
     _ device: inout WatchedDevice, _ before: WatchedDevice, isRetained: Bool, at now: Moment
   ) -> [FleetChange] {
     let isOther = device.state != before.state || device.isRestart(of: before)
     guard isOther || device.conflict != before.conflict else { return [] }
     if unreported.contains(device.name) {
-      // Presence alone says nothing yet; a live status is news.
+      // Presence alone is not enough; a live status is news.
       guard !isRetained, device.state != .unknown else { return [] }
       unreported.remove(device.name)
       return [FleetChange(device: device, previous: nil, isInitial: false, isRetained: false, at: now)]
@@ -222,14 +222,14 @@ struct FleetView {
 struct FleetChange {
   /// As it is now.
   let device: WatchedDevice
-  /// nil: nothing was known of it.
+  /// nil: the device is new.
   let previous: WatchedDevice.State?
-  /// Not news: what the broker kept when the watching began.
+  /// A retained message from the beginning, which is no news.
   let isInitial: Bool
   let isRetained: Bool
   let time: Timestamp
   let isFlapping: Bool
-  /// Nothing is kept of it any more.
+  /// No message of it is retained any more.
   var isGone = false
 
   init(

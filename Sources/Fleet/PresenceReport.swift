@@ -2,7 +2,7 @@ import JSON
 import LimpetInstants
 import LimpetText
 
-/// What a `presence` message says (DESIGN, "Topics and payloads"), read from the JSON of an agent that need not be ours.
+/// The content of a `presence` message (DESIGN, "Topics and payloads"), read from JSON that may come from any program.
 struct PresenceReport: Sendable, Equatable {
   enum Event: String { case birth, stop }
 
@@ -13,7 +13,7 @@ struct PresenceReport: Sendable, Equatable {
   /// What the device is called for people.
   var name: String?
   var since: Timestamp?
-  /// There where another agent uses the same name; what is known of it.
+  /// Only if another agent uses the same name: what is known of it.
   var conflict: String?
 
   /// nil where it is no JSON object with a known event.

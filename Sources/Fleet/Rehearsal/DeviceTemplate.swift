@@ -42,7 +42,7 @@ struct DeviceTemplate: Sendable {
       ]
       plan.outbox.keepsLatest = [false]
     }
-    // What a sensor would be asked for is not read, and a number is what its reading is.
+    // No sensor is read: each reading is a number.
     plan.sensors = plan.sensors.map { sensor in
       SensorPlan(
         id: sensor.id, name: sensor.name, stream: sensor.stream, interval: readings?.interval ?? sensor.interval,
@@ -77,8 +77,8 @@ struct DeviceTemplate: Sendable {
 
   static func topic(_ id: String, _ name: String) -> String { "\(root)/\(id)/\(name)" }
 
-  /// The plan of a device. Of several servers the devices begin with each in turn, as a fleet does that is spread over them,
-  /// and go on in the order that is written.
+  /// The plan of a device. With several servers the devices begin with each in turn, like a fleet that is spread over
+  /// them, and go on in the written order.
   func device(_ index: Int, instance: String) throws(PlanError) -> DevicePlan {
     let id = Self.id(of: index)
     func topic(_ name: String) throws(PlanError) -> TopicName { try Configuration.topicName(Self.topic(id, name)) }

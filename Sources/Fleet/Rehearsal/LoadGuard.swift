@@ -5,8 +5,8 @@ import NIOCore
 /// Where a rehearsal may connect to: this machine, and hosts whose owner has agreed (`--i-may-load`). A fleet of thousands
 /// of connections is an attack where nobody expects it.
 ///
-/// It is asked with every address that is about to be connected to, and again with the one that was: a name may lead
-/// elsewhere the next time, and a server may name another.
+/// It checks every address before a connection, and the address of the connection again: a name may lead elsewhere the
+/// next time, and a server may name another server.
 struct LoadGuard: Sendable {
   struct Refusal: Error, CustomStringConvertible {
     let host: String

@@ -1,7 +1,7 @@
 import LimpetInstants
 
-/// How often which times came, for percentiles: a table that stays as small as it is, however many are counted. What it
-/// says is at most 3 % too long, to the microsecond.
+/// Counts of durations, for percentiles: a table of fixed size, however many are counted. Its results are at most 3 %
+/// too long, to the microsecond.
 struct Percentiles: Sendable {
   private static let steps = 32
   /// More than an hour is counted as the longest there is.

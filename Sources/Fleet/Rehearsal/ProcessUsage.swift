@@ -3,7 +3,7 @@ internal import Glibc
 import LimpetInstants
 import LimpetPlatform
 
-/// What this process takes of the machine.
+/// The memory and processor time of this process.
 struct ProcessUsage: Sendable {
   /// Memory that no other process has: Private_Clean and Private_Dirty of proc_pid_smaps(5), in bytes; 0: unknown.
   let memory: Int
@@ -13,8 +13,8 @@ struct ProcessUsage: Sendable {
 
   /// Blocks: the kernel looks at each page.
   ///
-  /// - Parameter trims: what the C library holds for later goes back to the system first (malloc_trim(3)): a storm leaves
-  ///   much of that, and it is no device's.
+  /// - Parameter trims: memory that the C library keeps for later goes back to the system first (malloc_trim(3)): a
+  ///   storm leaves much of that, and it is no device's.
   static func measure(trims: Bool) -> ProcessUsage {
     if trims { malloc_trim(0) }
     var memory: Int64 = 0
@@ -35,7 +35,7 @@ enum OpenFiles {
   /// Of the program itself.
   static let own = 100
 
-  /// Raises what is granted to what may be.
+  /// Raises the limit to the highest one allowed.
   ///
   /// - Returns: how many there may be.
   static func raise() -> Int {

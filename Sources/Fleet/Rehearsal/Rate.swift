@@ -1,7 +1,7 @@
 import Configuration
 import LimpetText
 
-/// So many in a time: `2/s`, `6/m`, `1/10s`; `0`: never.
+/// A rate: `2/s`, `6/m`, `1/10s`; `0`: never.
 public struct Rate: Sendable, Equatable {
   public let perSecond: Double
 
@@ -37,7 +37,7 @@ public struct Churn: Sendable, Equatable {
     case crash
     /// It says offline, DISCONNECT follows.
     case stop
-    /// It neither reads nor writes any more, and its connection stays: the broker has to notice.
+    /// It stops reading and writing, and its connection stays: the broker has to notice.
     case halfOpen = "half-open"
   }
 
@@ -79,7 +79,7 @@ struct ChurnPlan: Sendable {
     }
   }
 
-  /// What has become due by now; of what could not be done in time no more than a second's worth is made up for.
+  /// The ends that are due by now; of those that are late it makes up for at most one second's worth.
   ///
   /// - Parameter elapsed: since churn began.
   mutating func due(after elapsed: Duration) -> [Churn.Kind] {

@@ -33,9 +33,9 @@ public struct Rehearsal: ~Copyable {
 
   public enum Ending: Sendable {
     case done
-    /// Something is not as it should be.
+    /// The rehearsal found a fault.
     case failed(String)
-    /// It may not connect there.
+    /// It is not allowed to connect there.
     case refused(String)
   }
 
@@ -107,7 +107,7 @@ public struct Rehearsal: ~Copyable {
       interrupted: { loop.execute { run.interrupt() } })
   }
 
-  /// Has the broker forget what it keeps of simulated devices, and does nothing else.
+  /// Clears the retained messages of simulated devices at the broker, and does nothing else.
   public func clean() -> Ending {
     let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     let lookUp = GuardedLookUp(LoadGuard(hosts: settings.permittedHosts))
@@ -133,7 +133,7 @@ public struct Rehearsal: ~Copyable {
       interrupted: { post(.ended(.failed("interrupted before the broker had cleared all of it"))) })
   }
 
-  /// What the broker keeps where every device has said all that is kept.
+  /// The topics that may be retained by the broker for all devices.
   private static func keptTopics(_ template: DeviceTemplate, devices: Int) -> [String] {
     (0..<devices).flatMap { index in
       (["status", "presence"] + template.retainedNames).map { DeviceTemplate.topic(DeviceTemplate.id(of: index), $0) }

@@ -3,14 +3,14 @@ import LimpetInstants
 import LimpetText
 import NIOCore
 
-/// What a rehearsal came to.
+/// The results of a rehearsal.
 struct RehearsalReport: Sendable {
   /// p50, p90, p99 and the longest, as people and programs read it.
   struct Spread: Sendable, Equatable {
     let count: UInt64
     let half, most, nearlyAll, longest: Duration
 
-    /// nil: there is nothing to say.
+    /// nil: there are no values.
     init?(_ percentiles: Percentiles?) {
       guard let percentiles, let half = percentiles.duration(at: 0.5), let most = percentiles.duration(at: 0.9),
         let nearlyAll = percentiles.duration(at: 0.99)
@@ -60,7 +60,7 @@ struct RehearsalReport: Sendable {
   var retainedTopics: Int?
   var problems: [(text: String, count: UInt64)] = []
 
-  /// What is not as it should be; empty: nothing.
+  /// Faults; empty: none.
   var faults: [String] {
     var faults: [String] = []
     if allOnlineAfter == nil { faults.append("not every device was online: \(mostOnline) of \(devices) at once") }

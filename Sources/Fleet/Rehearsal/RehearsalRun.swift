@@ -10,9 +10,9 @@ import Planning
 import Readings
 
 /// The course of a rehearsal: subscribe, begin the devices one after the other, let them run and fail, end them, compare,
-/// have the broker forget them.
+/// clear their messages at the broker.
 ///
-/// Stays on the fleet's event loop. What is to be written, and what blocks, it leaves to its owner.
+/// Stays on the fleet's event loop. It leaves output and blocking work to its owner.
 final class RehearsalRun: @unchecked Sendable {
   enum Phase { case subscribing, measuring, ramping, running, weighing, ending, settling, clearing, over }
 
@@ -157,7 +157,7 @@ final class RehearsalRun: @unchecked Sendable {
     post(.measure(isFinal: true))
   }
 
-  /// Its owner has looked at the process.
+  /// Its owner has measured the process.
   func measured(_ usage: ProcessUsage, isFinal: Bool) {
     self.usage = usage
     mostMemory = max(mostMemory, usage.memory)
@@ -245,7 +245,7 @@ final class RehearsalRun: @unchecked Sendable {
     if fleet.running == 0 || elapsed > limit { enter(.settling) }
   }
 
-  /// What is measured is measured by now.
+  /// The measurement is complete.
   private func close(at now: BootClock.Instant) {
     fleet.endChurn(at: now)
     let tally = fleet.tally
@@ -265,7 +265,7 @@ final class RehearsalRun: @unchecked Sendable {
     if let rampStarted { report.lasted = rampStarted.duration(to: now) }
   }
 
-  /// What is on its way to the subscriber has its time.
+  /// Waits for messages on their way to the subscriber.
   private func settle(at now: BootClock.Instant, _ elapsed: Duration) {
     let lost = readings.lost(before: fleet.nextNumbers)
     let isDone = fleet.states.notOffline == 0 && lost == 0

@@ -19,7 +19,7 @@ final class RehearsalSubscriber: ClientDelegate {
   enum Heard: Sendable {
     case state(device: Int, StateWatch.Seen, at: BootClock.Instant)
     case reading(slot: Int, number: UInt64)
-    /// Everything is subscribed to.
+    /// All subscriptions are made.
     case ready(keptSession: Bool, at: BootClock.Instant)
     /// nil: no other attempt follows.
     case lost(String, retryAfter: Duration?)
@@ -88,7 +88,7 @@ final class RehearsalSubscriber: ClientDelegate {
     await client.disconnect(properties: properties, within: limit)
   }
 
-  /// What came since the last call.
+  /// Messages since the last call.
   func take() -> [Heard] {
     state.withLock { state in
       guard !state.heard.isEmpty else { return [] }
@@ -108,7 +108,7 @@ final class RehearsalSubscriber: ClientDelegate {
       connect.clientIdentifier += "-\(run)"
       connect.cleanStart = false
     } else {
-      // There a session has no end: what an earlier rehearsal has left is used again, and is nobody's.
+      // On 3.1.1 a session has no end: this one uses a session again that an earlier rehearsal has left.
       connect.cleanStart = state.withLock { !$0.hasConnected }
     }
     return connect

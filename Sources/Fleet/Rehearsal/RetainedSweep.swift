@@ -7,21 +7,21 @@ import MQTTCore
 import NIOCore
 import Planning
 
-/// Has a broker forget what it keeps of simulated devices: whatever it sends as kept below their root, and topics that
-/// are known, for brokers that send nothing of that to wildcards.
+/// Clears the retained messages of simulated devices at a broker: all that it sends below their root, and known topics,
+/// for brokers that send no retained messages to wildcards.
 ///
-/// Rounds of: subscribe, collect what is kept until nothing more comes, publish nothing to each of the topics; until a
-/// round finds none. So QoS 0 will do, and no broker's window holds it up. Stays on its event loop.
+/// Rounds of: subscribe, collect retained messages until no more come, clear each topic; until a round finds none. So
+/// QoS 0 is enough, and no broker's Receive Maximum delays it. Stays on its event loop.
 final class RetainedSweep: ClientDelegate, @unchecked Sendable {
   enum Result: Sendable, Equatable {
-    /// So many messages are forgotten.
+    /// How many messages were cleared.
     case cleared(Int)
     case failed(String)
   }
 
   private enum Phase { case connecting, collecting, clearing, over }
 
-  /// Nothing comes for so long: that was all.
+  /// After this long without a message there are no more.
   private static let quiet = Duration.milliseconds(500)
   private static let rounds = 5
   /// Topics of one round.

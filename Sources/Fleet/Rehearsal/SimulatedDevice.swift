@@ -10,10 +10,10 @@ import Presence
 import Readings
 import Records
 
-/// A device that has no board: the agent's own core and its connection, with sensors that are made up, and without store,
-/// lines and outputs. It is to the core what the agent's shell is, and lives on the fleet's event loop.
+/// A device without a board: the agent's own core and its connection, with invented sensors, and without store, lines
+/// and outputs. It replaces the agent's shell, and lives on the fleet's event loop.
 ///
-/// When it goes, its process does: what comes next is a new core, which begins with what a store would have.
+/// When it ends, its process ends too: the next one is a new core, which begins with the state that a store would have.
 final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
   enum Life { case runs, isFrozen, isGone }
 
@@ -69,7 +69,7 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
   /// The process dies, and the kernel closes what it had open.
   func crash() { leave(.isGone) }
 
-  /// It does nothing any more, and its connection stays.
+  /// It hangs, and its connection stays.
   func freeze() {
     carrier.pauseReading(true)
     life = .isFrozen
@@ -87,7 +87,7 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
     wasOnline = false
   }
 
-  /// Another process, with what a store would have of the one before.
+  /// Another process, with the state that a store would have of the one before.
   func startAgain(at now: Moment) {
     leave(.runs)
     losses += core.countedLosses
@@ -239,7 +239,7 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
 
   // MARK: CarrierOwner
 
-  /// What an earlier life's transport does is nobody's any more.
+  /// Events of an earlier life's transport are dropped.
   private func concerns(_ carrier: Carrier) -> Bool { carrier === self.carrier && life == .runs }
 
   func stage(for carrier: Carrier) -> ConnectionStage { core.stage(.agent) }

@@ -11,7 +11,7 @@ import Planning
 import Presence
 import Status
 
-/// All simulated devices, on one event loop: what they share, and what is known of them together.
+/// All simulated devices, on one event loop: what they share, and their totals.
 ///
 /// Stays on its event loop, where all of it is called.
 final class SimulatedFleet: @unchecked Sendable {
@@ -46,7 +46,7 @@ final class SimulatedFleet: @unchecked Sendable {
     var ends: [Churn.Kind: UInt64] = [:]
   }
 
-  /// Beyond what the broker and the network need for themselves.
+  /// In addition to the delays of broker and network.
   private static let endLimit = Duration.seconds(10)
   /// A connection takes a port of its source address; there are 28,000, and some rest after use.
   private static let portsOfAddress = 20_000
@@ -132,7 +132,7 @@ final class SimulatedFleet: @unchecked Sendable {
     alarm.set(timetable.next, at: end, on: eventLoop) { self.runDue() }
   }
 
-  // MARK: What is done with devices
+  // MARK: Ends and returns of devices
 
   func begin(_ index: Int) throws(PlanError) {
     let plan = try template.device(index, instance: instance())
@@ -188,7 +188,7 @@ final class SimulatedFleet: @unchecked Sendable {
     }
   }
 
-  /// Nobody comes back any more, and who hangs dies.
+  /// No device comes back any more, and devices that hang die.
   func endChurn(at now: BootClock.Instant) {
     returning = []
     for device in devices {
@@ -254,7 +254,7 @@ final class SimulatedFleet: @unchecked Sendable {
     }
   }
 
-  /// Reasons are few; what comes beyond that is counted as one.
+  /// There are few reasons; further ones are counted as one.
   private func count(_ problem: String) {
     let key = problems[problem] != nil || problems.count < Self.problemLimit ? problem : "something else"
     problems[key, default: 0] += 1
