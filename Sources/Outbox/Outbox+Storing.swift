@@ -56,8 +56,12 @@ extension Outbox {
 
   /// When something has to be written, numbered or read, while no request to the store is under way.
   package func storeDeadline(at now: Instant) -> Instant? {
-    let read = disk.isOpen && !disk.isReading && !disk.wanted.isEmpty ? disk.readAgainAt : nil
-    return [writeDeadline(at: now), namingDeadline(at: now), read].compactMap(\.self).min()
+    // Asked at the end of each turn: an array of them would be allocated in each.
+    var deadline = writeDeadline(at: now)
+    func add(_ instant: Instant?) { if let instant { deadline = min(deadline ?? instant, instant) } }
+    add(namingDeadline(at: now))
+    if disk.isOpen, !disk.isReading, !disk.wanted.isEmpty { add(disk.readAgainAt) }
+    return deadline
   }
 
   /// Of the newest row.

@@ -29,6 +29,7 @@ extension Core {
 
   /// Before any state is published: `$target` comes first, and never has a refused value.
   mutating func targetHomie(_ effects: [Outputs.Effect]) {
+    guard homie.current != nil else { return }
     for case .answer(.homie(_, let name), .refused) in effects { homie.refused(name) }
     let outputs = conversation.acting.outputs
     homie.setTargets { outputs.target(of: $0) }

@@ -260,7 +260,7 @@ struct HomieLink: Sendable {
   mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
     if isStored || ending.isLeaving { pull(at: now, into: &effects) }
     carryOut(at: now, into: &effects)
-    link.drain(at: now.boot, into: &linkEffects)
+    link.endTurn(at: now.boot, into: &linkEffects)
     carryOut(at: now, into: &effects)
   }
 

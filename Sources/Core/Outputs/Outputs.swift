@@ -342,7 +342,7 @@ struct Outputs: Sendable {
         }
       first = earliest(
         first, entry.output.deadline, entry.ramp?.nextAt, entry.republishAt, lostAt,
-        entry.waiting.compactMap(\.until).min())
+        entry.waiting.lazy.compactMap(\.until).min())
     }
     return first
   }

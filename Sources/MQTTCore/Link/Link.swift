@@ -244,9 +244,14 @@ public struct Link: Sendable {
   /// - Returns: `deadline`.
   @discardableResult
   public mutating func drain(at now: Instant, into effects: inout Effects) -> Instant? {
+    endTurn(at: now, into: &effects)
+    return deadline
+  }
+
+  /// `drain`, for who asks for the deadline later: it is made of many parts.
+  package mutating func endTurn(at now: Instant, into effects: inout Effects) {
     if phase == .waiting, wait.until <= now { begin(at: now, into: &effects) }
     if settings.isStored { writeIfDue(at: now, into: &effects) }
-    return deadline
   }
 
   private mutating func tick(at now: Instant, into effects: inout Effects) {
