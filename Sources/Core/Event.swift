@@ -31,7 +31,8 @@ package enum LinkID: Sendable, Hashable {
   case homie
 }
 
-/// What happens to the agent. What the broker sends comes by `Core.receive`, without an event around it.
+/// What happens to the agent. What the broker sends comes by `Core.receive`, without an event around it, and what lines
+/// and sensors tell may come by `Core.take`.
 package enum Event: Sendable {
   /// Everything begins.
   case start

@@ -2,9 +2,6 @@ import Core
 internal import Glibc
 import MQTT
 import MQTTCore
-import Measuring
-import Plan
-import Sensing
 
 /// NIO's edge: what transports do.
 extension Shell: CarrierOwner {
@@ -25,6 +22,7 @@ extension Shell: CarrierOwner {
   package nonisolated func carrier(_ carrier: Carrier, hasRead attempt: Link.AttemptNumber, endsTurn: Bool) {
     let id = link(of: carrier)
     assumeIsolated { shell in
+      if endsTurn { shell.beginTurn() }
       shell.takePackets(from: carrier, id, attempt)
       if endsTurn { shell.endTurn() }
     }
@@ -33,40 +31,44 @@ extension Shell: CarrierOwner {
   package nonisolated func carrierEndsTurn(_ carrier: Carrier) { assumeIsolated { $0.endTurn() } }
 }
 
-extension Sample {
-  init(_ result: ReadResult) { self.init(sensor: SensorID(result.id), outcome: result.outcome) }
-}
-
-extension DriverReport {
-  init(_ report: OutputReport) {
-    let content: Content =
-      switch report.content {
-      case .held(let level, let description): .held(level, description: description)
-      case .failed(let reason): .failed(reason)
-      case .driven(let number, let readBack): .driven(number: number, readBack: readBack)
-      case .released: .released
-      }
-    self.init(output: OutputID(place: report.output), content: content, time: report.time)
-  }
-}
-
-extension LineReport {
-  init(_ report: GPIOReport, _ monitor: GPIOMonitor) {
-    let line = LineID(place: report.input)
-    let content: Content
-    switch report.content {
-    case .level(let level): content = .level(level)
-    case .edge(let isRising, let isSuspect): content = .edge(isRising: isRising, isSuspect: isSuspect)
-    case .gesture(let gesture): content = .gesture(gesture)
-    case .gap(let lost): content = .gap(lost: lost)
-    case .failed(let error): content = .failed("\(error)")
-    case .released: content = .released
-    case .found(let place):
-      // Its total is that of now.
-      self.init(line: line, content: .found("\(place)", pulses: monitor.pulses(of: report.input)), time: .now)
-      return
+/// Packets, to the core and from it.
+extension Shell {
+  /// What was read on a connection.
+  private func takePackets(from carrier: Carrier, _ id: LinkID, _ attempt: Link.AttemptNumber) {
+    let now = continueTurn()
+    guard core.isListening(id) else {
+      return handle(.link(id, .malformed(attempt, .protocolError("bytes before CONNECT"))))
     }
-    self.init(line: line, content: content, time: report.time)
+    do throws(PacketError) {
+      while core.isListening(id), let packet = try carrier.nextPacket() {
+        core.receive(packet, on: id, attempt, at: now)
+        perform()
+      }
+    } catch { handle(.link(id, .malformed(attempt, error))) }
+  }
+
+  private func carrier(_ id: LinkID) -> Carrier {
+    switch id {
+    case .agent: carrier
+    case .homie: homieCarrier
+    }
+  }
+
+  /// What transports are to do, in its order.
+  func carryWires() { while let wire = core.effects.nextWire() { perform(wire) } }
+
+  private func perform(_ wire: consuming Wire) {
+    switch consume wire {
+    case .send(let id, let packet): carrier(id).write(packet)
+    case .open(let id, let attempt, let server, let version): carrier(id).open(attempt, server, version, for: self)
+    case .close(let id, let attempt, let closing): carrier(id).close(attempt, closing)
+    case .agreed(let id, let limits): carrier(id).connected(limits)
+    }
+  }
+
+  func flush() {
+    carrier.flush()
+    homieCarrier.flush()
   }
 }
 

@@ -78,3 +78,16 @@ extension Shell {
     return answers
   }
 }
+
+extension DriverReport {
+  init(_ report: OutputReport) {
+    let content: Content =
+      switch report.content {
+      case .held(let level, let description): .held(level, description: description)
+      case .failed(let reason): .failed(reason)
+      case .driven(let number, let readBack): .driven(number: number, readBack: readBack)
+      case .released: .released
+      }
+    self.init(output: OutputID(place: report.output), content: content, time: report.time)
+  }
+}

@@ -63,6 +63,8 @@ package actor Shell {
   private var alarm = Alarm()
   /// The end of this turn is yet to come.
   private var isTurnOpen = false
+  /// Of the turn that is under way, where all of it happens at once.
+  private var time: Moment?
   private var isPerforming = false
   /// Something has happened since the core had its last `drain`.
   private var hasNews = false
@@ -114,7 +116,7 @@ package actor Shell {
       },
       deliver: { [weak self] results in
         guard let self else { return }
-        eventLoop.execute { self.assumeIsolated { $0.happens(.samples(results.map(Sample.init))) } }
+        eventLoop.execute { self.assumeIsolated { $0.takeSamples(results) } }
       })
     watchAttributes()
     happens(.start)
@@ -126,6 +128,7 @@ package actor Shell {
   /// The time, once for what happens now. The wall clock is asked ten times a second at the most: one that is being
   /// slewed moves by 50 µs in that time, and a step is told.
   func moment() -> Moment {
+    if let time { return time }
     let now = BootClock.now
     if let lastClock, now - lastClock.instant < .milliseconds(100) {
       return Moment(boot: now, wall: lastClock, awake: .awake)
@@ -135,10 +138,18 @@ package actor Shell {
     return Moment(boot: now, wall: clock, awake: .awake)
   }
 
+  /// What happens from here to `endTurn`, which follows at once, has one time: clocks are not asked again.
+  @discardableResult
+  func beginTurn() -> Moment {
+    let now = moment()
+    (isTurnOpen, hasNews, time) = (true, true, now)
+    return now
+  }
+
   /// Something happens, and nothing else in this turn.
   func happens(_ event: consuming Event) {
-    isTurnOpen = true
-    handle(event)
+    core.handle(event, at: beginTurn())
+    perform()
     endTurn()
   }
 
@@ -150,20 +161,10 @@ package actor Shell {
     scheduleTurn()
   }
 
-  /// What was read on a connection.
-  func takePackets(from carrier: Carrier, _ id: LinkID, _ attempt: Link.AttemptNumber) {
-    isTurnOpen = true
-    hasNews = true
-    let now = moment()
-    guard core.isListening(id) else {
-      return handle(.link(id, .malformed(attempt, .protocolError("bytes before CONNECT"))))
-    }
-    do throws(PacketError) {
-      while core.isListening(id), let packet = try carrier.nextPacket() {
-        core.receive(packet, on: id, attempt, at: now)
-        perform()
-      }
-    } catch { handle(.link(id, .malformed(attempt, error))) }
+  /// More happens in this turn, whose end somebody else brings.
+  func continueTurn() -> Moment {
+    (isTurnOpen, hasNews) = (true, true)
+    return moment()
   }
 
   private func scheduleTurn() {
@@ -188,25 +189,20 @@ package actor Shell {
       guard hasNews else { break }
     }
     flush()
-    isTurnOpen = false
+    (isTurnOpen, time) = (false, nil)
     if hasNews { scheduleTurn() }
     alarm.set(core.deadline, at: now.boot, on: eventLoop) { [self] in assumeIsolated { $0.happens(.tick) } }
-  }
-
-  private func flush() {
-    carrier.flush()
-    homieCarrier.flush()
   }
 
   /// Of one turn at the most: the sockets have to be looked at in between.
   private static let drains = 4
 
   /// Carries out what the core wants. What that brings up queues behind.
-  private func perform() {
+  func perform() {
     guard !isPerforming else { return }
     isPerforming = true
     while core.hasEffects {
-      while let wire = core.effects.nextWire() { perform(wire) }
+      carryWires()
       if let request = core.effects.takeStore() { ask(request.ticket, request.request) }
       for note in core.effects.takeNotes() { log(note) }
       for order in core.effects.takeOrders() { perform(order) }
@@ -215,22 +211,6 @@ package actor Shell {
   }
 
   // MARK: Effects
-
-  private func carrier(_ id: LinkID) -> Carrier {
-    switch id {
-    case .agent: carrier
-    case .homie: homieCarrier
-    }
-  }
-
-  private func perform(_ wire: consuming Wire) {
-    switch consume wire {
-    case .send(let id, let packet): carrier(id).write(packet)
-    case .open(let id, let attempt, let server, let version): carrier(id).open(attempt, server, version, for: self)
-    case .close(let id, let attempt, let closing): carrier(id).close(attempt, closing)
-    case .agreed(let id, let limits): carrier(id).connected(limits)
-    }
-  }
 
   /// The store answers from a thread of its own, whenever it does.
   private func ask(_ ticket: StoreTicket, _ request: StoreRequest) {
@@ -311,7 +291,7 @@ package actor Shell {
     }
   }
 
-  // MARK: Lines
+  // MARK: Lines and sensors
 
   private func watch(_ lines: [GPIOInput]) {
     let monitor = GPIOMonitor(lines, root: surroundings.root) { [weak self] in
@@ -331,7 +311,17 @@ package actor Shell {
       handle(.counted(pulses(of: core.pulsed)))
       self.monitor = nil
     }
-    happens(.lines(reports, isFinished: taken.isFinished))
+    // The way of an edge: without an event around it.
+    beginTurn()
+    core.take(reports, isFinished: taken.isFinished)
+    perform()
+    endTurn()
+  }
+
+  private func takeSamples(_ results: [ReadResult]) {
+    core.take(results.map(Sample.init), at: beginTurn())
+    perform()
+    endTurn()
   }
 
   func pulses(of lines: [LineID]) -> [LineID: PulseCount] {
@@ -381,5 +371,29 @@ package actor Shell {
   func clockJumped() {
     lastClock = nil
     happens(.clockJumped)
+  }
+}
+
+extension Sample {
+  init(_ result: ReadResult) { self.init(sensor: SensorID(result.id), outcome: result.outcome) }
+}
+
+extension LineReport {
+  init(_ report: GPIOReport, _ monitor: GPIOMonitor) {
+    let line = LineID(place: report.input)
+    let content: Content
+    switch report.content {
+    case .level(let level): content = .level(level)
+    case .edge(let isRising, let isSuspect): content = .edge(isRising: isRising, isSuspect: isSuspect)
+    case .gesture(let gesture): content = .gesture(gesture)
+    case .gap(let lost): content = .gap(lost: lost)
+    case .failed(let error): content = .failed("\(error)")
+    case .released: content = .released
+    case .found(let place):
+      // Its total is that of now.
+      self.init(line: line, content: .found("\(place)", pulses: monitor.pulses(of: report.input)), time: .now)
+      return
+    }
+    self.init(line: line, content: content, time: report.time)
   }
 }

@@ -58,50 +58,13 @@ struct Conversation: Sendable {
   /// Nothing is said any more but the farewell that is under way.
   var isSayingFarewell: Bool { leaving.isSayingFarewell }
 
-  /// What a turn of the link has brought up, until nothing is left; what the owners ask the link for queues up behind.
-  mutating func carryOut(at now: Moment) {
-    while true {
-      if let action = linkEffects.nextAction() {
-        take(consume action, at: now)
-      } else if let order = linkEffects.nextOrder() {
-        take(order, at: now)
-      } else {
-        break
-      }
-    }
-    linkEffects.removeAll()
-  }
-
   /// Something has happened to the transport, or the agent wants something of the link.
   mutating func handle(_ event: consuming Link.Event, at now: Moment) {
     link.handle(event, at: now.boot, into: &linkEffects)
     carryOut(at: now)
   }
 
-  private mutating func take(_ action: consuming Session.Action, at now: Moment) {
-    switch consume action {
-    case .send(let packet): effects.add(.send(.agent, packet))
-    case .settled(let token, let outcome):
-      if let request = Request(token) { settled(request, outcome, at: now) }
-    case .deliver(let delivery):
-      heard(delivery.message, at: now)
-      heardHomeAssistant(delivery.message, at: now)
-      // A command is acknowledged when it is decided.
-      if !heardCommand(delivery, at: now) { link.accept(delivery, at: now.boot, into: &linkEffects) }
-    case .answered(let token, let codes):
-      switch Request(token) {
-      case .subscription: subscribed(codes, at: now)
-      case .homeAssistant: watchesHomeAssistant(codes, at: now)
-      case .commands: commandsSubscribed(codes, at: now)
-      case .heartbeats: heartbeatsSubscribed(codes, at: now)
-      default: break
-      }
-    // There is no authentication beyond CONNECT's; the rest is the link's own.
-    case .remarked, .challenge, .authenticated, .connected, .store, .close: break
-    }
-  }
-
-  private mutating func take(_ order: Link.Order, at now: Moment) {
+  mutating func take(_ order: Link.Order, at now: Moment) {
     switch order {
     case .open(let number, let server, let version): effects.add(.open(.agent, number, server, version))
     case .close(let number, let closing): effects.add(.close(.agent, number, closing))
@@ -138,14 +101,6 @@ struct Conversation: Sendable {
   mutating func owesFarewell(at server: ServerAddress) {
     ownPresence.owed.prepare(
       OwedFarewells.Debt(plan.presence, on: server, client: plan.connect.clientIdentifier))
-  }
-
-  /// The end of a turn: what is due is said, as far as there is room.
-  mutating func drain(at now: Moment) {
-    pull(at: now)
-    carryOut(at: now)
-    link.drain(at: now.boot, into: &linkEffects)
-    carryOut(at: now)
   }
 
   /// When `tick` has something to do.

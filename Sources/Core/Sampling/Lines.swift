@@ -280,6 +280,27 @@ package struct Lines: Sendable {
   package var failing: Int { lines.count { line in if case .failed? = line?.finding { true } else { false } } }
 }
 
+/// The way of an edge, without an event around it: what is worth a reading gets a number and goes into the outbox.
+extension Core {
+  /// Takes what the lines have to tell.
+  ///
+  /// - Parameter isFinished: they were released, and nothing follows.
+  package mutating func take(_ reports: [LineReport], isFinished: Bool) {
+    if !conversation.leaving.departure.hasSaidFarewell {
+      var notes: [ReadingNote] = []
+      for report in reports { if let reading = lines.take(report, into: &notes) { accept(reading) } }
+      if !notes.isEmpty {
+        for note in notes { effects.notes.append(.reading(note)) }
+        becomeReadyIfSensing()
+      }
+    }
+    if isFinished {
+      isWatching = false
+      keeping.countsAreDue = true
+    }
+  }
+}
+
 extension Lines.Line {
   fileprivate func continued(_ plan: LinePlan) -> Self {
     var line = self

@@ -148,3 +148,24 @@ package struct Numbering: Sendable {
   /// What to store at a clean stop, so that the next start goes on without a gap.
   package var exact: [String: UInt64] { numbers.exact }
 }
+
+/// From what was measured to the outbox, from which `Sender` takes it.
+extension Core {
+  mutating func accept(_ reading: UnnumberedReading) {
+    homie.take(reading.content, of: conversation.plan.streams[reading.stream].name)
+    numbering.add(reading)
+  }
+
+  /// Numbers what has been read, as far as numbers are reserved.
+  mutating func numberReadings(at now: Moment) {
+    guard numbering.hasWaiting else { return }
+    var notes: [ReadingNote] = []
+    let rules = conversation.plan.outbox
+    let isBounded = conversation.plan.link.mutation != .unnumberedHaveNoBound
+    numbering.number(
+      into: &conversation.sender.outbox, now.wall, limit: isBounded ? rules.memoryLimit ?? rules.limit : .max,
+      at: now.boot,
+      notes: &notes)
+    for note in notes { effects.notes.append(.reading(note)) }
+  }
+}

@@ -195,6 +195,22 @@ package struct Sampling: Sendable {
   package var failing: Int { sensors.count { $0.failure != nil } }
 }
 
+/// The way of a sample, without an event around it: what is worth a reading gets a number and goes into the outbox.
+extension Core {
+  /// Takes what reads have given.
+  package mutating func take(_ samples: [Sample], at now: Moment) {
+    var notes: [ReadingNote] = []
+    let isWanted = !conversation.leaving.departure.hasSaidFarewell && !conversation.leaving.hasEnded
+    for sample in samples {
+      let reading = sampling.take(sample, isWanted: isWanted, at: now.boot, into: &notes)
+      if let reading { accept(reading) }
+    }
+    for note in notes { effects.notes.append(.reading(note)) }
+    if isWanted { read(sampling.takeChanged(awake: now.awake)) }
+    becomeReadyIfSensing()
+  }
+}
+
 extension Sampling.Sensor {
   /// A sensor that fails now and then is asked again after this, as far as its interval leaves room: a DHT11 needs a
   /// second of rest.

@@ -3,7 +3,6 @@ import LimpetInstants
 import MQTTCore
 import NIOCore
 import NIOPosix
-import NIOTLS
 
 /// Opens a byte stream to a server. It reports its socket to the carrier first, and then that MQTT can begin.
 struct Transport: Sendable {
@@ -130,76 +129,5 @@ private final class SocketHandler: ChannelInboundHandler, Sendable {
     let channel = context.channel
     context.fireChannelInactive()
     carrier.transportClosed(channel, attempt)
-  }
-}
-
-/// The last in the pipeline: hands bytes to the carrier and takes the carrier's.
-final class ConnectionHandler: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
-  /// After which event MQTT can begin.
-  enum Beginning { case active, tls, added }
-
-  private let carrier: Carrier
-  private let attempt: Link.AttemptNumber
-  private let beginning: Beginning
-  private var context: ChannelHandlerContext?
-  /// What was read last: it is handed over together with the end of the reading.
-  private var unread: ByteBuffer?
-
-  init(carrier: Carrier, attempt: Link.AttemptNumber, beginsAt beginning: Beginning) {
-    self.carrier = carrier
-    self.attempt = attempt
-    self.beginning = beginning
-  }
-
-  func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
-    if beginning == .added { begin() }
-  }
-
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-  func channelActive(context: ChannelHandlerContext) {
-    if beginning == .active { begin() }
-    context.fireChannelActive()
-  }
-
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .handshakeCompleted? = event as? TLSUserEvent, beginning == .tls { begin() }
-    context.fireUserInboundEventTriggered(event)
-  }
-
-  private func begin() { carrier.transportReady(self, attempt) }
-
-  /// From here and not from the channel: that would ask, for each message, what kind of value it is given.
-  func write(_ bytes: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let earlier = unread
-    unread = unwrapInboundIn(data)
-    if let earlier { carrier.received(earlier, attempt, endsTurn: false) }
-  }
-
-  func channelReadComplete(context: ChannelHandlerContext) { endTurn() }
-
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    carrier.writabilityChanged(context.channel.isWritable, attempt)
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
-    if unread != nil { endTurn() }
-    context.fireChannelInactive()
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    endTurn()
-    carrier.transportFailed(error, attempt)
-  }
-
-  private func endTurn() {
-    guard let bytes = unread.take() else { return carrier.turnEnds(attempt) }
-    carrier.received(bytes, attempt, endsTurn: true)
   }
 }

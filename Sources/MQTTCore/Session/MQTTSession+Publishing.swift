@@ -123,6 +123,11 @@ extension MQTTSession {
     send(.publish(consume publish), at: now, into: &actions)
   }
 
+  mutating func send(_ packet: consuming Packet, at now: Instant, into actions: inout [Action]) {
+    keepAlive?.sent(at: now)
+    actions.append(.send(consume packet))
+  }
+
   /// What the server has ruled out for this connection ([MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
   /// [MQTT-3.2.2-17]).
   private func rejection(of message: Message) -> Rejection? {

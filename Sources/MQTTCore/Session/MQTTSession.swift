@@ -75,7 +75,7 @@ public struct MQTTSession: Sendable {
   /// would be copied each time. While there is no connection it allows nothing.
   var link = Connection.none
   /// There while connected, unless the server granted none.
-  private var keepAlive: KeepAlive?
+  var keepAlive: KeepAlive?
   /// When the last byte of the server came, on this connection or an earlier one; nil: none ever did.
   package private(set) var lastHeard: Instant?
   private(set) var connections: UInt64 = 0
@@ -352,11 +352,6 @@ public struct MQTTSession: Sendable {
   }
 
   // MARK: What all of it uses
-
-  mutating func send(_ packet: consuming Packet, at now: Instant, into actions: inout [Action]) {
-    keepAlive?.sent(at: now)
-    actions.append(.send(consume packet))
-  }
 
   /// Closes with the reason that the specification gives (§4.13); 3.1.1 has no words for it.
   mutating func fail(_ error: PacketError, into actions: inout [Action]) {

@@ -25,7 +25,7 @@ public final class GPIOMonitor: Sendable {
 
   private let inputs: [GPIOInput]
   private let root: FileRoot
-  private let mailbox: GPIOMailbox
+  let mailbox: GPIOMailbox
 
   /// - Parameter deliver: Called on the monitor's thread when there are the first reports to take, or will be in a
   ///   moment: hop to an event loop in it, and do not block.
@@ -47,9 +47,6 @@ public final class GPIOMonitor: Sendable {
     }
     mailbox.finish()
   }
-
-  /// Takes the reports that wait.
-  public func take() -> Taken { mailbox.take() }
 
   /// How often its thread was awake: at least once in 5 s.
   public var turns: Int { mailbox.turns.load(ordering: .relaxed) }

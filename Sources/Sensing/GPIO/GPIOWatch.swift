@@ -56,8 +56,9 @@ struct GPIOWatch: ~Copyable {
       announce()
       bootTime.refresh()
       takeTurns()
-      change()
+      // What else there is to do can wait for it, and what that brings goes out before the next sleep.
       deliver()
+      change()
     }
     poller.stop()
     drain()
@@ -258,7 +259,12 @@ struct GPIOWatch: ~Copyable {
   }
 }
 
-/// The thread's reports, and its orders.
+extension GPIOMonitor {
+  /// Takes what there is to tell.
+  public func take() -> Taken { mailbox.take() }
+}
+
+/// What the thread has to tell, and what it is told.
 final class GPIOMailbox: Sendable {
   private struct State {
     var reports: [GPIOReport] = []
