@@ -28,7 +28,7 @@ extension Core {
   /// The broker keeps what it is asked to, as far as is known: one that did not lately is not asked to.
   package var isRetaining: Bool { conversation.standing.connection?.limits.retainAvailable ?? false }
   /// Readings of a stream wait.
-  package func hasWaiting(of stream: Int) -> Bool { conversation.sender.outbox.hasWaiting(of: stream) }
+  package func hasWaiting(of stream: StreamID) -> Bool { conversation.sender.outbox.hasWaiting(of: stream) }
 
   /// Retained readings that a broker had lost, and that it did not get again.
   package var failedRestorations: UInt64 { conversation.sender.retained.failed }

@@ -91,9 +91,9 @@ extension Core {
       }.sorted { $0.topic < $1.topic },
       commandsRefusal: commandsRefusal,
       outputs: conversation.acting.outputs.counts, figures: figures(facts, at: now),
-      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { index in
-        let stream = plan.streams[index]
-        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index))
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { id in
+        let stream = plan.streams[id]
+        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: id))
       })
   }
 

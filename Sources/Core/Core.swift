@@ -224,7 +224,7 @@ package struct Core: Sendable {
     conversation.announcing.remindAt = nil
     guard conversation.standing.connection != nil, !conversation.leaving.isLeaving else { return }
     let streams = conversation.plan.streams
-    let last = streams.indices.compactMap { streams[$0].isEvent ? nil : numbering.last(of: $0) }
+    let last = streams.streamIDs.compactMap { streams[$0].isEvent ? nil : numbering.last(of: $0) }
     conversation.sender.reminders = Deque(
       last.filter { reading in
         switch reading.content {

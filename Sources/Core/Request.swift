@@ -1,5 +1,6 @@
 import LimpetInstants
 import MQTTCore
+import Readings
 
 /// What a message or a subscription of this agent is for: the session's 64-bit tokens are made from it and into it here
 /// and nowhere else.
@@ -22,9 +23,9 @@ package enum Request: Sendable, Hashable {
   /// A reading, or a message of an earlier process.
   case reading(Session.Token)
   /// The newest reading of a stream once more.
-  case retained(stream: Int)
+  case retained(stream: StreamID)
   /// The same, for who has subscribed since.
-  case reminder(stream: Int)
+  case reminder(stream: StreamID)
 
   /// The first token of readings where nobody knows those of earlier processes: the milliseconds since 1970, above all
   /// that were counted from `firstReading` on.
@@ -45,8 +46,8 @@ package enum Request: Sendable, Hashable {
   /// nil: a token that no request has.
   package init?(_ token: Session.Token) {
     switch token {
-    case Self.firstReminder...: self = .reminder(stream: Int(token - Self.firstReminder))
-    case Self.firstRetained...: self = .retained(stream: Int(token - Self.firstRetained))
+    case Self.firstReminder...: self = .reminder(stream: StreamID(Int(token - Self.firstReminder)))
+    case Self.firstRetained...: self = .retained(stream: StreamID(Int(token - Self.firstRetained)))
     case Self.firstReading...: self = .reading(token)
     case 1...UInt64(Self.fixed.count): self = Self.fixed[Int(token) - 1]
     default: return nil
@@ -71,8 +72,8 @@ package enum Request: Sendable, Hashable {
     case .answer: 14
     case .heartbeats: 15
     case .reading(let token): token
-    case .retained(let stream): Self.firstRetained + Session.Token(stream)
-    case .reminder(let stream): Self.firstReminder + Session.Token(stream)
+    case .retained(let stream): Self.firstRetained + Session.Token(stream.index)
+    case .reminder(let stream): Self.firstReminder + Session.Token(stream.index)
     }
   }
 }

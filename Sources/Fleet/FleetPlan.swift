@@ -91,7 +91,7 @@ public struct FleetPlan {
   private static let presenceSize = 240
   private static let healthSize = 2_000
 
-  private static func flow(of stream: Int, _ plan: DevicePlan, every interval: Duration, unit: String?) -> Flow {
+  private static func flow(of stream: StreamID, _ plan: DevicePlan, every interval: Duration, unit: String?) -> Flow {
     let now = BootClock.Instant(nanoseconds: 1_000_000_000_000_000)
     let content: Reading.Content =
       unit == nil ? .edge(Reading.Edge(isRising: true, isSuspect: false)) : .good(.number(21.5))

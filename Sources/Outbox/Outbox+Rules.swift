@@ -1,4 +1,6 @@
-/// The rules by which an outbox keeps readings, and its reports of its rows.
+import Readings
+
+/// What an outbox is told of how readings wait, and what it tells of its rows.
 extension Outbox {
   /// When readings are written.
   package enum Writing: Sendable, Equatable {
@@ -40,12 +42,12 @@ extension Outbox {
 
   /// The row of a reading that the session has taken over and not settled.
   package struct Row {
-    package let stream: Int
+    package let stream: StreamID
     package let bytes: Int
     /// A section of the index has it; false: that section was given up meanwhile.
     var isIndexed = true
 
-    package init(stream: Int, bytes: Int) {
+    package init(stream: StreamID, bytes: Int) {
       self.stream = stream
       self.bytes = bytes
     }
@@ -58,6 +60,6 @@ extension Outbox {
     (taken.values + queues.flatMap(\.entries)).map { ($0.token, $0.arrived) }
   }
 
-  /// Streams with a reading that was sent and is not settled.
-  package var streamsUnderWay: Set<Int> { Set(taken.values.map(\.reading.stream)) }
+  /// Streams of which a reading was taken whose course is not over.
+  package var streamsUnderWay: Set<StreamID> { Set(taken.values.map(\.reading.stream)) }
 }

@@ -1,17 +1,18 @@
 import LimpetInstants
+import Readings
 import Records
 
 /// What an outbox writes and reads, and when.
 extension Outbox {
   /// A page of a stream that is to be read.
   package struct Read: Sendable {
-    package let stream: Int
+    package let stream: StreamID
     /// The stream's number in the store.
     package let number: Int
     package let ranges: [ClosedRange<Token>]
     package let limit: Int
 
-    package init(stream: Int, number: Int, ranges: [ClosedRange<Token>], limit: Int) {
+    package init(stream: StreamID, number: Int, ranges: [ClosedRange<Token>], limit: Int) {
       self.stream = stream
       self.number = number
       self.ranges = ranges
@@ -31,6 +32,7 @@ extension Outbox {
   ) {
     disk.open(stored, names: names, booted: booted)
     loseUnknown(stored.unreadable)
+    // By the number that the store has for a stream.
     var rows: [Int: Int] = [:]
     for section in stored.sections {
       bytes += section.bytes
@@ -102,17 +104,17 @@ extension Outbox {
   ///
   /// - Parameters:
   ///   - all: due or not.
-  ///   - names: of the streams, by their index.
+  ///   - names: of the streams.
   package mutating func takeBatch(
-    all: Bool = false, _ names: (Int) -> String, _ clock: WallClock, at now: Instant
+    all: Bool = false, _ names: (StreamID) -> String, _ clock: WallClock, at now: Instant
   ) -> OutboxBatch? {
     disk.notice(clock, at: now)
     guard disk.isOpen, disk.write == nil, disk.unnamed.isEmpty,
       all || writeDeadline(at: now).map({ $0 <= now }) ?? false
     else { return nil }
     var batch = OutboxBatch()
-    var streams: Set<Int> = []
-    // The session stores those that it has again.
+    var streams: Set<StreamID> = []
+    // Those that the session has again are its own to store.
     let restored = disk.restored.filter { underWay[$0.key] == nil }
     batch.readings = restored.values.sorted { $0.token < $1.token }
     disk.restored = disk.restored.filter { underWay[$0.key] != nil }
@@ -143,9 +145,9 @@ extension Outbox {
 
   /// In the order of arrival, as many as one batch takes.
   private mutating func collect(
-    into batch: inout OutboxBatch, _ streams: inout Set<Int>, _ names: (Int) -> String, _ clock: WallClock
+    into batch: inout OutboxBatch, _ streams: inout Set<StreamID>, _ names: (StreamID) -> String, _ clock: WallClock
   ) {
-    var firsts = queues.indices.compactMap { stream in
+    var firsts = queues.streamIDs.compactMap { stream in
       queues[stream].firstUnwritten.map { (stream: stream, entry: $0) }
     }
     while batch.readings.count < rules.batchLimit,
@@ -186,7 +188,7 @@ extension Outbox {
     bound(at: now)
   }
 
-  private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: Int, at now: Instant) {
+  private mutating func takeBack(_ entries: [OutboxQueue.Entry], of stream: StreamID, at now: Instant) {
     for entry in entries {
       disk.index.remove(entry.token, stream: disk.number(of: stream), bytes: entry.bytes)
       bytes += entry.reading.cost - entry.bytes
@@ -200,7 +202,7 @@ extension Outbox {
   package mutating func lostDisk(at now: Instant) {
     disk.isOpen = false
     disk.isNaming = false
-    for stream in queues.indices {
+    for stream in queues.streamIDs {
       let (back, lost) = queues[stream].lostDisk()
       takeBack(back, of: stream, at: now)
       lose(lost, of: stream)
@@ -220,7 +222,7 @@ extension Outbox {
   // MARK: Reading
 
   /// A stream whose head becomes short gets more, before it is empty.
-  mutating func wantRead(_ stream: Int) {
+  mutating func wantRead(_ stream: StreamID) {
     guard queues[stream].isLow else { return }
     queues[stream].isReading = true
     disk.wanted.append(stream)

@@ -43,16 +43,16 @@ package struct Outbox {
   package let window: Int
   var queues: [OutboxQueue]
   /// Streams that have something to send, each in one of the two, in turn.
-  private var fresh: Deque<Int> = []
-  private var backlog: Deque<Int> = []
+  private var fresh: Deque<StreamID> = []
+  private var backlog: Deque<StreamID> = []
   var budget: DrainBudget
   /// Since when there is no connection; nil: there is one.
   private(set) var outageSince: Instant?
   package var underWay: [Token: Row] = [:]
   /// Readings that were sent and are not settled: a refused one comes back.
   private(set) var taken: [Token: OutboxQueue.Entry] = [:]
-  /// Streams that are passed over, with their readings that wait.
-  var resting: [Int: Rest] = [:]
+  /// Streams that are passed over, with what waits of them.
+  var resting: [StreamID: Rest] = [:]
 
   /// Readings that wait, in memory and on the disk, and their bytes.
   package var count = 0
@@ -81,14 +81,14 @@ package struct Outbox {
     self.rules = rules
     for stream in queues.count..<max(queues.count, rules.keepsLatest.count) {
       queues.append(OutboxQueue(window: window))
-      disk.adopt(stream)
+      disk.adopt(StreamID(stream))
     }
   }
 
-  package func hasWaiting(of stream: Int) -> Bool { !queues[stream].isEmpty }
+  package func hasWaiting(of stream: StreamID) -> Bool { !queues[stream].isEmpty }
 
   /// Readings of a stream that were given up for want of room.
-  package func dropped(of stream: Int) -> UInt64 { queues[stream].dropped }
+  package func dropped(of stream: StreamID) -> UInt64 { queues[stream].dropped }
 
   // MARK: Readings come in
 
@@ -108,13 +108,13 @@ package struct Outbox {
   }
 
   /// Counts a reading that was given up before it came here.
-  package mutating func refuse(_ stream: Int) {
+  package mutating func refuse(_ stream: StreamID) {
     dropped += 1
     queues[stream].dropped += 1
   }
 
   /// Enters a stream that has something to send into its list.
-  package mutating func list(_ stream: Int) {
+  package mutating func list(_ stream: StreamID) {
     guard !queues[stream].isListed, !queues[stream].isEmpty, resting[stream] != .complete else { return }
     queues[stream].isListed = true
     if queues[stream].isBacklog { backlog.append(stream) } else { fresh.append(stream) }
@@ -128,7 +128,7 @@ package struct Outbox {
     budget.restart(at: now)
     fresh.removeAll(keepingCapacity: true)
     backlog.removeAll(keepingCapacity: true)
-    for stream in queues.indices {
+    for stream in queues.streamIDs {
       queues[stream].isListed = false
       queues[stream].isBacklog = !queues[stream].isEmpty
       list(stream)
@@ -174,7 +174,7 @@ package struct Outbox {
   }
 
   /// A stream that is empty leaves its list.
-  private mutating func take(from stream: Int, at now: Instant) -> Taken? {
+  private mutating func take(from stream: StreamID, at now: Instant) -> Taken? {
     defer {
       if queues[stream].isEmpty { queues[stream].leaveList() }
       wantRead(stream)
@@ -283,8 +283,8 @@ package struct Outbox {
 
   // MARK: Giving up
 
-  /// Gives up all but the newest, of a stream with `keep: latest`.
-  mutating func supersede(_ stream: Int, downTo limit: Int, at now: Instant) {
+  /// Of those of which only the newest is kept.
+  mutating func supersede(_ stream: StreamID, downTo limit: Int, at now: Instant) {
     while queues[stream].held > limit, let entry = queues[stream].first {
       queues[stream].removeFirst()
       remove(entry)
@@ -316,9 +316,11 @@ package struct Outbox {
       drop(section)
       return true
     }
-    var oldest: (stream: Int, token: Token)?
-    for (stream, queue) in queues.enumerated() {
-      guard let entry = queue.first, entry.place == .memory, entry.token < oldest?.token ?? .max else { continue }
+    var oldest: (stream: StreamID, token: Token)?
+    for stream in queues.streamIDs {
+      guard let entry = queues[stream].first, entry.place == .memory, entry.token < oldest?.token ?? .max else {
+        continue
+      }
       oldest = (stream, entry.token)
     }
     guard let stream = oldest?.stream, let entry = queues[stream].first else {
@@ -340,7 +342,7 @@ package struct Outbox {
   }
 
   private mutating func dropOldestUnwritten(at now: Instant) -> Bool {
-    let oldest = queues.indices.compactMap { stream in
+    let oldest = queues.streamIDs.compactMap { stream in
       queues[stream].firstUnwritten.map { (stream: stream, token: $0.token) }
     }.min { $0.token < $1.token }
     guard let stream = oldest?.stream, let entry = queues[stream].removeFirstUnwritten() else { return false }
@@ -365,7 +367,7 @@ package struct Outbox {
     }
   }
 
-  private mutating func countDrops(_ number: UInt64, of stream: Int) {
+  private mutating func countDrops(_ number: UInt64, of stream: StreamID) {
     dropped += number
     queues[stream].dropped += number
   }
@@ -373,8 +375,8 @@ package struct Outbox {
   /// Rows whose stream is unknown.
   mutating func loseUnknown(_ number: Int) { dropped += UInt64(max(0, number)) }
 
-  /// Rows that should be there are missing or unreadable.
-  package mutating func lose(_ number: Int, of stream: Int) {
+  /// Rows that should be there are not, or say nothing.
+  package mutating func lose(_ number: Int, of stream: StreamID) {
     count -= number
     countDrops(UInt64(number), of: stream)
   }

@@ -12,22 +12,24 @@ package struct OutboxDisk {
   package struct Write {
     package let batch: OutboxBatch
     /// Streams that have readings in it.
-    package let streams: Set<Int>
+    package let streams: Set<StreamID>
     /// Those of its rows that came back.
     package let restored: [Token: StoredReading]
-    /// Numbers that are stored with it, without a reading.
-    let numbers: [Int: UInt64]
+    /// Numbers that go with it without a reading.
+    let numbers: [StreamID: UInt64]
   }
 
   /// There is a store.
   package var isOpen = false
   package var index = OutboxIndex()
+  /// The store's, of each stream; 0: it has none yet.
   private var numbers: [Int] = []
-  private var streams: [Int: Int] = [:]
+  /// By those.
+  private var streams: [Int: StreamID] = [:]
   package var codec = ReadingCodec(boot: 0, booted: Instant(nanoseconds: 0), boots: [:])
 
-  /// Streams that have no number yet, by their index; whether the request is under way, or when it is due.
-  package private(set) var unnamed: Set<Int> = []
+  /// Streams that have no number yet; that they get one is asked for, or is to be after this.
+  package private(set) var unnamed: Set<StreamID> = []
   package var isNaming = false
   var nameAgainAt: Instant?
 
@@ -38,8 +40,8 @@ package struct OutboxDisk {
   var unwrittenSince: Instant?
   /// Rows of readings that came back from the session, which may have taken the rows over: to be written again at once.
   package var restored: [Token: StoredReading] = [:]
-  /// If each number is stored with its reading: the next numbers of streams that sent some without the disk.
-  package var unstoredNumbers: [Int: UInt64] = [:]
+  /// Where each number is stored with its reading: the next ones of streams of which some were sent without the disk.
+  package var unstoredNumbers: [StreamID: UInt64] = [:]
   /// Rows to delete.
   package var finished: [Token] = []
   package var dropped: [ClosedRange<Token>] = []
@@ -52,7 +54,7 @@ package struct OutboxDisk {
   private var retryDelay = shortestRetry
 
   // Reading
-  package var wanted: Deque<Int> = []
+  package var wanted: Deque<StreamID> = []
   package var isReading = false
   package var readAgainAt: Instant?
   /// Rows up to this one are gone.
@@ -68,15 +70,17 @@ package struct OutboxDisk {
   private static let shortestRetry = Duration.seconds(1)
   private static let longestRetry = Duration.seconds(60)
 
-  package func stream(_ number: Int) -> Int? { streams[number] }
-  package func number(of stream: Int) -> Int { stream < numbers.count ? numbers[stream] : 0 }
+  package func stream(_ number: Int) -> StreamID? { streams[number] }
+  package func number(of stream: StreamID) -> Int { stream.index < numbers.count ? numbers[stream] : 0 }
 
-  /// - Parameter names: of the streams, by their index.
+  /// - Parameter names: of the streams, in the plan's order.
   package mutating func open(_ stored: StoredOutbox, names: [String], booted: Instant) {
     let byName = Dictionary(stored.streams.map { ($1, $0) }) { first, _ in first }
     numbers = names.map { byName[$0] ?? 0 }
-    unnamed = Set(numbers.indices.filter { numbers[$0] == 0 })
-    streams = Dictionary(numbers.enumerated().filter { $1 != 0 }.map { ($1, $0) }) { first, _ in first }
+    unnamed = Set(numbers.streamIDs.filter { numbers[$0] == 0 })
+    streams = Dictionary(
+      numbers.streamIDs.filter { numbers[$0] != 0 }.map { (numbers[$0], $0) }
+    ) { first, _ in first }
     (isNaming, nameAgainAt) = (false, nil)
     index = OutboxIndex(stored.sections)
     codec = ReadingCodec(boot: stored.boot, booted: booted, boots: stored.boots)
@@ -91,15 +95,15 @@ package struct OutboxDisk {
   }
 
   /// One more stream.
-  package mutating func adopt(_ stream: Int) {
-    while numbers.count <= stream {
-      unnamed.insert(numbers.count)
+  package mutating func adopt(_ stream: StreamID) {
+    while numbers.count <= stream.index {
+      unnamed.insert(StreamID(numbers.count))
       numbers.append(0)
     }
   }
 
   /// The store has a number for it.
-  package mutating func name(_ stream: Int, _ number: Int) {
+  package mutating func name(_ stream: StreamID, _ number: Int) {
     guard unnamed.remove(stream) != nil else { return }
     numbers[stream] = number
     streams[number] = stream

@@ -2,7 +2,7 @@ import DequeModule
 import MQTTCore
 import Records
 
-/// Which rows are on the disk, as sections in the order of their tokens.
+/// Which rows are on the disk, as sections in the order of their tokens. A stream is known here by the store's number.
 package struct OutboxIndex {
   /// How many sections are searched for one page.
   private static let rangeLimit = 32

@@ -39,8 +39,8 @@ extension Outbox {
     statistics.dropped = dropped
     statistics.superseded = superseded
     statistics.expired = expired
-    for (stream, queue) in queues.enumerated() where queue.dropped > 0 {
-      statistics.droppedByName[names[stream]] = queue.dropped
+    for (name, queue) in zip(names, queues) where queue.dropped > 0 {
+      statistics.droppedByName[name] = queue.dropped
     }
     return statistics
   }

@@ -1,6 +1,7 @@
 import DequeModule
 import LimpetInstants
 import MQTTCore
+import Readings
 
 /// The newest reading that the broker retains of each stream, as it was sent: a broker that has lost what it retained
 /// gets it again.
@@ -13,7 +14,7 @@ package struct RetainedReadings {
   package typealias Instant = BootClock.Instant
 
   fileprivate struct Sent {
-    let stream: Int
+    let stream: StreamID
     let message: Message
     let time: Instant
   }
@@ -21,16 +22,16 @@ package struct RetainedReadings {
   /// Connections that may end with the same one under way.
   package static let attempts = 3
 
-  /// Acknowledged readings, by stream.
-  private var kept: [Int: (token: Session.Token, sent: Sent)] = [:]
-  /// Readings on their way to the broker for the first time; the session repeats them if needed.
+  /// Acknowledged, by stream.
+  private var kept: [StreamID: (token: Session.Token, sent: Sent)] = [:]
+  /// On its way to the broker for the first time; the session sends it again where it must.
   private var firsts: [Session.Token: Sent] = [:]
   /// Streams whose reading is to be sent again, in their order.
-  private var waiting: Deque<Int> = []
-  private var underWay: Set<Int> = []
-  /// Streams whose topic rests: their reading goes when the topic is tried again.
-  private var resting: Set<Int> = []
-  private var losses: [Int: Int] = [:]
+  private var waiting: Deque<StreamID> = []
+  private var underWay: Set<StreamID> = []
+  /// Streams whose topic rests: theirs goes when the topic is tried again.
+  private var resting: Set<StreamID> = []
+  private var losses: [StreamID: Int] = [:]
   private var budget: DrainBudget
   /// Sent again and acknowledged; refused, or given up.
   package private(set) var restored: UInt64 = 0
@@ -46,7 +47,7 @@ package struct RetainedReadings {
   // MARK: Readings
 
   /// A retained reading was handed to the session.
-  package mutating func sent(_ message: Message, of stream: Int, _ token: Session.Token, at now: Instant) {
+  package mutating func sent(_ message: Message, of stream: StreamID, _ token: Session.Token, at now: Instant) {
     firsts[token] = Sent(stream: stream, message: message, time: now)
   }
 
@@ -59,9 +60,8 @@ package struct RetainedReadings {
     kept[sent.stream] = (token, sent)
   }
 
-  /// Another configuration: forgets readings that are no longer retained under their topic, since they may be old when
-  /// they are again.
-  package mutating func keep(_ isRetained: (Int, TopicName) -> Bool) {
+  /// Another configuration: what is no longer retained under its topic may be old when it is again.
+  package mutating func keep(_ isRetained: (StreamID, TopicName) -> Bool) {
     kept = kept.filter { isRetained($0.key, $0.value.sent.message.topic) }
     firsts = firsts.filter { isRetained($0.value.stream, $0.value.message.topic) }
   }
@@ -93,8 +93,8 @@ package struct RetainedReadings {
   ///   - isResting: the broker refuses readings of the stream.
   ///   - isWanted: the stream still has this topic, and nothing of it waits.
   package mutating func next(
-    at now: Instant, isResting: (Int) -> Bool = { _ in false }, _ isWanted: (Int, TopicName) -> Bool
-  ) -> (stream: Int, message: Message)? {
+    at now: Instant, isResting: (StreamID) -> Bool = { _ in false }, _ isWanted: (StreamID, TopicName) -> Bool
+  ) -> (stream: StreamID, message: Message)? {
     while let stream = waiting.first {
       if isResting(stream) {
         waiting.removeFirst()
@@ -120,20 +120,20 @@ package struct RetainedReadings {
   package func deadline(at now: Instant) -> Instant? { waiting.isEmpty ? nil : budget.next(at: now) }
 
   /// The session had no room for it.
-  package mutating func giveBack(_ stream: Int) {
+  package mutating func giveBack(_ stream: StreamID) {
     guard underWay.remove(stream) != nil else { return }
     waiting.prepend(stream)
   }
 
   /// The topic of the stream is tried again.
-  package mutating func tryOut(_ stream: Int) {
+  package mutating func tryOut(_ stream: StreamID) {
     if resting.remove(stream) != nil { waiting.append(stream) }
   }
 
   /// The broker has answered.
   ///
-  /// - Parameter rests: it refuses messages on the stream's topic.
-  package mutating func restored(_ stream: Int, isDelivered: Bool, rests: Bool = false) {
+  /// - Parameter rests: it takes nothing on the stream's topic.
+  package mutating func restored(_ stream: StreamID, isDelivered: Bool, rests: Bool = false) {
     guard underWay.remove(stream) != nil else { return }
     losses[stream] = nil
     if rests { resting.insert(stream) }

@@ -4,13 +4,12 @@ import Readings
 
 /// A reading whose number is not reserved yet.
 package struct UnnumberedReading: Sendable, Equatable {
-  /// Index into the plan's streams.
-  package let stream: Int
+  package let stream: StreamID
   package let content: Reading.Content
   package let unit: String?
   package let time: BootClock.Instant
 
-  package init(stream: Int, content: Reading.Content, unit: String?, time: BootClock.Instant) {
+  package init(stream: StreamID, content: Reading.Content, unit: String?, time: BootClock.Instant) {
     self.stream = stream
     self.content = content
     self.unit = unit
@@ -27,10 +26,10 @@ package struct UnnumberedReadings: Sendable {
   package private(set) var readings: Deque<UnnumberedReading> = []
   /// Bytes that wait, their texts included.
   package private(set) var bytes = 0
-  /// How many of each stream were given up, and are not reported by a gap yet.
-  package private(set) var lost: [Int: UInt64] = [:]
+  /// How many of each stream were given up, and not told of yet.
+  package private(set) var lost: [StreamID: UInt64] = [:]
 
-  package init(readings: Deque<UnnumberedReading> = [], bytes: Int = 0, lost: [Int: UInt64] = [:]) {
+  package init(readings: Deque<UnnumberedReading> = [], bytes: Int = 0, lost: [StreamID: UInt64] = [:]) {
     self.readings = readings
     self.bytes = bytes
     self.lost = lost

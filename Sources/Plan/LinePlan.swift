@@ -1,4 +1,5 @@
 import Measuring
+import Readings
 
 /// A line's place in the monitor of GPIO lines: it stays the same for as long as the line is watched in one way.
 package struct LineID: Hashable, Sendable {
@@ -39,13 +40,13 @@ package struct LinePlan: Sendable, Equatable {
   package var countName: String {
     if case .position? = measure?.quantity { name + "/steps" } else { name }
   }
-  /// Index of the stream that its readings belong to.
-  package var stream: Int
+  /// What its readings belong to.
+  package var stream: StreamID
   package let request: GPIOInput
   /// nil: its levels, edges or gestures are published as they come.
   package let measure: Measure?
 
-  package init(name: String, stream: Int, request: GPIOInput, measure: Measure? = nil) {
+  package init(name: String, stream: StreamID, request: GPIOInput, measure: Measure? = nil) {
     self.name = name
     self.stream = stream
     self.request = request

@@ -13,12 +13,12 @@ package struct OutputID: Hashable, Sendable, Comparable {
 /// An output of the configuration, ready to be driven.
 package struct OutputPlan: Sendable, Equatable {
   package let name: String
-  /// Index of the stream that its states belong to.
-  package var stream: Int
+  /// What its states belong to.
+  package var stream: StreamID
   package let request: OutputRequest
   package var rules: OutputRules
 
-  package init(name: String, stream: Int, request: OutputRequest, rules: OutputRules) {
+  package init(name: String, stream: StreamID, request: OutputRequest, rules: OutputRules) {
     self.name = name
     self.stream = stream
     self.request = request

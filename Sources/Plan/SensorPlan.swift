@@ -15,8 +15,8 @@ package struct SensorPlan: Sendable {
   package var id: SensorID
   /// As it is configured.
   package let name: String
-  /// Index of the stream that its readings belong to.
-  package var stream: Int
+  /// What its readings belong to.
+  package var stream: StreamID
   package let interval: Duration
   package let change: ChangeThreshold?
   package let maxAge: Duration?
@@ -31,7 +31,7 @@ package struct SensorPlan: Sendable {
   package let retries: Int
 
   package init(
-    id: SensorID, name: String, stream: Int, interval: Duration, change: ChangeThreshold? = nil,
+    id: SensorID, name: String, stream: StreamID, interval: Duration, change: ChangeThreshold? = nil,
     maxAge: Duration? = nil, unit: String? = nil, conditioning: Conditioning = Conditioning(), average: Average? = nil,
     decimals: Int? = nil, timeout: Duration = .seconds(10), retries: Int = 0
   ) {

@@ -20,12 +20,12 @@ extension Configuration {
     var streams: [Stream] = []
     var sensorPlans: [SensorPlan] = []
     for sensor in sensors {
-      sensorPlans.append(sensor.plan(stream: streams.count))
+      sensorPlans.append(sensor.plan(stream: StreamID(streams.count)))
       streams.append(try stream(sensor.name, isRetained: sensor.isRetained, device: device))
     }
     var inputPlans: [LinePlan] = []
     for input in inputs {
-      inputPlans.append(input.plan(stream: streams.count))
+      inputPlans.append(input.plan(stream: StreamID(streams.count)))
       var stream = try stream(input.name, isRetained: input.isRetained, device: device)
       stream.levels = input.levels
       stream.timePrecision = .microseconds
@@ -34,7 +34,7 @@ extension Configuration {
     }
     var outputPlans: [OutputPlan] = []
     for output in outputs {
-      outputPlans.append(output.plan(stream: streams.count, device: device))
+      outputPlans.append(output.plan(stream: StreamID(streams.count), device: device))
       streams.append(try stream(output.name, isRetained: true, device: device))
     }
     return DevicePlan(
@@ -128,7 +128,7 @@ extension Configuration {
 }
 
 extension SensorConfiguration {
-  fileprivate func plan(stream: Int) -> SensorPlan {
+  fileprivate func plan(stream: StreamID) -> SensorPlan {
     SensorPlan(
       id: SensorID(name), name: name, stream: stream, interval: interval, change: change, maxAge: maxAge, unit: unit,
       conditioning: Conditioning(map: map, scale: scale, offset: offset, range: range), average: average,
@@ -137,7 +137,7 @@ extension SensorConfiguration {
 }
 
 extension InputConfiguration {
-  fileprivate func plan(stream: Int) -> LinePlan {
+  fileprivate func plan(stream: StreamID) -> LinePlan {
     LinePlan(name: name, stream: stream, request: gpio, measure: measure)
   }
 
@@ -156,7 +156,7 @@ extension InputConfiguration {
 }
 
 extension OutputConfiguration {
-  fileprivate func plan(stream: Int, device: String) -> OutputPlan {
+  fileprivate func plan(stream: StreamID, device: String) -> OutputPlan {
     var rules = rules
     rules.lost?.heartbeat = heartbeat?.expanded(device: device)
     return OutputPlan(name: name, stream: stream, request: request, rules: rules)

@@ -65,8 +65,8 @@ package struct Reading: Sendable, Equatable {
     package let generation: UInt32
   }
 
-  /// Index of the stream it belongs to.
-  package let stream: Int
+  /// What it is a reading of.
+  package let stream: StreamID
   package let content: Content
   package let unit: String?
   /// When it was measured.
@@ -79,7 +79,7 @@ package struct Reading: Sendable, Equatable {
   package var label: TimeLabel?
 
   package init(
-    stream: Int, content: Content, unit: String?, time: BootClock.Instant, sequence: UInt64, restarted: Bool,
+    stream: StreamID, content: Content, unit: String?, time: BootClock.Instant, sequence: UInt64, restarted: Bool,
     label: TimeLabel? = nil
   ) {
     self.stream = stream

@@ -37,8 +37,8 @@ package struct TimeLabels {
     }
   }
 
-  /// The label that a reading is stored with; nil: the clock does not know the time yet.
-  package mutating func label(of time: BootClock.Instant, stream: Int, _ clock: WallClock) -> TimeLabel? {
+  /// The label that a reading is stored with; nil: the clock cannot tell yet.
+  package mutating func label(of time: BootClock.Instant, stream: StreamID, _ clock: WallClock) -> TimeLabel? {
     guard clock.isSynchronized else { return nil }
     return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)
   }
@@ -57,7 +57,7 @@ package struct TimeLabels {
     return isOvertaken ? label : ordered(label, reading.stream)
   }
 
-  private mutating func ordered(_ label: TimeLabel, _ stream: Int) -> TimeLabel {
+  private mutating func ordered(_ label: TimeLabel, _ stream: StreamID) -> TimeLabel {
     guard label.isCertain else { return label }
     let (time, latest) = (label.time.microseconds, latest[stream])
     guard time < latest else {

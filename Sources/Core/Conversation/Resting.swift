@@ -1,12 +1,13 @@
 import LimpetInstants
 import MQTTCore
 import Presence
+import Readings
 
 /// Topics that the broker takes nothing on: what waits for them waits, and nothing else does.
 struct Resting: Sendable {
   var topics = RestingTopics()
   /// Streams of which the broker has taken a reading since it closed on one.
-  var working: Set<Int> = []
+  var working: Set<StreamID> = []
   /// Those of other servers that are configured, for when the agent comes back to one.
   private var elsewhere: [ServerAddress: RestingTopics] = [:]
 
@@ -59,12 +60,12 @@ extension Conversation {
 
   /// Readings of topics that rest are passed over, others are not.
   mutating func alignStreams() {
-    for (index, stream) in plan.streams.enumerated() {
-      guard let rest = resting.topics.topics[stream.topic] else {
-        sender.outbox.wake(index)
+    for stream in plan.streams.streamIDs {
+      guard let rest = resting.topics.topics[plan.streams[stream].topic] else {
+        sender.outbox.wake(stream)
         continue
       }
-      if !rest.isOnTrial { sender.outbox.rest(index) }
+      if !rest.isOnTrial { sender.outbox.rest(stream) }
     }
   }
 
@@ -72,9 +73,9 @@ extension Conversation {
     guard resting.topics.deadline.map({ $0 <= now.boot }) ?? false else { return }
     let due = resting.topics.due(at: now.boot)
     alignStreams()
-    for (index, stream) in plan.streams.enumerated() where due.contains(stream.topic) {
-      sender.outbox.tryOut(index)
-      sender.retained.tryOut(index)
+    for stream in plan.streams.streamIDs where due.contains(plan.streams[stream].topic) {
+      sender.outbox.tryOut(stream)
+      sender.retained.tryOut(stream)
     }
     if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { publishBirth(at: now) }
     if let homeAssistant = plan.homeAssistant, due.contains(homeAssistant.topic) { announcing.announcer.tryAgain() }
@@ -88,8 +89,9 @@ extension Conversation {
       link.withdraw(topic, where: { known.stream(of: $0) != nil }, at: now.boot, into: &linkEffects)
     }
     // What was on trial has not been answered.
-    for (index, stream) in plan.streams.enumerated() where resting.topics.topics[stream.topic]?.isOnTrial ?? false {
-      sender.outbox.tryOut(index)
+    for stream in plan.streams.streamIDs
+    where resting.topics.topics[plan.streams[stream].topic]?.isOnTrial ?? false {
+      sender.outbox.tryOut(stream)
     }
   }
 

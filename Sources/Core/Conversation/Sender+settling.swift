@@ -2,6 +2,7 @@ import LimpetInstants
 import MQTTCore
 import Outbox
 import Presence
+import Readings
 
 /// What became of what was sent.
 extension Conversation {
@@ -61,7 +62,7 @@ extension Conversation {
     return true
   }
 
-  private mutating func retainedSettled(_ stream: Int, _ outcome: Session.Outcome, at now: Moment) {
+  private mutating func retainedSettled(_ stream: StreamID, _ outcome: Session.Outcome, at now: Moment) {
     // What was lost with its connection is sent on the next.
     guard outcome != .abandoned else { return }
     let topic = plan.streams[stream].topic

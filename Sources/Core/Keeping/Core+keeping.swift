@@ -2,6 +2,7 @@ import Discovery
 import LimpetInstants
 import MQTTCore
 import Outbox
+import Readings
 import Records
 
 /// What the store is asked, and what its answers change.
@@ -75,7 +76,7 @@ extension Core {
     return true
   }
 
-  mutating func askToName(_ streams: [Int], at now: Moment) {
+  mutating func askToName(_ streams: [StreamID], at now: Moment) {
     let names = streams.map { conversation.plan.streams[$0].name }
     ask(.naming(streams, names: names), .number(names), at: now)
   }

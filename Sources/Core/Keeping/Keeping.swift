@@ -2,6 +2,7 @@ import LimpetInstants
 import MQTTCore
 import Outbox
 import Presence
+import Readings
 import Records
 
 /// The store, as far as it is asked: one request is under way at a time, with all that is due in one transaction.
@@ -24,7 +25,7 @@ struct Keeping: Sendable {
   /// What a request that is under way is about; the larger ones lie elsewhere, since mostly there is none.
   enum Subject: Sendable {
     indirect case write(Parts)
-    case naming([Int], names: [String])
+    case naming([StreamID], names: [String])
     case reading(Outbox.Read)
     case opening
     indirect case adopting(StoredState)

@@ -1,9 +1,10 @@
 import MQTTCore
 import Plan
+import Readings
 
-/// A new plan in the place of the one that runs: who stays keeps its index and its id.
+/// A new plan in the place of the one that runs: who stays keeps its ids.
 package struct PlanChange {
-  /// The new plan with the indices of the old one.
+  /// The new plan with the ids of the old one.
   package private(set) var plan: DevicePlan
   /// Topics that keep a reading which nobody stands for any more.
   package private(set) var cleared: [TopicName] = []
@@ -18,36 +19,33 @@ package struct PlanChange {
     plan = new
     // Not of the configuration: what the device's id was made from, for a store that begins anew.
     if old.link.mutation != .reloadForgetsIdentity { plan.identity = old.identity }
-    let indices = placeStreams(old, new)
-    for index in plan.sensors.indices { plan.sensors[index].stream = indices[new.sensors[index].stream] }
-    for index in plan.inputs.indices { plan.inputs[index].stream = indices[new.inputs[index].stream] }
-    for index in plan.outputs.indices { plan.outputs[index].stream = indices[new.outputs[index].stream] }
+    let ids = placeStreams(old, new)
+    for index in plan.sensors.indices { plan.sensors[index].stream = ids[new.sensors[index].stream] }
+    for index in plan.inputs.indices { plan.inputs[index].stream = ids[new.inputs[index].stream] }
+    for index in plan.outputs.indices { plan.outputs[index].stream = ids[new.outputs[index].stream] }
     tellDifferences(old, new, differing)
     placeSensors(old, number)
   }
 
   // MARK: Streams
 
-  /// - Returns: the index of each of the new plan's streams.
-  private mutating func placeStreams(_ old: DevicePlan, _ new: DevicePlan) -> [Int] {
+  /// - Returns: the id here of each of the new plan's streams: a name's own, also where it comes back, or the next.
+  private mutating func placeStreams(_ old: DevicePlan, _ new: DevicePlan) -> [StreamID] {
     var streams = old.streams
-    let known = Dictionary(old.streams.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let known = Dictionary(zip(old.streams.map(\.name), old.streams.streamIDs)) { first, _ in first }
     let names = Set(new.streams.map(\.name))
     var keepsLatest = Array(repeating: false, count: streams.count)
-    var indices: [Int] = []
-    for (position, stream) in new.streams.enumerated() {
-      let index: Int
-      if let own = known[stream.name] {
-        // Also of a name that comes back.
-        index = own
-        streams[index] = stream
-      } else {
-        index = streams.count
+    var ids: [StreamID] = []
+    for (stream, keepsItsLatest) in zip(new.streams, new.outbox.keepsLatest) {
+      let id = known[stream.name] ?? StreamID(streams.count)
+      if id.index == streams.count {
         streams.append(stream)
-        keepsLatest.append(false)
+        keepsLatest.append(keepsItsLatest)
+      } else {
+        streams[id] = stream
+        keepsLatest[id] = keepsItsLatest
       }
-      keepsLatest[index] = new.outbox.keepsLatest[position]
-      indices.append(index)
+      ids.append(id)
     }
     plan.outbox.keepsLatest = keepsLatest
     let kept = Set(new.streams.filter(\.isRetained).map(\.topic))
@@ -62,7 +60,7 @@ package struct PlanChange {
       }
     }
     plan.streams = streams
-    return indices
+    return ids
   }
 
   // MARK: Sensors

@@ -19,7 +19,7 @@ package struct Lines: Sendable {
 
   /// Where readings go: what an edge needs to know, and no more is copied for it.
   fileprivate struct Outlet {
-    let stream: Int
+    let stream: StreamID
     /// Of what is measured.
     let unit: String?
 

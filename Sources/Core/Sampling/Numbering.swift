@@ -17,7 +17,7 @@ package struct Numbering: Sendable {
     package var lostEdges: UInt64 = 0
   }
 
-  /// All that belongs to one name, by the index of its stream.
+  /// All that belongs to one name, in the order of the plan's streams.
   private struct Name {
     let text: String
     /// No reading is taken of it any more.
@@ -47,7 +47,7 @@ package struct Numbering: Sendable {
     nextToken = firstToken
   }
 
-  /// Goes on with others behind those that there are; an index stays a name's.
+  /// Goes on with others behind those that there are; an id stays a name's.
   package mutating func adopt(_ streams: [Stream]) {
     names = streams.enumerated().map { index, stream in
       // A name that comes back begins anew, and one that is gone gets no gap.
@@ -112,10 +112,10 @@ package struct Numbering: Sendable {
   }
 
   /// The last reading of a stream that has its number.
-  package func last(of stream: Int) -> Reading? { names[stream].last }
+  package func last(of stream: StreamID) -> Reading? { names[stream].last }
 
-  /// The last reading of each stream, then those that wait, in their order.
-  package var contents: [(stream: Int, content: Reading.Content)] {
+  /// What was read last of each stream, then what waits, in its order.
+  package var contents: [(stream: StreamID, content: Reading.Content)] {
     names.compactMap { $0.last.map { ($0.stream, $0.content) } } + waiting.readings.map { ($0.stream, $0.content) }
   }
 

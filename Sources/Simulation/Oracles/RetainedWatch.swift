@@ -76,9 +76,9 @@ extension World {
       }
     }
     guard boards[0].core.failedRestorations == 0, !oracles.readings.mayBeginAnew else { return }
-    for (place, stream) in plan.streams.enumerated() where stream.isRetained && !stream.isRemoved {
+    for (id, stream) in zip(plan.streams.streamIDs, plan.streams) where stream.isRetained && !stream.isRemoved {
       // Something newer is on its way.
-      if boards[0].core.hasWaiting(of: place) { continue }
+      if boards[0].core.hasWaiting(of: id) { continue }
       guard let newest = oracles.readings.newest(on: stream.topic) else { continue }
       let message = brokers[index].retainedMessage(stream.topic, at: now)
       let number = message?.payload.withUnsafeReadableBytes { ReadingFields($0).number } ?? nil

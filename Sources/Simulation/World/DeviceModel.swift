@@ -148,7 +148,7 @@ struct DeviceModel: Sendable {
     let names = sensorNames
     var streams = names.enumerated().map { stream($1, isRetained: $0 % 2 == 0) }
     let sensors = names.enumerated().map { index, name in
-      SensorPlan(id: SensorID(name), name: name, stream: index, interval: interval, timeout: .seconds(10))
+      SensorPlan(id: SensorID(name), name: name, stream: StreamID(index), interval: interval, timeout: .seconds(10))
     }
     var inputs: [LinePlan] = []
     for line in 0..<lines {
@@ -158,12 +158,12 @@ struct DeviceModel: Sendable {
         mode: [.event, .counter, .state][line % 3], isForced: false, maxRate: 100)
       let measure =
         line % 3 == 1 ? LinePlan.Measure(.total, interval: .seconds(60), scale: 1, unit: nil) : nil
-      inputs.append(LinePlan(name: name, stream: streams.count, request: request, measure: measure))
+      inputs.append(LinePlan(name: name, stream: StreamID(streams.count), request: request, measure: measure))
       streams.append(stream(name, isRetained: line % 3 == 2))
     }
     var outputs = self.outputs.plans
     for index in outputs.indices {
-      outputs[index].stream = streams.count
+      outputs[index].stream = StreamID(streams.count)
       streams.append(stream(outputs[index].name, isRetained: true))
     }
     let writing: Outbox.Writing =

@@ -78,7 +78,8 @@ struct OutboxBench {
     sequences[stream] += 1
     let label = isSynchronized ? TimeLabel(time: clock.time(of: now), isCertain: true) : nil
     let reading = Reading(
-      stream: stream, content: content, unit: "°C", time: now, sequence: sequences[stream], restarted: restarted,
+      stream: StreamID(stream), content: content, unit: "°C", time: now, sequence: sequences[stream],
+      restarted: restarted,
       label: label)
     defer { nextToken += 1 }
     outbox.append(reading, token: nextToken, at: now)
@@ -94,7 +95,7 @@ struct OutboxBench {
         }
         let page = found.sorted { $0.token < $1.token }.prefix(read.limit)
         outbox.loaded(Array(page), read, clock, at: now)
-      } else if let batch = outbox.takeBatch(all: all, { "name\($0)" }, clock, at: now) {
+      } else if let batch = outbox.takeBatch(all: all, { "name\($0.index)" }, clock, at: now) {
         guard succeeds else { return outbox.writingFailed(at: now) }
         write(batch)
         outbox.wrote()

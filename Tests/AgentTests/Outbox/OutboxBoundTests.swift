@@ -1,4 +1,5 @@
 import LimpetInstants
+import Readings
 import Testing
 
 @testable import Outbox
@@ -116,10 +117,10 @@ struct OutboxBoundTests {
     bench.outbox.connected(at: bench.now)
     let drained = bench.drain()
     for stream in 0..<streams {
-      let sequences = drained.filter { $0.stream == stream }.map(\.sequence)
+      let sequences = drained.filter { $0.stream.index == stream }.map(\.sequence)
       let last = UInt64((10_000 - stream + streams - 1) / streams)
       #expect(sequences == Array((sequences.first ?? 0)...last))
-      #expect(bench.outbox.dropped(of: stream) + UInt64(sequences.count) == last)
+      #expect(bench.outbox.dropped(of: StreamID(stream)) + UInt64(sequences.count) == last)
     }
     #expect(bench.outbox.bytes == 0 && bench.outbox.isEmpty)
   }

@@ -52,7 +52,7 @@ struct OutboxDrainTests {
     bench.outbox.connected(at: bench.now)
     let first = bench.drain(limit: 30)
     for stream in 0..<3 {
-      #expect(first.filter { $0.stream == stream }.map(\.sequence) == Array(1...10), "stream \(stream)")
+      #expect(first.filter { $0.stream.index == stream }.map(\.sequence) == Array(1...10), "stream \(stream)")
     }
     #expect(bench.drain().map(\.sequence) == Array(11...1000))
   }

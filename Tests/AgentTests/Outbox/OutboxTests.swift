@@ -144,7 +144,7 @@ struct OutboxTests {
     bench.outbox.connected(at: bench.now)
     let rest = bench.drain()
     for stream in 0..<3 {
-      let sequences = rest.filter { $0.stream == stream }.map(\.sequence)
+      let sequences = rest.filter { $0.stream.index == stream }.map(\.sequence)
       #expect(sequences == Array((sequences.first ?? 0)...(stream == 0 ? 334 : 333)))
     }
     bench.pass(.seconds(1))
@@ -213,7 +213,7 @@ struct OutboxTests {
     for stream in [0, 0, 0, 1] { bench.append(stream) }
     bench.outbox.connected(at: bench.now)
     var newest: [Int: [Bool]] = [:]
-    while let taken = bench.take() { newest[taken.reading.stream, default: []].append(taken.isNewest) }
+    while let taken = bench.take() { newest[taken.reading.stream.index, default: []].append(taken.isNewest) }
     #expect(newest == [0: [false, false, true], 1: [true]])
   }
 

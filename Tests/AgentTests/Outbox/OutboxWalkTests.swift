@@ -50,7 +50,7 @@ struct OutboxWalkTests {
     mutating func send(_ limit: Int) {
       for _ in 0..<limit {
         guard let taken = bench.take() else { return }
-        let stream = taken.reading.stream
+        let stream = taken.reading.stream.index
         #expect(waiting[stream].first == taken.token)
         waiting[stream].removeFirst()
         #expect(taken.isNewest == waiting[stream].isEmpty)

@@ -1,5 +1,6 @@
 import MQTT
 import NIOCore
+import Readings
 import Testing
 
 @testable import Agent
@@ -10,7 +11,7 @@ import Testing
 
 struct RetainedReadingsTests {
   private static let base = BootClock.now
-  private static func all(_: Int, _: TopicName) -> Bool { true }
+  private static func all(_: StreamID, _: TopicName) -> Bool { true }
 
   private var retained = RetainedReadings(rate: 100, at: base)
 
@@ -22,12 +23,12 @@ struct RetainedReadingsTests {
   }
 
   private mutating func deliver(_ stream: Int, _ payload: String, _ token: UInt64, expiry: UInt32? = nil) throws {
-    retained.sent(try message(stream, payload, expiry: expiry), of: stream, token, at: Self.base)
+    retained.sent(try message(stream, payload, expiry: expiry), of: StreamID(stream), token, at: Self.base)
     retained.settled(token, isDelivered: true)
   }
 
   private mutating func next(at now: BootClock.Instant = base) -> String? {
-    retained.next(at: now, Self.all).map { "\($0.stream) \(String(buffer: $0.message.payload))" }
+    retained.next(at: now, Self.all).map { "\($0.stream.index) \(String(buffer: $0.message.payload))" }
   }
 
   @Test("a new session gets the newest of each stream again, as it was; one that is present gets nothing")

@@ -1,3 +1,4 @@
+import Readings
 import Testing
 
 @testable import Agent
@@ -5,7 +6,7 @@ import Testing
 @testable import Outbox
 
 struct UnnumberedReadingsTests {
-  private func reading(_ number: Int, of stream: Int = 0, text: Int = 0) -> UnnumberedReading {
+  private func reading(_ number: Int, of stream: StreamID = 0, text: Int = 0) -> UnnumberedReading {
     UnnumberedReading(
       stream: stream,
       content: text == 0 ? .good(.integer(Int64(number))) : .good(.text(String(repeating: "x", count: text))),
@@ -24,9 +25,9 @@ struct UnnumberedReadingsTests {
   @Test("they come in their order, and nothing else")
   func order() {
     var waiting = UnnumberedReadings()
-    for number in 0..<5 { waiting.append(reading(number, of: number % 2)) }
+    for number in 0..<5 { waiting.append(reading(number, of: StreamID(number % 2))) }
     #expect(waiting.giveUp(beyond: waiting.bytes) == [])
-    #expect(taken(&waiting) == (0..<5).map { reading($0, of: $0 % 2) })
+    #expect(taken(&waiting) == (0..<5).map { reading($0, of: StreamID($0 % 2)) })
     #expect(waiting.bytes == 0 && waiting.isEmpty)
   }
 
@@ -48,7 +49,7 @@ struct UnnumberedReadingsTests {
   func gap() {
     var waiting = UnnumberedReadings()
     let cost = reading(0).cost
-    for number in 0..<6 { waiting.append(reading(number, of: number % 2)) }
+    for number in 0..<6 { waiting.append(reading(number, of: StreamID(number % 2))) }
     #expect(waiting.giveUp(beyond: 3 * cost).map(\.stream) == [0, 1, 0])
     let all = taken(&waiting)
     #expect(all.map(\.stream) == [1, 1, 0, 0, 1])

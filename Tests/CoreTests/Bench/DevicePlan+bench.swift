@@ -32,9 +32,9 @@ extension DevicePlan {
         willDelay: willDelay, lease: lease, instance: "this", version: "1"),
       streams: streams,
       sensors: sensors.enumerated().map {
-        SensorPlan(id: SensorID($1), name: $1, stream: lines.count + $0, interval: .seconds(3600))
+        SensorPlan(id: SensorID($1), name: $1, stream: StreamID(lines.count + $0), interval: .seconds(3600))
       },
-      inputs: lines.enumerated().map { LinePlan(name: $1, stream: $0, request: .bench($1)) },
+      inputs: lines.enumerated().map { LinePlan(name: $1, stream: StreamID($0), request: .bench($1)) },
       countCheckpoint: nil,
       health: HealthPlan(
         topic: "health", interval: .zero, metricsFile: nil, metricsInterval: .seconds(15), device: "board"),

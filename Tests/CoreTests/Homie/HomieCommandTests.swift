@@ -15,7 +15,7 @@ struct HomieCommandTests {
     plan.streams.append(
       Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
     plan.outbox.keepsLatest.append(false)
-    plan.outputs = [OutputScene.plan("pump", stream: plan.streams.count - 1, rules)]
+    plan.outputs = [OutputScene.plan("pump", stream: StreamID(plan.streams.count - 1), rules)]
     var property = HomieDevice.Property(id: "value", title: "Pump", datatype: .boolean)
     (property.isSettable, property.hasTarget) = (true, true)
     let homie = DevicePlan.homie()

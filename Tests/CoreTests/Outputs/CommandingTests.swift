@@ -14,7 +14,7 @@ import Testing
       Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
     plan.outbox.keepsLatest.append(false)
     plan.outputs = [
-      OutputScene.plan("pump", stream: plan.streams.count - 1) {
+      OutputScene.plan("pump", stream: StreamID(plan.streams.count - 1)) {
         $0.obeysQueued = isObeyed
         if let heartbeat {
           $0.lost = .init(after: .seconds(60), isOn: false, heartbeat: heartbeat.description)

@@ -17,7 +17,7 @@ struct OutputScene {
   var levels: [Int: OutputLevel] = [:]
   /// What came out, oldest first.
   var log: [String] = []
-  var published: [(stream: Int, content: Reading.Content)] = []
+  var published: [(stream: StreamID, content: Reading.Content)] = []
   var answers: [CommandAnswer] = []
   /// By place: what the driver makes its next request with.
   var requests: [Int: OutputLevel] = [:]
@@ -39,11 +39,13 @@ struct OutputScene {
     settle()
   }
 
-  static func plan(_ name: String, stream: Int = 0, _ change: (inout OutputRules) -> Void = { _ in }) -> OutputPlan {
+  static func plan(_ name: String, stream: StreamID = 0, _ change: (inout OutputRules) -> Void = { _ in }) -> OutputPlan
+  {
     var rules = OutputRules()
     change(&rules)
     return OutputPlan(
-      name: name, stream: stream, request: .gpio(GPIOOutput(chip: nil, line: .name("GPIO\(stream)"))), rules: rules)
+      name: name, stream: stream, request: .gpio(GPIOOutput(chip: nil, line: .name("GPIO\(stream.index)"))),
+      rules: rules)
   }
 
   var moment: Moment {
@@ -149,7 +151,7 @@ struct OutputScene {
   func isOn(_ place: Int) -> Bool { levels[place]?.isOn ?? false }
 
   /// The causes of what was told of a stream.
-  func causes(_ stream: Int = 0) -> [String] {
+  func causes(_ stream: StreamID = 0) -> [String] {
     published.compactMap { entry in
       guard entry.stream == stream, case .output(let output) = entry.content else { return nil }
       return "\(output.value) \(output.cause.rawValue)"

@@ -46,7 +46,7 @@ private struct OutputWalk {
   init(seed: UInt64) {
     var generator = SplitMix64(seed: seed)
     plans = (0..<3).map { place in
-      OutputScene.plan("o\(place)", stream: place) { rules in
+      OutputScene.plan("o\(place)", stream: StreamID(place)) { rules in
         rules.maxRate = 1000
         if generator.next() % 2 == 0 { rules.maxOn = .seconds(Int64(generator.next() % 60 + 20)) }
         if generator.next() % 2 == 0 { rules.minOn = .seconds(Int64(generator.next() % 10)) }
@@ -202,7 +202,7 @@ private struct OutputWalk {
       }
     }
     for (place, line) in lines.enumerated() where line.isHeld && !scene.isSlow {
-      let told = scene.published.last { $0.stream == place }?.content
+      let told = scene.published.last { $0.stream.index == place }?.content
       guard case .output(let output)? = told else {
         fail("\(place): told \(String(describing: told))")
         continue

@@ -89,7 +89,7 @@ struct PlanChangeTests {
   func random() {
     var generator = SplitMix64(seed: 8)
     var world = World(.bench([]))
-    var indices: [String: Int] = [:]
+    var ids: [String: StreamID] = [:]
     for _ in 0..<1000 {
       let names = (0..<12).filter { _ in Bool.random(using: &generator) }
       let next = DevicePlan.bench(
@@ -99,11 +99,11 @@ struct PlanChangeTests {
       let plan = world.plan
       let streams = plan.sensors.map(\.stream) + plan.inputs.map(\.stream)
       #expect(Set(streams).count == streams.count)
-      #expect(Set(streams) == Set(plan.streams.indices.filter { !plan.streams[$0].isRemoved }))
+      #expect(Set(streams) == Set(plan.streams.streamIDs.filter { !plan.streams[$0].isRemoved }))
       for sensor in plan.sensors { #expect(plan.streams[sensor.stream].name == sensor.name) }
       for input in plan.inputs { #expect(plan.streams[input.stream].name == input.name) }
-      for (name, index) in indices { #expect(plan.streams[index].name == name) }
-      for stream in streams { indices[plan.streams[stream].name] = stream }
+      for (name, id) in ids { #expect(plan.streams[id].name == name) }
+      for stream in streams { ids[plan.streams[stream].name] = stream }
       #expect(Set(plan.sensors.map(\.id)).count == plan.sensors.count)
     }
     #expect(world.plan.streams.count <= 12)

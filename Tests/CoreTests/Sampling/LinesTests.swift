@@ -16,11 +16,11 @@ private func gpio(_ line: String, bias: GPIOInput.Bias = .asIs, mode: GPIOInput.
     maxRate: 1000)
 }
 
-private func plan(_ name: String, _ line: String, stream: Int = 0, bias: GPIOInput.Bias = .asIs) -> LinePlan {
+private func plan(_ name: String, _ line: String, stream: StreamID = 0, bias: GPIOInput.Bias = .asIs) -> LinePlan {
   LinePlan(name: name, stream: stream, request: gpio(line, bias: bias))
 }
 
-private func counter(_ name: String, _ line: String, stream: Int = 0, scale: Double = 1) -> LinePlan {
+private func counter(_ name: String, _ line: String, stream: StreamID = 0, scale: Double = 1) -> LinePlan {
   LinePlan(
     name: name, stream: stream, request: gpio(line, mode: .counter),
     measure: LinePlan.Measure(.total, interval: .seconds(10), scale: scale, unit: "L"))
@@ -224,7 +224,7 @@ struct LinesTests {
     var leaving: Set<Int> = []
     for _ in 0..<1000 {
       let plans = (0..<6).filter { _ in Bool.random(using: &generator) }.shuffled(using: &generator).map {
-        plan("i\($0)", "L\($0)", stream: $0, bias: Bool.random(using: &generator) ? .up : .down)
+        plan("i\($0)", "L\($0)", stream: StreamID($0), bias: Bool.random(using: &generator) ? .up : .down)
       }
       let change = bench.adopt(plans)
       for line in change.released {

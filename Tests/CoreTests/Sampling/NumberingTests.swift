@@ -28,7 +28,7 @@ private struct Bench {
     numbering = Numbering(try names.map { try stream($0) }, numbers, firstToken: firstToken)
   }
 
-  mutating func add(_ value: Int64, of stream: Int = 0, at seconds: Int = 1) {
+  mutating func add(_ value: Int64, of stream: StreamID = 0, at seconds: Int = 1) {
     numbering.add(UnnumberedReading(stream: stream, content: .good(.integer(value)), unit: nil, time: at(seconds)))
   }
 
@@ -49,7 +49,7 @@ private struct Bench {
   mutating func taken() -> [String] {
     var all: [Outbox.Taken] = []
     while let taken = outbox.take(at: at(1000)) { all.append(taken) }
-    return all.sorted { $0.token < $1.token }.map { "\($0.reading.stream):\($0.reading.sequence):\($0.token)" }
+    return all.sorted { $0.token < $1.token }.map { "\($0.reading.stream.index):\($0.reading.sequence):\($0.token)" }
   }
 
   mutating func reserve() { numbering.reserved(numbering.request(at: at(1000))) }
@@ -66,7 +66,7 @@ struct NumberingTests {
   func order() throws {
     var bench = try Bench(["a", "b"], firstToken: 100)
     bench.reserve()
-    for (index, stream) in [0, 1, 0, 0, 1].enumerated() { bench.add(Int64(index), of: stream) }
+    for (index, stream) in ([0, 1, 0, 0, 1] as [StreamID]).enumerated() { bench.add(Int64(index), of: stream) }
     #expect(bench.numbering.waitingCount == 5)
     bench.number()
     #expect(!bench.numbering.hasWaiting)

@@ -12,7 +12,7 @@ private func at(_ seconds: Double) -> BootClock.Instant {
 }
 
 private func plan(
-  _ name: String, id: String? = nil, stream: Int = 0, interval: Duration = .seconds(10),
+  _ name: String, id: String? = nil, stream: StreamID = 0, interval: Duration = .seconds(10),
   change: ChangeThreshold? = nil, conditioning: Conditioning = Conditioning(), average: Average? = nil,
   decimals: Int? = nil
 ) -> SensorPlan {
