@@ -1,4 +1,4 @@
-enum BrokerKeys {
+package enum BrokerKeys {
   static let url = Key(
     requiredList: "url", .brokerURL, missing: "write the broker's address, such as mqtt://mqtt.example.com",
     help: "mqtt, mqtts (TLS), ws, wss (WebSocket, path /mqtt) or unix URLs; of a list, limpet tries each in turn.",
@@ -6,7 +6,7 @@ enum BrokerKeys {
   static let version = Key(
     "version", ValueKind<Configuration.ProtocolVersion>.choice.withAdvice(Synonyms.versions), default: "auto",
     help: "The MQTT version; auto uses 5, or 3.1.1 if the broker lacks 5.")
-  static let clientID = Key(
+  package static let clientID = Key(
     "client_id",
     ValueKind<String>.text(bytes: 0...65535).map { .given($0) }.or("auto", Configuration.Identifier.automatic),
     default: "auto", help: "The MQTT client identifier; auto uses the device id.")
@@ -20,7 +20,7 @@ enum BrokerKeys {
     optional: "password_file", .path,
     help: "A file whose first line is the password; without both, the systemd credential \(PasswordSource.credential).",
     example: "/etc/limpet/password")
-  static let cleanStart = Key(
+  package static let cleanStart = Key(
     "clean_start", .boolean, default: "false", help: "Start a new session with every connection.")
   static let sessionExpiry = Key(
     "session_expiry",

@@ -2,7 +2,7 @@ import LimpetText
 import Readings
 
 /// The top of the configuration file.
-enum ConfigurationKeys {
+package enum ConfigurationKeys {
   static let include = Key(
     optionalList: "include", .path,
     help: "More configuration files, relative to this file's folder; * and ? may stand in the last part. Their keys "
@@ -22,12 +22,12 @@ enum ConfigurationKeys {
   static let commands = Key(
     "commands", ValueKind<OnOff>.choice.withAdvice(Synonyms.commands), default: "on",
     help: "off: limpet subscribes to nothing, and outputs accept commands over the control socket only.")
-  static let control = Key(
+  package static let control = Key(
     optional: "control", .socketPath,
     help: "The control socket; $RUNTIME_DIRECTORY/limpet.sock, else limpet.sock in storage.path.",
     example: "/run/limpet/limpet.sock")
 
-  static let metricsFile = Key(
+  package static let metricsFile = Key(
     optional: "metrics_file", .absolutePath,
     help: "The numbers of metrics as a file that node_exporter's textfile collector reads; written every "
       + "health.interval, or every \(WrittenDuration.text(HealthKeys.metricsInterval)).",
@@ -76,8 +76,8 @@ package enum HealthKeys {
   static let all = [interval.declaration]
 }
 
-enum MetricsKeys {
-  static let listen = Key(
+package enum MetricsKeys {
+  package static let listen = Key(
     optional: "listen", ValueKind<ListenAddress>.listenAddress,
     help: "ADDRESS:PORT where http://ADDRESS:PORT/metrics has the agent's numbers and the last value of every reading; "
       + "whoever can connect can read them.",
@@ -86,8 +86,8 @@ enum MetricsKeys {
   static let all = [listen.declaration]
 }
 
-enum DeviceKeys {
-  static let id = Key(
+package enum DeviceKeys {
+  package static let id = Key(
     "id", ValueKind<String>.name.map { .given($0) }.or("auto", Configuration.Identifier.automatic), default: "auto",
     help: "The {device} of topics; auto makes 22 letters and digits from the board's serial number.")
   static let displayName = Key(
@@ -99,7 +99,7 @@ enum DeviceKeys {
 
 package enum StorageKeys {
   package static let path = Key("path", .absolutePath, default: "/var/lib/limpet", help: "The folder of session.db.")
-  static let maxSize = Key(
+  package static let maxSize = Key(
     "max_size", .size(1_000_000...ByteSize.largest), default: "64MB",
     help: "How much disk waiting readings may take; beyond it limpet drops the oldest, and counts them.")
   static let sync = Key(
@@ -123,7 +123,10 @@ extension Configuration {
   /// Every key there is, as a tree.
   public static var declarations: [Declaration] { ConfigurationKeys.all }
 
-  /// The path of a key that exists in one section, such as `broker.keepalive`; nil if it is in none or several.
+  /// The path of a key for people, such as `broker.client_id`, of one whose name no other section has.
+  package static func path<Value>(of key: Key<Value>) -> String { home(of: key.name) ?? key.name }
+
+  /// The path of a key that is known in some section, such as `broker.keepalive`; nil where it is in none or several.
   static func home(of name: String) -> String? {
     var homes: [String] = []
     func search(_ declarations: [Declaration], _ prefix: String) {

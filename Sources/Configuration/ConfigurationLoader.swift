@@ -152,7 +152,7 @@ extension Configuration {
     log.error(
       written.value, written.path,
       "commands for \(quoted(output.name)) need {name} as a level of its own in topic: one subscription must receive them and limpet's "
-        + "own message, which separates old commands from new ones; write topic: limpet/{device}/{name}, or "
+        + "own message, which separates old commands from new ones; write topic: \(ConfigurationKeys.topic.standard), or "
         + "commands: off")
   }
 

@@ -82,11 +82,13 @@ package enum InputKeys {
     "steps_per_period", ValueKind<String>.word(of: ["1", "2", "4"]), default: "1",
     help: "Steps in one period of the two lines, in which each rises and falls once; mode encoder.")
   package static let double = Key(
-    "double", .duration(.zero...(.seconds(10)), unit: "ms"), default: "400ms",
+    "double", .duration(.zero...(.seconds(10)), unit: "ms"),
+    default: WrittenDuration.text(GPIOInput.GestureTimes().double),
     help: "A second press that begins within this time makes a double press; with 0s every press is single, at once. "
       + "Mode gesture.")
   package static let long = Key(
-    "long", .duration(.milliseconds(50)...(.minutes(1)), unit: "ms"), default: "800ms",
+    "long", .duration(.milliseconds(50)...(.minutes(1)), unit: "ms"),
+    default: WrittenDuration.text(GPIOInput.GestureTimes().long),
     help: "A press that lasts this long is a long one; mode gesture.")
 
   package static let examples = [

@@ -53,7 +53,7 @@ package enum OutputKeys {
       "How long a change from 0 to 100 % takes after a command; a smaller change takes proportionally less, and one that "
       + "makes the output safe is immediate. Not for gpio.")
   package static let start = Key(
-    "start", ValueKind<OutputRules.Start>.choice, default: "off",
+    "start", ValueKind<OutputRules.Start>.choice, default: OutputRules().start.rawValue,
     help: "Its value when limpet starts or its line comes back; restore: the last on or off that was commanded "
       + "without a time.")
   package static let stop = Key(
@@ -85,7 +85,7 @@ package enum OutputKeys {
     optional: "max_age", .duration(.seconds(1)...(.days(1)), unit: "s"),
     help: "Commands must carry their time; limpet refuses those that are older than this.", example: "30s")
   package static let maxRate = Key(
-    "max_rate", .integer(1...1000), default: "10",
+    "max_rate", .integer(1...1000), default: String(OutputRules().maxRate),
     help: "The most commands a second; limpet always obeys one that makes the output safe.")
   static let lostName = "lost"
 

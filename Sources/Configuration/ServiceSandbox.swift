@@ -5,17 +5,22 @@ import YAML
 struct ServiceSandbox {
   /// Where the service's configuration lies.
   private static let folder = "/etc/limpet/"
+  /// Its StateDirectory=, where everything goes by default.
+  private static let home = StorageKeys.path.standard
   /// What the service may write.
   private static let writable = [
-    "/var/lib/limpet", "/run/limpet", "/var/lib/prometheus/node-exporter",
+    home, "/run/limpet", "/var/lib/prometheus/node-exporter",
   ]
   /// Folders that others see.
   private static let hidden: [(folder: String, setting: String)] = [
     ("/home", "ProtectHome="), ("/root", "ProtectHome="), ("/run/user", "ProtectHome="), ("/tmp", "PrivateTmp="),
     ("/var/tmp", "PrivateTmp="),
   ]
-  /// Keys of files that limpet writes.
-  private static let written: Set = ["storage.path", "control", "metrics_file"]
+  /// Keys of what limpet makes there.
+  private static let written: Set = [
+    Configuration.path(of: StorageKeys.path), Configuration.path(of: ConfigurationKeys.control),
+    Configuration.path(of: ConfigurationKeys.metricsFile),
+  ]
 
   private let log: DiagnosticLog
 
@@ -46,7 +51,7 @@ struct ServiceSandbox {
     } else if Self.written.contains(path), file.hasPrefix("/"), !Self.writable.contains(where: file.isInside) {
       log.warning(
         position, path,
-        "the service cannot write there; choose a place in /var/lib/limpet, or allow it with \"systemctl edit limpet\" "
+        "the service cannot write there; choose a place in \(Self.home), or allow it with \"systemctl edit limpet\" "
           + "(ReadWritePaths=)")
     }
   }

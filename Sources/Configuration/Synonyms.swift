@@ -158,7 +158,7 @@ enum Synonyms {
   private static let sections: [String: String] = [
     "broker": "broker: {url: mqtt://HOST}", "broker.tls": "tls: {ca: FILE}; what switches TLS on is url: mqtts://HOST",
     "broker.reconnect": "reconnect: {min: 1s, max: 2m}", "device": "device: {name: Shed}",
-    "presence": "presence: {topic: home/{device}/status}", "storage": "storage: {path: /var/lib/limpet}",
+    "presence": "presence: {topic: home/{device}/status}", "storage": "storage: {path: \(StorageKeys.path.standard)}",
     "homeassistant": "homeassistant: {enabled: true}", "homie": "homie: {enabled: true}",
     "metrics": "metrics: {listen: 127.0.0.1:9480}", "health": "health: {interval: 1m}",
     "outputs.lost": "lost: {after: 2m, state: off}", "sensors.range": "range: {min: -40, max: 85}",

@@ -115,7 +115,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var openMetrics: [String] {
     guard let address = configuration.metricsAddress, !address.isLoopback else { return [] }
     return [
-      "metrics.listen is \(address): whoever reaches this board's network can read every value there; write 127.0.0.1 "
+      "\(Configuration.path(of: MetricsKeys.listen)) is \(address): whoever reaches this board's network can read every value there; write 127.0.0.1 "
         + "if the scraper is on this board, or let a firewall decide who may"
     ]
   }
@@ -160,7 +160,7 @@ public struct ConfigurationSummary: CustomStringConvertible {
     guard let share = memoryShare, configuration.storage.maxSize > share else { return [] }
     return [
       """
-      storage.max_size is \(Guarantees.megabytes(configuration.storage.maxSize)) MB, and a quarter of the memory that limpet \
+      \(Configuration.path(of: StorageKeys.maxSize)) is \(Guarantees.megabytes(configuration.storage.maxSize)) MB, and a quarter of the memory that limpet \
       may take (MemoryMax= of its service, or all there is) is \(Guarantees.megabytes(share)) MB: while the disk cannot be \
       written, limpet keeps \(Guarantees.megabytes(share)) MB of readings, the newest
       """

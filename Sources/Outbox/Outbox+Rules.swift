@@ -18,8 +18,8 @@ extension Outbox {
     /// Bytes that may wait in memory while they cannot be written; nil: the size of the memory is unknown.
     package var memoryLimit: Int?
     package var writing = Writing.never
-    /// Readings a second of a backlog, besides those that are measured meanwhile.
-    package var drainRate = 500
+    /// Readings a second of a backlog, beside what is measured meanwhile.
+    package var drainRate: Int
     /// Readings of one transaction at the most.
     package var batchLimit = 4096
     /// Of each stream, by its index, whether only its newest reading is kept.
@@ -28,7 +28,7 @@ extension Outbox {
     package var expiry: Duration?
 
     package init(
-      limit: Int, memoryLimit: Int? = nil, writing: Writing = .never, drainRate: Int = 500, keepsLatest: [Bool],
+      limit: Int, memoryLimit: Int? = nil, writing: Writing = .never, drainRate: Int, keepsLatest: [Bool],
       expiry: Duration? = nil
     ) {
       self.limit = limit

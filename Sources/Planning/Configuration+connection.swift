@@ -68,7 +68,7 @@ extension Configuration {
   package func presenceMessages(device: String, instance: String) throws(PlanError) -> PresenceMessages {
     var messages = PresenceMessages(
       status: try Self.topicName(presence.topic.expanded(device: device)),
-      presence: try Self.topicName("limpet/\(device)/presence"),
+      presence: try Self.topicName(TopicTemplate.description.expanded(device: device)),
       online: presence.online, offline: presence.offline,
       qos: QoS(rawValue: UInt8(clamping: presence.qos)) ?? .atLeastOnce, willDelay: presence.willDelay,
       lease: presence.lease,

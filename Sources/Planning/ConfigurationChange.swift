@@ -14,11 +14,11 @@ package struct ConfigurationChange: Equatable {
 
   package init(from old: Configuration, to new: Configuration) {
     let fixed: [(String, Bool)] = [
-      ("device.id", old.device.id == new.device.id),
-      ("broker.client_id", old.broker.clientID == new.broker.clientID),
-      ("broker.clean_start", old.broker.cleanStart == new.broker.cleanStart),
+      (Configuration.path(of: DeviceKeys.id), old.device.id == new.device.id),
+      (Configuration.path(of: BrokerKeys.clientID), old.broker.clientID == new.broker.clientID),
+      (Configuration.path(of: BrokerKeys.cleanStart), old.broker.cleanStart == new.broker.cleanStart),
       ("storage", old.storage == new.storage),
-      ("control", old.control == new.control),
+      (Configuration.path(of: ConfigurationKeys.control), old.control == new.control),
     ]
     needsRestart = fixed.filter { !$0.1 }.map { $0.0 }
     renewsConnection =

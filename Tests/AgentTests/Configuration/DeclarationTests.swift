@@ -83,4 +83,16 @@ struct DeclarationTests {
     }
     #expect(hasEffect, "tried \(place.candidates) in \(place.frames.map { place.file("…", in: $0) })")
   }
+
+  @Test("texts name a key as its declaration does, with its section")
+  func paths() {
+    #expect(Configuration.path(of: DeviceKeys.id) == "device.id")
+    #expect(Configuration.path(of: BrokerKeys.clientID) == "broker.client_id")
+    #expect(Configuration.path(of: BrokerKeys.cleanStart) == "broker.clean_start")
+    #expect(Configuration.path(of: StorageKeys.path) == "storage.path")
+    #expect(Configuration.path(of: StorageKeys.maxSize) == "storage.max_size")
+    #expect(Configuration.path(of: MetricsKeys.listen) == "metrics.listen")
+    #expect(Configuration.path(of: ConfigurationKeys.metricsFile) == "metrics_file")
+    #expect(Configuration.path(of: ConfigurationKeys.control) == "control")
+  }
 }

@@ -42,7 +42,7 @@ private struct Bench {
   }
 
   private static func rules(_ streams: Int) -> Outbox.Rules {
-    Outbox.Rules(limit: 1_000_000, keepsLatest: Array(repeating: false, count: streams))
+    Outbox.Rules(limit: 1_000_000, drainRate: 500, keepsLatest: Array(repeating: false, count: streams))
   }
 
   /// What the outbox has from now on, as `stream:number:token`, in the order of tokens.
