@@ -158,7 +158,7 @@ let package = Package(
     room("MQTTService", ["MQTT", lifecycle]),
 
     // One thing each.
-    room("Web", ["LimpetText", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
+    room("Web", ["LimpetText", "LimpetPlatform", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
     room("LimpetPlatform", ["LimpetInstants", "LimpetText", "CLimpetLinux", logging]),
     room("YAML", ["LimpetText", "CYAML"]),
     room("JSON", ["LimpetText", nio("NIOCore")]),

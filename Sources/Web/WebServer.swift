@@ -1,4 +1,5 @@
 internal import Glibc
+import LimpetPlatform
 import LimpetText
 import NIOCore
 import NIOHTTP1
@@ -62,7 +63,21 @@ package protocol WebStream: AnyObject, Sendable {
   func beat() -> ByteBuffer
 }
 
-/// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one address, on an event loop.
+/// Where a server listens.
+package enum WebPlace: Sendable, CustomStringConvertible {
+  case network(ListenAddress)
+  /// It is bound already.
+  case socket(SocketFile)
+
+  package var description: String {
+    switch self {
+    case .network(let address): "\(address)"
+    case .socket(let file): "unix:\(file.path)"
+    }
+  }
+}
+
+/// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one place, on an event loop.
 ///
 /// No client can harm the process: connections are bounded, and so are the bytes of a request, its time, and the time
 /// in which a client takes nothing of its answer. Each connection has one request. Silent clients keep nobody out: when
@@ -75,8 +90,8 @@ package actor WebServer {
 
   /// A report about the address: the first failure, and each success.
   package enum Notice: Sendable {
-    case listens(ListenAddress)
-    /// The server tries again every minute.
+    case listens(WebPlace)
+    /// It is tried again every minute, but for a socket that was bound before.
     case failed(String)
   }
 
@@ -90,7 +105,7 @@ package actor WebServer {
   /// How long until the server tries an address again that it could not listen at.
   private static let pause = Duration.seconds(60)
 
-  private let address: ListenAddress
+  private let place: WebPlace
   /// Answers at one time, and requests that are not there yet.
   private let limit: Int
   /// How long a request may take, and how long a client may take nothing of its answer.
@@ -115,10 +130,10 @@ package actor WebServer {
   /// - Parameters:
   ///   - notice: called on the event loop, as is `answer`.
   package init(
-    _ address: ListenAddress, limit: Int = 16, eventLoop: any EventLoop, patience: Duration = .seconds(10),
+    _ place: WebPlace, limit: Int = 16, eventLoop: any EventLoop, patience: Duration = .seconds(10),
     notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
   ) {
-    self.address = address
+    self.place = place
     self.limit = limit
     self.eventLoop = eventLoop
     self.notice = notice
@@ -130,8 +145,7 @@ package actor WebServer {
   package func start() {
     guard !hasStopped else { return }
     let (answer, patience) = (answer, patience)
-    ServerBootstrap(group: eventLoop)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+    let bootstrap = ServerBootstrap(group: eventLoop)
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { [weak self] channel in
         channel.eventLoop.makeCompletedFuture {
@@ -146,9 +160,14 @@ package actor WebServer {
           try pipeline.addHandler(connection)
         }
       }
-      .bind(host: address.host, port: address.port)
-      .hop(to: eventLoop)
-      .whenComplete { result in self.assumeIsolated { $0.listens(result) } }
+    let listener =
+      switch place {
+      case .network(let address):
+        bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+          .bind(host: address.host, port: address.port)
+      case .socket(let file): bootstrap.withBoundSocket(file.descriptor)
+      }
+    listener.hop(to: eventLoop).whenComplete { result in self.assumeIsolated { $0.listens(result) } }
   }
 
   private func listens(_ result: Result<any Channel, any Error>) {
@@ -156,12 +175,13 @@ package actor WebServer {
     case .success(let channel) where hasStopped: channel.close(promise: nil)
     case .success(let channel):
       listener = channel
-      notice(.listens(address))
+      notice(.listens(place))
       hasFailed = false
     case .failure(let error):
       let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
-      if !hasFailed { notice(.failed("limpet cannot listen on \(address) (\(reason)); write another address or port")) }
+      if !hasFailed { notice(.failed("limpet cannot listen on \(place) (\(reason)); write another address or port")) }
       hasFailed = true
+      guard case .network = place else { return }
       retry = eventLoop.scheduleTask(in: TimeAmount(Self.pause)) { [weak self] in
         self?.assumeIsolated { $0.start() }
       }

@@ -68,7 +68,8 @@ struct WatchCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Serve the fleet as a page for browsers, with /devices, /events and /metrics; on another address than loopback with \
-      --http-password-file only. With --expect-file, devices that have never reported are listed as missing.
+      --http-password-file only; unix:/PATH is a socket for a proxy, with the name of --http-host. With --expect-file, \
+      devices that have never reported are listed as missing.
       """, valueName: "address:port"))
   var http: String?
 
@@ -90,7 +91,7 @@ struct WatchCommand: ParsableCommand {
 
   func validate() throws {
     if http == nil, !httpHost.isEmpty || httpPasswordFile != nil || history != nil {
-      throw ValidationError("--http-host, --http-password-file and --history are for --http ADDRESS:PORT.")
+      throw ValidationError("--http-host, --http-password-file and --history are for --http.")
     }
     if http != nil, once || expect != nil {
       throw ValidationError("--http goes on for ever, and --once and --expect end; leave one of them out.")

@@ -276,7 +276,8 @@ struct WatchTests {
       for wrong in [
         ["--topic", "limpet/#"], ["--topic", "a/b", "--devices", "c"], ["--expect", "-1"],
         ["--once", "--exec", "true"],
-        ["--online", "x", "--offline", "x"],
+        ["--online", "x", "--offline", "x"], ["--http", "unix:page.sock"],
+        ["--http", "unix:\(scene.folder)/page.sock"],
       ] {
         let child = try await scene.run(
           "wrong\(scene.nextCommand())", [Scene.program, "watch", "--url", "mqtt://127.0.0.1:1"] + wrong)

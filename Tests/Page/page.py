@@ -4,6 +4,7 @@ import base64
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,10 +32,24 @@ def publish(topic, payload):
 
 
 def fill(numbers=range(devices), payload=None):
-    """One connection for all of them: mosquitto_pub takes one topic only."""
-    client = Client(broker_port, "fill")
-    client.socket.sendall(b"".join(
-        packet(0x31, field(f"limpet/board-{number:05d}/status")
+    """One connection for all of them: mosquitto_pub takes one topic only, so packets are written here (MQTT 3.1.1)."""
+
+    def field(data):
+        return len(data).to_bytes(2, "big") + data
+
+    def packet(kind, body):
+        size, rest = b"", len(body)
+        while True:
+            byte, rest = rest % 128, rest // 128
+            size += bytes([byte | (128 if rest else 0)])
+            if not rest:
+                return bytes([kind]) + size + body
+
+    connection = socket.create_connection(("127.0.0.1", broker_port), timeout=30)
+    connection.sendall(packet(0x10, field(b"MQTT") + b"\x04\x02" + (60).to_bytes(2, "big") + field(b"fill")))
+    assert connection.recv(4)[0] == 0x20
+    messages = [
+        packet(0x31, field(b"limpet/board-%05d/status" % number)
                + (payload or (b"offline" if number % 100 == 0 else b"online")))
         for number in numbers))
     client.disconnect()
@@ -260,6 +275,43 @@ try:
         wait("it is lost", lambda: rows()[0].startswith("lost"), 30)
         # The browser says that the connection ended, which is what this is about.
         browser.problems = [problem for problem in browser.problems if "net::ERR" not in problem]
+
+    @check("on a Unix socket a proxy asks, under its own name")
+    def unix():
+        path = f"{folder}/page.sock"
+        arguments = [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"unix:{path}",
+                     "--http-host", "fleet.example"]
+        other = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        try:
+            def ask(host):
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(path)
+                    connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    answer = b""
+                    while part := connection.recv(4096):
+                        answer += part
+                    return int(answer.split()[1])
+            def served():
+                try:
+                    return ask("fleet.example") == 200
+                except OSError:
+                    return False
+            wait("it answers", served, 30)
+            assert os.stat(path).st_mode & 0o777 == 0o660, oct(os.stat(path).st_mode)
+            assert ask("localhost") == 421
+            second = subprocess.run(arguments, capture_output=True, text=True)
+            assert second.returncode == 1 and "another program listens" in second.stderr, second
+            other.kill()
+            other.wait()
+            assert os.path.exists(path)
+            other = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+            wait("it takes the place of the socket that was left", served, 30)
+            other.terminate()
+            other.wait()
+            assert not os.path.exists(path)
+        finally:
+            other.kill()
+            other.wait()
 
     @check("other names, pages of other sites and other methods are refused")
     def refused():

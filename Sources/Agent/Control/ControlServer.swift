@@ -66,7 +66,7 @@ package actor ControlServer {
   private let answer: Answer
   private let trusts: @Sendable (uid_t) -> Bool
   private let logger: Logger
-  private var socket: ControlSocket?
+  private var socket: SocketFile?
   private var channel: (any Channel)?
   private var hasStopped = false
   private var peers: [UInt64: Peer] = [:]
@@ -106,7 +106,7 @@ package actor ControlServer {
   }
 
   /// Whoever connects waits in the kernel's queue until it does.
-  private func listen(on socket: ControlSocket) {
+  private func listen(on socket: SocketFile) {
     ServerBootstrap(group: eventLoop)
       // A connection for each time it is asked: see `AcceptPace`.
       .serverChannelOption(.autoRead, value: false)

@@ -28,7 +28,7 @@ final class Metrics {
     server?.assumeIsolated { $0.stop() }
     address = plan.metricsAddress
     server = address.map { address in
-      WebServer(address, eventLoop: eventLoop) { [logger] notice in
+      WebServer(.network(address), eventLoop: eventLoop) { [logger] notice in
         switch notice {
         case .listens(let address): logger.info("metrics: listens on \(address)")
         case .failed(let reason): logger.warning("metrics: \(reason); limpet tries again every minute")

@@ -17,9 +17,12 @@ final class FleetPage: Sendable {
 
   private let log: Mutex<FleetLog>
   private let gate: Mutex<PageGate>
+  private let place: PagePlace
   private let eventLoop: any EventLoop
   private let isWakeUnderWay = Atomic(false)
   private let server = Mutex<WebServer?>(nil)
+  /// Where the page is on a socket, it is taken away at the end.
+  private let socket = Mutex<SocketFile?>(nil)
   private let say: @Sendable (String) -> Void
   private let history: FleetHistory?
   /// nil: what is watched is another agent's, whose readings are nobody knows where.
@@ -38,18 +41,13 @@ final class FleetPage: Sendable {
     self.say = say
     self.history = history
     self.readings = readings
+    place = settings.place
     let clock = WallClock.now()
     log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], at: clock.time(of: clock.instant)))
-    gate = Mutex(PageGate(settings.address, others: settings.hosts, password: settings.password))
+    gate = Mutex(PageGate(settings.place, others: settings.hosts, password: settings.password))
     let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     self.eventLoop = eventLoop
     opening = Mutex(nil)
-    let server = WebServer(settings.address, limit: Self.limit, eventLoop: eventLoop) { [weak self] notice in
-      self?.take(notice)
-    } answer: { [weak self] request in
-      self?.reply(to: request) ?? WebReply(.serviceUnavailable, "limpet watch ends.")
-    }
-    self.server.withLock { $0 = server }
     readings?.onNews { [weak self] in self?.wake() }
   }
 
@@ -57,7 +55,15 @@ final class FleetPage: Sendable {
   ///
   /// - Returns: why it cannot be.
   func start() -> String? {
-    guard let server = server.withLock({ $0 }) else { return nil }
+    let listener: WebPlace
+    do throws(ArgumentError) { listener = try place.bound() } catch { return error.description }
+    if case .socket(let file) = listener { socket.withLock { $0 = file } }
+    let server = WebServer(listener, limit: Self.limit, eventLoop: eventLoop) { [weak self] notice in
+      self?.take(notice)
+    } answer: { [weak self] request in
+      self?.reply(to: request) ?? WebReply(.serviceUnavailable, "limpet watch ends.")
+    }
+    self.server.withLock { $0 = server }
     let opened = eventLoop.makePromise(of: String?.self)
     opening.withLock { $0 = opened }
     eventLoop.execute { server.assumeIsolated { $0.start() } }
@@ -67,10 +73,11 @@ final class FleetPage: Sendable {
   private func take(_ notice: WebServer.Notice) {
     let opened = opening.withLock { $0.take() }
     switch notice {
-    case .listens(let address):
-      if address.isLoopback {
-        say("the page is http://\(address)/")
-      } else {
+    case .listens(let place):
+      switch place {
+      case .network(let address) where address.isLoopback: say("the page is http://\(address)/")
+      case .socket(let file): say("the page is on the socket \(file.path), for a proxy")
+      case .network(let address):
         say(
           "the page listens on \(address), and browsers must use that address, or a name of --http-host. "
             + "It has no TLS of its own, so the network can read its password: put a proxy with TLS in front")
@@ -97,7 +104,10 @@ final class FleetPage: Sendable {
   }
 
   /// Nothing more is told: what was is on the disk then.
-  func stop() { history?.stop() }
+  func stop() {
+    history?.stop()
+    socket.withLock { $0 }?.remove()
+  }
 
   func connected(_ server: String) { log.withLock { $0.connected(server) } }
 
@@ -191,36 +201,6 @@ final class FleetPage: Sendable {
     reply.headers.add(name: "Referrer-Policy", value: "no-referrer")
     reply.headers.add(name: "Cross-Origin-Resource-Policy", value: "same-origin")
     return reply
-  }
-}
-
-/// Where and for whom the page is.
-public struct PageSettings: Sendable {
-  package let address: ListenAddress
-  package let hosts: [String]
-  package let password: String?
-  /// Where what devices were is kept; nil: nowhere.
-  public var history: String?
-
-  /// - Parameters:
-  ///   - address: as written, `ADDRESS:PORT`.
-  ///   - hosts: further names that browsers may ask by.
-  ///   - password: without one, loopback only.
-  public init(address: String, hosts: [String], password: String?) throws(ArgumentError) {
-    guard let parsed = ListenAddress(address) else {
-      throw ArgumentError(
-        description:
-          "\"\(printable(address, limit: 80))\" is not ADDRESS:PORT with an address in numbers; write one such "
-          + "as 127.0.0.1:8480")
-    }
-    guard parsed.isLoopback || password != nil else {
-      throw ArgumentError(
-        description: "\(parsed) can be reached from elsewhere: add --http-password-file FILE, or listen on 127.0.0.1 "
-          + "behind a proxy")
-    }
-    self.address = parsed
-    self.hosts = hosts
-    self.password = password
   }
 }
 

@@ -21,12 +21,19 @@ struct PageGate {
   /// - Parameters:
   ///   - others: further names, with the port where it is not HTTP's own.
   ///   - password: nil: none is asked for.
-  init(_ address: ListenAddress, others: [String], password: String?) {
-    var own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
-    // Nobody writes HTTP's own port.
-    if address.port == 80 { own += own.map { String($0.dropLast(3)) } }
+  init(_ place: PagePlace, others: [String], password: String?) {
+    let own = Self.names(of: place)
     hosts = Set((own + others).map { $0.lowercased() })
     self.password = password.map { Array($0.utf8) }
+  }
+
+  private static func names(of place: PagePlace) -> [String] {
+    // A socket has no name of its own: browsers ask for the proxy's, and some proxies say "localhost" to it whatever they
+    // were asked for.
+    guard case .network(let address) = place else { return [] }
+    let own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
+    // Nobody writes HTTP's own port.
+    return address.port == 80 ? own + own.map { String($0.dropLast(3)) } : own
   }
 
   /// nil: it may pass.

@@ -1,5 +1,9 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
+import NIOPosix
+import Synchronization
+import TestScene
 import Testing
 
 @testable import Fleet
@@ -117,7 +121,7 @@ import Testing
   }
 
   private func gate(others: [String] = [], password: String? = nil) throws -> PageGate {
-    PageGate(try #require(ListenAddress("127.0.0.1:8480")), others: others, password: password)
+    PageGate(try PagePlace("127.0.0.1:8480"), others: others, password: password)
   }
 
   @Test(
@@ -137,6 +141,97 @@ import Testing
   func names(_ example: (headers: [(String, String)], status: UInt?)) throws {
     var gate = try gate(others: ["fleet.example"])
     #expect(gate.refusal(of: request(example.headers), at: .now)?.status.code == example.status)
+  }
+
+  @Test(
+    "on a socket only the proxy's name passes: its own would be the same for every page",
+    arguments: [("fleet.example", nil), ("localhost", 421), ("127.0.0.1", 421), ("evil.example", 421)]
+      as [(String, UInt?)])
+  func socketNames(_ name: String, _ status: UInt?) throws {
+    var gate = PageGate(try PagePlace("unix:/run/page.sock"), others: ["fleet.example"], password: nil)
+    #expect(gate.refusal(of: request([("Host", name)], from: nil), at: .now)?.status.code == status)
+  }
+
+  @Test(
+    "where a page may be, and what is said of the others",
+    arguments: [
+      ("127.0.0.1:8480", [], nil), ("unix:/run/page.sock", ["fleet.example"], nil),
+      ("unix:/run/page.sock", [], "--http-host"), ("unix:page.sock", ["x"], "whole path"),
+      ("unix:", ["x"], "whole path"), ("unix:/run/", ["x"], "whole path"),
+      ("0.0.0.0:8480", ["x"], "--http-password-file"), ("/run/x", ["x"], "unix:/PATH"),
+    ] as [(String, [String], String?)])
+  func places(_ address: String, _ hosts: [String], _ problem: String?) {
+    do throws(ArgumentError) {
+      _ = try PageSettings(address: address, hosts: hosts, password: nil)
+      #expect(problem == nil, "\(address)")
+    } catch {
+      #expect(problem.map { error.description.contains($0) } == true, "\(error)")
+    }
+  }
+
+  @Test("a socket's path: one that is in use, too long or something else is said; its file is for owner and group")
+  func socketFile() async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/page.sock"
+      let place = try PagePlace("unix:" + path)
+      guard case .socket(let file) = try place.bound() else { return }
+      defer { close(file.descriptor) }
+      var status = stat()
+      #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o660)
+      func problem(_ path: String) -> String {
+        do throws(ArgumentError) { _ = try PagePlace("unix:" + path).bound() } catch { return error.description }
+        return "none"
+      }
+      #expect(problem(path).contains("another program listens"))
+      #expect(problem(try scene.write("x", to: "text")).contains("not a socket"))
+      #expect(problem(scene.folder + "/none/page.sock").contains("make its folder"))
+      #expect(problem("/" + String(repeating: "x", count: 107)).contains("write a shorter one"))
+      file.remove()
+      #expect(stat(path, &status) != 0)
+    }
+  }
+
+  @Test("on a socket the page is served under the proxy's name, and the file is gone at the end")
+  func servesOnSocket() async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/page.sock"
+      let settings = try PageSettings(address: "unix:" + path, hosts: ["fleet.example"], password: nil)
+      let said = Mutex<[String]>([])
+      let page = FleetPage(settings, expected: ["a"]) { text in said.withLock { $0.append(text) } }
+      #expect(page.start() == nil)
+      #expect(said.withLock { $0 }.contains { $0.contains(path) })
+      let second = FleetPage(settings, expected: []) { _ in }
+      #expect(second.start()?.contains("another program listens") == true)
+      let answer = try ask(path, host: "fleet.example")
+      #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains(#""device":"a","state":"missing""#), "\(answer)")
+      #expect(try ask(path, host: "localhost").hasPrefix("HTTP/1.1 421"))
+      page.stop()
+      #expect(access(path, F_OK) != 0)
+    }
+  }
+
+  private func ask(_ path: String, host: String) throws -> String {
+    let channel = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connect(unixDomainSocketPath: path).flatMap { channel in
+        let answer = channel.eventLoop.makePromise(of: String.self)
+        return channel.eventLoop.submit {
+          try channel.pipeline.syncOperations.addHandler(Collector(answer))
+        }.flatMap {
+          channel.writeAndFlush(ByteBuffer(string: "GET /devices HTTP/1.1\r\nHost: \(host)\r\n\r\n"))
+        }.flatMap { answer.futureResult }
+      }
+    return try channel.wait()
+  }
+
+  private final class Collector: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let answer: EventLoopPromise<String>
+    private var text = ""
+
+    init(_ answer: EventLoopPromise<String>) { self.answer = answer }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { text += String(buffer: unwrapInboundIn(data)) }
+    func channelInactive(context: ChannelHandlerContext) { answer.succeed(text) }
   }
 
   @Test("a password: any user's, in whole; ten wrong ones a minute are listened to")
