@@ -28,13 +28,15 @@ struct FleetTable {
   /// - Parameters:
   ///   - controls: gets the number of rows to go through.
   ///   - connection: where this is connected to, or what is wrong.
+  ///   - remark: what else there is to say.
   func lines(
-    of view: FleetView, _ controls: inout WatchControls, connection: String, at now: FleetView.Moment
+    of view: FleetView, _ controls: inout WatchControls, connection: String, remark: String? = nil,
+    at now: FleetView.Moment
   ) -> [String] {
     let devices = controls.shown(of: view)
-    // Two lines above, one below.
+    // Two lines above, or three, and one below.
     let details = controls.isDetailed ? 5 : 0
-    let room = max(rows - 3 - details, 1)
+    let room = max(rows - (remark == nil ? 3 : 4) - details, 1)
     (controls.page, controls.count) = (max(room - 1, 1), devices.count)
     let fits = devices.count <= room
     let space = fits ? room : max(room - 1, 1)
@@ -44,6 +46,7 @@ struct FleetTable {
     let table = TextTable([Column.allCases.map(\.title)] + shown.map { cells(of: $0, at: now) })
     let drawn = table.lines(zip(table.widths, Column.allCases).map { min($0, $1.widest) }).map(cut)
     var lines = [cut("limpet watch: \(connection)  \(summary(view.sorted, ignored: view.ignored))")]
+    if let remark { lines.append(cut(printable(remark, limit: 300))) }
     lines.append(drawn[0])
     for (index, (device, row)) in zip(shown, drawn.dropFirst()).enumerated() {
       let isSelected = start + index == controls.selected && (!fits || controls.isDetailed || controls.selected > 0)

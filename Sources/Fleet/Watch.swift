@@ -37,7 +37,7 @@ public struct Watch: ~Copyable {
     public var hasColours = true
     /// For `/bin/sh`, on each change.
     public var command: String?
-    /// A page for browsers; nothing else is printed then.
+    /// A page for browsers. Beside it there is the table on a terminal, and `json`; lines for people there are none.
     public var page: PageSettings?
     /// The devices are limpet's, and publish their readings where the configuration says.
     public var hasReadings = false
@@ -66,6 +66,7 @@ public struct Watch: ~Copyable {
   private let settings: Settings
   private let feed: WatchFeed
   private let log: LogWriter
+  private let remarks: WatchRemarks
   private let runner: CommandRunner?
   private let page: FleetPage?
   private let signals: Int32
@@ -73,7 +74,6 @@ public struct Watch: ~Copyable {
   private var controls = WatchControls()
   private var screen: WatchScreen?
   private var output: WatchOutput
-  private var isLogShown = true
 
   private var connection = "connecting"
   private var isConnected = false
@@ -91,7 +91,7 @@ public struct Watch: ~Copyable {
     signals = Self.takeSignals()
     self.settings = settings
     view = FleetView(settings.topics, FleetView.Payloads(online: settings.online, offline: settings.offline))
-    if settings.format == .text, !settings.isOnce, settings.page == nil {
+    if settings.format == .text, !settings.isOnce {
       screen = WatchScreen(output: STDOUT_FILENO, input: STDIN_FILENO, term: term)
     }
     output = WatchOutput(descriptor: STDOUT_FILENO)
@@ -99,13 +99,12 @@ public struct Watch: ~Copyable {
     self.log = log
     // Over a table nothing else is written.
     let isShown = screen == nil || isatty(STDERR_FILENO) == 0
-    isLogShown = isShown
-    runner = settings.command.map { command in
-      CommandRunner(command, isQuiet: !isShown) { if isShown { log.write("limpet watch: \($0)\n") } }
-    }
+    let remarks = WatchRemarks(log: isShown ? log : nil)
+    self.remarks = remarks
+    runner = settings.command.map { command in CommandRunner(command, isQuiet: !isShown, report: remarks.say) }
     let desk = Self.desk(configuration, settings)
     do throws(StorageError) {
-      page = try Self.page(settings, desk, log)
+      page = try Self.page(settings, desk, say: remarks.say)
     } catch {
       page = nil
       ending = .failed("--history: \(error)")
@@ -127,10 +126,9 @@ public struct Watch: ~Copyable {
   }
 
   private static func page(
-    _ settings: Settings, _ readings: ReadingsDesk?, _ log: LogWriter
+    _ settings: Settings, _ readings: ReadingsDesk?, say: @escaping @Sendable (String) -> Void
   ) throws(StorageError) -> FleetPage? {
     guard let page = settings.page else { return nil }
-    let say: @Sendable (String) -> Void = { log.write("limpet watch: \($0)\n") }
     var history: FleetHistory?
     if let path = page.history {
       let clock = WallClock.now()
@@ -245,7 +243,7 @@ public struct Watch: ~Copyable {
     for event in events {
       switch event {
       case .connected(let server):
-        if !isConnected && connection != "connecting" { say("connected to \(server)") }
+        if !isConnected && connection != "connecting" { sayBesideTable("connected to \(server)") }
         connection = "\(server)"
         isConnected = true
         view.connected()
@@ -289,7 +287,7 @@ public struct Watch: ~Copyable {
     lastRetained = nil
     connection = "\(what): \(text); next try in \(delay.inWords)"
     page?.lost(connection)
-    say(connection)
+    sayBesideTable(connection)
   }
 
   private mutating func settleIfQuiet() {
@@ -314,6 +312,7 @@ public struct Watch: ~Copyable {
     guard !settings.isOnce else { return }
     page?.tell(changes)
     for change in changes {
+      // A page's journal is no list of all changes.
       if screen == nil, page == nil || settings.format == .json { show(change) }
       guard let runner, !change.isInitial else { continue }
       runner.run(CommandRunner.Job(device: change.device.name, variables: change.variables))
@@ -342,16 +341,17 @@ public struct Watch: ~Copyable {
 
   private mutating func show(_ text: String) { output.add(text.utf8) }
 
-  private func say(_ text: String) {
-    if isLogShown { log.write("limpet watch: \(text)\n") }
-  }
+  private func say(_ text: String) { remarks.say(text) }
+
+  /// What the table's first line says already.
+  private func sayBesideTable(_ text: String) { if screen == nil || remarks.areLogged { say(text) } }
 
   private mutating func draw(_ screen: borrowing WatchScreen) {
     let started = BootClock.now
     defer { frameInterval = max(.milliseconds(100), started.duration(to: .now) * 5) }
     let (columns, rows) = screen.size
     let table = FleetTable(columns: columns, rows: rows, hasColours: settings.hasColours)
-    show(WatchScreen.frame(table.lines(of: view, &controls, connection: connection, at: now)))
+    show(WatchScreen.frame(table.lines(of: view, &controls, connection: connection, remark: remarks.newest, at: now)))
     // Ages go on by themselves.
     nextFrame = .now + .seconds(1)
   }
