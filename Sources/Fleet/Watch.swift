@@ -134,7 +134,7 @@ public struct Watch: ~Copyable {
       let clock = WallClock.now()
       let now = clock.time(of: clock.instant)
       let since = Timestamp(microseconds: now.microseconds - FleetLog.history.age.wholeNanoseconds / 1000)
-      history = try FleetHistory(path: path, since: since, now: now, say: say)
+      history = try FleetHistory(path: path, since: since, now: now, age: .days(page.historyDays), say: say)
     }
     return FleetPage(page, expected: settings.expectedNames, history: history, readings: readings, say: say)
   }
@@ -247,7 +247,7 @@ public struct Watch: ~Copyable {
         connection = "\(server)"
         isConnected = true
         view.connected()
-        page?.connected("\(server)")
+        page?.connected("\(server)", at: now.time)
       case .subscribed(let refusals): subscribed(refusals)
       case .message(let report):
         if report.isRetained, lastRetained != nil { lastRetained = .now }
@@ -286,7 +286,7 @@ public struct Watch: ~Copyable {
     isConnected = false
     lastRetained = nil
     connection = "\(what): \(text); next try in \(delay.inWords)"
-    page?.lost(connection)
+    page?.lost(connection, at: now.time)
     sayBesideTable(connection)
   }
 

@@ -83,15 +83,25 @@ struct WatchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Keep the devices' history in this file for 30 days, so that the page still has it after a restart; only its owner can read it.",
-      valueName: "file"))
+      """
+      Keep the devices' history in this file for 30 days, so that the page still has it after a restart; only its owner \
+      can read it, and it takes at most 256 MB.
+      """, valueName: "file"))
   var history: String?
+
+  @Option(
+    help: ArgumentHelp("Keep the history for so many days, from 1 to 365; default: 30.", valueName: "n"))
+  var historyDays: Int?
 
   @OptionGroup var login: LoginOptions
 
   func validate() throws {
     if http == nil, !httpHost.isEmpty || httpPasswordFile != nil || history != nil {
       throw ValidationError("--http-host, --http-password-file and --history are for --http.")
+    }
+    if historyDays != nil, history == nil { throw ValidationError("--history-days is for --history FILE.") }
+    if let historyDays, !PageSettings.historyDaysRange.contains(historyDays) {
+      throw ValidationError("--history-days: write a number of days from 1 to 365.")
     }
     if http != nil, once || expect != nil {
       throw ValidationError("--http goes on for ever, and --once and --expect end; leave one of them out.")
@@ -151,6 +161,7 @@ struct WatchCommand: ParsableCommand {
     do throws(ArgumentError) {
       var settings = try PageSettings(address: http, hosts: httpHost, password: password)
       settings.history = history
+      if let historyDays { settings.historyDays = historyDays }
       return settings
     } catch {
       throw ValidationError("--http: \(error).")

@@ -276,8 +276,9 @@ struct WatchTests {
       for wrong in [
         ["--topic", "limpet/#"], ["--topic", "a/b", "--devices", "c"], ["--expect", "-1"],
         ["--once", "--exec", "true"],
-        ["--online", "x", "--offline", "x"], ["--http", "unix:page.sock"],
+        ["--online", "x", "--offline", "x"], ["--history-days", "3"], ["--http", "unix:page.sock"],
         ["--http", "unix:\(scene.folder)/page.sock"],
+        ["--http", "127.0.0.1:1", "--history", "\(scene.folder)/h", "--history-days", "366"],
       ] {
         let child = try await scene.run(
           "wrong\(scene.nextCommand())", [Scene.program, "watch", "--url", "mqtt://127.0.0.1:1"] + wrong)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -275,6 +276,62 @@ try:
         wait("it is lost", lambda: rows()[0].startswith("lost"), 30)
         # The browser says that the connection ended, which is what this is about.
         browser.problems = [problem for problem in browser.problems if "net::ERR" not in problem]
+
+    @check("what nobody watched is not known: in the strip, in a device's history, also after a kill")
+    def unknown():
+        file, hour = f"{folder}/history.db", 3_600_000_000
+        now = int(time.time() * 1_000_000)
+        store = sqlite3.connect(file)
+        store.executescript("CREATE TABLE change (device TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL,"
+                            "PRIMARY KEY (device, time)) WITHOUT ROWID;"
+                            "CREATE TABLE watched (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);"
+                            "PRAGMA user_version = 2")
+        store.execute("INSERT INTO change VALUES ('board-00001', ?, 'online')", (now - 12 * hour,))
+        store.execute("INSERT INTO watched VALUES (?, ?)", (now - 12 * hour, now - 6 * hour))
+        store.commit()
+        store.close()
+        port = page_port + 2
+
+        started = []
+
+        def start():
+            other = subprocess.Popen(
+                [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"127.0.0.1:{port}",
+                 "--devices", "board-00001", "--history", file],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            started.append(other)
+            def answers():
+                try:
+                    return b'"state":"online"' in urllib.request.urlopen(
+                        f"http://127.0.0.1:{port}/devices", timeout=20).read()
+                except OSError:
+                    return False
+            wait("it answers", answers, 30)
+            return other
+        try:
+            other = start()
+            # The minute's beat has not come: a watch that is killed now leaves nothing of its time.
+            other.kill()
+            other.wait()
+            other = start()
+            browser.go(f"http://127.0.0.1:{port}")
+            wait("the row", lambda: len(rows()) == 1)
+            def colour(hours):
+                return browser.ask("Array.from(document.querySelector('canvas').getContext('2d').getImageData("
+                                   f"{int(120 - hours * 5)}, 8, 1, 1).data).join()")
+            wait("green, while somebody watched", lambda: colour(9) == "45,164,78,255")
+            assert colour(3) == colour(18) and colour(3).endswith(",85"), (colour(3), colour(18))
+            browser.ask("document.querySelector('.row').click()")
+            def history():
+                return browser.ask("Array.from(document.querySelectorAll('#details-history li'), (line) => line.innerText)")
+            wait("the history", lambda: len(history()) >= 3)
+            assert history()[0].endswith("online") and "not known" in history()[1] and history()[-1].endswith("online"), history()
+            browser.picture(f"{pictures}/history.png")
+        finally:
+            browser.go(url)
+            for other in started:
+                other.kill()
+                other.wait()
 
     @check("on a Unix socket a proxy asks, under its own name")
     def unix():

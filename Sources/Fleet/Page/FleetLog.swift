@@ -31,6 +31,8 @@ struct FleetLog {
   /// What is to be said of the connection to the broker.
   private(set) var connection = "connecting"
   private(set) var isConnected = false
+  /// When what is said of devices was seen.
+  private(set) var watched: WatchedTimes
   private var entries: [String: Entry] = [:]
   private var changes: Deque<(number: UInt64, name: String)> = []
   /// What an earlier watch has seen of devices that were not heard of yet.
@@ -40,8 +42,13 @@ struct FleetLog {
   /// - Parameters:
   ///   - expected: devices that are missing until they are heard of.
   ///   - past: states by device, oldest first.
-  init(expected: [String], past: [String: [(time: Timestamp, word: String)]] = [:], at now: Timestamp) {
+  ///   - watched: when earlier watches saw them.
+  init(
+    expected: [String], past: [String: [(time: Timestamp, word: String)]] = [:], watched: [WatchedTimes.Span] = [],
+    at now: Timestamp
+  ) {
     self.past = past
+    self.watched = WatchedTimes(watched, age: Self.history.age)
     self.expected = Set(expected)
     last = UInt64(max(0, now.microseconds))
     for name in expected { entries[name] = Self.missing(name, change: 0) }
@@ -85,9 +92,18 @@ struct FleetLog {
       change: last, states: states)
   }
 
-  mutating func connected(_ server: String) { (connection, isConnected) = (server, true) }
+  mutating func connected(_ server: String, at now: Timestamp) {
+    (connection, isConnected) = (server, true)
+    watched.connected(at: now)
+  }
 
-  mutating func lost(_ reason: String) { (connection, isConnected) = (reason, false) }
+  mutating func lost(_ reason: String, at now: Timestamp) {
+    (connection, isConnected) = (reason, false)
+    watched.lost(at: now)
+  }
+
+  /// This process runs.
+  mutating func lives(at now: Timestamp) { watched.beat(at: now) }
 
   private static func json(_ change: FleetChange, _ states: [(time: Timestamp, word: String)]) -> ByteBuffer {
     var object = JSONObject(capacity: 384)
@@ -105,12 +121,13 @@ struct FleetLog {
 
   // MARK: What is told
 
-  /// `{"id":N,"connected":…,"broker":…,"devices":[…]}`: all, and the number to go on from.
+  /// `{"id":N,"connected":…,"broker":…,"watched":[…],"devices":[…]}`: all, and the number to go on from.
   var all: ByteBuffer {
     var object = JSONObject(capacity: 64 + entries.count * 256)
     object.add("id", last)
     object.add("connected", isConnected)
     object.add("broker", connection)
+    object.add("watched", json: watched.json)
     object.add("devices", list: entries.sorted { $0.key < $1.key }.map(\.value.json))
     return object.finish()
   }
@@ -147,6 +164,7 @@ struct FleetLog {
     var object = JSONObject(capacity: 128)
     object.add("connected", isConnected)
     object.add("broker", connection)
+    object.add("watched", json: watched.json)
     var buffer = ByteBuffer(string: "event: beat\ndata: ")
     buffer.writeImmutableBuffer(object.finish())
     buffer.writeString("\n\n")

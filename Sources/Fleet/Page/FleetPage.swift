@@ -42,8 +42,7 @@ final class FleetPage: Sendable {
     self.history = history
     self.readings = readings
     place = settings.place
-    let clock = WallClock.now()
-    log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], at: clock.time(of: clock.instant)))
+    log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], watched: history?.watched ?? [], at: Self.now))
     gate = Mutex(PageGate(settings.place, others: settings.hosts, password: settings.password))
     let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     self.eventLoop = eventLoop
@@ -67,6 +66,8 @@ final class FleetPage: Sendable {
     let opened = eventLoop.makePromise(of: String?.self)
     opening.withLock { $0 = opened }
     eventLoop.execute { server.assumeIsolated { $0.start() } }
+    let beat = TimeAmount(WatchedTimes.beat)
+    eventLoop.scheduleRepeatedTask(initialDelay: beat, delay: beat) { [weak self] _ in self?.live() }
     return try? opened.futureResult.wait()
   }
 
@@ -105,13 +106,28 @@ final class FleetPage: Sendable {
 
   /// Nothing more is told: what was is on the disk then.
   func stop() {
+    live()
     history?.stop()
     socket.withLock { $0 }?.remove()
   }
 
-  func connected(_ server: String) { log.withLock { $0.connected(server) } }
+  func connected(_ server: String, at now: Timestamp) { log.withLock { $0.connected(server, at: now) } }
 
-  func lost(_ reason: String) { log.withLock { $0.lost(reason) } }
+  func lost(_ reason: String, at now: Timestamp) { log.withLock { $0.lost(reason, at: now) } }
+
+  private static var now: Timestamp {
+    let clock = WallClock.now()
+    return clock.time(of: clock.instant)
+  }
+
+  /// What a later watch may say of this time.
+  private func live() {
+    let span = log.withLock { log in
+      log.lives(at: Self.now)
+      return log.watched.spans.last
+    }
+    if let span { history?.keep(span) }
+  }
 
   private func wake() {
     guard !isWakeUnderWay.exchange(true, ordering: .acquiringAndReleasing) else { return }

@@ -1,6 +1,8 @@
 extension PageFiles {
   /// What the page does in a browser; it asks nobody but where it came from.
-  static let script = #"""
+  static let script = presentScript + pastScript
+
+  private static let presentScript = #"""
     'use strict';
     const height = 44, day = 86400000, quietLimit = 5000;
     const get = (id) => document.getElementById(id);
@@ -10,6 +12,8 @@ extension PageFiles {
     const devices = new Map(), counts = {};
     let sorted = [], shown = [], isStale = true, lastBeat = 0, broker = null, selected = null, source = null, lastID = 0;
     let frame = 0, sortedAt = 0;
+    // When somebody saw what devices were: from, and until, or null where that goes on.
+    let watched = [], watchedText = '', views = 0;
 
     // What a screen would obey, or what turns a line around, is shown as what it is.
     const control = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
@@ -158,8 +162,8 @@ extension PageFiles {
       item.setAttribute('aria-posinset', index + 1);
       row.style.top = index * height + 'px';
       const minute = Math.floor(Date.now() / 60000);
-      if (row.drawn === d && row.version === d.version && row.minute === minute) return;
-      [row.drawn, row.version, row.minute, row.dataset.device] = [d, d.version, minute, d.device];
+      if (row.drawn === d && row.version === d.version && row.minute === minute && row.views === views) return;
+      [row.drawn, row.version, row.minute, row.views, row.dataset.device] = [d, d.version, minute, views, d.device];
       row.className = 'row ' + d.kind;
       row.children[0].textContent = d.kind;
       const [name, mark] = row.children[1].children;
@@ -185,21 +189,6 @@ extension PageFiles {
       if (d.reason) parts.push(plain(d.reason));
       if (d.since) parts.push(ago(Date.parse(d.since)));
       return parts.join(', ');
-    }
-
-    const colours = { online: '#2da44e', offline: '#cf222e', expired: '#cf222e', other: '#bf8700' };
-    function strip(canvas, d) {
-      const context = canvas.getContext('2d'), now = Date.now();
-      context.fillStyle = '#8c959f55';
-      context.fillRect(0, 0, 120, 16);
-      const states = d.history ?? [];
-      states.forEach(([from, word], index) => {
-        const to = index + 1 < states.length ? states[index + 1][0] : now;
-        const x = Math.max(0, 120 - (now - from) / day * 120), end = 120 - (now - to) / day * 120;
-        if (end < 0) return;
-        context.fillStyle = colours[word] ?? '#8c959f';
-        context.fillRect(x, 0, Math.max(1, end - x), 16);
-      });
     }
 
     // Details
@@ -315,7 +304,7 @@ extension PageFiles {
           text.append(bdi);
           return [term, text];
         }));
-      get('details-history').replaceChildren(...(d.history ?? []).slice().reverse().map(([time, word]) => {
+      get('details-history').replaceChildren(...course(d).reverse().map(([time, word]) => {
         const line = document.createElement('li');
         line.textContent = new Date(time).toLocaleString() + ' ' + word;
         return line;
@@ -326,6 +315,14 @@ extension PageFiles {
     function beat(state) {
       lastBeat = performance.now();
       broker = state;
+      const text = JSON.stringify(state.watched);
+      if (text !== watchedText) {
+        watchedText = text;
+        watched.splice(0, watched.length, ...(state.watched ?? []));
+        views++;
+        detailed = '';
+        change();
+      }
       look();
     }
 

@@ -10,6 +10,10 @@ public struct PageSettings: Sendable {
   package let password: String?
   /// Where what devices were is kept; nil: nowhere.
   public var history: String?
+  /// For so long.
+  public var historyDays = 30
+  /// How long that may be.
+  public static let historyDaysRange = 1...365
 
   /// - Parameters:
   ///   - address: as written, `ADDRESS:PORT` or `unix:PATH`.

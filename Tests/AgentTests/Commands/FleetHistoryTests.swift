@@ -1,5 +1,6 @@
 import Glibc
 import MQTTCore
+import MQTTStore
 import NIOCore
 import TestScene
 import Testing
@@ -14,6 +15,10 @@ import Testing
 
   private static func row(_ device: String, _ seconds: Int64, _ word: String, flaps: Bool = false) -> FleetHistory.Row {
     FleetHistory.Row(device: device, time: time(seconds), word: word, isFlapping: flaps)
+  }
+
+  private static func span(_ from: Int64, _ until: Int64) -> WatchedTimes.Span {
+    WatchedTimes.Span(from: time(from), until: time(until))
   }
 
   private static func file(_ scene: Scene, size: Int64 = 1 << 30) throws -> FleetHistoryFile {
@@ -39,6 +44,7 @@ import Testing
       }
       var status = stat()
       #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+      #expect(FleetHistory.size == 256 << 20)
       try await eventually("the first one has let go of the file") {
         let history = try? FleetHistory(path: path, since: Self.time(86_400), now: Self.time(90_001)) { _ in }
         let past = history?.past.mapValues { $0.map(\.word) }
@@ -74,6 +80,72 @@ import Testing
     }
   }
 
+  @Test("a second watch knows when the first one was connected, also when that was killed")
+  func watched() async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/history.db"
+      do {
+        let history = try FleetHistory(path: path, since: Self.time(0), now: Self.time(0)) { _ in }
+        history.keep(Self.span(10, 70))
+        history.keep(Self.span(10, 130))
+        history.stop()
+      }
+      let file = try await eventually("the first one has let go of the file") { try? Self.file(scene) }
+      #expect(try file.watched(since: Self.time(0), until: Self.time(900)) == [Self.span(10, 130)])
+      #expect(try file.watched(since: Self.time(131), until: Self.time(900)) == [])
+      let early = try file.watched(since: Self.time(0), until: Self.time(60))
+      #expect(early == [Self.span(10, 60)], "what the clock says is still to come nobody has seen")
+    }
+  }
+
+  @Test("a watch that is started and ended all the time leaves a row a minute, and 30 days of them")
+  func watchedBounds() async throws {
+    try await withScene { scene in
+      let file = try Self.file(scene)
+      for start in stride(from: Int64(0), to: 600, by: 5) { try file.keep(Self.span(start, start + 3)) }
+      let spans = try file.watched(since: Self.time(0), until: Self.time(900))
+      #expect(spans.count == 10, "\(spans)")
+      try file.keep(Self.span(600, 700))
+      try file.prune(at: Self.time(30 * 86_400 + 650))
+      #expect(try file.watched(since: Self.time(0), until: Self.time(900)) == [Self.span(600, 700)])
+    }
+  }
+
+  @Test("a file of a version that did not keep that has its states, and no time that was watched")
+  func older() async throws {
+    try await withScene { scene in
+      do {
+        let file = try Self.file(scene)
+        try file.add([Self.row("a", 1, "online")], coalescing: .zero)
+      }
+      func change(_ statements: String...) throws {
+        let database = try Database(path: scene.folder + "/history.db")
+        for statement in statements { try database.run(statement) }
+      }
+      try change("DROP TABLE watched", "PRAGMA user_version = 1")
+      do {
+        let file = try Self.file(scene)
+        #expect(try Self.words(file) == ["a": ["1 online"]])
+        #expect(try file.watched(since: Self.time(0), until: Self.time(900)) == [])
+        try file.keep(Self.span(10, 20))
+      }
+      try change("PRAGMA user_version = 3")
+      #expect(throws: StorageError.self, "one of a later version is left alone") { try Self.file(scene) }
+    }
+  }
+
+  @Test("what is kept for so many days as were asked for")
+  func days() async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/history.db"
+      let file = try FleetHistoryFile(path: path, age: .seconds(86_400), size: 1 << 30)
+      let rows = [Self.row("a", 0, "online"), Self.row("a", 10, "offline"), Self.row("a", 90_000, "online")]
+      try file.add(rows, coalescing: .zero)
+      try file.prune(at: Self.time(90_001))
+      #expect(try Self.words(file)["a"] == ["90000 online"])
+    }
+  }
+
   @Test("a file that is something else is left alone, and said")
   func foreign() async throws {
     try await withScene { scene in
@@ -90,5 +162,18 @@ import Testing
       expected: ["a"], past: ["a": [(Timestamp(sinceEpoch: .seconds(1)), "offline")]], at: Timestamp(sinceEpoch: .zero))
     for change in fleet.status("online", of: "a") { log.take(change) }
     #expect(String(buffer: log.all).contains(#""history":[[1000,"offline"],["#))
+  }
+
+  @Test("a page says when somebody saw it: with all there is, and with each sign of life")
+  func seen() throws {
+    var log = FleetLog(
+      expected: [],
+      watched: [WatchedTimes.Span(from: Timestamp(microseconds: 0), until: Timestamp(microseconds: 5_000_000))],
+      at: Timestamp(microseconds: 0))
+    log.connected("mqtt://h", at: Timestamp(microseconds: 60_000_000))
+    #expect(String(buffer: log.all).contains(#""watched":[[0,5000],[60000,null]]"#))
+    log.lives(at: Timestamp(microseconds: 120_000_000))
+    log.lost("gone", at: Timestamp(microseconds: 130_000_000))
+    #expect(String(buffer: log.beat).contains(#""watched":[[0,5000],[60000,130000]]"#))
   }
 }

@@ -24,7 +24,8 @@ import Testing
     #expect(log.last == 1 && log.counts == ["missing": 1, "online": 1])
     let text = String(buffer: log.all)
     #expect(
-      text.hasPrefix(#"{"id":1,"connected":false,"broker":"connecting","devices":[{"device":"a","state":"missing"},"#))
+      text.hasPrefix(
+        #"{"id":1,"connected":false,"broker":"connecting","watched":[],"devices":[{"device":"a","state":"missing"},"#))
     #expect(text.contains(#""device":"b","state":"online""#))
     #expect(text.contains(#""history":[["#))
   }

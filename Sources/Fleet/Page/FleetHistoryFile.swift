@@ -1,0 +1,152 @@
+internal import Glibc
+import LimpetInstants
+import MQTTCore
+import MQTTStore
+
+/// The file of a history, for one thread at a time.
+final class FleetHistoryFile {
+  /// 1 had no table of times that were watched.
+  private static let version: Int64 = 2
+
+  private let database: Database
+  private let age: Duration
+  private let size: Int64
+  /// The newest row of each device that was written here.
+  private var newest: [String: (time: Timestamp, word: String)] = [:]
+
+  init(path: String, age: Duration, size: Int64) throws(StorageError) {
+    (self.age, self.size) = (age, size)
+    // Who reads it knows when which device is away.
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw StorageError(errno: errno, attempt: "open the history", file: path) }
+    let isPrivate = fchmod(descriptor, 0o600) == 0
+    let code = errno
+    close(descriptor)
+    guard isPrivate else { throw StorageError(errno: code, attempt: "keep the history to its owner", file: path) }
+    database = try Database(path: path)
+    let version = try database.query("PRAGMA user_version") { $0.integer(0) }.first ?? 0
+    let tables = try database.query("SELECT count(*) FROM sqlite_schema") { $0.integer(0) }.first ?? 0
+    guard (1...Self.version).contains(version) || (version == 0 && tables == 0) else {
+      throw StorageError(errno: EEXIST, attempt: "use a file that is not a history of limpet watch", file: path)
+    }
+    try database.accept()
+    try database.write("make the history's tables") { () throws(StorageError) in
+      try database.run(
+        """
+        CREATE TABLE IF NOT EXISTS change (device TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (device, time)) WITHOUT ROWID
+        """)
+      try database.run("CREATE INDEX IF NOT EXISTS change_time ON change (time)")
+      try database.run(
+        "CREATE TABLE IF NOT EXISTS watched (start INTEGER PRIMARY KEY, until INTEGER NOT NULL)")
+      try database.run("PRAGMA user_version = \(Self.version)")
+    }
+  }
+
+  func states(since: Timestamp) throws(StorageError) -> [String: [(time: Timestamp, word: String)]] {
+    var states: [String: [(time: Timestamp, word: String)]] = [:]
+    // With max() the other columns are those of its row (sqlite.org/lang_select.html, "Bare columns in an aggregate query").
+    for row in try database.query(
+      "SELECT device, max(time), state FROM change WHERE time < ? GROUP BY device", .integer(since.microseconds),
+      row: { ($0.text(0), $0.integer(1), $0.text(2)) })
+    {
+      states[row.0, default: []].append((Timestamp(microseconds: row.1), row.2))
+    }
+    for row in try database.query(
+      "SELECT device, time, state FROM change WHERE time >= ? ORDER BY device, time", .integer(since.microseconds),
+      row: { ($0.text(0), $0.integer(1), $0.text(2)) })
+    {
+      states[row.0, default: []].append((Timestamp(microseconds: row.1), row.2))
+    }
+    newest = states.compactMapValues(\.last)
+    return states
+  }
+
+  /// What the clock says is still to come nobody has seen.
+  func watched(since: Timestamp, until now: Timestamp) throws(StorageError) -> [WatchedTimes.Span] {
+    try database.query(
+      "SELECT start, min(until, ?2) FROM watched WHERE until >= ?1 AND start < ?2 ORDER BY start DESC LIMIT ?3",
+      .integer(since.microseconds), .integer(now.microseconds), .integer(Int64(WatchedTimes.limit)),
+      row: {
+        WatchedTimes.Span(from: Timestamp(microseconds: $0.integer(0)), until: Timestamp(microseconds: $0.integer(1)))
+      }
+    ).reversed()
+  }
+
+  /// A time that goes on is one row. Another row begins a minute after the one before at the earliest, so a watch that is
+  /// started and ended all the time does not fill the file: what it does not say counts as not seen.
+  func keep(_ span: WatchedTimes.Span) throws(StorageError) {
+    let start = span.from.microseconds
+    let distance = WatchedTimes.beat.wholeNanoseconds / 1000
+    try database.write("write the history") { () throws(StorageError) in
+      try database.run(
+        """
+        INSERT INTO watched (start, until) SELECT ?1, ?2
+        WHERE NOT EXISTS (SELECT 1 FROM watched WHERE start > ?1 - ?3 AND start < ?1 + ?3 AND start != ?1)
+        ON CONFLICT (start) DO UPDATE SET until = ?2
+        """, .integer(start), .integer(span.until.microseconds), .integer(distance))
+    }
+  }
+
+  /// - Parameter coalescing: how much of a device's flapping is one row.
+  func add(_ rows: [FleetHistory.Row], coalescing: Duration) throws(StorageError) {
+    guard !rows.isEmpty else { return }
+    var newest = newest
+    try database.write("write the history") { () throws(StorageError) in
+      for row in rows {
+        let before = newest[row.device]
+        // What the broker kept from before the watch began is there already.
+        if before?.word == row.word { continue }
+        if row.isFlapping, let before,
+          row.time.microseconds - before.time.microseconds < coalescing.wholeNanoseconds / 1000
+        {
+          try database.run(
+            "UPDATE change SET state = ? WHERE device = ? AND time = ?", .text(row.word), .text(row.device),
+            .integer(before.time.microseconds))
+          newest[row.device] = (before.time, row.word)
+          continue
+        }
+        try database.run(
+          "INSERT OR REPLACE INTO change (device, time, state) VALUES (?, ?, ?)", .text(row.device),
+          .integer(row.time.microseconds), .text(row.word))
+        newest[row.device] = (row.time, row.word)
+      }
+    }
+    self.newest = newest
+  }
+
+  /// What is too old goes, and then the oldest tenth until it is small enough; the newest of each device stays.
+  func prune(at now: Timestamp) throws(StorageError) {
+    let oldest = now.microseconds - age.wholeNanoseconds / 1000
+    try remove(before: oldest)
+    try database.write("shorten the history") { () throws(StorageError) in
+      try database.run("DELETE FROM watched WHERE until < ?", .integer(oldest))
+    }
+    while try bytes() > size {
+      let middle = try database.query(
+        "SELECT time FROM change ORDER BY time LIMIT 1 OFFSET (SELECT count(*) / 10 + 1 FROM change)",
+        row: { $0.integer(0) }
+      ).first
+      guard let middle, try remove(before: middle) > 0 else { return }
+    }
+  }
+
+  @discardableResult
+  private func remove(before time: Int64) throws(StorageError) -> Int {
+    try database.write("shorten the history") { () throws(StorageError) in
+      try database.run(
+        """
+        DELETE FROM change WHERE time < ?1 AND time < (SELECT max(time) FROM change AS other WHERE other.device = change.device)
+        """, .integer(time))
+      return try database.query("SELECT changes()") { Int($0.integer(0)) }.first ?? 0
+    }
+  }
+
+  /// Of pages in use.
+  private func bytes() throws(StorageError) -> Int64 {
+    func pragma(_ name: String) throws(StorageError) -> Int64 {
+      try database.query("PRAGMA \(name)", row: { $0.integer(0) }).first ?? 0
+    }
+    return (try pragma("page_count") - pragma("freelist_count")) * (try pragma("page_size"))
+  }
+}

@@ -1,0 +1,52 @@
+extension PageFiles {
+  /// What the page shows of the last 24 hours; it is a part of the script.
+  static let pastScript = #"""
+
+
+    const colours = { online: '#2da44e', offline: '#cf222e', expired: '#cf222e', other: '#bf8700' };
+    // What was while nobody watched is not known, whatever was before and after it.
+    function gaps(from, now) {
+      const gaps = [];
+      let end = from;
+      for (const [start, until] of watched) {
+        if (start > end) gaps.push([end, Math.min(start, now)]);
+        end = Math.max(end, until ?? now);
+        if (end >= now) break;
+      }
+      if (end < now) gaps.push([end, now]);
+      return gaps;
+    }
+
+    function strip(canvas, d) {
+      const context = canvas.getContext('2d'), now = Date.now();
+      const states = d.history ?? [], grey = '#8c959f55';
+      const place = (time) => Math.max(0, 120 - (now - time) / day * 120);
+      const paint = (from, to, colour) => {
+        if (now - to > day) return;
+        const x = Math.min(place(from), 119), width = Math.max(1, place(to) - x);
+        context.clearRect(x, 0, width, 16);
+        context.fillStyle = colour;
+        context.fillRect(x, 0, width, 16);
+      };
+      paint(now - day, now, grey);
+      states.forEach(([from, word], index) => {
+        paint(from, index + 1 < states.length ? states[index + 1][0] : now, colours[word] ?? '#8c959f');
+      });
+      if (states.length) for (const [from, to] of gaps(states[0][0], now)) paint(from, to, grey);
+    }
+
+    // What there was, the oldest first, with what is not known of it.
+    function course(d) {
+      const states = d.history ?? [], now = Date.now();
+      if (!states.length) return [];
+      const lines = states.map(([time, word]) => [time, word]);
+      for (const [from, to] of gaps(states[0][0], now)) {
+        lines.push([from, 'not known: limpet watch was not connected']);
+        const before = states.filter(([time]) => time <= to + quietLimit).pop();
+        if (to < now && before[0] < to) lines.push([to, before[1]]);
+      }
+      return lines.sort((a, b) => a[0] - b[0]);
+    }
+
+    """#
+}
