@@ -111,7 +111,7 @@ public struct Watch: ~Copyable {
     }
     let payloadLimit = max(FleetView.payloadLimit, settings.online.utf8.count, settings.offline.utf8.count) + 1
     feed = WatchFeed(
-      configuration, filters: settings.topics.filters, payloadLimit: payloadLimit, reconnects: !settings.isOnce,
+      configuration, topics: settings.topics, payloadLimit: payloadLimit, reconnects: !settings.isOnce,
       readings: desk, hasPage: settings.page != nil)
   }
 

@@ -39,7 +39,7 @@ final class WatchFeed: ClientDelegate {
 
   private let configuration: Client.Configuration
   private let connect: Connect
-  private let filters: [TopicFilter]
+  private let topics: WatchedTopics
   private let payloadLimit: Int
   private let eventLoop: any EventLoop
   private let client = Mutex<Client?>(nil)
@@ -64,7 +64,7 @@ final class WatchFeed: ClientDelegate {
 
   /// - Parameter payloadLimit: bytes of a payload that are kept.
   init(
-    _ configuration: Configuration, filters: [TopicFilter], payloadLimit: Int, reconnects: Bool,
+    _ configuration: Configuration, topics: WatchedTopics, payloadLimit: Int, reconnects: Bool,
     readings: ReadingsDesk? = nil, hasPage: Bool = false
   ) {
     var client = Client.Configuration(configuration.link, tls: configuration.tls)
@@ -79,7 +79,7 @@ final class WatchFeed: ClientDelegate {
     // A watch that does not notice that it is cut off would show what was; a page says so within 5 s.
     connect.keepAlive = hasPage ? 3 : 30
     self.connect = connect
-    self.filters = filters
+    self.topics = topics
     self.payloadLimit = payloadLimit
     eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
     self.readings = readings
@@ -136,9 +136,7 @@ final class WatchFeed: ClientDelegate {
       put(.connected(server))
       subscribe(client)
       if let filters = readings?.filters, !filters.isEmpty { wishes(.subscribe(filters), client) }
-    case .message(let delivery):
-      readings?.take(delivery.message)
-      put(.message(report(delivery.message)))
+    case .message(let delivery): receive(delivery.message)
     case .answered(let token, let codes) where token < Self.readingsToken: answered(token, codes)
     case .answered(let token, let codes): readingsAnswered(token, codes)
     case .lost(let loss, let delay): put(.lost(loss, retryAfter: delay))
@@ -146,7 +144,16 @@ final class WatchFeed: ClientDelegate {
     }
   }
 
+  /// A reading of a device that somebody looks at is none of the main thread's business.
+  func receive(_ message: Message) {
+    let topic = "\(message.topic)"
+    readings?.take(topic, message)
+    guard topics.device(of: topic) != nil else { return }
+    put(.message(report(message, topic)))
+  }
+
   private func subscribe(_ client: isolated Client) {
+    let filters = topics.filters
     let batches = stride(from: 0, to: filters.count, by: Self.batch)
     answers.withLock { $0 = Answers(open: batches.underestimatedCount) }
     for start in batches {
@@ -160,7 +167,7 @@ final class WatchFeed: ClientDelegate {
   }
 
   private func answered(_ token: Session.Token, _ codes: [ReasonCode]) {
-    let batch = filters[Int(token)...].prefix(Self.batch)
+    let batch = topics.filters[Int(token)...].prefix(Self.batch)
     answered(
       zip(batch, codes).filter { $1.isError }.map { Refusal(filter: $0, reason: "the broker says \($1)") })
   }
@@ -207,9 +214,9 @@ final class WatchFeed: ClientDelegate {
     }
   }
 
-  private func report(_ message: Message) -> FleetView.Report {
+  private func report(_ message: Message, _ topic: String) -> FleetView.Report {
     var report = FleetView.Report(
-      topic: "\(message.topic)", payload: Array(message.payload.readableBytesView.prefix(payloadLimit)),
+      topic: topic, payload: Array(message.payload.readableBytesView.prefix(payloadLimit)),
       isRetained: message.retain)
     guard !message.properties.isEmpty else { return report }
     report.expiry = message.properties.messageExpiryInterval.map { .seconds(Int64($0)) }

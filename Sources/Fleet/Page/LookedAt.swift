@@ -35,6 +35,8 @@ struct LookedAt {
     var description: (change: UInt64, json: ByteBuffer)?
     /// Why there is no subscription, and since which change.
     var refusal: (change: UInt64, reason: String)?
+    /// The last of its changes: who looks at another device goes through none of this.
+    var last: UInt64 = 0
   }
 
   private let template: TopicTemplate
@@ -91,6 +93,7 @@ struct LookedAt {
         last += 1
         let json = Self.json("presence", payload, isRetained: isRetained)
         looks[device]?.description = (last, json)
+        looks[device]?.last = last
         isNews = true
         continue
       }
@@ -102,6 +105,7 @@ struct LookedAt {
       last += 1
       let json = Self.json(String(name), payload, isRetained: isRetained)
       looks[device]?.readings[topic] = (last, json)
+      looks[device]?.last = last
       isNews = true
     }
     return isNews
@@ -119,12 +123,13 @@ struct LookedAt {
     for (device, look) in looks where look.filters.contains(filter) {
       last += 1
       looks[device]?.refusal = (last, reason)
+      looks[device]?.last = last
     }
   }
 
   /// Server-sent events of what came for a device after a change, and the change they go up to; nil: nothing came.
   func events(of device: String, after change: UInt64) -> (events: ByteBuffer, last: UInt64)? {
-    guard last > change, let look = looks[device] else { return nil }
+    guard let look = looks[device], look.last > change else { return nil }
     var buffer = ByteBuffer()
     if let refusal = look.refusal, refusal.change > change {
       var object = JSONObject()
@@ -137,7 +142,7 @@ struct LookedAt {
     for reading in look.readings.values.sorted(by: { $0.change < $1.change }) where reading.change > change {
       buffer.writeEvent("reading", reading.json)
     }
-    return buffer.readableBytes > 0 ? (buffer, last) : nil
+    return buffer.readableBytes > 0 ? (buffer, look.last) : nil
   }
 }
 

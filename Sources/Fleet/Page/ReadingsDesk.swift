@@ -39,8 +39,8 @@ final class ReadingsDesk: Sendable {
 
   var filters: [TopicFilter] { looks.withLock(\.filters) }
 
-  func take(_ message: Message) {
-    if looks.withLock({ $0.take("\(message.topic)", message.payload, isRetained: message.retain) }) {
+  func take(_ topic: String, _ message: Message) {
+    if looks.withLock({ $0.take(topic, message.payload, isRetained: message.retain) }) {
       news.withLock { $0 }?()
     }
   }

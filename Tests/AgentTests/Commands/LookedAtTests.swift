@@ -1,5 +1,7 @@
+import Glibc
 import MQTTCore
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import Configuration
@@ -122,6 +124,41 @@ import Testing
     #expect(isTaken)
     let isNews = looks.take("site/door/of/b", ByteBuffer(string: "1"), isRetained: false)
     #expect(!isNews)
+  }
+
+  @Test("a reading of a device that is looked at does not wake the main thread, nor whoever looks at another one")
+  func wakesNobodyElse() throws {
+    let configuration = try #require(loadConfiguration("broker: {url: mqtt://h}\n").configuration)
+    let desk = ReadingsDesk(try looks())
+    let topics = try WatchedTopics(status: WatchedTopics.standardStatus, hasPresence: true)
+    let feed = WatchFeed(configuration, topics: topics, payloadLimit: 100, reconnects: false, readings: desk)
+    let isWoken = { () -> Bool in
+      var bell = pollfd(fd: feed.bell, events: Int16(POLLIN), revents: 0)
+      return poll(&bell, 1, 0) > 0
+    }
+    _ = desk.begin("a")
+    _ = desk.begin("b")
+    let told = Mutex(0)
+    desk.onNews { told.withLock { $0 += 1 } }
+    feed.receive(Message(topic: "limpet/a/door", payload: ByteBuffer(string: "true")))
+    #expect(!isWoken() && feed.take().events.isEmpty)
+    #expect(desk.events(of: "a", after: 0) != nil && desk.events(of: "b", after: 0) == nil)
+    feed.receive(Message(topic: "limpet/c/door", payload: ByteBuffer(string: "true")))
+    #expect(told.withLock { $0 } == 1, "nobody looks at it")
+    feed.receive(Message(topic: "limpet/a/status", payload: ByteBuffer(string: "online")))
+    #expect(isWoken() && feed.take().events.count == 1)
+  }
+
+  @Test("who looks at one device has none of the changes of another, and goes through none of them")
+  func apart() throws {
+    var looks = try looks()
+    _ = looks.begin("a")
+    _ = looks.begin("b")
+    _ = looks.take("limpet/b/door", ByteBuffer(string: "1"), isRetained: false)
+    let (_, last) = try #require(looks.events(of: "b", after: 0))
+    for number in 0..<100 { _ = looks.take("limpet/a/door", ByteBuffer(string: "\(number)"), isRetained: false) }
+    #expect(looks.events(of: "b", after: last) == nil)
+    #expect(looks.events(of: "a", after: 0)?.last == last + 100)
   }
 
   @Test(
