@@ -30,6 +30,9 @@ package enum BrokerKeys {
   static let sharesSessions = Key(
     "shares_sessions", .boolean, default: "false",
     help: "The URLs are nodes of one cluster that all have the session: limpet resumes it at any of them.")
+  static let prefersFirst = Key(
+    "prefers_first", .boolean, default: "false",
+    help: "Return to the first URL once it has been reachable for reconnect.stable_after, but at least for 10 s.")
   static let keepalive = Key(
     "keepalive", .duration(.zero...(.seconds(65535)), wholeSeconds: true), default: "30s",
     help:
@@ -46,7 +49,7 @@ package enum BrokerKeys {
   static let all: [Declaration] = [
     url.declaration, version.declaration, clientID.declaration, username.declaration, password.declaration,
     passwordFile.declaration, cleanStart.declaration, sessionExpiry.declaration, sharesSessions.declaration,
-    keepalive.declaration, connectTimeout.declaration, shutdownTimeout.declaration,
+    prefersFirst.declaration, keepalive.declaration, connectTimeout.declaration, shutdownTimeout.declaration,
     .section("reconnect", ReconnectKeys.all, help: "How long to wait between attempts."),
     .section("tls", TLSKeys.all, help: tlsHelp),
   ]
@@ -94,6 +97,11 @@ struct BrokerSection {
     cleanStart = reader.read(BrokerKeys.cleanStart)
     sessionExpiry = reader.read(BrokerKeys.sessionExpiry)
     let clientID = reader.read(BrokerKeys.clientID)
+    let prefersFirst = reader.read(BrokerKeys.prefersFirst)
+    if prefersFirst.value, urls.count == 1 {
+      reader.error(
+        prefersFirst.written, "there is only one broker to prefer; write a list of several as url, or remove this")
+    }
     broker = Configuration.Broker(
       urls: urls.map(\.value),
       version: version.value,
@@ -103,6 +111,7 @@ struct BrokerSection {
       cleanStart: cleanStart.value,
       sessionExpiry: sessionExpiry.value,
       sharesSessions: reader.read(BrokerKeys.sharesSessions).value,
+      prefersFirst: prefersFirst.value,
       keepalive: reader.read(BrokerKeys.keepalive).value,
       connectTimeout: reader.read(BrokerKeys.connectTimeout).value,
       shutdownTimeout: reader.read(BrokerKeys.shutdownTimeout).value,

@@ -94,6 +94,8 @@ public struct Configuration: Sendable, Equatable {
     public var sessionExpiry: SessionExpiry
     /// The URLs are nodes of one cluster, which all have the session.
     public var sharesSessions: Bool
+    /// Another one than the first is left for that one when it can be reached again; only with several.
+    public var prefersFirst: Bool
     /// Whole seconds, 0 to 65535; 0 switches it off.
     public var keepalive: Duration
     public var connectTimeout: Duration

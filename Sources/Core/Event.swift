@@ -120,6 +120,8 @@ package enum Wire: Sendable {
   case close(LinkID, Link.AttemptNumber, Link.Closing)
   /// The server has agreed to these.
   case agreed(LinkID, ServerLimits)
+  /// Whether this server can be connected to: `Link.Event.probed` answers.
+  case probe(LinkID, Link.AttemptNumber, ServerAddress)
 }
 
 /// What else there is to do.

@@ -16,6 +16,9 @@ package enum Note: Sendable {
   case disconnected
   case disconnectedForGood(ConnectionLoss)
   case disconnectedToRenew
+  /// The first server of the list has been reachable for a while.
+  case returnsToFirst(ServerAddress)
+  case disconnectedForFirst(ServerAddress)
   case cutsToRenew
   /// The server's session is not known here.
   case beginsSessionAnew

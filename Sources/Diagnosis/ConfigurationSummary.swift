@@ -80,7 +80,12 @@ public struct ConfigurationSummary: CustomStringConvertible {
       case .v5: "MQTT 5"
       case .v311: "MQTT 3.1.1"
       }
-    return configuration.broker.urls.map(\.description).joined(separator: ", ") + "; " + version
+    let urls = configuration.broker.urls.map(\.description)
+    let patience = configuration.firstServerPatience.inWords
+    let returning =
+      configuration.broker.prefersFirst
+      ? "; returns to \(urls[0]) once that has been reachable for \(patience)" : ""
+    return urls.joined(separator: ", ") + "; " + version + returning
   }
 
   private var status: String {

@@ -30,6 +30,11 @@ extension Configuration {
     case .v311: link.version = .v311
     }
     link.sharesSessions = broker.sharesSessions
+    if broker.prefersFirst {
+      link.prefersFirst = firstServerPatience
+      // What is left behind must not say online.
+      link.leavesByHand = true
+    }
     // A node of a cluster may send its clients to another; they go there with the same scheme, name check and login.
     link.followsServerReferences = true
     link.connectTimeout = broker.connectTimeout
@@ -38,6 +43,9 @@ extension Configuration {
     link.reconnect.stableAfter = broker.reconnect.stableAfter
     return link
   }
+
+  /// How long the first broker has to have been reachable before another one is left for it.
+  package var firstServerPatience: Duration { max(broker.reconnect.stableAfter, .seconds(10)) }
 
   package var tls: TLSSettings {
     var tls = TLSSettings()

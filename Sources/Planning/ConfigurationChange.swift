@@ -34,6 +34,7 @@ package struct ConfigurationChange: Equatable {
         + new.outputs.filter { output in old.outputs.contains { $0.name == output.name && $0 != output } }.map(\.name))
     changesAttempts =
       old.broker.reconnect != new.broker.reconnect || old.broker.connectTimeout != new.broker.connectTimeout
+      || old.broker.prefersFirst != new.broker.prefersFirst
   }
 
   private enum Origin: Equatable {
@@ -46,6 +47,7 @@ package struct ConfigurationChange: Equatable {
     var broker = broker
     broker.reconnect = Configuration.Reconnect(min: .zero, max: .zero, stableAfter: .zero)
     broker.connectTimeout = .zero
+    broker.prefersFirst = false
     broker.shutdownTimeout = .zero
     return broker
   }

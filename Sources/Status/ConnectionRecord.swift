@@ -15,6 +15,14 @@ package struct ConnectionRecord: Sendable {
     case ended
   }
 
+  /// Why the connection is to another server than the first of the list.
+  package enum Choice: Sendable, Equatable {
+    /// No connection to that one lasted, or none came about; nil: it is not returned to while this connection lasts.
+    case firstFailed(ServerAddress, returnsAfter: Duration?)
+    /// Another server has said to use this one.
+    case sentThere
+  }
+
   package struct Failure: Sendable {
     package let time: Instant
     package let text: String
@@ -26,6 +34,8 @@ package struct ConnectionRecord: Sendable {
   }
 
   package private(set) var state = State.idle
+  /// Of the connection that there is, or the last one; nil: it is to the first server.
+  private(set) var choice: Choice?
   package private(set) var since: Instant
   /// Since when there has been no connection; nil: there is one.
   package private(set) var awaySince: Instant?
@@ -54,8 +64,10 @@ package struct ConnectionRecord: Sendable {
   }
 
   /// - Returns: how long there was none; nil: this is the first.
-  package mutating func connected(_ connected: Session.Connected, _ server: ServerAddress, at now: Instant) -> Duration?
-  {
+  package mutating func connected(
+    _ connected: Session.Connected, _ server: ServerAddress, because choice: Choice? = nil, at now: Instant
+  ) -> Duration? {
+    self.choice = choice
     let away = connections > 0 ? awaySince?.duration(to: now) : nil
     connections += 1
     awaySince = nil

@@ -35,6 +35,10 @@ extension StatusReport {
       object.add("version", "\(connected.version)")
       object.add("session_present", connected.sessionPresent)
       object.add("keepalive", UInt64(connected.limits.keepAlive))
+      if case .firstFailed(let first, let patience) = connection.choice {
+        object.add("first_server", first.description)
+        object.add("returns", patience != nil)
+      }
     case .connecting(let server, let version):
       object.add("server", server.description)
       object.add("version", "\(version)")

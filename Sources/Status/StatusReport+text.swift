@@ -45,7 +45,7 @@ extension StatusReport {
     case .connected(let server, let connected):
       let session = connected.sessionPresent ? "session resumed" : "new session"
       return "connected to \(server) for \(age), MQTT \(connected.version), \(session), keepalive "
-        + "\(connected.limits.keepAlive) s"
+        + "\(connected.limits.keepAlive) s" + choiceText
     case .connecting(let server, let version): return "connecting to \(server), MQTT \(version), for \(age)"
     case .waiting(let until):
       let left = max(.zero, clock.instant.duration(to: until))
@@ -53,6 +53,18 @@ extension StatusReport {
       return "NOT CONNECTED\(away); next try in \(left.inWords)"
     case .idle: return "starting"
     case .ended: return "disconnected"
+    }
+  }
+
+  private var choiceText: String {
+    switch connection.choice {
+    case .firstFailed(let first, let patience?):
+      "; \(first) comes first but did not keep a connection, and limpet returns there once it has been reachable for "
+        + patience.inWords
+    case .firstFailed(let first, nil):
+      "; \(first) comes first but did not keep a connection, and limpet stays here while this one lasts"
+    case .sentThere: "; another broker of broker.url sent limpet there"
+    case nil: ""
     }
   }
 

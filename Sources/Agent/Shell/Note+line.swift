@@ -19,7 +19,7 @@ extension Note {
   var line: (level: Logger.Level, text: String) {
     switch self {
     case .connecting, .connected, .lost, .connectionLasts, .disconnected, .disconnectedForGood, .disconnectedToRenew,
-      .cutsToRenew,
+      .returnsToFirst, .disconnectedForFirst, .cutsToRenew,
       .beginsSessionAnew,
       .clearedSession, .addressesAreUnknown:
       connectionLine
@@ -79,6 +79,9 @@ extension Note {
     case .disconnected: return (.notice, "disconnected")
     case .disconnectedForGood(let loss): return (.error, "disconnected: \(loss)")
     case .disconnectedToRenew: return (.notice, "disconnected; connecting by the new configuration")
+    case .returnsToFirst(let server):
+      return (.notice, "\(server), the first of broker.url, can be reached again: limpet says offline here and returns")
+    case .disconnectedForFirst(let server): return (.notice, "disconnected; connecting to \(server) again")
     case .cutsToRenew:
       return (
         .warning,

@@ -71,8 +71,8 @@ struct Conversation: Sendable {
     case .askConnect(let number, let server, let version): wishes.connect = (number, server, version)
     case .write(let number, let changes): wishes.write = (number, changes)
     case .flushed: wishes.isFlushed = true
-    // The agent stays with the server that it has.
-    case .probe: break
+    case .probe(let number, let server): effects.add(.probe(.agent, number, server))
+    case .report(.firstServerIsBack(let server)): returnToFirst(server, at: now)
     case .report(.connecting(let server, let version)): connecting(to: server, version, at: now)
     case .report(.connected(let connected, let server)): self.connected(connected, to: server, at: now)
     case .report(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now)

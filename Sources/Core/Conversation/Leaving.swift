@@ -2,15 +2,33 @@ import LimpetInstants
 import MQTTCore
 import Presence
 
-/// Both kinds of farewell: to a connection that another configuration replaces, and to the broker at the end.
+/// Both kinds of farewell: to a connection that another one replaces, and to the broker at the end.
 struct Leaving: Sendable {
+  /// Why another connection replaces the one that there is.
+  enum Move: Sendable {
+    case reload
+    case firstServer(ServerAddress)
+
+    /// What presence says of it.
+    var reason: String {
+      switch self {
+      case .reload: "reload"
+      case .firstServer: "first_server"
+      }
+    }
+  }
+
   var departure = Departure()
   var farewell = Farewell()
   var reason = StopReason.shutdown
+  /// Of the farewell that is under way, or the last one.
+  var move = Move.reload
   /// Who stops the service is being asked why, until then.
   private(set) var askingUntil: BootClock.Instant?
   /// How it ended; what is left to be done is the store's.
   private(set) var ending: Bool?
+  /// The Homie device's connection is to go where this one goes.
+  var mustMoveHomie = false
 
   /// How long an answer may take: the clean shutdown begins with it.
   static let patience = Duration.milliseconds(500)
@@ -99,10 +117,22 @@ extension Conversation {
     }
   }
 
-  // MARK: Another configuration
+  // MARK: Another connection
+
+  /// The server that comes first in the list can be used again. The one that is left keeps no `online` that nobody stands
+  /// for: it is said good-bye to as before another configuration's connection.
+  mutating func returnToFirst(_ server: ServerAddress, at now: Moment) {
+    guard !leaving.isLeaving, !leaving.hasEnded, !leaving.farewell.isUnderWay, standing.connection != nil else {
+      return
+    }
+    effects.notes.append(.returnsToFirst(server))
+    leaving.mustMoveHomie = true
+    renewConnection(because: .firstServer(server), at: now)
+  }
 
   /// CONNECT, its will or the way to the broker is another one from now on.
-  mutating func renewConnection(at now: Moment) {
+  mutating func renewConnection(because move: Leaving.Move = .reload, at now: Moment) {
+    leaving.move = move
     watching.disconnected()
     ownPresence.lease.end()
     perform(leaving.farewell.begin(at: now.boot, isConnected: standing.connection != nil), at: now)
@@ -113,7 +143,7 @@ extension Conversation {
       switch action {
       case .say:
         guard standing.connection != nil else { break }
-        if !sayOffline(because: "reload", at: now) { perform(leaving.farewell.refused(), at: now) }
+        if !sayOffline(because: leaving.move.reason, at: now) { perform(leaving.farewell.refused(), at: now) }
       case .leave(let isUnheard):
         let isAborted = isUnheard && plan.link.mutation != .reloadDisconnectsUnheard
         if isAborted { effects.notes.append(.cutsToRenew) }

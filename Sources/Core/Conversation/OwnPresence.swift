@@ -50,14 +50,14 @@ struct OwnPresence: Sendable {
 }
 
 extension Conversation {
-  /// - Parameter isRenewed: a new configuration is the reason for this connection.
-  mutating func sayOnline(_ connected: Session.Connected, isRenewed: Bool, at now: Moment) {
+  /// - Parameter move: why this connection replaces another one, if that is the reason for it.
+  mutating func sayOnline(_ connected: Session.Connected, because move: Leaving.Move?, at now: Moment) {
     ownPresence.births += 1
     ownPresence.answer = .none
     ownPresence.provenAt = now.boot + OwedFarewells.proof
     let isFirst = ownPresence.births == 1
     ownPresence.birth = PresenceMessages.Statement(
-      event: .birth, reason: isFirst ? ownPresence.start.word : isRenewed ? "reload" : "reconnected",
+      event: .birth, reason: isFirst ? ownPresence.start.word : move?.reason ?? "reconnected",
       epoch: ownPresence.epoch,
       since: now.timestamp, connection: connected, goneFor: isFirst ? ownPresence.start.goneFor : nil,
       transport: standing.transport)

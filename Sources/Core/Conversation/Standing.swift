@@ -59,7 +59,7 @@ extension Conversation {
     if let last = standing.lastServer, last != server { changeRests(from: last, to: server, at: now) }
     standing.lastServer = server
     standing.transport = server.transport
-    let away = standing.record.connected(connected, server, at: now.boot)
+    let away = standing.record.connected(connected, server, because: choice(of: server), at: now.boot)
     let isNews = standing.outage?.connected() ?? true
     effects.notes.append(.connected(server, connected, away: away, unsent: sender.unsent, isNews: isNews))
     if isNews { warn(of: connected, server) }
@@ -71,12 +71,19 @@ extension Conversation {
     guard !leaving.isLeaving else {
       return perform(leaving.departure.connected(isIdle: false), at: now)
     }
-    let isRenewed = leaving.farewell.isUnderWay
+    let move = leaving.farewell.isUnderWay ? leaving.move : nil
     leaving.farewell.end()
-    sayOnline(connected, isRenewed: isRenewed, at: now)
+    sayOnline(connected, because: move, at: now)
     sayOwedOffline(at: now)
     wishes.publishesHealth = true
     beginAnnouncing(isNew: isNew, at: now)
+  }
+
+  /// nil: it is the first of the list.
+  private func choice(of server: ServerAddress) -> ConnectionRecord.Choice? {
+    guard let first = plan.link.servers.first, server != first else { return nil }
+    guard plan.link.servers.contains(server) else { return .sentThere }
+    return .firstFailed(first, returnsAfter: plan.link.prefersFirst)
   }
 
   /// What this server does not do of what was asked for.
@@ -123,8 +130,11 @@ extension Conversation {
     _ wait: (delay: Duration, remark: Remark?)?, willRetry: Bool, at now: Moment
   ) {
     if leaving.farewell.isUnderWay, wasConnected, willRetry {
-      // Whatever ended it: the next one is made by the new configuration.
-      effects.notes.append(.disconnectedToRenew)
+      // Whatever ended it: the next one is made for the reason that it was left for.
+      switch leaving.move {
+      case .reload: effects.notes.append(.disconnectedToRenew)
+      case .firstServer(let first): effects.notes.append(.disconnectedForFirst(first))
+      }
     } else if case .session(.unknownSession) = loss {
       effects.notes.append(.beginsSessionAnew)
     } else if case .session(.requested) = loss, !wasConnected, willRetry {

@@ -315,6 +315,7 @@ struct HomieLink: Sendable {
       introduce(at: now)
       watchCommands(at: now)
     case .report(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
+    // It goes where the agent's own connection goes.
     case .report, .write, .flushed, .probe: break
     }
   }

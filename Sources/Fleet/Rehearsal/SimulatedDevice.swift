@@ -198,6 +198,7 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
       fleet.version = version
       carrier.open(attempt, server, version, for: self)
     case .close(_, let attempt, let closing): carrier.close(attempt, closing)
+    case .probe(_, let attempt, let server): carrier.probe(attempt, server)
     case .agreed(_, let limits):
       carrier.connected(limits)
       fleet.keepAlive = limits.keepAlive

@@ -216,6 +216,8 @@ public actor MQTTSessionDriver {
       logger.debug("connected to \(server), session present: \(connected.sessionPresent)")
       delegate?.client(self, did: .connected(connected, server))
     case .lost(let loss, let delay): lost(loss, retryAfter: delay)
+    // Its link moves by itself.
+    case .firstServerIsBack: break
     }
   }
 

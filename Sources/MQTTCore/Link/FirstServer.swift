@@ -5,11 +5,14 @@ import LimpetInstants
 ///
 /// Four probes make up that time, so a server that comes and goes is not believed. A probe may take as long as an attempt to
 /// connect, and the next one waits for it. The switch waits for a moment in which nothing is under way, but not for longer
-/// than as much again.
+/// than as much again. A server that takes probes and no connection that lasts is tried again after twice the time, and
+/// so on: each switch costs a connection that was there.
 struct FirstServer: Sendable {
   typealias Instant = BootClock.Instant
 
   private static let shortestInterval = Duration.seconds(1)
+  /// How often the time is doubled.
+  static let doublings = 6
 
   private let patience: Duration
   private let interval: Duration
@@ -55,12 +58,19 @@ struct FirstServer: Sendable {
 }
 
 extension Link {
-  /// A connection to another server than the first is there.
+  /// A connection to another server than the first is there. One that the first has sent it to is where it wants it to be.
   mutating func watchFirstServer(at now: Instant) {
     firstServer = nil
-    guard let patience = settings.prefersFirst, attempt.server != settings.servers[0] else { return }
-    firstServer = FirstServer(patience: patience, answerLimit: settings.connectTimeout, now: now)
+    guard let patience = settings.prefersFirst, attempt.server != settings.servers[0], referredServer == nil else {
+      return
+    }
+    firstServer = FirstServer(
+      patience: patience * (1 << min(vainReturns, FirstServer.doublings)), answerLimit: settings.connectTimeout,
+      now: now)
   }
+
+  /// A connection has ended that lasted.
+  mutating func returnIsOver() { if attempt.server == settings.servers[0] { vainReturns = 0 } }
 
   mutating func probeIfDue(at now: Instant, into effects: inout Effects) {
     guard session.isConnected, firstServer?.tick(at: now) == true else { return }
@@ -72,6 +82,10 @@ extension Link {
     let isQuiet = session.oldestUnderWay == nil
     guard firstServer?.probed(isReachable: isReachable, isQuiet: isQuiet, at: now) == true else { return }
     firstServer = nil
+    vainReturns += 1
+    guard !settings.leavesByHand else {
+      return effects.orders.append(.report(.firstServerIsBack(settings.servers[0])))
+    }
     referredServer = nil
     serverIndex = 0
     isRetryingServer = false

@@ -174,7 +174,10 @@ extension Link {
   /// for ever, is left.
   private mutating func chooseServer(at now: Instant) {
     let isStable = attempt.connectedSince.map { now >= $0 + settings.reconnect.stableAfter } ?? false
-    if isStable { isRetryingServer = false }
+    if isStable {
+      isRetryingServer = false
+      returnIsOver()
+    }
     guard attempt.connectedSince != nil, !isRetryingServer else {
       isRetryingServer = false
       serverIndex += 1

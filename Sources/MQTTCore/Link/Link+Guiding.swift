@@ -69,9 +69,13 @@ extension Link {
     settings.storeDelay = self.settings.storeDelay
     settings.inFlightLimit = self.settings.inFlightLimit
     settings.keepsPlace = self.settings.keepsPlace
+    let isPreferred = self.settings.prefersFirst == settings.prefersFirst
     self.settings = settings
     schedule = ReconnectSchedule(settings.reconnect, servers: settings.servers.count)
-    if isConnected { schedule.connected(at: now) }
+    if isConnected {
+      schedule.connected(at: now)
+      if !isPreferred { watchFirstServer(at: now) }
+    }
     guard reconnecting, !isStopping else { return }
     serverIndex = 0
     isRetryingServer = false

@@ -83,6 +83,8 @@ public struct Link: Sendable {
   var isRetryingServer = false
   /// There while connected to another server than the first, where that one is preferred.
   var firstServer: FirstServer?
+  /// Returns to the first server since a connection to it that lasted.
+  var vainReturns = 0
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
   /// Whose session it is, if that is known.

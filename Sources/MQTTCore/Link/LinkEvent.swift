@@ -158,6 +158,8 @@ extension Link {
     case connecting(ServerAddress, ProtocolVersion)
     /// The server agreed.
     case connected(MQTTSession.Connected, ServerAddress)
+    /// The first server is to be used again, as `Settings.prefersFirst` says: the owner, who has asked for that, moves.
+    case firstServerIsBack(ServerAddress)
     /// The store works, fails or is late; the session goes on.
     case storing(StoreCondition)
     /// These messages are in the store: they are not lost with the process.

@@ -9,7 +9,10 @@ extension Link {
     /// How long the first server must be reachable again before the link leaves another one for it; nil: the link
     /// stays.
     public var prefersFirst: Duration?
-    /// nil: 5, and 3.1.1 with a server that lacks 5.
+    /// The owner has something to say to the server that is left: it hears `Notice.firstServerIsBack`, and moves with
+    /// `Event.reconfigure`; false: the link sends DISCONNECT and goes.
+    public var leavesByHand = false
+    /// nil: 5, and 3.1.1 where a server cannot.
     public var version: ProtocolVersion?
     /// The time for connecting, from `Order.open` to CONNACK.
     public var connectTimeout = Duration.seconds(10)

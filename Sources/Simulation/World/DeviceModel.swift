@@ -31,6 +31,8 @@ struct DeviceModel: Sendable {
   let hasFallback: Bool
   /// Its brokers share sessions.
   let isCluster: Bool
+  /// It returns to the first of several brokers.
+  let prefersFirst: Bool
   /// What the id is made from.
   let identity: StoredIdentity.Source
   let sessionExpiry: UInt32
@@ -74,6 +76,7 @@ struct DeviceModel: Sendable {
     limit = Int(value("buffer", 10_000_000))
     keepsLatest = value("keeps-latest", 0) != 0
     isCluster = value("cluster", 0) != 0
+    prefersFirst = value("prefers-first", 0) != 0
     identity = [.deviceTree, .machineID, .random][Int(value("identity", 0)) % 3]
     hasFallback = value("fallback", 0) != 0
     sessionExpiry = UInt32(clamping: value("session-expiry", 86_400))
@@ -138,6 +141,7 @@ struct DeviceModel: Sendable {
     link.inFlightLimit = window
     link.isStored = sync >= 0
     link.sharesSessions = isCluster
+    if prefersFirst, servers.count > 1 { (link.prefersFirst, link.leavesByHand) = (.seconds(10), true) }
     link.storeDelay = .seconds(max(0, sync))
     var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)
     connect.properties.sessionExpiryInterval = automation.cleanStart ? 0 : sessionExpiry

@@ -27,7 +27,7 @@ extension World {
       ("cluster", [0, 0, 0, 1]), ("identity", [0, 1, 2]),
       ("for-ever", Array(repeating: 0, count: 20) + Array(1...10)),
       ("home-assistant", [0, 1]), ("homie", [0, 0, 1]), ("health", [0, 0, 60]), ("clean-start", [0, 0, 0, 1]),
-      ("quiet", [300, 300, 300, 300, 900, 5400]),
+      ("quiet", [300, 300, 300, 300, 900, 5400]), ("prefers-first", [0, 0, 1]),
     ], actions: 1...60)
 
   /// The same in a life of minutes, in which things happen closer to each other, and many more in the same time.

@@ -142,6 +142,12 @@ extension World {
         queue.push(.closed(connection.id), at: now + .nanoseconds(Int64(chances.number(below: 100_000_000))))
       }
     case .agreed: break
+    case .probe(let link, let attempt, let server):
+      let reachability = network.reachability(link: index * addresses + DeviceModel.address(of: server))
+      // What does not answer takes its time: the core has a limit of its own.
+      guard reachability != .silent, reachability != .hangingName else { return }
+      let delay = Duration.nanoseconds(Int64(chances.number(below: 200_000_000)))
+      tell(.link(link, .probed(attempt, isReachable: reachability == .open)), index, after: delay, in: &queue)
     }
   }
 

@@ -119,6 +119,7 @@ extension KeyPlace {
     switch path.split(separator: ".").map(String.init) {
     case ["broker", "tls", "certificate"], ["broker", "tls", "key"]: [["certificate: c.pem", "key: k.pem"]]
     case let words where words.count == 3 && words[1] == "lost" && words[2] != "after": [["after: 2m"]]
+    case ["broker", "prefers_first"]: [["url: [mqtts://h, mqtts://i]"]]
     case let words where words.count == 2 && words[0] == "broker": [["url: mqtts://h"]]
     default: [[]]
     }

@@ -38,6 +38,9 @@ struct CoreBench {
   var closings: [(link: LinkID, attempt: Link.AttemptNumber, closing: Link.Closing)] = []
   var orders: [Order] = []
   var notes: [Note] = []
+  /// Servers that were asked whether they can be reached, and what they answer.
+  var probed: [ServerAddress] = []
+  var isFirstReachable = false
 
   /// The attempts that were begun last.
   var attempts: [LinkID: Link.AttemptNumber] = [:]
@@ -202,6 +205,9 @@ struct CoreBench {
       if case .atOnce = closing { said.append((link == .homie ? "homie " : "") + "cut") }
       if closing == .atOnce || server.closesWhenAsked { close(link) }
     case .agreed: break
+    case .probe(let link, let attempt, let server):
+      probed.append(server)
+      answer(.event(.link(link, .probed(attempt, isReachable: isFirstReachable))))
     }
   }
 

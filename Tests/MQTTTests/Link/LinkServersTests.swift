@@ -83,6 +83,22 @@ import Testing
     #expect(host(harness.lose()) == "a")
   }
 
+  @Test("an owner that has something to say first is told, and the link stays until it is told to move")
+  mutating func leavesByHand() {
+    var harness = Harness(Harness.settings(servers: 2) { ($0.prefersFirst, $0.leavesByHand) = (.seconds(8), true) })
+    harness.handle(.start)
+    #expect(fail(&harness) == "b")
+    harness.agree()
+    for _ in 0..<4 { _ = quarter(&harness) }
+    let effects = quarter(&harness)
+    #expect(effects.notices.contains(.firstServerIsBack(Harness.servers[0])))
+    #expect(effects.sent.allSatisfy { $0 == .pingreq } && harness.link.isConnected)
+    let settings = harness.link.settings
+    let moved = harness.handle(.reconfigure(settings, reconnecting: true, isAborted: false))
+    #expect(moved.sent == [.disconnect(Disconnect())])
+    #expect(host(harness.lose()) == "a")
+  }
+
   @Test("one that comes and goes is not, nor is one that a probe says nothing of")
   mutating func staysForAnUnstableOne() {
     var harness = onSecond(.seconds(8))
