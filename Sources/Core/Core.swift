@@ -12,7 +12,7 @@ import Records
 ///
 /// It routes between its owners, each a value with its own rules: `Conversation` (what is said to the broker), `Sampling`
 /// and `Lines` (what is measured), `Numbering` (numbers and times), `Keeping` (the store), `HomieLink` (the Homie
-/// device's connection), `Serving` (what systemd is told). A turn is any number of `handle` and `receive`, and one
+/// device's connection), `Serving` (what limpet reports to systemd). A turn is any number of `handle` and `receive`, and one
 /// `drain` at its end; then `effects` has what is to be done, and `deadline` is later than now.
 package struct Core: Sendable {
   var conversation: Conversation
@@ -219,7 +219,7 @@ package struct Core: Sendable {
   }
 
   /// Who has just been given a description has subscribed to what it names by now, and has no values yet: the newest of
-  /// each name is told again. What happened once is not, or it would happen again.
+  /// each name is published again. What happened once is not, or it would happen again.
   private mutating func remindIfDue(at now: Moment) {
     guard let due = conversation.announcing.remindAt, due <= now.boot else { return }
     conversation.announcing.remindAt = nil

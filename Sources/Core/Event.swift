@@ -32,7 +32,7 @@ package enum LinkID: Sendable, Hashable {
 }
 
 /// What happens to the agent. What the broker sends comes by `Core.receive`, without an event around it, and what lines
-/// and sensors tell may come by `Core.take`.
+/// and sensors report may come by `Core.take`.
 package enum Event: Sendable {
   /// Everything begins.
   case start

@@ -191,7 +191,7 @@ public struct Watch: ~Copyable {
     if waiting[2].revents != 0 { readKeys(waiting[2].fd) }
     takeSignals()
     takeEvents()
-    tell(view.tick(at: now))
+    report(view.tick(at: now))
     settleIfQuiet()
     if let page { page.show(view.takeDetails(at: now)) }
   }
@@ -251,7 +251,7 @@ public struct Watch: ~Copyable {
       case .subscribed(let refusals): subscribed(refusals)
       case .message(let report):
         if report.isRetained, lastRetained != nil { lastRetained = .now }
-        tell(view.receive(report, at: now))
+        report(view.receive(report, at: now))
       case .lost(let loss, let delay): self.lost(loss, retryAfter: delay)
       }
     }
@@ -303,14 +303,14 @@ public struct Watch: ~Copyable {
       }
       return printOnce()
     }
-    tell(view.settle(at: now))
+    report(view.settle(at: now))
   }
 
-  // MARK: What is told
+  // MARK: Reporting changes
 
-  private mutating func tell(_ changes: [FleetChange]) {
+  private mutating func report(_ changes: [FleetChange]) {
     guard !settings.isOnce else { return }
-    page?.tell(changes)
+    page?.report(changes)
     for change in changes {
       // A page's journal is no list of all changes.
       if screen == nil, page == nil || settings.format == .json { show(change) }

@@ -58,7 +58,7 @@ struct WatchedDevice: Sendable {
   mutating func receive(_ report: FleetView.Report, _ payloads: FleetView.Payloads, at now: FleetView.Moment) {
     let state = Self.state(of: report.payload, payloads)
     let isRepetition = state == self.state && report.epoch == status.epoch && report.instance == status.instance
-    // On 3.1.1 nothing else tells that the presence so far is of an earlier connection; the new one follows.
+    // On 3.1.1 nothing else shows that the presence so far is of an earlier connection; the new one follows.
     if state == .online, ![.online, .unknown].contains(self.state), report.epoch == nil { presence = nil }
     self.state = state
     status = Status(
@@ -115,7 +115,7 @@ struct WatchedDevice: Sendable {
   }
 
   /// Puts together what both topics say. The presence message counts where it is of the same connection: the will
-  /// covers the status alone, so after a loss it still tells of the birth.
+  /// covers the status alone, so after a loss it still describes the birth.
   private mutating func describe() {
     var matching = presence
     if let one = status.epoch, let other = presence?.epoch, one != other { matching = nil }

@@ -1,6 +1,6 @@
 import Readings
 
-/// What an outbox is told of how readings wait, and what it tells of its rows.
+/// The rules by which readings wait in an outbox, and what it reports of its rows.
 extension Outbox {
   /// When readings are written.
   package enum Writing: Sendable, Equatable {

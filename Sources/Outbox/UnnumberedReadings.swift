@@ -26,7 +26,7 @@ package struct UnnumberedReadings: Sendable {
   package private(set) var readings: Deque<UnnumberedReading> = []
   /// Bytes that wait, their texts included.
   package private(set) var bytes = 0
-  /// How many of each stream were given up, and not told of yet.
+  /// How many of each stream were given up, and are not reported yet.
   package private(set) var lost: [StreamID: UInt64] = [:]
 
   package init(readings: Deque<UnnumberedReading> = [], bytes: Int = 0, lost: [StreamID: UInt64] = [:]) {

@@ -37,7 +37,7 @@ package struct TimeLabels {
     }
   }
 
-  /// The label that a reading is stored with; nil: the clock cannot tell yet.
+  /// The label that a reading is stored with; nil: the clock does not know it yet.
   package mutating func label(of time: BootClock.Instant, stream: StreamID, _ clock: WallClock) -> TimeLabel? {
     guard clock.isSynchronized else { return nil }
     return ordered(TimeLabel(time: clock.time(of: time), isCertain: true), stream)

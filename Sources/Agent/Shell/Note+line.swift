@@ -156,10 +156,10 @@ extension Note {
     case .rests(let topic, let rest, let isPresence, let time, let resting):
       let what = isPresence ? "limpet cannot publish the presence there" : "its readings wait"
       // Of many, each would say the same.
-      let isTold = Self.isMilestone(UInt64(rest.times)) && (resting <= 4 || Self.isMilestone(UInt64(resting)))
+      let isNews = Self.isMilestone(UInt64(rest.times)) && (resting <= 4 || Self.isMilestone(UInt64(resting)))
       let many = resting > 4 ? "; it refuses \(resting) topics, and limpet status names them" : ""
       return (
-        isTold ? .error : .info,
+        isNews ? .error : .info,
         """
         the broker refuses \(topic): \(rest.reason); \(what), everything else goes on; next try in \(time.inWords)\(many). \
         Check the broker's rights for this device

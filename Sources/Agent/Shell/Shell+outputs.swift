@@ -33,7 +33,7 @@ extension Shell {
 
   private func takeDriven() {
     guard let driver else { return }
-    tellOfRecord(driver.recordFailure)
+    reportRecord(driver.recordFailure)
     happens(.driven(driver.take().reports.map(DriverReport.init)))
   }
 
@@ -44,7 +44,7 @@ extension Shell {
   }
 
   /// An output is driven nevertheless: to stop for that would help nobody.
-  private func tellOfRecord(_ failure: ReadError?) {
+  private func reportRecord(_ failure: ReadError?) {
     guard failure != recordFailure else { return }
     recordFailure = failure
     if let failure {

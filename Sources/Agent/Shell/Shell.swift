@@ -45,7 +45,7 @@ package actor Shell {
   /// How each sensor is read.
   private(set) var jobs: [SensorID: ReadJob]
   private(set) var reader: BlockingReader?
-  /// nil: the kernel tells of no sensor.
+  /// nil: the kernel announces no sensors.
   private var attributes: AttributeWatch?
   /// nil: there are no lines, or they are released.
   private(set) var monitor: GPIOMonitor?
@@ -126,7 +126,7 @@ package actor Shell {
   // MARK: Turns
 
   /// The time, once for what happens now. The wall clock is asked ten times a second at the most: one that is being
-  /// slewed moves by 50 µs in that time, and a step is told.
+  /// slewed moves by 50 µs in that time, and the kernel reports a step.
   func moment() -> Moment {
     if let time { return time }
     let now = BootClock.now

@@ -4,12 +4,12 @@ import MQTTCore
 import Presence
 import Records
 
-/// What Home Assistant is told of this device, beside its readings.
+/// What limpet publishes to Home Assistant about this device, beside its readings.
 struct Announcing: Sendable {
   var announcer: Announcer
   /// Home Assistant has started, and is answered then.
   var answerAt: BootClock.Instant?
-  /// It has a description, and will have subscribed to what that names by then: the newest values are told again.
+  /// It has a description, and will have subscribed to what that names by then: limpet publishes the newest values again.
   var remindAt: BootClock.Instant?
   /// What has to be in the store before anything is published, so that a crash forgets nothing that a broker may keep.
   private var unstored: [StoredAnnouncement] = []
@@ -24,7 +24,7 @@ struct Announcing: Sendable {
 
   /// It subscribes to a home's devices all at once: they do not answer all at once.
   static let answerSpread = Duration.seconds(1)
-  /// How long it takes to subscribe to what it has been told of, up to as much again.
+  /// How long it takes to subscribe to what a description names, up to as much again.
   static let remindDelay = Duration.seconds(1)
 
   init(_ announcer: Announcer) { self.announcer = announcer }
@@ -75,7 +75,7 @@ extension Conversation {
     }
   }
 
-  /// A session would go on hearing it; who cannot be told so, hears it.
+  /// The session would keep that subscription; where the broker cannot be asked to end it, messages go on coming.
   mutating func unwatchHomeAssistant(_ old: HomeAssistantDevice?, at now: Moment) {
     guard let old, let filters = try? old.births.map({ try TopicFilter("\($0)") }) else { return }
     try? link.unsubscribe(filters, token: Request.unwatching.token, at: now.boot, into: &linkEffects)

@@ -1,10 +1,10 @@
 import LimpetInstants
 
-/// What of an outage is worth a line of the log: that it begins, a reason that was not told yet, and after 10, 20, 40
+/// What of an outage is worth a line of the log: that it begins, a new reason, and after 10, 20, 40
 /// minutes and so on that it goes on; so a day of it is a screen.
 ///
 /// A connection that ends before it has lasted belongs to the outage that was: who is thrown out again and again is not
-/// told each time. It is over when a connection lasts.
+/// logged each time. It is over when a connection lasts.
 package struct Outage: Sendable {
   package enum Worth: Sendable, Equatable {
     case news
@@ -14,7 +14,7 @@ package struct Outage: Sendable {
     case repetition
   }
 
-  /// Reasons that are told of one outage, and connections of it that did not last.
+  /// Reasons that are logged of one outage, and connections of it that did not last.
   static let limit = 5
   static let rest = Duration.minutes(10)
 
@@ -22,14 +22,14 @@ package struct Outage: Sendable {
   private(set) var attempts = 0
   private var reasons: Set<String> = []
   private var connections = 0
-  private var toldAt: BootClock.Instant
+  private var notedAt: BootClock.Instant
   private var milestone = Self.rest
-  /// A connection is there, and was not told.
+  /// A connection is there, and was not logged.
   private(set) var isQuiet = false
 
   init(since: BootClock.Instant) {
     self.since = since
-    toldAt = since
+    notedAt = since
   }
 
   /// A connection ended, or an attempt led to none.
@@ -38,11 +38,11 @@ package struct Outage: Sendable {
     isQuiet = false
     let age = since.duration(to: now)
     if reasons.count < Self.limit, reasons.insert(reason).inserted {
-      toldAt = now
+      notedAt = now
       return .news
     }
-    guard toldAt.duration(to: now) >= Self.rest else { return .repetition }
-    toldAt = now
+    guard notedAt.duration(to: now) >= Self.rest else { return .repetition }
+    notedAt = now
     let isMilestone = age >= milestone
     while milestone <= age { milestone = milestone * 2 }
     return .reminder(after: age, attempts: attempts, isMilestone: isMilestone)

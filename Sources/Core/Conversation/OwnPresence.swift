@@ -22,7 +22,7 @@ struct OwnPresence: Sendable {
   var askedWill: WillFlags?
   /// What the CONNECT under way, or the last one, was made with.
   var connectPresence: PresenceMessages
-  /// What brokers are still to be told `offline`.
+  /// The brokers at which `offline` is still to be published.
   var owed = OwedFarewells()
   /// What the farewell that follows what is owed is said because of.
   var farewellBecause: String?

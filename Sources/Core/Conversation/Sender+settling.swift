@@ -10,7 +10,7 @@ extension Conversation {
     switch request {
     case .reading(let token): readingSettled(token, outcome, at: now)
     case .retained(let stream): retainedSettled(stream, outcome, at: now)
-    // One that was lost is told by the next description.
+    // The next description has what a lost one had.
     case .reminder(let stream): _ = isRefused(plan.streams[stream].topic, outcome, at: now)
     case .clearing: clearingSettled(outcome)
     case .announcement: announced(outcome, at: now)

@@ -29,11 +29,11 @@ struct Sender: Sendable {
   var leftOver: Deque<StoredMessage>
   /// Where messages of an earlier process go that are under way.
   private var earlier: [Session.Token: TopicName] = [:]
-  /// Newest readings that are told once more, for who has subscribed since: on this connection or not at all.
+  /// Newest readings to publish once more, for subscribers that came since: on this connection or not at all.
   var reminders: Deque<Reading> = []
   /// Those of them, and of what is under way, that a store has which was opened late: the session does not know it.
   var late: Set<Session.Token> = []
-  /// It tells of now: one that cannot be sent is left out, and the next one tells more.
+  /// It is about now: one that cannot be sent is left out, and the next one has more.
   var health: Message?
   var underWay: Int
   var refused: UInt64 = 0
@@ -120,7 +120,7 @@ struct Sender: Sendable {
       message: next.message.adapted(to: limits), request: .retained(stream: next.stream), isTransient: true)
   }
 
-  /// As it was told before: under the same number, so that who counts sees a repeat and no loss.
+  /// As it was published before: under the same number, so that a subscriber that counts sees a repeat and no loss.
   mutating func nextReminder(
     _ streams: [Stream], _ limits: PublishLimits, _ version: ProtocolVersion, _ topics: RestingTopics, at now: Moment
   ) -> Outgoing? {
@@ -144,7 +144,7 @@ struct Sender: Sendable {
     _ streams: [Stream], expiry: Duration?, _ limits: PublishLimits, _ version: ProtocolVersion, at now: Moment
   ) -> Outgoing? {
     guard !outbox.isEmpty, let taken = outbox.take(at: now.boot) else { return nil }
-    // What was to be told again of it would come behind it, and be the value that the broker keeps.
+    // What was to be published again would come behind it, and be the value that the broker keeps.
     if !reminders.isEmpty { reminders.removeAll { $0.stream == taken.reading.stream } }
     let label = labels.label(of: taken.reading, taken.token) { now.wall }
     var message = streams[taken.reading.stream].message(taken.reading, label, isNewest: taken.isNewest, version)

@@ -54,7 +54,7 @@ struct HomieLink: Sendable {
 
   var hasEnded: Bool { ending.isOver }
   /// Whether the broker can be reached, as this connection has found since one that lasted.
-  private enum Reach { case unknown, news, told }
+  private enum Reach { case unknown, news, reported }
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
@@ -76,7 +76,7 @@ struct HomieLink: Sendable {
   /// agrees and closes, again and again, would have the two connections wake each other for ever.
   mutating func takeConnected() -> Bool {
     guard reach == .news else { return false }
-    reach = .told
+    reach = .reported
     return true
   }
 

@@ -23,7 +23,7 @@ package struct PlanChange {
     for index in plan.sensors.indices { plan.sensors[index].stream = ids[new.sensors[index].stream] }
     for index in plan.inputs.indices { plan.inputs[index].stream = ids[new.inputs[index].stream] }
     for index in plan.outputs.indices { plan.outputs[index].stream = ids[new.outputs[index].stream] }
-    tellDifferences(old, new, differing)
+    noteDifferences(old, new, differing)
     placeSensors(old, number)
   }
 
@@ -81,7 +81,7 @@ package struct PlanChange {
 
   // MARK: For people
 
-  private mutating func tellDifferences(_ old: DevicePlan, _ new: DevicePlan, _ differing: Set<String>) {
+  private mutating func noteDifferences(_ old: DevicePlan, _ new: DevicePlan, _ differing: Set<String>) {
     let before = Set(old.sensors.map(\.name) + old.inputs.map(\.name) + old.outputs.map(\.name))
     let after = Set(new.sensors.map(\.name) + new.inputs.map(\.name) + new.outputs.map(\.name))
     added = after.subtracting(before).sorted()

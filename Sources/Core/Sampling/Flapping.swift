@@ -9,15 +9,15 @@ struct Flapping: Sendable {
   private static let longest = Duration.seconds(6 * 3600)
   private static let calm = Duration.seconds(3600)
 
-  private var told = 0
+  private var noted = 0
   private var gap = Duration.zero
-  private var toldAt: BootClock.Instant?
+  private var notedAt: BootClock.Instant?
   private var changedAt: BootClock.Instant?
   private var changes = 0
 
   /// It is another way than before.
   mutating func changed(at now: BootClock.Instant) {
-    if let last = changedAt, last.duration(to: now) >= Self.calm { (told, gap, changes) = (0, .zero, 0) }
+    if let last = changedAt, last.duration(to: now) >= Self.calm { (noted, gap, changes) = (0, .zero, 0) }
     changedAt = now
     changes += 1
   }
@@ -25,11 +25,11 @@ struct Flapping: Sendable {
   /// Asked while the last line is no longer true.
   ///
   /// - Returns: nil: not now; else how often it changed since the last line.
-  mutating func tells(at now: BootClock.Instant) -> Int? {
-    if let toldAt, toldAt.duration(to: now) < gap { return nil }
-    told += 1
-    if told >= Self.free { gap = min(max(gap * 2, Self.rest), Self.longest) }
-    toldAt = now
+  mutating func reports(at now: BootClock.Instant) -> Int? {
+    if let notedAt, notedAt.duration(to: now) < gap { return nil }
+    noted += 1
+    if noted >= Self.free { gap = min(max(gap * 2, Self.rest), Self.longest) }
+    notedAt = now
     defer { changes = 0 }
     return changes
   }

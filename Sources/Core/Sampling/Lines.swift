@@ -38,7 +38,7 @@ package struct Lines: Sendable {
     var steps: StepCounter?
     var meter: PulseMeter?
     /// Of an encoder: the total that was published last, while it can be read.
-    var toldTotal: Double?
+    var publishedTotal: Double?
     /// Since its line was requested.
     var pulses = PulseCount()
 
@@ -208,15 +208,15 @@ package struct Lines: Sendable {
     switch counted.finding {
     case .pending: return nil
     case .failed(let reason):
-      counted.toldTotal = nil
+      counted.publishedTotal = nil
       content = .bad(reason)
     case .found:
       if let total = counted.counter?.total(pulses, at: now) {
         content = .total(total)
       } else if let total = counted.steps?.total(pulses, at: now) {
         // A knob rests most of the time.
-        guard total.value != counted.toldTotal else { return nil }
-        counted.toldTotal = total.value
+        guard total.value != counted.publishedTotal else { return nil }
+        counted.publishedTotal = total.value
         content = .total(total)
       } else if let value = counted.meter?.measure(pulses, at: now) {
         content = .good(.number(value))
@@ -282,7 +282,7 @@ package struct Lines: Sendable {
 
 /// The way of an edge, without an event around it: what is worth a reading gets a number and goes into the outbox.
 extension Core {
-  /// Takes what the lines have to tell.
+  /// Takes what the lines report.
   ///
   /// - Parameter isFinished: they were released, and nothing follows.
   package mutating func take(_ reports: [LineReport], isFinished: Bool) {

@@ -41,7 +41,7 @@ package struct Sampling: Sendable {
     /// Why it could not be read the last time; nil: it could.
     var failure: String?
     /// What of that the log has.
-    var toldFailure: String?
+    var reportedFailure: String?
     var flapping = Flapping()
     /// A read is under way.
     var readSince: Duration?
@@ -257,8 +257,8 @@ extension Sampling.Sensor {
     let next: String? = if case .bad(let reason) = content { reason } else { nil }
     if next != failure { flapping.changed(at: now) }
     failure = next
-    guard failure != toldFailure, let changes = flapping.tells(at: now) else { return }
-    toldFailure = failure
+    guard failure != reportedFailure, let changes = flapping.reports(at: now) else { return }
+    reportedFailure = failure
     // The change of this line, and the one back before it.
     let count = changes > 2 ? changes : nil
     if let failure {

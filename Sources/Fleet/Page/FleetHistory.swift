@@ -7,7 +7,7 @@ import MQTTStore
 /// What devices were in the last 30 days, or as many as its owner says, and when somebody saw it, in a file of SQLite that
 /// outlives the watch.
 ///
-/// A thread of its own writes, once a second; who tells it waits for no disk. The file is its owner's alone (0600), and
+/// A thread of its own writes, once a second; its callers wait for no disk. The file is its owner's alone (0600), and
 /// bounded: by age, and by size, where the oldest goes first. While a device flaps, a minute of it is one row.
 final class FleetHistory: Sendable {
   static let size: Int64 = 256 << 20

@@ -5,8 +5,8 @@ import LimpetText
 import NIOCore
 import Status
 
-/// What a page is told of a fleet: each device as it is, and the last changes by their numbers, so that who was away for
-/// a while is told what it missed, of each device the newest.
+/// What a page shows of a fleet: each device as it is, and the last changes by their numbers, so that a page that was away for
+/// a while gets what it missed, of each device the newest.
 struct FleetLog {
   /// Changes that are remembered.
   static let limit = 10_000
@@ -119,7 +119,7 @@ struct FleetLog {
     return object.finish()
   }
 
-  // MARK: What is told
+  // MARK: What a page gets
 
   /// `{"id":N,"connected":…,"broker":…,"watched":[…],"devices":[…]}`: all, and the number to go on from.
   var all: ByteBuffer {

@@ -8,7 +8,7 @@ import Status
 import Synchronization
 import Web
 
-/// The fleet as a page: the main thread tells what happens, a thread of its own answers browsers.
+/// The fleet as a page: the main thread reports what happens, and a thread of its own answers browsers.
 final class FleetPage: Sendable {
   /// Browsers and scrapers at one time.
   private static let limit = 64
@@ -31,7 +31,7 @@ final class FleetPage: Sendable {
   private let opening: Mutex<EventLoopPromise<String?>?>
 
   /// - Parameters:
-  ///   - history: where what is told is kept, and what it has of earlier watches.
+  ///   - history: keeps what the page reports, and has what earlier watches reported.
   ///   - readings: what devices have published, while somebody looks at them.
   ///   - say: called on a thread of the page's.
   init(
@@ -90,7 +90,7 @@ final class FleetPage: Sendable {
 
   // MARK: The main thread's side
 
-  func tell(_ changes: [FleetChange]) {
+  func report(_ changes: [FleetChange]) {
     guard !changes.isEmpty else { return }
     log.withLock { log in for change in changes { log.take(change) } }
     history?.record(changes.map(FleetHistory.Row.init))
@@ -104,7 +104,7 @@ final class FleetPage: Sendable {
     wake()
   }
 
-  /// Nothing more is told: what was is on the disk then.
+  /// No further report follows; the earlier ones are on the disk afterwards.
   func stop() {
     live()
     history?.stop()

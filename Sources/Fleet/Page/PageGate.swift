@@ -6,7 +6,7 @@ import Web
 /// Who may look at the page: a value that takes a request and the time.
 ///
 /// A page on loopback is within reach of every site that its owner visits: a name of somebody else that leads to
-/// 127.0.0.1 (DNS rebinding) is told by Host, a request of another page by Origin and Sec-Fetch-Site.
+/// 127.0.0.1 (DNS rebinding) shows in Host, a request of another page in Origin and Sec-Fetch-Site.
 struct PageGate {
   /// Wrong passwords that are listened to in a minute.
   static let failures = 10
@@ -85,7 +85,7 @@ struct PageGate {
     return text[(colon + 1)...]
   }
 
-  /// In a time that does not tell how much of it is right.
+  /// In a time that does not depend on how much of it is right.
   private static func isEqual(_ one: some Collection<UInt8>, _ other: [UInt8]) -> Bool {
     var difference: UInt8 = one.count == other.count ? 0 : 1
     for (index, byte) in one.enumerated() {

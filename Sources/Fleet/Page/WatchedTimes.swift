@@ -1,7 +1,7 @@
 import LimpetInstants
 import NIOCore
 
-/// When this watch, or an earlier one, was connected to the broker: a value that is told what happens, and the time.
+/// When this watch, or an earlier one, was connected to the broker: a value that takes what happens, and the time.
 ///
 /// What devices were at other times nobody saw. The present time goes on by its beats alone, so it ends with the last one
 /// when a process is killed, suspended or stopped: it may be too short by the distance of two beats, and never too long.

@@ -260,11 +260,11 @@ struct GPIOWatch: ~Copyable {
 }
 
 extension GPIOMonitor {
-  /// Takes what there is to tell.
+  /// Takes what there is to report.
   public func take() -> Taken { mailbox.take() }
 }
 
-/// What the thread has to tell, and what it is told.
+/// What the thread reports, and the requests to it.
 final class GPIOMailbox: Sendable {
   private struct State {
     var reports: [GPIOReport] = []

@@ -147,7 +147,7 @@ extension World {
       // What does not answer takes its time: the core has a limit of its own.
       guard reachability != .silent, reachability != .hangingName else { return }
       let delay = Duration.nanoseconds(Int64(chances.number(below: 200_000_000)))
-      tell(.link(link, .probed(attempt, isReachable: reachability == .open)), index, after: delay, in: &queue)
+      bring(.link(link, .probed(attempt, isReachable: reachability == .open)), index, after: delay, in: &queue)
     }
   }
 

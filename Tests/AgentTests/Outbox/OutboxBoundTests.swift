@@ -28,7 +28,7 @@ struct OutboxBoundTests {
     var bench = OutboxBench(limit: 20 * cost)
     for stream in 0..<3 { bench.append(stream) }
     bench.pass(.seconds(1))
-    let batch = bench.outbox.takeBatch({ "name\($0)" }, bench.clock, at: bench.now)
+    let batch = bench.outbox.takeBatch({ "name\($0.index)" }, bench.clock, at: bench.now)
     for round in 0..<100 {
       bench.append(round % 3)
       #expect(bench.outbox.bytes <= 21 * cost)
@@ -184,7 +184,7 @@ extension OutboxBench {
       bench.now = bench.now + .milliseconds(1)
     }
     let count = bench.outbox.count
-    guard bench.outbox.takeBatch(all: true, { "name\($0)" }, bench.clock, at: bench.now) != nil else {
+    guard bench.outbox.takeBatch(all: true, { "name\($0.index)" }, bench.clock, at: bench.now) != nil else {
       Issue.record("nothing is written")
       return
     }

@@ -142,7 +142,7 @@ struct OutboxLossTests {
     bench.append()
     bench.open()
     let isBack = bench.outbox.putBack(token, bench.clock, at: bench.now)
-    if let batch = bench.outbox.takeBatch(all: true, { "name\($0)" }, bench.clock, at: bench.now) {
+    if let batch = bench.outbox.takeBatch(all: true, { "name\($0.index)" }, bench.clock, at: bench.now) {
       bench.write(batch)
       bench.outbox.wrote()
     }

@@ -15,7 +15,7 @@ struct FlappingTests {
       let at = start + .seconds(second)
       now.toggle()
       flapping.changed(at: at)
-      if now != shown, flapping.tells(at: at) != nil {
+      if now != shown, flapping.reports(at: at) != nil {
         told += 1
         shown = now
       }
@@ -28,12 +28,12 @@ struct FlappingTests {
     var flapping = Flapping()
     for second in 0..<Flapping.free {
       flapping.changed(at: start + .seconds(second))
-      #expect(flapping.tells(at: start + .seconds(second)) == 1)
+      #expect(flapping.reports(at: start + .seconds(second)) == 1)
     }
     for second in 10..<17 { flapping.changed(at: start + .seconds(second)) }
-    #expect(flapping.tells(at: start + .seconds(20)) == nil)
-    #expect(flapping.tells(at: start + .seconds(700)) == 7)
+    #expect(flapping.reports(at: start + .seconds(20)) == nil)
+    #expect(flapping.reports(at: start + .seconds(700)) == 7)
     flapping.changed(at: start + .seconds(10_000))
-    #expect(flapping.tells(at: start + .seconds(10_000)) == 1)
+    #expect(flapping.reports(at: start + .seconds(10_000)) == 1)
   }
 }
