@@ -104,6 +104,20 @@ struct DiscoveryRules {
       }
     }
     if base != nil { checkNames(readings, sensors) }
+    checkUniqueIDs(readings, device)
+  }
+
+  /// Home Assistant takes the first of two entities with one unique id, and leaves out the other.
+  private func checkUniqueIDs(_ readings: [NamedReading], _ device: String) {
+    var owners = Dictionary(readings.map { ("\(device)/\($0.name)", $0.name) }) { first, _ in first }
+    for reading in readings.sorted(by: { $0.written.key < $1.written.key }) {
+      guard let id = reading.uniqueID else { continue }
+      if let other = owners.updateValue(reading.name, forKey: id.text), other != reading.name {
+        log.error(
+          id.written.value, id.written.path,
+          "\(quoted(id.text)) is already the unique id of \(quoted(other)); write another")
+      }
+    }
   }
 
   private func checkNames(_ readings: [NamedReading], _ sensors: [SensorConfiguration]) {

@@ -231,7 +231,7 @@ struct InputSection {
     if let written = line.written { check(gpio, written, reader) }
     if let second = gpio.second, let written = lineB.written { check(second, written, reader) }
     if let text = name.value, let written = name.written {
-      names.append(NamedReading(name: text, written: written))
+      names.append(NamedReading(name: text, written: written, uniqueID: presentation.uniqueID))
       inputs.append(input)
     }
   }

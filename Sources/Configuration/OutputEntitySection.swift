@@ -14,6 +14,7 @@ package enum OutputEntityKeys {
 
   package static let all = [
     entity.declaration, EntityKeys.icon.declaration, EntityKeys.category.declaration, EntityKeys.enabled.declaration,
+    EntityKeys.uniqueID.declaration, EntityKeys.migrateFrom.declaration,
   ]
   static let section = Declaration.section(name, all, help: "How Home Assistant shows it.")
 }
@@ -22,6 +23,7 @@ package enum OutputEntityKeys {
 struct OutputEntitySection {
   let entity: OutputEntity?
   let presentation: Presentation
+  let uniqueID: NamedReading.UniqueID?
 
   init(_ reader: MappingReader, _ type: Field<OutputType>) {
     var presentation = Presentation()
@@ -31,6 +33,7 @@ struct OutputEntitySection {
     presentation.icon = section.read(EntityKeys.icon).value
     presentation.category = section.read(EntityKeys.category).value
     presentation.isEnabled = section.read(EntityKeys.enabled).value
+    uniqueID = presentation.readIdentity(section)
     self.presentation = presentation
     section.reject(unknownTo: OutputEntityKeys.all)
     self.entity = entity.value

@@ -62,7 +62,7 @@ struct OutputSection {
     if text == Self.reserved {
       reader.error(written, "\(quoted(text)) is a name that limpet needs for itself; write another")
     }
-    names.append(NamedReading(name: text, written: written))
+    names.append(NamedReading(name: text, written: written, uniqueID: shown.uniqueID))
     interlock.owner = text
     interlocks.append(interlock)
     if let request = request.request {

@@ -12,6 +12,10 @@ public struct Presentation: Sendable, Equatable {
   /// Digits that are shown.
   public var precision: Int?
   public var platform: Platform?
+  /// `unique_id`; nil: made of the device and the name.
+  public var uniqueID: String?
+  /// Where another program described the entity that this one carries on.
+  public var migrateFrom: String?
 
   public init() {}
 
@@ -56,12 +60,35 @@ enum EntityKeys {
     help: "Which kind of entity it is; without it, the kind that fits. Not for modes event and counter.",
     example: "binary_sensor")
 
+  static let uniqueID = Key(
+    optional: "unique_id", .text(bytes: 1...255),
+    help: "Its unique_id, to carry on an entity that another program made; without it, DEVICE/NAME. One value only.",
+    example: "pi_input_door")
+  static let migrateFrom = Key(
+    optional: "migrate_from", .discoveryTopic,
+    help:
+      "The discovery topic on which another program described it alone, such as "
+      + "homeassistant/binary_sensor/pi/door/config: limpet takes the entity over, once, and clears the topic; stop the "
+      + "other program first.",
+    example: "ha/sensor/pi/a/config")
+
   static let all = [
     deviceClass.declaration, icon.declaration, category.declaration, enabled.declaration, precision.declaration,
-    platform.declaration,
+    platform.declaration, uniqueID.declaration, migrateFrom.declaration,
   ]
 
   static let section = Declaration.section(name, all, help: "How Home Assistant shows it.")
+}
+
+extension Presentation {
+  /// Reads which entity it is.
+  mutating func readIdentity(_ section: MappingReader) -> NamedReading.UniqueID? {
+    let id = section.read(EntityKeys.uniqueID)
+    uniqueID = id.value
+    migrateFrom = section.read(EntityKeys.migrateFrom).value
+    guard let text = id.value, let written = id.written else { return nil }
+    return NamedReading.UniqueID(text: text, written: written)
+  }
 }
 
 /// Reads `title` and `homeassistant`.
@@ -71,6 +98,7 @@ struct PresentationSection {
   let platform: Written?
   /// Where `homeassistant.class` stands.
   let deviceClass: Written?
+  let uniqueID: NamedReading.UniqueID?
 
   init(_ reader: MappingReader) {
     var presentation = Presentation()
@@ -86,6 +114,7 @@ struct PresentationSection {
     let platform = section.read(EntityKeys.platform)
     presentation.platform = platform.value
     self.platform = platform.written
+    uniqueID = presentation.readIdentity(section)
     section.reject(unknownTo: EntityKeys.all)
     self.presentation = presentation
   }
@@ -101,6 +130,16 @@ extension ValueKind where Value == String {
     }
     return text == "none" ? "" : text
   }
+
+  /// Where an entity is described alone: PREFIX/COMPONENT/[NODE/]OBJECT/config.
+  static let discoveryTopic = ValueKind<TopicTemplate>.topic().map { $0.description }.map { text throws(Mismatch) in
+    let levels = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard levels.count >= 4, levels.last == "config", !levels.contains("") else {
+      throw Mismatch(
+        message: "\(quoted(text)) is not a discovery topic; write one such as homeassistant/sensor/node/name/config")
+    }
+    return text
+  }.matching("([^/]+/){3,}config")
 
   static let icon = ValueKind(.text(bytes: 5...64)) { text throws(Mismatch) in
     let isRight =

@@ -5,6 +5,13 @@ import YAML
 struct NamedReading {
   var name: String
   var written: Written
+  /// Of its entity in Home Assistant, where it is given.
+  var uniqueID: UniqueID?
+
+  struct UniqueID {
+    let text: String
+    let written: Written
+  }
 }
 
 /// The rules over all readings: every name and every topic has one owner.

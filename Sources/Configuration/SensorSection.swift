@@ -42,6 +42,7 @@ struct SensorSection {
     if case .channels? = source {
       let single = [
         unit.written, map.written, scale.written, offset.written, range.written, average.written, shown.deviceClass,
+        shown.uniqueID?.written,
       ]
       for written in single {
         reader.error(written, "has no meaning for several channels at once; remove it, or give each its own entry")
@@ -51,7 +52,7 @@ struct SensorSection {
       unit, of: source, reader, isConverted: [scale.isWritten, offset.isWritten, map.isWritten])
     reject(reader, type.value)
     guard let text = name.value, let written = name.written else { return }
-    names.append(NamedReading(name: text, written: written))
+    names.append(NamedReading(name: text, written: written, uniqueID: shown.uniqueID))
     guard let source else { return }
     var sensor = SensorConfiguration(
       name: text, source: source, interval: interval.value, timeout: timeout, retries: retries,

@@ -20,7 +20,9 @@ public struct MQTTIOImport {
   public let remarks: Int
 
   private static let reasons = [
-    "ha_discovery": "is not imported: see homeassistant in limpet.yaml(5)",
+    "ha_discovery": "is not imported, as mqtt-io described nothing: see homeassistant in limpet.yaml(5)",
+    "unit_of_measurement": "is not needed: limpet knows the unit of the source",
+    "state_class": "is not needed: limpet knows it", "expire_after": "is not needed: it follows from the interval",
     "poll_interval": "is not needed: the kernel reports each edge",
     "poll_when_interrupt_for": "is not needed: the kernel reports each edge",
     "interrupt_for": "has no counterpart: limpet reads the lines of other chips by the kernel's drivers",
@@ -49,9 +51,11 @@ public struct MQTTIOImport {
     let outputs = root.list("digital_outputs")
     let sensors = root.list("sensor_inputs")
     file.comment(restOf: root, reasons: Self.reasons)
+    let entities = MQTTIOEntities(&mqtt)
+    entities?.write(to: &file)
     MQTTIOBroker(host: host, hasInputs: !inputs.isEmpty, hasOutputs: !outputs.isEmpty, hasSensors: !sensors.isEmpty)
       .write(&mqtt, to: &file, reasons: Self.reasons)
-    var readings = MQTTIOReadings(reasons: Self.reasons)
+    var readings = MQTTIOReadings(reasons: Self.reasons, entities: entities)
     readings.write(inputs: inputs, gpio, to: &file)
     readings.write(outputs: outputs, gpio, to: &file)
     readings.write(sensors: sensors, sensing, to: &file)

@@ -30,11 +30,16 @@ extension MQTTIOReadings {
       case let level?: file.comment("\(name): the initial level \(quoted(level)) is not known", indentation: "  ")
       }
       if let time = output.integer("timed_set_ms"), (1...86_400_000).contains(time) { pairs.append("pulse: \(time)ms") }
+      let isPulse = pairs.contains { $0.hasPrefix("pulse:") }
       for (word, payload) in [("on", output.text("on_payload")), ("off", output.text("off_payload"))] {
         guard let payload, payload.lowercased() != word else { continue }
         file.comment("\(name): \(word) is commanded by \(word) here, and not by \(quoted(payload))", indentation: "  ")
       }
       for key in Self.ignored { _ = output.flag(key) }
+      // A pulse is a button.
+      pairs += entity(
+        &output, moduleName, "output", "switch",
+        isPulse ? ["button": nil] : ["switch": nil, "light": "light", "valve": "valve"], name, &file)
       file.comment(restOf: output, indentation: "  ", reasons: reasons)
       file.line("  - {\(pairs.joined(separator: ", "))}")
     }

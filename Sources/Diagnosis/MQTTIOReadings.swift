@@ -3,11 +3,14 @@ import LimpetText
 /// Reads `digital_inputs` and `sensor_inputs`, writes `inputs` and `sensors`.
 struct MQTTIOReadings {
   let reasons: [String: String]
+  /// In Home Assistant; nil: there are none.
+  let entities: MQTTIOEntities?
   private var names: Set<String> = []
   private var lines: Set<String> = []
 
-  init(reasons: [String: String]) {
+  init(reasons: [String: String], entities: MQTTIOEntities?) {
     self.reasons = reasons
+    self.entities = entities
   }
 
   mutating func write(
@@ -40,6 +43,8 @@ struct MQTTIOReadings {
         pairs += ["on: \(literal(on))", "off: \(literal(off))"]
       }
       pairs.append("retain: \(input.flag("retain") ?? false)")
+      pairs += entity(
+        &input, moduleName, "input", "binary_sensor", ["binary_sensor": nil, "sensor": "sensor"], name, &file)
       file.comment(restOf: input, indentation: "  ", reasons: reasons)
       file.line("  - {\(pairs.joined(separator: ", "))}")
     }
@@ -85,6 +90,7 @@ struct MQTTIOReadings {
       pairs.append("interval: \(Int(min(max(interval, 1), 604_800)))s")
       pairs.append("round: \(min(max(sensor.integer("digits") ?? 2, 0), 9))")
       if sensor.flag("retain") ?? false { pairs.append("retain: true") }
+      pairs += entity(&sensor, moduleName, "sensor", "sensor", ["sensor": nil], name, &file)
       file.comment(restOf: sensor, indentation: "  ", reasons: reasons)
       file.line("  - {\(pairs.joined(separator: ", "))}")
     }
@@ -126,6 +132,19 @@ struct MQTTIOReadings {
         indentation: "  ")
       return nil
     }
+  }
+
+  /// The keys that carry an entity of Home Assistant on.
+  ///
+  /// - Parameter components: what limpet can describe it as, and what `as` is then.
+  func entity(
+    _ mapping: inout ForeignMapping, _ module: String, _ place: String, _ component: String,
+    _ components: [String: String?], _ name: String, _ file: inout WrittenConfiguration
+  ) -> [String] {
+    guard let entities else { return [] }
+    let entry = MQTTIOEntities.Entry(
+      name: mapping.text("name") ?? name, module: module, place: place, component: component, components: components)
+    return entities.pairs(&mapping, entry, as: name, &file, reasons: reasons)
   }
 
   /// A name that limpet takes, and that no other reading has.

@@ -7,11 +7,17 @@ package struct Announcement: Equatable, Sendable {
     /// The platform of an entity.
     package var kind: String
     package var name: String
+    /// Its unique id, where that is not made of the device and the name.
+    package var uniqueID: String?
 
-    package init(kind: String, name: String) {
+    package init(kind: String, name: String, uniqueID: String? = nil) {
       self.kind = kind
       self.name = name
+      self.uniqueID = uniqueID
     }
+
+    /// Of one component of the device, whatever its unique id.
+    func isPlace(of other: Entry) -> Bool { kind == other.kind && name == other.name }
   }
 
   package let topic: String
@@ -36,7 +42,8 @@ package struct Announcement: Equatable, Sendable {
 
   /// A line with the digest, then one for each entry: neither kinds nor names have spaces.
   package var text: String {
-    ([digest] + entries.map { "\($0.kind) \($0.name)" }.sorted()).joined(separator: "\n")
+    let lines = entries.map { entry in "\(entry.kind) \(entry.name)" + (entry.uniqueID.map { " \($0)" } ?? "") }
+    return ([digest] + lines.sorted()).joined(separator: "\n")
   }
 
   package init(topic: String, digest: String, entries: Set<Entry>) {
@@ -48,8 +55,9 @@ package struct Announcement: Equatable, Sendable {
   package init(_ stored: StoredAnnouncement) {
     let lines = stored.content.split(separator: "\n", omittingEmptySubsequences: false)
     let entries = lines.dropFirst().compactMap { line -> Entry? in
-      let words = line.split(separator: " ", maxSplits: 1)
-      return words.count == 2 ? Entry(kind: String(words[0]), name: String(words[1])) : nil
+      let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+      guard words.count >= 2 else { return nil }
+      return Entry(kind: words[0], name: words[1], uniqueID: words.count == 3 ? words[2] : nil)
     }
     self.init(topic: stored.topic, digest: lines.first.map(String.init) ?? "", entries: Set(entries))
   }

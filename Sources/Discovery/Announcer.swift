@@ -15,6 +15,8 @@ package struct Announcer {
     package let payload: ByteBuffer
     package let isRetained: Bool
     package var change: Change?
+    /// Of taking an entity over.
+    var handover: Handover.Part?
   }
 
   /// A change for the store, once the broker has a message.
@@ -39,6 +41,7 @@ package struct Announcer {
   /// Home Assistant has started again, and may still have some of them.
   private var owesOrphans = false
   private static let departedLimit = 256
+  private var handover: Handover
 
   /// - Parameters:
   ///   - stored: what earlier configurations left.
@@ -50,6 +53,7 @@ package struct Announcer {
     }
     kept = announcements(.homeAssistant)
     gone = announcements(.homie).filter { $0.key != homie }
+    handover = Handover(wanted.flatMap { announcements(.migrated)["\($0.topic)"] })
     departed = wanted.flatMap { announcements(.departed)["\($0.topic)"]?.entries } ?? []
   }
 
@@ -136,10 +140,18 @@ package struct Announcer {
           topic: wanted.topic, payload: wanted.removal(of: entries), isRetained: false,
           change: .keeps(left.stored(.departed))))
     }
-    departed.subtract(announcement.entries)
+    departed = departed.filter { entry in !announcement.entries.contains { $0.isPlace(of: entry) } }
     if owesOrphans { removeOrphans() }
-    if describes || owesOrphans || !removed.isEmpty || earlier?.digest != announcement.digest { describe() }
+    let topics = handover.open(of: wanted)
+    steps += topics.map { Step(topic: $0, payload: Handover.request, isRetained: true, handover: .asks) }
+    if describes || owesOrphans || !removed.isEmpty || !topics.isEmpty || earlier?.digest != announcement.digest {
+      describe()
+    }
+    steps += topics.map { Step(topic: $0, payload: ByteBuffer(), isRetained: true, handover: .clears) }
   }
+
+  /// Home Assistant has been asked to let entities go, and does so before it is told of them again.
+  package var isHandingOver: Bool { current?.handover == .asks && steps.first?.handover != .asks }
 
   /// Home Assistant has started.
   package mutating func homeAssistantStarted() {
@@ -197,9 +209,14 @@ package struct Announcer {
   package mutating func settled(isDelivered: Bool) -> Change? {
     let step = current
     current = nil
+    if !isDelivered, let step { giveUp(step) }
+    if isDelivered, step?.handover == .clears, let topic = step?.topic, let wanted {
+      return .keeps(handover.finish(topic, of: wanted))
+    }
     guard isDelivered, let change = step?.change else { return nil }
     switch change {
-    case .keeps(let stored) where stored.kind == .departed: break
+    case .keeps(let stored) where stored.kind == .departed || stored.kind == .migrated: break
+    case .forgot(.migrated, _): break
     case .forgot(.departed, _): (departed, owesOrphans) = ([], false)
     case .keeps(let stored):
       let announcement = Announcement(stored)
@@ -211,5 +228,11 @@ package struct Announcer {
     case .forgot(.homie, let topic): gone[topic] = nil
     }
     return change
+  }
+
+  /// What was not asked for, or is not described, would be lost with its topic.
+  private mutating func giveUp(_ step: Step) {
+    let isDescription = step.topic == wanted?.topic
+    steps.removeAll { $0.handover == .clears && (isDescription || $0.topic == step.topic) }
   }
 }

@@ -72,6 +72,11 @@ package struct HomeAssistantFields: Sendable {
 
   package mutating func add(_ other: HomeAssistantFields) { list += other.list }
 
+  func text(_ name: String) -> String? {
+    guard case .text(let text)? = list.first(where: { $0.name == name })?.value else { return nil }
+    return text
+  }
+
   package func has(_ name: String) -> Bool { list.contains { $0.name == name } }
 
   package mutating func remove(_ name: String) { list.removeAll { $0.name == name } }

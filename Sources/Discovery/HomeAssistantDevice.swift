@@ -11,6 +11,8 @@ package final class HomeAssistantDevice: Sendable {
   package let births: [TopicName]
   package let message: ByteBuffer
   package let components: [HomeAssistantComponent]
+  /// Where other programs described entities that this device carries on.
+  package let handovers: [TopicName]
   /// What ids of entities begin with.
   private let device: String
   /// `dev` and `o`, which every message has.
@@ -23,8 +25,10 @@ package final class HomeAssistantDevice: Sendable {
   ///   - shared: what holds for all components; those follow as `cmps`.
   package init(
     topic: TopicName, births: [TopicName], head: [(name: String, value: JSONValue)],
-    shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent], device: String = ""
+    shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent], device: String = "",
+    handovers: [TopicName] = []
   ) {
+    self.handovers = handovers
     self.device = device
     self.topic = topic
     self.births = births
@@ -44,7 +48,8 @@ package final class HomeAssistantDevice: Sendable {
   package func revival(of entries: [Announcement.Entry]) -> ByteBuffer {
     let components = entries.map { entry in
       var fields: [(name: String, value: JSONValue)] = [
-        ("p", .text(entry.kind)), ("uniq_id", .text("\(device)/\(entry.name)")), ("stat_t", .text("\(topic)/none")),
+        ("p", .text(entry.kind)), ("uniq_id", .text(entry.uniqueID ?? "\(device)/\(entry.name)")),
+        ("stat_t", .text("\(topic)/none")),
       ]
       if entry.kind == "event" { fields.append(("evt_typ", .texts(["none"]))) }
       if Self.actingKinds.contains(entry.kind) { fields.append(("cmd_t", .text("\(topic)/none"))) }
@@ -61,6 +66,11 @@ package final class HomeAssistantDevice: Sendable {
       .map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     return Announcement(
       topic: "\(topic)", digest: digest,
-      entries: Set(components.map { Announcement.Entry(kind: $0.platform, name: $0.id) }))
+      entries: Set(
+        components.map { component in
+          let id = component.fields.text("uniq_id")
+          return Announcement.Entry(
+            kind: component.platform, name: component.id, uniqueID: id == "\(device)/\(component.id)" ? nil : id)
+        }))
   }
 }

@@ -35,6 +35,8 @@ package struct HomeAssistantComponents {
     if let deviceClass = presentation.deviceClass { fields.set("dev_cla", deviceClass.isEmpty ? nil : deviceClass) }
     if let precision = presentation.precision { fields.set("sug_dsp_prc", precision) }
     fields.add("ic", presentation.icon)
+    // What belongs to it, such as the state of a button, is an entity of its own.
+    if let id = presentation.uniqueID, !component.id.contains("/") { fields.set("uniq_id", id) }
     switch presentation.category {
     case .diagnostic: fields.add("ent_cat", "diagnostic")
     case .some(.none): break

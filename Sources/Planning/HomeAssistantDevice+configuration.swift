@@ -44,7 +44,18 @@ extension HomeAssistantDevice {
         return isOwn ? component : component.adding(shared)
       }
     }
+    var handovers: [TopicName] = []
+    for topic in configuration.migratedTopics { handovers.append(try TopicName(topic)) }
     self.init(
-      topic: topic, births: births, head: head, shared: isShared ? shared : [], components: components, device: device)
+      topic: topic, births: births, head: head, shared: isShared ? shared : [], components: components, device: device,
+      handovers: handovers)
+  }
+}
+
+extension Configuration {
+  /// Where other programs described entities that this device carries on, each once.
+  fileprivate var migratedTopics: [String] {
+    let presentations = inputs.map(\.presentation) + sensors.map(\.presentation) + outputs.map(\.presentation)
+    return Set(presentations.compactMap(\.migrateFrom)).sorted()
   }
 }

@@ -5,6 +5,8 @@ public struct StoredAnnouncement: Equatable, Sendable {
     case homeAssistant = "homeassistant"
     /// An entity that has left while Home Assistant may have been down.
     case departed
+    /// Which topics of other programs Home Assistant has handed over.
+    case migrated
     case homie
   }
 

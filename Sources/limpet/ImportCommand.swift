@@ -13,8 +13,8 @@ struct ImportCommand: ParsableCommand {
       abstract: "Converts a configuration of mqtt-io into one for limpet, and prints it.",
       discussion: """
         It converts inputs and outputs of the modules gpiod and raspberrypi, and sensors of ds18b and lm75, with the same \
-        topics and payloads where possible; everything else becomes a comment that says why not. It does not copy the \
-        password.
+        topics and payloads where possible; everything else becomes a comment that says why not. Where mqtt-io described \
+        its entities for Home Assistant, limpet carries them on with their history. It does not copy the password.
         """)
 
     @Argument(help: "The configuration of mqtt-io.", completion: .file(extensions: ["yml", "yaml"]))

@@ -11,6 +11,8 @@ struct Announcing: Sendable {
   var answerAt: BootClock.Instant?
   /// It has a description, and will have subscribed to what that names by then: limpet publishes the newest values again.
   var remindAt: BootClock.Instant?
+  /// Home Assistant lets entities go of which another program told it: it is described anew then.
+  var describeAt: BootClock.Instant?
   /// What has to be in the store before anything is published, so that a crash forgets nothing that a broker may keep.
   private var unstored: [StoredAnnouncement] = []
   /// It is being written.
@@ -27,9 +29,12 @@ struct Announcing: Sendable {
   /// How long it takes to subscribe to what a description names, up to as much again.
   static let remindDelay = Duration.seconds(1)
 
+  /// How long it takes to let an entity go.
+  static let handoverDelay = Duration.seconds(2)
+
   init(_ announcer: Announcer) { self.announcer = announcer }
 
-  var deadline: BootClock.Instant? { earliest(answerAt, remindAt) }
+  var deadline: BootClock.Instant? { earliest(answerAt, remindAt, describeAt) }
   var hasUnstored: Bool { !unstored.isEmpty || !acknowledged.isEmpty || !forgotten.isEmpty }
   /// Nothing may be published yet.
   var waitsForStore: Bool { isStoring || !unstored.isEmpty }
@@ -96,6 +101,7 @@ extension Conversation {
   }
 
   mutating func announcingIsDue(at now: Moment) {
+    if let describeAt = announcing.describeAt, describeAt <= now.boot { announcing.describeAt = nil }
     guard let answerAt = announcing.answerAt, answerAt <= now.boot else { return }
     announcing.answerAt = nil
     announcing.announcer.homeAssistantStarted()
@@ -103,7 +109,8 @@ extension Conversation {
 
   /// Publishes what is next: one message at a time.
   mutating func announce(_ limits: PublishLimits, at now: Moment) {
-    while announcing.announcer.hasNext, announcing.hasBegun, !announcing.waitsForStore, !leaving.isLeaving,
+    while announcing.announcer.hasNext, announcing.hasBegun, !announcing.waitsForStore,
+      announcing.describeAt == nil, !leaving.isLeaving,
       link.room(for: .atLeastOnce) > 0, let step = announcing.announcer.next()
     {
       guard !resting.topics.isResting(step.topic) else {
@@ -129,6 +136,9 @@ extension Conversation {
       case .delivered: takes(topic)
       case .abandoned, .rejected: break
       }
+    }
+    if announcing.announcer.isHandingOver {
+      announcing.describeAt = now.boot + Announcing.handoverDelay
     }
     switch announcing.announcer.settled(isDelivered: outcome == .delivered) {
     case .keeps(let announcement):

@@ -111,6 +111,7 @@ extension Conversation {
     wishes.connect = nil
     ownPresence.lost(at: now.boot)
     announcing.remindAt = nil
+    announcing.describeAt = nil
     sender.disconnected(at: now.boot)
     watching.disconnected()
     acting.commanding.disconnected()

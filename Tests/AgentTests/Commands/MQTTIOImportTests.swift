@@ -49,6 +49,16 @@ struct MQTTIOImportTests {
 
     """
 
+  /// Of the topic prefix, as mqtt-io makes it where none is given.
+  private static let client = "mqtt-io-50b9b7e88abc72c6a22bd9074396926c5c6657cc"
+
+  /// How an entry carries an entity on.
+  private static func identity(_ component: String, _ rest: String) -> String {
+    let name = rest.split(separator: "_").last ?? ""
+    return "homeassistant: {unique_id: \(client)_\(rest), "
+      + "migrate_from: homeassistant/\(component)/\(client)/\(name)/config}}"
+  }
+
   @Test("broker, inputs and sensors are taken over; everything else is a comment that says why not")
   func whole() throws {
     let lines = try imported(Self.greenhouse)
@@ -56,16 +66,18 @@ struct MQTTIOImportTests {
       lines == [
         "# From config.yml of mqtt-io; `limpet check` reads it.",
         "# logging (line 33) is not imported: see --log-level",
+        "homeassistant: {enabled: true}",
+        "# Stop mqtt-io before limpet starts: Home Assistant then hands its entities over, with their history",
         "broker:", "  url: \"mqtts://mqtt.example.com:8883\"", "  username: greenhouse",
         "  # mqtt.password is not copied: write it into a file that only limpet may read, and name that here:",
         "  # password_file: /etc/limpet/password", "  clean_start: false", "  keepalive: 20s",
         "  tls: {ca: /etc/ssl/certs}", "  # mqtt.tls.tls_version (line 11) is not needed: TLS 1.2 or later",
-        "  # mqtt.ha_discovery (line 10) is not imported: see homeassistant in limpet.yaml(5)",
         "presence:", "  topic: home/greenhouse/status", "  online: running",
         "  # \"stopped\" of a clean stop is \"gone\" too: limpet has one word for both", "  offline: gone",
         "# mqtt-io had inputs below input/, outputs below output/ and sensors below sensor/; limpet has one topic for all:",
         "topic: \"home/greenhouse/{name}\"", "format: plain", "inputs:",
-        "  - {name: door, line: 17, pull: up, active_low: true, on: open, off: shut, retain: true}",
+        "  - {name: door, line: 17, pull: up, active_low: true, on: open, off: shut, retain: true, "
+          + Self.identity("binary_sensor", "rpi_input_door"),
         "  # \"front door\" is called front_door here",
         "  # front_door: interrupt falling is not imported: limpet publishes both edges",
         "  # digital_inputs[1].poll_interval (line 18) is not needed: the kernel reports each edge",
@@ -74,16 +86,19 @@ struct MQTTIOImportTests {
           + "own, see `limpet scan`",
         "  # again: pin 17 is used above already; a line can be used only once",
         "# set_on_ms and set_off_ms are topics of mqtt-io; here a command may say how long: {\"value\": true, \"for\": \"10s\"}",
-        "outputs:", "  - {name: fan, line: 22, start: on}",
+        "outputs:", "  - {name: fan, line: 22, start: on, " + Self.identity("switch", "rpi_output_fan"),
         "  # gate: on is commanded by on here, and not by \"open\"",
+        "  # gate: it was a switch in Home Assistant, and is another kind of entity here: clear the topic "
+          + "homeassistant/switch/\(Self.client)/gate/config to remove the old one",
         "  - {name: gate, line: 23, active_low: true, pulse: 500ms}",
         "  # twice: pin 17 is used above already; a line can be used only once",
         "sensors:",
-        "  - {name: tank, type: w1, id: 28-0316a2795bff, interval: 30s, round: 1}",
+        "  - {name: tank, type: w1, id: 28-0316a2795bff, interval: 30s, round: 1, "
+          + Self.identity("sensor", "tank_sensor_tank"),
         "  # board: read by the kernel's driver; dtoverlay=i2c-sensor,lm75,addr=0x48, or: echo lm75 0x48 > "
           + "/sys/bus/i2c/devices/i2c-1/new_device",
-        "  # sensor_inputs[1].ha_discovery (line 31) is not imported: see homeassistant in limpet.yaml(5)",
-        "  - {name: board, type: hwmon, chip: lm75, device: 1-0048, channel: temp1, interval: 60s, round: 2}",
+        "  - {name: board, type: hwmon, chip: lm75, device: 1-0048, channel: temp1, interval: 60s, round: 2, title: x, "
+          + Self.identity("sensor", "board_sensor_board"),
         "  # humidity: the module \"bme280\" has no counterpart; the kernel may have a driver, see `limpet scan`",
       ])
     #expect(!lines.contains { $0.contains("s3cret") })
@@ -92,6 +107,42 @@ struct MQTTIOImportTests {
     #expect(result.configuration?.inputs.map(\.name) == ["door", "front_door"])
     #expect(result.configuration?.outputs.map(\.name) == ["fan", "gate"])
     #expect(result.configuration?.sensors.map(\.name) == ["tank", "board"])
+  }
+
+  @Test("what the entries say for Home Assistant is taken over, where limpet has the same kind of entity")
+  func homeAssistant() throws {
+    let lines = try imported(
+      """
+      mqtt: {host: h, client_id: pi, ha_discovery: {enabled: yes, prefix: ha/, name: "Shed: 1"}}
+      gpio_modules: [{name: r, module: raspberrypi}]
+      digital_inputs:
+        - {name: door, module: r, pin: 1, ha_discovery: {name: Front door, device_class: door, icon: "mdi:door", x: 1}}
+        - {name: bell, module: r, pin: 2, ha_discovery: {component: device_automation}}
+      digital_outputs:
+        - {name: lamp, module: r, pin: 3, initial: low, ha_discovery: {component: light}}
+      sensor_inputs: []
+
+      """)
+    #expect(lines.contains("device: {name: \"Shed: 1\"}"), "\(lines)")
+    #expect(lines.contains("homeassistant: {enabled: true, prefix: ha}"))
+    #expect(
+      lines.contains {
+        $0.hasSuffix(
+          "title: \"Front door\", homeassistant: {class: door, icon: \"mdi:door\", unique_id: pi_r_input_door, "
+            + "migrate_from: ha/binary_sensor/pi/door/config}}")
+      }, "\(lines)")
+    #expect(
+      lines.contains {
+        $0.hasSuffix(
+          "homeassistant: {as: light, unique_id: pi_r_output_lamp, migrate_from: ha/light/pi/lamp/config}}")
+      }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("  # bell: it was a device_automation in Home Assistant") })
+    #expect(lines.contains("  # digital_inputs[0].ha_discovery.x (line 4) has no counterpart"))
+    let result = check(lines)
+    #expect(printed(result) == [])
+    #expect(result.configuration?.inputs.first?.presentation.uniqueID == "pi_r_input_door")
+    #expect(result.configuration?.outputs.first?.presentation.migrateFrom == "ha/light/pi/lamp/config")
+    #expect(result.configuration?.homeAssistant.prefix == "ha")
   }
 
   @Test(

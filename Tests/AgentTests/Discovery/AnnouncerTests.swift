@@ -261,4 +261,53 @@ struct AnnouncerTests {
         == ["homie/5/d/$state", "homie/5/d/$description", "homie/5/d/a/value"])
     #expect(announcer.release(homie: "homie/5/d") == nil)
   }
+
+  private static let old = "ha/sensor/other/load/config"
+  private static let carriedOn =
+    "  - {name: load, type: system, value: load1, homeassistant: {unique_id: other_load, migrate_from: \(old)}}\n"
+
+  @Test("an entity of another program is asked for, described with its unique id, and its topic is cleared: once")
+  func handsOver() throws {
+    let device = try device(Self.carriedOn)
+    #expect(String(buffer: device.message).contains(#""uniq_id":"other_load""#))
+    var announcer = Announcer(wanted: device, stored: [], homie: nil)
+    let (steps, changes) = run(&announcer)
+    #expect(steps.map { "\($0.topic)" } == [Self.old, "\(device.topic)", Self.old])
+    #expect(steps.map { String(buffer: $0.payload) }.first == #"{"migrate_discovery": true}"#)
+    #expect(steps.last?.payload == ByteBuffer())
+    #expect(steps.allSatisfy { $0.isRetained })
+    let migrated = StoredAnnouncement(kind: .migrated, topic: "\(device.topic)", content: "\ntopic \(Self.old)")
+    #expect(changes.last == .keeps(migrated))
+    #expect(run(&announcer).steps.map { "\($0.topic)" } == ["\(device.topic)"], "another broker gets no request")
+    var next = Announcer(
+      wanted: device, stored: [device.announcement.stored(.homeAssistant), migrated], homie: nil)
+    #expect(run(&next).steps.map { "\($0.topic)" } == ["\(device.topic)"], "nor does one of the next process")
+  }
+
+  @Test("a topic is not cleared where its request, or the description, was not acknowledged", arguments: [0, 1])
+  func handsOverNothingByHalves(lost: Int) throws {
+    let device = try device(Self.carriedOn)
+    var announcer = Announcer(wanted: device, stored: [], homie: nil)
+    announcer.connected(isSessionPresent: false)
+    var topics: [String] = []
+    while let step = announcer.next() {
+      topics.append("\(step.topic)")
+      _ = announcer.settled(isDelivered: topics.count - 1 != lost)
+    }
+    #expect(topics == [Self.old, "\(device.topic)"])
+    #expect(run(&announcer).steps.count == 3, "the next connection does all of it")
+  }
+
+  @Test("an entity whose unique id has changed is removed and described anew, and is no orphan")
+  func changesIdentity() throws {
+    let (before, after) = (try device(Self.load), try device(Self.carriedOn))
+    var announcer = Announcer(wanted: after, stored: [before.announcement.stored(.homeAssistant)], homie: nil)
+    let steps = run(&announcer).steps
+    let removal = String(buffer: try #require(steps.first).payload)
+    #expect(removal.contains(#""cmps":{"load":{"p":"sensor"}}"#), "\(removal)")
+    #expect(steps.count == 4)
+    announcer.homeAssistantStarted()
+    #expect(drain(&announcer).steps.map(\.payload) == [after.message])
+    #expect(Announcement(after.announcement.stored(.homeAssistant)) == after.announcement)
+  }
 }

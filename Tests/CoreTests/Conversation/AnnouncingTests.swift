@@ -239,4 +239,23 @@ struct AnnouncingTests {
     bench.reload(.bench())
     #expect(bench.sent() == ["UNSUBSCRIBE other/status", "other/board -"])
   }
+
+  @Test("between asking for an entity of another program and describing it, Home Assistant has 2 s to let it go")
+  func handsOver() {
+    let device = HomeAssistantDevice(
+      topic: "ha/board", births: ["ha/status"], head: [], shared: [], components: [],
+      handovers: ["ha/sensor/a/config", "ha/sensor/b/config"])
+    var bench = CoreBench(plan: .bench { $0.homeAssistant = device })
+    bench.connect()
+    func announced() -> [String] { bench.sent().filter { $0.hasPrefix("ha/") } }
+    let asked = ["a", "b"].map { #"ha/sensor/\#($0)/config {"migrate_discovery": true}"# }
+    #expect(announced() == asked)
+    bench.advance(by: .milliseconds(1999))
+    #expect(announced() == [])
+    bench.forget()
+    bench.advance(by: .milliseconds(2))
+    #expect(announced() == [#"ha/board {"cmps":{}}"#, "ha/sensor/a/config -", "ha/sensor/b/config -"])
+    bench.advance(by: .seconds(5))
+    #expect(bench.writes.flatMap(\.announcements).contains { $0.kind == .migrated })
+  }
 }
