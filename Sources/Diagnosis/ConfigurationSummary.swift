@@ -176,13 +176,15 @@ public struct ConfigurationSummary: CustomStringConvertible {
   private var discovery: [(String, String)] {
     var rows: [(String, String)] = []
     if configuration.homeAssistant.isEnabled {
-      let count = HomeAssistantComponents(configuration: configuration, device: device).all.count
+      let entities = HomeAssistantComponents(configuration: configuration, device: device).all
+      let count = entities.count
       rows.append(
         (
           "discovery",
           "Home Assistant: \(configuration.homeAssistant.topic(device: device)), \(count == 1 ? "1 entity" : "\(count) entities"), retained; again when "
             + "\(configuration.homeAssistant.birthTopics.joined(separator: " or ")) says online"
         ))
+      rows += HomeAssistantUnits.needs(of: entities).map { ("discovery", $0) }
     }
     if configuration.homie.isEnabled {
       let nodes = configuration.sensors.count + configuration.inputs.count + configuration.outputs.count

@@ -118,13 +118,14 @@ package struct HomeAssistantComponents {
       fields.add(HomeAssistantClass(of: value))
       fields.add("sug_dsp_prc", sensor.decimals ?? Self.digits(of: value.unit))
       fields.add("val_tpl", guarded(text.or(text.value)))
-    case .choice(let texts) where !texts.contains(""):
+    case .choice(let texts) where !texts.contains("") && !texts.contains("None"):
       fields.add("dev_cla", "enum")
       fields.add("ops", texts: texts)
       fields.add("val_tpl", text.or(text.value))
     case .text, .any, .choice:
-      // A state has 255 characters at most.
-      fields.add("val_tpl", text.or("(\(text.value) | string)[:255]"))
+      // A state has 255 characters at most, and None is the word for an unknown one.
+      let shown = "(\(text.value) | string)[:255]"
+      fields.add("val_tpl", text.or("'none' if \(shown) == 'None' else \(shown)"))
     }
     return HomeAssistantComponent(id, "sensor", fields)
   }
@@ -137,6 +138,12 @@ package struct HomeAssistantComponents {
     case "rpm", "B", "lx", "ppm", "dBm", "Hz": 0
     default: nil
     }
+  }
+
+  /// Digits of a total of such steps: those of one step, and no more than anybody reads.
+  private static func digits(ofScale scale: Double) -> Int {
+    let digits = scale.shortestDecimal.split(separator: ".").dropFirst().first?.count ?? 0
+    return min(digits, 3)
   }
 
   /// Where a value is in a payload, and how to know that it is none.
@@ -178,9 +185,33 @@ package struct HomeAssistantComponents {
 
   private static let edgeTemplate =
     "{% if value_json.get('edge') %}{{ {'event_type': value_json.edge, 'time': value_json.time} | tojson }}{% endif %}"
-  private static let gestureTemplate =
-    "{% if value_json.value %}{{ {'event_type': value_json.value, 'time': value_json.time} | tojson }}{% endif %}"
+
+  /// Gestures in the words that Home Assistant has for buttons since 2026.8, and for doorbells
+  /// (developers.home-assistant.io, "Event entity"); other versions take any.
+  private func gestures(_ input: InputConfiguration) -> (types: [String], template: String) {
+    let isBell = input.presentation.deviceClass == "doorbell"
+    let table = Gesture.allCases.map { gesture in
+      let count = gesture == .double ? ", 'multi_press_count': 2" : ""
+      return "'\(gesture.rawValue)': {'event_type': '\(gesture.eventType(ofBell: isBell))'\(count)}"
+    }.joined(separator: ", ")
+    let value = isJSON ? "value_json.value" : "value"
+    let event = isJSON ? "dict(events[\(value)], time=value_json.time)" : "events[\(value)]"
+    return (
+      Gesture.allCases.map { $0.eventType(ofBell: isBell) },
+      "{% set events = {\(table) } %}{% if \(value) in events %}{{ \(event) | tojson }}{% endif %}"
+    )
+  }
+
   private static let plainEdgeTemplate = "{% if value %}{{ {'event_type': value} | tojson }}{% endif %}"
+
+  /// A doorbell rings when it is pressed, and its release is nothing.
+  private func ring(_ input: InputConfiguration) -> String {
+    let isRinging =
+      isJSON
+      ? "value_json.get('edge') == 'rising'" : "value == \(JSONValue.text(input.levels.on).compact)"
+    let time = isJSON ? ", 'time': value_json.time" : ""
+    return "{% if \(isRinging) %}{{ {'event_type': 'ring'\(time)} | tojson }}{% endif %}"
+  }
 
   private func component(_ input: InputConfiguration) -> HomeAssistantComponent {
     var fields = common(input.name, input.name, input.presentation.title ?? input.name.title)
@@ -193,13 +224,19 @@ package struct HomeAssistantComponents {
         input.name, fields, isJSON ? "value_json.value" : "value",
         isJSON ? ("True", "False") : (input.levels.on, input.levels.off))
     case .event:
+      if input.presentation.deviceClass == "doorbell" {
+        fields.add("evt_typ", texts: ["ring"])
+        fields.add("val_tpl", ring(input))
+        return HomeAssistantComponent(input.name, "event", fields)
+      }
       fields.add("evt_typ", texts: isJSON ? ["rising", "falling"] : [input.levels.on, input.levels.off])
       fields.add("val_tpl", isJSON ? Self.edgeTemplate : Self.plainEdgeTemplate)
       return HomeAssistantComponent(input.name, "event", fields)
     case .gesture:
       fields.add("dev_cla", "button")
-      fields.add("evt_typ", texts: Gesture.allCases.map(\.rawValue))
-      fields.add("val_tpl", isJSON ? Self.gestureTemplate : Self.plainEdgeTemplate)
+      let (types, template) = gestures(input)
+      fields.add("evt_typ", texts: types)
+      fields.add("val_tpl", template)
       return HomeAssistantComponent(input.name, "event", fields)
     case .frequency, .duty, .pulseWidth:
       fields.add("exp_aft", expiry(period: input.interval))
@@ -213,6 +250,7 @@ package struct HomeAssistantComponents {
       fields.add(
         HomeAssistantClass(
           totalIn: input.unit, isRising: isCounter && input.scale > 0, isGas: input.name.lowercased().contains("gas")))
+      fields.add("sug_dsp_prc", Self.digits(ofScale: input.scale))
       fields.add("val_tpl", guarded("{{ \(text) }}"))
       return HomeAssistantComponent(input.name, "sensor", fields)
     }
@@ -251,6 +289,14 @@ package struct HomeAssistantComponents {
 }
 
 extension Gesture {
+  fileprivate func eventType(ofBell isBell: Bool) -> String {
+    switch self {
+    case .single: isBell ? "ring" : "press_end"
+    case .double: "multi_press_end"
+    case .long: "long_press_start"
+    }
+  }
+
   /// In Home Assistant's words for buttons.
   fileprivate var triggerType: String {
     switch self {

@@ -192,13 +192,52 @@ struct HomeAssistantTests {
   @Test("a button is an event, and a trigger for each of its gestures, in Home Assistant's words")
   func gestures() throws {
     let components = try components()
-    #expect(components["button"]?["evt_typ"] as? [String] == ["single", "double", "long"])
+    #expect(components["button"]?["evt_typ"] as? [String] == ["press_end", "multi_press_end", "long_press_start"])
+    let template = try #require(components["button"]?["val_tpl"] as? String)
+    #expect(template.contains("'double': {'event_type': 'multi_press_end', 'multi_press_count': 2}"), "\(template)")
     for (word, type) in [("single", "short"), ("double", "double"), ("long", "long")] {
       let trigger = try #require(components["button/\(word)"])
       #expect(trigger["type"] as? String == "button_\(type)_press" && trigger["pl"] as? String == word)
       #expect(trigger["t"] as? String == "limpet/shed.1/button" && trigger["stype"] as? String == "Button")
       #expect(trigger["val_tpl"] as? String == "{{ value_json.value }}")
     }
+  }
+
+  @Test("a doorbell rings, whether its gestures or its edges are published, in both formats")
+  func doorbell() throws {
+    for (mode, format) in [("gesture", "json"), ("event", "json"), ("gesture", "plain"), ("event", "plain")] {
+      let bell = "{name: bell, line: 1, mode: \(mode), homeassistant: {class: doorbell}}"
+      let components = try components(
+        "device: {id: shed.1}\nbroker: {url: mqtt://h}\nhomeassistant: {enabled: true}\nformat: \(format)\n"
+          + "inputs:\n  - \(bell)\n")
+      #expect(components["bell"]?["dev_cla"] as? String == "doorbell")
+      #expect((components["bell"]?["evt_typ"] as? [String])?.first == "ring")
+      #expect((components["bell"]?["val_tpl"] as? String)?.contains("'ring'") == true)
+    }
+  }
+
+  @Test("a source that says None is not unknown: its own word is shown (H8)")
+  func none() throws {
+    let components = try components()
+    let template = try #require(components["text"]?["val_tpl"] as? String)
+    #expect(template.contains("'none' if (value_json.value | string)[:255] == 'None'"), "\(template)")
+  }
+
+  @Test("a total is shown with the digits of one of its steps")
+  func digitsOfTotals() throws {
+    let components = try components()
+    #expect(components["water"]?["sug_dsp_prc"] as? Int == 1)
+    #expect(components["pulses"]?["sug_dsp_prc"] as? Int == 0)
+  }
+
+  @Test("units that came to Home Assistant after 2024.11 are named, with the version that takes them (H6)")
+  func lateUnits() throws {
+    let device = try device(
+      "device: {id: shed.1}\nbroker: {url: mqtt://h}\nhomeassistant: {enabled: true}\nsensors:\n"
+        + "  - {name: drain, type: file, path: /x, unit: mW}\n  - {name: cell, type: file, path: /y, unit: V}\n")
+    #expect(
+      HomeAssistantUnits.needs(of: device.components)
+        == ["Home Assistant takes mW of drain from 2025.3 on; for an older one write unit: W"])
   }
 
   @Test("micro is sent as U+00B5, which Home Assistant took before 2025.9 and takes since, however it is written")
