@@ -96,12 +96,12 @@ struct FleetTable {
     var notes: [String] = []
     if let ending = device.ending, ending.rawValue != device.reason { notes.append(ending.rawValue) }
     if device.isFlapping(at: now.instant) { notes.append("flapping") }
-    if let conflict = device.conflict { notes.append("conflict: \(conflict)") }
+    if let conflict = device.conflict { notes.append("conflict: \(printable(conflict, limit: 120))") }
     return [
       // Ids that are made from a serial number mean nothing to people.
       printable(device.title.map { "\($0) (\(device.name))" } ?? device.name, limit: 40), device.state.text,
       age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
-      device.reason ?? "", notes.joined(separator: ", "),
+      printable(device.reason ?? ""), notes.joined(separator: ", "),
     ]
   }
 

@@ -21,7 +21,10 @@ extension FleetChange {
     object.add("time", time.description)
     object.add("device", device.name)
     object.add("state", device.state.word)
-    if case .other(let payload) = device.state { object.add("payload", payload) }
+    if case .other(let payload) = device.state {
+      object.add("payload", payload)
+      if device.isPayloadCut { object.add("payload_cut", true) }
+    }
     object.add("previous", previous?.word)
     object.add("since", device.since?.description)
     object.add("reason", device.reason)
@@ -41,9 +44,9 @@ extension FleetChange {
     return [
       ("LIMPET_DEVICE", printable(device.name, limit: FleetView.nameLimit)), ("LIMPET_STATE", device.state.word),
       ("LIMPET_PAYLOAD", payload), ("LIMPET_PREVIOUS", previous?.word ?? ""),
-      ("LIMPET_SINCE", device.since?.description ?? ""), ("LIMPET_REASON", device.reason ?? ""),
+      ("LIMPET_SINCE", device.since?.description ?? ""), ("LIMPET_REASON", printable(device.reason ?? "")),
       ("LIMPET_ENDED", device.ending?.rawValue ?? ""), ("LIMPET_FLAPPING", isFlapping ? "true" : "false"),
-      ("LIMPET_CONFLICT", device.conflict ?? ""), ("LIMPET_TIME", time.description),
+      ("LIMPET_CONFLICT", printable(device.conflict ?? "", limit: 120)), ("LIMPET_TIME", time.description),
     ]
   }
 }
@@ -53,10 +56,10 @@ extension WatchedDevice {
   func summary(isFlapping: Bool) -> String {
     var text = state.text
     if let ending { text += " (\(ending.rawValue))" }
-    if let reason, reason != ending?.rawValue, state != .expired { text += ", reason \(reason)" }
+    if let reason, reason != ending?.rawValue, state != .expired { text += ", reason \(printable(reason))" }
     if let since { text += ", since \(since)" }
     if isFlapping { text += ", flapping" }
-    if let conflict { text += ", conflict: \(conflict)" }
+    if let conflict { text += ", conflict: \(printable(conflict, limit: 120))" }
     return text
   }
 }

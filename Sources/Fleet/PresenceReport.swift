@@ -2,7 +2,8 @@ import JSON
 import LimpetInstants
 import LimpetText
 
-/// The content of a `presence` message (DESIGN, "Topics and payloads"), read from JSON that may come from any program.
+/// What a `presence` message says (DESIGN, "Topics and payloads"), read from the JSON of an agent that need not be ours:
+/// as it came, so whoever shows it escapes it.
 struct PresenceReport: Sendable, Equatable {
   enum Event: String { case birth, stop }
 
@@ -21,14 +22,14 @@ struct PresenceReport: Sendable, Equatable {
     guard let fields = JSONValue(parsing: payload), let event = fields["event"]?.text.flatMap(Event.init(rawValue:))
     else { return nil }
     self.event = event
-    reason = fields["reason"]?.text.map { printable($0) }
-    instance = fields["instance"]?.text.map { printable($0) }
-    name = fields["name"]?.text.map { printable($0) }
+    reason = fields["reason"]?.text
+    instance = fields["instance"]?.text
+    name = fields["name"]?.text
     epoch = fields["epoch"]?.integer.flatMap { UInt64(exactly: $0) }
     since = fields["since"]?.text.flatMap { Timestamp($0) }
     switch fields["conflict"] {
     case .null, .flag(false), nil: conflict = nil
-    case .some(let value): conflict = printable(value.text ?? value.compact, limit: 120)
+    case .some(let value): conflict = value.text ?? value.compact
     }
   }
 }

@@ -1,5 +1,4 @@
 import LimpetInstants
-import LimpetText
 
 /// One device of a fleet, as its status and presence topics show it.
 struct WatchedDevice: Sendable {
@@ -25,8 +24,11 @@ struct WatchedDevice: Sendable {
 
   let name: String
   private(set) var state = State.unknown
+  /// The payload of another state is longer than what is kept of it.
+  private(set) var isPayloadCut = false
   /// When the state began, as the device says or as it was seen; nil where the broker kept it and nobody says.
   private(set) var since: Timestamp?
+  /// As it came, like everything that the device says of itself: whoever shows it escapes it.
   private(set) var reason: String?
   private(set) var ending: Ending?
   /// Two agents use this name: what the device says of the other.
@@ -61,10 +63,11 @@ struct WatchedDevice: Sendable {
     // On 3.1.1 nothing else shows that the presence so far is of an earlier connection; the new one follows.
     if state == .online, ![.online, .unknown].contains(self.state), report.epoch == nil { presence = nil }
     self.state = state
+    isPayloadCut = false
+    if case .other = state { isPayloadCut = report.payload.count > FleetView.payloadLimit }
     status = Status(
       seen: isRepetition ? status.seen : report.isRetained ? nil : now.time,
-      reason: report.reason.map { printable($0) }, epoch: report.epoch,
-      instance: report.instance.map { printable($0) })
+      reason: report.reason, epoch: report.epoch, instance: report.instance)
     // A status that was taken away takes with it what described it.
     if state == .unknown { presence = nil }
     expiresAt = state == .online ? report.expiry.map { now.instant + $0 } : nil
@@ -111,7 +114,7 @@ struct WatchedDevice: Sendable {
   private static func state(of payload: [UInt8], _ payloads: FleetView.Payloads) -> State {
     if payload.elementsEqual(payloads.online.utf8) { return .online }
     if payload.elementsEqual(payloads.offline.utf8) { return .offline }
-    return payload.isEmpty ? .unknown : .other(String(decoding: payload.prefix(1024), as: UTF8.self))
+    return payload.isEmpty ? .unknown : .other(String(decoding: payload.prefix(FleetView.payloadLimit), as: UTF8.self))
   }
 
   /// Puts together what both topics say. The presence message counts where it is of the same connection: the will

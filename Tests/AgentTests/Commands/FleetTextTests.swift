@@ -35,16 +35,20 @@ struct FleetTextTests {
     #expect(try JSONText(odd.json)["payload"] == .text("a\u{7}\"b"), "as it came")
   }
 
-  @Test("a remark has a line of the table, and no control characters; without one there is no such line")
-  func remark() throws {
+  @Test("JSON has what a device says as it came, and says where it is cut; lines and variables escape it (U9)")
+  func lossless() throws {
     var fleet = try WatchedFleet()
-    for number in 0..<30 { _ = fleet.status("online", of: "d\(number)") }
-    var controls = WatchControls()
-    let table = FleetTable(columns: 60, rows: 10, hasColours: false)
-    let plain = table.lines(of: fleet.view, &controls, connection: "here", at: fleet.now)
-    let lines = table.lines(of: fleet.view, &controls, connection: "here", remark: "the page is \u{1B}x", at: fleet.now)
-    #expect(lines.count == 10 && plain.count == 10)
-    #expect(lines[1] == "the page is \\u{1b}x" && lines[2].hasPrefix("DEVICE") && plain[1].hasPrefix("DEVICE"))
+    let reason = "x\u{1B}[2J\u{202E}" + String(repeating: "y", count: 100)
+    let change = try #require(fleet.status("online", of: "a", reason: reason, epoch: 1, instance: "i\u{7}").first)
+    #expect(try JSONText(change.json)["reason"] == .text(reason))
+    #expect(try JSONText(change.json)["instance"] == .text("i\u{7}"))
+    #expect(change.line.contains("reason x\\u{1b}[2J\\u{202e}yyy"), "\(change.line)")
+    #expect(change.variables.allSatisfy { !$0.value.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x202E } })
+    let long = try #require(fleet.status(String(repeating: "z", count: 3000), of: "b").first)
+    #expect(try JSONText(long.json)["payload"] == .text(String(repeating: "z", count: 3000)))
+    #expect(try JSONText(long.json)["payload_cut"] == nil)
+    let longer = try #require(fleet.status(String(repeating: "z", count: 5000), of: "c").first)
+    #expect(try JSONText(longer.json)["payload_cut"] == .flag(true))
   }
 
   @Test("the table: offline first, then expired, others, online; by name; no wider and no longer than the screen")

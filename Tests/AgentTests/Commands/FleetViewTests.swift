@@ -333,7 +333,7 @@ struct FleetViewTests {
     #expect(fleet.status("online", of: "77").count == 1, "those that are known go on")
     _ = fleet.status(String(repeating: "x", count: 4000), of: "78")
     guard case .other(let text) = try fleet.device("78").state else { return #expect(Bool(false)) }
-    #expect(text.count == 1024, "as it came, up to a limit")
+    #expect(text.count == 4000, "as it came, up to a limit")
     let long = "{\"event\":\"birth\",\"reason\":\"\(String(repeating: "r", count: 5000))\"}"
     _ = fleet.status("online", of: "79")
     _ = fleet.hear("limpet/79/presence", long)
