@@ -68,6 +68,7 @@ extension Core {
     let outbox = conversation.sender.outbox
     let waiting = outboxStatistics(facts, at: now.boot)
     let standing = conversation.standing
+    let skippedRounds = sampling.skippedRounds
     let detectWithin = standing.connection.flatMap {
       PresenceMessages.detectWithin(
         keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version,
@@ -91,9 +92,11 @@ extension Core {
       }.sorted { $0.topic < $1.topic },
       commandsRefusal: commandsRefusal,
       outputs: conversation.acting.outputs.counts, figures: figures(facts, at: now),
-      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { id in
-        let stream = plan.streams[id]
-        return StatusReport.Row(name: stream.name, topic: stream.topic.description, reading: numbering.last(of: id))
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { index in
+        let stream = plan.streams[index]
+        return StatusReport.Row(
+          name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index),
+          skippedRounds: skippedRounds[index])
       })
   }
 

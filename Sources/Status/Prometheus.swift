@@ -74,6 +74,10 @@ package enum Prometheus {
       report.outputs.flatMap { output in
         output.commands.map { ([("name", output.name), ("result", $0.result)], String($0.count)) }
       })
+    text.family(
+      "limpet_sensor_skipped_rounds", .counter,
+      "Times that this sensor was due while its last read was still under way",
+      report.rows.compactMap { row in row.skippedRounds.map { ([("name", row.name)], String($0)) } })
     text.family("limpet_reading_good", .gauge, "Whether the last reading is good", families.good)
     text.family("limpet_reading_timestamp_seconds", .gauge, "When the last reading was measured", families.times)
   }

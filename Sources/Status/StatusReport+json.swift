@@ -109,6 +109,7 @@ extension StatusReport {
     var object = JSONObject()
     object.add("name", row.name)
     object.add("topic", row.topic)
+    if let skipped = row.skippedRounds { object.add("skipped_rounds", skipped) }
     guard let reading = row.reading else {
       object.addNull("time")
       object.addNull("value")

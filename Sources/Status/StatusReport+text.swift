@@ -158,7 +158,15 @@ extension StatusReport {
       let text = "\(row.name): \(printable(remark, limit: 500))"
       return Wrapping.lines(filledWith: text, width: columns, breaksWords: true)
     }
-    return table.lines(widths) + (remarks.isEmpty ? [] : [""] + remarks)
+    let slow = rows.flatMap { row -> [String] in
+      guard let skipped = row.skippedRounds, skipped > 0 else { return [] }
+      let times = skipped == 1 ? "once" : "\(skipped) times"
+      return Wrapping.lines(
+        filledWith: "\(row.name): was due \(times) while its last read was still under way; write a longer interval",
+        width: columns, breaksWords: true)
+    }
+    let notes = remarks + slow
+    return table.lines(widths) + (notes.isEmpty ? [] : [""] + notes)
   }
 }
 

@@ -78,11 +78,14 @@ package struct StatusReport: Sendable {
     package let topic: String
     /// nil: there was none yet.
     package let reading: Reading?
+    /// How often a sensor was due while its last read was still under way; nil: it is no sensor.
+    package let skippedRounds: UInt64?
 
-    package init(name: String, topic: String, reading: Reading?) {
+    package init(name: String, topic: String, reading: Reading?, skippedRounds: UInt64?) {
       self.name = name
       self.topic = topic
       self.reading = reading
+      self.skippedRounds = skippedRounds
     }
   }
 

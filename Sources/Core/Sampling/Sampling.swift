@@ -51,6 +51,8 @@ package struct Sampling: Sendable {
     var attempts = 0
     /// It is read once more then.
     var retryAt: BootClock.Instant?
+    /// How often it was due while its last read was still under way.
+    var skipped: UInt64 = 0
 
     init(_ plan: SensorPlan) {
       self.plan = plan
@@ -64,7 +66,7 @@ package struct Sampling: Sendable {
   private var chores: [Chore]
   /// Of the sensors, and of the chores behind them.
   private var schedule: SampleSchedule
-  /// How often a sensor was due while its last read was still under way.
+  /// The same of all sensors since the start.
   package private(set) var skipped: UInt64 = 0
 
   /// Everything is due at `start`.
@@ -122,6 +124,7 @@ package struct Sampling: Sendable {
       }
       guard sensors[index].readSince == nil else {
         skipped += 1
+        sensors[index].skipped += 1
         continue
       }
       sensors[index].attempts = 0
@@ -181,6 +184,11 @@ package struct Sampling: Sendable {
   }
 
   // MARK: How it stands
+
+  /// How often each sensor was due while its last read was still under way, by its stream.
+  package var skippedRounds: [Int: UInt64] {
+    Dictionary(sensors.map { ($0.plan.stream, $0.skipped) }) { first, _ in first }
+  }
 
   /// Every sensor has been read, be it in vain.
   package var haveAnswered: Bool { sensors.allSatisfy { $0.readSince == nil && $0.retryAt == nil } }
