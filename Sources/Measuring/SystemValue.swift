@@ -56,6 +56,8 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   case clockBattery = "rtc_battery"
   /// Of an interface, as negotiated with the other end.
   case linkSpeed = "link_speed"
+  /// The addresses of an interface, without those that only its own link knows, where it has others.
+  case addresses
 
   /// In their order, the first is 1 (JEDEC JESD84-B50, 7.4.38).
   package static let spareBlockStates = ["normal", "warning", "urgent"]
@@ -76,7 +78,7 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   package var subject: Subject? {
     switch self {
     case .diskFree, .diskUsed, .inodesFree, .readOnly: .path
-    case .operationalState, .wifiSignal, .linkSpeed: .interface
+    case .operationalState, .wifiSignal, .linkSpeed, .addresses: .interface
     case .lifeTime, .spareBlocks, .fileSystemErrors: .device
     default: Self.networkCounters.contains(self) ? .interface : nil
     }
@@ -99,7 +101,7 @@ public enum SystemWord: String, Sendable, Hashable, CaseIterable {
   var shape: ValueShape {
     switch self {
     case .clockSynchronized, .underVoltage, .throttled, .readOnly, .watchdogReset: .flag
-    case .operationalState: .text
+    case .operationalState, .addresses: .text
     case .spareBlocks: .choice(Self.spareBlockStates)
     default: .number
     }

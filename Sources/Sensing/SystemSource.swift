@@ -50,6 +50,7 @@ struct SystemSource: SensorSource {
     case .operationalState:
       try ofInterface(subject) { folder throws(SensorError) in .text(try text(of: folder + "/operstate")) }
     case .wifiSignal: try wifiSignal(subject)
+    case .addresses: try ofInterface(subject) { _ throws(SensorError) in .text(try InterfaceAddresses.text(subject)) }
     case .underVoltage: .flag(try RaspberryPi(root: root).isUnderVoltage())
     case .throttled: .flag(try RaspberryPi(root: root).isThrottled())
     case .lifeTime: .integer(try lifeTime(subject))
@@ -194,11 +195,14 @@ extension SensorDriver {
     var values: [SystemValue] = [
       .load1, .load5, .load15, .cpu, .memoryAvailable, .memoryTotal, .memoryUsed, .uptime, .bootTime,
       .clockSynchronized, .diskFree(path: "/"), .diskUsed(path: "/"),
+      SystemValue(.readOnly, of: "/"),
     ]
     for interface in interfaces(root) {
       let counters: [SystemWord] = [.receivedBytes, .sentBytes, .receiveErrors, .sendErrors]
       values += counters.map { .network($0, interface: interface) }
       values.append(.operationalState(interface: interface))
+      // Those of another root's interfaces nobody can ask for.
+      if root.path == "/" { values.append(SystemValue(.addresses, of: interface)) }
       if root.exists("\(SystemSource.networkFolder)/\(interface)/phy80211")
         || root.exists("\(SystemSource.networkFolder)/\(interface)/wireless")
       {

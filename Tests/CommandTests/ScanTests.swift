@@ -37,7 +37,7 @@ struct ScanTests {
       let tree = try tree(board, scene)
       let found = try await json(tree, scene)
       #expect(Set(board.expected.map(\.name)).subtracting(found.map(\.name)) == [], "found")
-      let others = ["clock_synchronized", "disk_free", "disk_used"]
+      let others = ["clock_synchronized", "disk_free", "disk_used", "read_only"]
       #expect(Set(found.map(\.name)).subtracting(board.expected.map(\.name)) == Set(others), "and nothing else")
 
       let yaml = try await scene.limpet("scan", "--root", tree.path, "--yaml")

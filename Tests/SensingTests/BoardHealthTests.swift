@@ -36,6 +36,22 @@ import Testing
     #expect(measurement.unit == unit)
   }
 
+  @Test("the addresses of an interface are those of this machine")
+  func addresses() throws {
+    try tree.write("/sys/class/net/lo/operstate", "unknown\n")
+    let source = SensorKind.system(SystemValue(.addresses, of: "lo")).source(in: tree.root)
+    guard case .text(let text) = try source.read().value else { return #expect(Bool(false)) }
+    #expect(text.split(separator: ", ").first == "127.0.0.1", "\(text)")
+    #expect(
+      SensingTests.complaint(of: SystemSource(value: SystemValue(.addresses, of: "no0"), root: tree.root))?
+        .contains("no0") == true)
+  }
+
+  @Test("a scan offers whether the system can still write")
+  func readOnlyIsFound() {
+    #expect(FoundSensor.all(in: tree.root).contains { $0.name == "read_only" })
+  }
+
   @Test("what is not there, or says nothing, is an error that says so")
   func missing() throws {
     func complaint(_ value: SystemValue) -> String? {
