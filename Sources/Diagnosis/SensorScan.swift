@@ -22,14 +22,40 @@ public struct SensorScan {
     rows = zip(sensors, FoundSensor.read(sensors, in: root)).map { Row(sensor: $0, outcome: $1) }
   }
 
-  /// A sensor a line.
+  /// A sensor a line; several channels of one chip below a line of the chip.
   public var text: String {
     guard !rows.isEmpty else { return "no sensors" }
-    let table = TextTable(rows.map { [$0.sensor.name, $0.shown, "\($0.sensor.kind)"] })
+    var heads: [Int: String] = [:]
+    var cells: [[String]] = []
+    for chip in chips {
+      if let title = chip.title { heads[cells.count] = title }
+      for row in chip.rows {
+        let source = chip.title == nil ? "\(row.sensor.kind)" : row.sensor.kind.part?.channel ?? "\(row.sensor.kind)"
+        cells.append([(chip.title == nil ? "" : "  ") + row.sensor.name, row.shown, source])
+      }
+    }
+    let table = TextTable(cells)
     var widths = table.widths
     // Why one cannot be read is long, and stands for itself.
     widths[1] = rows.map(\.shown.count).filter { $0 <= 24 }.max() ?? 0
-    return (["sensors"] + table.lines(widths, cutting: false).map { "  " + $0 }).joined(separator: "\n")
+    let lines = table.lines(widths, cutting: false).enumerated().flatMap { index, line in
+      (heads[index].map { ["  " + $0] } ?? []) + ["  " + line]
+    }
+    return (["sensors"] + lines).joined(separator: "\n")
+  }
+
+  /// Rows by chip, in the order of their first ones; one row alone has no title.
+  private var chips: [(title: String?, rows: [Row])] {
+    var chips: [(title: String?, rows: [Row])] = []
+    for row in rows {
+      let title = row.sensor.kind.part?.chip
+      if let title, let index = chips.firstIndex(where: { $0.title == title }) {
+        chips[index].rows.append(row)
+      } else {
+        chips.append((title, [row]))
+      }
+    }
+    return chips.map { $0.rows.count > 1 ? $0 : (nil, $0.rows) }
   }
 
   /// The value of `sensors` in the JSON of `limpet scan --json`.
@@ -94,6 +120,7 @@ extension SensorScan.Row {
   fileprivate var json: ByteBuffer {
     var object = JSONObject()
     object.add("name", sensor.name)
+    if let part = sensor.kind.part { object.add("chip", part.chip) }
     switch content {
     case .good(let value), .doubtful(let value, _): object.add("value", value)
     case .bad, .edge, .total, .output, .gap: object.addNull("value")

@@ -357,3 +357,20 @@ extension FileContent {
     self.init(match: settings.pattern("match"), isText: settings.isSet("text"))
   }
 }
+
+// MARK: Parts
+
+extension SensorKind {
+  /// The chip that it is a channel of, and which; nil: it is no part of anything.
+  package var part: (chip: String, channel: String)? {
+    guard case .one(let type, let settings) = self else { return nil }
+    switch type {
+    case .hwmon:
+      let place = settings["device"].map { " at \($0)" } ?? ""
+      return ("hwmon \(settings.text("chip"))\(place)", "\(HwmonSelector(settings))")
+    case .iio: return ("iio \(settings.text("device"))", "\(IIOSelector(settings))")
+    case .powerSupply: return ("power supply \(settings.text("supply"))", settings.text("property"))
+    case .thermal, .w1, .system, .file: return nil
+    }
+  }
+}
