@@ -118,7 +118,8 @@ struct ProbeRound {
       }
     }
     if count > 0 {
-      findings.insert(.ok("may subscribe to \(count) more topics, \(subscriptions[0].topic) first"), at: 0)
+      let topics = count == 1 ? "\(subscriptions[0].topic)" : "\(count) more topics, \(subscriptions[0].topic) first"
+      findings.insert(.ok("may subscribe to \(topics)"), at: 0)
     }
     return findings
   }

@@ -120,6 +120,7 @@ extension StatusReport {
       case .count(let count): return "\(name) \(count)"
       case .amount(let amount): return amount == 0 ? nil : "\(name) \(amount.shortestDecimal)"
       case .counts(_, let counts):
+        let counts = counts.filter { $0.value > 0 }
         guard !counts.isEmpty else { return nil }
         let words = counts.sorted { $0.key < $1.key }.map { "\($0.key.spaced) \($0.value)" }
         return "\(name) \(counts.values.reduce(0, +)) (\(words.joined(separator: ", ")))"

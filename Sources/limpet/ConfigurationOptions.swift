@@ -33,6 +33,13 @@ struct RootOptions: ParsableArguments {
   var root = "/"
 
   var fileRoot: FileRoot { FileRoot(root) }
+
+  func validate() throws {
+    var status = stat()
+    guard stat(root, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw ValidationError("--root \(root): there is no such folder.")
+    }
+  }
 }
 
 enum Environment {

@@ -129,6 +129,15 @@ struct ScanTests {
     }
   }
 
+  @Test("a --root that does not exist is a usage error, and no board without sensors")
+  func noRoot() async throws {
+    try await withScene { scene in
+      let outcome = try await scene.limpet("scan", "--root", scene.folder + "/none")
+      #expect(outcome.ending == .exited(64))
+      #expect(outcome.errors.contains { $0.contains("there is no such folder") }, "\(outcome.errors)")
+    }
+  }
+
   @Test("--json and --yaml together are a usage error")
   func usage() async throws {
     try await withScene { scene in
