@@ -34,11 +34,13 @@ struct RootOptions: ParsableArguments {
 
   var fileRoot: FileRoot { FileRoot(root) }
 
-  func validate() throws {
+  /// Not part of parsing: a line in a manual has a folder that is not there.
+  func existingRoot() throws -> FileRoot {
     var status = stat()
     guard stat(root, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw ValidationError("--root \(root): there is no such folder.")
     }
+    return fileRoot
   }
 }
 

@@ -33,7 +33,7 @@ struct ScanCommand: ParsableCommand {
   }
 
   func run() throws {
-    let scan = BoardScan(root: root.fileRoot, probesI2C: probeI2C)
+    let scan = BoardScan(root: try root.existingRoot(), probesI2C: probeI2C)
     for problem in scan.problems { StandardError.write(problem) }
     if let add { return try merge(scan, into: add) }
     print(json ? scan.json : yaml ? scan.yaml : scan.text)

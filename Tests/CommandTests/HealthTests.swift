@@ -43,7 +43,7 @@ struct HealthTests {
             expected + [
               "limpet_build_info", "limpet_reading_value", "limpet_counter", "limpet_output_value",
               "limpet_output_changes", "limpet_commands",
-              "limpet_reading_good", "limpet_reading_timestamp_seconds",
+              "limpet_sensor_skipped_rounds", "limpet_reading_good", "limpet_reading_timestamp_seconds",
             ]))
       #expect(lines.contains { $0.hasPrefix(#"limpet_reading_value{device="board",name="load"} "#) })
       #expect(
