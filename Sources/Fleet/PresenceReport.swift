@@ -2,7 +2,7 @@ import JSON
 import LimpetInstants
 import LimpetText
 
-/// What a `presence` message says (DESIGN, "Topics and payloads"), read from the JSON of an agent that need not be ours:
+/// The content of a `presence` message (DESIGN, "Topics and payloads"), read from JSON that may come from any program:
 /// as it came, so whoever shows it escapes it.
 struct PresenceReport: Sendable, Equatable {
   enum Event: String { case birth, stop }

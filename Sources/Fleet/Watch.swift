@@ -191,7 +191,7 @@ public struct Watch: ~Copyable {
     if waiting[2].revents != 0 { readKeys(waiting[2].fd) }
     takeSignals()
     takeEvents()
-    report(view.tick(at: now))
+    deliver(view.tick(at: now))
     settleIfQuiet()
     if let page { page.show(view.takeDetails(at: now)) }
   }
@@ -251,7 +251,7 @@ public struct Watch: ~Copyable {
       case .subscribed(let refusals): subscribed(refusals)
       case .message(let report):
         if report.isRetained, lastRetained != nil { lastRetained = .now }
-        report(view.receive(report, at: now))
+        deliver(view.receive(report, at: now))
       case .lost(let loss, let delay): self.lost(loss, retryAfter: delay)
       }
     }
@@ -303,12 +303,12 @@ public struct Watch: ~Copyable {
       }
       return printOnce()
     }
-    report(view.settle(at: now))
+    deliver(view.settle(at: now))
   }
 
   // MARK: Reporting changes
 
-  private mutating func report(_ changes: [FleetChange]) {
+  private mutating func deliver(_ changes: [FleetChange]) {
     guard !settings.isOnce else { return }
     page?.report(changes)
     for change in changes {

@@ -1,6 +1,6 @@
 import Readings
 
-/// Streams whose readings the broker does not take now: what waits in them delays no other.
+/// Streams whose readings the broker refuses for now: their readings delay no other stream.
 extension Outbox {
   /// The stream of a reading that was taken and is not settled.
   package func stream(of token: Token) -> StreamID? { taken[token]?.reading.stream }

@@ -33,24 +33,10 @@ def publish(topic, payload):
 
 
 def fill(numbers=range(devices), payload=None):
-    """One connection for all of them: mosquitto_pub takes one topic only, so packets are written here (MQTT 3.1.1)."""
-
-    def field(data):
-        return len(data).to_bytes(2, "big") + data
-
-    def packet(kind, body):
-        size, rest = b"", len(body)
-        while True:
-            byte, rest = rest % 128, rest // 128
-            size += bytes([byte | (128 if rest else 0)])
-            if not rest:
-                return bytes([kind]) + size + body
-
-    connection = socket.create_connection(("127.0.0.1", broker_port), timeout=30)
-    connection.sendall(packet(0x10, field(b"MQTT") + b"\x04\x02" + (60).to_bytes(2, "big") + field(b"fill")))
-    assert connection.recv(4)[0] == 0x20
-    messages = [
-        packet(0x31, field(b"limpet/board-%05d/status" % number)
+    """One connection for all of them: mosquitto_pub takes one topic only."""
+    client = Client(broker_port, "fill")
+    client.socket.sendall(b"".join(
+        packet(0x31, field(f"limpet/board-{number:05d}/status")
                + (payload or (b"offline" if number % 100 == 0 else b"online")))
         for number in numbers))
     client.disconnect()

@@ -63,6 +63,7 @@ extension Shell {
     case .open(let id, let attempt, let server, let version): carrier(id).open(attempt, server, version, for: self)
     case .close(let id, let attempt, let closing): carrier(id).close(attempt, closing)
     case .agreed(let id, let limits): carrier(id).connected(limits)
+    case .probe(let id, let attempt, let server): carrier(id).probe(attempt, server)
     }
   }
 

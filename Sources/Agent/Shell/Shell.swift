@@ -212,23 +212,6 @@ package actor Shell {
 
   // MARK: Effects
 
-  private func carrier(_ id: LinkID) -> Carrier {
-    switch id {
-    case .agent: carrier
-    case .homie: homieCarrier
-    }
-  }
-
-  private func perform(_ wire: consuming Wire) {
-    switch consume wire {
-    case .send(let id, let packet): carrier(id).write(packet)
-    case .open(let id, let attempt, let server, let version): carrier(id).open(attempt, server, version, for: self)
-    case .close(let id, let attempt, let closing): carrier(id).close(attempt, closing)
-    case .agreed(let id, let limits): carrier(id).connected(limits)
-    case .probe(let id, let attempt, let server): carrier(id).probe(attempt, server)
-    }
-  }
-
   /// The store answers from a thread of its own, whenever it does.
   private func ask(_ ticket: StoreTicket, _ request: StoreRequest) {
     guard let store = surroundings.store else {

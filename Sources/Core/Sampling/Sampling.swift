@@ -186,7 +186,7 @@ package struct Sampling: Sendable {
   // MARK: How it stands
 
   /// How often each sensor was due while its last read was still under way, by its stream.
-  package var skippedRounds: [Int: UInt64] {
+  package var skippedRounds: [StreamID: UInt64] {
     Dictionary(sensors.map { ($0.plan.stream, $0.skipped) }) { first, _ in first }
   }
 

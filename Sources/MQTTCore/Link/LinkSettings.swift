@@ -12,7 +12,7 @@ extension Link {
     /// The owner has something to say to the server that is left: it hears `Notice.firstServerIsBack`, and moves with
     /// `Event.reconfigure`; false: the link sends DISCONNECT and goes.
     public var leavesByHand = false
-    /// nil: 5, and 3.1.1 where a server cannot.
+    /// nil: 5, and 3.1.1 with a server that lacks 5.
     public var version: ProtocolVersion?
     /// The time for connecting, from `Order.open` to CONNACK.
     public var connectTimeout = Duration.seconds(10)

@@ -51,6 +51,18 @@ struct FleetTextTests {
     #expect(try JSONText(longer.json)["payload_cut"] == .flag(true))
   }
 
+  @Test("a remark has a line of the table, and no control characters; without one there is no such line")
+  func remark() throws {
+    var fleet = try WatchedFleet()
+    for number in 0..<30 { _ = fleet.status("online", of: "d\(number)") }
+    var controls = WatchControls()
+    let table = FleetTable(columns: 60, rows: 10, hasColours: false)
+    let plain = table.lines(of: fleet.view, &controls, connection: "here", at: fleet.now)
+    let lines = table.lines(of: fleet.view, &controls, connection: "here", remark: "the page is \u{1B}x", at: fleet.now)
+    #expect(lines.count == 10 && plain.count == 10)
+    #expect(lines[1] == "the page is \\u{1b}x" && lines[2].hasPrefix("DEVICE") && plain[1].hasPrefix("DEVICE"))
+  }
+
   @Test("the table: offline first, then expired, others, online; by name; no wider and no longer than the screen")
   func table() throws {
     var fleet = try WatchedFleet()
