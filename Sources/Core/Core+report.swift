@@ -92,11 +92,11 @@ extension Core {
       }.sorted { $0.topic < $1.topic },
       commandsRefusal: commandsRefusal,
       outputs: conversation.acting.outputs.counts, figures: figures(facts, at: now),
-      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { index in
-        let stream = plan.streams[index]
+      rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { id in
+        let stream = plan.streams[id]
         return StatusReport.Row(
-          name: stream.name, topic: stream.topic.description, reading: numbering.last(of: index),
-          skippedRounds: skippedRounds[index])
+          name: stream.name, topic: stream.topic.description, reading: numbering.last(of: id),
+          skippedRounds: skippedRounds[id])
       })
   }
 

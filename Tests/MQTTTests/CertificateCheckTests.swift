@@ -13,12 +13,15 @@ struct CertificateCheckTests {
 
   @Test(
     "in place of all other checks: it accepts what no authority knows",
-    arguments: [ServerAddress.Transport.tls, .secureWebSocket])
-  func accepts(transport: ServerAddress.Transport) async throws {
+    arguments: [ServerAddress.Transport.tls, .secureWebSocket], ["localhost", "other.example"])
+  func accepts(transport: ServerAddress.Transport, name: String) async throws {
     try await withWayBroker { broker in
       let seen = Mutex<[ServerCertificates]>([])
       let address = broker.address(transport, host: "localhost")
       var configuration = Client.Configuration(servers: [address])
+      // What the server's certificate is for, and what no authority and no file vouch for.
+      configuration.tls.serverName = name
+      configuration.tls.authorities = "/nonexistent.pem"
       configuration.checkCertificates = { certificates in
         seen.withLock { $0.append(certificates) }
       }

@@ -23,15 +23,6 @@ extension TLSLayer {
   }
 }
 
-extension TLSSettings {
-  /// Those of a connection whose certificates the application checks: TLS has to ask it, whatever else they say.
-  var withoutChecks: TLSSettings {
-    var settings = self
-    (settings.isInsecure, settings.pinnedCertificates) = (false, [])
-    return settings
-  }
-}
-
 extension Carrier {
   typealias CertificateCheck = @Sendable (ServerCertificates) async throws -> Void
 

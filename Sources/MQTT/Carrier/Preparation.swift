@@ -66,8 +66,9 @@ actor Preparation {
       }
       attempt.addresses = try await addresses(for: attempt, carrier.settings.lookUp)
       let settings = carrier.settings
-      let files = settings.checkCertificates == nil ? settings.tls : settings.tls.withoutChecks
-      tls = server.transport.usesTLS ? try await tlsLayer(for: server, files) : nil
+      tls =
+        server.transport.usesTLS
+        ? try await tlsLayer(for: server, settings.tls, asksApplication: settings.checkCertificates != nil) : nil
     } catch { return carrier.openingFailed(error, attempt) }
     carrier.prepared(attempt, tls)
   }
@@ -124,7 +125,11 @@ actor Preparation {
   }
 
   /// Reads files, on a thread that may wait for them.
-  private func tlsLayer(for server: ServerAddress, _ settings: TLSSettings) async throws -> TLSLayer {
-    try await BlockingWork.run("tls-files") { try settings.makeLayer(for: server) }
+  private func tlsLayer(
+    for server: ServerAddress, _ settings: TLSSettings, asksApplication: Bool = false
+  ) async throws -> TLSLayer {
+    try await BlockingWork.run("tls-files") {
+      try settings.makeLayer(for: server, asksApplication: asksApplication)
+    }
   }
 }
