@@ -126,7 +126,7 @@ extension Configuration {
   /// The path of a key for people, such as `broker.client_id`, of one whose name no other section has.
   package static func path<Value>(of key: Key<Value>) -> String { home(of: key.name) ?? key.name }
 
-  /// The path of a key that is known in some section, such as `broker.keepalive`; nil where it is in none or several.
+  /// The path of a key that exists in one section, such as `broker.keepalive`; nil if it is in none or several.
   static func home(of name: String) -> String? {
     var homes: [String] = []
     func search(_ declarations: [Declaration], _ prefix: String) {

@@ -16,7 +16,7 @@ struct ServiceSandbox {
     ("/home", "ProtectHome="), ("/root", "ProtectHome="), ("/run/user", "ProtectHome="), ("/tmp", "PrivateTmp="),
     ("/var/tmp", "PrivateTmp="),
   ]
-  /// Keys of what limpet makes there.
+  /// Keys of files that limpet writes.
   private static let written: Set = [
     Configuration.path(of: StorageKeys.path), Configuration.path(of: ConfigurationKeys.control),
     Configuration.path(of: ConfigurationKeys.metricsFile),

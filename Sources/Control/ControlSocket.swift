@@ -4,7 +4,7 @@ import LimpetText
 
 /// The control socket's place in the file system: everybody may connect.
 package enum ControlSocket {
-  /// Why there is none; the agent does without.
+  /// Why there is no control socket; the agent runs without it.
   package enum Failure: Error, CustomStringConvertible {
     case socket(String, SocketFile.Failure)
     case path(String, String)

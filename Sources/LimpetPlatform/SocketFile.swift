@@ -64,7 +64,7 @@ package struct SocketFile: Sendable {
     guard unlink(path) == 0 || errno == ENOENT else { throw .system(attempt: "unlink", errno: errno) }
   }
 
-  /// Takes the file away, unless it is another's by now; the descriptor is still open.
+  /// Removes the file, unless it belongs to another process by now; the descriptor is still open.
   package func remove() {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }

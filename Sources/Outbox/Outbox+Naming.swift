@@ -7,7 +7,7 @@ import Records
 extension Outbox {
   /// The streams to be numbered now; `named` or `namingFailed` follows. nil: none, or not yet.
   ///
-  /// - Parameter isLast: there will be no later.
+  /// - Parameter isLast: this is the last chance.
   package mutating func nextNaming(isLast: Bool = false, at now: Instant) -> [StreamID]? {
     guard let deadline = namingDeadline(at: now), isLast || deadline <= now else { return nil }
     disk.isNaming = true

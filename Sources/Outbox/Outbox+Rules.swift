@@ -18,7 +18,7 @@ extension Outbox {
     /// Bytes that may wait in memory while they cannot be written; nil: the size of the memory is unknown.
     package var memoryLimit: Int?
     package var writing = Writing.never
-    /// Readings a second of a backlog, beside what is measured meanwhile.
+    /// Readings a second of a backlog, besides those that are measured meanwhile.
     package var drainRate: Int
     /// Readings of one transaction at the most.
     package var batchLimit = 4096
@@ -60,6 +60,6 @@ extension Outbox {
     (taken.values + queues.flatMap(\.entries)).map { ($0.token, $0.arrived) }
   }
 
-  /// Streams of which a reading was taken whose course is not over.
+  /// Streams with a reading that was sent and is not settled.
   package var streamsUnderWay: Set<StreamID> { Set(taken.values.map(\.reading.stream)) }
 }

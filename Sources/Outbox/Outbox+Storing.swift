@@ -114,7 +114,7 @@ extension Outbox {
     else { return nil }
     var batch = OutboxBatch()
     var streams: Set<StreamID> = []
-    // Those that the session has again are its own to store.
+    // The session stores those that it has again.
     let restored = disk.restored.filter { underWay[$0.key] == nil }
     batch.readings = restored.values.sorted { $0.token < $1.token }
     disk.restored = disk.restored.filter { underWay[$0.key] != nil }

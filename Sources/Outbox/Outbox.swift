@@ -51,7 +51,7 @@ package struct Outbox {
   package var underWay: [Token: Row] = [:]
   /// Readings that were sent and are not settled: a refused one comes back.
   private(set) var taken: [Token: OutboxQueue.Entry] = [:]
-  /// Streams that are passed over, with what waits of them.
+  /// Streams that are passed over, with their readings that wait.
   var resting: [StreamID: Rest] = [:]
 
   /// Readings that wait, in memory and on the disk, and their bytes.
@@ -283,7 +283,7 @@ package struct Outbox {
 
   // MARK: Giving up
 
-  /// Of those of which only the newest is kept.
+  /// Gives up all but the newest, of a stream with `keep: latest`.
   mutating func supersede(_ stream: StreamID, downTo limit: Int, at now: Instant) {
     while queues[stream].held > limit, let entry = queues[stream].first {
       queues[stream].removeFirst()
@@ -375,7 +375,7 @@ package struct Outbox {
   /// Rows whose stream is unknown.
   mutating func loseUnknown(_ number: Int) { dropped += UInt64(max(0, number)) }
 
-  /// Rows that should be there are not, or say nothing.
+  /// Rows that should be there are missing or unreadable.
   package mutating func lose(_ number: Int, of stream: StreamID) {
     count -= number
     countDrops(UInt64(number), of: stream)

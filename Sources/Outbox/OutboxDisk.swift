@@ -15,7 +15,7 @@ package struct OutboxDisk {
     package let streams: Set<StreamID>
     /// Those of its rows that came back.
     package let restored: [Token: StoredReading]
-    /// Numbers that go with it without a reading.
+    /// Numbers that are stored with it, without a reading.
     let numbers: [StreamID: UInt64]
   }
 
@@ -40,7 +40,7 @@ package struct OutboxDisk {
   var unwrittenSince: Instant?
   /// Rows of readings that came back from the session, which may have taken the rows over: to be written again at once.
   package var restored: [Token: StoredReading] = [:]
-  /// Where each number is stored with its reading: the next ones of streams of which some were sent without the disk.
+  /// If each number is stored with its reading: the next numbers of streams that sent some without the disk.
   package var unstoredNumbers: [StreamID: UInt64] = [:]
   /// Rows to delete.
   package var finished: [Token] = []

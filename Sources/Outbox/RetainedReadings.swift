@@ -22,14 +22,14 @@ package struct RetainedReadings {
   /// Connections that may end with the same one under way.
   package static let attempts = 3
 
-  /// Acknowledged, by stream.
+  /// Acknowledged readings, by stream.
   private var kept: [StreamID: (token: Session.Token, sent: Sent)] = [:]
-  /// On its way to the broker for the first time; the session sends it again where it must.
+  /// Readings on their way to the broker for the first time; the session repeats them if needed.
   private var firsts: [Session.Token: Sent] = [:]
   /// Streams whose reading is to be sent again, in their order.
   private var waiting: Deque<StreamID> = []
   private var underWay: Set<StreamID> = []
-  /// Streams whose topic rests: theirs goes when the topic is tried again.
+  /// Streams whose topic rests: their reading goes when the topic is tried again.
   private var resting: Set<StreamID> = []
   private var losses: [StreamID: Int] = [:]
   private var budget: DrainBudget
@@ -60,7 +60,8 @@ package struct RetainedReadings {
     kept[sent.stream] = (token, sent)
   }
 
-  /// Another configuration: what is no longer retained under its topic may be old when it is again.
+  /// Another configuration: forgets readings that are no longer retained under their topic, since they may be old when
+  /// they are again.
   package mutating func keep(_ isRetained: (StreamID, TopicName) -> Bool) {
     kept = kept.filter { isRetained($0.key, $0.value.sent.message.topic) }
     firsts = firsts.filter { isRetained($0.value.stream, $0.value.message.topic) }
@@ -132,7 +133,7 @@ package struct RetainedReadings {
 
   /// The broker has answered.
   ///
-  /// - Parameter rests: it takes nothing on the stream's topic.
+  /// - Parameter rests: it refuses messages on the stream's topic.
   package mutating func restored(_ stream: StreamID, isDelivered: Bool, rests: Bool = false) {
     guard underWay.remove(stream) != nil else { return }
     losses[stream] = nil

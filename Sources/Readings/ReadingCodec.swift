@@ -101,7 +101,7 @@ package struct ReadingCodec {
   /// Every JSON reader represents it exactly; a row with a larger one has lost bits.
   private static let largestSequence: UInt64 = (1 << 53) - 1
 
-  /// nil: the row says nothing.
+  /// nil: the row is unreadable.
   package func decode(_ data: [UInt8], stream: StreamID, _ clock: WallClock, at now: BootClock.Instant) -> Reading? {
     var row = RowReader(data)
     guard let first = row.byte(), let sequence = row.varint(), let number = row.varint(),

@@ -114,7 +114,7 @@ package struct Numbering: Sendable {
   /// The last reading of a stream that has its number.
   package func last(of stream: StreamID) -> Reading? { names[stream].last }
 
-  /// What was read last of each stream, then what waits, in its order.
+  /// The last reading of each stream, then those that wait, in their order.
   package var contents: [(stream: StreamID, content: Reading.Content)] {
     names.compactMap { $0.last.map { ($0.stream, $0.content) } } + waiting.readings.map { ($0.stream, $0.content) }
   }
