@@ -43,8 +43,9 @@ package enum Note: Sendable {
   case rivalWasOwn
 
   // What is refused.
+  /// - of: what limpet publishes there.
   /// - resting: topics that rest now, this one included.
-  case rests(TopicName, RestingTopics.Rest, isPresence: Bool, for: Duration, resting: Int)
+  case rests(TopicName, RestingTopics.Rest, of: RestingUse, for: Duration, resting: Int)
   /// - resting: topics that still rest.
   case takesAgain(TopicName, resting: Int)
   case setAside(TopicName)
@@ -120,4 +121,11 @@ package enum Remark: Sendable {
     case .closes: "closes"
     }
   }
+}
+
+/// What limpet publishes to a topic.
+package enum RestingUse: Sendable {
+  case presence, readings
+  /// Health, or a description for home automation.
+  case other
 }

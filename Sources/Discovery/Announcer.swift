@@ -150,8 +150,11 @@ package struct Announcer {
     steps += topics.map { Step(topic: $0, payload: ByteBuffer(), isRetained: true, handover: .clears) }
   }
 
-  /// Home Assistant has been asked to let entities go, and does so before it is told of them again.
-  package var isHandingOver: Bool { current?.handover == .asks && steps.first?.handover != .asks }
+  /// The message under way asks Home Assistant to let an entity go, which takes it some time.
+  package var isAsking: Bool { current?.handover == .asks }
+
+  /// `next` is such a request too: it waits for none of the others.
+  package var asksNext: Bool { steps.first?.handover == .asks }
 
   /// Home Assistant has started.
   package mutating func homeAssistantStarted() {

@@ -153,8 +153,13 @@ extension Note {
 
   private var refusalLine: (Logger.Level, String) {
     switch self {
-    case .rests(let topic, let rest, let isPresence, let time, let resting):
-      let what = isPresence ? "limpet cannot publish the presence there" : "its readings wait"
+    case .rests(let topic, let rest, let use, let time, let resting):
+      let what =
+        switch use {
+        case .presence: "limpet cannot publish the presence there"
+        case .readings: "its readings wait"
+        case .other: "limpet cannot publish there"
+        }
       // Of many, each would say the same.
       let isNews = Self.isMilestone(UInt64(rest.times)) && (resting <= 4 || Self.isMilestone(UInt64(resting)))
       let many = resting > 4 ? "; it refuses \(resting) topics, and limpet status names them" : ""

@@ -110,7 +110,7 @@ extension Conversation {
   /// Publishes what is next: one message at a time.
   mutating func announce(_ limits: PublishLimits, at now: Moment) {
     while announcing.announcer.hasNext, announcing.hasBegun, !announcing.waitsForStore,
-      announcing.describeAt == nil, !leaving.isLeaving,
+      announcing.describeAt == nil || announcing.announcer.asksNext, !leaving.isLeaving,
       link.room(for: .atLeastOnce) > 0, let step = announcing.announcer.next()
     {
       guard !resting.topics.isResting(step.topic) else {
@@ -137,7 +137,7 @@ extension Conversation {
       case .abandoned, .rejected: break
       }
     }
-    if announcing.announcer.isHandingOver {
+    if announcing.announcer.isAsking, outcome == .delivered {
       announcing.describeAt = now.boot + Announcing.handoverDelay
     }
     switch announcing.announcer.settled(isDelivered: outcome == .delivered) {

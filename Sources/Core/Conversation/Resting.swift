@@ -44,10 +44,11 @@ extension Conversation {
 
   private mutating func begin(_ rest: RestingTopics.Rest, of topic: TopicName, at now: Moment) {
     let isPresence = topic == plan.presence.status || topic == plan.presence.presence
+    let hasReadings = plan.streams.streamIDs.contains { plan.streams[$0].topic == topic }
     effects.notes.append(
       .rests(
-        topic, rest, isPresence: isPresence, for: now.boot.duration(to: rest.until),
-        resting: resting.topics.topics.count))
+        topic, rest, of: isPresence ? .presence : hasReadings ? .readings : .other,
+        for: now.boot.duration(to: rest.until), resting: resting.topics.topics.count))
     alignStreams()
   }
 
@@ -78,7 +79,11 @@ extension Conversation {
       sender.retained.tryOut(stream)
     }
     if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { publishBirth(at: now) }
-    if let homeAssistant = plan.homeAssistant, due.contains(homeAssistant.topic) { announcing.announcer.tryAgain() }
+    if let homeAssistant = plan.homeAssistant,
+      due.contains(homeAssistant.topic) || homeAssistant.handovers.contains(where: due.contains)
+    {
+      announcing.announcer.tryAgain()
+    }
   }
 
   /// What is under way to a topic that rests would be sent again with the next connection, and refused again.

@@ -109,7 +109,9 @@ extension Core {
       (
         "homeassistant",
         homeAssistant.0?.topic != homeAssistant.1?.topic
-          || !isExplained && homeAssistant.0?.message != homeAssistant.1?.message
+          || !isExplained
+            && (homeAssistant.0?.message != homeAssistant.1?.message
+              || homeAssistant.0?.handovers != homeAssistant.1?.handovers)
       ),
       ("homie", homie.0?.base != homie.1?.base || !isExplained && homie.0?.description != homie.1?.description),
     ]
@@ -132,7 +134,9 @@ extension Core {
   private mutating func takeHomeAssistant(
     _ next: HomeAssistantDevice?, _ old: HomeAssistantDevice?, at now: Moment
   ) {
-    guard next?.message != old?.message || next?.topic != old?.topic else { return }
+    guard next?.message != old?.message || next?.topic != old?.topic || next?.handovers != old?.handovers else {
+      return
+    }
     conversation.announcing.announcer.adopt(next)
     // The connection that a new configuration makes asks by itself.
     guard conversation.standing.connection != nil, !conversation.leaving.farewell.isUnderWay,

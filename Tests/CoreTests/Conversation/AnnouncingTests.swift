@@ -258,4 +258,59 @@ struct AnnouncingTests {
     bench.advance(by: .seconds(5))
     #expect(bench.writes.flatMap(\.announcements).contains { $0.kind == .migrated })
   }
+
+  private static func handingOver(_ names: String...) -> DevicePlan {
+    .bench {
+      $0.homeAssistant = HomeAssistantDevice(
+        topic: "ha/board", births: ["ha/status"], head: [], shared: [], components: [],
+        handovers: names.compactMap { try? TopicName("ha/sensor/\($0)/config") })
+    }
+  }
+
+  private static let request = #" {"migrate_discovery": true}"#
+
+  @Test("a request that is refused is made again when the rest of its topic is over, on the same connection")
+  func asksAgain() {
+    var bench = CoreBench(plan: Self.handingOver("a"))
+    bench.server.refuses = ["ha/sensor/a/config": .notAuthorized]
+    bench.connect()
+    bench.advance(by: .seconds(10))
+    #expect(bench.noted.contains("rests"))
+    bench.server.refuses = [:]
+    bench.forget()
+    bench.advance(by: .seconds(60))
+    let announced = bench.sent().filter { $0.hasPrefix("ha/") }
+    #expect(
+      announced == ["ha/sensor/a/config" + Self.request, #"ha/board {"cmps":{}}"#, "ha/sensor/a/config -"],
+      "\(announced)")
+  }
+
+  @Test("a reload that names another topic to take over takes that entity over")
+  func reloadHandsOver() {
+    var bench = CoreBench.connected(plan: Self.handingOver())
+    bench.advance(by: .seconds(5))
+    bench.forget()
+    bench.reload(Self.handingOver("a"))
+    bench.advance(by: .seconds(3))
+    let announced = bench.sent().filter { $0.hasPrefix("ha/") }
+    #expect(
+      announced == ["ha/sensor/a/config" + Self.request, #"ha/board {"cmps":{}}"#, "ha/sensor/a/config -"],
+      "\(announced)")
+  }
+
+  @Test("Home Assistant has its 2 s for the requests that were taken, though the last one of all is not made")
+  func handsOverBesideARest() {
+    var bench = CoreBench(plan: Self.handingOver("a", "b"))
+    bench.server.refuses = ["ha/sensor/b/config": .notAuthorized]
+    bench.connect()
+    bench.advance(by: .seconds(10))
+    // The second topic rests by now, so the request for the first one is the only one.
+    bench.reload(Self.handingOver("c", "b"))
+    bench.forget()
+    bench.advance(by: .milliseconds(1999))
+    #expect(!bench.sent().contains { $0.hasPrefix("ha/board") })
+    bench.advance(by: .milliseconds(2))
+    let announced = bench.sent().filter { $0.hasPrefix("ha/") }
+    #expect(announced == [#"ha/board {"cmps":{}}"#, "ha/sensor/c/config -"], "\(announced)")
+  }
 }
