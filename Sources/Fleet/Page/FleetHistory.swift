@@ -28,6 +28,8 @@ final class FleetHistory: Sendable {
     var waiting: [Row] = []
     var span: WatchedTimes.Span?
     var lost = 0
+    /// When the last change was seen that is lost.
+    var lostAt: Timestamp?
     var shouldStop = false
     var hasStopped = false
   }
@@ -65,7 +67,9 @@ final class FleetHistory: Sendable {
     state.withLock { state in
       let room = max(0, Self.limit - state.waiting.count)
       state.waiting += rows.prefix(room)
-      state.lost += rows.count - min(room, rows.count)
+      guard rows.count > room else { return }
+      state.lost += rows.count - room
+      state.lostAt = rows.last?.time
     }
     state.signal()
   }
@@ -91,17 +95,20 @@ final class FleetHistory: Sendable {
     _ file: FleetHistoryFile, _ state: ConditionLock<State>, _ say: @Sendable (String) -> Void
   ) {
     var failure: String?
+    // Of the time until then changes are lost, so the file must not say that somebody saw it.
+    var gap: Timestamp?
     var pruned = BootClock.now
     while true {
       let due = state.wait { state -> ConditionLock<State>.Poll<State> in
         guard !state.waiting.isEmpty || state.span != nil || state.shouldStop else { return .wait }
-        defer { (state.waiting, state.span, state.lost) = ([], nil, 0) }
+        defer { (state.waiting, state.span, state.lost, state.lostAt) = ([], nil, 0, nil) }
         return .ready(state)
       }
       if due.lost > 0 { say("the history leaves out \(due.lost) changes: its disk is too slow") }
       do throws(StorageError) {
         try file.add(due.waiting, coalescing: Self.coalescing)
-        if let span = due.span { try file.keep(span) }
+        if let lostAt = due.lostAt { gap = lostAt }
+        if let span = due.span?.after(gap) { try file.keep(span) }
         if pruned + Self.pruning <= .now, let last = due.span?.until ?? due.waiting.last?.time {
           pruned = .now
           try file.prune(at: last)
@@ -112,6 +119,7 @@ final class FleetHistory: Sendable {
         let text = "\(error)"
         if text != failure { say("the history has a gap: \(text)") }
         failure = text
+        gap = due.span?.until ?? due.lostAt ?? due.waiting.last?.time ?? gap
       }
       if due.shouldStop {
         state.withLock { $0.hasStopped = true }

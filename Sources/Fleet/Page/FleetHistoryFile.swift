@@ -73,8 +73,8 @@ final class FleetHistoryFile {
     ).reversed()
   }
 
-  /// A time that goes on is one row. Another row begins a minute after the one before at the earliest, so a watch that is
-  /// started and ended all the time does not fill the file: what it does not say counts as not seen.
+  /// A time that goes on is one row. A row of less than a minute is alone in that minute, so a watch that is started and
+  /// ended all the time does not fill the file: what it does not say counts as not seen.
   func keep(_ span: WatchedTimes.Span) throws(StorageError) {
     let start = span.from.microseconds
     let distance = WatchedTimes.beat.wholeNanoseconds / 1000
@@ -82,7 +82,7 @@ final class FleetHistoryFile {
       try database.run(
         """
         INSERT INTO watched (start, until) SELECT ?1, ?2
-        WHERE NOT EXISTS (SELECT 1 FROM watched WHERE start > ?1 - ?3 AND start < ?1 + ?3 AND start != ?1)
+        WHERE ?2 - ?1 >= ?3 OR NOT EXISTS (SELECT 1 FROM watched WHERE start > ?1 - ?3 AND start < ?1 + ?3 AND start != ?1)
         ON CONFLICT (start) DO UPDATE SET until = ?2
         """, .integer(start), .integer(span.until.microseconds), .integer(distance))
     }

@@ -83,5 +83,11 @@ struct WatchedTimes: Sendable {
 }
 
 extension WatchedTimes.Span {
+  /// What is left of it once changes were lost until a moment; nil: nothing.
+  func after(_ gap: Timestamp?) -> Self? {
+    guard let gap, gap.microseconds >= from.microseconds else { return self }
+    return gap.microseconds < until.microseconds ? Self(from: gap, until: until) : nil
+  }
+
   fileprivate var length: Int64 { until.microseconds - from.microseconds }
 }

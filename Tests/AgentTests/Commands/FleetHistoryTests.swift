@@ -111,6 +111,26 @@ import Testing
     }
   }
 
+  @Test("a long time that begins within a minute of a short one is there too")
+  func watchedSoonAfter() async throws {
+    try await withScene { scene in
+      let file = try Self.file(scene)
+      try file.keep(Self.span(0, 20))
+      for until in stride(from: Int64(25), through: 86_365, by: 60) { try file.keep(Self.span(25, until)) }
+      let spans = try file.watched(since: Self.time(0), until: Self.time(100_000))
+      #expect(spans == [Self.span(0, 20), Self.span(25, 86_365)])
+    }
+  }
+
+  @Test("a time of which changes were lost counts as seen from the last of them on")
+  func watchedAfterALoss() {
+    let span = Self.span(10, 70)
+    #expect(span.after(nil) == span && span.after(Self.time(9)) == span)
+    #expect(span.after(Self.time(10)) == span)
+    #expect(span.after(Self.time(40)) == Self.span(40, 70))
+    #expect(span.after(Self.time(70)) == nil && span.after(Self.time(80)) == nil)
+  }
+
   @Test("a file of a version that did not keep that has its states, and no time that was watched")
   func older() async throws {
     try await withScene { scene in
