@@ -4,13 +4,14 @@ extension PageFiles {
 
 
     const colours = { online: '#2da44e', offline: '#cf222e', expired: '#cf222e', other: '#bf8700' };
-    // What was while nobody watched is not known, whatever was before and after it.
+    // What was while nobody watched is not known, whatever was before and after it; and a time that goes on is seen only
+    // as long as this page hears from the watch.
     function gaps(from, now) {
       const gaps = [];
       let end = from;
       for (const [start, until] of watched) {
         if (start > end) gaps.push([end, Math.min(start, now)]);
-        end = Math.max(end, until ?? now);
+        end = Math.max(end, until ?? Math.min(now, lastSeen + quietLimit));
         if (end >= now) break;
       }
       if (end < now) gaps.push([end, now]);

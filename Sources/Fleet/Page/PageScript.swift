@@ -10,7 +10,7 @@ extension PageFiles {
     // Each device is one object for as long as it is there, in the order of the last sort: what is nearly in order is
     // sorted quickly.
     const devices = new Map(), counts = {};
-    let sorted = [], shown = [], isStale = true, lastBeat = 0, broker = null, selected = null, source = null, lastID = 0;
+    let sorted = [], shown = [], isStale = true, lastBeat = 0, lastSeen = 0, broker = null, selected = null, source = null, lastID = 0;
     let frame = 0, sortedAt = 0;
     // When somebody saw what devices were: from, and until, or null where that goes on.
     let watched = [], watchedText = '', views = 0;
@@ -314,6 +314,7 @@ extension PageFiles {
     // What comes
     function beat(state) {
       lastBeat = performance.now();
+      lastSeen = Date.now();
       broker = state;
       const text = JSON.stringify(state.watched);
       if (text !== watchedText) {
