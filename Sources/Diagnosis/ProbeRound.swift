@@ -10,14 +10,18 @@ import Planning
 /// outputs, health and descriptions for home automation, and to subscribe to commands.
 ///
 /// Each gets one message that is not retained: a copy of the retained message, or, if there is none, a bad reading that
-/// names the probe (for a description an empty payload, which Home Assistant ignores). The daemon is not connected
-/// meanwhile.
+/// names the probe. For a description it is a text that is not JSON, which Home Assistant leaves alone: an empty one would
+/// remove what that topic describes. The daemon is not connected meanwhile.
 struct ProbeRound {
   private struct Use {
     var topic: TopicName
     var what: String
     var standIn: ByteBuffer
+    /// Another program's description: who may only write there is not known to be heard.
+    var isHandover = false
   }
+
+  private static let remark = "limpet probe tries whether it may publish here"
 
   /// Topics that are tried; a configuration may have thousands.
   static let limit = 64
@@ -32,7 +36,7 @@ struct ProbeRound {
       configuration.inputs.map(\.name) + configuration.sensors.map(\.name) + configuration.outputs.map(\.name)
     let bad = JSONValue.object([
       ("time", .text("\(WallClock.now().time(of: .now))")), ("value", .null), ("quality", .text("bad")),
-      ("error", .text("limpet probe tries whether it may publish here")),
+      ("error", .text(Self.remark)),
     ])
     let standIn = ByteBuffer(string: configuration.format == .json ? bad.compact : "")
     var uses = names.compactMap { name in
@@ -49,7 +53,12 @@ struct ProbeRound {
     if configuration.homeAssistant.isEnabled,
       let topic = try? TopicName(configuration.homeAssistant.topic(device: device))
     {
-      uses.append(Use(topic: topic, what: "discovery by Home Assistant", standIn: ByteBuffer()))
+      let remark = ByteBuffer(string: Self.remark)
+      uses.append(Use(topic: topic, what: "discovery by Home Assistant", standIn: remark))
+      for topic in configuration.migratedTopics.prefix(Self.limit) {
+        guard let topic = try? TopicName(topic) else { continue }
+        uses.append(Use(topic: topic, what: "migrate_from", standIn: remark, isHandover: true))
+      }
     }
     self.uses = uses
     var subscriptions: [(topic: TopicName, what: String)] = []
@@ -142,7 +151,13 @@ struct ProbeRound {
     case .delivered: break
     }
     // Up to 3.1.1 a broker acknowledges what it drops: whether the message comes back says more.
-    guard connected.version == .v311, subscription?.isError == false else { return nil }
+    guard connected.version == .v311 else { return nil }
+    guard subscription?.isError == false else {
+      guard use.isHandover else { return nil }
+      return .warning(
+        "cannot see whether it may \(publish): the broker acknowledged a message, and does not let this device subscribe "
+          + "to the topic. Without that right Home Assistant would have the entity twice")
+    }
     let payload = message.payload
     let echo = await link.message(within: Probe.echoLimit) {
       !$0.retain && $0.topic == topic && $0.payload == payload

@@ -54,7 +54,7 @@ extension HomeAssistantDevice {
 
 extension Configuration {
   /// Where other programs described entities that this device carries on, each once.
-  fileprivate var migratedTopics: [String] {
+  package var migratedTopics: [String] {
     let presentations = inputs.map(\.presentation) + sensors.map(\.presentation) + outputs.map(\.presentation)
     return Set(presentations.compactMap(\.migrateFrom)).sorted()
   }

@@ -137,6 +137,39 @@ struct ProbeStepsTests {
     }
   }
 
+  @Test(
+    "no right to a topic of another program, whose entity is to be carried on: it is named",
+    arguments: [Way.tcp5, .tcp311])
+  func noRightToHandOver(_ way: Way) async throws {
+    try await withScene { scene in
+      let own =
+        "topic readwrite limpet/#\ntopic readwrite homeassistant/device/+/config\ntopic read homeassistant/status\n"
+      let rights = try scene.write(own, to: "acl")
+      let broker = try await scene.mosquitto(lines: ["acl_file \(rights)"])
+      var settings = scene.settings(broker, way)
+      settings.lines = ["homeassistant: {enabled: true}"]
+      settings.sensors = [
+        "{name: load, type: system, value: load1, "
+          + "homeassistant: {unique_id: x, migrate_from: homeassistant/sensor/pi/load/config}}"
+      ]
+      let outcome = try await probe(scene, settings)
+      #expect(outcome.ending == .exited(1))
+      let sentence = "no right to publish to homeassistant/sensor/pi/load/config (migrate_from)"
+      let reason =
+        way.version == "5"
+        ? ": 0x87 not authorized"
+        : ", or to subscribe to it: the broker acknowledged a message and did not pass it on"
+      #expect(outcome.errors.contains { $0.hasPrefix("limpet probe: \(sentence)\(reason)") }, "\(outcome.errors)")
+      #expect(
+        !outcome.output.contains { $0.hasPrefix("failed: ") && !$0.contains("migrate_from") }, "\(outcome.output)")
+
+      let more = try scene.write(own + "topic readwrite homeassistant/+/pi/+/config\n", to: "acl-more")
+      let other = try await scene.mosquitto("other", lines: ["acl_file \(more)"])
+      settings.url = scene.settings(other, way).url
+      #expect(try await probe(scene, settings).ending == .exited(0))
+    }
+  }
+
   @Test("a broker that keeps nothing, or says nothing of a lost connection: exit 1")
   func poorBrokers() async throws {
     try await withScene { scene in
