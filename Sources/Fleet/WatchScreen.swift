@@ -7,9 +7,13 @@ struct WatchScreen {
   let input: Int32?
   private var settings: termios?
 
-  /// nil: there is no terminal that can do this.
+  /// nil: there is no terminal that can do this, or it is another program's: a process in the background that changes
+  /// its terminal's settings is stopped (SIGTTOU).
   init?(output: Int32, input: Int32, term: String?) {
     guard isatty(output) == 1, let term, term != "dumb", !term.isEmpty else { return nil }
+    // Of a terminal that does not control this session there is no such group.
+    let foreground = tcgetpgrp(output)
+    guard foreground < 0 || foreground == getpgrp() else { return nil }
     self.output = output
     self.input = isatty(input) == 1 ? input : nil
   }

@@ -87,4 +87,37 @@ extension WatchTests {
       #expect(!settings("before").isEmpty && settings("before") == settings("after"))
     }
   }
+
+  @Test("in the background of a shell it runs on, and prints lines: the terminal is the shell's")
+  func background() async throws {
+    try await withScene { scene in
+      let broker = try await scene.mosquitto()
+      let folder = scene.folder
+      let inner = """
+        set -m
+        \(Scene.program) watch --url \(broker.url()) & echo $! > \(folder)/pid
+        until [ -e \(folder)/end ]; do sleep 0.1; done
+        kill $!; wait $!; echo $? > \(folder)/status
+        """
+      let file = try scene.write(inner, to: "inner.sh")
+      // Nobody presses a key.
+      let fifo = folder + "/keys"
+      try #require(mkfifo(fifo, 0o600) == 0)
+      let keys = open(fifo, O_RDWR | O_CLOEXEC)
+      defer { close(keys) }
+      let script = try scene.spawn(
+        "script", ["sh", "-c", "exec script -qfc 'sh \(file)' \(folder)/screen < \(fifo)"],
+        environment: ["TERM": "xterm"])
+      func read(_ name: String) -> String {
+        (try? Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))).map { String(decoding: $0, as: UTF8.self) }
+          ?? ""
+      }
+      try await keep(scene, broker, "limpet/a/status", "online")
+      try await until("the line of a") { read("screen").contains(" a online") }
+      #expect(!read("screen").contains("\u{1B}[?1049h"))
+      _ = try scene.write("", to: "end")
+      try await script.end()
+      #expect(read("status") == "0\n")
+    }
+  }
 }
