@@ -61,7 +61,7 @@ enum EntityKeys {
     example: "binary_sensor")
 
   static let uniqueID = Key(
-    optional: "unique_id", .text(bytes: 1...255),
+    optional: "unique_id", .uniqueID,
     help: "Its unique_id, to carry on an entity that another program made; without it, DEVICE/NAME. One value only.",
     example: "pi_input_door")
   static let migrateFrom = Key(
@@ -131,15 +131,25 @@ extension ValueKind where Value == String {
     return text == "none" ? "" : text
   }
 
-  /// Where an entity is described alone: PREFIX/COMPONENT/[NODE/]OBJECT/config.
+  /// What stands on one line.
+  static let uniqueID = ValueKind.text(bytes: 1...255).map { text throws(Mismatch) in
+    guard text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+      throw Mismatch(message: "contains a control character, such as the end of a line; remove it")
+    }
+    return text
+  }.matching("[^\\u0000-\\u001F\\u007F-\\u009F]{1,255}")
+
+  /// Where an entity is described alone: PREFIX/COMPONENT/[NODE/]OBJECT/config. Home Assistant sees no other topics.
   static let discoveryTopic = ValueKind<TopicTemplate>.topic().map { $0.description }.map { text throws(Mismatch) in
     let levels = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard levels.count >= 4, levels.last == "config", !levels.contains("") else {
+    guard levels.count >= 4, levels.last == "config", !levels.contains(""), !text.contains(" "),
+      levels.dropLast().suffix(2).joined().unicodeScalars.allSatisfy({ $0.isNameCharacter && $0 != "." })
+    else {
       throw Mismatch(
         message: "\(quoted(text)) is not a discovery topic; write one such as homeassistant/sensor/node/name/config")
     }
     return text
-  }.matching("([^/]+/){3,}config")
+  }.matching("([^/ ]+/)+([A-Za-z0-9_-]+/){2}config")
 
   static let icon = ValueKind(.text(bytes: 5...64)) { text throws(Mismatch) in
     let isRight =

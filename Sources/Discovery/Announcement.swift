@@ -40,7 +40,7 @@ package struct Announcement: Equatable, Sendable {
 
   // MARK: Its stored form
 
-  /// A line with the digest, then one for each entry: neither kinds nor names have spaces.
+  /// A line with the digest, then one for each entry: neither kinds nor names have spaces, and unique ids are one line.
   package var text: String {
     let lines = entries.map { entry in "\(entry.kind) \(entry.name)" + (entry.uniqueID.map { " \($0)" } ?? "") }
     return ([digest] + lines.sorted()).joined(separator: "\n")
