@@ -27,12 +27,14 @@ package struct SocketFile: Sendable {
     try removeStale(path, &address)
     let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .system(attempt: "socket", errno: errno) }
+    var isBound = false
     do throws(Failure) {
       // Linux gives the file the rights of the socket, so it never has more of them than it is to have.
       guard fchmod(descriptor, mode) == 0 else { throw .system(attempt: "fchmod", errno: errno) }
       guard address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0 else {
         throw .system(attempt: "bind", errno: errno)
       }
+      isBound = true
       // The process's mask has taken some away. Of a folder on the way whoever may not enter it is kept out all the same.
       // What the folder's owner puts in its place meanwhile is not followed.
       guard fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0, listen(descriptor, 64) == 0 else {
@@ -42,6 +44,8 @@ package struct SocketFile: Sendable {
       guard lstat(path, &status) == 0 else { throw .system(attempt: "lstat", errno: errno) }
       return SocketFile(path: path, descriptor: descriptor, device: status.st_dev, inode: status.st_ino)
     } catch {
+      // Nobody would ever listen there.
+      if isBound { unlink(path) }
       close(descriptor)
       throw error
     }
