@@ -90,7 +90,7 @@ def start_watch():
     return subprocess.Popen(
         [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"127.0.0.1:{page_port}",
          "--expect-file", expected],
-        stderr=open(f"{folder}/watch.log", "w"))
+        stdout=subprocess.DEVNULL, stderr=open(f"{folder}/watch.log", "w"))
 
 
 watch = start_watch()
@@ -276,7 +276,7 @@ try:
         store.execute("INSERT INTO watched VALUES (?, ?)", (now - 12 * hour, now - 6 * hour))
         store.commit()
         store.close()
-        port = page_port + 2
+        port = free_port()
 
         started = []
 
@@ -324,7 +324,7 @@ try:
         path = f"{folder}/page.sock"
         arguments = [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"unix:{path}",
                      "--http-host", "fleet.example"]
-        other = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        other = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             def ask(host):
                 with socket.socket(socket.AF_UNIX) as connection:
@@ -347,7 +347,7 @@ try:
             other.kill()
             other.wait()
             assert os.path.exists(path)
-            other = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+            other = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             wait("it takes the place of the socket that was left", served, 30)
             other.terminate()
             other.wait()
@@ -380,7 +380,7 @@ try:
         port = free_port()
         other = subprocess.Popen(
             [program, "watch", "--url", f"mqtt://127.0.0.1:{broker_port}", "--http", f"0.0.0.0:{port}",
-             "--http-password-file", file], stderr=subprocess.DEVNULL)
+             "--http-password-file", file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             def ask(text):
                 headers = {"Authorization": "Basic " + base64.b64encode(text).decode()} if text else {}

@@ -175,7 +175,10 @@ import Testing
     try await withScene { scene in
       let path = scene.folder + "/page.sock"
       let place = try PagePlace("unix:" + path)
-      guard case .socket(let file) = try place.bound() else { return }
+      guard case .socket(let file) = try place.bound() else {
+        Issue.record("it is no socket")
+        return
+      }
       defer { close(file.descriptor) }
       var status = stat()
       #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o660)
