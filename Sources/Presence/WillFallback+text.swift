@@ -16,7 +16,7 @@ extension WillFallback.Reduction {
     var parts: [String] = []
     if flags.qos < full.qos {
       parts.append(
-        "limpet publishes online and offline, and leaves the will, with QoS \(flags.qos.rawValue)"
+        "limpet publishes online and offline, and sets the will, with QoS \(flags.qos.rawValue)"
           + (flags.qos == .atMostOnce ? ", which may be lost on the way" : ""))
     }
     if flags.retain != full.retain {

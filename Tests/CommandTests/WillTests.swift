@@ -82,7 +82,7 @@ struct WillTests {
       try await until("readings flow") { third.publishes("load").count > 3 }
       #expect(third.publishes.allSatisfy { !$0.message.retain && $0.message.qos == .atMostOnce })
       try await agent.line(
-        "limpet publishes online and offline, and leaves the will, with QoS 0, which may be lost on the way")
+        "limpet publishes online and offline, and sets the will, with QoS 0, which may be lost on the way")
       third.close()
       let fourth = try await broker.connection(4)
       try await until("readings flow") { fourth.publishes("load").count > 3 }
