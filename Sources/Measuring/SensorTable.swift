@@ -274,7 +274,8 @@ extension SensorEntry {
         help: "A path on the file system of disk_free, disk_used, inodes_free, read_only.", example: "/"),
       subject(
         .interface, .interface, "write the interface, such as wlan0",
-        help: "The interface of rx_bytes and the like, operstate, wifi_signal, link_speed.", example: "wlan0"),
+        help: "The interface of rx_bytes and the like, operstate, wifi_signal, link_speed, addresses.", example: "wlan0"
+      ),
       subject(
         .device, .component, "write the device, such as mmcblk0",
         help: "The eMMC of life_time and pre_eol_info, such as mmcblk0; the partition of fs_errors, such as mmcblk0p2.",

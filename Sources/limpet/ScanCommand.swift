@@ -6,7 +6,11 @@ import Glibc
 struct ScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scan",
-    abstract: "Lists sensors with their values, and GPIO chips and lines, by stable names.")
+    abstract: "Lists sensors with their values, and GPIO chips and lines, by stable names.",
+    discussion: """
+      With --json each sensor has name, value (null where it cannot be read), unit and configuration (the keys of its \
+      entry). Sensors of one part have the same chip, such as "iio bme280"; others have none.
+      """)
 
   @OptionGroup var root: RootOptions
 
