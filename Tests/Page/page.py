@@ -245,7 +245,9 @@ try:
     def gone():
         watch.send_signal(signal.SIGSTOP)
         wait("the banner", lambda: "limpet watch" in browser.ask("document.getElementById('banner').innerText"), 20)
+        unseen = browser.ask("gaps(Date.now() - 1000, Date.now() + 3600000).map(([from, until]) => until - from)")
         watch.send_signal(signal.SIGCONT)
+        assert len(unseen) == 1 and unseen[0] > 3_500_000, f"an hour from now on is not seen: {unseen}"
         wait("it is gone", lambda: browser.ask("document.getElementById('banner').hidden"), 30)
 
     @check("a watch that was started again is followed: what changes then is seen")
