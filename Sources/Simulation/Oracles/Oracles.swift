@@ -368,6 +368,8 @@ struct Oracles: Sendable {
       if let delay { board.waits.lost(retryAfter: delay, at: now) }
     // What a rival seemed to have said is its own: it need not keep out of the way.
     case .homieConnected, .rivalWasOwn: board.waits.wakes()
+    case .returnsToFirst:
+      if let text = board.waits.returns(after: DeviceModel.patience, at: now) { fail("I3b", text, at: now) }
     case .readingGivenUp(.qosNotSupported, _), .readingGivenUp(.retainNotSupported, _):
       fail("I2b", "a reading is given up that a broker of less could have had", at: now)
     case .homieLost(_, let delay, _): retained.longestHomieWait = max(retained.longestHomieWait, delay)

@@ -12,6 +12,7 @@ struct WaitsWatch: Sendable {
   /// Attempts since the device said when the next one would be: a session thrown away, another version.
   private var owed = 0
   private var wokenUntil = WorldTime(nanoseconds: 0)
+  private var returnedAt: WorldTime?
   /// A twin makes a session that is not known here again and again.
   var hasRival = false
   private var denials: [(identifier: PacketIdentifier, message: Message)] = []
@@ -34,6 +35,17 @@ struct WaitsWatch: Sendable {
   mutating func wakes(at now: WorldTime) {
     wakes()
     wokenUntil = now + .seconds(3)
+  }
+
+  /// It leaves a broker for the first of its list, which had to be reachable for a while.
+  ///
+  /// - Parameter patience: how long, as configured.
+  mutating func returns(after patience: Duration, at now: WorldTime) -> String? {
+    defer { returnedAt = now }
+    wakes()
+    guard let returnedAt else { return nil }
+    let since = returnedAt.duration(to: now)
+    return since < patience - patience / 1000 ? "it returns to the first broker again after \(since)" : nil
   }
 
   func isEarly(at now: WorldTime) -> String? {

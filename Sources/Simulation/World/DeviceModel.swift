@@ -33,6 +33,8 @@ struct DeviceModel: Sendable {
   let isCluster: Bool
   /// It returns to the first of several brokers.
   let prefersFirst: Bool
+  /// How long the first broker has to be reachable before the device returns to it.
+  static let patience = Duration.seconds(10)
   /// What the id is made from.
   let identity: StoredIdentity.Source
   let sessionExpiry: UInt32
@@ -141,7 +143,7 @@ struct DeviceModel: Sendable {
     link.inFlightLimit = window
     link.isStored = sync >= 0
     link.sharesSessions = isCluster
-    if prefersFirst, servers.count > 1 { (link.prefersFirst, link.leavesByHand) = (.seconds(10), true) }
+    if prefersFirst, servers.count > 1 { (link.prefersFirst, link.leavesByHand) = (Self.patience, true) }
     link.storeDelay = .seconds(max(0, sync))
     var connect = Connect(clientIdentifier: Self.client, cleanStart: automation.cleanStart, keepAlive: keepAlive)
     connect.properties.sessionExpiryInterval = automation.cleanStart ? 0 : sessionExpiry
