@@ -86,7 +86,8 @@ package struct PulseMeter: Sendable {
   /// The value of the level alone.
   private func level(_ count: PulseCount, since look: BootClock.Instant, at time: BootClock.Instant) -> Double? {
     guard let since = count.since else { return nil }
-    if quantity == .width { return count.isHigh ? since.duration(to: time) / .seconds(1) : 0 }
+    // The line may have risen after the time that counts was taken.
+    if quantity == .width { return count.isHigh ? max(.zero, since.duration(to: time)) / .seconds(1) : 0 }
     // An edge since the last look belongs to a cycle that is not known yet.
     guard since <= look else { return nil }
     return count.isHigh ? 100 : 0

@@ -60,6 +60,16 @@ struct PulseMeterTests {
     #expect(value == nil)
   }
 
+  @Test("a line that rose after the time that counts was taken has a width of 0, and none below")
+  func roseLater() {
+    var meter = PulseMeter(.width, scale: 1)
+    meter.begin(PulseCount(pulses: 0), at: Self.base)
+    var count = PulseCount(pulses: 1)
+    (count.isHigh, count.since) = (true, Self.base + .microseconds(5_000_300))
+    let value = meter.measure(count, at: Self.base + .seconds(5))
+    #expect(value == 0)
+  }
+
   @Test("frequency and duty are exact from the first interval on, whatever the interval", arguments: [0.001, 0.02, 1])
   func exact(period: Double) {
     let times = [10.0, 20, 30]
