@@ -102,7 +102,7 @@ actor Preparation {
     return try await lookUp(host, port)
   }
 
-  /// Connects, and closes again.
+  /// Connects, and closes again. While another look-up has not ended it looks nothing up: attempts need their places.
   func isReachable(_ server: ServerAddress, _ settings: Carrier.Settings) async -> Bool {
     guard settings.proxy == nil else { return false }
     let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(TimeAmount(settings.connectTimeout))
@@ -111,7 +111,7 @@ actor Preparation {
       if server.transport == .unix {
         channel = try await bootstrap.connect(unixDomainSocketPath: server.path).get()
       } else {
-        guard lookUps < Self.lookUpLimit else { return false }
+        guard lookUps == 0 else { return false }
         lookUps += 1
         defer { lookUps -= 1 }
         let addresses = try await settings.lookUp(server.host, server.port)
