@@ -3,21 +3,25 @@ import LimpetInstants
 /// When a connection to another server than the first is left for the first one (`Link.Settings.prefersFirst`): once
 /// probes have reached it for so long, without one that has not.
 ///
-/// Four probes make up that time, so a server that comes and goes is not believed. A probe may take as long as an attempt to
-/// connect, and the next one waits for it. The switch waits for a moment in which nothing is under way, but not for longer
-/// than as much again. A server that takes probes and no connection that lasts is tried again after twice the time, and
-/// so on: each switch costs a connection that was there.
+/// At least four probes in a row have to reach it: a server that comes and goes is not believed, and the time alone says
+/// little, since it goes on while the machine is suspended. A probe may take as long as an attempt to connect, and the next
+/// one waits for it. The switch waits for a moment in which nothing is under way, but not for longer than as much again. A
+/// server that takes probes and no connection that lasts is tried again after twice the time, and so on: each switch costs
+/// a connection that was there.
 struct FirstServer: Sendable {
   typealias Instant = BootClock.Instant
 
   private static let shortestInterval = Duration.seconds(1)
+  /// How many probes in a row have to have reached the server.
+  private static let answersNeeded = 4
   /// How often the time is doubled.
   static let doublings = 6
 
-  private let patience: Duration
+  let patience: Duration
   private let interval: Duration
   private let answerLimit: Duration
-  private var reachableSince: Instant?
+  /// Since when every probe has reached the server, and how many; nil: the last one has not.
+  private var reachable: (since: Instant, answers: Int)?
   private var isProbing = false
   /// When the next probe is due, or the one that is out counts as one without an answer.
   private(set) var deadline: Instant
@@ -34,9 +38,10 @@ struct FirstServer: Sendable {
   mutating func tick(at now: Instant) -> Bool {
     guard now >= deadline else { return false }
     // No answer is one too.
-    if isProbing { reachableSince = nil }
+    if isProbing { reachable = nil }
     isProbing = true
-    deadline = now + answerLimit
+    // Not more often than others, where an attempt may take less than that.
+    deadline = now + max(answerLimit, interval)
     return true
   }
 
@@ -47,17 +52,24 @@ struct FirstServer: Sendable {
     isProbing = false
     deadline = now + interval
     guard isReachable else {
-      reachableSince = nil
+      reachable = nil
       return false
     }
-    let since = reachableSince ?? now
-    reachableSince = since
+    let (since, answers) = (reachable?.since ?? now, (reachable?.answers ?? 0) + 1)
+    reachable = (since, answers)
     let needed = isQuiet ? patience : patience * 2
-    return now >= since + needed
+    return answers >= Self.answersNeeded && now >= since + needed
   }
 }
 
 extension Link {
+  /// For how long the first server has to be reachable before it is returned to; nil: there is no way back to it from this
+  /// connection.
+  package var returnsAfter: Duration? { firstServer?.patience }
+
+  /// The server has been named by another one.
+  package var isReferred: Bool { referredServer != nil }
+
   /// A connection to another server than the first is there. One that the first has sent it to is where it wants it to be.
   mutating func watchFirstServer(at now: Instant) {
     firstServer = nil
@@ -86,10 +98,6 @@ extension Link {
     guard !settings.leavesByHand else {
       return effects.orders.append(.report(.firstServerIsBack(settings.servers[0])))
     }
-    referredServer = nil
-    serverIndex = 0
-    isRetryingServer = false
-    session.disconnect(into: &effects.actions)
-    carryOut(at: now, into: &effects)
+    returnToFirst(isAborted: false, at: now, into: &effects)
   }
 }

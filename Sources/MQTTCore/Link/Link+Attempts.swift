@@ -77,6 +77,7 @@ extension Link {
       server: attempt.server.description, clientIdentifier: connected.limits.clientIdentifier)
     own(owner, at: now, into: &effects)
     schedule.connected(at: now)
+    isReturning = false
     watchFirstServer(at: now)
     effects.orders.append(.report(.connected(connected, attempt.server)))
   }
@@ -216,7 +217,10 @@ extension Link {
     } else {
       chooseServer(at: now)
     }
-    return (schedule.failed(loss.failure, at: now, using: &generator), false)
+    // The server that was left works: whatever the first one said, the way back is short.
+    let failure = isReturning ? .ordinary : loss.failure
+    isReturning = false
+    return (schedule.failed(failure, at: now, using: &generator), false)
   }
 }
 

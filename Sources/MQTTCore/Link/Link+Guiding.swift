@@ -70,6 +70,8 @@ extension Link {
     settings.inFlightLimit = self.settings.inFlightLimit
     settings.keepsPlace = self.settings.keepsPlace
     let isPreferred = self.settings.prefersFirst == settings.prefersFirst
+    // What is known of one server says nothing about another.
+    if self.settings.servers[0] != settings.servers[0] { vainReturns = 0 }
     self.settings = settings
     schedule = ReconnectSchedule(settings.reconnect, servers: settings.servers.count)
     if isConnected {
@@ -77,10 +79,22 @@ extension Link {
       if !isPreferred { watchFirstServer(at: now) }
     }
     guard reconnecting, !isStopping else { return }
+    versions = VersionChoice()
+    isReturning = false
+    connectToFirst(isAborted: isAborted, at: now, into: &effects)
+  }
+
+  /// Nothing is forgotten: a first server that takes less than it was asked for is asked for less the next time.
+  mutating func returnToFirst(isAborted: Bool, at now: Instant, into effects: inout Effects) {
+    guard !isStopping else { return }
+    isReturning = true
+    connectToFirst(isAborted: isAborted, at: now, into: &effects)
+  }
+
+  private mutating func connectToFirst(isAborted: Bool, at now: Instant, into effects: inout Effects) {
     serverIndex = 0
     isRetryingServer = false
     referredServer = nil
-    versions = VersionChoice()
     switch phase {
     case .idle, .stopped: break
     case .waiting: begin(at: now, into: &effects)

@@ -85,6 +85,8 @@ public struct Link: Sendable {
   var firstServer: FirstServer?
   /// Returns to the first server since a connection to it that lasted.
   var vainReturns = 0
+  /// A server that worked was left for the first one, and no attempt has ended since.
+  var isReturning = false
   /// The server that another one has named, for as long as it can be connected to.
   var referredServer: ServerAddress?
   /// Whose session it is, if that is known.
@@ -207,6 +209,7 @@ public struct Link: Sendable {
     case .distrust: distrust(at: now, into: &effects)
     case .reconfigure(let settings, let reconnecting, let isAborted):
       reconfigure(settings, reconnecting: reconnecting, isAborted: isAborted, at: now, into: &effects)
+    case .returnToFirst(let isAborted): returnToFirst(isAborted: isAborted, at: now, into: &effects)
     case .storeBeginsAnew: storeBeginsAnew(at: now, into: &effects)
     case .flushStore: flushStore(at: now, into: &effects)
     case .networkChanged(let addresses, let jitter): networkChanged(addresses, jitter, at: now, into: &effects)

@@ -25,6 +25,9 @@ extension Link {
     case distrust
     /// Changes the settings and keeps the session. See `MQTTSessionDriver.reconfigure`.
     case reconfigure(Settings, reconnecting: Bool, isAborted: Bool = false)
+    /// Leaves this server for the first one, by the settings that there are, and keeps what is known of the servers: the
+    /// answer to `Notice.firstServerIsBack`.
+    case returnToFirst(isAborted: Bool = false)
     /// The store has a new file, without the session.
     case storeBeginsAnew
     /// The owner takes no bytes from the transport until it says so: silence of the server is no loss meanwhile.

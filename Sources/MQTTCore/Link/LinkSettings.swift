@@ -10,7 +10,7 @@ extension Link {
     /// stays.
     public var prefersFirst: Duration?
     /// The owner has something to say to the server that is left: it hears `Notice.firstServerIsBack`, and moves with
-    /// `Event.reconfigure`; false: the link sends DISCONNECT and goes.
+    /// `Event.returnToFirst`; false: the link sends DISCONNECT and goes.
     public var leavesByHand = false
     /// nil: 5, and 3.1.1 with a server that lacks 5.
     public var version: ProtocolVersion?

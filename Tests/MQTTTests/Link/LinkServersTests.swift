@@ -1,3 +1,4 @@
+import LimpetInstants
 import Testing
 
 @testable import MQTTCore
@@ -93,8 +94,7 @@ import Testing
     let effects = quarter(&harness)
     #expect(effects.notices.contains(.firstServerIsBack(Harness.servers[0])))
     #expect(effects.sent.allSatisfy { $0 == .pingreq } && harness.link.isConnected)
-    let settings = harness.link.settings
-    let moved = harness.handle(.reconfigure(settings, reconnecting: true, isAborted: false))
+    let moved = harness.handle(.returnToFirst())
     #expect(moved.sent == [.disconnect(Disconnect())])
     #expect(host(harness.lose()) == "a")
   }
@@ -119,7 +119,7 @@ import Testing
   mutating func believesSlowProbes() {
     var harness = onSecond(.seconds(8))
     var effects = Link.Effects()
-    for _ in 0..<3 {
+    for _ in 0..<4 {
       #expect(harness.pass(.seconds(2)).probed == [Harness.servers[0]])
       #expect(harness.pass(.seconds(5)).probed == [])
       effects = harness.handle(.probed(harness.number, isReachable: true))
@@ -144,5 +144,56 @@ import Testing
         #expect(effects.probed == [])
       }
     }
+  }
+
+  @Test("an hour asleep between two probes is no hour of a server that can be reached: four probes have to reach it")
+  mutating func countsProbes() {
+    var harness = onSecond(.seconds(8))
+    #expect(!quarter(&harness).sent.contains(.disconnect(Disconnect())))
+    harness.now += .seconds(3600)
+    #expect(harness.handle(.tick).probed == [Harness.servers[0]])
+    var effects = harness.handle(.probed(harness.number, isReachable: true))
+    #expect(!effects.sent.contains(.disconnect(Disconnect())))
+    effects = quarter(&harness)
+    #expect(!effects.sent.contains(.disconnect(Disconnect())))
+    #expect(quarter(&harness).sent.contains(.disconnect(Disconnect())))
+  }
+
+  @Test("probes without an answer are no more frequent than others, however short an attempt is")
+  mutating func probesSeldom() {
+    var harness = Harness(
+      Harness.settings(servers: 2) { ($0.prefersFirst, $0.connectTimeout) = (.seconds(8), .milliseconds(100)) })
+    harness.handle(.start)
+    #expect(fail(&harness) == "b")
+    harness.agree()
+    #expect(harness.pass(.seconds(60)).probed.count == 30)
+  }
+
+  @Test("a first server that refuses the login after a return costs no more than an ordinary delay")
+  mutating func comesBackSoon() throws {
+    var harness = onSecond(.seconds(8))
+    for _ in 0..<5 { _ = quarter(&harness) }
+    #expect(host(harness.closed()) == "a")
+    _ = harness.ask()
+    let effects = harness.connack(.notAuthorized).joined(with: harness.closed())
+    let delay = try #require(effects.losses.last?.retryAfter)
+    #expect(delay <= harness.link.settings.reconnect.minimum * 2)
+    // Where nothing else works the server is left alone as before.
+    _ = harness.handle(.retryNow)
+    _ = harness.ask()
+    let next = harness.connack(.notAuthorized).joined(with: harness.closed())
+    #expect(try #require(next.losses.last?.retryAfter) >= harness.link.settings.reconnect.maximum / 2)
+  }
+
+  @Test("returns in vain count against the server that they were to, and no other")
+  mutating func forgetsVainReturns() {
+    var harness = onSecond(.seconds(8))
+    harness.link.vainReturns = 3
+    var settings = harness.link.settings
+    harness.handle(.reconfigure(settings, reconnecting: false))
+    #expect(harness.link.vainReturns == 3)
+    settings.servers.reverse()
+    harness.handle(.reconfigure(settings, reconnecting: true))
+    #expect(harness.link.vainReturns == 0)
   }
 }
