@@ -163,7 +163,6 @@ package struct Core: Sendable {
     numberReadings(at: now)
     answerConnect(at: now)
     conversation.drain(at: now)
-    if conversation.leaving.mustMoveHomie { moveHomie(at: now) }
     followHomie()
     goOnWithoutStore()
     homie.drain(isStored: !conversation.announcing.waitsForStore, at: now, into: &conversation.effects)

@@ -7,7 +7,8 @@ import Readings
 /// What a Homie device publishes, and in which order ("Device Lifecycle"), without a socket.
 ///
 /// `offline` –connected→ `introducing` (`init`, the clearing of old topics, `$description`, the known values) –every
-/// reading has been taken once, or `patience` is over→ `ready` –leave→ `leaving` (`disconnected`) –acknowledged→ gone.
+/// reading has been taken once, or `patience` is over→ `ready` –leave→ `leaving` (`disconnected`) –acknowledged→ gone, or,
+/// where the device only goes to another broker, –comeBack→ `offline`.
 ///
 /// Each topic has one place with its current payload, and at most one message of it is under way: what changes meanwhile
 /// follows once, as it is then, so that there never is a backlog.
@@ -126,6 +127,13 @@ package struct HomieLifecycle {
   package mutating func lost() {
     if phase != .leaving, phase != .gone { phase = .offline }
     events = []
+  }
+
+  /// It has left one broker for another.
+  package mutating func comeBack() {
+    guard phase == .leaving || phase == .gone else { return }
+    phase = .offline
+    hasSaidFarewell = false
   }
 
   /// A reading of a node was taken.

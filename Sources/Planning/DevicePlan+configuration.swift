@@ -107,9 +107,6 @@ extension Configuration {
     // Each connection publishes everything again.
     connect.cleanStart = true
     connect.properties.sessionExpiryInterval = 0
-    var link = link
-    // It goes where the agent's own connection goes.
-    link.prefersFirst = nil
     return HomiePlan(device: homieDevice, link: link, connect: connect)
   }
 

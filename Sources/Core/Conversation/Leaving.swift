@@ -27,8 +27,6 @@ struct Leaving: Sendable {
   private(set) var askingUntil: BootClock.Instant?
   /// How it ended; what is left to be done is the store's.
   private(set) var ending: Bool?
-  /// The Homie device's connection is to go where this one goes.
-  var mustMoveHomie = false
 
   /// How long an answer may take: the clean shutdown begins with it.
   static let patience = Duration.milliseconds(500)
@@ -126,7 +124,6 @@ extension Conversation {
       return
     }
     effects.notes.append(.returnsToFirst(server))
-    leaving.mustMoveHomie = true
     renewConnection(because: .firstServer(server), at: now)
   }
 

@@ -11,7 +11,8 @@ import Records
 /// The connection of the Homie device: a connection has one will, and this one's is `$state` = lost.
 ///
 /// It begins when the agent's own connection is there for the first time, keeps itself connected from then on, and ends
-/// with the agent: with `disconnected` where there is a connection, at once where there is none.
+/// with the agent: with `disconnected` where there is a connection, at once where there is none. It returns to the first
+/// server by itself, as the agent's own connection does, and says `disconnected` where it was.
 struct HomieLink: Sendable {
   private(set) var plan: HomiePlan
   private var kept: Kept
@@ -48,6 +49,9 @@ struct HomieLink: Sendable {
 
   private struct Ending {
     var isLeaving = false
+    /// To the first server; it ends with the connection that is left.
+    var isMoving = false
+    /// nil: it is not saying `disconnected`.
     var leaveUntil: BootClock.Instant?
     var isOver = false
   }
@@ -136,8 +140,24 @@ struct HomieLink: Sendable {
   mutating func leave(within limit: Duration, at now: Moment, into effects: inout Effects) {
     guard !ending.isLeaving else { return }
     ending.isLeaving = true
-    guard lifecycle.leave() else { return abort(at: now, into: &effects) }
+    // It is saying so already, or has said it.
+    let isSaying = ending.isMoving
+    ending.isMoving = false
+    guard isSaying || lifecycle.leave() else { return abort(at: now, into: &effects) }
     ending.leaveUntil = now.boot + limit
+  }
+
+  /// The first server can be used again: this one is left as at an end, so that it keeps no `ready`.
+  private mutating func returnToFirst(at now: Moment) {
+    guard !ending.isLeaving, !ending.isMoving, limits != nil, lifecycle.leave() else { return }
+    ending.isMoving = true
+    ending.leaveUntil = now.boot + Farewell.limit
+  }
+
+  /// - Parameter isAborted: the server has not acknowledged `disconnected`, and publishes the will.
+  private mutating func move(isAborted: Bool, at now: Moment) {
+    ending.leaveUntil = nil
+    link.handle(.returnToFirst(isAborted: isAborted), at: now.boot, into: &linkEffects)
   }
 
   /// The connection is cut, so that the broker publishes the will.
@@ -184,7 +204,14 @@ struct HomieLink: Sendable {
       reach = .unknown
       _ = conflict.lasted()
     }
-    if ending.leaveUntil.map({ $0 <= now.boot }) ?? false { abort(at: now, into: &effects) }
+    if ending.leaveUntil.map({ $0 <= now.boot }) ?? false {
+      if ending.isMoving {
+        move(isAborted: true, at: now)
+        carryOut(at: now, into: &effects)
+      } else {
+        abort(at: now, into: &effects)
+      }
+    }
     if let reason = commands.gate.elapse(at: now.boot) { effects.notes.append(.commandsRefused("Homie: \(reason)")) }
     if commands.gate.isRetryDue(at: now.boot) { commands.gate.tryAgain(nonce: nonce(), at: now.boot) }
   }
@@ -258,7 +285,7 @@ struct HomieLink: Sendable {
 
   /// - Parameter isStored: it may be published; a farewell leaves nothing behind that is not known.
   mutating func drain(isStored: Bool, at now: Moment, into effects: inout Effects) {
-    if isStored || ending.isLeaving { pull(at: now, into: &effects) }
+    if isStored || ending.isLeaving || ending.isMoving { pull(at: now, into: &effects) }
     carryOut(at: now, into: &effects)
     link.endTurn(at: now.boot, into: &linkEffects)
     carryOut(at: now, into: &effects)
@@ -315,8 +342,9 @@ struct HomieLink: Sendable {
       introduce(at: now)
       watchCommands(at: now)
     case .report(.lost(let loss, let delay)): lost(loss, retryAfter: delay, at: now, into: &effects)
-    // It goes where the agent's own connection goes.
-    case .report, .write, .flushed, .probe: break
+    case .probe(let number, let server): effects.add(.probe(.homie, number, server))
+    case .report(.firstServerIsBack): returnToFirst(at: now)
+    case .report, .write, .flushed: break
     }
   }
 
@@ -343,6 +371,13 @@ struct HomieLink: Sendable {
       effects.notes.append(.homieDisconnected(loss))
       return end()
     }
+    guard !ending.isMoving else {
+      ending.isMoving = false
+      lifecycle.comeBack()
+      // The connection ended before the server had acknowledged anything.
+      if ending.leaveUntil != nil { move(isAborted: false, at: now) }
+      return
+    }
     // Two with one client identifier slow down, as the agent's own connection does.
     if let wait = conflict.lost(isTakenOver: loss.isTakeOver, share: generator.share()) {
       link.handle(.wait(wait), at: now.boot, into: &linkEffects)
@@ -363,6 +398,7 @@ struct HomieLink: Sendable {
       guard kept.stored != announcement else { return }
       kept.stored = announcement
       kept.unstored = announcement
+    case .disconnect where ending.isMoving: move(isAborted: false, at: now)
     case .disconnect: link.handle(.disconnect(.success, within: .seconds(1)), at: now.boot, into: &linkEffects)
     case nil: break
     }

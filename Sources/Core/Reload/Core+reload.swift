@@ -156,15 +156,6 @@ extension Core {
     }
   }
 
-  /// The agent's connection goes back to the first server, and the Homie device's with it: it says good-bye where it is.
-  mutating func moveHomie(at now: Moment) {
-    conversation.leaving.mustMoveHomie = false
-    guard let plan = conversation.plan.homie else { return }
-    homie.adopt(
-      plan, values: lastValues(without: []), renewsConnection: true, limit: Farewell.limit, at: now,
-      into: &conversation.effects)
-  }
-
   /// Once a Homie device has said good-bye the next one begins, and its topics are cleared where they are others.
   mutating func followHomie() {
     if let change = homie.follow() {

@@ -182,11 +182,12 @@ struct CoreBench {
 
   private mutating func take(_ wire: Wire) {
     switch wire {
-    case .open(let link, let attempt, _, let version):
+    case .open(let link, let attempt, let address, let version):
       attempts[link] = attempt
+      server.dialled[link] = address
       server.versions[link] = version
       guard !server.hangs else { return }
-      guard server.isReachable else {
+      guard server.isReachable, server.unreachable[link] != address else {
         let loss = ConnectionLoss.unreachable(DevicePlan.server("a"), "no route")
         return answer(.event(.link(link, .failed(attempt, loss))))
       }
@@ -198,6 +199,10 @@ struct CoreBench {
       packets.append((link, packet))
       if let line = packet.line { said.append((link == .homie ? "homie " : "") + line) }
       guard let attempt = open[link] else { return fail("a packet without a transport: \(packet)") }
+      guard !server.closesSilently(on: packet, on: link) else {
+        open[link] = nil
+        return answer(.event(.link(link, .closed(attempt, received: false))))
+      }
       for answer in server.answers(packet, on: link) { self.answer(.packet(answer, link, attempt)) }
     case .close(let link, let attempt, let closing):
       closings.append((link, attempt, closing))

@@ -8,6 +8,13 @@ import Plan
 struct ScriptedServer {
   /// Transports open; else they fail at once.
   var isReachable = true
+  /// Where the last transport of each link goes, and where one of its transports fails while others open.
+  var dialled: [LinkID: ServerAddress] = [:]
+  var unreachable: [LinkID: ServerAddress] = [:]
+  /// Servers that refuse a retained will.
+  var keepsNothing: Set<ServerAddress> = []
+  /// Servers that close on a CONNECT of version 5 without a byte.
+  var only311: Set<ServerAddress> = []
   /// They neither open nor fail.
   var hangs = false
   /// nil: CONNECT is not answered.
@@ -37,6 +44,9 @@ struct ScriptedServer {
     case .connect(let connect):
       let hasSession = sessionPresent && !connect.cleanStart
       unacknowledged.removeAll { $0.link == link }
+      if let server = dialled[link], keepsNothing.contains(server), connect.will?.retain == true {
+        return [.connack(ConnAck(sessionPresent: false, reasonCode: .retainNotSupported))]
+      }
       return connack.map {
         [.connack(ConnAck(sessionPresent: hasSession && $0 == .success, reasonCode: $0, properties: properties))]
       } ?? []
@@ -59,6 +69,12 @@ struct ScriptedServer {
     case .pingreq: return [.pingresp]
     default: return []
     }
+  }
+
+  /// It closes on this packet, and says nothing.
+  func closesSilently(on packet: Packet, on link: LinkID) -> Bool {
+    guard case .connect = packet, let server = dialled[link] else { return false }
+    return only311.contains(server) && versions[link] == .v5
   }
 
   private mutating func answers(_ publish: Publish, on link: LinkID) -> [Packet] {

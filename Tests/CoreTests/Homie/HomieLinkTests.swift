@@ -224,4 +224,78 @@ struct HomieLinkTests {
       #expect(bench.store.asked.count <= 1)
     }
   }
+
+  // MARK: The first server
+
+  private static let servers = [DevicePlan.server("a"), DevicePlan.server("b")]
+
+  /// The agent is at the first server, and the Homie device at the second.
+  private func apart() -> CoreBench {
+    let usual = DevicePlan.homie("a")
+    var link = usual.link
+    (link.servers, link.prefersFirst, link.leavesByHand) = (Self.servers, .seconds(60), true)
+    let homie = HomiePlan(device: usual.device, link: link, connect: usual.connect)
+    var bench = CoreBench.connected(
+      plan: .bench { plan in
+        (plan.homie, plan.link.servers) = (homie, Self.servers)
+      })
+    bench.level("a")
+    bench.server.unreachable[.homie] = Self.servers[0]
+    bench.lose(.homie)
+    bench.advance(by: .seconds(30))
+    #expect(bench.open[.homie] != nil && bench.server.dialled == [.agent: Self.servers[0], .homie: Self.servers[1]])
+    bench.server.unreachable = [:]
+    bench.isFirstReachable = true
+    bench.forget()
+    return bench
+  }
+
+  @Test("it returns to the first server by itself, and says disconnected where it was")
+  func returnsToFirst() {
+    var bench = apart()
+    bench.advance(by: .seconds(120))
+    let said = Self.homie(bench.sent())
+    #expect(said.prefix(4) == ["$state disconnected", "DISCONNECT", "CONNECT", "$state init"])
+    #expect(said.last == "$state ready")
+    #expect(bench.server.dialled == [.agent: Self.servers[0], .homie: Self.servers[0]])
+  }
+
+  @Test("a server that does not acknowledge disconnected publishes the will: the connection is cut")
+  func returnsUnheard() {
+    var bench = apart()
+    bench.server.ignores = ["homie/5/board/$state"]
+    bench.advance(by: .seconds(120))
+    #expect(Self.homie(bench.sent()).prefix(3) == ["$state disconnected", "cut", "CONNECT"])
+    #expect(bench.server.dialled[.homie] == Self.servers[0])
+  }
+
+  @Test("one that is lost on its way goes on to the first server")
+  func returnsLost() {
+    var bench = apart()
+    bench.server.ignores = ["homie/5/board/$state"]
+    leave(&bench)
+    bench.server.ignores = []
+    bench.lose(.homie)
+    bench.advance(by: .seconds(10))
+    #expect(Self.homie(bench.sent()).last == "$state ready" && bench.server.dialled[.homie] == Self.servers[0])
+  }
+
+  @Test("a stop on its way to the first server says disconnected once, and ends")
+  func stopsOnItsWay() {
+    var bench = apart()
+    bench.server.ignores = ["homie/5/board/$state"]
+    leave(&bench)
+    bench.stop()
+    bench.advance(by: .seconds(5))
+    #expect(Self.homie(bench.sent()).count { $0 == "$state disconnected" } == 1)
+    #expect(bench.exit == true && bench.server.dialled[.homie] == Self.servers[1])
+  }
+
+  /// Until it says `disconnected`.
+  private func leave(_ bench: inout CoreBench) {
+    for _ in 0..<200 where !bench.said.contains("homie homie/5/board/$state disconnected") {
+      bench.advance(by: .milliseconds(500))
+    }
+    #expect(bench.said.contains("homie homie/5/board/$state disconnected") && bench.open[.homie] != nil)
+  }
 }
