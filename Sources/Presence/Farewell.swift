@@ -1,12 +1,12 @@
 import LimpetInstants
 import MQTTCore
 
-/// The farewell on a connection that another configuration replaces: a reload must not leave an `online` behind that no
-/// connection and no will belongs to (DESIGN, "Presence, in order").
+/// The farewell on a connection that another one replaces, after a reload or for the first server of the list: it must not
+/// leave an `online` behind that no connection and no will belongs to (DESIGN, "Presence, in order").
 ///
 /// `idle` –begin→ `saying` (presence, then status) –the broker acknowledges `offline`→ `leaving` by a DISCONNECT. Where
 /// the broker refuses it, or does not acknowledge it in time, `leaving` is an abort: the broker publishes the will,
-/// which a DISCONNECT would delete. The connection of the new configuration ends the farewell. From `begin` on nothing
+/// which a DISCONNECT would delete. The next connection ends the farewell. From `begin` on nothing
 /// else is published on the old connection, neither readings nor another birth.
 package struct Farewell {
   package typealias Instant = BootClock.Instant
@@ -14,13 +14,13 @@ package struct Farewell {
   package enum State: Equatable {
     case idle
     case saying(until: Instant)
-    /// The old connection ends, or has ended; the next one is made by the new configuration.
+    /// The old connection ends, or has ended; the next one is made in the new way.
     case leaving
   }
 
   package enum Action: Equatable {
     case say
-    /// The new configuration makes the next attempt at once. A connection that is there ends with a DISCONNECT, or by an
+    /// The next attempt follows at once. A connection that is there ends with a DISCONNECT, or by an
     /// abort.
     case leave(isAborted: Bool)
     /// A still newer configuration makes the next attempt, which follows by itself.
@@ -42,7 +42,7 @@ package struct Farewell {
   /// When `elapsed` has to be called.
   package var deadline: Instant? { if case .saying(let until) = state { until } else { nil } }
 
-  /// Another configuration wants another connection.
+  /// Another configuration wants another connection, or the first server is returned to.
   package mutating func begin(at now: Instant, isConnected: Bool) -> [Action] {
     switch state {
     // A farewell that is under way goes on, in its time.
@@ -69,7 +69,7 @@ package struct Farewell {
   /// The connection ended before the broker had acknowledged anything: the broker publishes the will.
   package mutating func lost() -> [Action] { deadline == nil ? [] : leave(isAborted: false) }
 
-  /// The new configuration has its connection, or the agent stops and has a farewell of its own (`Departure`).
+  /// The next connection is there, or the agent stops and has a farewell of its own (`Departure`).
   package mutating func end() { state = .idle }
 
   private mutating func leave(isAborted: Bool) -> [Action] {

@@ -75,6 +75,9 @@ package struct ConnectionRecord: Sendable {
     return away
   }
 
+  /// The connection goes on, by another rule.
+  package mutating func stays(because choice: Choice?) { self.choice = choice }
+
   /// - Parameter delay: until the next attempt; nil: there is none.
   package mutating func lost(_ loss: ConnectionLoss, retryAfter delay: Duration?, at now: Instant) {
     let server: ServerAddress? = if case .connecting(let server, _) = state { server } else { nil }

@@ -16,6 +16,14 @@ struct Leaving: Sendable {
       case .firstServer: "first_server"
       }
     }
+
+    /// A connection to this server is the one that it was for.
+    func leads(to server: ServerAddress) -> Bool {
+      switch self {
+      case .reload: true
+      case .firstServer(let first): server == first
+      }
+    }
   }
 
   var departure = Departure()
@@ -144,7 +152,12 @@ extension Conversation {
       case .leave(let isUnheard):
         let isAborted = isUnheard && plan.link.mutation != .reloadDisconnectsUnheard
         if isAborted { effects.notes.append(.cutsToRenew) }
-        reconfigure(reconnecting: true, isAborted: isAborted, at: now)
+        switch leaving.move {
+        case .reload: reconfigure(reconnecting: true, isAborted: isAborted, at: now)
+        case .firstServer:
+          // The servers are the same, so what was learned of them holds.
+          link.handle(.returnToFirst(isAborted: isAborted), at: now.boot, into: &linkEffects)
+        }
       case .adopt: reconfigure(reconnecting: false, at: now)
       }
     }
@@ -159,5 +172,9 @@ extension Conversation {
       .reconfigure(plan.link, reconnecting: reconnecting, isAborted: isAborted), at: now.boot, into: &linkEffects)
     // That is no matter of configuration.
     if plan.link.mutation != .reloadAcknowledgesOnArrival { link.acknowledgesByHand() }
+    // Whether it leads back to the first server may be another answer from now on.
+    if standing.connection != nil, let server = standing.lastServer {
+      standing.record.stays(because: choice(of: server))
+    }
   }
 }

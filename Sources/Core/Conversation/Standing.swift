@@ -71,7 +71,8 @@ extension Conversation {
     guard !leaving.isLeaving else {
       return perform(leaving.departure.connected(isIdle: false), at: now)
     }
-    let move = leaving.farewell.isUnderWay ? leaving.move : nil
+    // A return that has failed ends where it began.
+    let move = leaving.farewell.isUnderWay && leaving.move.leads(to: server) ? leaving.move : nil
     leaving.farewell.end()
     sayOnline(connected, because: move, at: now)
     sayOwedOffline(at: now)
@@ -80,10 +81,10 @@ extension Conversation {
   }
 
   /// nil: it is the first of the list.
-  private func choice(of server: ServerAddress) -> ConnectionRecord.Choice? {
+  func choice(of server: ServerAddress) -> ConnectionRecord.Choice? {
     guard let first = plan.link.servers.first, server != first else { return nil }
-    guard plan.link.servers.contains(server) else { return .sentThere }
-    return .firstFailed(first, returnsAfter: plan.link.prefersFirst)
+    guard plan.link.servers.contains(server), !link.isReferred else { return .sentThere }
+    return .firstFailed(first, returnsAfter: link.returnsAfter)
   }
 
   /// What this server does not do of what was asked for.

@@ -94,7 +94,19 @@ extension Core {
     }
     if difference.changesAttempts { conversation.reconfigure(reconnecting: false, at: now) }
     if conversation.plan.presence.lease != old.presence.lease { conversation.publishBirth(at: now) }
-    return difference.changesAttempts ? ["broker.reconnect"] : []
+    return difference.changesAttempts ? attemptWords(old.link) : []
+  }
+
+  /// Which keys about attempts have another value.
+  private func attemptWords(_ old: Link.Settings) -> [String] {
+    let next = conversation.plan.link
+    let changes = [
+      ("broker.reconnect", next.reconnect != old.reconnect),
+      ("broker.connect_timeout", next.connectTimeout != old.connectTimeout),
+      // How long it takes follows from broker.reconnect.
+      ("broker.prefers_first", (next.prefersFirst == nil) != (old.prefersFirst == nil)),
+    ]
+    return changes.filter(\.1).map(\.0)
   }
 
   // MARK: Home automation

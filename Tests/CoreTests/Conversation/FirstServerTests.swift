@@ -4,6 +4,7 @@ import Plan
 import Testing
 
 @testable import Core
+@testable import Status
 
 /// The way back to the first server of the list (`broker.prefers_first`).
 struct FirstServerTests {
@@ -113,8 +114,74 @@ struct FirstServerTests {
       plan.link.servers = [Self.first, Self.second]
       (plan.link.prefersFirst, plan.link.leavesByHand) = (.seconds(60), true)
     }
-    bench.reload(next, changesAttempts: true)
+    #expect(choice(bench) == .firstFailed(Self.first, returnsAfter: nil))
+    #expect(bench.reload(next, changesAttempts: true) == ["broker.prefers_first"])
+    #expect(choice(bench) == .firstFailed(Self.first, returnsAfter: .seconds(60)))
     bench.advance(by: .seconds(90))
     #expect(bench.core.server == Self.first)
+  }
+
+  /// Why it is not at the first server, as status has it.
+  private func choice(_ bench: CoreBench) -> ConnectionRecord.Choice? {
+    bench.core.conversation.standing.record.choice
+  }
+
+  /// It is tried again and again, after longer and longer times.
+  private func isFirstReached(_ bench: inout CoreBench) -> Bool {
+    for _ in 0..<120 where bench.core.server != Self.first || !bench.isConnected { bench.advance(by: .seconds(60)) }
+    return bench.core.server == Self.first && bench.isConnected
+  }
+
+  @Test("a first server that takes a smaller will only gets it with the next return: what it refused is not forgotten")
+  func smallerWill() {
+    var bench = onSecond()
+    bench.server.keepsNothing = [Self.first]
+    bench.isFirstReachable = true
+    #expect(isFirstReached(&bench))
+    #expect(bench.connects.last?.will?.retain == false)
+    #expect(bench.noted.count { $0 == "returnsToFirst" } == 2)
+  }
+
+  @Test("a first server that closes on version 5 is asked for 3.1.1 after two returns")
+  func olderVersion() {
+    var bench = onSecond { $0.link.version = nil }
+    bench.server.only311 = [Self.first]
+    bench.isFirstReachable = true
+    #expect(isFirstReached(&bench))
+    #expect(bench.server.versions[.agent] == .v311)
+    #expect(bench.noted.count { $0 == "returnsToFirst" } == 3)
+  }
+
+  @Test("after a return that failed the birth at the second server says reconnected, and status the longer wait")
+  func failedReturn() {
+    var bench = onSecond()
+    #expect(choice(bench) == .firstFailed(Self.first, returnsAfter: .seconds(60)))
+    bench.isFirstReachable = true
+    bench.server.unreachable[.agent] = Self.first
+    bench.advance(by: .seconds(120))
+    let reasons = bench.packets.compactMap(\.packet.message).filter { $0.topic == "presence" }.map {
+      String(buffer: $0.payload).value(of: "reason")
+    }
+    #expect(reasons == ["first_server", "reconnected"] && bench.core.server == Self.second)
+    #expect(choice(bench) == .firstFailed(Self.first, returnsAfter: .seconds(120)))
+  }
+
+  @Test("where the first server has sent limpet to another of the list, status does not say that limpet returns")
+  func sentToAnother() {
+    var bench = CoreBench.connected(
+      plan: .bench { plan in
+        plan.link.servers = [Self.first, Self.second]
+        (plan.link.prefersFirst, plan.link.leavesByHand) = (.seconds(60), true)
+        plan.link.followsServerReferences = true
+      })
+    var properties = Properties()
+    properties.serverReference = "b:1883"
+    bench.receive(.disconnect(Disconnect(reasonCode: .useAnotherServer, properties: properties)))
+    if bench.open[.agent] != nil { bench.lose() }
+    bench.reconnect()
+    #expect(bench.core.server == Self.second && choice(bench) == .sentThere)
+    bench.isFirstReachable = true
+    bench.advance(by: .seconds(300))
+    #expect(bench.probed.isEmpty && bench.core.server == Self.second)
   }
 }

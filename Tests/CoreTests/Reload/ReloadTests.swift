@@ -179,7 +179,10 @@ struct ReloadTests {
   @Test("what changes attempts only says nothing, nor does anything but the lease say online again")
   func attempts() {
     var bench = CoreBench.connected()
-    #expect(bench.reload(.bench(), changesAttempts: true) == ["broker.reconnect"])
+    let next = DevicePlan.bench { $0.link.reconnect.maximum = .seconds(5) }
+    #expect(bench.reload(next, changesAttempts: true) == ["broker.reconnect"])
+    let third = DevicePlan.bench { ($0.link.reconnect, $0.link.connectTimeout) = (next.link.reconnect, .seconds(3)) }
+    #expect(bench.reload(third, changesAttempts: true) == ["broker.connect_timeout"])
     #expect(bench.sent() == [])
     bench.reload(.bench(lease: .seconds(60)))
     #expect(bench.sent() == ["status online", "presence birth"])
