@@ -40,22 +40,6 @@ struct HomieLink: Sendable {
     var unstored: Announcement?
   }
 
-  private struct Due {
-    /// Readings that a description names may take so long.
-    var patienceEnds: BootClock.Instant?
-    /// The connection has lasted.
-    var stableAt: BootClock.Instant?
-  }
-
-  private struct Ending {
-    var isLeaving = false
-    /// To the first server; it ends with the connection that is left.
-    var isMoving = false
-    /// nil: it is not saying `disconnected`.
-    var leaveUntil: BootClock.Instant?
-    var isOver = false
-  }
-
   var hasEnded: Bool { ending.isOver }
   /// Whether the broker can be reached, as this connection has found since one that lasted.
   private enum Reach { case unknown, news, reported }
