@@ -136,25 +136,6 @@ struct ClientConnectingTests {
     }
   }
 
-  @Test("a probe looks up nothing while another look-up has not ended: attempts need their places")
-  func probesTakeNoPlace() async throws {
-    let hold = Gate()
-    defer { hold.open() }
-    var settings = Carrier.Settings()
-    settings.lookUp = { _, _ in
-      await hold.wait()
-      return []
-    }
-    let preparation = Preparation(eventLoop: MultiThreadedEventLoopGroup.singleton.next())
-    let server = ServerAddress(transport: .tcp, host: "a", port: 1)
-    let first = Task { [settings] in await preparation.isReachable(server, settings) }
-    try await until("it looks up") { hold.arrivals == 1 }
-    #expect(await preparation.isReachable(server, settings) == false)
-    #expect(hold.arrivals == 1)
-    hold.open()
-    #expect(await first.value == false)
-  }
-
   @Test(
     "a name with addresses of both families, where only one listens", arguments: [AddressFamily.v4, .v6],
     [false, true])
