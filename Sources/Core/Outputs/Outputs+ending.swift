@@ -127,6 +127,10 @@ extension Outputs {
     guard let old = entries[place]?.output.plan else { return }
     entries[place]?.output.adopt(plan, restored: plain[plan.name])
     interlocks(plan)
+    // Nobody has listened to another heartbeat so far.
+    if let lost = plan.rules.lost, lost.heartbeat != nil, lost.heartbeat != old.rules.lost?.heartbeat {
+      heartbeats[place] = now
+    }
     if plan.rules.maxRate != old.rules.maxRate {
       let bucket = bucket(plan, at: now)
       entries[place]?.bucket = bucket

@@ -72,7 +72,7 @@ struct Outputs: Sendable {
   /// Some output has partners, or had.
   private(set) var isInterlocked = false
   /// From when on the time without a word of the controller counts; by place, of its heartbeat.
-  private var heartbeats: [Int: Instant] = [:]
+  var heartbeats: [Int: Instant] = [:]
 
   init(_ plans: [OutputPlan], plain: [String: Bool], at now: Instant) {
     let names = Set(plans.map(\.name))

@@ -67,6 +67,8 @@ struct OutputWatch: Sendable {
     /// Of the command that was obeyed last: when its time is over.
     var forEnd: WorldTime?
     var rulesSince: WorldTime
+    /// When a reload gave it another heartbeat.
+    var listensSince = WorldTime(nanoseconds: 0)
 
     var isSwitch: Bool { if case .gpio = request { true } else { false } }
 
@@ -137,6 +139,7 @@ struct OutputWatch: Sendable {
       guard let output = outputs[place], output.endsSince == nil else { continue }
       if let plan = plans[output.name], plan.request == output.request {
         if plan.rules != output.rules { outputs[place]?.rulesSince = now }
+        if plan.rules.lost?.heartbeat != output.rules.lost?.heartbeat { outputs[place]?.listensSince = now }
         // One that begins in another way may do so as long as nobody has commanded it.
         outputs[place]?.rules = plan.rules
       } else {
@@ -201,7 +204,9 @@ struct OutputWatch: Sendable {
   }
 
   /// The latest time at which its controller may have been there.
-  func lastHeard(_ output: Output) -> WorldTime { max(begin(output), hasHeartbeat(output) ? beatAt : heardAt) }
+  func lastHeard(_ output: Output) -> WorldTime {
+    max(begin(output), hasHeartbeat(output) ? max(beatAt, output.listensSince) : heardAt)
+  }
 
   /// Its controller may be lost.
   func isLost(_ output: Output, at now: WorldTime) -> Bool {

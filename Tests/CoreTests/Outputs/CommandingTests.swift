@@ -293,6 +293,20 @@ import Testing
     #expect(bench.isDriven == [true, false])
   }
 
+  @Test("a heartbeat that a reload brings counts from the reload, not from the start of the process")
+  func newHeartbeat() throws {
+    var bench = bench()
+    bench.connect()
+    bench.receive(try command("on", 100))
+    bench.advance(by: .seconds(3600))
+    var plan = bench.core.plan
+    plan.outputs[0].rules.lost = .init(after: .seconds(60), isOn: false, heartbeat: "house/alive")
+    bench.reload(plan, names: ["pump"])
+    #expect(bench.isDriven == [true])
+    bench.advance(by: .seconds(61))
+    #expect(bench.isDriven == [true, false])
+  }
+
   @Test("a machine that was suspended before the first turn finds a time of lost that is over in that turn")
   func lostBeforeTheFirstTurn() {
     var bench = bench(heartbeat: "house/alive")
