@@ -64,8 +64,12 @@ public struct Proxy: Sendable, Hashable, CustomStringConvertible {
 
   /// With credentials where the proxy asks for them; it has to allow CONNECT to the server's port.
   ///
-  /// - Parameter tls: for a proxy that is reached over TLS: who may be the proxy. A TLS connection to the server runs
-  ///   inside that one, by settings of its own. nil: plain TCP.
+  /// - Parameters:
+  ///   - host: a name or an address; IPv6 without brackets.
+  ///   - port: TCP, 1 to 65,535.
+  ///   - credentials: for the Basic scheme; nil: none.
+  ///   - tls: for a proxy that is reached over TLS: who may be the proxy. A TLS connection to the server runs inside
+  ///     that one, by settings of its own. nil: plain TCP.
   public static func httpConnect(
     host: String, port: Int, credentials: Credentials? = nil, tls: TLSSettings? = nil
   ) -> Proxy {
