@@ -1,18 +1,12 @@
-/// SHA-1 (RFC 3174): for names that other programs make of it. Nothing is safe because of it.
+/// SHA-1 (FIPS 180-4): for names that other programs make with it. It protects nothing.
 package enum SHA1 {
   package static func hash(_ message: [UInt8]) -> [UInt8] {
     var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]
-    var padded = message + [0x80]
-    while padded.count % 64 != 56 { padded.append(0) }
-    withUnsafeBytes(of: UInt64(message.count * 8).bigEndian) { padded.append(contentsOf: $0) }
-    for start in stride(from: 0, to: padded.count, by: 64) { compress(padded[start..<start + 64], into: &state) }
-    return state.flatMap { word in withUnsafeBytes(of: word.bigEndian) { Array($0) } }
+    return BlockHash.hash(message, from: &state, compress)
   }
 
-  private static func compress(_ block: ArraySlice<UInt8>, into state: inout [UInt32]) {
-    var words = stride(from: block.startIndex, to: block.endIndex, by: 4).map { index in
-      block[index..<index + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-    }
+  private static func compress(_ block: [UInt32], _ state: inout [UInt32]) {
+    var words = block
     for index in 16..<80 {
       words.append(rotated(words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16], 1))
     }
