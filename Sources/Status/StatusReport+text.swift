@@ -101,14 +101,15 @@ extension StatusReport {
   }
 
   private var bufferText: String {
-    let full = Double(buffer.bytes) / Double(max(buffer.limit, 1)) * 100
+    let limit = Double(max(buffer.limit, 1))
+    let full = Double(buffer.bytes) / limit * 100
     let share =
-      buffer.bytes == 0 ? "" : " (\(full < 1 ? "under 1" : String(Int(full))) % of \(Self.size(buffer.limit)))"
+      buffer.bytes == 0 ? "" : " (\(full < 1 ? "under 1" : String(Int(full))) % of \(limit.bytesInWords))"
     let failing = buffer.storageError.map { "; THE STORAGE CANNOT BE WRITTEN: \($0)" } ?? ""
     let oldest = buffer.oldestAge.map { ", the oldest for \(max(.seconds(1), $0).inWords)" } ?? ""
     return
       "\(buffer.readings) readings wait\(share)\(oldest), \(buffer.stored) of them on disk, "
-      + "\(buffer.underWay) under way to the broker\(failing)"
+      + "\(buffer.underWay) in flight\(failing)"
   }
 
   /// Everything that was lost, refused or suppressed anywhere, and nothing that is 0.
@@ -127,15 +128,6 @@ extension StatusReport {
       }
     }
     return parts.isEmpty ? "all 0" : parts.joined(separator: "; ")
-  }
-
-  package static func size(_ bytes: Int) -> String {
-    let amount = Double(bytes)
-    switch bytes {
-    case ..<10_000: return "\(bytes) B"
-    case ..<10_000_000: return "\((amount / 1000).rounded().shortestDecimal) kB"
-    default: return "\((amount / 1_000_000).rounded().shortestDecimal) MB"
-    }
   }
 
   // MARK: Readings
@@ -172,8 +164,9 @@ extension StatusReport {
 }
 
 extension Reading {
-  /// With its unit: `47.2 °C`.
+  /// With its unit, bytes as a size: `47.2 °C`, `3.6 GB`. --json has each byte.
   fileprivate var valueText: String {
+    if unit == "B", case .good(let value) = content, let bytes = value.number, bytes >= 0 { return bytes.bytesInWords }
     let unit = unit.map { $0.isEmpty ? "" : " " + $0 } ?? ""
     switch content {
     case .good(let value), .doubtful(let value, _): return value.text + unit

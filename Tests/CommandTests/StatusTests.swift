@@ -42,9 +42,11 @@ struct StatusTests {
         "{name: load, type: system, value: load1, interval: 50ms}",
         "{name: gone, type: thermal, zone: nowhere, interval: 1h}",
         "{name: uptime, type: system, value: uptime, interval: 1h}",
+        "{name: memory, type: system, value: memory_total, interval: 1h}",
       ]
       let agent = try scene.agent(settings)
       try await subscriber.readings("load", atLeast: 3)
+      try await subscriber.readings("memory", atLeast: 1)
       try await subscriber.readings("gone", atLeast: 1)
       let status = try await status(scene, "healing is armed") { $0.presence.selfHeal == "armed" }
       #expect(status.device == "board")
@@ -60,7 +62,7 @@ struct StatusTests {
       #expect(status.presence.epoch == 1)
       #expect(status.presence.conflict == nil)
       #expect(status.buffer.limitBytes == 64_000_000)
-      #expect(status.readings.map(\.name) == ["load", "gone", "uptime"])
+      #expect(status.readings.map(\.name) == ["load", "gone", "uptime", "memory"])
       #expect(status.readings[0].value == 0.25)
       #expect(status.readings[0].quality == "good")
       #expect((status.readings[0].seq ?? 0) >= 3)
@@ -69,6 +71,7 @@ struct StatusTests {
       #expect(status.readings[1].quality == "bad")
       #expect(status.readings[1].error?.contains("nowhere") == true)
       #expect(status.readings[2].value == 12345.67)
+      #expect(status.readings[3].value == 3_977_216_000)
 
       let text = try await scene.limpet("status", "--config", "\(scene.folder)/agent.yaml")
       #expect(text.ending == .exited(0))
@@ -76,7 +79,7 @@ struct StatusTests {
       let all = text.output.joined(separator: "\n")
       for part in [
         "limpet 0.1.0 on board", "connected to \(broker.url(.tcp5))", "online on limpet/board/status", "12345.67 s",
-        "gone: ",
+        "4 GB", "0 in flight", "gone: ",
       ] {
         #expect(all.contains(part), "\(part) in\n\(all)")
       }

@@ -86,7 +86,7 @@ enum Bound {
 
   /// What is told or felt, with the time that a busy machine takes.
   static let atOnce = Duration.seconds(2) * Patience.factor
-  /// `detect_within`; README, "A status that you can act on": 1.5 × keepalive + 6 s, at once after a crash.
+  /// `detect_within`; README, "A status that you can act on": 51 s at a keepalive of 30 s, at once after a crash.
   static func lost(_ cell: Cell) -> Duration {
     .seconds(keepAlive) * 3 / 2 + .seconds(cell.transport == .secureWebSocket ? 11 : 6)
   }
