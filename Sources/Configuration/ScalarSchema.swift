@@ -27,7 +27,7 @@ struct ScalarSchema {
         Self.pattern(
           #"^(?!\$)([^+#{}\u0000-\u001f\u007f-\u009f]|\{("# + placeholders.joined(separator: "|") + #")\})+$"#)
       ]
-    case .choice(let words): [[("enum", .list(words.flatMap { [.text($0)] + Self.numbers($0) }))]]
+    case .choice(let words): [[("enum", .list(words.flatMap { [.text($0)] + Self.numbers($0) + Self.flags($0) }))]]
     case .boolean:
       [
         [("type", .text("boolean"))],
@@ -91,6 +91,15 @@ struct ScalarSchema {
   private static let zero: [Fields] = [[("const", .integer(0))], string(#"^0+(\.0+)?$"#)]
 
   private static func numbers(_ word: String) -> [JSONValue] { Int(strict: word).map { [.integer($0)] } ?? [] }
+
+  /// What a reader of YAML 1.1 makes of the word.
+  private static func flags(_ word: String) -> [JSONValue] {
+    switch word {
+    case "on": [.flag(true)]
+    case "off": [.flag(false)]
+    default: []
+    }
+  }
 
   /// ECMA 262 has no way to ignore case within a pattern.
   private static func anyCase(_ word: String) -> String {

@@ -27,10 +27,10 @@ Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(float(n
 Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(node.value))
 
 
-def verdict(validator, path):
+def verdict(validator, path, loader=Loader):
     """None where the schema accepts it, else why not."""
     try:
-        document = yaml.load(path.read_bytes(), Loader)
+        document = yaml.load(path.read_bytes(), loader)
     except (yaml.YAMLError, RecursionError) as error:
         return f"not YAML: {type(error).__name__}"
     error = jsonschema.exceptions.best_match(validator.iter_errors(document or {}))
@@ -49,6 +49,10 @@ def main():
     for path in right:
         if reason := verdict(whole, path):
             problems.append(f"right, and refused: {path}: {reason}")
+        # To YAML 1.1, `on` and `off` are flags. As keys it has payload_on and payload_off beside them.
+        if not re.search(rb"\b(on|off):", path.read_bytes()):
+            if reason := verdict(whole, path, yaml.SafeLoader):
+                problems.append(f"right, and refused as YAML 1.1: {path}: {reason}")
     wrong = sorted((folder / "wrong").glob("*.yaml"))
     refused = 0
     for path in wrong:
