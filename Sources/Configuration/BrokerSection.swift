@@ -90,12 +90,14 @@ struct BrokerSection {
   let version: Field<Configuration.ProtocolVersion>
   let cleanStart: Field<Bool>
   let sessionExpiry: Field<Configuration.SessionExpiry>
+  let keepalive: Field<Duration>
 
   init(_ reader: MappingReader, _ context: ReadingContext) {
     let urls = reader.readList(BrokerKeys.url, limit: 16)
     version = reader.read(BrokerKeys.version)
     cleanStart = reader.read(BrokerKeys.cleanStart)
     sessionExpiry = reader.read(BrokerKeys.sessionExpiry)
+    keepalive = reader.read(BrokerKeys.keepalive)
     let clientID = reader.read(BrokerKeys.clientID)
     let prefersFirst = reader.read(BrokerKeys.prefersFirst)
     if prefersFirst.value, urls.count == 1 {
@@ -112,7 +114,7 @@ struct BrokerSection {
       sessionExpiry: sessionExpiry.value,
       sharesSessions: reader.read(BrokerKeys.sharesSessions).value,
       prefersFirst: prefersFirst.value,
-      keepalive: reader.read(BrokerKeys.keepalive).value,
+      keepalive: keepalive.value,
       connectTimeout: reader.read(BrokerKeys.connectTimeout).value,
       shutdownTimeout: reader.read(BrokerKeys.shutdownTimeout).value,
       reconnect: Self.reconnect(reader.section("reconnect")),
@@ -167,10 +169,10 @@ struct BrokerSection {
     let certificate = reader.read(TLSKeys.certificate)
     let key = reader.read(TLSKeys.key)
     if certificate.isWritten, !key.isWritten, !key.isWrong {
-      reader.error(certificate.written, "a certificate needs its key; write key beside it")
+      reader.missing("key", "a certificate needs its key; write key beside it")
     }
     if key.isWritten, !certificate.isWritten, !certificate.isWrong {
-      reader.error(key.written, "a key needs its certificate; write certificate beside it")
+      reader.missing("certificate", "a key needs its certificate; write certificate beside it")
     }
     let tls = Configuration.TLS(
       ca: context.readable(reader.read(TLSKeys.ca)),

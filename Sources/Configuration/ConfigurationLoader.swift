@@ -108,9 +108,10 @@ extension Configuration {
     metrics.reject(unknownTo: MetricsKeys.all)
     let inputs = InputSection(reader.list("inputs"))
     let sensors = SensorSection(reader.list("sensors"))
-    let takesCommands = reader.read(ConfigurationKeys.commands).value == .on
+    let commands = reader.read(ConfigurationKeys.commands)
+    let takesCommands = commands.value == .on
     let outputs = OutputSection(
-      reader.list("outputs"), keepalive: broker.broker.keepalive, takesCommands: takesCommands, lines: inputs.lines)
+      reader.list("outputs"), keepalive: broker.keepalive, commands: commands, lines: inputs.lines)
     if takesCommands, let first = outputs.names.first { checkCommands(topic, first, context.log) }
     let names = inputs.names + sensors.names + outputs.names
     let discovery = DiscoverySections(reader)

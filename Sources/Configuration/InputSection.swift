@@ -221,7 +221,7 @@ struct InputSection {
         reader.conflict(written, mode.written, Self.misplaced(key, modes, mode.value))
       }
       if mode.value == .encoder, lineB.written == nil {
-        reader.conflict(mode.written, nil, "an encoder needs two lines; write line_b: too")
+        reader.missing("line_b", "an encoder has two lines; write line_b: too")
       }
       if mode.value == .pulseWidth, let text = unit.value, PulseWidthUnit(rawValue: text) == nil, !unit.isWrong {
         reader.conflict(unit.written, mode.written, "\(quoted(text)) is not a unit of pulse_width; write ms, s or µs")

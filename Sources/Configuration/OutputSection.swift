@@ -33,13 +33,13 @@ struct OutputSection {
 
   /// - Parameters:
   ///   - keepalive: decides how soon limpet notices at the earliest that the broker is gone.
-  ///   - takesCommands: limpet subscribes to commands.
+  ///   - commands: whether limpet subscribes to commands.
   ///   - lines: of the inputs: a line can be requested once.
   init(
-    _ readers: [MappingReader], keepalive: Duration, takesCommands: Bool,
+    _ readers: [MappingReader], keepalive: Field<Duration>, commands: Field<OnOff>,
     lines: [(input: GPIOInput, written: Written)]
   ) {
-    for reader in readers { read(reader, LostBounds(keepalive: keepalive, takesCommands: takesCommands), lines) }
+    for reader in readers { read(reader, LostBounds(keepalive: keepalive, commands: commands), lines) }
     Interlock.check(interlocks, known: Set(names.map(\.name)))
   }
 
@@ -181,7 +181,7 @@ extension OutputSection {
       reader.error(field.written, "out of bounds; write 0 to 100")
     }
     if least.value > most.value || most.value == 0 {
-      reader.conflict(least.written, most.written, "min is above max, or max is 0; write a smaller min")
+      reader.error(least.written ?? most.written, "min is above max, or max is 0; write a smaller min")
     }
     rules.least = OutputLevel(percent: least.value)
     rules.on = OutputLevel(percent: most.value)
@@ -191,8 +191,8 @@ extension OutputSection {
 
 /// What `lost` depends on.
 private struct LostBounds {
-  let keepalive: Duration
-  let takesCommands: Bool
+  let keepalive: Field<Duration>
+  let commands: Field<OnOff>
 }
 
 /// Reads `lost`.
@@ -212,22 +212,22 @@ private struct LostSection {
     section.reject(unknownTo: LostKeys.all)
     heartbeat = topic.value
     // The broker may have died just after it answered.
-    let least = bounds.keepalive * 3 / 2 + .seconds(6)
-    if topic.isWritten, !bounds.takesCommands {
-      section.error(
-        topic.written,
+    let least = bounds.keepalive.value * 3 / 2 + .seconds(6)
+    if topic.isWritten, bounds.commands.value == .off {
+      section.conflict(
+        topic.written, bounds.commands.written,
         "with commands: off limpet subscribes to nothing, so it never hears the heartbeat; remove one of them")
     }
     if let time = after.value, !topic.isWrong {
-      if bounds.keepalive == .zero, topic.value == nil {
-        section.error(
-          after.written, "with broker.keepalive 0 limpet does not notice a lost broker; write a keepalive, or heartbeat"
-        )
+      if bounds.keepalive.value == .zero, topic.value == nil {
+        section.conflict(
+          after.written, bounds.keepalive.written,
+          "with broker.keepalive 0 limpet does not notice a lost broker; write a keepalive, or heartbeat")
       } else if time < least {
-        section.error(
-          after.written,
+        section.conflict(
+          after.written, bounds.keepalive.written,
           "limpet notices a lost broker only after up to 1.5 × broker.keepalive + 6 s; write at least "
-            + "\(WrittenDuration.text(least)), or a shorter keepalive")
+            + "\(WrittenDuration.text(least)) for lost.after, or a shorter keepalive")
       }
     }
     if let time = after.value { lost = OutputRules.Lost(after: time, isOn: state.value == .on) }

@@ -73,6 +73,8 @@ extension TopicTemplate {
   package static let description = PresenceKeys.fixed("limpet/{device}/presence")
   /// Where the agent publishes its health.
   package static let health = PresenceKeys.fixed("limpet/{device}/health")
+  /// The will of `limpet probe`.
+  package static let probe = PresenceKeys.fixed("limpet/{device}/probe")
 }
 
 extension PresenceKeys {

@@ -66,6 +66,10 @@ struct ReadingRules {
         key, path,
         "\(quoted(reading.name)) has the topic \(quoted(expanded)), which describes the presence; write another name"
       )
+    } else if expanded == expand(.probe, nil) {
+      log.error(
+        key, path,
+        "\(quoted(reading.name)) has the topic \(quoted(expanded)), which `limpet probe` uses; write another name")
     } else if publishesHealth, expanded == expand(.health, nil) {
       log.error(
         key, path,
