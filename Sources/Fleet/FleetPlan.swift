@@ -191,6 +191,7 @@ public struct FleetPlan {
       ),
     ]
     for limit in limits { rows.append((limit.broker, "\(limit.name) (\(limit.standard)): \(limit.advice)")) }
+    rows.append(("limits", (limits.isEmpty ? "none of the defaults is touched, " : "") + "as of \(Self.limitsDate)"))
     return rows
   }
 
@@ -215,6 +216,7 @@ public struct FleetPlan {
     object.add("backlog_readings", Self.rounded(backlog.readings * devices))
     object.add("backlog_seconds", Self.rounded(backlog.seconds))
     object.add("subscriber_bytes", Self.rounded(byteRate * devices * (assumptions.outage / .seconds(1))))
+    object.add("limits_as_of", Self.limitsDate)
     object.add(
       "limits",
       list: limits.map { limit in
@@ -230,8 +232,10 @@ public struct FleetPlan {
 
   // MARK: Limits
 
-  /// Of those that mosquitto 2.0 (mosquitto.conf(5)) and RabbitMQ 4.1 (its MQTT guide) have by default, as of November
-  /// 2026, the ones that this fleet touches.
+  private static let limitsDate = "November 2026, mosquitto 2.0 and RabbitMQ 4.1"
+
+  /// Of those that mosquitto (mosquitto.conf(5)) and RabbitMQ (its MQTT guide) have by default at `limitsDate`, the ones
+  /// that this fleet touches.
   private var limits: [Limit] {
     var limits: [Limit] = []
     let sockets = devices * Double(connections)

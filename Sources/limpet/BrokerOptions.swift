@@ -24,8 +24,9 @@ struct BrokerOptions: ParsableArguments {
       return bare
     }
     if url == nil, options.config == Configuration.standardPath, access(options.config, F_OK) != 0 {
-      throw ValidationError(
-        "there is no \(options.config) here; say which broker with --url, or which file with --config.")
+      StandardError.write(
+        "limpet: there is no \(options.config) here; say which broker with --url, or which file with --config")
+      throw ExitCode.configurationError
     }
     var configuration = try options.load(report: StandardError.write)
     if let url { configuration.broker.urls = [url] }

@@ -10,8 +10,9 @@ struct PlanCommand: ParsableCommand {
     abstract: "Calculates what a fleet with this configuration asks of a broker; it connects to nothing.",
     discussion: """
       Rates are upper bounds: readings that limpet publishes only on a change are fewer. Bytes are those of MQTT packets, \
-      without TCP and TLS and with whole topics, which topic aliases shorten where the broker supports them. `limpet \
-      simulate` tries the same with real connections.
+      without TCP and TLS and with whole topics, which topic aliases shorten where the broker supports them. Where there \
+      is no configuration, each device publishes one reading every 10 s, as with `limpet simulate`, which tries the same \
+      with real connections.
       """)
 
   @Option(help: ArgumentHelp("How many boards have this configuration.", valueName: "n"))
@@ -38,8 +39,13 @@ struct PlanCommand: ParsableCommand {
     }
   }
 
+  /// Without `--config`, on a machine that has no limpet.
+  private var rehearsed: Configuration? {
+    options.config == Configuration.standardPath ? .rehearsed(unlessExists: options.config) : nil
+  }
+
   func run() throws {
-    let configuration = try options.load { StandardError.write($0) }
+    let configuration = try rehearsed ?? options.load { StandardError.write($0) }
     let plan = try FleetPlan(
       configuration,
       FleetPlan.Assumptions(devices: devices, edges: edges, outage: try WrittenDuration.argument(outage)))
