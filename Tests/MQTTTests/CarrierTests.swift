@@ -1,12 +1,13 @@
 import LimpetInstants
 import LimpetPlatform
-import MQTT
 import MQTTCore
 import NIOCore
 import NIOPosix
 import Synchronization
 import TestScene
 import Testing
+
+@testable import MQTT
 
 /// A link that somebody other than `Client` owns.
 @Suite("The carrier", .timed, .timeLimit(.minutes(2 * Patience.factor)))
@@ -24,6 +25,19 @@ struct CarrierTests {
       #expect(observed?.outcomes == [.delivered])
       observed?.leave()
       try await eventually("the owner is gone") { observed == nil ? true : nil }
+    }
+  }
+
+  @Test("an address of loopback to connect from is left out where the server has another kind of address")
+  func localAddress() throws {
+    var settings = Carrier.Settings()
+    settings.localAddress = try SocketAddress(ipAddress: "127.0.0.2", port: 0)
+    func address(to servers: String...) throws -> SocketAddress? {
+      settings.localAddress(to: try servers.map { try SocketAddress(ipAddress: $0, port: 1883) })
+    }
+    #expect(try address(to: "127.0.0.1", "127.1.2.3") == settings.localAddress)
+    for server in ["192.0.2.1", "::1", "128.0.0.1"] {
+      #expect(try address(to: server) == nil && address(to: "127.0.0.1", server) == nil, "\(server)")
     }
   }
 

@@ -194,7 +194,10 @@ struct RehearsalReport: Sendable {
     object.add("excused_readings", excusedReadings)
     if let memoryPerDevice { object.add("memory_bytes_per_device", memoryPerDevice.rounded()) }
     if let mostMemoryPerDevice { object.add("most_memory_bytes_per_device", mostMemoryPerDevice.rounded()) }
-    if let processorShare { object.add("processor_share", Self.rounded(processorShare)) }
+    if let processorShare {
+      object.add("processor_share", Self.rounded(processorShare))
+      object.add("processor_seconds_per_device_second", Self.precise(processorShare / Double(max(1, devices))))
+    }
     if let retainedTopics { object.add("retained_topics", UInt64(retainedTopics)) }
     object.add(
       "problems",
@@ -210,6 +213,8 @@ struct RehearsalReport: Sendable {
 
   fileprivate static func seconds(_ duration: Duration) -> Double { ((duration / .microseconds(1)).rounded()) / 1e6 }
   private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
+  /// Of a device it is millionths.
+  private static func precise(_ number: Double) -> Double { (number * 1e9).rounded() / 1e9 }
 }
 
 extension JSONObject {

@@ -194,7 +194,7 @@ final class SimulatedFleet: @unchecked Sendable {
     for device in devices {
       guard let device, device.life == .isFrozen else { continue }
       // The broker now learns from the device what it would have noticed itself.
-      states.isUndecided(device.index, at: now)
+      states.isGivenUp(device.index, at: now)
       device.crash()
     }
   }

@@ -50,6 +50,12 @@ struct StateWatch: Sendable {
   /// It is neither online for sure nor offline.
   mutating func isUndecided(_ device: Int, at now: Instant) { begin(device, .unknown, at: now, limit: .zero) }
 
+  /// The rehearsal ends before the subscriber has seen the end of this device.
+  mutating func isGivenUp(_ device: Int, at now: Instant) {
+    if !hasSettled(device) { unjudged += 1 }
+    isUndecided(device, at: now)
+  }
+
   /// - Parameter limit: within which the subscriber has to see it.
   mutating func ended(_ device: Int, by kind: Churn.Kind, at now: Instant, within limit: Duration) {
     guard watchingSince != nil else {

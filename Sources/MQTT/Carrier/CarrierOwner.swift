@@ -37,7 +37,7 @@ extension Carrier {
     package var connectTimeout = Duration.seconds(10)
     /// Bytes of a packet from the server that are taken at the most.
     package var maximumPacketSize = 1 << 20
-    /// The address of this machine that TCP connects from; nil: the kernel's choice.
+    /// The loopback address of IPv4 that TCP connects from, where the server's is one, too; nil: the kernel's choice.
     package var localAddress: SocketAddress?
     /// Bytes that are read at once, where they do not grow with what comes: for thousands of connections that each get
     /// little; nil: NIO's choice.

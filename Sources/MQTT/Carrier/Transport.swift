@@ -33,7 +33,7 @@ struct Transport: Sendable {
     }
     guard server.transport != .unix else { return bootstrap.connect(unixDomainSocketPath: server.path) }
     bootstrap = bootstrap.channelOption(.socketOption(.so_keepalive), value: 1)
-    if let address = settings.localAddress { bootstrap = bootstrap.bind(to: address) }
+    if let address = settings.localAddress(to: attempt.addresses) { bootstrap = bootstrap.bind(to: address) }
     return bootstrap.connect(host: attempt.proxy?.host ?? server.host, port: attempt.proxy?.port ?? server.port)
   }
 
@@ -129,5 +129,21 @@ private final class SocketHandler: ChannelInboundHandler, Sendable {
     let channel = context.channel
     context.fireChannelInactive()
     carrier.transportClosed(channel, attempt)
+  }
+}
+
+extension Carrier.Settings {
+  /// Where a connection to these addresses comes from; nil: the kernel's choice. From loopback it connects to no other
+  /// machine, and to no address of IPv6.
+  func localAddress(to servers: [SocketAddress]) -> SocketAddress? {
+    servers.allSatisfy(\.isLoopbackOfIPv4) ? localAddress : nil
+  }
+}
+
+extension SocketAddress {
+  /// 127.0.0.0/8 (RFC 1122, 3.2.1.3).
+  fileprivate var isLoopbackOfIPv4: Bool {
+    guard case .v4(let address) = self else { return false }
+    return UInt32(bigEndian: address.address.sin_addr.s_addr) >> 24 == 127
   }
 }

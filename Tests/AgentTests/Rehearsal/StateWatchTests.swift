@@ -63,6 +63,17 @@ import Testing
     #expect(watch.unjudged == 1 && watch.hasSettled(0) && watch.notOffline == 1)
   }
 
+  @Test("an end that nobody has seen when the rehearsal is over is counted")
+  mutating func givenUp() {
+    for device in 0..<2 {
+      watch.heard(device, .online, at: Self.at(1))
+      watch.ended(device, by: .halfOpen, at: Self.at(2), within: .seconds(60))
+    }
+    watch.heard(0, .offline, at: Self.at(3))
+    for device in 0..<2 { watch.isGivenUp(device, at: Self.at(4)) }
+    #expect(watch.unjudged == 1)
+  }
+
   @Test("who was away looks for as long again before it judges")
   mutating func back() {
     watch.isOnline(0, at: Self.at(1))
