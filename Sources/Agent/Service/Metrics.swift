@@ -30,7 +30,13 @@ final class Metrics {
     server = address.map { address in
       WebServer(.network(address), eventLoop: eventLoop) { [logger] notice in
         switch notice {
-        case .listens(let address): logger.info("metrics: listens on \(address)")
+        case .listens(let found) where address.isLoopback: logger.info("metrics: listens on \(found)")
+        case .listens(let found):
+          logger.warning(
+            """
+            metrics: listens on \(found), where other machines can read all readings without a password; a firewall, or \
+            127.0.0.1 and a proxy, keeps them out
+            """)
         case .failed(let reason): logger.warning("metrics: \(reason); limpet tries again every minute")
         }
       } answer: { [report] request in
