@@ -13,6 +13,8 @@ package struct Facts: Sendable {
   package var process: Int32
   package var started: BootClock.Instant
   package var logLevel: String
+  /// Of the server, that the connection is to; nil: there is no connection, or it is a Unix socket.
+  package var serverAddress: String?
   package var residentBytes = 0
   package var reloads = Reloads()
   package var log = Log()
@@ -69,6 +71,7 @@ extension Core {
     let waiting = outboxStatistics(facts, at: now.boot)
     let standing = conversation.standing
     let skippedRounds = sampling.skippedRounds
+    let falling = Set(plan.inputs.filter { $0.measure?.mayFall ?? false }.map(\.stream))
     let detectWithin = standing.connection.flatMap {
       PresenceMessages.detectWithin(
         keepAlive: $0.limits.keepAlive, willDelay: plan.presence.effectiveWillDelay($0.limits), $0.version,
@@ -77,7 +80,7 @@ extension Core {
     return StatusReport(
       clock: now.wall, process: facts.process, device: facts.device, displayName: facts.displayName,
       clientIdentifier: plan.connect.clientIdentifier, started: facts.started, logLevel: facts.logLevel,
-      isStopping: conversation.leaving.isLeaving, connection: standing.record,
+      isStopping: conversation.leaving.isLeaving, connection: standing.record, serverAddress: facts.serverAddress,
       presence: StatusReport.Presence(
         topic: plan.presence.status.description, epoch: conversation.ownPresence.epoch,
         instance: plan.presence.instance,
@@ -96,7 +99,7 @@ extension Core {
         let stream = plan.streams[id]
         return StatusReport.Row(
           name: stream.name, topic: stream.topic.description, reading: numbering.last(of: id),
-          skippedRounds: skippedRounds[id])
+          skippedRounds: skippedRounds[id], mayFall: falling.contains(id))
       })
   }
 

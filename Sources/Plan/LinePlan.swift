@@ -27,6 +27,11 @@ package struct LinePlan: Sendable, Equatable {
     package let scale: Double
     package let unit: String?
 
+    /// It is no counter in Prometheus' meaning, which only rises.
+    package var mayFall: Bool {
+      if case .position = quantity { true } else { scale < 0 }
+    }
+
     package init(_ quantity: Quantity, interval: Duration, scale: Double, unit: String?) {
       self.quantity = quantity
       self.interval = interval

@@ -58,12 +58,15 @@ package enum Prometheus {
       families.good.append((name, reading.content.quality == "good" ? "1" : "0"))
       let microseconds = report.clock.time(of: reading.time).microseconds
       families.times.append((name, (Double(microseconds) / 1_000_000).shortestDecimal))
-      add(reading, name, to: &families)
+      add(reading, of: row, name, to: &families)
     }
     text.family(
       "limpet_reading_value", .gauge, "The last value of a reading; absent while the reading is bad", families.values)
     text.family("limpet_counter", .counter, "Total of a counter, in its unit", families.totals)
-    text.family("limpet_output_value", .gauge, "Value of an output: 1 for on, or %", families.outputs)
+    text.family(
+      "limpet_output_value", .gauge,
+      "Value of an output: 1 for on, or %; absent while it cannot be read or is not as requested",
+      families.outputs)
     text.family(
       "limpet_output_changes", .counter, "How often an output changed, by cause",
       report.outputs.flatMap { output in
@@ -82,7 +85,9 @@ package enum Prometheus {
     text.family("limpet_reading_timestamp_seconds", .gauge, "When the last reading was measured", families.times)
   }
 
-  private static func add(_ reading: Reading, _ name: MetricText.Labels, to families: inout Families) {
+  private static func add(
+    _ reading: Reading, of row: StatusReport.Row, _ name: MetricText.Labels, to families: inout Families
+  ) {
     let unit = labels("unit", reading.unit)
     switch reading.content {
     case .good(let value), .doubtful(let value, _):
@@ -95,9 +100,12 @@ package enum Prometheus {
         families.values.append((name + unit, number))
       }
     case .edge(let edge): families.values.append((name, edge.isRising ? "1" : "0"))
+    // What falls would look like a counter that began anew.
+    case .total(let total) where row.mayFall: families.values.append((name + unit, total.value.shortestDecimal))
     case .total(let total): families.totals.append((name + unit, total.value.shortestDecimal))
     case .output(let output):
-      if let number = number(output.value) { families.outputs.append((name, number)) }
+      guard output.doubt?.grade != .bad, let number = number(output.value) else { break }
+      families.outputs.append((name, number))
     case .gap, .bad: break
     }
   }

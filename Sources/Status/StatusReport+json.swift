@@ -32,6 +32,8 @@ extension StatusReport {
     switch connection.state {
     case .connected(let server, let connected):
       object.add("server", server.description)
+      object.add("address", serverAddress)
+      object.add("reason", connection.choice.word)
       object.add("version", "\(connected.version)")
       object.add("session_present", connected.sessionPresent)
       object.add("keepalive", UInt64(connected.limits.keepAlive))
@@ -142,6 +144,17 @@ extension Figure {
         object.add(
           figure.name, counts.sorted { $0.key < $1.key }.map { ($0.key, .integer(Int64(clamping: $0.value))) })
       }
+    }
+  }
+}
+
+extension ConnectionRecord.Choice? {
+  /// Why the connection is to this server, for programs.
+  fileprivate var word: String {
+    switch self {
+    case nil: "first"
+    case .firstFailed: "first_failed"
+    case .sentThere: "redirected"
     }
   }
 }

@@ -44,7 +44,9 @@ extension StatusReport {
     switch connection.state {
     case .connected(let server, let connected):
       let session = connected.sessionPresent ? "session resumed" : "new session"
-      return "connected to \(server) for \(age), MQTT \(connected.version), \(session), keepalive "
+      // A name says less than the address that it stood for.
+      let address = serverAddress.flatMap { $0 == server.host ? nil : " (\($0))" } ?? ""
+      return "connected to \(server)\(address) for \(age), MQTT \(connected.version), \(session), keepalive "
         + "\(connected.limits.keepAlive) s" + choiceText
     case .connecting(let server, let version): return "connecting to \(server), MQTT \(version), for \(age)"
     case .waiting(let until):

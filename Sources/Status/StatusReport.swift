@@ -80,12 +80,15 @@ package struct StatusReport: Sendable {
     package let reading: Reading?
     /// How often a sensor was due while its last read was still under way; nil: it is no sensor.
     package let skippedRounds: UInt64?
+    /// Its total can become less: the position of an encoder, or a counter of negative scale.
+    package let mayFall: Bool
 
-    package init(name: String, topic: String, reading: Reading?, skippedRounds: UInt64?) {
+    package init(name: String, topic: String, reading: Reading?, skippedRounds: UInt64?, mayFall: Bool) {
       self.name = name
       self.topic = topic
       self.reading = reading
       self.skippedRounds = skippedRounds
+      self.mayFall = mayFall
     }
   }
 
@@ -111,6 +114,8 @@ package struct StatusReport: Sendable {
   package let logLevel: String
   package let isStopping: Bool
   package let connection: ConnectionRecord
+  /// Where the connection is to; nil: there is none, or it is over a Unix socket.
+  package let serverAddress: String?
   package let presence: Presence
   package let buffer: Buffer
   package let resting: [RestingTopic]
@@ -122,8 +127,9 @@ package struct StatusReport: Sendable {
 
   package init(
     clock: WallClock, process: Int32, device: String, displayName: String?, clientIdentifier: String,
-    started: BootClock.Instant, logLevel: String, isStopping: Bool, connection: ConnectionRecord, presence: Presence,
-    buffer: Buffer, resting: [RestingTopic], commandsRefusal: String?, outputs: [OutputCounts] = [],
+    started: BootClock.Instant, logLevel: String, isStopping: Bool, connection: ConnectionRecord,
+    serverAddress: String?,
+    presence: Presence, buffer: Buffer, resting: [RestingTopic], commandsRefusal: String?, outputs: [OutputCounts] = [],
     figures: [Figure], rows: [Row]
   ) {
     self.clock = clock
@@ -135,6 +141,7 @@ package struct StatusReport: Sendable {
     self.logLevel = logLevel
     self.isStopping = isStopping
     self.connection = connection
+    self.serverAddress = serverAddress
     self.presence = presence
     self.buffer = buffer
     self.resting = resting

@@ -41,6 +41,42 @@ struct ReportTests {
     #expect(bench.core.unsent == 7)
   }
 
+  @Test(
+    "a total that may fall is no counter of Prometheus, whose rate() takes a fall for a new beginning",
+    arguments: [
+      (LinePlan.Measure.Quantity.total, 1.0, "limpet_counter_total"), (.total, -1, "limpet_reading_value"),
+      (.position(stepsPerPeriod: 4), 1, "limpet_reading_value"),
+    ])
+  func fallingTotals(_ quantity: LinePlan.Measure.Quantity, _ scale: Double, _ family: String) {
+    var bench = CoreBench(
+      plan: .bench(["a"]) { plan in
+        plan.inputs[0] = LinePlan(
+          name: "a", stream: plan.inputs[0].stream, request: .bench("a", mode: .counter),
+          measure: LinePlan.Measure(quantity, interval: .seconds(10), scale: scale, unit: "L"))
+      })
+    bench.answersLines = true
+    bench.pulses = [LineID(place: 0): 7]
+    bench.connect()
+    bench.advance(by: .seconds(30))
+    let lines = String(buffer: Prometheus.text(bench.report)).split(separator: "\n").filter {
+      $0.contains("name=\"a\"")
+    }
+    #expect(lines.contains { $0.hasPrefix(family) }, "\(lines)")
+    #expect(lines.count { $0.hasPrefix("limpet_counter_total") || $0.hasPrefix("limpet_reading_value") } == 1)
+  }
+
+  @Test("the report says to which address of a name the connection is, and why to this server")
+  func address() {
+    var bench = CoreBench()
+    bench.connect()
+    var facts = Self.facts
+    facts.serverAddress = "192.0.2.7"
+    let report = bench.core.report(facts, at: bench.moment)
+    let json = String(buffer: report.json)
+    #expect(json.contains(#""address":"192.0.2.7","reason":"first""#), "\(json)")
+    #expect(report.text(columns: 200).contains(" (192.0.2.7) for "))
+  }
+
   @Test("each name has a row with its last reading, sensors first; names that left have none")
   func rows() {
     var bench = CoreBench(plan: .bench(["a", "b"], sensors: ["s"]))

@@ -10,6 +10,7 @@ import Storage
 extension Shell {
   var facts: Facts {
     var facts = surroundings.facts()
+    facts.serverAddress = carrier.route?.address
     facts.residentBytes = Self.residentBytes
     if let reads = reader?.status {
       facts.reads.hanging = reads.hanging.count
