@@ -207,8 +207,8 @@ let package = Package(
     tests(
       "CoreTests",
       [
-        "Core", "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore",
-        "LimpetInstants", nio("NIOCore"),
+        "Core", "Agent", "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring",
+        "MQTTCore", "LimpetInstants", nio("NIOCore"), logging,
       ]),
     tests("JSONTests", ["JSON"]),
     tests("YAMLTests", ["YAML", "LimpetText"]),
