@@ -57,6 +57,8 @@ public struct ReconnectSchedule: Sendable {
   /// Servers that are tried in turn; they share a round.
   private let servers: Int
   private(set) var failures = 0
+  /// Attempts at which nothing listened, since the last connection.
+  private var silent = 0
   private var connectedSince: Instant?
 
   /// - Parameters:
@@ -68,10 +70,10 @@ public struct ReconnectSchedule: Sendable {
   }
 
   /// CONNACK came: from here `stableAfter` counts.
-  public mutating func connected(at now: Instant) { connectedSince = now }
+  public mutating func connected(at now: Instant) { (connectedSince, silent) = (now, 0) }
 
   /// The network came back or the clock was set: what failed before says nothing about now.
-  public mutating func reset() { failures = 0 }
+  public mutating func reset() { (failures, silent) = (0, 0) }
 
   /// A connection or an attempt ended; the delay before the next one.
   public mutating func failed(
@@ -80,11 +82,13 @@ public struct ReconnectSchedule: Sendable {
     if let since = connectedSince, since.duration(to: now) >= settings.stableAfter { failures = 0 }
     connectedSince = nil
     let round = failures / servers
-    if failure != .nothingListens || bound(round) < Self.longestForNothing { failures += 1 }
+    if failure != .nothingListens { failures += 1 }
     switch failure {
     case .ordinary, .tls: return .zero.jittered(upTo: bound(round), using: &generator)
     case .nothingListens:
-      return .zero.jittered(upTo: min(bound(round), Self.longestForNothing), using: &generator)
+      let bound = min(bound((failures + silent) / servers), Self.longestForNothing)
+      if bound < Self.longestForNothing { silent += 1 }
+      return .zero.jittered(upTo: min(bound, settings.maximum), using: &generator)
     case .refused:
       let half = settings.maximum / 2
       return half.jittered(upTo: half, using: &generator)
