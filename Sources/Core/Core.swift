@@ -237,9 +237,8 @@ package struct Core: Sendable {
   /// The Homie device has reached the broker: the agent's own connection need not wait any longer, but for a refusal. (The
   /// other way, each birth wakes the Homie device.)
   private mutating func followHomiesConnection(at now: Moment) {
-    guard homie.takeConnected(), conversation.standing.connection == nil, !conversation.leaving.isLeaving else {
-      return
-    }
+    let isConnected = conversation.standing.connection != nil
+    guard homie.callsAgent(isConnected: isConnected, at: now.boot), !conversation.leaving.isLeaving else { return }
     let jitter = Duration.milliseconds(500) * conversation.share()
     conversation.handle(.networkChanged(addresses: nil, jitter: jitter), at: now)
   }

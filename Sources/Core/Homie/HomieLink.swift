@@ -25,7 +25,7 @@ struct HomieLink: Sendable {
   private var limits: ServerLimits?
   /// Since the last connection that lasted.
   private var outage: Outage?
-  private var reach = Reach.unknown
+  private var hasReached = false
   private var conflict = ConflictWatch(instances: [])
   private var due = Due()
   private var ending = Ending()
@@ -41,8 +41,6 @@ struct HomieLink: Sendable {
   }
 
   var hasEnded: Bool { ending.isOver }
-  /// Whether the broker can be reached, as this connection has found since one that lasted.
-  private enum Reach { case unknown, news, reported }
 
   /// - Parameter stored: what earlier configurations left under the same topics.
   init(_ plan: HomiePlan, stored: Announcement?, seed: UInt64) throws(TopicError) {
@@ -60,11 +58,10 @@ struct HomieLink: Sendable {
   /// What the broker may keep of it.
   var announcement: Announcement { plan.device.announcement.joined(with: kept.stored) }
 
-  /// Whether it has been connected since this was asked last: the broker can be reached. Once in an outage: a broker that
-  /// agrees and closes, again and again, would have the two connections wake each other for ever.
+  /// Whether it has been connected since this was asked last: the broker can be reached.
   mutating func takeConnected() -> Bool {
-    guard reach == .news else { return false }
-    reach = .reported
+    guard hasReached else { return false }
+    hasReached = false
     return true
   }
 
@@ -185,7 +182,6 @@ struct HomieLink: Sendable {
     if due.stableAt.map({ $0 <= now.boot }) ?? false {
       due.stableAt = nil
       outage = nil
-      reach = .unknown
       _ = conflict.lasted()
     }
     if ending.leaveUntil.map({ $0 <= now.boot }) ?? false {
@@ -319,7 +315,7 @@ struct HomieLink: Sendable {
       link.handle(.connectPacket(number, connect), at: now.boot, into: &linkEffects)
     case .report(.connected(let connected, let server)):
       effects.add(.agreed(.homie, connected.limits))
-      if reach == .unknown { reach = .news }
+      hasReached = true
       effects.notes.append(.homieConnected(server, plan.device.base, isNews: outage?.connected() ?? true))
       limits = connected.limits
       due.stableAt = now.boot + plan.link.reconnect.stableAfter

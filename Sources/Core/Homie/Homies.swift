@@ -16,6 +16,8 @@ struct Homies: Sendable {
   /// Births of the agent so far.
   private var births = 0
   private var isToStart = false
+  /// When it told the agent last that the broker can be reached.
+  private var calledAt: BootClock.Instant?
   private var generator: SplitMix64
 
   init(_ plan: HomiePlan?, stored: [StoredAnnouncement], seed: UInt64) {
@@ -32,8 +34,16 @@ struct Homies: Sendable {
   var announcement: Announcement? { current?.value.announcement }
   var hasUnstored: Bool { current?.value.hasUnstored ?? false }
 
-  /// See `HomieLink.takeConnected`.
-  mutating func takeConnected() -> Bool { current?.value.takeConnected() ?? false }
+  /// The Homie device has just reached the broker, which the agent's own connection has not: that is worth an attempt. Not
+  /// again soon: of a broker that agrees and closes, again and again, the two would tell each other for ever.
+  mutating func callsAgent(isConnected: Bool, at now: BootClock.Instant) -> Bool {
+    guard current?.value.takeConnected() ?? false, !isConnected, calledAt.map({ now >= $0 + Self.callRest }) ?? true
+    else { return false }
+    calledAt = now
+    return true
+  }
+
+  private static let callRest = Duration.seconds(10)
 
   mutating func takeUnstored() -> [StoredAnnouncement] {
     guard let unstored = current?.value.takeUnstored() else { return [] }

@@ -69,6 +69,24 @@ struct HomieLinkTests {
     #expect(bench.isConnected)
   }
 
+  @Test("so too where the Homie device had connected shortly before, beside the agent (U6)")
+  func wakesTheAgentSoon() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    for _ in 0..<6 {
+      bench.server.isReachable = false
+      for link in [LinkID.agent, .homie] where bench.open[link] != nil { bench.lose(link) }
+      bench.advance(by: .seconds(11))
+      bench.server.isReachable = true
+      var passed = 0
+      while bench.open[.homie] == nil, passed < 3000 {
+        bench.advance(by: .milliseconds(100))
+        passed += 1
+      }
+      bench.advance(by: .seconds(1))
+      #expect(bench.isConnected, "the Homie device is back after \(passed) tenths of a second")
+    }
+  }
+
   @Test("a broker that agrees and closes, again and again, is not kept busy by two connections that wake each other")
   func neitherWakesTheOtherForEver() {
     var bench = CoreBench.connected(plan: Self.plan())
