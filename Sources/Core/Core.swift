@@ -220,8 +220,9 @@ package struct Core: Sendable {
   /// Who has just been given a description has subscribed to what it names by now, and has no values yet: the newest of
   /// each name is published again. What happened once is not, or it would happen again.
   private mutating func remindIfDue(at now: Moment) {
-    guard let due = conversation.announcing.remindAt, due <= now.boot else { return }
-    conversation.announcing.remindAt = nil
+    guard conversation.announcing.isReminderDue(at: now.boot) else { return }
+    let share = conversation.share()
+    conversation.announcing.takeReminder(at: now.boot, share: share)
     guard conversation.standing.connection != nil, !conversation.leaving.isLeaving else { return }
     let streams = conversation.plan.streams
     let last = streams.streamIDs.compactMap { streams[$0].isEvent ? nil : numbering.last(of: $0) }

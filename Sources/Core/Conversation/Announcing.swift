@@ -10,7 +10,9 @@ struct Announcing: Sendable {
   /// Home Assistant has started, and is answered then.
   var answerAt: BootClock.Instant?
   /// It has a description, and will have subscribed to what that names by then: limpet publishes the newest values again.
-  var remindAt: BootClock.Instant?
+  private var remindAt: BootClock.Instant?
+  /// And once more, since a busy one subscribes later.
+  private var remindsAgain = false
   /// Home Assistant lets entities go of which another program told it: it is described anew then.
   var describeAt: BootClock.Instant?
   /// What has to be in the store before anything is published, so that a crash forgets nothing that a broker may keep.
@@ -28,6 +30,8 @@ struct Announcing: Sendable {
   static let answerSpread = Duration.seconds(1)
   /// How long it takes to subscribe to what a description names, up to as much again.
   static let remindDelay = Duration.seconds(1)
+  /// How long it takes where many devices are described at once, or the machine is slow, up to as much again.
+  static let slowRemindDelay = Duration.seconds(10)
 
   /// How long it takes to let an entity go.
   static let handoverDelay = Duration.seconds(2)
@@ -38,6 +42,20 @@ struct Announcing: Sendable {
   var hasUnstored: Bool { !unstored.isEmpty || !acknowledged.isEmpty || !forgotten.isEmpty }
   /// Nothing may be published yet.
   var waitsForStore: Bool { isStoring || !unstored.isEmpty }
+
+  mutating func remind(at moment: BootClock.Instant) { (remindAt, remindsAgain) = (moment, true) }
+
+  /// The connection is lost: whoever it was for is described anew on the next.
+  mutating func forgetReminder() { remindAt = nil }
+
+  /// The newest values are due again.
+  func isReminderDue(at now: BootClock.Instant) -> Bool { remindAt.map { $0 <= now } ?? false }
+
+  /// - Parameter share: from 0 to 1, so that a home's devices do not publish all at once.
+  mutating func takeReminder(at now: BootClock.Instant, share: Double) {
+    remindAt = remindsAgain ? now + Self.slowRemindDelay * (1 + share) : nil
+    remindsAgain = false
+  }
 
   mutating func mustStore(_ announcements: [StoredAnnouncement]) { unstored = announcements }
 
@@ -66,7 +84,7 @@ extension Conversation {
     announcing.hasBegun = true
     announcing.announcer.connected(isSessionPresent: !isNew)
     // It may have started while nobody here could hear so. Descriptions that are published anew bring this themselves.
-    if plan.homeAssistant != nil, !isNew { announcing.remindAt = now.boot + Announcing.remindDelay * 3 / 2 }
+    if plan.homeAssistant != nil, !isNew { announcing.remind(at: now.boot + Announcing.remindDelay * 3 / 2) }
     watchHomeAssistant(at: now)
   }
 
@@ -144,7 +162,7 @@ extension Conversation {
     case .keeps(let announcement):
       announcing.acknowledged.append(announcement)
       if announcement.kind == .homeAssistant {
-        announcing.remindAt = now.boot + Announcing.remindDelay * (1 + share())
+        announcing.remind(at: now.boot + Announcing.remindDelay * (1 + share()))
       }
     case .forgot(let kind, let topic):
       announcing.forgotten.append(StoredAnnouncement(kind: kind, topic: topic, content: ""))

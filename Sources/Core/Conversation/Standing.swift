@@ -111,7 +111,7 @@ extension Conversation {
     standing.connection = nil
     wishes.connect = nil
     ownPresence.lost(at: now.boot)
-    announcing.remindAt = nil
+    announcing.forgetReminder()
     announcing.describeAt = nil
     sender.disconnected(at: now.boot)
     watching.disconnected()

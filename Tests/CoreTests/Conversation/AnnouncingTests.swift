@@ -71,8 +71,29 @@ struct AnnouncingTests {
     bench.publish("ha/status", "online")
     bench.advance(by: .seconds(3))
     #expect(bench.readings() == ["a#2", "b#1"], "a Home Assistant that has started gets them too")
-    bench.advance(by: .seconds(600))
+    bench.advance(by: .seconds(6))
     #expect(bench.readings() == [])
+    bench.advance(by: .seconds(600))
+    #expect(bench.readings() == ["a#2", "b#1"], "once more, for one that was too busy to subscribe in time")
+  }
+
+  @Test("a second reminder is one of the last description, and of its connection")
+  func remindsAgain() {
+    var bench = CoreBench.connected(plan: Self.plan("a"))
+    bench.level("a")
+    bench.advance(by: .seconds(3))
+    bench.forget()
+    for _ in 0..<5 {
+      bench.publish("ha/status", "online")
+      bench.advance(by: .seconds(5))
+    }
+    #expect(bench.readings().count == 5)
+    bench.lose()
+    bench.forget()
+    bench.server.sessionPresent = true
+    bench.reconnect()
+    bench.advance(by: .seconds(60))
+    #expect(bench.readings() == ["a#1", "a#1"])
   }
 
   @Test("what happened once, as a press of a button, is not told again: it would happen again")
