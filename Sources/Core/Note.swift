@@ -63,6 +63,8 @@ package enum Note: Sendable {
   // Home automation.
   case homeAssistantIsNotWatched(TopicName, String)
   case homeAssistantIsDenied(TopicName, ReasonCode)
+  /// An entity of another program, by the name that it has here.
+  case tookOver(String, from: TopicName)
   case homieConnected(ServerAddress, String, isNews: Bool)
   case homieLost(ConnectionLoss, retryAfter: Duration, Outage.Worth)
   case homieDisconnected(ConnectionLoss)

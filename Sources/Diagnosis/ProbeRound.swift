@@ -55,7 +55,7 @@ struct ProbeRound {
     {
       let remark = ByteBuffer(string: Self.remark)
       uses.append(Use(topic: topic, what: "discovery by Home Assistant", standIn: remark))
-      for topic in configuration.migratedTopics.prefix(Self.limit) {
+      for (topic, _) in configuration.migratedTopics.prefix(Self.limit) {
         guard let topic = try? TopicName(topic) else { continue }
         uses.append(Use(topic: topic, what: "migrate_from", standIn: remark, isHandover: true))
       }

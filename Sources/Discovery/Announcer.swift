@@ -153,6 +153,12 @@ package struct Announcer {
   /// The message under way asks Home Assistant to let an entity go, which takes it some time.
   package var isAsking: Bool { current?.handover == .asks }
 
+  /// The entity that limpet has taken over once the message under way is acknowledged.
+  package var takesOver: HomeAssistantDevice.Predecessor? {
+    guard let current, current.handover == .clears else { return nil }
+    return wanted?.handovers.first { $0.topic == current.topic }
+  }
+
   /// `next` is such a request too: it waits for none of the others.
   package var asksNext: Bool { steps.first?.handover == .asks }
 

@@ -23,12 +23,12 @@ struct Handover: Equatable {
 
   /// What is still to be asked for.
   func open(of device: HomeAssistantDevice) -> [TopicName] {
-    device.handovers.filter { !done.contains("\($0)") && $0 != device.topic }
+    device.handovers.map(\.topic).filter { !done.contains("\($0)") && $0 != device.topic }
   }
 
   /// The topic is cleared; what the store is to keep.
   mutating func finish(_ topic: TopicName, of device: HomeAssistantDevice) -> StoredAnnouncement {
-    done = done.intersection(device.handovers.map { "\($0)" }).union(["\(topic)"])
+    done = done.intersection(device.handovers.map { "\($0.topic)" }).union(["\(topic)"])
     let entries = Set(done.map { Announcement.Entry(kind: "topic", name: $0) })
     return Announcement(topic: device.topic.description, digest: "", entries: entries).stored(.migrated)
   }

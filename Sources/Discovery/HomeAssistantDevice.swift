@@ -11,8 +11,8 @@ package final class HomeAssistantDevice: Sendable {
   package let births: [TopicName]
   package let message: ByteBuffer
   package let components: [HomeAssistantComponent]
-  /// Where other programs described entities that this device carries on.
-  package let handovers: [TopicName]
+  /// Entities of other programs that this device carries on.
+  package let handovers: [Predecessor]
   /// What ids of entities begin with.
   private let device: String
   /// `dev` and `o`, which every message has.
@@ -20,13 +20,26 @@ package final class HomeAssistantDevice: Sendable {
 
   package static let online = ByteBuffer(string: "online")
 
+  /// What another program described alone.
+  package struct Predecessor: Equatable, Sendable {
+    /// Where it did.
+    package let topic: TopicName
+    /// Of the reading or output that carries it on.
+    package let name: String
+
+    package init(topic: TopicName, name: String) {
+      self.topic = topic
+      self.name = name
+    }
+  }
+
   /// - Parameters:
   ///   - head: `dev` and `o`, which every message has.
   ///   - shared: what holds for all components; those follow as `cmps`.
   package init(
     topic: TopicName, births: [TopicName], head: [(name: String, value: JSONValue)],
     shared: [(name: String, value: JSONValue)], components: [HomeAssistantComponent], device: String = "",
-    handovers: [TopicName] = []
+    handovers: [Predecessor] = []
   ) {
     self.handovers = handovers
     self.device = device

@@ -44,8 +44,10 @@ extension HomeAssistantDevice {
         return isOwn ? component : component.adding(shared)
       }
     }
-    var handovers: [TopicName] = []
-    for topic in configuration.migratedTopics { handovers.append(try TopicName(topic)) }
+    var handovers: [Predecessor] = []
+    for (topic, name) in configuration.migratedTopics {
+      handovers.append(Predecessor(topic: try TopicName(topic), name: name))
+    }
     self.init(
       topic: topic, births: births, head: head, shared: isShared ? shared : [], components: components, device: device,
       handovers: handovers)
@@ -53,9 +55,12 @@ extension HomeAssistantDevice {
 }
 
 extension Configuration {
-  /// Where other programs described entities that this device carries on, each once.
-  package var migratedTopics: [String] {
-    let presentations = inputs.map(\.presentation) + sensors.map(\.presentation) + outputs.map(\.presentation)
-    return Set(presentations.compactMap(\.migrateFrom)).sorted()
+  /// Where other programs described entities that this device carries on, each once, and which entry does so.
+  package var migratedTopics: [(topic: String, name: String)] {
+    let entries =
+      inputs.map { ($0.presentation, $0.name) } + sensors.map { ($0.presentation, $0.name) }
+      + outputs.map { ($0.presentation, $0.name) }
+    let names = Dictionary(entries.compactMap { one in one.0.migrateFrom.map { ($0, one.1) } }) { first, _ in first }
+    return names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }

@@ -31,8 +31,8 @@ extension Note {
       .clearingGivenUp, .clearingsDropped, .healthNotSent:
       refusalLine
     case .reading(let note): note.line
-    case .homeAssistantIsNotWatched, .homeAssistantIsDenied, .homieConnected, .homieLost, .homieDisconnected,
-      .homieNotPublished, .homieRefused:
+    case .homeAssistantIsNotWatched, .homeAssistantIsDenied, .tookOver, .homieConnected, .homieLost,
+      .homieDisconnected, .homieNotPublished, .homieRefused:
       homeLine
     case .opening(let note): note.line
     case .storeFails, .storeIsLate, .storeWorks, .storeStaysClosed, .storeBeginsAnew, .storeIsAnothers,
@@ -216,6 +216,14 @@ extension Note {
         """
         the broker does not let this device read \(topic): \(code); limpet describes the device again with the next \
         connection, not when Home Assistant starts
+        """
+      )
+    case .tookOver(let name, let topic):
+      (
+        .notice,
+        """
+        limpet took over Home Assistant's entity of \(name), and cleared \(topic), where another program described it; \
+        migrate_from is not needed any more
         """
       )
     case .homieConnected(let server, let base, let isNews):

@@ -158,6 +158,9 @@ extension Conversation {
     if announcing.announcer.isAsking, outcome == .delivered {
       announcing.describeAt = now.boot + Announcing.handoverDelay
     }
+    if outcome == .delivered, let entity = announcing.announcer.takesOver {
+      effects.notes.append(.tookOver(entity.name, from: entity.topic))
+    }
     switch announcing.announcer.settled(isDelivered: outcome == .delivered) {
     case .keeps(let announcement):
       announcing.acknowledged.append(announcement)

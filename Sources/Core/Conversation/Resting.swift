@@ -80,7 +80,7 @@ extension Conversation {
     }
     if due.contains(plan.presence.status) || due.contains(plan.presence.presence) { publishBirth(at: now) }
     if let homeAssistant = plan.homeAssistant,
-      due.contains(homeAssistant.topic) || homeAssistant.handovers.contains(where: due.contains)
+      due.contains(homeAssistant.topic) || homeAssistant.handovers.map(\.topic).contains(where: due.contains)
     {
       announcing.announcer.tryAgain()
     }

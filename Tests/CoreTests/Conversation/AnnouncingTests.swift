@@ -265,7 +265,7 @@ struct AnnouncingTests {
   func handsOver() {
     let device = HomeAssistantDevice(
       topic: "ha/board", births: ["ha/status"], head: [], shared: [], components: [],
-      handovers: ["ha/sensor/a/config", "ha/sensor/b/config"])
+      handovers: ["a", "b"].map(Self.predecessor))
     var bench = CoreBench(plan: .bench { $0.homeAssistant = device })
     bench.connect()
     func announced() -> [String] { bench.sent().filter { $0.hasPrefix("ha/") } }
@@ -278,13 +278,27 @@ struct AnnouncingTests {
     #expect(announced() == [#"ha/board {"cmps":{}}"#, "ha/sensor/a/config -", "ha/sensor/b/config -"])
     bench.advance(by: .seconds(5))
     #expect(bench.writes.flatMap(\.announcements).contains { $0.kind == .migrated })
+    let tookOver = bench.notes.compactMap { note -> String? in
+      guard case .tookOver(let name, let topic) = note else { return nil }
+      return "\(name) from \(topic)"
+    }
+    #expect(tookOver == ["a from ha/sensor/a/config", "b from ha/sensor/b/config"])
+    bench.forget()
+    bench.lose()
+    bench.reconnect()
+    bench.advance(by: .seconds(5))
+    #expect(!bench.noted.contains("tookOver"), "it is done once")
+  }
+
+  private static func predecessor(_ name: String) -> HomeAssistantDevice.Predecessor {
+    HomeAssistantDevice.Predecessor(topic: TopicName(stringLiteral: "ha/sensor/\(name)/config"), name: name)
   }
 
   private static func handingOver(_ names: String...) -> DevicePlan {
     .bench {
       $0.homeAssistant = HomeAssistantDevice(
         topic: "ha/board", births: ["ha/status"], head: [], shared: [], components: [],
-        handovers: names.compactMap { try? TopicName("ha/sensor/\($0)/config") })
+        handovers: names.map(Self.predecessor))
     }
   }
 
