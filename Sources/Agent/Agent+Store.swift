@@ -69,10 +69,10 @@ extension Agent {
     switch effect {
     case .ask(let ticket, let request): Task { await ask(opener.store, ticket, request) }
     case .hold: Task { await holdFolder() }
-    case .plan(let state):
+    case .plan(let state, let storeWorks):
       Task {
         do throws(PlanError) {
-          let plan = try await plan(after: state)
+          let plan = try await plan(after: state, storeWorks: storeWorks)
           opens { $0.planned(plan, at: $1) }
         } catch {
           opener.end.give(.failure(error))
@@ -119,12 +119,12 @@ extension Agent {
 
   // MARK: Which device this is
 
-  private func plan(after state: StoredState) async throws(PlanError) -> DevicePlan {
+  private func plan(after state: StoredState, storeWorks: Bool) async throws(PlanError) -> DevicePlan {
     let (device, identity) = identify(state)
     self.device = device
-    for guarantee in Guarantees(configuration, device: device, memoryShare: memory?.outboxShare).lines {
-      logger.info("\(guarantee)")
-    }
+    let guarantees = Guarantees(
+      configuration, device: device, memoryShare: memory?.outboxShare, storeWorks: storeWorks)
+    for guarantee in guarantees.lines { logger.info("\(guarantee)") }
     return try await devicePlan(of: configuration, device: device, identity)
   }
 

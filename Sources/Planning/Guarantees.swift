@@ -12,11 +12,14 @@ package struct Guarantees {
   private let device: String
   /// Bytes that may wait in memory if the disk cannot be written; nil: the size of the memory is unknown.
   private let memoryShare: Int?
+  /// The disk can be written, as far as is known.
+  private let storeWorks: Bool
 
-  package init(_ configuration: Configuration, device: String, memoryShare: Int?) {
+  package init(_ configuration: Configuration, device: String, memoryShare: Int?, storeWorks: Bool = true) {
     self.configuration = configuration
     self.device = device
     self.memoryShare = memoryShare
+    self.storeWorks = storeWorks
   }
 
   /// A line each, for the log.
@@ -36,6 +39,8 @@ package struct Guarantees {
   /// What of a session the next process has.
   private var kept: String {
     switch configuration.storage.sync {
+    case .always where !storeWorks, .within where !storeWorks:
+      "; until the storage can be written it ends with the process"
     case .always: "; limpet saves unacknowledged messages to disk at once"
     case .within(let delay):
       "; limpet saves unacknowledged messages to disk: QoS 1 after \(delay.inWords), QoS 2 at once"
@@ -66,7 +71,7 @@ package struct Guarantees {
   package var buffer: String {
     let rate = configuration.sensors.reduce(0) { $0 + .seconds(1) / ($1.average?.window ?? $1.interval) }
     let storage = configuration.storage
-    let isMemory = storage.sync == .never
+    let isMemory = storage.sync == .never || !storeWorks
     let size = isMemory ? min(storage.maxSize, memoryShare ?? .max) : storage.maxSize
     let megabytes = "\(Self.megabytes(size)) MB \(isMemory ? "in memory" : "on disk")"
     let room = size / (isMemory ? MemoryLayout<Reading>.stride : Self.typicalRow)
@@ -97,6 +102,8 @@ package struct Guarantees {
   /// What a power cut costs.
   package var storage: String {
     switch configuration.storage.sync {
+    case .always where !storeWorks, .within where !storeWorks:
+      return "memory only until it can be written: a power cut or the end of the process loses all that waits"
     case .always:
       return "limpet writes each reading to disk before it sends it, and a power cut loses none of those"
     case .within(let delay):

@@ -21,6 +21,8 @@ struct FaultTests {
     let errors = agent.log.filter { $0.contains(" error: ") }
     #expect(errors.count == 1, "\(errors)")
     #expect(errors.first?.contains(storage) == true && errors.first?.contains(words) == true, "\(errors)")
+    let promises = agent.log.filter { $0.contains(" info: the buffer: ") || $0.contains(" info: the session: ") }
+    #expect(promises.count == 2 && promises.allSatisfy { !$0.contains("disk") }, "in memory (U4): \(promises)")
     let ending = try await agent.end()
     #expect(ending == .exited(0))
     try await subscriber.status("offline")

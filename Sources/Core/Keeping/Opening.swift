@@ -38,7 +38,7 @@ package struct Opening: Sendable {
     /// The folder is kept from other agents, where nothing is stored in it; `held` answers.
     case hold
     /// Which device this is, and what it is to do; `planned` answers.
-    case plan(StoredState)
+    case plan(StoredState, storeWorks: Bool)
     /// Names that have readings and are not configured any more; `found` answers at once.
     case findStreams([String])
     case note(Note)
@@ -213,7 +213,7 @@ package struct Opening: Sendable {
 
   private mutating func makePlan() -> [Effect] {
     phase = .planning
-    return [.plan(state)]
+    return [.plan(state, storeWorks: storeError == nil && state.writeError == nil)]
   }
 
   package mutating func planned(_ plan: DevicePlan, at now: Moment) -> [Effect] {

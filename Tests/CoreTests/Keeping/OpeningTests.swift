@@ -44,7 +44,7 @@ struct OpeningTests {
         switch effect {
         case .ask(let ticket, let request): asked.append((ticket, request))
         case .hold: holds += 1
-        case .plan(let state):
+        case .plan(let state, _):
           plans.append(state)
           carryOut(opening.planned(plan, at: moment))
         case .findStreams(let names): carryOut(opening.found(DevicePlan.bench(names).streams, at: moment))
