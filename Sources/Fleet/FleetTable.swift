@@ -7,6 +7,8 @@ struct FleetTable {
   var rows: Int
   var hasColours = true
 
+  private static let shortestName = 12
+
   private enum Column: Int, CaseIterable {
     case device, state, since, reason, notes
 
@@ -43,9 +45,16 @@ struct FleetTable {
     // The selected one stays in the middle where there is more than a screen.
     let start = fits ? 0 : max(0, min(controls.selected - space / 2, devices.count - space))
     let shown = devices[start..<min(start + space, devices.count)]
-    let table = TextTable([Column.allCases.map(\.title)] + shown.map { cells(of: $0, at: now) })
+    let others = shown.map { cells(of: $0, at: now) }
+    // Its state is what a device is looked up for: on a narrow screen names are cut first.
+    let rest = TextTable([Column.allCases.dropFirst().map(\.title)] + others).widths.prefix(3)
+    let name = max(Self.shortestName, min(Column.device.widest, columns - TextTable.width(of: [0] + rest)))
+    let table = TextTable(
+      [Column.allCases.map(\.title)] + zip(shown, others).map { [Self.name(of: $0, in: name)] + $1 })
     let drawn = table.lines(zip(table.widths, Column.allCases).map { min($0, $1.widest) }).map(cut)
-    var lines = [cut("limpet watch: \(connection)  \(summary(view.sorted, ignored: view.ignored))")]
+    let summary = summary(view.sorted, ignored: view.ignored)
+    let title = "limpet watch: \(connection)  \(summary)"
+    var lines = [cut(title.columns <= columns ? title : "\(summary)  \(connection)")]
     if let remark { lines.append(cut(printable(remark, limit: 300))) }
     lines.append(drawn[0])
     for (index, (device, row)) in zip(shown, drawn.dropFirst()).enumerated() {
@@ -64,9 +73,19 @@ struct FleetTable {
 
   private func help(_ controls: WatchControls) -> String {
     if controls.isTyping { return "/\(controls.filter)_  Enter: done, Esc: all" }
-    let filter = controls.filter.isEmpty ? "" : "filter \(controls.filter) (Esc: all)  "
+    let filter = controls.filter.isEmpty ? "/ filter" : "filter \(controls.filter) (Esc: all)"
     let order = controls.order == .needs ? "s newest first" : "s problems first"
-    return "\(filter)q quits  / filter  \(order)  arrows, PgUp, PgDn move  Enter details"
+    let long = "q quits  \(filter)  \(order)  arrows, PgUp, PgDn move  Enter details"
+    return long.columns <= columns ? long : "q quits  \(filter)  \(order)  Enter details"
+  }
+
+  /// Its title, which people know it by, and its id: the title is cut, and where that is not enough the id is left to the
+  /// details.
+  private static func name(of device: WatchedDevice, in width: Int) -> String {
+    let id = printable(device.name, limit: 64)
+    guard let title = device.title.map({ printable($0, limit: 64) }) else { return id.cut(to: width) }
+    let room = width - id.columns - 3
+    return room >= 4 ? "\(title.cut(to: room)) (\(id))" : title.cut(to: width)
   }
 
   /// The details of one device.
@@ -98,14 +117,13 @@ struct FleetTable {
     if device.isFlapping(at: now.instant) { notes.append("flapping") }
     if let conflict = device.conflict { notes.append("conflict: \(printable(conflict, limit: 120))") }
     return [
-      // Ids that are made from a serial number mean nothing to people.
-      printable(device.title.map { "\($0) (\(device.name))" } ?? device.name, limit: 40), device.state.text,
+      device.state.text,
       age.map { $0 < .seconds(1) ? "now" : $0.inWords } ?? "?",
       printable(device.reason ?? ""), notes.joined(separator: ", "),
     ]
   }
 
-  private func cut(_ line: String) -> String { line.count > columns ? String(line.prefix(columns)) : line }
+  private func cut(_ line: String) -> String { line.columns > columns ? line.prefix(columns: columns) : line }
 
   /// SGR codes of ECMA-48.
   private func coloured(_ line: String, _ device: WatchedDevice, isSelected: Bool) -> String {

@@ -11,7 +11,8 @@ package struct TextTable {
   package var widths: [Int] {
     rows.reduce(into: []) { widths, row in
       for (column, cell) in row.enumerated() {
-        if column < widths.count { widths[column] = max(widths[column], cell.count) } else { widths.append(cell.count) }
+        let width = cell.columns
+        if column < widths.count { widths[column] = max(widths[column], width) } else { widths.append(width) }
       }
     }
   }

@@ -63,6 +63,34 @@ struct FleetTextTests {
     #expect(lines[1] == "the page is \\u{1b}x" && lines[2].hasPrefix("DEVICE") && plain[1].hasPrefix("DEVICE"))
   }
 
+  @Test("a long title is cut, and its id is not; wide letters keep the columns; a narrow screen shows states")
+  func narrow() throws {
+    var fleet = try WatchedFleet()
+    for (id, title) in [
+      ("7hqKd0mZ2vX9rT4bLw8s12", "Kitchen on the left, behind the board"), ("edge-1", "屋上の気象台"), ("edge-2", "Well"),
+    ] {
+      _ = fleet.status("online", of: id, reason: "start", epoch: 1, instance: "one")
+      _ = fleet.presence("birth", of: id, name: "\"\(title)\"")
+    }
+    var controls = WatchControls()
+    func lines(_ columns: Int) -> [String] {
+      FleetTable(columns: columns, rows: 24, hasColours: false).lines(
+        of: fleet.view, &controls, connection: "mqtt://here:1883", at: fleet.now)
+    }
+    let wide = lines(80)
+    #expect(wide[2].hasPrefix("Kitchen on the… (7hqKd0mZ2vX9rT4bLw8s12)  online  "), "\(wide)")
+    #expect(wide[3].hasPrefix("屋上の気象台 (edge-1)") && wide[4].hasPrefix("Well (edge-2)"))
+    let places = wide[2...4].map { line in
+      line.ranges(of: "online").first.map { String(line[..<$0.lowerBound]).columns }
+    }
+    #expect(Set(places) == [42], "\(places)")
+    let narrow = lines(38)
+    #expect(narrow[0] == "3 online  mqtt://here:1883")
+    #expect(narrow[1].contains("STATE") && narrow[2...4].allSatisfy { $0.contains("online") }, "\(narrow)")
+    #expect(narrow[2].hasPrefix("Kitchen on") && narrow[4].hasPrefix("Well (edge-2)"))
+    #expect(narrow.allSatisfy { $0.columns <= 38 })
+  }
+
   @Test("the table: offline first, then expired, others, online; by name; no wider and no longer than the screen")
   func table() throws {
     var fleet = try WatchedFleet()

@@ -39,12 +39,12 @@ struct WatchedFleet {
 
   mutating func presence(
     _ event: String, of device: String = "a", isRetained: Bool = false, reason: String = "start", epoch: Int = 1,
-    instance: String = "one", conflict: String = "null"
+    instance: String = "one", conflict: String = "null", name: String = "null"
   ) -> [FleetChange] {
     let json = """
       {"event":"\(event)","reason":"\(reason)","epoch":\(epoch),"instance":"\(instance)",\
       "since":"2026-11-20T10:00:00.500Z","version":"0.1.0","session_present":true,"detect_within":51,\
-      "conflict":\(conflict)}
+      "conflict":\(conflict),"name":\(name)}
       """
     return hear("limpet/\(device)/presence", json, isRetained: isRetained)
   }
