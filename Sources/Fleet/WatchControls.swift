@@ -24,6 +24,10 @@ struct WatchControls: Sendable {
       if byte == 0x1B, rest.first == UInt8(ascii: "[") || rest.first == UInt8(ascii: "O") {
         rest.removeFirst()
         take(sequence: &rest)
+      } else if isTyping, byte >= 0x80 {
+        // A character beyond ASCII is several bytes, which a terminal sends at once.
+        type([byte] + rest.prefix { $0 & 0xC0 == 0x80 })
+        rest = rest.drop { $0 & 0xC0 == 0x80 }
       } else if isTyping {
         type(byte)
       } else {
@@ -77,6 +81,12 @@ struct WatchControls: Sendable {
       selected = 0
     default: break
     }
+  }
+
+  private mutating func type(_ bytes: [UInt8]) {
+    guard let text = String(validating: bytes, as: UTF8.self), filter.utf8.count < 64 else { return }
+    filter += text
+    selected = 0
   }
 
   private mutating func move(_ rows: Int) { selected = max(0, min(selected + rows, count - 1)) }

@@ -33,4 +33,13 @@ struct WatchControlsTests {
     #expect(lines().count { $0.contains("d125") } >= 10 && lines().contains { $0.hasPrefix("instance ") })
     #expect(press("\u{1B}q"))
   }
+
+  @Test("a filter has letters beyond ASCII, as names have")
+  func letters() {
+    var controls = WatchControls()
+    _ = controls.take("/kü屋x".utf8)
+    #expect(controls.filter == "kü屋x")
+    _ = controls.take([0x7F, 0x7F, 0xFF, UInt8(ascii: "c")])
+    #expect(controls.filter == "küc")
+  }
 }
