@@ -97,12 +97,27 @@ extension GPIOError: CustomStringConvertible {
     guard !existing.isEmpty else { return "none has a name, write an offset" }
     let digits = name.drop { !$0.isNumber }.prefix { $0.isNumber }.drop { $0 == "0" }
     let header = "GPIO\(digits)"
+    let last = String(name.reversed().prefix { $0.isNumber }.reversed())
+    if let pin = Int(last), isPin(name), existing.contains("GPIO17") {
+      return "pin \(pin) of the header is \(pins[pin].map { "GPIO\($0)" } ?? "no GPIO line")"
+    }
     let isHeader = !digits.isEmpty && !name.lowercased().hasPrefix("pin") && existing.contains(header)
     if let near = isHeader ? header : Suggestion(candidates: existing).nearest(to: name) {
       return "did you mean \(printable(near))?"
     }
     return "there are: \(list(existing))"
   }
+
+  /// `pin 11`, `P1_11`, `J8-11`: the header's own count, where names like GPIO17 are the processor's.
+  private static func isPin(_ name: String) -> Bool {
+    ["pin", "p1_", "p1-", "j8", "physical", "board"].contains { name.lowercased().hasPrefix($0) }
+  }
+
+  /// The 40 pins of a Raspberry Pi.
+  private static let pins = [
+    3: 2, 5: 3, 7: 4, 8: 14, 10: 15, 11: 17, 12: 18, 13: 27, 15: 22, 16: 23, 18: 24, 19: 10, 21: 9, 22: 25, 23: 11,
+    24: 8, 26: 7, 27: 0, 28: 1, 29: 5, 31: 6, 32: 12, 33: 13, 35: 19, 36: 16, 37: 26, 38: 20, 40: 21,
+  ]
 
   private static func list(_ names: [String]) -> String {
     guard !names.isEmpty else { return "none" }
