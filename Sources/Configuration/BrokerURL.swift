@@ -68,8 +68,11 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
           : "\(quoted(shown)) contains letters beyond ASCII; write the name in its xn-- form")
     }
     guard let mark = text.range(ofSeparator: "://") else {
-      let scheme = text.contains(":8883") ? "mqtts" : "mqtt"
-      throw Mismatch(message: "\(quoted(shown)) has no scheme; write \(scheme)://\(shown.prefix(60))")
+      // `mqtt:host` and `mqtt//host` have one, but for a sign.
+      let begun = Scheme.allCases.last { ["\($0):", "\($0)/"].contains { text.lowercased().hasPrefix($0) } }
+      let scheme = begun ?? (text.contains(":8883") ? .mqtts : .mqtt)
+      let rest = shown.dropFirst(begun.map { "\($0)".count } ?? 0).drop { $0 == "/" || begun != nil && $0 == ":" }
+      throw Mismatch(message: "\(quoted(shown)) has no \"://\"; write \(scheme)://\(rest.prefix(60))")
     }
     scheme = try Self.scheme(String(text[..<mark.lowerBound]))
     let rest = text[mark.upperBound...]
@@ -99,8 +102,8 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
     let lowered = word.lowercased()
     if let scheme = Scheme(rawValue: lowered) { return scheme }
     let others = [
-      "tcp": "mqtt", "ssl": "mqtts", "tls": "mqtts", "mqtt+ssl": "mqtts", "mqttssl": "mqtts", "http": "ws",
-      "https": "wss",
+      "tcp": "mqtt", "ssl": "mqtts", "tls": "mqtts", "mqtt+ssl": "mqtts", "mqttssl": "mqtts",
+      "http": "mqtt, or ws for MQTT over WebSocket", "https": "mqtts, or wss for MQTT over WebSocket",
     ]
     let words = Scheme.allCases.map(\.rawValue)
     let advice =
@@ -140,7 +143,9 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
         throw Mismatch(message: "\(quoted(shown)) has no host; write one such as mqtt.example.com")
       }
       guard isHost(host) else {
-        throw Mismatch(message: "\(quoted(host)) is not a host name or address; write one such as mqtt.example.com")
+        throw Mismatch(
+          message: "\(quoted(host)) is not a host name or address; write "
+            + (host.contains(",") ? "several brokers as a list: [mqtt://a, mqtt://b]" : "one such as mqtt.example.com"))
       }
     }
     let standard = scheme.standardPort ?? 0

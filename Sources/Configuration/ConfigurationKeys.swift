@@ -126,6 +126,16 @@ extension Configuration {
   /// The path of a key for people, such as `broker.client_id`, of one whose name no other section has.
   package static func path<Value>(of key: Key<Value>) -> String { home(of: key.name) ?? key.name }
 
+  /// Whether a section of that path, such as `broker.tls`, has that key.
+  static func hasKey(_ name: String, in path: String) -> Bool {
+    var declarations = ConfigurationKeys.all
+    for section in path.split(separator: ".") {
+      guard case .section(let inner)? = declarations.first(where: { $0.name == section })?.content else { return false }
+      declarations = inner
+    }
+    return declarations.contains { $0.name == name }
+  }
+
   /// The path of a key that exists in one section, such as `broker.keepalive`; nil if it is in none or several.
   static func home(of name: String) -> String? {
     var homes: [String] = []

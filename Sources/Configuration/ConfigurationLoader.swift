@@ -100,6 +100,11 @@ extension Configuration {
     let broker = BrokerSection(reader.section("broker"), context)
     let presence = PresenceSection(reader.section("presence"), broker: broker)
     let topic = reader.read(ConfigurationKeys.topic)
+    for field in [topic, presence.topic] {
+      if let written = field.written, let doubt = field.value.doubt {
+        context.log.warning(written.value, written.path, doubt)
+      }
+    }
     let health = reader.section("health")
     let healthInterval = health.read(HealthKeys.interval)
     health.reject(unknownTo: HealthKeys.all)

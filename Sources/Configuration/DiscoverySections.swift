@@ -57,10 +57,20 @@ struct DiscoverySections {
     described.area = homeAssistant.read(HomeAssistantKeys.area).value
     self.homeAssistant = described
     homeAssistant.reject(unknownTo: HomeAssistantKeys.all)
+    Self.warn("homeassistant", homeAssistant, HomeAssistantKeys.all, of: reader)
     let homie = reader.section("homie")
     domain = homie.read(HomieKeys.domain)
     self.homie = Configuration.Homie(isEnabled: homie.read(HomieKeys.enabled).value, domain: domain.value)
     homie.reject(unknownTo: HomieKeys.all)
+    Self.warn("homie", homie, HomieKeys.all, of: reader)
+  }
+
+  /// Who writes keys of it means it to be there.
+  private static func warn(_ name: String, _ section: MappingReader, _ keys: [Declaration], of reader: MappingReader) {
+    guard let position = reader.position(of: name), section.position(of: "enabled") == nil,
+      keys.contains(where: { section.position(of: $0.name) != nil })
+    else { return }
+    reader.log.warning(position, name, "is not enabled; write enabled: true below it")
   }
 }
 

@@ -37,7 +37,8 @@ package struct WrittenDuration {
       if name.isEmpty {
         guard rest.isEmpty, total == 0, smallest == units.startIndex else { throw general }
         if quantity.isZero { return .zero }
-        throw Mismatch(message: "\(quoted(text)) has no unit; write \(text)\(unit)")
+        let isFew = unit == "ms" && quantity.times(1).map { $0 < 10 } ?? true
+        throw Mismatch(message: "\(quoted(text)) has no unit; write \(isFew ? "\(text)s or " : "")\(text)\(unit)")
       }
       // Larger units first, each once: `30m1h` is more likely a slip than meant.
       guard let index = units.firstIndex(where: { $0.name == name }) else {

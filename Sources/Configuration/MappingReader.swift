@@ -34,18 +34,9 @@ package final class MappingReader {
     case .scalar, .sequence:
       // The text itself may be a secret: `broker: password:x`.
       isMapping = false
-      let kind = node?.kind ?? ""
-      var example: String?
-      // A colon without a space behind it is another mistake, but of a URL or an address alone.
-      if case .scalar(let scalar)? = node?.value,
-        !scalar.text.contains(":") || !scalar.text.prefix(while: { $0 != ":" }).allSatisfy({ $0.isLetter })
-          || scalar.text.hasPrefix("mqtt")
-      {
-        example = Synonyms.section(path)
-      }
-      let advice = example.map { "write \($0)" } ?? "write \"key: value\" lines, with a space after each colon"
       log.error(
-        node?.position ?? start, path.isEmpty ? nil : path, "\(kind) stands where keys are expected; \(advice)")
+        node?.position ?? start, path.isEmpty ? nil : path,
+        "\(node?.kind ?? "") stands where keys are expected; \(Synonyms.keys(of: path, insteadOf: node))")
     }
     // Merged keys stand last but are written earlier, elsewhere.
     self.start = found.first?.keyPosition ?? start
@@ -103,7 +94,9 @@ package final class MappingReader {
 
   private func parse<Value>(_ node: Node, _ key: Key<Value>, _ path: String) -> (Value, Substitution.Origin)? {
     guard case .scalar(let scalar) = node.value else {
-      log.error(node.position, path, "\(node.kind) stands where a single value is expected; \(key.expectation)")
+      log.error(
+        node.position, path,
+        "\(node.kind) stands where a single value is expected; \(Synonyms.value(of: path) ?? key.expectation)")
       return nil
     }
     guard !scalar.isNull else {
@@ -195,9 +188,19 @@ package final class MappingReader {
       return []
     default:
       log.error(
-        entry.value.position, path, "\(entry.value.kind) stands where a list is expected; begin each entry with \"- \"")
+        entry.value.position, path,
+        "\(entry.value.kind) stands where a list is expected; begin each entry with \"- \", as in - name: \(Self.example(entry))"
+      )
       return []
     }
+  }
+
+  /// The name in a mapping such as `sensors: {cpu: {type: thermal}}`.
+  private static func example(_ entry: Entry) -> String {
+    guard case .mapping(let entries) = entry.value.value, let first = entries.first, case .mapping = first.value.value,
+      let name = try? ValueKind<String>.name.parse(first.key)
+    else { return "door" }
+    return name
   }
 
   // MARK: Mistakes

@@ -15,7 +15,8 @@ package enum OutputKeys {
     optional: "title", .text(bytes: 1...128), help: "The output's name for people; without it, made of name.",
     example: "Pond pump")
   package static let type = Key(
-    "type", ValueKind<OutputType>.choice, default: "gpio", help: "The kind of output; all but gpio have values in %.")
+    "type", ValueKind<OutputType>.choice.withAdvice(Synonyms.outputTypes), default: "gpio",
+    help: "The kind of output; all but gpio have values in %.")
   package static let chip = Key(
     optional: "chip", .text(bytes: 1...255),
     help: "For gpio: the chip's label, name or path, as for inputs; for fan: the hwmon chip's name.",
@@ -53,7 +54,7 @@ package enum OutputKeys {
       "How long a change from 0 to 100 % takes after a command; a smaller change takes proportionally less, and one that "
       + "makes the output safe is immediate. Not for gpio.")
   package static let start = Key(
-    "start", ValueKind<OutputRules.Start>.choice, default: OutputRules().start.rawValue,
+    "start", ValueKind<OutputRules.Start>.choice.withAdvice(Synonyms.levels), default: OutputRules().start.rawValue,
     help: "Its value when limpet starts or its line comes back; restore: the last on or off that was commanded "
       + "without a time.")
   package static let stop = Key(

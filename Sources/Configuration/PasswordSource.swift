@@ -32,6 +32,13 @@ package struct PasswordSource {
       if let written = inline.written {
         warn(of: written, context)
         warnOfComment(behind: password, at: written, context)
+        if written.origin == .literal, password.hasPrefix("$"), !password.hasPrefix("${"), password.count > 2,
+          password.dropFirst().allSatisfy({ $0 == "_" || $0.isASCII && ($0.isUppercase || $0.isNumber) })
+        {
+          context.log.warning(
+            written.value, written.path,
+            "the password is this text itself; the value of an environment variable is written ${NAME}")
+        }
       }
       return Secret(password.utf8)
     }

@@ -21,13 +21,23 @@ extension ValueKind where Value == String {
   package static let name = ValueKind(.identifier(characters: "A-Za-z0-9._-", count: 1...64)) { text throws(Mismatch) in
     guard !text.isEmpty else { throw Mismatch(message: "empty; write 1 to 64 of A-Z a-z 0-9 . _ -") }
     guard text.unicodeScalars.allSatisfy({ $0.isNameCharacter }) else {
-      let near = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" })
+      let near = text.map { letter in
+        let isFit = letter.isASCII && (letter.isLetter || letter.isNumber || "._-".contains(letter))
+        return isFit ? String(letter) : plainLetters[letter] ?? "_"
+      }.joined()
       let example = near.allSatisfy { $0 == "_" } || near.utf8.count > 64 ? "" : ", such as \(near)"
       throw Mismatch(message: "\(quoted(text)) is not a name; write 1 to 64 of A-Z a-z 0-9 . _ -\(example)")
     }
     guard text.utf8.count <= 64 else { throw Mismatch(message: "\(text.utf8.count) characters long; write at most 64") }
     return text
   }
+
+  /// How people write letters of neighbours where those cannot be.
+  private static let plainLetters: [Character: String] = [
+    "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "à": "a", "á": "a", "â": "a",
+    "å": "a", "æ": "ae", "ç": "c", "è": "e", "é": "e", "ê": "e", "ë": "e", "í": "i", "î": "i", "ï": "i", "ñ": "n",
+    "ó": "o", "ô": "o", "ø": "o", "ú": "u", "û": "u", "č": "c", "ě": "e", "ł": "l", "ř": "r", "š": "s", "ž": "z",
+  ]
 
   /// The name of a folder or file in sysfs: it must not lead out of its folder.
   package static let component = text(bytes: 1...255).map { text throws(Mismatch) in
@@ -38,6 +48,10 @@ extension ValueKind where Value == String {
   }.matching("(?!\\.{1,2}$)[^/]+")
 
   package static let path = ValueKind(.path) { text throws(Mismatch) in
+    // Not repeated: it may be a private key.
+    guard !text.contains("-----BEGIN ") else {
+      throw Mismatch(message: "is the content of a file; write that into a file of its own, and its path here")
+    }
     guard !text.isEmpty else { throw Mismatch(message: "empty; write a path") }
     guard !text.utf8.contains(0) else { throw Mismatch(message: "contains a NUL character; remove it") }
     guard text.utf8.count <= 4095 else {
@@ -99,7 +113,10 @@ extension ValueKind where Value == Int {
 extension ValueKind where Value == Double {
   package static let number = ValueKind(.number(isZeroAllowed: true)) { text throws(Mismatch) in
     guard Double.isDecimal(text) else {
-      throw Mismatch(message: "\(quoted(text)) is not a number; write one such as 0.5, -3 or 1e-3")
+      let bare = text.hasSuffix("%") ? String(text.dropLast()).trimmingSpaces : text.replacingComma
+      let advice =
+        bare != text && Double.isDecimal(bare) ? "write \(bare)" : "write one such as 0.5, -3 or 1e-3"
+      throw Mismatch(message: "\(quoted(text)) is not a number; \(advice)")
     }
     guard let number = Double(text), number.isFinite else {
       throw Mismatch(message: "\(quoted(text)) is too large; write a number below 1e308")
@@ -153,5 +170,12 @@ extension ValueKind where Value == String {
 extension Mismatch {
   fileprivate static func unknown(_ word: String, _ words: [String]) -> Mismatch {
     Mismatch(message: "\(quoted(word)) is not known\(Suggestion(candidates: words).advice(for: word))")
+  }
+}
+
+extension String {
+  /// `0,5` as it is written here.
+  fileprivate var replacingComma: String {
+    filter { $0 == "," }.count == 1 ? String(map { $0 == "," ? "." : $0 }) : self
   }
 }

@@ -99,8 +99,10 @@ extension ValueKind where Value == String {
         index == 2 ? scalar == "-" : scalar.isDigit || ("a"..."f").contains(scalar)
       }
     guard isRight else {
+      let near = scalars.w1ID.map { "write \($0)" }
       throw Mismatch(
-        message: "\(quoted(text)) is not a 1-Wire id; write 2 hex digits, \"-\" and 12 more, such as 28-0316a2795bff")
+        message: "\(quoted(text)) is not a 1-Wire id; "
+          + (near ?? "write 2 hex digits, \"-\" and 12 more, such as 28-0316a2795bff"))
     }
     return text.lowercased()
   }.matching("[0-9a-fA-F]{2}-[0-9a-fA-F]{12}")
@@ -135,6 +137,20 @@ extension ValueKind where Value == Pattern {
       case .syntax(let reason):
         throw Mismatch(message: "\(quoted(text)) is not a POSIX extended regular expression: \(reason); correct it")
       }
+    }
+  }
+}
+
+extension [Unicode.Scalar] {
+  /// The id as other programs write it: `28.0316A2795BFF`, `28:03:16:a2:79:5b:ff`, or the serial number of a DS18B20.
+  fileprivate var w1ID: String? {
+    let digits = filter { $0.isDigit || ("a"..."f").contains($0) }
+    guard digits.count + count(where: { ".:-_ ".unicodeScalars.contains($0) }) == count else { return nil }
+    let text = String(String.UnicodeScalarView(digits))
+    switch digits.count {
+    case 12: return "28-\(text), if it is a DS18B20"
+    case 14: return "\(text.prefix(2))-\(text.dropFirst(2))"
+    default: return nil
     }
   }
 }

@@ -1,4 +1,5 @@
 import LimpetText
+import YAML
 
 /// Words of other programs, and their equivalents here: these are closer to the intention than keys that only look
 /// alike.
@@ -92,6 +93,10 @@ enum Synonyms {
       "filter": "write debounce", "debouncems": "write debounce, as in debounce: 20ms",
       "type": "write mode: state, event or counter", "gpiochip": "write chip", "module": "write chip",
       "multiplier": "write scale", "factor": "write scale", "pulses": "write mode: counter and scale",
+      "pulsesperunit": "write scale, which is one divided by that, as in scale: 0.001",
+      "pulsesperkwh": "write scale, which is one divided by that, as in scale: 0.001",
+      "direction": "lines that limpet drives stand below outputs",
+      "output": "lines that limpet drives stand below outputs",
     ],
     "outputs": [
       "pin": "write line, as in line: GPIO27", "gpio": "write line, as in line: GPIO27",
@@ -155,6 +160,33 @@ enum Synonyms {
   /// - Returns: how to write a section for which a single value was written; nil: unknown.
   static func section(_ path: String) -> String? { sections[path.replacingIndices] ?? nil }
 
+  /// - Parameter node: a text or a list.
+  /// - Returns: what to write where keys are expected.
+  static func keys(of path: String, insteadOf node: Node?) -> String {
+    let general = "write \"key: value\" lines, with a space after each colon"
+    switch node?.value {
+    case .sequence?: return lists[path] ?? section(path).map { "write \($0)" } ?? general
+    case .scalar(let scalar)?:
+      let text = scalar.text
+      let word = String(text.prefix { $0 != " " })
+      if word.count < text.count, Configuration.hasKey(word, in: path) { return "put a colon behind \(quoted(word))" }
+      // A colon without a space behind it is another mistake, but of a URL or an address alone.
+      let isAddress = text.hasPrefix("mqtt") || !text.prefix { $0 != ":" }.allSatisfy { $0.isLetter }
+      guard isAddress || !text.contains(":") else { return general }
+      return section(path).map { "write \($0)" } ?? general
+    default: return general
+    }
+  }
+
+  private static let brokers =
+    "several brokers are one list of addresses, url: [mqtt://HOST, mqtt://OTHER], and all have the user name and the "
+    + "password of broker"
+
+  private static let lists = ["broker": brokers]
+
+  /// - Returns: what to write where a list or a mapping stands for one value; nil: unknown.
+  static func value(of path: String) -> String? { path.replacingIndices == "broker.url" ? brokers : nil }
+
   private static let sections: [String: String] = [
     "broker": "broker: {url: mqtt://HOST}", "broker.tls": "tls: {ca: FILE}; what switches TLS on is url: mqtts://HOST",
     "broker.reconnect": "reconnect: {min: 1s, max: 2m}", "device": "device: {name: Shed}",
@@ -194,7 +226,7 @@ enum Synonyms {
       types[word] = "write type: w1, with the id of the sensor, such as 28-0316a2795bff; `limpet scan` lists them"
     }
     for word in [
-      "bme280", "bmp280", "bme680", "bmp180", "dht11", "dht22", "am2302", "ads1115", "ads1015", "mcp3008", "bh1750",
+      "bme280", "bmp280", "bme680", "bmp180", "ads1115", "ads1015", "mcp3008", "bh1750",
       "tsl2561", "veml7700", "htu21", "hdc1080", "mpu6050", "scd30", "scd4x", "sgp30", "adxl345", "hx711", "as3935",
       "ccs811",
     ] {
@@ -207,6 +239,16 @@ enum Synonyms {
         "write type: hwmon, with chip and channel; the kernel's driver for it must be loaded, and `limpet "
         + "scan` lists what it has"
     }
+    for word in ["dht11", "dht22", "am2302", "am2301"] {
+      types[word] =
+        "write type: iio, with device and channel; dtoverlay=dht11,gpiopin=4 in config.txt loads the kernel's driver, "
+        + "and `limpet scan` lists what it has then"
+    }
+    for word in ["i2c", "spi", "1wirebus", "smbus"] {
+      types[word] =
+        "write type: iio or hwmon, by the kernel's driver of the chip; `limpet scan` lists the chips that have one"
+    }
+    types["cpu"] = "write type: system with value: cpu, or type: thermal with zone: cpu-thermal for its temperature"
     for word in ["temperature", "cputemperature", "cputemp", "temp", "cpuzone"] {
       types[word] = "write type: thermal, with zone: cpu-thermal, for the processor's; `limpet scan` lists all"
     }
@@ -238,9 +280,30 @@ enum Synonyms {
     "off": "write pull: none", "false": "write pull: none", "no": "write pull: none", "floating": "write pull: none",
   ]
 
+  /// Of an output.
+  static let outputTypes: [String: String] = {
+    var types: [String: String] = [:]
+    for word in ["relay", "switch", "digital", "valve", "motor", "pump", "output", "gpiod", "button", "siren"] {
+      types[word] = "leave type out: a line is type gpio"
+    }
+    for word in ["light", "lamp", "dimmer"] {
+      types[word] = "leave type out for a line, and write homeassistant: {as: light}; or write pwm, led or backlight"
+    }
+    types["servo"] = "write type: pwm"
+    return types
+  }()
+
+  static let levels = [
+    "true": "write on", "false": "write off", "yes": "write on", "no": "write off", "high": "write on",
+    "low": "write off", "1": "write on", "0": "write off", "closed": "write on or off", "open": "write on or off",
+    "last": "write restore", "previous": "write restore", "restored": "write restore",
+  ]
+
   static let versions = [
     "4": "write 3.1.1", "3": "write 3.1.1", "v3": "write 3.1.1", "v4": "write 3.1.1", "3.1": "write 3.1.1",
     "v3.1.1": "write 3.1.1", "v5": "write 5", "5.0": "write 5", "mqttv5": "write 5", "mqttv311": "write 3.1.1",
+    "mqttv3.1.1": "write 3.1.1",
+    "mqtt5": "write 5", "mqtt3.1.1": "write 3.1.1", "3.11": "write 3.1.1", "311": "write 3.1.1",
   ]
 }
 

@@ -71,6 +71,20 @@ public struct TopicTemplate: Sendable, Hashable, CustomStringConvertible {
     self.parts = parts
   }
 
+  /// What is probably not meant; nil: nothing.
+  var doubt: String? {
+    let text = description
+    for placeholder in Placeholder.allCases {
+      let word = placeholder.rawValue
+      for other in ["%\(word)%", "<\(word)>", "$\(word)", "[\(word)]"] where text.contains(other) {
+        return "\(quoted(other)) stands in the topic as it is written; the placeholder is {\(word)}"
+      }
+    }
+    if text.hasPrefix("/") { return "begins with \"/\", so its first level is empty; remove that" }
+    if text.hasSuffix("/") { return "ends with \"/\", so its last level is empty; remove that" }
+    return nil
+  }
+
   private static func list(_ placeholders: [Placeholder]) -> String {
     Suggestion.list(placeholders.map { "{\($0.rawValue)}" })
   }

@@ -17,7 +17,10 @@ struct SyntaxError {
     case "found character that cannot start any token":
       return "a value cannot begin with \(quotedCharacter); put the value in quotes"
     case "mapping values are not allowed in this context":
-      return "a \":\" is not allowed here; check the indentation, or put a value that contains \": \" in quotes"
+      return """
+        a ":" is not allowed here; check the indentation and that the line above has its ":", or put a value that \
+        contains ": " in quotes
+        """
     case "could not find expected ':'":
       return "the key on line \(contextLine) has no \":\"; write \"key: value\", with a space after the colon"
     case "did not find expected key":
@@ -30,8 +33,10 @@ struct SyntaxError {
     case "block sequence entries are not allowed in this context":
       return "a list cannot begin here; write \"- \" on a line of its own, below the key"
     case "did not find expected ',' or '}'":
-      return "a \",\" or \"}\" is missing; the \"{\" is on line \(contextLine); a value that contains \": \" needs "
-        + "quotes"
+      return """
+        a "," or "}" is missing; the "{" is on line \(contextLine); a value that contains ": " needs quotes, and a ' \
+        inside of '...' is written twice
+        """
     case "did not find expected ',' or ']'":
       return "a \",\" or \"]\" is missing; the \"[\" is on line \(contextLine)"
     case "did not find expected <document start>":

@@ -50,7 +50,8 @@ struct TreeBuilder {
     return root.node
   }
 
-  private mutating func node(from event: Event, depth: Int) throws(Problem) -> Measured {
+  /// - Parameter isItem: of a list.
+  private mutating func node(from event: Event, depth: Int, isItem: Bool = false) throws(Problem) -> Measured {
     guard depth <= Document.Limit.depth else { throw tooDeep(event.position) }
     switch event.kind {
     case .scalar(let scalar, let properties):
@@ -66,7 +67,7 @@ struct TreeBuilder {
     case .mappingStart(let properties):
       try charge(nodes: 1, text: 0, at: event.position)
       open(properties)
-      return try close(try mapping(at: event.position, depth: depth), properties, at: event.position)
+      return try close(try mapping(at: event.position, depth: depth, isItem: isItem), properties, at: event.position)
     case .alias(let name):
       return try expand(name, at: event.position, depth: depth)
     default:
@@ -81,7 +82,7 @@ struct TreeBuilder {
     while true {
       let event = try events.next()
       if case .sequenceEnd = event.kind { break }
-      let item = try node(from: event, depth: depth + 1)
+      let item = try node(from: event, depth: depth + 1, isItem: true)
       whole.add(item)
       items.append(item.node)
     }
@@ -89,7 +90,7 @@ struct TreeBuilder {
     return whole
   }
 
-  private mutating func mapping(at position: Position, depth: Int) throws(Problem) -> Measured {
+  private mutating func mapping(at position: Position, depth: Int, isItem: Bool) throws(Problem) -> Measured {
     var whole = Measured(node: Node(position: position, value: .mapping([])), nodes: 1, text: 0, height: 1)
     var entries: [Entry] = []
     var lines: [String: Int] = [:]
@@ -108,7 +109,8 @@ struct TreeBuilder {
       }
       let isMerge = scalar.isPlain && scalar.text == "<<"
       if let line = lines[scalar.text] {
-        let advice = isMerge ? "; write <<: [*a, *b]" : "; remove one of them"
+        let another = isItem ? ", or begin another entry with \"- \"" : ""
+        let advice = isMerge ? "; write <<: [*a, *b]" : "; remove one of them\(another)"
         problems.append(
           Problem(
             position: event.position,
@@ -159,7 +161,9 @@ struct TreeBuilder {
         position: position,
         message: "*\(name) stands inside &\(name) itself; an alias cannot contain itself")
     case nil:
-      throw Problem(position: position, message: "*\(name) is not known; write &\(name) at an earlier value")
+      throw Problem(
+        position: position,
+        message: "*\(name) is not known; put it in quotes if it is a text, or write &\(name) at an earlier value")
     }
   }
 

@@ -32,7 +32,7 @@ struct AliasTests {
   @Test(
     "wrong aliases are problems at the alias",
     arguments: [
-      ("a: *x\n", "1:4: *x is not known; write &x at an earlier value"),
+      ("a: *x\n", "1:4: *x is not known; put it in quotes if it is a text, or write &x at an earlier value"),
       ("a: &x [1, *x]\n", "1:11: *x stands inside &x itself; an alias cannot contain itself"),
       ("a: &x\n  b: {c: *x}\n", "2:10: *x stands inside &x itself; an alias cannot contain itself"),
       ("a: {<<: 1}\n", "1:5: \"<<\" merges mappings, not a single value; write <<: *anchor"),

@@ -87,12 +87,14 @@ struct DocumentTests {
       ("a: 'x\nb: 2\n", "3:1: the quotes that open on line 1 are never closed; close them"),
       (
         "a: b: c\n",
-        "1:5: a \":\" is not allowed here; check the indentation, or put a value that contains \": \" in quotes"
+        "1:5: a \":\" is not allowed here; check the indentation and that the line above has its \":\", or put a value "
+          + "that contains \": \" in quotes"
       ),
       ("a: [1, 2\nb: 3\n", "2:2: a \",\" or \"]\" is missing; the \"[\" is on line 1"),
       (
         "a: {x: 1\nb: 3\n",
-        "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1; a value that contains \": \" needs quotes"
+        "2:2: a \",\" or \"}\" is missing; the \"{\" is on line 1; a value that contains \": \" needs quotes, and a ' inside "
+          + "of '...' is written twice"
       ),
       (
         "a:\n  b: 1\n c: 2\n",
