@@ -96,9 +96,9 @@ def rows():
         assert not raw, f"raw: {raw}"
         return ", ".join(titles.values())
 
-    @check("H8: a text that is None stays a text")
+    @check("H8: a text that is None stays a text, in other letters, since that word is Home Assistant's for no value")
     def none_text():
-        settled("shed", {"f_none": readings.text("None")}, 10)
+        settled("shed", {"f_none": readings.text("none")}, 10)
 
     @check("presentation: title, class, icon, category, precision, as, and disabled at first")
     def presentation():
@@ -152,10 +152,13 @@ def rows():
         assert ["mac", mac] in device["connections"], device["connections"]
         assert device["area_id"] == "garden", device["area_id"]
 
-    @check("the device page has a link for support")
+    @check("the device page has the project's page as its link for support, and no other")
     def support():
+        # Where the package has none, there is none that it could name.
+        homepage = re.search(r"(?m)^Homepage: (.*)$", pathlib.Path("packaging/debian/control").read_text())
         origin = description(shed)["o"]
-        assert origin.get("url") or origin.get("support_url"), f"the origin is {origin}"
+        assert origin.get("url") == (homepage and homepage[1]), f"the origin is {origin}"
+        return homepage[1] if homepage else "there is none yet"
 
     @check("diagnostics: connected, with reason and since; how the agent is doing")
     def diagnostics():
@@ -262,7 +265,7 @@ def rows():
     @check("H6: units of newer versions are named where people look, and are shown all the same")
     def new_units():
         manual = pathlib.Path("packaging/manuals/limpet-topics.7.md").read_text()
-        said = r"[µμ]V, mW and mWh are units in Home Assistant since 2025\.1\.4"
+        said = r"Home Assistant takes [µμ]V since 2024\.12, mWh since 2025\.1 and mW since 2025\.3"
         assert re.search(said, manual), "not in the manual"
         def look():
             entities = home.entities("units")

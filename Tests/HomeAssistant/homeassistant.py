@@ -11,7 +11,9 @@ import traceback
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "Python"))
 import described
+import handover
 import living
+import outputs
 import tables
 from rows import finish, tally
 from scene import boards, broker, check, descriptions, home, name, old, program, root, witness
@@ -19,6 +21,8 @@ from scene import boards, broker, check, descriptions, home, name, old, program,
 
 try:
     described.rows()
+    outputs.rows()
+    handover.rows()
     living.rows()
     for row in tables.rows(root, name, program, old, lambda: [
             one for board in boards.values() for one in descriptions(board)]):
