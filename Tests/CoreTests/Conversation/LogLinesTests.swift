@@ -42,10 +42,10 @@ struct LogLinesTests {
     "10,000 refused readings are at most 20 lines, for whatever reason",
     arguments: [ReasonCode.notAuthorized, .quotaExceeded, .payloadFormatInvalid])
   func refusals(code: ReasonCode) {
-    let names = (0..<100).map { "r\($0)" }
+    let names = (0..<80).map { "r\($0)" }
     var bench = CoreBench.connected(plan: .bench(names))
     for name in names { bench.server.refuses[TopicName(stringLiteral: name)] = code }
-    for _ in 0..<100 {
+    for _ in 0..<130 {
       for name in names { bench.level(name) }
       // Long enough that each topic is tried again.
       bench.advance(by: .seconds(3600))
