@@ -4,7 +4,7 @@ extension Duration {
     let seconds = self / .seconds(1)
     let units: [(name: String, seconds: Double)] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)]
     guard let unit = units.first(where: { seconds >= $0.seconds * ($0.seconds > 1 ? 2 : 1) }) else {
-      return "\(Int((seconds * 1000).rounded())) ms"
+      return "\((seconds * 1000).rounded().shortestDecimal) ms"
     }
     let amount = seconds / unit.seconds
     let rounded = amount < 10 ? (amount * 10).rounded() / 10 : amount.rounded()

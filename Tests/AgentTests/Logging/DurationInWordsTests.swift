@@ -11,6 +11,7 @@ struct DurationInWordsTests {
       (.seconds(119), "119 s"), (.seconds(120), "2 min"), (.seconds(150), "2.5 min"), (.seconds(7199), "120 min"),
       (.seconds(7200), "2 h"), (.seconds(9 * 3600), "9 h"), (.seconds(47 * 3600), "47 h"),
       (.seconds(48 * 3600), "2 d"), (.seconds(7 * 86_400), "7 d"), (.seconds(365 * 86_400), "365 d"),
+      (.seconds(-30 * 86_400), "-2592000000 ms"),
     ] as [(Duration, String)])
   func units(duration: Duration, words: String) {
     #expect(duration.inWords == words)
