@@ -9,8 +9,8 @@ package enum StoredBounds {
   package static let counts: ClosedRange<Int64> = 1...(1 << 53) - 1
   /// Of streams: each section of the outbox counts by them.
   package static let streams: ClosedRange<Int64> = 1...65_535
-  /// Of boots: what an `Int` of 32 bits holds.
-  package static let boots: ClosedRange<Int64> = 1...Int64(Int32.max)
+  /// Of boots: what an `Int` of 32 bits holds, with the number that the next one gets.
+  package static let boots: ClosedRange<Int64> = 1...Int64(Int32.max) - 1
 
   /// How many of the newest are kept: names of runs,
   package static let instances = 64

@@ -24,7 +24,7 @@ extension StateStore {
     try database.query("SELECT server, client, topic, offline, qos FROM farewell ORDER BY number") { row in
       StoredFarewell(
         server: row.text(0), client: row.text(1), topic: row.text(2), offline: row.text(3),
-        qos: Int(row.integer(4)))
+        qos: Int(clamping: row.integer(4)))
     }
   }
 }

@@ -155,6 +155,8 @@ struct FaultTests {
       "INSERT INTO reading SELECT 1000000, number, x'FF' FROM reading_stream",
       "UPDATE reading_boot SET start = 9223372036854775807",
       "UPDATE reading_boot SET number = 2147483648",
+      "UPDATE reading_boot SET number = 2147483647",
+      "INSERT INTO farewell (server, client, topic, offline, qos) VALUES ('s', 'c', 't', 'offline', 2147483648)",
     ])
   func rowDamaged(_ sql: String) async throws {
     try await withScene { scene in
