@@ -24,7 +24,7 @@ final class CommandRunner: Sendable {
     var waiting = Deque<Job>()
     /// Devices whose command runs.
     var running: Set<String> = []
-    var lost = 0
+    var lost: UInt64 = 0
   }
 
   private let command: String
@@ -51,7 +51,7 @@ final class CommandRunner: Sendable {
   var isIdle: Bool { state.withLock { $0.running.isEmpty && $0.waiting.isEmpty } }
 
   func run(_ job: Job) {
-    let (next, lost) = state.withLock { state -> (Job?, Int) in
+    let (next, lost) = state.withLock { state -> (Job?, UInt64) in
       guard state.waiting.count < Self.limit else {
         state.lost += 1
         return (nil, state.lost)

@@ -32,7 +32,7 @@ struct FoundPWM: FoundOutput {
     (self.output, self.root, folder, device) = (output, root, match.folder, match.device)
     let channels = try root.number(folder + "/npwm")
     guard output.channel < channels else {
-      throw .noSuchChannel(output.channel, chip: device, channels: Int(channels))
+      throw .noSuchChannel(output.channel, chip: device, channels: Int(clamping: channels))
     }
   }
 
