@@ -11,7 +11,9 @@ final class RawClient: Sendable {
   init(_ path: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     var limit = timeval(tv_sec: 20, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    // SO_RCVTIMEO, which Swift cannot read where time has more bits than a word (CLimpetLinux).
+    let receiveTimeout: Int32 = MemoryLayout<time_t>.size > MemoryLayout<Int>.size ? 66 : 20
+    setsockopt(descriptor, SOL_SOCKET, receiveTimeout, &limit, socklen_t(MemoryLayout<timeval>.size))
     let address = try SocketAddress(unixDomainSocketPath: path)
     let connected = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
     try #require(connected == 0, "connect: \(String(cString: strerror(errno)))")

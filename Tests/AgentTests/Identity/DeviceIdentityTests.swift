@@ -56,7 +56,7 @@ struct DeviceIdentityTests {
 
   @Test("neighbouring serial numbers have different identifiers, none of which contains its serial number")
   func distinctAndOpaque() {
-    let serials = (0..<5000).map { "10000000" + String(0xabcd_0000 + $0, radix: 16) }
+    let serials = (0..<5000 as Range<UInt32>).map { "10000000" + String(0xabcd_0000 + $0, radix: 16) }
     let identifiers = serials.map(DeviceIdentity.identifier)
     #expect(Set(identifiers).count == serials.count)
     for (serial, identifier) in zip(serials, identifiers) {

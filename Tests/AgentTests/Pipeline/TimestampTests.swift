@@ -43,18 +43,18 @@ struct TimestampTests {
     var generator = SplitMix64(seed: 1970)
     for index in 0..<5000 {
       // Half of them where devices live: 1970 to 2106.
-      let range = index.isMultiple(of: 2) ? 0...4_294_967_295 : -62_135_596_800...253_402_300_799
-      let seconds = Int.random(in: range, using: &generator)
+      let range: ClosedRange<Int64> = index.isMultiple(of: 2) ? 0...4_294_967_295 : -62_135_596_800...253_402_300_799
+      let seconds = Int64.random(in: range, using: &generator)
       #expect(Timestamp(sinceEpoch: .seconds(seconds)).description == systemText(seconds))
     }
   }
 
   @Test("the first and last second of every month of four centuries, like gmtime(3)")
   func everyMonth() {
-    var day = 0
+    var day: Int64 = 0
     for year in 1970..<2370 {
       let isLeap = year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400))
-      for length in [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+      for length: Int64 in [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
         for seconds in [day * 86_400, (day + length) * 86_400 - 1] {
           #expect(Timestamp(sinceEpoch: .seconds(seconds)).description == systemText(seconds))
         }
@@ -64,8 +64,8 @@ struct TimestampTests {
     #expect(Timestamp(sinceEpoch: .seconds(day * 86_400)).description == "2370-01-01T00:00:00.000Z")
   }
 
-  private func systemText(_ seconds: Int) -> String {
-    var moment = seconds
+  private func systemText(_ seconds: Int64) -> String {
+    var moment = time_t(seconds)
     var date = tm()
     gmtime_r(&moment, &date)
     var text = [CChar](repeating: 0, count: 64)

@@ -23,7 +23,8 @@ import Testing
     #expect(percentiles.duration(at: 1) == .zero && percentiles.longest == .nanoseconds(300))
     percentiles.add(.seconds(7200))
     percentiles.add(.seconds(-1))
-    #expect(percentiles.duration(at: 1) == .microseconds(4_429_185_023) && percentiles.longest == .seconds(7200))
+    #expect(percentiles.duration(at: 1) == .microseconds(4_429_185_023 as Int64))
+    #expect(percentiles.longest == .seconds(7200))
     #expect(percentiles.count == 3)
   }
 }

@@ -249,7 +249,7 @@ final class OutputTrial {
   private func step(hours: Int) throws {
     var now = timespec()
     clock_gettime(CLOCK_REALTIME, &now)
-    now.tv_sec += hours * 3600
+    now.tv_sec += time_t(hours * 3600)
     try #require(clock_settime(CLOCK_REALTIME, &now) == 0, "errno \(errno)")
   }
 
