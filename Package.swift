@@ -18,6 +18,13 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
+/// What no reading and no command of an output passes: small rather than fast. Never a room that a library product
+/// brings along, since SwiftPM takes no package with such flags as a dependency.
+let small = strict + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+func smallRoom(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: small)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
   .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
@@ -48,7 +55,7 @@ let package = Package(
         "Agent", "Diagnosis", "Fleet", "Control", "Configuration", "Sensing", "LimpetPlatform", "LimpetText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), logging,
       ],
-      swiftSettings: strict,
+      swiftSettings: small,
       // Nobody loads the program as a library: the names of its symbols would be 2 MB of it.
       linkerSettings: [.unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(configuration: .release))]),
     // Writes manuals and the reference file where limpet is built; no board needs it.
@@ -60,7 +67,7 @@ let package = Package(
       swiftSettings: strict),
 
     // What people run.
-    room(
+    smallRoom(
       "Fleet",
       [
         "Core", "MQTT", "MQTTCore", "MQTTStore", "Configuration", "Plan", "Planning", "Discovery", "Outbox", "Presence",
@@ -68,7 +75,7 @@ let package = Package(
         "CLimpetLinux",
         nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"), deque, logging,
       ]),
-    room(
+    smallRoom(
       "Diagnosis",
       [
         "Planning", "Configuration", "Presence", "Readings", "Records", "Measuring", "Sensing",
@@ -95,20 +102,20 @@ let package = Package(
       ]),
 
     // What is to be done, and what is said of it.
-    room(
+    smallRoom(
       "Planning",
       [
         "Configuration", "Plan", "Discovery", "Presence", "Outbox", "Readings", "Records", "Measuring", "MQTTCore",
         "JSON", "LimpetText", "LimpetInstants", nio("NIOCore"),
       ]),
-    room("Configuration", ["Readings", "Measuring", "YAML", "JSON", "LimpetText"]),
-    room(
+    smallRoom("Configuration", ["Readings", "Measuring", "YAML", "JSON", "LimpetText"]),
+    smallRoom(
       "Discovery",
       ["Readings", "Records", "Measuring", "MQTTCore", "JSON", "LimpetText", nio("NIOCore"), deque]),
-    room(
+    smallRoom(
       "Status",
       ["Presence", "Readings", "Measuring", "MQTTCore", "JSON", "LimpetText", "LimpetInstants", nio("NIOCore")]),
-    room(
+    smallRoom(
       "Control",
       [
         "JSON", "LimpetText", "LimpetPlatform", "LimpetInstants", "CLimpetLinux", nio("NIOCore"), nio("NIOPosix"),
@@ -158,9 +165,9 @@ let package = Package(
     room("MQTTService", ["MQTT", lifecycle]),
 
     // One thing each.
-    room("Web", ["LimpetText", "LimpetPlatform", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
+    smallRoom("Web", ["LimpetText", "LimpetPlatform", nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix")]),
     room("LimpetPlatform", ["LimpetInstants", "LimpetText", "CLimpetLinux", logging]),
-    room("YAML", ["LimpetText", "CYAML"]),
+    smallRoom("YAML", ["LimpetText", "CYAML"]),
     room("JSON", ["LimpetText", nio("NIOCore")]),
     room("LimpetInstants"),
     room("LimpetText"),
