@@ -152,10 +152,7 @@ final class FleetPage: Sendable {
     case "/devices": return WebReply(log.withLock(\.all), type: "application/json")
     case "/events": return events(request)
     case "/readings": return readings(request)
-    case "/metrics":
-      let limit = request.parameter("devices").flatMap { Int(strict: $0) } ?? Self.metricsDevices
-      let format = MetricText.Format(accept: request.headers["Accept"].joined(separator: ","))
-      return WebReply(log.withLock { $0.metrics(devices: limit, format) }, type: format.mediaType)
+    case "/metrics": return metrics(request)
     case "/healthz":
       let isConnected = log.withLock(\.isConnected)
       return isConnected
@@ -163,6 +160,20 @@ final class FleetPage: Sendable {
         : WebReply(.serviceUnavailable, "There is no connection to the broker.")
     default: return WebReply(.notFound, "This server has /, /devices, /events, /readings, /metrics and /healthz.")
     }
+  }
+
+  private func metrics(_ request: WebRequest) -> WebReply {
+    var limit = Self.metricsDevices
+    if let written = request.parameter("devices") {
+      guard !written.isEmpty, written.unicodeScalars.allSatisfy(\.isDigit) else {
+        return WebReply(
+          .badRequest, "devices has to be a whole number: how many devices are to be named, such as ?devices=100.")
+      }
+      // So many digits stand for all there are.
+      limit = Int(written) ?? .max
+    }
+    let format = MetricText.Format(accept: request.headers["Accept"].joined(separator: ","))
+    return WebReply(log.withLock { $0.metrics(devices: limit, format) }, type: format.mediaType)
   }
 
   /// From where the browser was, or from now on.
@@ -253,11 +264,11 @@ private final class PageStream: WebStream {
 }
 
 extension WebRequest {
-  /// A value of the query, by its name; nil: it has none.
+  /// A value of the query, by its name; nil: the name is not there, and empty: it has no value, or none that can be read.
   fileprivate func parameter(_ name: String) -> String? {
     for pair in (query ?? "").split(separator: "&") {
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      if parts.count == 2, parts[0] == name { return parts[1].percentDecoded }
+      if parts[0] == name { return parts.count == 2 ? parts[1].percentDecoded ?? "" : "" }
     }
     return nil
   }

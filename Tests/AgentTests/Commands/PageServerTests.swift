@@ -1,0 +1,109 @@
+import LimpetInstants
+import NIOCore
+import NIOPosix
+import Synchronization
+import TestScene
+import Testing
+
+@testable import Fleet
+@testable import LimpetText
+@testable import Web
+
+/// A client that sends what it likes, and reads until the server ends the connection.
+final class RawBrowser: Sendable {
+  private struct State {
+    var text = ""
+    var isOver = false
+  }
+
+  private let state = Mutex(State())
+  private let channel = Mutex<(any Channel)?>(nil)
+
+  init(_ address: SocketAddress, sends text: String = "") async throws {
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(Reader(client: self))
+        }
+      }
+      .connect(to: address).get()
+    self.channel.withLock { $0 = channel }
+    channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+  }
+
+  deinit { channel.withLock { $0 }?.close(promise: nil) }
+
+  var text: String { state.withLock { $0.text } }
+
+  /// All that the server said; it has ended the connection then.
+  func answer(sourceLocation: SourceLocation = #_sourceLocation) async throws -> String {
+    try await eventually("the end of the connection", sourceLocation: sourceLocation) {
+      state.withLock { $0.isOver ? $0.text : nil }
+    }
+  }
+
+  private final class Reader: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private weak let client: RawBrowser?
+
+    init(client: RawBrowser) { self.client = client }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      client?.state.withLock { $0.text += String(buffer: unwrapInboundIn(data)) }
+    }
+    func channelInactive(context: ChannelHandlerContext) { client?.state.withLock { $0.isOver = true } }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+  }
+}
+
+@Suite("The fleet's page as a server: what it answers to whom") struct PageServerTests {
+  private func withPage(
+    _ body: (FleetPage, SocketAddress, Said) async throws -> Void
+  ) async throws {
+    try await withScene { scene in
+      let path = scene.folder + "/page.sock"
+      let settings = try PageSettings(address: "unix:" + path, hosts: ["fleet.example"], password: nil)
+      let said = Said()
+      let page = FleetPage(settings, expected: ["a"]) { text in said.texts.withLock { $0.append(text) } }
+      #expect(page.start() == nil)
+      try await body(page, try SocketAddress(unixDomainSocketPath: path), said)
+      page.stop()
+    }
+  }
+
+  private final class Said: Sendable { let texts = Mutex<[String]>([]) }
+
+  private func get(_ path: String, _ headers: String...) -> String {
+    "GET \(path) HTTP/1.1\r\nHost: fleet.example\r\n" + headers.map { $0 + "\r\n" }.joined() + "\r\n"
+  }
+
+  private func status(_ address: SocketAddress, _ bytes: String) async throws -> String {
+    String(try await RawBrowser(address, sends: bytes).answer().prefix(12))
+  }
+
+  @Test("a number of a query that is none is refused; one that is huge asks for all there is")
+  func numbers() async throws {
+    try await withPage { _, address, _ in
+      for value in ["=-1", "=x", "=", "", "=%zz", "=1.5", "=+1"] {
+        let status = try await status(address, get("/metrics?devices" + value))
+        #expect(status == "HTTP/1.1 400", "devices\(value)")
+      }
+      for value in ["0", "7", String(repeating: "9", count: 40)] {
+        #expect(try await status(address, get("/metrics?devices=" + value)) == "HTTP/1.1 200", "\(value)")
+      }
+    }
+  }
+
+  @Test(
+    "who goes on from a number that cannot be is told to begin anew",
+    arguments: ["-1", "0", "x", "", "18446744073709551615", "99999999999999999999999"])
+  func placesInTheStream(_ number: String) async throws {
+    try await withPage { _, address, _ in
+      let requests = [get("/events?after=" + number), get("/events", "Last-Event-ID: " + number)]
+      for request in requests where number != "" || request.contains("?") {
+        let client = try await RawBrowser(address, sends: request)
+        try await until("it is told") { client.text.contains("event: reset") }
+      }
+    }
+  }
+}
