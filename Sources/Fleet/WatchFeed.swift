@@ -76,8 +76,9 @@ final class WatchFeed: ClientDelegate {
     connect.clientIdentifier = "watch" + String(generator.next() as UInt64, radix: 16)
     connect.cleanStart = true
     connect.properties.sessionExpiryInterval = nil
-    // A watch that does not notice that it is cut off would show what was; a page says so within 5 s.
-    connect.keepAlive = hasPage ? 3 : 30
+    // A watch that does not notice that it is cut off would show what was. A page says so within 5 s: a broker that
+    // hangs is known after this time and half of it, and the rest is for a slow machine.
+    connect.keepAlive = hasPage ? 2 : 30
     self.connect = connect
     self.topics = topics
     self.payloadLimit = payloadLimit

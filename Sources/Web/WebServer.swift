@@ -54,12 +54,11 @@ package struct WebReply: Sendable {
   }
 }
 
-/// An answer without an end. The server asks it for more when it is woken, every `WebServer.beat`, and as long as the
-/// connection takes more.
+/// An answer without an end. The server asks it for more when it is woken, and as long as the connection takes more.
 package protocol WebStream: AnyObject, Sendable {
   /// The bytes since the last call; nil: none.
   func next() -> ByteBuffer?
-  /// Sent each beat, so that both sides notice an end.
+  /// Sent every `WebServer.beat`, so that both sides notice an end, and whenever the server is told to.
   func beat() -> ByteBuffer
 }
 
@@ -218,6 +217,11 @@ package actor WebServer {
     for connection in connections.values { connection.channel.close(promise: nil) }
   }
 
+  /// Every stream has its sign of life now, beside those of each beat.
+  package func sign() {
+    for connection in connections.values { connection.handler.value.sign(connection.channel) }
+  }
+
   /// Streams have more to say.
   package func wake() {
     for connection in connections.values { connection.handler.value.pump(connection.channel) }
@@ -358,6 +362,12 @@ private final class WebConnection: ChannelInboundHandler {
       return
     }
     stalled = .zero
+    write(stream.beat(), channel)
+  }
+
+  /// What the connection does not take now the next beat says.
+  func sign(_ channel: any Channel) {
+    guard let stream, channel.isWritable else { return }
     write(stream.beat(), channel)
   }
 

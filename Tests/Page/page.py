@@ -236,8 +236,8 @@ try:
             seconds = time.monotonic() - started
         finally:
             broker.process.send_signal(signal.SIGCONT)
-        # 3 s of keepalive, half as much for the answer, 2 s to the next beat of the stream.
-        assert seconds < 9, seconds
+        # 2 s of keepalive, and half as much for the answer.
+        assert seconds < 5, seconds
         wait("its return", lambda: browser.ask("document.getElementById('banner').hidden"), 60)
         return f"{seconds:.1f} s"
 

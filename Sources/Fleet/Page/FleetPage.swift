@@ -111,9 +111,15 @@ final class FleetPage: Sendable {
     socket.withLock { $0 }?.remove()
   }
 
-  func connected(_ server: String, at now: Timestamp) { log.withLock { $0.connected(server, at: now) } }
+  func connected(_ server: String, at now: Timestamp) {
+    log.withLock { $0.connected(server, at: now) }
+    sign()
+  }
 
-  func lost(_ reason: String, at now: Timestamp) { log.withLock { $0.lost(reason, at: now) } }
+  func lost(_ reason: String, at now: Timestamp) {
+    log.withLock { $0.lost(reason, at: now) }
+    sign()
+  }
 
   private static var now: Timestamp {
     let clock = WallClock.now()
@@ -127,6 +133,12 @@ final class FleetPage: Sendable {
       return log.watched.spans.last
     }
     if let span { history?.keep(span) }
+  }
+
+  /// That a page is out of date is said at once: its banner is to be there within 5 s of the loss, and the watch has
+  /// needed most of them to notice it.
+  private func sign() {
+    eventLoop.execute { [self] in server.withLock { $0 }?.assumeIsolated { $0.sign() } }
   }
 
   private func wake() {

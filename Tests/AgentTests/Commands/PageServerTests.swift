@@ -106,4 +106,21 @@ final class RawBrowser: Sendable {
       }
     }
   }
+
+  @Test("that the broker is lost, or is back, is said at once and not with the next beat")
+  func losses() async throws {
+    try await withPage { page, address, _ in
+      let client = try await RawBrowser(address, sends: get("/events"))
+      try await until("a beat") { client.text.contains("event: beat") }
+      let started = ContinuousClock.now
+      for number in 1...5 {
+        page.lost("away \(number)", at: Timestamp(sinceEpoch: .seconds(number)))
+        try await until("loss \(number)") { client.text.contains("away \(number)") }
+        page.connected("back \(number)", at: Timestamp(sinceEpoch: .seconds(number)))
+        try await until("return \(number)") { client.text.contains("back \(number)") }
+      }
+      // Beats alone would take 20 s.
+      #expect(ContinuousClock.now - started < .seconds(8) * Patience.factor)
+    }
+  }
 }
