@@ -56,8 +56,8 @@ struct PageGate {
       // A proxy has TLS in front of it.
       return ["http://", "https://"].contains { text.hasPrefix($0) && hosts.contains(String(text.dropFirst($0.count))) }
     }
-    guard isOwn, !request.headers["Sec-Fetch-Site"].contains("cross-site") || request.isNavigation else {
-      return WebReply(.forbidden, "A page of another site sent this request.")
+    guard isOwn, !request.headers["Sec-Fetch-Site"].contains(where: { $0.lowercased() == "cross-site" }) else {
+      return WebReply(.forbidden, "A page of another site sent this request; open the address directly.")
     }
     return refusalByPassword(request, at: now)
   }
@@ -93,11 +93,6 @@ struct PageGate {
     }
     return difference == 0
   }
-}
-
-extension WebRequest {
-  /// Somebody followed a link to the page itself.
-  fileprivate var isNavigation: Bool { path == "/" && headers["Sec-Fetch-Mode"].contains("navigate") }
 }
 
 /// RFC 4648, section 4.

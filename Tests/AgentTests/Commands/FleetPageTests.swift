@@ -137,11 +137,22 @@ import Testing
       ([("Host", "localhost:8480"), ("Origin", "null")], 403),
       ([("Host", "localhost:8480"), ("Origin", "http://evil.example/localhost:8480")], 403),
       ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "cross-site")], 403),
+      ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "Cross-Site")], 403),
       ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "same-origin")], nil),
+      ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "none")], nil),
     ] as [([(String, String)], UInt?)])
   func names(_ example: (headers: [(String, String)], status: UInt?)) throws {
     var gate = try gate(others: ["fleet.example"])
     #expect(gate.refusal(of: request(example.headers), at: .now)?.status.code == example.status)
+  }
+
+  @Test("a link on another site leads nobody to the page, and the answer says what does")
+  func links() throws {
+    var gate = try gate()
+    let headers = [("Host", "localhost:8480"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]
+    let refusal = gate.refusal(of: request(headers, path: "/"), at: .now)
+    let text = refusal.map { String(buffer: $0.body) } ?? ""
+    #expect(refusal?.status == .forbidden && text.contains("open the address directly"))
   }
 
   @Test(
