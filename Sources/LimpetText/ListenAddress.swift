@@ -26,5 +26,8 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   /// Only programs of this machine can connect to it.
   package var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
 
+  /// It stands for all addresses of the machine, and nothing can be reached by it.
+  package var isAny: Bool { host == "0.0.0.0" || host.allSatisfy { $0 == "0" || $0 == ":" } }
+
   package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -75,7 +75,8 @@ struct WatchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Answer to this name too, for a proxy that uses it; may be repeated.", valueName: "name[:port]"))
+      "Answer to this name too, alone (for a proxy) and with the port of --http; may be repeated.",
+      valueName: "name[:port]"))
   var httpHost: [String] = []
 
   @Option(help: ArgumentHelp("The page asks for the password in this file's first line.", valueName: "file"))

@@ -18,6 +18,8 @@ final class FleetPage: Sendable {
   private let log: Mutex<FleetLog>
   private let gate: Mutex<PageGate>
   private let place: PagePlace
+  /// The names of `--http-host`.
+  private let hosts: [String]
   private let eventLoop: any EventLoop
   private let isWakeUnderWay = Atomic(false)
   private let server = Mutex<WebServer?>(nil)
@@ -42,6 +44,7 @@ final class FleetPage: Sendable {
     self.history = history
     self.readings = readings
     place = settings.place
+    hosts = settings.hosts
     log = Mutex(FleetLog(expected: expected, past: history?.past ?? [:], watched: history?.watched ?? [], at: Self.now))
     gate = Mutex(PageGate(settings.place, others: settings.hosts, password: settings.password))
     let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
@@ -80,12 +83,21 @@ final class FleetPage: Sendable {
       case .socket(let file): say("the page is on the socket \(file.path), for a proxy")
       case .network(let address):
         say(
-          "the page listens on \(address), and browsers must use that address, or a name of --http-host. "
+          "the page listens on \(address); \(asked(at: address)). "
             + "It has no TLS of its own, so the network can read its password: put a proxy with TLS in front")
       }
       opened?.succeed(nil)
     case .failed(let reason): opened?.succeed(reason)
     }
+  }
+
+  /// By which names browsers ask for the page.
+  private func asked(at address: ListenAddress) -> String {
+    let names = (address.isAny ? [] : ["\(address)"]) + hosts.map { $0.hasPort ? $0 : "\($0):\(address.port)" }
+    guard !names.isEmpty else {
+      return "browsers elsewhere have no name for it yet: add --http-host NAME, the name or address that they open"
+    }
+    return "browsers open \(names.map { "http://\($0)/" }.joined(separator: " or "))"
   }
 
   // MARK: The main thread's side

@@ -19,11 +19,11 @@ struct PageGate {
   private static let memory = 10_000
 
   /// - Parameters:
-  ///   - others: further names, with the port where it is not HTTP's own.
+  ///   - others: further names; one without a port stands for itself, and for itself with the port of the place: a proxy
+  ///     passes on the one, and a browser that asks here directly sends the other.
   ///   - password: nil: none is asked for.
   init(_ place: PagePlace, others: [String], password: String?) {
-    let own = Self.names(of: place)
-    hosts = Set((own + others).map { $0.lowercased() })
+    hosts = Set((Self.names(of: place) + Self.names(others, at: place)).map { $0.lowercased() })
     self.password = password.map { Array($0.utf8) }
   }
 
@@ -31,9 +31,15 @@ struct PageGate {
     // A socket has no name of its own: browsers ask for the proxy's, and some proxies say "localhost" to it whatever they
     // were asked for.
     guard case .network(let address) = place else { return [] }
-    let own = ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + ["\(address)"]
+    let own =
+      ["127.0.0.1", "[::1]", "localhost"].map { "\($0):\(address.port)" } + (address.isAny ? [] : ["\(address)"])
     // Nobody writes HTTP's own port.
     return address.port == 80 ? own + own.map { String($0.dropLast(3)) } : own
+  }
+
+  private static func names(_ others: [String], at place: PagePlace) -> [String] {
+    guard case .network(let address) = place else { return others }
+    return others + others.filter { !$0.hasPort }.map { "\($0):\(address.port)" }
   }
 
   /// nil: it may pass.
@@ -93,6 +99,11 @@ struct PageGate {
     }
     return difference == 0
   }
+}
+
+extension String {
+  /// A host with a port behind it; the colons of IPv6 are in brackets.
+  var hasPort: Bool { contains(":") && !hasSuffix("]") }
 }
 
 /// RFC 4648, section 4.

@@ -130,6 +130,9 @@ import Testing
     arguments: [
       ([("Host", "127.0.0.1:8480")], nil), ([("Host", "localhost:8480")], nil), ([("Host", "LOCALHOST:8480")], nil),
       ([("Host", "[::1]:8480")], nil), ([("Host", "fleet.example")], nil), ([("Host", "localhost")], 421),
+      ([("Host", "fleet.example:8480")], nil), ([("Host", "fleet.example:8481")], 421),
+      ([("Host", "[fd00::1]")], nil), ([("Host", "[fd00::1]:8480")], nil), ([("Host", "other.example:81")], nil),
+      ([("Host", "other.example")], 421), ([("Host", "other.example:8480")], 421),
       ([("Host", "evil.example:8480")], 421), ([], 421), ([("Host", "localhost:8480"), ("Host", "x")], 421),
       ([("Host", "localhost:8480"), ("Origin", "http://localhost:8480")], nil),
       ([("Host", "localhost:8480"), ("Origin", "https://fleet.example")], nil),
@@ -142,7 +145,7 @@ import Testing
       ([("Host", "localhost:8480"), ("Sec-Fetch-Site", "none")], nil),
     ] as [([(String, String)], UInt?)])
   func names(_ example: (headers: [(String, String)], status: UInt?)) throws {
-    var gate = try gate(others: ["fleet.example"])
+    var gate = try gate(others: ["fleet.example", "[fd00::1]", "other.example:81"])
     #expect(gate.refusal(of: request(example.headers), at: .now)?.status.code == example.status)
   }
 
@@ -153,6 +156,33 @@ import Testing
     let refusal = gate.refusal(of: request(headers, path: "/"), at: .now)
     let text = refusal.map { String(buffer: $0.body) } ?? ""
     #expect(refusal?.status == .forbidden && text.contains("open the address directly"))
+  }
+
+  @Test(
+    "an address that stands for all of a machine is none that browsers ask by",
+    arguments: [
+      ("0.0.0.0:8480", "0.0.0.0:8480", 421), ("[::]:8480", "[::]:8480", 421), ("0.0.0.0:8480", "127.0.0.1:8480", nil),
+      ("192.0.2.1:8480", "192.0.2.1:8480", nil), ("[2001:db8::]:8480", "[2001:db8::]:8480", nil),
+      ("0.0.0.0:8480", "fleet.example:8480", nil),
+    ] as [(String, String, UInt?)])
+  func wildcards(_ place: String, _ host: String, _ status: UInt?) throws {
+    var gate = PageGate(try PagePlace(place), others: ["fleet.example"], password: nil)
+    #expect(gate.refusal(of: request([("Host", host)]), at: .now)?.status.code == status)
+  }
+
+  @Test("the line at the start says by which names browsers ask, and what to add where there is none")
+  func startLine() throws {
+    func line(_ hosts: [String]) throws -> String {
+      let settings = try PageSettings(address: "0.0.0.0:\(try freePort())", hosts: hosts, password: "x")
+      let said = Mutex<[String]>([])
+      let page = FleetPage(settings, expected: []) { text in said.withLock { $0.append(text) } }
+      #expect(page.start() == nil)
+      page.stop()
+      return said.withLock { $0.joined() }
+    }
+    let (named, unnamed) = (try line(["fleet.example"]), try line([]))
+    #expect(named.contains("http://fleet.example:") && !named.contains("must use that address"), "\(named)")
+    #expect(unnamed.contains("add --http-host") && !unnamed.contains("must use that address"), "\(unnamed)")
   }
 
   @Test(
