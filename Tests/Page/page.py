@@ -32,6 +32,13 @@ def publish(topic, payload):
                    input=payload, check=True)
 
 
+def clear(topic):
+    """mosquitto_pub sends no empty text."""
+    client = Client(broker_port, "clear")
+    client.socket.sendall(packet(0x31, field(topic)))
+    client.disconnect()
+
+
 def fill(numbers=range(devices), payload=None):
     """One connection for all of them: mosquitto_pub takes one topic only."""
     client = Client(broker_port, "fill")
@@ -161,6 +168,28 @@ try:
         browser.call("Input.dispatchKeyEvent", type="keyDown", key="Escape", code="Escape")
         wait("they are gone", lambda: browser.ask("document.getElementById('details').hidden"))
         assert browser.ask("document.activeElement.className").startswith("row")
+
+    @check("what a device said before it says something else is not shown any more, nor what was cleared")
+    def stale():
+        write("search", "board-00001")
+        wait("one row", lambda: len(rows()) == 1 and "board-00001" in rows()[0])
+        browser.ask("document.querySelector('.row').click()")
+        def shown():
+            return browser.ask("document.getElementById('details-list').innerText")
+        publish("limpet/board-00001/status", b"rebooting")
+        wait("the payload", lambda: "rebooting" in shown() and "since" in shown())
+        publish("limpet/board-00001/status", b"online")
+        wait("it is online", lambda: "online" in shown())
+        assert "rebooting" not in shown() and "payload" not in shown(), shown()
+        clear("limpet/board-00001/status")
+        wait("it is missing", lambda: rows()[0].startswith("missing"))
+        assert is_shown("retains nothing of it any more") and not is_shown("just now"), rows()
+        wait("nothing of before", lambda: "missing" in shown() and "since" not in shown())
+        assert browser.ask("document.querySelectorAll('#details-history li').length") == 0
+        browser.ask("document.getElementById('close').click()")
+        write("search", "never-seen")
+        wait("the other", lambda: len(rows()) == 1 and is_shown("has never reported"))
+        publish("limpet/board-00001/status", b"online")
 
     @check("readings of a device are there while its details are open, and not subscribed to else")
     def readings():

@@ -51,13 +51,15 @@ struct FleetLog {
     self.watched = WatchedTimes(watched, age: Self.history.age)
     self.expected = Set(expected)
     last = UInt64(max(0, now.microseconds))
-    for name in expected { entries[name] = Self.missing(name, change: 0) }
+    for name in expected { entries[name] = Self.missing(name, wasHeard: past[name] != nil, change: 0) }
   }
 
-  private static func missing(_ name: String, change: UInt64) -> Entry {
+  /// - Parameter wasHeard: it has reported, and nothing of it is retained any more.
+  private static func missing(_ name: String, wasHeard: Bool, change: UInt64) -> Entry {
     var object = JSONObject(capacity: 96)
     object.add("device", name)
     object.add("state", "missing")
+    if wasHeard { object.add("cleared", true) }
     return Entry(json: object.finish(), kind: "missing", since: nil, change: change, states: [])
   }
 
@@ -75,7 +77,7 @@ struct FleetLog {
     changes.append((last, name))
     if changes.count > Self.limit { changes.removeFirst() }
     guard !change.isGone else {
-      entries[name] = expected.contains(name) ? Self.missing(name, change: last) : nil
+      entries[name] = expected.contains(name) ? Self.missing(name, wasHeard: true, change: last) : nil
       return
     }
     // One that was missing has no states of its own yet.
@@ -152,7 +154,7 @@ struct FleetLog {
       let entry = entries[change.name]
       guard entry.map({ $0.change == change.number }) ?? true else { continue }
       buffer.writeString("id: \(change.number)\nevent: \(entry == nil ? "gone" : "device")\ndata: ")
-      buffer.writeImmutableBuffer(entry?.json ?? Self.missing(change.name, change: 0).json)
+      buffer.writeImmutableBuffer(entry?.json ?? Self.missing(change.name, wasHeard: true, change: 0).json)
       buffer.writeString("\n\n")
       if buffer.readableBytes >= Self.portion { break }
     }

@@ -38,8 +38,11 @@ extension PageFiles {
         devices.set(news.device, d);
         sorted.push(d);
       }
+      // What the news does not say is not so any more.
+      const version = d.version + 1;
+      for (const key in d) if (!(key in news)) d[key] = undefined;
       Object.assign(d, news);
-      d.version++;
+      d.version = version;
       d.kind = d.state === 'offline' && d.ended !== 'clean' ? 'lost' : d.state;
       d.rank = ranks[d.kind] ?? 2;
       d.began = d.since ? Date.parse(d.since) : 0;
@@ -185,7 +188,9 @@ extension PageFiles {
     function said(d) {
       const parts = [];
       if (d.state === 'other') parts.push('says “' + plain(d.payload).slice(0, 80) + '”');
-      if (d.state === 'missing') parts.push('expected, but has never reported');
+      if (d.state === 'missing') {
+        parts.push(d.cleared ? 'expected, but the broker retains nothing of it any more' : 'expected, but has never reported');
+      }
       if (d.reason) parts.push(plain(d.reason));
       if (d.since) parts.push(ago(Date.parse(d.since)));
       return parts.join(', ');

@@ -184,6 +184,17 @@ import Testing
     #expect(String(buffer: log.all).contains(#""history":[[1000,"offline"],["#))
   }
 
+  @Test("what an earlier watch has heard of has reported, though nothing of it is retained any more")
+  func heardOf() {
+    var log = FleetLog(
+      expected: ["a", "b"], past: ["a": [(Timestamp(sinceEpoch: .seconds(1)), "online")]],
+      at: Timestamp(sinceEpoch: .zero))
+    let text = String(buffer: log.all)
+    #expect(text.contains(#"{"device":"a","state":"missing","cleared":true}"#))
+    #expect(text.contains(#"{"device":"b","state":"missing"}"#))
+    log.lives(at: Timestamp(sinceEpoch: .zero))
+  }
+
   @Test("a page says when somebody saw it: with all there is, and with each sign of life")
   func seen() throws {
     var log = FleetLog(

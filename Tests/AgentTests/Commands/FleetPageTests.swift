@@ -86,7 +86,7 @@ import Testing
     #expect(log.counts == ["missing": 1] && !log.knows("a") && log.knows("b"))
     let text = String(buffer: try #require(log.events(after: 2)).events)
     #expect(text.contains("event: gone\ndata: {\"device\":\"a\""))
-    #expect(text.contains("event: device\ndata: {\"device\":\"b\",\"state\":\"missing\"}"))
+    #expect(text.contains("event: device\ndata: {\"device\":\"b\",\"state\":\"missing\",\"cleared\":true}"))
   }
 
   @Test("a device that is lost is told apart from one that said offline itself")
