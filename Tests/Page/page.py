@@ -303,7 +303,8 @@ try:
                             "PRIMARY KEY (device, time)) WITHOUT ROWID;"
                             "CREATE TABLE watched (start INTEGER PRIMARY KEY, until INTEGER NOT NULL);"
                             "PRAGMA user_version = 2")
-        store.execute("INSERT INTO change VALUES ('board-00001', ?, 'online')", (now - 12 * hour,))
+        for hours, word in ((12, "online"), (10, "offline"), (8, "lost")):
+            store.execute("INSERT INTO change VALUES ('board-00001', ?, ?)", (now - hours * hour, word))
         store.execute("INSERT INTO watched VALUES (?, ?)", (now - 12 * hour, now - 6 * hour))
         store.commit()
         store.close()
@@ -336,13 +337,19 @@ try:
             def colour(hours):
                 return browser.ask("Array.from(document.querySelector('canvas').getContext('2d').getImageData("
                                    f"{int(120 - hours * 5)}, 8, 1, 1).data).join()")
-            wait("green, while somebody watched", lambda: colour(9) == "45,164,78,255")
+            wait("green, while somebody watched", lambda: colour(11) == "45,164,78,255")
+            assert colour(9) == "33,139,255,255", f"it said offline itself: {colour(9)}"
+            assert colour(7) == "207,34,46,255", f"it was lost: {colour(7)}"
+            words = browser.ask("document.querySelector('canvas').getAttribute('aria-label')")
+            assert words == "last 24 hours: online, offline, lost", words
             assert colour(3) == colour(18) and colour(3).endswith(",85"), (colour(3), colour(18))
             browser.ask("document.querySelector('.row').click()")
             def history():
                 return browser.ask("Array.from(document.querySelectorAll('#details-history li'), (line) => line.innerText)")
-            wait("the history", lambda: len(history()) >= 3)
-            assert history()[0].endswith("online") and "not known" in history()[1] and history()[-1].endswith("online"), history()
+            wait("the history", lambda: len(history()) >= 5)
+            ends = [line.split()[-1] for line in history()]
+            assert ends[0] == "online" and ends[-3:] == ["lost", "offline", "online"], history()
+            assert "not known" in history()[-4], history()
             browser.picture(f"{pictures}/history.png")
         finally:
             browser.go(url)

@@ -142,6 +142,6 @@ final class FleetHistory: Sendable {
 extension FleetHistory.Row {
   init(_ change: FleetChange) {
     self.init(
-      device: change.device.name, time: change.time, word: change.device.state.word, isFlapping: change.isFlapping)
+      device: change.device.name, time: change.time, word: change.historyWord, isFlapping: change.isFlapping)
   }
 }

@@ -5,7 +5,7 @@ import MQTTStore
 
 /// The file of a history, for one thread at a time.
 final class FleetHistoryFile {
-  /// 1 had no table of times that were watched.
+  /// 1 had no table of times that were watched. In the first files of 2, `offline` stands for `lost` too.
   private static let version: Int64 = 2
 
   private let database: Database

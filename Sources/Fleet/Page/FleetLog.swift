@@ -12,12 +12,14 @@ struct FleetLog {
   static let limit = 10_000
   /// How far back a device's history goes, and how many states of it.
   static let history = (age: Duration.seconds(86_400), states: 48)
+  /// Two words for one state of a device's topic.
+  private static let ends: Set<String> = ["lost", "offline"]
   /// Bytes of changes that are given at one time, about.
   private static let portion = 65_536
 
   private struct Entry {
     var json: ByteBuffer
-    /// `lost` is one that is offline and has not said so itself.
+    /// `FleetChange.historyWord`, or `missing`.
     var kind: String
     var since: Timestamp?
     /// The number of its last change.
@@ -83,14 +85,20 @@ struct FleetLog {
     // One that was missing has no states of its own yet.
     let known = entries[name]?.states ?? []
     var states = known.isEmpty ? past.removeValue(forKey: name) ?? [] : known
-    if states.last?.word != change.stateWord { states.append((change.time, change.stateWord)) }
+    let word = change.historyWord
+    if let last = states.last, last.word != word, change.isSameEnd, Self.ends.contains(last.word) {
+      // How it ended is known only now.
+      states[states.count - 1].word = word
+    } else if states.last?.word != word {
+      states.append((change.time, word))
+    }
     let oldest = change.time.microseconds - Self.history.age.wholeNanoseconds / 1000
     // The state that a day began with began before it.
     while states.count > Self.history.states || (states.count > 1 && states[1].time.microseconds < oldest) {
       states.removeFirst()
     }
     entries[name] = Entry(
-      json: Self.json(change, states), kind: change.isLoss ? "lost" : change.stateWord, since: change.device.since,
+      json: Self.json(change, states), kind: word, since: change.device.since,
       change: last, states: states)
   }
 
@@ -197,8 +205,9 @@ struct FleetLog {
 }
 
 extension FleetChange {
-  fileprivate var stateWord: String { device.state.word }
+  /// What a history says of it: `lost` is one that is offline and has not said so itself.
+  var historyWord: String { device.state == .offline && device.ending != .clean ? "lost" : device.state.word }
 
-  /// It is offline and has not said so itself.
-  fileprivate var isLoss: Bool { device.state == .offline && device.ending != .clean }
+  /// It was offline, and is.
+  fileprivate var isSameEnd: Bool { device.state == .offline && previous == .offline }
 }

@@ -3,7 +3,8 @@ extension PageFiles {
   static let pastScript = #"""
 
 
-    const colours = { online: '#2da44e', offline: '#cf222e', expired: '#cf222e', other: '#bf8700' };
+    // Each has a contrast of 3 to 1 and more with the light ground and the dark one (WCAG 2, 1.4.11).
+    const colours = { online: '#2da44e', offline: '#218bff', lost: '#cf222e', expired: '#cf222e', other: '#bf8700' };
     // What was while nobody watched is not known, whatever was before and after it; and a time that goes on is seen only
     // as long as this page hears from the watch.
     function gaps(from, now) {
@@ -18,7 +19,14 @@ extension PageFiles {
       return gaps;
     }
 
+    // The strip in words, for those who do not see it.
+    function inStates(d) {
+      const words = new Set((d.history ?? []).map(([, word]) => word));
+      return words.size ? 'last 24 hours: ' + Array.from(words).join(', ') : 'last 24 hours: not known';
+    }
+
     function strip(canvas, d) {
+      canvas.setAttribute('aria-label', inStates(d));
       const context = canvas.getContext('2d'), now = Date.now();
       const states = d.history ?? [], grey = '#8c959f55';
       const place = (time) => Math.max(0, 120 - (now - time) / day * 120);

@@ -152,7 +152,7 @@ extension PageFiles {
       const strip = document.createElement('canvas');
       strip.width = 120;
       strip.height = 16;
-      strip.setAttribute('aria-hidden', 'true');
+      strip.setAttribute('role', 'img');
       row.append(strip);
       row.addEventListener('click', () => open(row.dataset.device));
       item.append(row);

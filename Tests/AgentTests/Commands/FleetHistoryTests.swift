@@ -54,6 +54,19 @@ import Testing
     }
   }
 
+  @Test("the file tells a device that was lost from one that said offline, and has what older files had")
+  func losses() async throws {
+    try await withScene { scene in
+      var fleet = try WatchedFleet()
+      let changes =
+        fleet.status("offline", of: "a", reason: "lost") + fleet.status("offline", of: "b", reason: "shutdown")
+      #expect(changes.map { FleetHistory.Row($0).word } == ["lost", "offline"])
+      let file = try Self.file(scene)
+      try file.add([Self.row("a", 1, "offline"), Self.row("a", 2, "lost")], coalescing: .zero)
+      #expect(try Self.words(file)["a"] == ["1 offline", "2 lost"])
+    }
+  }
+
   @Test("what the broker had kept is no change, and a minute of a device that flaps is one row")
   func coalesces() async throws {
     try await withScene { scene in

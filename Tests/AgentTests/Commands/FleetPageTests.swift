@@ -96,8 +96,22 @@ import Testing
     for change in fleet.status("offline", of: "a", reason: "lost") { log.take(change) }
     for change in fleet.status("offline", of: "b", reason: "shutdown") { log.take(change) }
     #expect(log.counts == ["lost": 1, "offline": 1])
+    let text = String(buffer: log.all)
+    #expect(text.components(of: ",\"lost\"]]") == 1 && text.components(of: ",\"offline\"]]") == 1, "\(text)")
     let open = String(buffer: log.metrics(devices: 0, .openMetrics))
     #expect(open.contains(#"limpet_fleet_devices{state="lost"} 1"#) && open.hasSuffix("# EOF\n"))
+  }
+
+  @Test("how a device went is known a moment later: its history has one end, and not two")
+  func lostOrClean() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for change in fleet.status("online", of: "a") + fleet.status("offline", of: "a") { log.take(change) }
+    #expect(String(buffer: log.all).contains(",\"lost\"]]"))
+    fleet.seconds += 1
+    for change in fleet.presence("stop", of: "a") + fleet.view.takeDetails(at: fleet.now) { log.take(change) }
+    let text = String(buffer: log.all)
+    #expect(text.contains(",\"offline\"]]") && !text.contains(",\"lost\"]"), "\(text)")
   }
 
   @Test("numbers for Prometheus: devices by state, and each one for as many as were asked for")
