@@ -29,17 +29,20 @@ struct FleetLog {
 
   /// The number of the last change. Numbers go on from the microsecond of the beginning, so those of an earlier process,
   /// which a browser may still have, are none of this one's.
-  private(set) var last: UInt64
+  private(set) var last: UInt64 { didSet { shared = nil } }
   /// What is to be said of the connection to the broker.
-  private(set) var connection = "connecting"
+  private(set) var connection = "connecting" { didSet { shared = nil } }
   private(set) var isConnected = false
   /// When what is said of devices was seen.
-  private(set) var watched: WatchedTimes
+  private(set) var watched: WatchedTimes { didSet { shared = nil } }
   private var entries: [String: Entry] = [:]
   private var changes: Deque<(number: UInt64, name: String)> = []
   /// What an earlier watch has seen of devices that were not heard of yet.
   private var past: [String: [(time: Timestamp, word: String)]]
   private let expected: Set<String>
+  /// What `all` has said, while it is so: of a large fleet it is 30 MB, which slow readers share. It goes with the next
+  /// change, or after a minute.
+  private var shared: ByteBuffer?
 
   /// - Parameters:
   ///   - expected: devices that are missing until they are heard of.
@@ -133,6 +136,14 @@ struct FleetLog {
 
   /// `{"id":N,"connected":…,"broker":…,"watched":[…],"devices":[…]}`: all, and the number to go on from.
   var all: ByteBuffer {
+    mutating get {
+      let all = shared ?? everything
+      shared = all
+      return all
+    }
+  }
+
+  private var everything: ByteBuffer {
     var object = JSONObject(capacity: 64 + entries.count * 256)
     object.add("id", last)
     object.add("connected", isConnected)

@@ -173,7 +173,7 @@ final class FleetPage: Sendable {
     case "/": return WebReply(ByteBuffer(string: PageFiles.document), type: "text/html; charset=utf-8")
     case "/page.js": return WebReply(ByteBuffer(string: PageFiles.script), type: "text/javascript; charset=utf-8")
     case "/page.css": return WebReply(ByteBuffer(string: PageFiles.style), type: "text/css; charset=utf-8")
-    case "/devices": return WebReply(log.withLock(\.all), type: "application/json")
+    case "/devices": return WebReply(log.withLock { $0.all }, type: "application/json")
     case "/events": return events(request)
     case "/readings": return readings(request)
     case "/metrics": return metrics(request)

@@ -30,6 +30,22 @@ import Testing
     #expect(text.contains(#""history":[["#))
   }
 
+  @Test("as long as nothing changes, everybody has the same bytes of all devices")
+  func shared() throws {
+    var fleet = try WatchedFleet()
+    var log = log(fleet)
+    for change in fleet.status("online", of: "a") { log.take(change) }
+    func place(_ buffer: ByteBuffer) -> UnsafeRawPointer? { buffer.withVeryUnsafeBytes { $0.baseAddress } }
+    let (one, other) = (log.all, log.all)
+    #expect(place(one) == place(other))
+    for change in fleet.status("offline", of: "a") { log.take(change) }
+    #expect(String(buffer: log.all).contains(#""state":"offline""#))
+    log.connected("mqtt://h", at: Timestamp(sinceEpoch: .zero))
+    #expect(String(buffer: log.all).contains(#""connected":true"#))
+    log.lost("gone", at: Timestamp(sinceEpoch: .zero))
+    #expect(String(buffer: log.all).contains(#""broker":"gone""#))
+  }
+
   @Test("a device that changed often is told once, as it is now; who is told everything has nothing more to hear")
   func newest() throws {
     var fleet = try WatchedFleet()
