@@ -8,7 +8,8 @@ import MQTTStore
 /// outlives the watch.
 ///
 /// A thread of its own writes, once a second; its callers wait for no disk. The file is its owner's alone (0600), and
-/// bounded: by age, and by size, where the oldest goes first. While a device flaps, a minute of it is one row.
+/// bounded: by age, each hour, and by size, after each transaction, where the oldest goes first. While a device flaps, a
+/// minute of it is one row.
 final class FleetHistory: Sendable {
   static let size: Int64 = 256 << 20
   /// Changes that may wait for the disk.

@@ -86,6 +86,7 @@ final class FleetHistoryFile {
         ON CONFLICT (start) DO UPDATE SET until = ?2
         """, .integer(start), .integer(span.until.microseconds), .integer(distance))
     }
+    try shrink()
   }
 
   /// - Parameter coalescing: how much of a device's flapping is one row.
@@ -113,36 +114,58 @@ final class FleetHistoryFile {
       }
     }
     self.newest = newest
+    try shrink()
   }
 
-  /// What is too old goes, and then the oldest tenth until it is small enough; the newest of each device stays.
+  /// What is too old goes; the newest of each device stays.
   func prune(at now: Timestamp) throws(StorageError) {
     let oldest = now.microseconds - age.wholeNanoseconds / 1000
     try remove(before: oldest)
     try database.write("shorten the history") { () throws(StorageError) in
       try database.run("DELETE FROM watched WHERE until < ?", .integer(oldest))
     }
-    while try bytes() > size {
-      let middle = try database.query(
-        "SELECT time FROM change ORDER BY time LIMIT 1 OFFSET (SELECT count(*) / 10 + 1 FROM change)",
-        row: { $0.integer(0) }
-      ).first
-      guard let middle, try remove(before: middle) > 0 else { return }
+    try shrink()
+  }
+
+  /// After each transaction: a file that is too large loses its oldest rows, until a tenth of it is free. The newest row
+  /// of a device goes only where there is no other.
+  private func shrink() throws(StorageError) {
+    guard try bytes() > size else { return }
+    while try bytes() > size / 10 * 9 {
+      if let time = try oldest("WHERE \(Self.hasFollower)"), try remove(before: time + 1) > 0 { continue }
+      guard let time = try oldest("") else { return }
+      try database.write("shorten the history") { () throws(StorageError) in
+        try database.run("DELETE FROM change WHERE time <= ?", .integer(time))
+      }
+      newest = newest.filter { $0.value.time.microseconds > time }
     }
   }
+
+  /// Up to when the oldest rows are so many as go at one time: few, since the log of a transaction takes room too.
+  private func oldest(_ condition: String) throws(StorageError) -> Int64? {
+    try database.query(
+      """
+      SELECT max(time) FROM
+      (SELECT time FROM change \(condition) ORDER BY time LIMIT 1 + (SELECT count(*) FROM change) / 50)
+      """,
+      row: { $0.isNull(0) ? nil : $0.integer(0) }
+    ).first ?? nil
+  }
+
+  /// A later row of the same device.
+  private static let hasFollower =
+    "time < (SELECT max(time) FROM change AS other WHERE other.device = change.device)"
 
   @discardableResult
   private func remove(before time: Int64) throws(StorageError) -> Int {
     try database.write("shorten the history") { () throws(StorageError) in
       try database.run(
-        """
-        DELETE FROM change WHERE time < ?1 AND time < (SELECT max(time) FROM change AS other WHERE other.device = change.device)
-        """, .integer(time))
+        "DELETE FROM change WHERE time < ? AND \(Self.hasFollower)", .integer(time))
       return try database.query("SELECT changes()") { Int($0.integer(0)) }.first ?? 0
     }
   }
 
-  /// Of pages in use.
+  /// Of pages in use: those that are free are used before the file grows.
   private func bytes() throws(StorageError) -> Int64 {
     func pragma(_ name: String) throws(StorageError) -> Int64 {
       try database.query("PRAGMA \(name)", row: { $0.integer(0) }).first ?? 0

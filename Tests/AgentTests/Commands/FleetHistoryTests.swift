@@ -93,6 +93,29 @@ import Testing
     }
   }
 
+  @Test("the file is never larger than its bound and one transaction, whatever is written", arguments: [1, 10_000])
+  func bounded(_ devices: Int) async throws {
+    try await withScene { scene in
+      let size: Int64 = 256 << 10
+      let file = try Self.file(scene, size: size)
+      var largest: Int64 = 0
+      for turn in 0..<100 {
+        // Devices that are never heard of again stay no longer than there is room.
+        try file.add(
+          (0..<100).map { number in
+            let count = turn * 100 + number
+            return Self.row("board-\(count % devices)", Int64(count), count / devices % 2 == 0 ? "online" : "lost")
+          }, coalescing: .zero)
+        var status = stat()
+        #expect(stat(scene.folder + "/history.db", &status) == 0)
+        largest = max(largest, Int64(status.st_size))
+      }
+      #expect(largest > 0 && largest <= size + 32 << 10, "\(largest)")
+      let words = try Self.words(file)
+      #expect(words.values.joined().count > 1000 && words["board-\(9999 % devices)"]?.last?.hasPrefix("9999 ") == true)
+    }
+  }
+
   @Test("a second watch knows when the first one was connected, also when that was killed")
   func watched() async throws {
     try await withScene { scene in
