@@ -107,7 +107,7 @@ public struct Watch: ~Copyable {
       page = try Self.page(settings, desk, say: remarks.say)
     } catch {
       page = nil
-      ending = .failed("--history: \(error)")
+      ending = .failed("--history: \(error.ofHistory)")
     }
     let payloadLimit = max(FleetView.payloadLimit, settings.online.utf8.count, settings.offline.utf8.count) + 1
     feed = WatchFeed(

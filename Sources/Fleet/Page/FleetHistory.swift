@@ -117,7 +117,7 @@ final class FleetHistory: Sendable {
         if failure != nil { say("the history can be written again") }
         failure = nil
       } catch {
-        let text = "\(error)"
+        let text = error.ofHistory
         if text != failure { say("the history has a gap: \(text)") }
         failure = text
         gap = due.span?.until ?? due.lostAt ?? due.waiting.last?.time ?? gap

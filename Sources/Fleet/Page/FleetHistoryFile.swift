@@ -26,8 +26,14 @@ final class FleetHistoryFile {
     database = try Database(path: path)
     let version = try database.query("PRAGMA user_version") { $0.integer(0) }.first ?? 0
     let tables = try database.query("SELECT count(*) FROM sqlite_schema") { $0.integer(0) }.first ?? 0
-    guard (1...Self.version).contains(version) || (version == 0 && tables == 0) else {
-      throw StorageError(errno: EEXIST, attempt: "use a file that is not a history of limpet watch", file: path)
+    guard version <= Self.version else {
+      throw StorageError(
+        .newerSchema(found: version, known: Self.version), attempt: "read the history", file: path, message: "")
+    }
+    guard version > 0 || (version == 0 && tables == 0) else {
+      throw StorageError(
+        .foreign(applicationID: 0), attempt: "use the history", file: path,
+        message: "it is a database of another program")
     }
     try database.accept()
     try database.write("make the history's tables") { () throws(StorageError) in
@@ -172,4 +178,32 @@ final class FleetHistoryFile {
     }
     return (try pragma("page_count") - pragma("freelist_count")) * (try pragma("page_size"))
   }
+}
+
+extension StorageError {
+  /// As the owner of a history is to read it. What an agent's store does by itself does not happen here: the file stays
+  /// as it is, and its owner decides.
+  var ofHistory: String {
+    let advice =
+      switch kind {
+      case .full: "Free some space there; what happens until then the history leaves out."
+      case .readOnly: "Mount its file system read-write, or name another file."
+      case .cannotOpen: "Make its folder, and let limpet watch's user write there, or name another file."
+      case .notADatabase, .corrupt, .foreign: "Move the file away, or name another file."
+      case .newerSchema(let found, let known):
+        "It has schema \(found), this limpet knows \(known): install the newer limpet again, or move the file away."
+      case .busy: "Another program has it open: end that program, or name another file."
+      case .inputOutput: "The disk fails: see the kernel's log (dmesg)."
+      case .fileIsGone, .held, .late, .closed, .other:
+        "Start limpet watch again; if that does not help, name another file."
+      }
+    // So the database calls whatever it opens.
+    let attempt = attempt == "open the store" ? "open the history" : attempt
+    let cause = kind.isNewer ? "a newer limpet watch wrote it" : message
+    return "cannot \(attempt) in \(file): \(cause)\(code == 0 ? "" : " (SQLite \(code))"). \(advice)"
+  }
+}
+
+extension StorageError.Kind {
+  fileprivate var isNewer: Bool { if case .newerSchema = self { true } else { false } }
 }
