@@ -109,6 +109,8 @@ package actor WebServer {
   private let limit: Int
   /// How long a request may take, and how long a client may take nothing of its answer.
   private let patience: Duration
+  /// Of every answer, whatever it is.
+  private let headers: HTTPHeaders
   private let answer: Answer
   private let notice: @Sendable (Notice) -> Void
   private var listener: (any Channel)?
@@ -127,29 +129,31 @@ package actor WebServer {
   private var accepted: UInt64 = 0
 
   /// - Parameters:
+  ///   - headers: of every answer, also of those that the server gives by itself.
   ///   - notice: called on the event loop, as is `answer`.
   package init(
     _ place: WebPlace, limit: Int = 16, eventLoop: any EventLoop, patience: Duration = .seconds(10),
-    notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
+    headers: HTTPHeaders = HTTPHeaders(), notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
   ) {
     self.place = place
     self.limit = limit
     self.eventLoop = eventLoop
     self.notice = notice
     self.patience = patience
+    self.headers = headers
     self.answer = answer
   }
 
   /// Listens; if that fails it reports it once, and tries again every minute.
   package func start() {
     guard !hasStopped else { return }
-    let (answer, patience) = (answer, patience)
+    let (answer, patience, headers) = (answer, patience, headers)
     let bootstrap = ServerBootstrap(group: eventLoop)
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { [weak self] channel in
         channel.eventLoop.makeCompletedFuture {
           guard let self else { throw ChannelError.ioOnClosedChannel }
-          let connection = WebConnection(patience: patience, answer: answer)
+          let connection = WebConnection(patience: patience, headers: headers, answer: answer)
           let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
           try self.assumeIsolated { try $0.accept(bound, on: channel) }
           let pipeline = channel.pipeline.syncOperations
@@ -251,6 +255,8 @@ private final class WebConnection: ChannelInboundHandler {
   typealias OutboundOut = HTTPServerResponsePart
 
   private let patience: TimeAmount
+  /// Of every answer.
+  private let headers: HTTPHeaders
   private let answer: WebServer.Answer
   private var isAnswering = false
   private var deadline: Scheduled<Void>?
@@ -263,8 +269,9 @@ private final class WebConnection: ChannelInboundHandler {
   /// Beats since the connection took something.
   private var stalled = Duration.zero
 
-  init(patience: Duration, answer: @escaping WebServer.Answer) {
+  init(patience: Duration, headers: HTTPHeaders, answer: @escaping WebServer.Answer) {
     self.patience = TimeAmount(patience)
+    self.headers = headers
     self.answer = answer
   }
 
@@ -307,7 +314,8 @@ private final class WebConnection: ChannelInboundHandler {
   }
 
   private func send(_ reply: WebReply, _ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    var headers = reply.headers
+    var headers = headers
+    headers.add(contentsOf: reply.headers)
     headers.add(name: "Content-Type", value: reply.type)
     if reply.stream == nil { headers.add(name: "Content-Length", value: String(reply.body.readableBytes)) }
     headers.add(name: "X-Content-Type-Options", value: "nosniff")

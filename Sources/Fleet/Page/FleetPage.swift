@@ -14,6 +14,13 @@ final class FleetPage: Sendable {
   private static let limit = 64
   /// Devices of which /metrics has each one, where nothing else is asked for.
   private static let metricsDevices = 1000
+  /// Of every answer: nothing from elsewhere is loaded, nothing is embedded elsewhere.
+  private static let safety: HTTPHeaders = [
+    "Content-Security-Policy":
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+      + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+  ]
 
   private let log: Mutex<FleetLog>
   private let gate: Mutex<PageGate>
@@ -60,7 +67,8 @@ final class FleetPage: Sendable {
     let listener: WebPlace
     do throws(ArgumentError) { listener = try place.bound() } catch { return error.description }
     if case .socket(let file) = listener { socket.withLock { $0 = file } }
-    let server = WebServer(listener, limit: Self.limit, eventLoop: eventLoop) { [weak self] notice in
+    let server = WebServer(listener, limit: Self.limit, eventLoop: eventLoop, headers: Self.safety) {
+      [weak self] notice in
       self?.take(notice)
     } answer: { [weak self] request in
       self?.reply(to: request) ?? WebReply(.serviceUnavailable, "limpet watch ends.")
@@ -164,8 +172,7 @@ final class FleetPage: Sendable {
   // MARK: Browsers
 
   private func reply(to request: WebRequest) -> WebReply {
-    if let refusal = gate.withLock({ $0.refusal(of: request, at: .now) }) { return safe(refusal) }
-    return safe(page(request))
+    gate.withLock { $0.refusal(of: request, at: .now) } ?? page(request)
   }
 
   private func page(_ request: WebRequest) -> WebReply {
@@ -240,18 +247,6 @@ final class FleetPage: Sendable {
       readings.end(device)
     }
     return WebReply(ByteBuffer(string: "retry: 2000\n\n"), type: "text/event-stream", stream: stream)
-  }
-
-  /// Nothing from elsewhere is loaded, nothing is embedded elsewhere.
-  private func safe(_ reply: WebReply) -> WebReply {
-    var reply = reply
-    reply.headers.add(
-      name: "Content-Security-Policy",
-      value: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-    reply.headers.add(name: "Referrer-Policy", value: "no-referrer")
-    reply.headers.add(name: "Cross-Origin-Resource-Policy", value: "same-origin")
-    return reply
   }
 }
 

@@ -123,4 +123,27 @@ final class RawBrowser: Sendable {
       #expect(ContinuousClock.now - started < .seconds(8) * Patience.factor)
     }
   }
+
+  @Test("every answer has the headers that keep others out, refusals too")
+  func safeHeaders() async throws {
+    try await withPage { _, address, _ in
+      var streams: [RawBrowser] = []
+      let requests = [
+        (get("/"), 200), (get("/none"), 404), (get("/metrics?devices=x"), 400),
+        (get("/", "Origin: http://evil.example"), 403), ("GET / HTTP/1.1\r\n\r\n", 421),
+        ("POST / HTTP/1.1\r\nHost: fleet.example\r\nContent-Length: 0\r\n\r\n", 405),
+      ]
+      func check(_ answer: String, _ status: Int) {
+        #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(answer.prefix(80))")
+        for header in [
+          "Content-Security-Policy: default-src 'none'; ", "X-Content-Type-Options: nosniff",
+          "Referrer-Policy: no-referrer", "Cross-Origin-Resource-Policy: same-origin",
+        ] { #expect(answer.contains(header), "\(status): \(header)") }
+      }
+      for (request, status) in requests { check(try await RawBrowser(address, sends: request).answer(), status) }
+      for _ in 0..<64 { streams.append(try await RawBrowser(address, sends: get("/events"))) }
+      for stream in streams { try await until("a stream") { stream.text.contains("retry: 1000") } }
+      check(try await RawBrowser(address, sends: get("/")).answer(), 503)
+    }
+  }
 }
