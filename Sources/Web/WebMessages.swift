@@ -4,6 +4,8 @@ import NIOHTTP1
 /// A request.
 package struct WebRequest: Sendable {
   package let method: HTTPMethod
+  /// Host and port of a target that is a whole address (RFC 9112, section 3.2.2); nil: it is a path.
+  package let authority: String?
   /// Without the query.
   package let path: String
   package let query: String?
@@ -14,10 +16,23 @@ package struct WebRequest: Sendable {
   init(_ head: HTTPRequestHead, from remote: String?) {
     self.remote = remote
     method = head.method
-    let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    path = parts.first.map(String.init) ?? ""
+    var target = head.uri[...]
+    authority = Self.takeAuthority(of: &target)
+    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let path = parts.first.map(String.init) ?? ""
+    self.path = path.isEmpty ? "/" : path
     query = parts.count > 1 ? String(parts[1]) : nil
     headers = head.headers
+  }
+
+  private static func takeAuthority(of target: inout Substring) -> String? {
+    for scheme in ["http://", "https://"] where target.prefix(scheme.count).lowercased() == scheme {
+      let rest = target.dropFirst(scheme.count)
+      let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+      target = rest[end...]
+      return String(rest[..<end])
+    }
+    return nil
   }
 }
 

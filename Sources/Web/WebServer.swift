@@ -22,8 +22,9 @@ package enum WebPlace: Sendable, CustomStringConvertible {
 /// Answers GET and HEAD of HTTP/1.1 (RFC 9112) at one place, on an event loop.
 ///
 /// No client can harm the process: connections are bounded, and so are the bytes of a request, its time, and the time
-/// in which a client takes nothing of its answer. Each connection has one request. Silent clients keep nobody out: when
-/// too many connections have no request yet, the server closes the oldest of them.
+/// in which a client takes nothing of its answer. What is no request has an answer that says so. Each connection has one
+/// request. Silent clients keep nobody out: when too many connections have no request yet, the server closes the oldest
+/// of them.
 package actor WebServer {
   package nonisolated let eventLoop: any EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
@@ -96,11 +97,12 @@ package actor WebServer {
       .childChannelInitializer { [weak self] channel in
         channel.eventLoop.makeCompletedFuture {
           guard let self else { throw ChannelError.ioOnClosedChannel }
-          let connection = WebConnection(patience: patience, headers: headers, answer: answer)
+          let bytes = RequestLimit(Self.requestLimit)
+          let connection = WebConnection(bytes, patience: patience, headers: headers, answer: answer)
           let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
           try self.assumeIsolated { try $0.accept(bound, on: channel) }
           let pipeline = channel.pipeline.syncOperations
-          try pipeline.addHandler(RequestLimit(Self.requestLimit))
+          try pipeline.addHandler(bytes)
           try pipeline.addHandler(HTTPResponseEncoder())
           try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
           try pipeline.addHandler(connection)

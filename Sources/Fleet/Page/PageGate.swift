@@ -51,7 +51,8 @@ struct PageGate {
 
   private mutating func judgement(of request: WebRequest, at now: BootClock.Instant) -> WebReply? {
     let host = request.headers["Host"]
-    guard host.count == 1, hosts.contains(host[0].lowercased()) else {
+    guard host.count == 1, hosts.isSuperset(of: (host + [request.authority].compactMap(\.self)).map { $0.lowercased() })
+    else {
       return WebReply(
         .misdirectedRequest,
         "limpet watch does not answer to this name; if a proxy uses it, add --http-host NAME[:PORT].")

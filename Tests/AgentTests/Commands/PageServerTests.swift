@@ -146,4 +146,56 @@ final class RawBrowser: Sendable {
       check(try await RawBrowser(address, sends: get("/")).answer(), 503)
     }
   }
+
+  @Test(
+    "what is no request of HTTP/1 is answered before the connection ends",
+    arguments: [
+      ("GET / HTTP/1.1\r\nHost: fleet.example\r\nX: \(String(repeating: "x", count: 9000))\r\n\r\n", 431),
+      ("GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 300_000))\r\n\r\n", 431),
+      ("FOO / HTTP/1.1\r\nHost: fleet.example\r\n\r\n", 405), ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", 400),
+      ("hello\r\n\r\n", 400), ("GET / HTTP/9.9\r\nHost: fleet.example\r\n\r\n", 505),
+      (
+        "GET / HTTP/1.1\r\nHost: fleet.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400
+      ),
+    ])
+  func noRequest(_ bytes: String, _ status: Int) async throws {
+    try await withPage { _, address, _ in
+      let answer = try await RawBrowser(address, sends: bytes).answer()
+      #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(bytes.prefix(20)): \(answer.prefix(60))")
+      #expect(answer.contains("nosniff"))
+    }
+  }
+
+  @Test("who sends nothing, or half a request, is told that its time is over")
+  func silence() async throws {
+    let port = try freePort()
+    let address = try #require(ListenAddress("127.0.0.1:\(port)"))
+    let server = WebServer(
+      .network(address), eventLoop: MultiThreadedEventLoopGroup.singleton.next(), patience: .milliseconds(300)
+    ) { _ in
+    } answer: { _ in
+      WebReply(.ok, "ok")
+    }
+    await server.start()
+    let place = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+    for bytes in ["", "GET / HT"] {
+      let client = try await eventually("it listens") { try? await RawBrowser(place, sends: bytes) }
+      #expect(try await client.answer().hasPrefix("HTTP/1.1 408 "), "\(bytes)")
+    }
+    await server.stop()
+  }
+
+  @Test(
+    "a request for a whole address is one for its path, where that address may be asked by",
+    arguments: [
+      ("http://fleet.example/healthz", 503), ("HTTP://Fleet.Example/healthz?x", 503), ("http://fleet.example", 200),
+      ("http://evil.example/healthz", 421), ("http://x@fleet.example/healthz", 421), ("http:///healthz", 421),
+    ])
+  func absoluteForm(_ target: String, _ status: Int) async throws {
+    try await withPage { _, address, _ in
+      let answer = try await RawBrowser(address, sends: get(target)).answer()
+      #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(target): \(answer.prefix(60))")
+    }
+  }
 }
