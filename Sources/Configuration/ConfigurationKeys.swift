@@ -80,7 +80,7 @@ package enum MetricsKeys {
   package static let listen = Key(
     optional: "listen", ValueKind<ListenAddress>.listenAddress,
     help: "ADDRESS:PORT where http://ADDRESS:PORT/metrics has the agent's numbers and the last value of every reading; "
-      + "whoever can connect can read them.",
+      + "whoever can connect can read them. localhost is 127.0.0.1.",
     example: "127.0.0.1:9480")
 
   static let all = [listen.declaration]

@@ -80,11 +80,11 @@ extension ValueKind where Value == ListenAddress {
   static let listenAddress = ValueKind<String>.text(bytes: 1...64).map { text throws(Mismatch) in
     guard let address = ListenAddress(text) else {
       throw Mismatch(
-        message: "\(quoted(text)) is not ADDRESS:PORT with an address in numbers; write one such as 127.0.0.1:9480 or "
-          + "[::1]:9480")
+        message: "\(quoted(text)) is not ADDRESS:PORT with an address in numbers or localhost; write one such as "
+          + "127.0.0.1:9480 or [::1]:9480")
     }
     return address
-  }.matching("(\\[[0-9A-Fa-f:.]+\\]|[0-9]{1,3}(\\.[0-9]{1,3}){3}):[0-9]{1,5}")
+  }.matching("(\\[[0-9A-Fa-f:.]+\\]|[0-9]{1,3}(\\.[0-9]{1,3}){3}|[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]):[0-9]{1,5}")
 }
 
 extension ValueKind where Value == Bool {

@@ -1,17 +1,19 @@
-/// An address and a port to listen on, as people write them: `127.0.0.1:9480`, `[::1]:9480`.
+/// An address and a port to listen on, as people write them: `127.0.0.1:9480`, `[::1]:9480`, `localhost:9480`.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   /// In numbers, IPv6 without its brackets.
   package let host: String
   /// 1 to 65535.
   package let port: Int
 
-  /// nil: it is something else. Names are not taken: which of a name's addresses would be meant?
+  /// nil: it is something else. `localhost` is 127.0.0.1; no other name is taken: which of its addresses would be meant?
   package init?(_ text: String) {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     let (host, port) = (text[..<colon], text[text.index(after: colon)...])
     guard let number = Int(strict: String(port)), (1...65535).contains(number) else { return nil }
     self.port = number
-    if host.hasPrefix("["), host.hasSuffix("]") {
+    if host.lowercased() == "localhost" {
+      self.host = "127.0.0.1"
+    } else if host.hasPrefix("["), host.hasSuffix("]") {
       self.host = String(host.dropFirst().dropLast())
       guard self.host.contains(":"), self.host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else {
         return nil

@@ -68,8 +68,8 @@ struct WatchCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Serve the fleet as a page for browsers, with /devices, /events and /metrics; on another address than loopback with \
-      --http-password-file only; unix:/PATH is a socket for a proxy, with the name of --http-host. With --expect-file, \
-      devices that have never reported are listed as missing.
+      --http-password-file only; localhost is 127.0.0.1; unix:/PATH is a socket for a proxy, with the name of \
+      --http-host. With --expect-file, devices that have never reported are listed as missing.
       """, valueName: "address:port"))
   var http: String?
 

@@ -59,8 +59,8 @@ package enum PagePlace: Sendable, Hashable {
     } else {
       throw ArgumentError(
         description:
-          "\"\(printable(text, limit: 80))\" is not ADDRESS:PORT with an address in numbers; write one such "
-          + "as 127.0.0.1:8480, or unix:/PATH")
+          "\"\(printable(text, limit: 80))\" is not ADDRESS:PORT with an address in numbers or localhost; write "
+          + "one such as 127.0.0.1:8480, or unix:/PATH")
     }
   }
 
