@@ -49,10 +49,7 @@ struct LoginOptions: ParsableArguments {
   func apply(to configuration: inout Configuration) throws {
     if let username { configuration.broker.username = username }
     if let passwordFile {
-      guard let line = try TextFile.lines(passwordFile, option: "--password-file").first else {
-        throw ValidationError("--password-file: the first line of \(passwordFile) is empty; write the password there.")
-      }
-      configuration.broker.password = Secret(line.utf8)
+      configuration.broker.password = Secret(try TextFile.password(passwordFile, option: "--password-file").text.utf8)
     }
     if let ca { configuration.broker.tls.ca = ca }
   }
@@ -62,9 +59,24 @@ struct LoginOptions: ParsableArguments {
 enum TextFile {
   /// Its lines without their ends; empty ones are left out.
   static func lines(_ path: String, option: String) throws -> [String] {
+    let found = try read(path, option)
+    return String(decoding: found.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+  }
+
+  /// What its first line is, and whether everybody on this machine can read it.
+  static func password(_ path: String, option: String) throws -> (text: String, isOpen: Bool) {
+    let found = try read(path, option)
+    let line = String(decoding: found.bytes, as: UTF8.self).prefix { !$0.isNewline }
+    guard !line.isEmpty else {
+      throw ValidationError("\(option): the first line of \(path) is empty; write the password there.")
+    }
+    return (String(line), found.mode & 0o004 != 0)
+  }
+
+  private static func read(_ path: String, _ option: String) throws -> ConfigurationFiles.Found {
     guard case .success(let found) = ConfigurationFiles.real.open(path, 1 << 20) else {
       throw ValidationError("\(option): \(path) cannot be read.")
     }
-    return String(decoding: found.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+    return found
   }
 }

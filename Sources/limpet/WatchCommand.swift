@@ -154,10 +154,12 @@ struct WatchCommand: ParsableCommand {
   private func page() throws -> PageSettings? {
     guard let http else { return nil }
     let password = try httpPasswordFile.map { file in
-      guard let line = try TextFile.lines(file, option: "--http-password-file").first, !line.isEmpty else {
-        throw ValidationError("--http-password-file: \(file) has no password; write it into its first line.")
+      let password = try TextFile.password(file, option: "--http-password-file")
+      if password.isOpen {
+        StandardError.write(
+          "limpet watch: everyone on this machine can read \(printable(file, limit: 120)); chmod o-r it")
       }
-      return line
+      return password.text
     }
     do throws(ArgumentError) {
       var settings = try PageSettings(address: http, hosts: httpHost, password: password)

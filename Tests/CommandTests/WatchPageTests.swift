@@ -27,4 +27,31 @@ struct WatchPageTests {
       #expect(nowhere.errorLines.joined().contains("another file"), "\(nowhere.errorLines)")
     }
   }
+
+  @Test(
+    "the password is the first line of its file: one that is empty is refused, and one that others may read is said")
+  func passwordFile() async throws {
+    try await withScene { scene in
+      for text in ["\nsecond\n", "", "\n"] {
+        let child = try await watch(scene, "--http-password-file", try scene.write(text, to: "password"))
+        #expect(child.ending == .exited(64), "\(text)")
+        #expect(child.errorLines.joined().contains("first line"), "\(child.errorLines)")
+      }
+      let path = try scene.write("first\nsecond\n", to: "password")
+      func start(_ mode: Int, _ name: String) throws -> Child {
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+        return try scene.spawn(
+          name,
+          [
+            Scene.program, "watch", "--url", "mqtt://127.0.0.1:1", "--http", "127.0.0.1:\(try freePort())",
+            "--http-password-file", path,
+          ])
+      }
+      let open = try start(0o644, "open")
+      try await until("it warns") { open.errorLines.contains { $0.contains(path) && $0.contains("chmod o-r") } }
+      let closed = try start(0o600, "closed")
+      try await until("it listens") { closed.errorLines.contains { $0.contains("http://127.0.0.1") } }
+      #expect(!closed.errorLines.contains { $0.contains("chmod") })
+    }
+  }
 }
