@@ -73,8 +73,13 @@ struct PageGate {
     guard let password else { return nil }
     while let first = wrong.first, first.time.duration(to: now) >= .seconds(60) { wrong.removeFirst() }
     // Whoever guesses keeps nobody else out.
-    guard wrong.count(where: { $0.remote == request.remote }) < Self.failures else {
-      return WebReply(.tooManyRequests, "Too many wrong passwords; wait a minute.")
+    let own = wrong.filter { $0.remote == request.remote }
+    guard own.count < Self.failures else {
+      var reply = WebReply(.tooManyRequests, "Too many wrong passwords; wait a minute.")
+      // Then so many of them are older than a minute that one more is listened to.
+      let wait = now.duration(to: own[own.count - Self.failures].time + .seconds(60))
+      reply.headers.add(name: "Retry-After", value: String(max(1, (wait.wholeMilliseconds + 999) / 1000)))
+      return reply
     }
     if let given = Self.password(in: request.headers["Authorization"]), Self.isEqual(given, password) { return nil }
     if !request.headers["Authorization"].isEmpty { wrong.append((now, request.remote)) }

@@ -327,6 +327,8 @@ import Testing
     }
     for _ in 0..<5 { #expect(status("Basic YW55OnNl") == 401) }
     #expect(status("Basic YW55OnNlOmNyZXQ=") == 429)
+    let limited = gate.refusal(of: request([host]), at: start + .milliseconds(20_500))
+    #expect(limited?.headers["Retry-After"] == ["40"])
     let other = request([host, ("Authorization", "Basic YW55OnNlOmNyZXQ=")], from: "192.0.2.2")
     let refusal = gate.refusal(of: other, at: start)
     #expect(refusal == nil, "whoever guesses keeps nobody else out")
