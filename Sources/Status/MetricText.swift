@@ -6,9 +6,15 @@ package struct MetricText {
   package enum Format {
     case prometheus, openMetrics
 
-    /// - Parameter accept: the value of HTTP's Accept.
+    /// - Parameter accept: the value of HTTP's Accept. OpenMetrics is what it names, with no less weight than text.
     package init(accept: String) {
-      self = accept.contains("application/openmetrics-text") ? .openMetrics : .prometheus
+      let ranges = accept.split(separator: ",").map(MediaRange.init)
+      func weight(_ names: String...) -> Double? {
+        for name in names { if let weight = ranges.filter({ $0.name == name }).map(\.weight).max() { return weight } }
+        return nil
+      }
+      let open = weight("application/openmetrics-text") ?? 0
+      self = open > 0 && open >= weight("text/plain", "text/*", "*/*") ?? 0 ? .openMetrics : .prometheus
     }
 
     /// The value of HTTP's Content-Type.
@@ -84,5 +90,21 @@ package struct MetricText {
       }
     }
     return result
+  }
+}
+
+/// One media range of HTTP's Accept and its weight (RFC 9110, section 12.5.1).
+private struct MediaRange {
+  let name: String
+  let weight: Double
+
+  init(_ text: Substring) {
+    let parts = text.split(separator: ";", omittingEmptySubsequences: false).map {
+      $0.filter { $0 != " " && $0 != "\t" }.lowercased()
+    }
+    name = parts.first ?? ""
+    let written = parts.dropFirst().first { $0.hasPrefix("q=") }.map { String($0.dropFirst(2)) }
+    // One that is no number says nothing.
+    weight = written.flatMap { Double.isDecimal($0) ? Double($0) : nil } ?? 1
   }
 }

@@ -7,8 +7,7 @@ import Readings
 package enum Prometheus {
   /// What a scraper can read.
   ///
-  /// - Parameter accept: the value of HTTP's Accept. If it names the newer format at all, the answer has that one:
-  ///   Prometheus prefers it.
+  /// - Parameter accept: the value of HTTP's Accept.
   package static func page(_ report: StatusReport, accept: String) -> (type: String, text: ByteBuffer) {
     let format = MetricText.Format(accept: accept)
     return (format.mediaType, text(report, format))

@@ -55,6 +55,22 @@ struct PrometheusTests {
         """)
   }
 
+  @Test(
+    "which format is asked for",
+    arguments: [
+      ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", true), ("APPLICATION/OpenMetrics-Text", true),
+      ("application/openmetrics-text;q=0,text/plain", false), ("application/openmetrics-text ; Q=0.000", false),
+      ("text/plain;q=0.9, application/openmetrics-text;q=0.3", false),
+      ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1", true),
+      ("application/openmetrics-text;q=0.2,*/*;q=0.1", true),
+      ("application/openmetrics-text;q=0.2,text/*;q=0.4", false),
+      ("application/openmetrics-text;q=1,text/plain;q=1", true), ("*/*", false), ("", false), ("text/html", false),
+      ("application/openmetrics-text-other", false), ("x=application/openmetrics-text", false),
+    ])
+  func formats(_ accept: String, _ isOpen: Bool) {
+    #expect((MetricText.Format(accept: accept) == .openMetrics) == isOpen, "\(accept)")
+  }
+
   @Test("the same numbers as JSON")
   func json() {
     #expect(
