@@ -99,11 +99,11 @@ package struct Core: Sendable {
   /// Lines whose pulses are added up.
   package var pulsed: [LineID] { lines.measured.map(\.line) }
 
-  /// CONNECT was sent and no end is decided: packets from the server count.
-  package mutating func isListening(_ id: LinkID) -> Bool {
+  /// Packets from the server are to be handed over.
+  package mutating func takesPackets(_ id: LinkID) -> Bool {
     switch id {
-    case .agent: conversation.link.isListening
-    case .homie: homie.current?.value.link.isListening ?? false
+    case .agent: conversation.link.takesPackets
+    case .homie: homie.current?.value.link.takesPackets ?? false
     }
   }
 

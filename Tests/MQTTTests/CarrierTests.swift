@@ -93,7 +93,7 @@ private final class Owner: CarrierOwner, @unchecked Sendable {
 
   func carrier(_ carrier: Carrier, hasRead attempt: Link.AttemptNumber, endsTurn: Bool) {
     do throws(PacketError) {
-      while link.isListening, let packet = try carrier.nextPacket() { handle(.received(attempt, packet)) }
+      while link.takesPackets, let packet = try carrier.nextPacket() { handle(.received(attempt, packet)) }
     } catch { handle(.malformed(attempt, error)) }
     if endsTurn { carrier.flush() }
   }

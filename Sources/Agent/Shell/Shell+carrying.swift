@@ -36,11 +36,11 @@ extension Shell {
   /// What was read on a connection.
   private func takePackets(from carrier: Carrier, _ id: LinkID, _ attempt: Link.AttemptNumber) {
     let now = continueTurn()
-    guard core.isListening(id) else {
+    guard core.takesPackets(id) else {
       return handle(.link(id, .malformed(attempt, .protocolError("bytes before CONNECT"))))
     }
     do throws(PacketError) {
-      while core.isListening(id), let packet = try carrier.nextPacket() {
+      while core.takesPackets(id), let packet = try carrier.nextPacket() {
         core.receive(packet, on: id, attempt, at: now)
         perform()
       }

@@ -266,11 +266,11 @@ final class SimulatedDevice: CarrierOwner, @unchecked Sendable {
     isTurnOpen = true
     hasNews = true
     let now = fleet.moment()
-    guard core.isListening(.agent) else {
+    guard core.takesPackets(.agent) else {
       return handle(.link(.agent, .malformed(attempt, .protocolError("bytes before CONNECT"))))
     }
     do throws(PacketError) {
-      while life == .runs, core.isListening(.agent), let packet = try carrier.nextPacket() {
+      while life == .runs, core.takesPackets(.agent), let packet = try carrier.nextPacket() {
         received(packet)
         core.receive(packet, on: .agent, attempt, at: now)
         perform()

@@ -25,10 +25,10 @@ extension MQTTSessionDriver: CarrierOwner {
   /// The end of the turn follows.
   private func takePackets(_ attempt: Link.AttemptNumber) {
     openTurn()
-    guard link.isListening else { return handle(.malformed(attempt, .protocolError("bytes before CONNECT"))) }
+    guard link.takesPackets else { return handle(.malformed(attempt, .protocolError("bytes before CONNECT"))) }
     let now = Link.Instant.now
     do throws(PacketError) {
-      while link.isListening, let packet = try carrier.nextPacket() {
+      while link.takesPackets, let packet = try carrier.nextPacket() {
         link.receive(packet, attempt, at: now, into: &effects)
         perform()
       }

@@ -29,7 +29,8 @@ extension MQTTSessionDriver {
   }
 
   /// Says that another client has used the session: the next connection starts a new one, and so does that of another
-  /// process, which learns of it from the store.
+  /// process, which learns of it from the store. Where the server itself says so, by DISCONNECT 0x8E "session taken
+  /// over" (§4.13), the driver does not wait to be told.
   public func distrustSession() { handle(.distrust) }
 
   /// Whose session it is, as far as it is known here.

@@ -112,6 +112,7 @@ extension Link {
 
   /// The session's last word on a connection.
   mutating func close(_ ending: MQTTSession.Ending, at now: Instant, into effects: inout Effects) {
+    if case .disconnectedByServer(.sessionTakenOver, _, _) = ending { sessionIsTakenOver(at: now, into: &effects) }
     guard !ending.isAbort else { return cut(.session(ending), into: &effects) }
     attempt.ending = attempt.ending ?? .session(ending)
     isListening = false
@@ -119,6 +120,20 @@ extension Link {
     // A DISCONNECT that does not get through has the server publish the will ([MQTT-3.1.2-8]): it has its time.
     attempt.deadline = now + (disconnectLimit ?? Self.sendingLimit)
     effects.orders.append(.close(attempt.number, .afterSending))
+  }
+
+  /// A packet behind the decision to end the connection: the server may have given the session away before it knew.
+  mutating func receiveLate(_ packet: Packet, at now: Instant, into effects: inout Effects) {
+    guard takesPackets, attempt.connectedSince != nil, attempt.version == .v5,
+      case .disconnect(let disconnect) = packet, disconnect.reasonCode == .sessionTakenOver
+    else { return }
+    sessionIsTakenOver(at: now, into: &effects)
+  }
+
+  /// What the server's session has from now on is another client's.
+  private mutating func sessionIsTakenOver(at now: Instant, into effects: inout Effects) {
+    guard !settings.believesAnySession, settings.mutation != .rivalsSessionIsBelieved else { return }
+    distrust(at: now, into: &effects)
   }
 
   /// Everything has left.

@@ -71,7 +71,7 @@ public struct Link: Sendable {
   /// The last one; beside the phase and not its payload, which would be copied to be looked at.
   var attempt: Attempt
   /// CONNECT was sent and no end is decided: packets from the server count.
-  public internal(set) var isListening = false
+  var isListening = false
   var isWritable = false
   var wait = Wait()
 
@@ -137,6 +137,10 @@ public struct Link: Sendable {
   public var stage: ConnectionStage { attempt.stage }
   /// Of the attempt that is under way, else of the last one; 0: there was none yet.
   public var attemptNumber: AttemptNumber { attempt.number }
+
+  /// Packets from the server are to be handed over: they count or, once the end is decided, may still say that another
+  /// client has taken the session.
+  public var takesPackets: Bool { isListening || phase == .open && attempt.ending != nil }
 
   /// The next attempt waits for its time.
   package var isWaiting: Bool { phase == .waiting }
@@ -238,7 +242,8 @@ public struct Link: Sendable {
   public mutating func receive(
     _ packet: Packet, _ number: AttemptNumber, at now: Instant, into effects: inout Effects
   ) {
-    guard isListening, attempt.number == number else { return }
+    guard attempt.number == number else { return }
+    guard isListening else { return receiveLate(packet, at: now, into: &effects) }
     session.receive(packet, at: now, into: &effects.actions)
     carryOut(at: now, into: &effects)
   }

@@ -142,6 +142,21 @@ struct ReloadTests {
     #expect(bench.sent().prefix(4) == ["presence stop", "status offline", "cut", "CONNECT"])
   }
 
+  @Test("a take-over behind the DISCONNECT of a reload: what the session has by then is another client's")
+  func takenOver() {
+    var bench = CoreBench.connected()
+    bench.server.closesWhenAsked = false
+    bench.server.sessionPresent = true
+    bench.reload(.bench(), renewsConnection: true)
+    #expect(bench.sent() == ["presence stop", "status offline", "DISCONNECT"])
+    bench.receive(.disconnect(Disconnect(reasonCode: .sessionTakenOver)))
+    bench.server.closesWhenAsked = true
+    let connects = bench.connects.count
+    bench.advance(by: .seconds(10))
+    #expect(bench.connects.dropFirst(connects).map(\.cleanStart) == [false, true])
+    #expect(bench.isConnected && bench.noted.contains("beginsSessionAnew"))
+  }
+
   @Test("a connection that ends before the acknowledgement: the next one is the new configuration's")
   func lost() {
     var bench = CoreBench.connected()

@@ -120,6 +120,37 @@ import Testing
     #expect(harness.pass(.seconds(1)).opened.count == 1)
   }
 
+  @Test(
+    "a session that was taken over is not believed any more, wherever the server says so: connected, or after DISCONNECT",
+    arguments: [false, true], [false, true])
+  func takenOverSession(isAfterDisconnect: Bool, isAborted: Bool) {
+    var harness = Harness.connected(Harness.settings { $0.isStored = true })
+    harness.handle(.stored(1, isDone: true))
+    if isAfterDisconnect {
+      harness.handle(.reconfigure(Harness.settings(), reconnecting: true, isAborted: isAborted))
+    }
+    #expect(harness.link.takesPackets)
+    let effects = harness.receive(.disconnect(Disconnect(reasonCode: .sessionTakenOver)))
+    #expect(effects.writes.map(\.changes) == [[.owner(.nobody(clientIdentifier: "c"))]], "another process learns of it")
+    harness.lose()
+    #expect(!harness.agree(sessionPresent: true).isConnected)
+    harness.closed()
+    #expect(harness.ask().connect?.cleanStart == true)
+  }
+
+  @Test("what else comes after DISCONNECT changes nothing, nor does a take-over where any session is believed")
+  func lateWords() {
+    for code in [ReasonCode.sessionTakenOver, .serverShuttingDown] {
+      var harness = Harness.connected(Harness.settings { $0.believesAnySession = code == .sessionTakenOver })
+      harness.handle(.reconfigure(harness.link.settings, reconnecting: true))
+      #expect(harness.receive(.disconnect(Disconnect(reasonCode: code))).isEmpty)
+      #expect(harness.receive(.pingresp).isEmpty)
+      harness.closed()
+      #expect(!harness.link.takesPackets)
+      #expect(harness.agree(sessionPresent: true).isConnected)
+    }
+  }
+
   @Test("a network that changes ends a back-off early, and never makes it longer")
   func networkChanges() throws {
     var harness = Harness(Harness.settings { $0.reconnect.minimum = .seconds(100) })
