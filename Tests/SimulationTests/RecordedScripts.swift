@@ -5,6 +5,17 @@ import Testing
 @Suite struct RecordedScripts {
   static let scripts: [(name: String, text: String)] = [
     (
+      "a reload asks for the same heartbeat again, and a refused one does not rest",
+      """
+      seed 0x727185
+      set quiet 60
+      set outputs 2
+      set lost 1
+      set heartbeat 1
+      at 0.146 drop-output target 1
+      """
+    ),
+    (
       "with `sync: always` one write that fails is not the end of writing before sending",
       """
       seed 0x20

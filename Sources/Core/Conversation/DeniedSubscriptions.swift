@@ -27,6 +27,12 @@ struct DeniedSubscriptions: Sendable, Equatable {
     rest = min(rest * RestingTopics.factor, RestingTopics.longest)
   }
 
+  /// It is asked for now, or not wanted any more.
+  mutating func remove(_ part: Parts) {
+    parts.subtract(part)
+    if parts.isEmpty { askedAt = nil }
+  }
+
   /// They are asked for now.
   mutating func take() -> Parts {
     defer { (parts, askedAt) = ([], nil) }

@@ -16,6 +16,7 @@ struct Watching: Sendable {
   /// When a connection without SUBSCRIBE gets one.
   var subscribesAt: BootClock.Instant?
   var denied = DeniedSubscriptions()
+  var heartbeats = Heartbeats()
 
   /// - Parameter instances: this process's and those of earlier ones.
   init(instances: Set<String>) { conflict = ConflictWatch(instances: instances) }
@@ -26,6 +27,7 @@ struct Watching: Sendable {
     healing.disconnected()
     (stableAt, subscribesAt) = (nil, nil)
     denied = DeniedSubscriptions()
+    heartbeats = Heartbeats()
   }
 }
 
@@ -74,7 +76,7 @@ extension Conversation {
     if parts.contains(.presence) { subscribePresence(at: now) }
     // The session may have what was subscribed to before.
     if parts.contains(.commands) { subscribeCommands(sessionPresent: true, at: now) }
-    if parts.contains(.heartbeats) { watchHeartbeats(at: now) }
+    if parts.contains(.heartbeats) { askForDeniedHeartbeats(at: now) }
     if parts.contains(.homeAssistant) { watchHomeAssistant(at: now) }
     carryOut(at: now)
   }

@@ -190,43 +190,19 @@ extension Conversation {
     }
   }
 
-  /// Beside the commands, whose fate is their own: a broker that does not let a device hear its controller may well let it
-  /// hear commands.
-  mutating func watchHeartbeats(at now: Moment) {
-    guard let topics = plan.commands?.heartbeats, !topics.isEmpty, !leaving.isLeaving, watching.closes.maySubscribe
-    else { return }
-    let heartbeats = topics.map {
-      Subscription($0, qos: .atMostOnce, retainAsPublished: true, retainHandling: .doNotSend)
-    }
-    do throws(Session.Rejection) {
-      try link.subscribe(heartbeats, token: Request.heartbeats.token, at: now.boot, into: &linkEffects)
-    } catch {
-      effects.notes.append(.heartbeatsRefused(topics, "\(error)"))
-    }
-  }
-
-  mutating func heartbeatsSubscribed(_ codes: [ReasonCode], at now: Moment) {
-    let refused = zip(plan.commands?.heartbeats ?? [], codes).filter { $0.1.isError }
-    guard let code = refused.first?.1 else { return }
-    watching.denied.add(.heartbeats, at: now.boot)
-    effects.notes.append(.heartbeatsRefused(refused.map(\.0), "\(code)"))
-  }
-
   /// After a reload: other topics, or none any more. A session would go on hearing the old ones.
   mutating func watchOtherCommands(_ old: CommandsPlan?, at now: Moment) {
-    unwatch(old?.heartbeats ?? [], at: now)
-    if let old, let new = plan.commands, old.isHeard(as: new) {
-      watchHeartbeats(at: now)
-      return carryOut(at: now)
-    }
+    watchOtherHeartbeats(old?.heartbeats ?? [], at: now)
+    if let old, let new = plan.commands, old.isHeard(as: new) { return carryOut(at: now) }
     unwatch(old?.filters ?? [], at: now)
     acting.commanding.disconnected()
+    watching.denied.remove(.commands)
     // What the old filters brought may still be on its way.
-    watchCommands(sessionPresent: true, at: now)
+    subscribeCommands(sessionPresent: true, at: now)
     carryOut(at: now)
   }
 
-  private mutating func unwatch(_ filters: [TopicFilter], at now: Moment) {
+  mutating func unwatch(_ filters: [TopicFilter], at now: Moment) {
     guard !filters.isEmpty else { return }
     try? link.unsubscribe(filters, token: Request.unwatching.token, at: now.boot, into: &linkEffects)
   }

@@ -9,6 +9,11 @@ import Testing
 
 @Suite struct CommandingTests {
   private func bench(queued isObeyed: Bool = false, heartbeat: TopicFilter? = nil) -> CoreBench {
+    CoreBench(plan: plan(queued: isObeyed, heartbeats: heartbeat.map { [$0] } ?? []))
+  }
+
+  /// - Parameter heartbeats: the pump's comes first.
+  private func plan(queued isObeyed: Bool = false, heartbeats: [TopicFilter]) -> DevicePlan {
     var plan = DevicePlan.bench()
     plan.streams.append(
       Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
@@ -16,16 +21,16 @@ import Testing
     plan.outputs = [
       OutputScene.plan("pump", stream: StreamID(plan.streams.count - 1)) {
         $0.obeysQueued = isObeyed
-        if let heartbeat {
+        if let heartbeat = heartbeats.first {
           $0.lost = .init(after: .seconds(60), isOn: false, heartbeat: heartbeat.description)
         }
       }
     ]
     plan.commands = CommandsPlan(
-      filters: [TopicFilter("limpet/d/+/set")], heartbeats: heartbeat.map { [$0] } ?? [], fence: "limpet/d/fence/set",
+      filters: [TopicFilter("limpet/d/+/set")], heartbeats: heartbeats, fence: "limpet/d/fence/set",
       names: ["limpet/d/pump/set": "pump"],
       ownPrefix: "limpet/d/")
-    return CoreBench(plan: plan)
+    return plan
   }
 
   private func command(
@@ -190,6 +195,32 @@ import Testing
     #expect(bench.noted.contains("heartbeatsRefused"))
     bench.receive(try command("on", 100))
     #expect(bench.isDriven == [true])
+  }
+
+  @Test("a reload asks for heartbeats that are new, and gives back those that left: others are heard, or rest")
+  func otherHeartbeats() throws {
+    var bench = bench(heartbeat: "house/alive")
+    bench.server.deniedFilters = ["house/alive"]
+    bench.connect()
+    bench.server.deniedFilters = []
+    bench.server.subscribed = []
+    bench.forget()
+    bench.reload(plan(heartbeats: ["house/alive", "yard/alive"]))
+    #expect(bench.server.subscribed == ["yard/alive"])
+    bench.reload(plan(heartbeats: ["yard/alive", "house/alive"]))
+    #expect(bench.server.subscribed == ["yard/alive"])
+    #expect(bench.packets.count { if case .unsubscribe = $0.packet { true } else { false } } == 0)
+    bench.advance(by: .seconds(58))
+    #expect(bench.server.subscribed == ["yard/alive"], "what was refused rests")
+    bench.server.subscribed = []
+    bench.advance(by: .seconds(3))
+    #expect(bench.server.subscribed == ["house/alive"], "and is asked for alone")
+    bench.forget()
+    bench.reload(plan(heartbeats: ["house/alive"]))
+    #expect(bench.packets.count { if case .unsubscribe = $0.packet { true } else { false } } == 1)
+    bench.server.subscribed = []
+    bench.advance(by: .seconds(7200))
+    #expect(bench.server.subscribed.isEmpty)
   }
 
   @Test("a broker that refuses commands and a heartbeat for now is asked again, ever more seldom")
