@@ -19,7 +19,7 @@ package struct ConflictWatch {
   /// Instances that published before this process, with their epochs: a later epoch shows that one of them is still
   /// there.
   private var earlier: [String: UInt64] = [:]
-  /// The broker has acknowledged a presence message of this process.
+  /// The server that this process is at has acknowledged a presence message of it.
   private var hasSpoken = false
 
   /// - Parameter instances: this process's and those of earlier ones.
@@ -31,6 +31,9 @@ package struct ConflictWatch {
     guard case .instance(let name)? = rival, own.contains(name) else { return false }
     return lasted()
   }
+
+  /// From now on it is another server: what that one has retained is older than anything this process publishes there.
+  package mutating func moves() { hasSpoken = false }
 
   /// The server has acknowledged a presence of this process.
   package mutating func spoke() { hasSpoken = true }

@@ -16,6 +16,23 @@ import Testing
       """
     ),
     (
+      "what another broker has retained of an earlier process is taken for a rival's, and `lost` counts",
+      """
+      seed 0x7273f2
+      set quiet 60
+      set sync -1
+      set brokers 2
+      set outputs 3
+      set lost 1
+      set spread 2
+      at 30.0 reload-broker target 2
+      at 60.0 crash-after-commit target 2 for 1.178
+      at 80.0 crash-after-commit target 2 for 0.024
+      at 90.0 command-on target 1 value 770
+      at 100.0 reload-broker
+      """
+    ),
+    (
       "with `sync: always` one write that fails is not the end of writing before sending",
       """
       seed 0x20

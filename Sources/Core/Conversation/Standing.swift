@@ -56,7 +56,10 @@ extension Conversation {
     standing.connection = connected
     if plan.link.mutation == .owedOfflineIsForgotten { ownPresence.owed.forgetAll() }
     ownPresence.owed.connected()
-    if let last = standing.lastServer, last != server { changeRests(from: last, to: server, at: now) }
+    if let last = standing.lastServer, last != server {
+      changeRests(from: last, to: server, at: now)
+      if !plan.link.sharesSessions { watching.conflict.moves() }
+    }
     standing.lastServer = server
     standing.transport = server.transport
     let away = standing.record.connected(connected, server, because: choice(of: server), at: now.boot)

@@ -131,6 +131,23 @@ struct WatchingTests {
     #expect(bench.noted == [])
   }
 
+  @Test("what another broker has retained of a client that had the identifier before is no rival there")
+  func noRivalElsewhere() {
+    var bench = CoreBench.connected()
+    bench.server.ignores = ["presence"]
+    bench.reload(.bench { $0.link.servers = [DevicePlan.server("b")] }, renewsConnection: true)
+    #expect(bench.isConnected && bench.core.server == DevicePlan.server("b"))
+    bench.publish("presence", #"{"instance":"before","epoch":3}"#, retain: true)
+    #expect(!bench.noted.contains("rival"))
+    bench.server.ignores = []
+    bench.lose()
+    bench.reconnect()
+    bench.publish("presence", #"{"instance":"before","epoch":3}"#, retain: true)
+    #expect(!bench.noted.contains("rival"), "it is known from the first time")
+    bench.publish("presence", #"{"instance":"other","epoch":3}"#, retain: true)
+    #expect(bench.noted.contains("rival"), "it has appeared since")
+  }
+
   @Test("at QoS 0 a retained presence that answers the SUBSCRIBE is no rival's, and one behind the own echo is")
   func rivalAtQoS0() {
     var bench = CoreBench()
