@@ -106,6 +106,8 @@ extension Conversation {
   }
 
   private mutating func recognize(_ sender: OwnMessage, isRetained: Bool, at now: Moment) {
+    // What came until now was for this device.
+    listen(at: now)
     guard let instance = sender.instance,
       watching.conflict.saw(instance: instance, epoch: sender.epoch ?? 0, isRetained: isRetained)
     else { return }
@@ -172,6 +174,7 @@ extension Conversation {
     guard wasConnected || loss.isTakeOver else { return (delay, nil) }
     // An end that the device has wished for, to take another configuration, says nothing about anybody else.
     if case .session(.requested) = loss { return (delay, nil) }
+    listen(at: now)
     if let wait = watching.conflict.lost(isTakenOver: loss.isTakeOver, share: share()),
       let rival = watching.conflict.rival
     {

@@ -223,6 +223,22 @@ import Testing
     #expect(bench.server.subscribed.isEmpty)
   }
 
+  @Test("a rival stops the time of `lost` from beginning anew, and nothing that came before it is forgotten")
+  func lossWithRival() {
+    var plan = plan(heartbeats: [])
+    plan.outputs[0].rules.lost = .init(after: .seconds(60), isOn: false)
+    plan.commands = nil
+    var bench = CoreBench(plan: plan)
+    bench.connect()
+    bench.advance(by: .seconds(70))
+    bench.publish("status", "online", instance: "other")
+    #expect(bench.noted.contains("rival"))
+    bench.advance(by: .seconds(59))
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == false)
+    bench.advance(by: .seconds(2))
+    #expect(bench.core.conversation.acting.outputs.entries[0]?.output.isLost == true)
+  }
+
   @Test("a broker that refuses commands and a heartbeat for now is asked again, ever more seldom")
   func deniedForNow() throws {
     var bench = bench(heartbeat: "house/alive")
