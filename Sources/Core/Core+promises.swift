@@ -70,6 +70,9 @@ extension Core {
   /// Why no command is obeyed on this connection.
   package var commandsAreRefused: String? { conversation.acting.commanding.reason }
 
+  /// Another client uses the identifier, as far as is known.
+  package var hasRival: Bool { mutating get { conversation.watching.conflict.rival != nil } }
+
   /// What the server grants on the connection there is.
   package var receiveMaximum: UInt16? { conversation.standing.connection?.limits.receiveMaximum }
 

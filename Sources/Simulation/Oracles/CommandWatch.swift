@@ -98,12 +98,29 @@ extension OutputWatch {
 
   // MARK: What comes in
 
+  /// - Parameter hasRival: the device knows of one: `lost` goes on.
+  mutating func heard(isSure: Bool, hasRival: Bool, at now: WorldTime) {
+    if hasRival {
+      heardWithRivalAt = now
+    } else {
+      heardAt = now
+      if isSure { surelyHeardAt = now }
+    }
+  }
+
+  mutating func knows(ofRival hasRival: Bool) {
+    guard !hasRival, let heard = heardWithRivalAt else { return }
+    heardAt = max(heardAt, heard)
+    heardWithRivalAt = nil
+  }
+
   /// A message reaches the board; the core is about to take it.
   mutating func delivered(
-    _ publish: Publish, _ known: GivenCommand?, on id: ConnectionID, _ clock: ClockFace, at now: WorldTime
+    _ publish: Publish, _ known: GivenCommand?, on id: ConnectionID, hasRival: Bool, _ clock: ClockFace,
+    at now: WorldTime
   ) {
     let message = publish.message
-    if message.topic == OutputSettings.heartbeat, !message.retain { beatAt = now }
+    if message.topic == OutputSettings.heartbeat, !message.retain, !hasRival { beatAt = now }
     guard let index = (0..<OutputSettings.most).first(where: { OutputSettings.commands($0) == message.topic }),
       let place = outputs.firstIndex(where: { $0?.name == OutputSettings.name(index) && $0?.endsSince == nil })
     else { return }

@@ -112,7 +112,7 @@ struct Oracles: Sendable {
     }
     switch action.kind {
     case .twin:
-      (hadTwin, outputs.hadTwin) = (true, true)
+      hadTwin = true
       board.waits.hasRival = true
     case .rollback, .loseSession: hasLostSessions = true
     default: break
@@ -360,7 +360,8 @@ struct Oracles: Sendable {
     switch note {
     case .rival:
       sessions.seesRival(at: now)
-      if !hadTwin && !hadStoreTrouble && device.sync >= 0 {
+      // What a broker has again may be of an earlier process, which one without a store does not know.
+      if !hadTwin, !hadStoreTrouble, device.sync >= 0 || !hasLostSessions {
         fail("I4", "a rival is noted, and there was none", at: now)
       }
     case .lost(_, _, _, let delay, _, _):

@@ -12,8 +12,7 @@ extension OutputWatch {
     var causes: [OutputCause] = []
     if stopsSince != nil || output.endsSince != nil, rules.stop == .on { causes += [.stop, .reload] }
     if output.safeSince != nil, rules.stop == .on { causes.append(.stop) }
-    // What the broker sent may have been for a rival.
-    if rules.lost?.isOn == true, output.lostAt != nil || isLost(output, at: now) || hadTwin { causes.append(.lost) }
+    if rules.lost?.isOn == true, output.lostAt != nil || isLost(output, at: now) { causes.append(.lost) }
     let begins = rules.start == .on || rules.start == .restore && commands.everOn.contains(output.name)
     if begins, output.mayBegin { causes += [.start, .returned, .reload] }
     if output.candidates.contains(where: { $0.wants(true, of: output) })
@@ -32,9 +31,7 @@ extension OutputWatch {
     if stopsSince != nil { causes.append(.stop) }
     if output.endsSince != nil { causes.append(.reload) }
     if output.safeSince != nil { causes.append(.stop) }
-    if let lost = rules.lost, !lost.isOn, output.lostAt != nil || isLost(output, at: now) || hadTwin {
-      causes.append(.lost)
-    }
+    if let lost = rules.lost, !lost.isOn, output.lostAt != nil || isLost(output, at: now) { causes.append(.lost) }
     if let maxOn = rules.maxOn, onSince(output, at: now) + Self.least(maxOn) <= now { causes.append(.maxOn) }
     let isForbidden = partners(of: place).contains { partner in
       guard let other = outputs[partner] else { return false }

@@ -88,11 +88,12 @@ struct OutputWatch: Sendable {
   var wokeAt = WorldTime(nanoseconds: 0)
   var slept = Duration.zero
   var isAsleep = false
-  var hadTwin = false
   /// When anything of a broker reached the board last, and when that was on a connection that the device relied on.
   var heardAt = WorldTime(nanoseconds: 0)
   var surelyHeardAt = WorldTime(nanoseconds: 0)
   var beatAt = WorldTime(nanoseconds: 0)
+  /// The same as `heardAt` while the device knows of a rival, which it may have been for: it counts once that one is gone.
+  var heardWithRivalAt: WorldTime?
   var commands = CommandWatch()
   private(set) var plans: [String: OutputPlan] = [:]
 
@@ -114,6 +115,7 @@ struct OutputWatch: Sendable {
     (isRunning, isAsleep) = (true, false)
     startedAt = now
     (heardAt, surelyHeardAt, beatAt) = (now, now, now)
+    heardWithRivalAt = nil
     stopsSince = nil
     outputs = []
     commands.begins()
@@ -193,11 +195,6 @@ struct OutputWatch: Sendable {
   }
 
   // MARK: The broker
-
-  mutating func heard(isSure: Bool, at now: WorldTime) {
-    heardAt = now
-    if isSure { surelyHeardAt = now }
-  }
 
   mutating func wakes(after duration: Duration, at now: WorldTime) {
     (isAsleep, wokeAt, slept) = (false, now, duration)

@@ -38,10 +38,11 @@ extension World {
   /// The first board is about to take a packet.
   mutating func noteActing(_ packet: Packet, on id: ConnectionID) {
     guard oracles.outputs.isWatching else { return }
-    oracles.outputs.heard(isSure: oracles.isSpeaking(on: id), at: now)
+    let hasRival = boards[0].core.hasRival
+    oracles.outputs.heard(isSure: oracles.isSpeaking(on: id), hasRival: hasRival, at: now)
     guard case .publish(let publish) = packet else { return }
     let known = GivenCommand.number(of: publish.message.properties).flatMap { commander[$0] }
-    oracles.outputs.delivered(publish, known, on: id, clockFace, at: now)
+    oracles.outputs.delivered(publish, known, on: id, hasRival: hasRival, clockFace, at: now)
   }
 
   private var clockFace: OutputWatch.ClockFace {

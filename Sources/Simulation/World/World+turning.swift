@@ -79,6 +79,7 @@ extension World {
       oracles.fail("I3a", "the deadline of board \(index) has passed: \(all)", at: now)
     }
     if index == 0, oracles.outputs.isWatching {
+      oracles.outputs.knows(ofRival: boards[0].core.hasRival)
       oracles.outputs.turned(at: now) { boards[0].core.published(of: $0) }
     }
     oracles.turned(index, promises, hasEvents: !boards[index].inbox.isEmpty, moment, at: now)
