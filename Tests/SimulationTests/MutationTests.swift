@@ -201,6 +201,17 @@ import Testing
         at 10.0 store-hangs for 300.0
         """),
     Recorded(
+      mutation: .firstServerNeedsNoPatience, oracle: "I3b",
+      text: """
+        seed 0x1
+        set quiet 60
+        set brokers 2
+        set fallback 1
+        set prefers-first 1
+        at 10.0 close-after-connack for 100.0
+        at 11.0 cut
+        """),
+    Recorded(
       mutation: .reloadForgetsIdentity, oracle: "I4",
       text: """
         seed 0x1

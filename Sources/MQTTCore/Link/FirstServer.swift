@@ -76,9 +76,9 @@ extension Link {
     guard let patience = settings.prefersFirst, attempt.server != settings.servers[0], referredServer == nil else {
       return
     }
-    firstServer = FirstServer(
-      patience: patience * (1 << min(vainReturns, FirstServer.doublings)), answerLimit: settings.connectTimeout,
-      now: now)
+    var needed = patience * (1 << min(vainReturns, FirstServer.doublings))
+    if settings.mutation == .firstServerNeedsNoPatience { needed = .zero }
+    firstServer = FirstServer(patience: needed, answerLimit: settings.connectTimeout, now: now)
   }
 
   /// A connection has ended that lasted.

@@ -37,6 +37,8 @@ package enum Mutation: String, Sendable, Hashable, CaseIterable {
   case reloadForgetsIdentity = "reload-forgets-identity"
   /// A farewell with nothing before it is taken for said, though there is no connection.
   case farewellNeedsNoConnection = "farewell-needs-no-connection"
+  /// The first server is returned to as soon as probes reach it, however short it was there the last time.
+  case firstServerNeedsNoPatience = "first-server-needs-no-patience"
   /// A command that waited in the session, or in the socket, is taken for a live one.
   case waitedCommandIsLive = "waited-command-is-live"
   /// After a reload of the connection commands are acknowledged as they arrive.
