@@ -138,7 +138,7 @@ package enum Order: Sendable {
   case stopWatching
   /// An output is requested, with this level in the request itself; `Event.driven` answers, now and whenever it is lost or
   /// comes back.
-  case hold(OutputID, OutputPlan, OutputLevel)
+  case hold(OutputID, OutputPlan, OutputLevel, adopts: Bool)
   /// `Event.driven` answers under the number, when it is held; else it is the level of the next request.
   case drive(OutputID, OutputLevel, number: UInt64)
   case release(OutputID, OutputEnd)

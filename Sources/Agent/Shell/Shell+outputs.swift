@@ -8,10 +8,10 @@ import Sensing
 
 /// The driver of outputs, and who waits for an answer.
 extension Shell {
-  func hold(_ output: OutputID, _ plan: OutputPlan, _ level: OutputLevel) {
+  func hold(_ output: OutputID, _ plan: OutputPlan, _ level: OutputLevel, adopts: Bool) {
     let driver = driver ?? makeDriver()
     self.driver = driver
-    driver.hold(output.place, plan.request, level, adopts: plan.rules.stop == .keep, safe: plan.end)
+    driver.hold(output.place, plan.request, level, adopts: adopts, safe: plan.end)
   }
 
   private func makeDriver() -> OutputDriver {

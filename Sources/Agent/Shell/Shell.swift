@@ -235,7 +235,7 @@ package actor Shell {
     case .rewatch(let released, let added):
       monitor?.change(releasing: released.map(\.place), adding: added.map { (place: $0.0.place, input: $0.1) })
     case .stopWatching: monitor?.stop()
-    case .hold(let output, let plan, let level): hold(output, plan, level)
+    case .hold(let output, let plan, let level, let adopts): hold(output, plan, level, adopts: adopts)
     case .drive(let output, let level, let number): driver?.drive(output.place, level, number: number)
     case .release(let output, let end): driver?.release(output.place, end)
     case .secure(let output, let end): driver?.secure(output.place, end)

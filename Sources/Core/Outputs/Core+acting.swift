@@ -20,7 +20,8 @@ extension Core {
     targetHomie(acts)
     for effect in acts {
       switch effect {
-      case .hold(let output, let plan, let level): effects.orders.append(.hold(output, plan, level))
+      case .hold(let output, let plan, let level, let adopts):
+        effects.orders.append(.hold(output, plan, level, adopts: adopts))
       case .drive(let output, let level, let number): effects.orders.append(.drive(output, level, number: number))
       case .release(let output, let end): effects.orders.append(.release(output, end))
       case .secure(let output, let end): effects.orders.append(.secure(output, end))

@@ -108,8 +108,10 @@ struct Output: Sendable {
   var isStopping: Bool { stopCause != nil }
   /// As far as anybody knows: an order to go off counts when it was carried out.
   var isOn: Bool { onSince != nil }
-  /// What it has is not of an earlier process: `stop: keep` adopts what it finds, once.
-  var adopts: Bool { plan.rules.stop == .keep && !wasHeld }
+  /// A reload has no place for it: it is made safe, whatever a stop of the process would leave.
+  var isRemoved: Bool { stopCause == .reload }
+  /// What it has is of an earlier process: `stop: keep` adopts what it finds, once. What a reload brings begins anew.
+  var adopts: Bool { plan.rules.stop == .keep && beginning == .start && !wasHeld && !isRemoved }
   /// It was made safe, and nothing has been asked of it since.
   private var isMadeSafe: Bool { base.cause == .stop }
 
@@ -340,6 +342,7 @@ struct Output: Sendable {
   /// nil: it is left as it is.
   private var stopLevel: OutputLevel? {
     switch plan.rules.stop {
+    case .keep where isRemoved: plan.rules.safe
     case .off: .off
     case .on: plan.rules.on
     case .keep, .automatic: nil

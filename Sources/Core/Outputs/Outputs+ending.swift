@@ -112,6 +112,9 @@ extension Outputs {
         continue
       }
       entries[place]?.output.stop(.reload)
+      if let end = entries[place]?.output.endToLeave, end != output.plan.end {
+        effects.append(.secure(OutputID(place: place), end))
+      }
       refuseWaiting(place, "the output was removed")
     }
     settle(at: now)
@@ -146,8 +149,13 @@ extension Outputs {
 extension Output {
   /// What is left behind of it: on only where no rule has spoken against that.
   fileprivate var leftWith: OutputEnd {
-    guard case .level(let level) = plan.end, level.isOn, !ordered.isOn else { return plan.end }
+    guard case .level(let level) = endToLeave, level.isOn, !ordered.isOn else { return endToLeave }
     return .level(.off)
+  }
+
+  /// What is to be left behind: nothing is kept of one that is removed.
+  fileprivate var endToLeave: OutputEnd {
+    isRemoved && plan.rules.stop == .keep ? .level(plan.rules.safe) : plan.end
   }
 }
 

@@ -12,7 +12,8 @@ struct Outputs: Sendable {
 
   /// What is to be done about it, in this order.
   enum Effect: Sendable, Equatable {
-    case hold(OutputID, OutputPlan, OutputLevel)
+    /// - adopts: a line that is driven already stays as it is.
+    case hold(OutputID, OutputPlan, OutputLevel, adopts: Bool)
     case drive(OutputID, OutputLevel, number: UInt64)
     case release(OutputID, OutputEnd)
     /// What is left behind of it, should this process die, is something else from now on.
@@ -115,7 +116,7 @@ struct Outputs: Sendable {
     guard let output = entries[place]?.output else { return }
     let level = requestLevel(place, at: now) ?? .off
     entries[place]?.requested = level
-    effects.append(.hold(OutputID(place: place), output.plan, level))
+    effects.append(.hold(OutputID(place: place), output.plan, level, adopts: output.adopts))
   }
 
   private func requestLevel(_ place: Int, at now: Instant) -> OutputLevel? {

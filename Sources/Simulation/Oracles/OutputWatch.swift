@@ -218,7 +218,7 @@ struct OutputWatch: Sendable {
 
   mutating func orders(_ order: Order, at now: WorldTime) {
     switch order {
-    case .hold(let output, let plan, let level):
+    case .hold(let output, let plan, let level, let adopts):
       while outputs.count <= output.place { outputs.append(nil) }
       // Those of the beginning count from there, also where the board was suspended before its first turn.
       let asleep = wokeAt > startedAt ? slept : .zero
@@ -234,6 +234,9 @@ struct OutputWatch: Sendable {
         new.endsSince = now
       }
       outputs[output.place] = new
+      if adopts, since > startedAt + Self.slack {
+        return fail("\(plan.name) adopts what it finds, and no process has begun", at: now)
+      }
       if level.isOn { mayRequestOn(output.place, at: now) }
     case .drive(let output, let level, let number):
       guard outputs.indices.contains(output.place), let old = outputs[output.place] else {
@@ -328,11 +331,14 @@ struct OutputWatch: Sendable {
       case (.off, .level(let level)): !level.isOn
       // Off where a rule has spoken against on.
       case (.on, .level): true
-      case (.keep, .untouched): true
+      // One that is removed is made safe; a stop may have come before.
+      case (.keep, .level(let level)): output.endsSince != nil && !level.isOn
+      case (.keep, .untouched): stopsSince != nil
       default: false
       }
     if !isRight { fail("\(output.name) is left as \(end), with stop: \(output.rules.stop)", at: now) }
-    if output.rules.stop == .off, output.heldAt != nil, output.ordered.isOn {
+    let isKept = output.rules.stop == .keep && stopsSince != nil
+    if output.rules.stop != .on, !isKept, output.heldAt != nil, output.ordered.isOn {
       fail("\(output.name) is let go of while it is on, with stop: off", at: now)
     }
   }

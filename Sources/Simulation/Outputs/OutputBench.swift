@@ -84,10 +84,10 @@ struct OutputBench: Sendable {
 
   // MARK: What the core asks for
 
-  mutating func hold(_ place: Int, _ plan: OutputPlan, _ level: OutputLevel, at now: WorldTime) {
+  mutating func hold(_ place: Int, _ plan: OutputPlan, _ level: OutputLevel, adopts: Bool, at now: WorldTime) {
     while seats.count <= place { seats.append(nil) }
     seats[place] = Seat(
-      line: line(of: plan.request), start: level, adopts: plan.rules.stop == .keep, safe: plan.end, due: now + draw())
+      line: line(of: plan.request), start: level, adopts: adopts, safe: plan.end, due: now + draw())
   }
 
   mutating func ask(_ place: Int, _ task: Task) {

@@ -12,7 +12,8 @@ extension World {
   mutating func act(_ order: Order, _ index: Int) {
     if index == 0 { oracles.outputs.orders(order, at: now) }
     switch order {
-    case .hold(let output, let plan, let level): boards[index].bench.hold(output.place, plan, level, at: now)
+    case .hold(let output, let plan, let level, let adopts):
+      boards[index].bench.hold(output.place, plan, level, adopts: adopts, at: now)
     case .drive(let output, let level, let number):
       boards[index].bench.ask(output.place, .drive(level, number: number))
     case .secure(let output, let end): boards[index].bench.ask(output.place, .secure(end))

@@ -237,7 +237,7 @@ struct CoreBench {
       answer(.event(.lines(reports, isFinished: false)))
     case .count(let lines):
       answer(.event(.counted(pulses.filter { lines.contains($0.key) })))
-    case .hold(let output, _, let level):
+    case .hold(let output, _, let level, _):
       drive(output, .held(level, description: "line"))
     case .drive(let output, let level, let number) where number > 0 && drivesOutputs:
       drive(output, .driven(number: number, readBack: level))

@@ -164,6 +164,35 @@ import Testing
     #expect(scene.secured == ["0 untouched"])
   }
 
+  @Test("what a reload removes is made safe, also where stop is keep, and begins anew when it is added again")
+  func removedIsSafe() {
+    let kept = plan { $0.stop = .keep }
+    var scene = OutputScene([kept])
+    scene.send("on", to: "a")
+    var moved = kept
+    moved = OutputPlan(
+      name: "a", stream: kept.stream, request: .gpio(GPIOOutput(chip: nil, line: .name("other"))), rules: kept.rules)
+    scene.outputs.adopt([moved], at: scene.now)
+    scene.settle()
+    #expect(scene.causes().suffix(2) == ["false reload", "false reload"])
+    #expect(scene.secured == ["0 \(OutputEnd.level(.off))"])
+    #expect(!scene.isOn(0) && scene.released == [0])
+    // What is found on the new line is of nobody.
+    let place = scene.outputs.place(of: "a")
+    #expect(place.flatMap { scene.outputs.entries[$0] }?.output.adopts == false)
+  }
+
+  @Test(
+    "what a stop: keep leaves on is left untouched by a stop, and off by a reload that removes it before it is held")
+  func removedUnheld() {
+    var scene = OutputScene([plan { $0.stop = .keep }], holds: false)
+    scene.outputs.adopt([], at: scene.now)
+    scene.settle()
+    scene.report(0, .held(.on, description: "line"))
+    #expect(scene.log.isEmpty && !scene.isOn(0))
+    #expect(scene.causes() == ["false reload"])
+  }
+
   @Test("an output that is removed and added again before it was let go of is there")
   func removedAndAdded() {
     var scene = OutputScene([plan()])

@@ -106,7 +106,7 @@ struct OutputScene {
       var reports: [DriverReport] = []
       for effect in effects {
         switch effect {
-        case .hold(let output, _, let level):
+        case .hold(let output, _, let level, _):
           requests[output.place] = level
           move(output.place, level)
           reports.append(DriverReport(output: output, content: .held(level, description: "line"), time: now))
