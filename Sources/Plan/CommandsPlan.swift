@@ -10,24 +10,30 @@ package final class CommandsPlan: Sendable, Equatable {
   package let fence: TopicName
   /// The output of each topic, by its name.
   package let names: [TopicName: String]
-  /// Topics that begin with this belong to the device itself: no answer goes there.
-  package let ownPrefix: String
+  /// Topics of the device itself, where no answer goes: those that begin with one of these. A whole topic is one of them
+  /// where nothing else begins so.
+  package let ownPrefixes: [String]
 
   package init(
     filters: [TopicFilter], heartbeats: [TopicFilter] = [], fence: TopicName, names: [TopicName: String],
-    ownPrefix: String
+    ownPrefixes: [String]
   ) {
     self.filters = filters
     self.heartbeats = heartbeats
     self.fence = fence
     self.names = names
-    self.ownPrefix = ownPrefix
+    self.ownPrefixes = ownPrefixes
   }
 
   package static func == (left: CommandsPlan, right: CommandsPlan) -> Bool {
     left === right
       || left.filters == right.filters && left.heartbeats == right.heartbeats && left.fence == right.fence
-        && left.names == right.names && left.ownPrefix == right.ownPrefix
+        && left.names == right.names && left.ownPrefixes == right.ownPrefixes
+  }
+
+  /// Not into the device's own topics, where it would be another command or a state, nor to the broker's.
+  package func mayAnswer(on topic: String) -> Bool {
+    !ownPrefixes.contains { topic.hasPrefix($0) } && !topic.hasSuffix("/set") && !topic.hasPrefix("$")
   }
 
   /// Commands come in by the same subscription, whatever outputs there are.

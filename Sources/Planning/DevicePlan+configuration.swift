@@ -65,10 +65,25 @@ extension Configuration {
     return CommandsPlan(
       filters: filters, heartbeats: try heartbeats.map { topic throws(PlanError) in try Self.topicFilter(topic) },
       fence: try Self.topicName(fence), names: names,
-      ownPrefix: topic.expanded(device: device, name: "\u{0}").prefix { $0 != "\u{0}" }.description)
+      ownPrefixes: ownPrefixes(device: device))
   }
 
   private static let fenceName = "fence"
+
+  /// Where this device publishes: readings, presence, health, and descriptions for home automation.
+  private func ownPrefixes(device: String) -> [String] {
+    /// Up to its last level.
+    func folder(of topic: String) -> String {
+      topic.lastIndex(of: "/").map { String(topic[...$0]) } ?? topic
+    }
+    var prefixes = [
+      "limpet/\(device)/", topic.expanded(device: device, name: "\u{0}").prefix { $0 != "\u{0}" }.description,
+      folder(of: presence.topic.expanded(device: device)),
+    ]
+    if homie.isEnabled { prefixes.append(homie.base(device: device) + "/") }
+    if homeAssistant.isEnabled { prefixes.append(homeAssistant.topic(device: device)) }
+    return prefixes.filter { !$0.isEmpty }
+  }
 
   /// Of the names that are configured, in the order of their streams.
   private func outboxRules(_ memoryShare: Int?) -> Outbox.Rules {

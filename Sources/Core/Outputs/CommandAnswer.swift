@@ -1,3 +1,4 @@
+import JSON
 import LimpetInstants
 import MQTTCore
 import Measuring
@@ -49,6 +50,29 @@ extension CommandAnswer {
     case .pending(_, let isOn, let time): "\(isOn ? "on" : "off") at \(time)"
     case .refused(let reason, _, _): "refused: \(reason)"
     }
+  }
+}
+
+extension CommandAnswer {
+  /// `{"ok":true,"value":true}`, `{"ok":false,"error":"…","value":false}`.
+  package var json: ByteBuffer {
+    var object = JSONObject()
+    switch self {
+    case .done(let value):
+      object.add("ok", true)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+    case .pending(let value, let isOn, let time):
+      object.add("ok", true)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+      object.add("pending", isOn ? "on" : "off")
+      object.add("at", time.description)
+    case .refused(let text, let value, let retryAfter):
+      object.add("ok", false)
+      object.add("error", text)
+      if let value { object.add("value", value) } else { object.addNull("value") }
+      if let retryAfter { object.add("retry_after", retryAfter / .seconds(1)) }
+    }
+    return object.finish()
   }
 }
 

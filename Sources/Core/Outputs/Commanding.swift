@@ -336,33 +336,3 @@ extension Conversation {
     }
   }
 }
-
-extension CommandsPlan {
-  /// Not into the device's own topics, where it would be another command, nor to the broker's.
-  func mayAnswer(on topic: String) -> Bool {
-    !topic.hasPrefix(ownPrefix) && !topic.hasSuffix("/set") && !topic.hasPrefix("$")
-  }
-}
-
-extension CommandAnswer {
-  /// `{"ok":true,"value":true}`, `{"ok":false,"error":"…","value":false}`.
-  package var json: ByteBuffer {
-    var object = JSONObject()
-    switch self {
-    case .done(let value):
-      object.add("ok", true)
-      if let value { object.add("value", value) } else { object.addNull("value") }
-    case .pending(let value, let isOn, let time):
-      object.add("ok", true)
-      if let value { object.add("value", value) } else { object.addNull("value") }
-      object.add("pending", isOn ? "on" : "off")
-      object.add("at", time.description)
-    case .refused(let text, let value, let retryAfter):
-      object.add("ok", false)
-      object.add("error", text)
-      if let value { object.add("value", value) } else { object.addNull("value") }
-      if let retryAfter { object.add("retry_after", retryAfter / .seconds(1)) }
-    }
-    return object.finish()
-  }
-}

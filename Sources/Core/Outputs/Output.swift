@@ -31,19 +31,6 @@ struct Output: Sendable {
     case failed(String)
   }
 
-  /// How a partner of an interlock stands.
-  struct Partner {
-    var name: String
-    var isHeld: Bool
-    /// It is on, or may still be: an order to go off counts when it was carried out.
-    var isOn: Bool
-    /// It was ordered to go off, and may still be on.
-    var isGoingOff: Bool
-    /// When it is known to have gone off.
-    var offSince: Instant
-    var deadTime: Duration
-  }
-
   private var shared: SharedPlan
   /// What it came with: a start or a reload.
   private let beginning: OutputCause
@@ -114,12 +101,6 @@ struct Output: Sendable {
   var adopts: Bool { plan.rules.stop == .keep && beginning == .start && !wasHeld && !isRemoved }
   /// It was made safe, and nothing has been asked of it since.
   private var isMadeSafe: Bool { base.cause == .stop }
-
-  func partner() -> Partner {
-    Partner(
-      name: plan.name, isHeld: isHeld, isOn: isOn, isGoingOff: isOn && !ordered.isOn, offSince: offSince,
-      deadTime: plan.rules.deadTime)
-  }
 
   // MARK: The line
 

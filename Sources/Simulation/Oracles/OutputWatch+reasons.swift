@@ -144,6 +144,33 @@ extension OutputWatch {
     return nil
   }
 
+  // MARK: The end
+
+  mutating func releases(_ place: Int, _ end: OutputEnd, at now: WorldTime) {
+    guard outputs.indices.contains(place), let output = outputs[place] else {
+      return fail("place \(place) is let go of, and nothing is there", at: now)
+    }
+    outputs[place]?.isReleased = true
+    guard output.endsSince != nil || stopsSince != nil else {
+      return fail("\(output.name) is let go of, and nobody wants that", at: now)
+    }
+    let isRight =
+      switch (output.rules.stop, end) {
+      case (.off, .level(let level)): !level.isOn
+      // Off where a rule has spoken against on.
+      case (.on, .level): true
+      // One that is removed is made safe; a stop may have come before.
+      case (.keep, .level(let level)): output.endsSince != nil && !level.isOn
+      case (.keep, .untouched): stopsSince != nil
+      default: false
+      }
+    if !isRight { fail("\(output.name) is left as \(end), with stop: \(output.rules.stop)", at: now) }
+    let isKept = output.rules.stop == .keep && stopsSince != nil
+    if output.rules.stop != .on, !isKept, output.heldAt != nil, output.ordered.isOn {
+      fail("\(output.name) is let go of while it is on, with stop: off", at: now)
+    }
+  }
+
   // MARK: After a turn
 
   /// Every change has a cause, and is published with it.

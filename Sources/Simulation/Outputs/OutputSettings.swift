@@ -156,6 +156,6 @@ struct OutputSettings: Sendable {
     return CommandsPlan(
       filters: [DeviceModel.filter("limpet/\(DeviceModel.name)/r/+/set")], heartbeats: heartbeats,
       fence: DeviceModel.topicName("limpet/\(DeviceModel.name)/r/fence/set"), names: names,
-      ownPrefix: "limpet/\(DeviceModel.name)/")
+      ownPrefixes: ["limpet/\(DeviceModel.name)/"])
   }
 }

@@ -29,7 +29,7 @@ import Testing
     plan.commands = CommandsPlan(
       filters: [TopicFilter("limpet/d/+/set")], heartbeats: heartbeats, fence: "limpet/d/fence/set",
       names: ["limpet/d/pump/set": "pump"],
-      ownPrefix: "limpet/d/")
+      ownPrefixes: ["limpet/d/"])
     return plan
   }
 
@@ -374,7 +374,7 @@ import Testing
     let commands = try #require(plan.commands)
     plan.commands = CommandsPlan(
       filters: commands.filters, fence: commands.fence, names: ["limpet/d/valve/set": "valve"],
-      ownPrefix: commands.ownPrefix)
+      ownPrefixes: commands.ownPrefixes)
     bench.reload(plan)
     #expect(bench.server.subscribed == [])
     bench.receive(try command("on", 100))
@@ -383,8 +383,9 @@ import Testing
 
   @Test("no answer goes into the device's own topics, to another command, or to the broker's topics")
   func answerTopics() throws {
-    let plan = CommandsPlan(filters: [], fence: "limpet/d/fence/set", names: [:], ownPrefix: "limpet/d/")
-    for topic in ["limpet/d/pump", "other/set", "$SYS/x"] { #expect(!plan.mayAnswer(on: topic)) }
+    let plan = CommandsPlan(
+      filters: [], fence: "limpet/d/fence/set", names: [:], ownPrefixes: ["limpet/d/", "presence/"])
+    for topic in ["limpet/d/pump", "presence/d", "other/set", "$SYS/x"] { #expect(!plan.mayAnswer(on: topic)) }
     #expect(plan.mayAnswer(on: "house/answers"))
   }
 }
