@@ -39,11 +39,12 @@ extension HomeAssistantComponents {
     configuration.topic.expanded(device: device, name: output.name)
   }
 
-  /// The device is there, and holds the output.
+  /// The device is there, holds the output, and reads back what it drives.
   private func availability(of output: OutputConfiguration) -> HomeAssistantFields {
     let isHeld =
       isJSON
-      ? guarded("{{ 'offline' if value_json.value is none else 'online' }}")
+      ? guarded(
+        "{{ 'offline' if value_json.value is none or value_json.get('quality') == 'bad' else 'online' }}")
       : "{{ 'offline' if value == '' else 'online' }}"
     let presence = configuration.presence
     var fields = HomeAssistantFields()

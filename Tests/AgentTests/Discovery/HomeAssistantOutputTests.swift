@@ -68,6 +68,7 @@ struct HomeAssistantOutputTests {
       let both = try #require(components[name]?["avty"] as? [[String: String]], "\(name)")
       #expect(both.map { $0["t"] } == ["limpet/shed/status", "limpet/shed/\(name.prefix { $0 != "/" })"])
       #expect(both.last?["val_tpl"]?.contains("'offline' if value_json.value is none") == true)
+      #expect(both.last?["val_tpl"]?.contains("or value_json.get('quality') == 'bad' else 'online'") == true)
       #expect(components[name]?["avty_mode"] as? String == "all")
     }
     for name in ["door", "bell", "limpet/connection"] {
