@@ -98,7 +98,7 @@ let package = Package(
       "Core",
       [
         "Plan", "Discovery", "Status", "Outbox", "Presence", "Readings", "Records", "Measuring", "MQTTCore", "JSON",
-        "LimpetInstants", nio("NIOCore"), deque,
+        "LimpetInstants", "LimpetText", nio("NIOCore"), deque,
       ]),
 
     // What is to be done, and what is said of it.

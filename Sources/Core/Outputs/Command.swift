@@ -1,5 +1,6 @@
 import JSON
 import LimpetInstants
+import LimpetText
 import NIOCore
 
 /// What somebody asks of an output.
@@ -33,6 +34,7 @@ package struct Command: Sendable, Equatable {
   package static let limit = 1024
   private static let keys = ["value", "for", "time", "id"]
   private static let idLimit = 64
+  private static let longest = Duration.seconds(365 * 86_400)
 
   /// `on`, `off`, `true`, `false` in any case, `toggle`, a number, or a JSON object with `value`, `for`, `time`, `id` and
   /// nothing else: a misspelt `for` would leave it on for ever.
@@ -89,8 +91,13 @@ package struct Command: Sendable, Equatable {
     default: throw Flaw(text: "value is neither on, off, toggle, true, false nor a number")
     }
     if let written = field("for") {
-      guard let text = written.text, let duration = Duration(command: text), duration > .zero else {
-        throw Flaw(text: "for is not a duration; write a number and a unit (ms s m h d), such as \"10s\"")
+      guard let text = written.text else {
+        throw Flaw(text: "for is not a duration; write a number and a unit, such as \"10s\"")
+      }
+      let duration: Duration
+      do throws(ArgumentError) { duration = try DurationText.parse(text) } catch { throw Flaw(text: "for: \(error)") }
+      guard duration > .zero, duration <= Self.longest else {
+        throw Flaw(text: "for is \(quoted(text)); write more than 0s, and 365d at most")
       }
       self.duration = duration
     }
@@ -107,22 +114,5 @@ package struct Command: Sendable, Equatable {
       }
       self.id = id
     }
-  }
-}
-
-extension Duration {
-  private static let commandUnits: [(name: String, nanoseconds: Int64)] = [
-    ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000), ("d", 86_400_000_000_000),
-  ]
-
-  /// As commands have it: a number and one unit, such as `10s` or `1.5h`; at most 365 days.
-  fileprivate init?(command text: String) {
-    let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-    guard let unit = Self.commandUnits.first(where: { $0.name == text.dropFirst(digits.count) }),
-      let number = Double(digits), number.isFinite, number >= 0
-    else { return nil }
-    let nanoseconds = number * Double(unit.nanoseconds)
-    guard nanoseconds <= 365 * 86_400e9 else { return nil }
-    self = .nanoseconds(Int64(nanoseconds))
   }
 }

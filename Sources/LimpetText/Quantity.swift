@@ -1,12 +1,10 @@
-import LimpetText
-
 /// A number before a unit, exact: `1.5` is 15 tenths. A binary fraction would not be exactly 0.1s.
-struct Quantity {
+package struct Quantity {
   private var digits: Int64
   private var places: Int
 
   /// Takes the number at the head of `text`; nil where there is none or it has more than 18 digits.
-  init?(from text: inout Substring.UnicodeScalarView) {
+  package init?(from text: inout Substring.UnicodeScalarView) {
     let whole = text.prefix(while: \.isDigit)
     var rest = text.dropFirst(whole.count)
     var fraction = rest.prefix(0)
@@ -23,10 +21,10 @@ struct Quantity {
     text = rest
   }
 
-  var isZero: Bool { digits == 0 }
+  package var isZero: Bool { digits == 0 }
 
   /// The number of base units; nil if it is no whole number, or too large.
-  func times(_ unit: Int64) -> Int64? {
+  package func times(_ unit: Int64) -> Int64? {
     // Trailing zeros are dropped first: `1.000000000000000h` must not overflow because of them.
     var digits = digits
     var divisor: Int64 = 1
