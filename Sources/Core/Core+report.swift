@@ -190,7 +190,9 @@ extension Core {
       .gauge("storage_failing", "Whether the storage cannot be written", keeping.error == nil ? 0 : 1),
       .gauge("failing_readings", "Sensors and inputs that cannot be read now", sampling.failing + lines.failing),
       .gauge("failing_outputs", "Outputs that cannot be driven now", conversation.acting.outputs.failing),
-      .counter("refused_commands", "Refused commands for outputs", conversation.acting.outputs.refusals),
+      .counter(
+        "refused_commands", "Refused commands for outputs, by reason", by: "reason",
+        conversation.acting.outputs.refusals),
       .counter(
         "lost_answers", "Answers to commands dropped for lack of room", conversation.acting.commanding.lostAnswers),
       .counter(

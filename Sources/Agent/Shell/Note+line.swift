@@ -341,7 +341,10 @@ extension OutputNote {
     case .failed(let name, let reason): (.error, "\(name): cannot be driven: \(reason)")
     case .differs(let name, let reason): (.error, "\(name): \(reason)")
     case .refused(let name, let reason, let count):
-      (count.nonzeroBitCount == 1 ? .warning : .debug, "\(name): refused a command: \(reason); \(count) so far")
+      (
+        count.nonzeroBitCount == 1 ? .warning : .debug,
+        "\(name.map { "\($0): " } ?? "")refused a command: \(reason); \(count) so far for this reason"
+      )
     case .controllerLost(let name, let after):
       (.warning, "\(name): its controller was silent for \(after); it goes into its lost state")
     }

@@ -16,15 +16,16 @@ extension Core {
       if let objection = objection(to: heard) {
         conversation.acting.outputs.refuse(objection, of: heard.name, asker, at: now.boot)
       } else if let command = heard.wanted.flatMap(Command.init(homie:)) {
-        conversation.acting.outputs.take(command, of: heard.name, from: asker, isQueued: heard.isQueued, at: now)
+        conversation.acting.outputs.take(command, of: heard.name, from: asker, heard.arrival, at: now)
       }
     }
   }
 
-  private func objection(to heard: HomieCommands.Heard) -> String? {
+  private func objection(to heard: HomieCommands.Heard) -> Objection? {
     if let objection = heard.objection { return objection }
-    if conversation.watching.conflict.rival != nil { return Conversation.rivalRefusal }
-    return heard.wanted == nil ? "it is not a value of this property; send one that $description allows" : nil
+    if conversation.watching.conflict.rival != nil { return Objection(.conflict, Conversation.rivalRefusal) }
+    guard heard.wanted == nil else { return nil }
+    return Objection(.malformed, "it is not a value of this property; send one that $description allows")
   }
 
   /// Before any state is published: `$target` comes first, and never has a refused value.

@@ -16,9 +16,9 @@ struct HomieCommands: Sendable {
     let wanted: Value?
     let delivery: Session.Delivery
     /// It may be old.
-    let isQueued: Bool
+    let arrival: Arrival
     /// Why it is refused whatever it asks for.
-    let objection: String?
+    let objection: Objection?
   }
 
   /// Of one turn.
@@ -60,15 +60,15 @@ struct HomieCommands: Sendable {
     guard let (name, property) = properties["\(message.topic)"], message.payload.readableBytes > 0,
       waiting.count < Self.limit
     else { return nil }
-    var objection: String?
+    var objection: Objection?
     if message.retain {
-      objection = "it is retained, so limpet would obey it again at every start; publish it without retain"
+      objection = .retained
     } else if case .refused(let reason) = gate.gate {
-      objection = reason
+      objection = Objection(.fence, reason)
     }
     let value = message.payload.readableBytes <= Command.limit ? property.wanted(message.payload) : nil
-    let isQueued = delivery.duplicate || gate.gate != .open
-    waiting.append(Heard(name: name, wanted: value, delivery: delivery, isQueued: isQueued, objection: objection))
+    let arrival: Arrival = delivery.duplicate ? .redelivered : gate.gate == .open ? .live : .queued
+    waiting.append(Heard(name: name, wanted: value, delivery: delivery, arrival: arrival, objection: objection))
     return (name, message.payload, objection == nil ? value : nil)
   }
 

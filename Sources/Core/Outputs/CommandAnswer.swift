@@ -76,12 +76,21 @@ extension CommandAnswer {
   }
 }
 
+extension Message {
+  /// When it means nothing any more (MQTT 5.0 §3.3.2.3.3); nil: it does not say.
+  func expiry(at now: BootClock.Instant) -> BootClock.Instant? {
+    properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
+  }
+}
+
 /// What is to be said of an output, for people.
 package enum OutputNote: Sendable, Equatable {
   case held(name: String, description: String)
   case failed(name: String, reason: String)
   case differs(name: String, reason: String)
-  case refused(name: String, reason: String, count: UInt64)
+  /// - name: nil: there is no such output.
+  /// - count: of this output, and of this kind.
+  case refused(name: String?, reason: String, count: UInt64)
   case controllerLost(name: String, after: Duration)
 }
 

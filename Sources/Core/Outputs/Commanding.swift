@@ -262,28 +262,30 @@ extension Conversation {
       guard let read = try Command(message.payload) else { return false }
       command = read
     } catch {
-      acting.outputs.refuse(error.text, of: name, asker, at: now.boot)
+      acting.outputs.refuse(Objection(.malformed, error.text), of: name, asker, at: now.boot)
       return true
     }
     if let objection = objection(to: message) {
       acting.outputs.refuse(objection, of: name, asker, at: now.boot)
     } else {
-      let isQueued = delivery.duplicate || acting.commanding.gate != .open
+      var arrival: Arrival = acting.commanding.gate == .open ? .live : .queued
+      if delivery.duplicate { arrival = .redelivered }
+      if plan.link.mutation == .waitedCommandIsLive { arrival = .live }
       acting.outputs.take(
-        command, of: name, from: asker, isQueued: isQueued && plan.link.mutation != .waitedCommandIsLive,
-        until: message.properties.messageExpiryInterval.map { now.boot + .seconds(Int64($0)) }, at: now)
+        command, of: name, from: asker, arrival,
+        until: message.expiry(at: now.boot), at: now)
     }
     return true
   }
 
   static let rivalRefusal = "another client uses this device's client identifier"
 
-  private func objection(to message: Message) -> String? {
+  private func objection(to message: Message) -> Objection? {
     if message.retain, plan.link.mutation != .retainedCommandIsObeyed {
-      return "it is retained, so limpet would obey it again at every start; publish it without retain"
+      return .retained
     }
-    if watching.conflict.rival != nil { return Self.rivalRefusal }
-    if case .refused(let reason) = acting.commanding.gate { return reason }
+    if watching.conflict.rival != nil { return Objection(.conflict, Self.rivalRefusal) }
+    if case .refused(let reason) = acting.commanding.gate { return Objection(.fence, reason) }
     return nil
   }
 

@@ -8,7 +8,7 @@ extension Core {
   }
 
   mutating func commanded(_ name: String, _ command: Command, _ number: UInt64, at now: Moment) {
-    conversation.acting.outputs.take(command, of: name, from: .local(number), isQueued: false, at: now)
+    conversation.acting.outputs.take(command, of: name, from: .local(number), .live, at: now)
   }
 
   mutating func madeSafe(_ asked: [(name: String, number: UInt64)], at now: Moment) {

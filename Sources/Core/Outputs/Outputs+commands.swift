@@ -1,4 +1,5 @@
 import LimpetInstants
+import LimpetText
 import Measuring
 import Plan
 import Readings
@@ -8,17 +9,13 @@ extension Outputs {
   /// Somebody asks something of an output.
   ///
   /// - Parameters:
-  ///   - isQueued: it may have waited while the agent was away.
   ///   - expiry: when it means nothing any more (MQTT 5).
   mutating func take(
-    _ command: Command, of name: String, from asker: Asker, isQueued: Bool, until expiry: Instant? = nil,
+    _ command: Command, of name: String, from asker: Asker, _ arrival: Arrival, until expiry: Instant? = nil,
     at moment: Moment
   ) {
     let now = moment.boot
-    guard let place = place(of: name) else {
-      effects.append(.answer(asker, .refused("there is no output \"\(name)\"", nil)))
-      return
-    }
+    guard let place = place(of: name) else { return refuseUnknown(name, asker) }
     if let id = command.id, let known = entries[place]?.answered.first(where: { $0.id == id }) {
       effects.append(.answer(asker, known.answer))
       return
@@ -28,7 +25,7 @@ extension Outputs {
     }
     elapse(place, at: now)
     do throws(Objection) {
-      let level = try level(place, command, isQueued: isQueued, at: moment)
+      let level = try level(place, command, arrival, at: moment)
       try obey(place, level, command, asker, until: expiry, at: moment)
     } catch {
       refuse(place, error, asker, command.id, at: now)
@@ -50,14 +47,26 @@ extension Outputs {
     if case .local = asker { .seconds(8) } else { nil }
   }
 
-  /// It was no command.
-  mutating func refuse(_ flaw: String, of name: String, _ asker: Asker, at now: Instant) {
-    guard let place = place(of: name) else {
-      effects.append(.answer(asker, .refused("there is no output \"\(name)\"", nil)))
-      return
-    }
-    refuse(place, Objection(flaw), asker, nil, at: now)
+  /// It was no command, or one that is refused whatever it asks for.
+  mutating func refuse(_ objection: Objection, of name: String, _ asker: Asker, at now: Instant) {
+    guard let place = place(of: name) else { return refuseUnknown(name, asker) }
+    refuse(place, objection, asker, nil, at: now)
     settle(at: now)
+  }
+
+  /// - Parameter name: foreign text.
+  mutating func refuseUnknown(_ name: String, _ asker: Asker) {
+    let reason = "there is no output \(quoted(name))"
+    let count = count(.unknownOutput)
+    effects.append(.note(.refused(name: nil, reason: reason, count: count)))
+    effects.append(.answer(asker, .refused(reason, nil)))
+  }
+
+  /// - Returns: how many there were of this kind.
+  @discardableResult
+  private mutating func count(_ kind: Objection.Kind) -> UInt64 {
+    refused[kind, default: 0] += 1
+    return refused[kind] ?? 0
   }
 
   /// One that is about to be let go of is none any more where another has taken its name.
@@ -68,11 +77,11 @@ extension Outputs {
 
   /// What it is to be driven to.
   private mutating func level(
-    _ place: Int, _ command: Command, isQueued: Bool, at moment: Moment
+    _ place: Int, _ command: Command, _ arrival: Arrival, at moment: Moment
   ) throws(Objection) -> OutputLevel {
     let partners = partners(of: place)
-    guard let level = try entries[place]?.level(of: command, isQueued: isQueued, partners, at: moment) else {
-      throw Objection("the output was removed")
+    guard let level = try entries[place]?.level(of: command, arrival, partners, at: moment) else {
+      throw Objection(.unknownOutput, "the output was removed")
     }
     return level
   }
@@ -127,8 +136,10 @@ extension Outputs {
   ) {
     guard let entry = entries[place] else { return }
     let value = entry.output.isHeld ? value(place, entry.output.ordered) : nil
-    entries[place]?.refusals += 1
-    effects.append(.note(.refused(name: entry.output.plan.name, reason: objection.text, count: entry.refusals + 1)))
+    count(objection.kind)
+    let count = (entry.refusals[objection.kind] ?? 0) + 1
+    entries[place]?.refusals[objection.kind] = count
+    effects.append(.note(.refused(name: entry.output.plan.name, reason: objection.text, count: count)))
     answer(
       place, Waiting(number: 0, asker: asker, id: id),
       .refused(objection.text, value, retryAfter: objection.retryAfter))

@@ -27,21 +27,22 @@ extension Outputs.Entry {
 
   /// What it is to be driven to.
   mutating func level(
-    of command: Command, isQueued: Bool, _ partners: [Output.Partner], at moment: Moment
+    of command: Command, _ arrival: Arrival, _ partners: [Output.Partner], at moment: Moment
   ) throws(Objection) -> OutputLevel {
-    let age = AgeRule(rules: output.plan.rules, isQueued: isQueued)
+    let age = AgeRule(rules: output.plan.rules, arrival: arrival)
     if let objection = age.objection(to: command, moment.timestamp, isSynchronized: moment.wall.isSynchronized) {
       throw objection
     }
     switch output.holding {
     case .held: break
-    case .pending: throw Objection("limpet does not hold its line yet")
-    case .failed(let reason): throw Objection(reason)
+    case .pending: throw Objection(.notHeld, "limpet does not hold its line yet")
+    case .failed(let reason): throw Objection(.notHeld, reason)
     }
     let level = try output.level(of: command)
     if bucket.available(at: moment.boot.nanoseconds) == 0 {
       guard level == output.plan.rules.safe else {
-        throw Objection("more than \(output.plan.rules.maxRate) commands a second (max_rate)", retryAfter: .seconds(1))
+        throw Objection(
+          .maxRate, "more than \(output.plan.rules.maxRate) commands a second (max_rate)", retryAfter: .seconds(1))
       }
     } else {
       bucket.take(1)
@@ -57,7 +58,7 @@ extension Outputs.Entry {
   ) throws(Objection) {
     // What changes the level takes the place of those that wait for another.
     guard waiting.count < Outputs.waitingLimit || level != output.ordered else {
-      throw Objection(Outputs.unanswered)
+      throw Objection(.driver, Outputs.unanswered)
     }
     output.command(level, for: duration, until: expiry, at: now)
     let isPlain = duration == nil && output.plan.rules.start == .restore && output.plan.rules.pulse == nil

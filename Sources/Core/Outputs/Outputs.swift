@@ -45,8 +45,9 @@ struct Outputs: Sendable {
     var plainWish: Bool?
     /// The last that had an id, with what they were answered.
     var answered: Deque<(id: String, answer: CommandAnswer)> = []
-    /// Commands that were refused, and when the state may be published again because of one.
-    var refusals: UInt64 = 0
+    /// Commands that were refused, each kind for itself: what is said of one in the log does not depend on others.
+    var refusals: [Objection.Kind: UInt64] = [:]
+    /// When the state may be published again because of one.
     var republishAt: Instant?
     var publishedAt: Instant?
     /// The state that was published last, so that it can be published again.
@@ -72,6 +73,8 @@ struct Outputs: Sendable {
   var mutation: Mutation?
   /// Some output has partners, or had.
   private(set) var isInterlocked = false
+  /// Commands that were refused since the start, also for outputs that are gone, or never were.
+  var refused: [Objection.Kind: UInt64] = [:]
   /// From when on the time without a word of the controller counts; by place, of its heartbeat.
   var heartbeats: [Int: Instant] = [:]
 
@@ -356,6 +359,6 @@ struct Outputs: Sendable {
 
   /// Outputs that cannot be driven now.
   var failing: Int { entries.count { if case .failed? = $0?.output.holding { true } else { false } } }
-  /// Commands that were refused.
-  var refusals: UInt64 { entries.reduce(0) { $0 + ($1?.refusals ?? 0) } }
+  /// Commands that were refused, by the word for the reason.
+  var refusals: [String: UInt64] { Dictionary(uniqueKeysWithValues: refused.map { ($0.key.rawValue, $0.value) }) }
 }

@@ -23,6 +23,25 @@ import Testing
     #expect(scene.send(#"{"value":"off","id":"8"}"#, to: "lamp")?.isRefused == true)
   }
 
+  @Test("the log has the first refusal of each kind, whatever else was refused, and each kind has a count of its own")
+  func refusalsByKind() {
+    var scene = OutputScene([OutputScene.plan("lamp")])
+    for _ in 0..<3 { scene.send("on", to: "lamp", .queued) }
+    scene.send("-1", to: "lamp")
+    scene.send("nonsense", to: "lamp")
+    for _ in 0..<2 { scene.send("on", to: "other") }
+    let counts = scene.notes.compactMap { note -> String? in
+      guard case .refused(let name, _, let count) = note else { return nil }
+      return "\(name ?? "-") \(count)"
+    }
+    #expect(counts == ["lamp 1", "lamp 2", "lamp 3", "lamp 1", "lamp 1", "- 1", "- 2"])
+    #expect(scene.outputs.refusals == ["queued": 3, "value": 1, "malformed": 1, "unknown_output": 2])
+    #expect(scene.answers == [.refused("there is no output \"other\"", nil)])
+    scene.outputs.adopt([], at: scene.now)
+    scene.settle()
+    #expect(scene.outputs.refusals["queued"] == 3, "a counter never falls")
+  }
+
   @Test("who asks over the control socket is answered within 8 s, by a driver that hangs too")
   func hangs() {
     var scene = OutputScene([OutputScene.plan("lamp")])
@@ -106,12 +125,12 @@ import Testing
       OutputScene.plan("down", stream: 1),
     ])
     scene.outputs.take(
-      Command(.on), of: "up", from: .local(1), isQueued: false, until: scene.now + .seconds(3), at: scene.moment)
+      Command(.on), of: "up", from: .local(1), .live, until: scene.now + .seconds(3), at: scene.moment)
     scene.settle()
     scene.pass(.seconds(60))
     #expect(!scene.isOn(0))
     scene.outputs.take(
-      Command(.on), of: "up", from: .local(1), isQueued: false, until: scene.now + .seconds(3), at: scene.moment)
+      Command(.on), of: "up", from: .local(1), .live, until: scene.now + .seconds(3), at: scene.moment)
     scene.settle()
     scene.pass(.seconds(60))
     #expect(scene.isOn(0))

@@ -29,6 +29,7 @@ struct OutputScene {
   var secured: [String] = []
   /// Places that were let go of.
   var released: [Int] = []
+  var notes: [OutputNote] = []
   private var asked: UInt64 = 0
   private var undriven: [DriverReport] = []
 
@@ -69,14 +70,14 @@ struct OutputScene {
   }
 
   @discardableResult
-  mutating func send(_ text: String, to name: String, isQueued: Bool = false) -> CommandAnswer? {
+  mutating func send(_ text: String, to name: String, _ arrival: Arrival = .live) -> CommandAnswer? {
     answers = []
     asked += 1
     do throws(Command.Flaw) {
       guard let command = try Command(.init(string: text)) else { return nil }
-      outputs.take(command, of: name, from: .local(asked), isQueued: isQueued, at: moment)
+      outputs.take(command, of: name, from: .local(asked), arrival, at: moment)
     } catch {
-      outputs.refuse(error.text, of: name, .local(asked), at: now)
+      outputs.refuse(Objection(.malformed, error.text), of: name, .local(asked), at: now)
     }
     settle()
     return answers.last
@@ -126,7 +127,7 @@ struct OutputScene {
         case .secure(let output, let end): secured.append("\(output.place) \(end)")
         case .publish(let reading): published.append((reading.stream, reading.content))
         case .answer(_, let answer): answers.append(answer)
-        case .note: break
+        case .note(let note): notes.append(note)
         }
       }
       if drives { for report in reports { outputs.take(report, at: now) } } else { undriven += reports }

@@ -360,9 +360,9 @@ import Testing
     var scene = OutputScene([
       OutputScene.plan("a", stream: 0), OutputScene.plan("b", stream: 1) { $0.obeysQueued = true },
     ])
-    #expect(scene.send("on", to: "a", isQueued: true)?.isRefused == true)
-    #expect(scene.send("on", to: "b", isQueued: true) == .done(.flag(true)))
-    #expect(scene.send("toggle", to: "b", isQueued: true)?.isRefused == true)
+    #expect(scene.send("on", to: "a", .queued)?.isRefused == true)
+    #expect(scene.send("on", to: "b", .queued) == .done(.flag(true)))
+    #expect(scene.send("toggle", to: "b", .queued)?.isRefused == true)
   }
 
   @Test("max_age wants a time, not too old, and not in the future")
