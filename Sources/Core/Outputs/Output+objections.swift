@@ -97,6 +97,12 @@ struct AgeRule {
       guard command.wanted != .toggle else {
         return Objection(.queued, "it is a toggle that waited, and the output may have changed since")
       }
+      // Who knows no answer to it under its id cannot know whether it was obeyed.
+      if arrival == .redelivered, command.id != nil {
+        return Objection(
+          .redelivered,
+          "it may have been carried out before, and the broker sends it once more; send it again with another id")
+      }
     }
     guard let maxAge = rules.maxAge else { return nil }
     guard let time = command.time else { return Objection(.maxAge, "it carries no time, which max_age needs") }

@@ -76,8 +76,9 @@ struct CommandWatch: Sendable {
   /// It may be obeyed (once more).
   func isUsable(_ given: GivenCommand, _ rules: OutputRules) -> Bool {
     if given.hasID, usedHere.contains(given.number) { return false }
-    // What waited in the session comes again after a death of the process, and is obeyed where that is configured.
-    if rules.obeysQueued { return true }
+    // What waited in the session comes again after a death of the process, and is obeyed where that is configured and
+    // nothing tells that it was before.
+    if rules.obeysQueued, !given.hasID { return true }
     // Another process knows no ids of the one before it.
     return uses[given.number, default: 0] < (given.isSentTwice ? 2 : 1)
   }
@@ -134,9 +135,11 @@ extension OutputWatch {
       if let connected = commands.connected[id], published < connected { isQueued = true }
       if wokeAt > published, slept > .seconds(6) { isQueued = true }
     }
+    // The broker sends it again, and this process has not had it.
+    let isAgain = publish.duplicate && known.map { commands.delivered[$0.number] == nil } ?? false
     let packet = publish.packetIdentifier.map { (id, $0) }
     take(
-      command, known, place, packet, isQueued: isQueued, isRetained: message.retain, clock, at: now)
+      command, known, place, packet, isQueued: isQueued, isAgain: isAgain, isRetained: message.retain, clock, at: now)
   }
 
   /// Over the control socket.
@@ -144,17 +147,22 @@ extension OutputWatch {
     guard let known, let command = known.command,
       let place = outputs.firstIndex(where: { $0?.name == name && $0?.endsSince == nil })
     else { return }
-    take(command, known, place, nil, isQueued: false, isRetained: false, clock, at: now)
+    take(command, known, place, nil, isQueued: false, isAgain: false, isRetained: false, clock, at: now)
   }
 
   private mutating func take(
     _ command: Command, _ known: GivenCommand?, _ place: Int,
-    _ packet: (connection: ConnectionID, identifier: PacketIdentifier)?, isQueued: Bool, isRetained: Bool,
+    _ packet: (connection: ConnectionID, identifier: PacketIdentifier)?, isQueued: Bool, isAgain: Bool,
+    isRetained: Bool,
     _ clock: ClockFace, at now: WorldTime
   ) {
     guard let output = outputs[place] else { return }
     let reason =
-      isRetained ? "it is retained" : objection(to: command, output, isQueued: isQueued, clock, at: now)
+      isRetained
+      ? "it is retained"
+      : isAgain && command.id != nil
+        ? "the broker sends it again, and nobody knows its id"
+        : objection(to: command, output, isQueued: isQueued, clock, at: now)
     let number = known?.number ?? 0
     if number > 0 {
       commands.judge(number, reason)

@@ -98,6 +98,19 @@ import Testing
     #expect(bench.acknowledged == [100, 101])
   }
 
+  @Test("with obey a command that the broker sends again to a new process is refused where it has an id")
+  func redelivered() throws {
+    var bench = bench(queued: true)
+    bench.connect()
+    bench.receive(try command(#"{"value":"on","id":"1"}"#, 100, duplicate: true, response: "house/answers"))
+    #expect(bench.isDriven.isEmpty)
+    #expect(bench.answers.last?.contains("another id") == true)
+    bench.receive(try command(#"{"value":"on","id":"2"}"#, 101))
+    bench.receive(try command(#"{"value":"on","id":"2"}"#, 102, duplicate: true, response: "house/answers"))
+    #expect(bench.answers.last == #"house/answers {"ok":true,"value":true}"#)
+    #expect(bench.isDriven == [true])
+  }
+
   @Test("without its own word in 10 s nothing is obeyed, and the log says so")
   func noFence() throws {
     var bench = bench(queued: true)

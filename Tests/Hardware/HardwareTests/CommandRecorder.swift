@@ -13,6 +13,8 @@ final class CommandRecorder: Sendable {
     let id: Int
     /// CLOCK_BOOTTIME in seconds, before the agent has it.
     let time: Double
+    /// The broker says that it has sent it before.
+    let isAgain: Bool
   }
 
   private struct Log {
@@ -42,7 +44,7 @@ final class CommandRecorder: Sendable {
         guard case .publish(let publish) = packet, publish.message.topic.description.hasSuffix("/set"),
           let id = Self.id(of: publish.message.payload)
         else { continue }
-        log.arrivals.append(Arrival(id: id, time: time))
+        log.arrivals.append(Arrival(id: id, time: time, isAgain: publish.duplicate))
       }
       log.streams[connection] = stream
     }

@@ -1,0 +1,28 @@
+import LimpetInstants
+import Measuring
+import Plan
+import Readings
+import Testing
+
+@testable import Core
+
+/// Commands that waited, that come again, and what is kept of them.
+@Suite struct OutputQueuedTests {
+  @Test("what the broker sends again under an id that nobody knows is refused, with obey too")
+  func redelivered() {
+    var scene = OutputScene([OutputScene.plan("a") { $0.obeysQueued = true }])
+    guard case .refused(let reason, _, nil)? = scene.send(#"{"value":"on","id":"7"}"#, to: "a", .redelivered) else {
+      Issue.record("\(scene.answers)")
+      return
+    }
+    #expect(reason.contains("another id"))
+    #expect(scene.send(#"{"value":"on","id":"8"}"#, to: "a", .queued) == .done(.flag(true)))
+    // It is known: answered again, and not repeated.
+    scene.send("off", to: "a")
+    #expect(scene.send(#"{"value":"on","id":"8"}"#, to: "a", .redelivered) == .done(.flag(true)))
+    #expect(scene.log == ["0 on", "0 off"])
+    // Without an id nothing tells that it was carried out.
+    #expect(scene.send("on", to: "a", .redelivered) == .done(.flag(true)))
+  }
+
+}
