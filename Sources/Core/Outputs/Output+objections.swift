@@ -21,8 +21,8 @@ extension Output {
       return base.level.isOn ? .off : rules.on
     case .number(let number):
       if plan.isSwitch {
-        guard number == 0 || number == 1 else {
-          throw Objection(.value, "\(number.plain) is not a value of a line; send on, off or toggle")
+        guard number >= 0 else {
+          throw Objection(.value, "\(number.plain) is below 0; send 0 for off, or any number above it for on")
         }
         if number == 0, command.duration != nil { throw Objection(.duration, "for goes with on or a number only") }
         return number == 0 ? .off : rules.on

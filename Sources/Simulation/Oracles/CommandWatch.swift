@@ -196,8 +196,7 @@ extension OutputWatch {
       if let maxOn = rules.maxOn, duration > maxOn { return "for is beyond max_on" }
     }
     if case .number(let number) = command.wanted {
-      if output.isSwitch, number != 0, number != 1 { return "a line has no such value" }
-      if !(0...100).contains(number) { return "it is out of bounds" }
+      if output.isSwitch ? number < 0 : !(0...100).contains(number) { return "it is out of bounds" }
     }
     return nil
   }
@@ -249,7 +248,7 @@ extension OutputWatch {
       case .on: percent > 0
       case .off: percent == 0
       case .toggle: true
-      case .number(let number): number == percent || number == 1 && output.isSwitch && percent > 0
+      case .number(let number): output.isSwitch ? (number > 0) == (percent > 0) : number == percent
       }
     let name = output.name
     if !isWanted {

@@ -25,4 +25,12 @@ import Testing
     #expect(scene.send("on", to: "a", .redelivered) == .done(.flag(true)))
   }
 
+  @Test("a number above 0 is on for a line, 0 is off, and one below is refused", arguments: [0.4, 1, 37, 255])
+  func numbers(number: Double) {
+    var scene = OutputScene([OutputScene.plan("a")])
+    #expect(scene.send("\(number)", to: "a") == .done(.flag(true)))
+    #expect(scene.send("-1", to: "a")?.isRefused == true)
+    #expect(scene.send("0", to: "a") == .done(.flag(false)))
+  }
+
 }
