@@ -157,7 +157,7 @@ extension OutputSection {
       if pulse < minOn.value {
         reader.conflict(own, minOn.written, "pulse is shorter than min_on; write a longer pulse")
       }
-      if start.value != .off { clash(own, start.written, "only a command begins a pulse; remove start, or pulse") }
+      if start.value == .on { clash(own, start.written, "only a command begins a pulse; remove start, or pulse") }
     }
     if maxOn.value != nil, minOff.value == .zero, let written = maxOn.written {
       reader.log.warning(

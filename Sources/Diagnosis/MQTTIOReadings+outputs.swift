@@ -23,14 +23,22 @@ extension MQTTIOReadings {
       var pairs = ["name: \(literal(name))"] + place
       let isInverted = output.flag("inverted") ?? false
       if isInverted { pairs.append("active_low: true") }
+      let pulse = output.integer("timed_set_ms").flatMap { (1...86_400_000).contains($0) ? "pulse: \($0)ms" : nil }
+      let isPulse = pulse != nil
       switch output.text("initial") {
       case nil: file.comment("\(name): it had no initial level; limpet starts with off", indentation: "  ")
-      case "high"?: if !isInverted { pairs.append("start: on") }
-      case "low"?: if isInverted { pairs.append("start: on") }
+      case let level? where level == (isInverted ? "low" : "high"):
+        if isPulse {
+          file.comment(
+            "\(name): it began with on; here only a command begins a pulse, so limpet starts with off",
+            indentation: "  ")
+        } else {
+          pairs.append("start: on")
+        }
+      case "high"?, "low"?: break
       case let level?: file.comment("\(name): the initial level \(quoted(level)) is not known", indentation: "  ")
       }
-      if let time = output.integer("timed_set_ms"), (1...86_400_000).contains(time) { pairs.append("pulse: \(time)ms") }
-      let isPulse = pairs.contains { $0.hasPrefix("pulse:") }
+      if let pulse { pairs.append(pulse) }
       for (word, payload) in [("on", output.text("on_payload")), ("off", output.text("off_payload"))] {
         guard let payload, payload.lowercased() != word else { continue }
         file.comment("\(name): \(word) is commanded by \(word) here, and not by \(quoted(payload))", indentation: "  ")

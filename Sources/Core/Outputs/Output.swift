@@ -84,7 +84,8 @@ struct Output: Sendable {
     switch plan.rules.start {
     case .off: .off
     case .on: plan.rules.on
-    case .restore: restored == true ? plan.rules.on : .off
+    // It may be of a time when it gave no pulses.
+    case .restore: restored == true && plan.rules.pulse == nil ? plan.rules.on : .off
     }
   }
 

@@ -61,8 +61,15 @@ extension Outputs.Entry {
       throw Objection(.driver, Outputs.unanswered)
     }
     output.command(level, for: duration, until: expiry, at: now)
-    let isPlain = duration == nil && output.plan.rules.start == .restore && output.plan.rules.pulse == nil
-    plainWish = isPlain ? level.isOn : nil
+    plainWish = plainLevel(level, for: duration)
+  }
+
+  /// What a start restores of it: on or off, as they are. Another level would come back as that of on, and a pulse or what
+  /// has an end would come back without it.
+  private func plainLevel(_ level: OutputLevel, for duration: Duration?) -> Bool? {
+    guard output.plan.rules.start == .restore, duration == nil else { return nil }
+    if !level.isOn { return false }
+    return output.plan.rules.pulse == nil && level == output.plan.rules.on ? true : nil
   }
 
   /// - Returns: the number of the drive; nil: the output goes there step by step.

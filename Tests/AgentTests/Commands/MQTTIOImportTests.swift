@@ -159,6 +159,16 @@ struct MQTTIOImportTests {
     #expect(result.configuration?.format == .plain)
   }
 
+  @Test("a pulse that began with on is imported without that, and says so")
+  func pulse() throws {
+    let lines = try imported(
+      "mqtt: {host: h}\ngpio_modules: [{name: r, module: raspberrypi}]\n"
+        + "digital_outputs: [{name: gate, module: r, pin: 4, initial: high, timed_set_ms: 500}]\n")
+    #expect(lines.contains { $0.contains("name: gate") && $0.contains("pulse: 500ms") && !$0.contains("start: on") })
+    #expect(lines.contains { $0.hasPrefix("  # gate: it began with on") })
+    #expect(printed(check(lines)) == [])
+  }
+
   @Test("values that mean something else here are written so that they mean themselves")
   func literals() throws {
     let result = check(

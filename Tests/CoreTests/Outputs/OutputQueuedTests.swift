@@ -33,4 +33,36 @@ import Testing
     #expect(scene.send("0", to: "a") == .done(.flag(false)))
   }
 
+  @Test("a start restores plain on and off: of a number, what was there before it, and of 0 off")
+  func restoresNumbers() {
+    let request = OutputRequest.pwm(PWMOutput(device: "chip", channel: 0, frequency: 1000))
+    var rules = OutputRules()
+    rules.start = .restore
+    var scene = OutputScene([OutputPlan(name: "a", stream: 0, request: request, rules: rules)])
+    scene.send("30", to: "a")
+    #expect(scene.outputs.plain.isEmpty)
+    scene.send("on", to: "a")
+    #expect(scene.outputs.plain == ["a": true])
+    scene.send("0", to: "a")
+    #expect(scene.outputs.plain == ["a": false])
+    scene.send("30", to: "a")
+    #expect(scene.outputs.plain == ["a": false])
+  }
+
+  @Test("a pulse is never restored: off is, and an on of a time without pulses is not")
+  func restoresPulses() {
+    var scene = OutputScene(
+      [
+        OutputScene.plan("a") {
+          $0.start = .restore
+          $0.pulse = .seconds(1)
+        }
+      ], plain: ["a": true])
+    #expect(!scene.isOn(0))
+    scene.send("on", to: "a")
+    scene.pass(.seconds(2))
+    #expect(scene.outputs.plain == ["a": true])
+    scene.send("off", to: "a")
+    #expect(scene.outputs.plain == ["a": false])
+  }
 }
