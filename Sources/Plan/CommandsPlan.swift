@@ -31,6 +31,15 @@ package final class CommandsPlan: Sendable, Equatable {
         && left.names == right.names && left.ownPrefixes == right.ownPrefixes
   }
 
+  /// The name that a topic of commands has, of an output or not; nil: it is no such topic.
+  package func name(in topic: TopicName) -> String? {
+    guard filters.contains(where: { $0.matches(topic) }) else { return nil }
+    // The filter has one + in the place of the name.
+    let levels = topic.description.split(separator: "/", omittingEmptySubsequences: false)
+    let filter = filters.first.map { $0.description.split(separator: "/", omittingEmptySubsequences: false) } ?? []
+    return filter.firstIndex(of: "+").flatMap { $0 < levels.count ? String(levels[$0]) : nil }
+  }
+
   /// Not into the device's own topics, where it would be another command or a state, nor to the broker's.
   package func mayAnswer(on topic: String) -> Bool {
     !ownPrefixes.contains { topic.hasPrefix($0) } && !topic.hasSuffix("/set") && !topic.hasPrefix("$")

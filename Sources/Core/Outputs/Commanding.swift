@@ -253,7 +253,8 @@ extension Conversation {
       if !message.retain { acting.commanding.heardFence(String(buffer: message.payload)) }
       return false
     }
-    guard let name = commands.names[message.topic] else { return false }
+    let known = commands.names[message.topic]
+    guard let name = known ?? commands.name(in: message.topic) else { return false }
     let asker = Asker.broker(
       delivery, responseTopic: message.properties.responseTopic?.description,
       correlation: message.properties.correlationData)
@@ -262,10 +263,16 @@ extension Conversation {
       guard let read = try Command(message.payload) else { return false }
       command = read
     } catch {
-      acting.outputs.refuse(Objection(.malformed, error.text), of: name, asker, at: now.boot)
+      if known == nil {
+        acting.outputs.refuseUnknown(name, asker)
+      } else {
+        acting.outputs.refuse(Objection(.malformed, error.text), of: name, asker, at: now.boot)
+      }
       return true
     }
-    if let objection = objection(to: message) {
+    if known == nil {
+      acting.outputs.refuseUnknown(name, asker)
+    } else if let objection = objection(to: message) {
       acting.outputs.refuse(objection, of: name, asker, at: now.boot)
     } else {
       var arrival: Arrival = acting.commanding.gate == .open ? .live : .queued

@@ -98,6 +98,18 @@ import Testing
     #expect(bench.acknowledged == [100, 101])
   }
 
+  @Test("a command for a name that no output has is refused, answered and counted; one that asks for nothing is not")
+  func unknownName() throws {
+    var bench = bench()
+    bench.connect()
+    bench.receive(try command("on", 100, topic: "pmup", response: "house/answers"))
+    #expect(bench.answers.last == #"house/answers {"ok":false,"error":"there is no output \"pmup\"","value":null}"#)
+    bench.receive(try command("", 101, topic: "pmup", response: "house/answers"))
+    bench.receive(try command("nonsense", 102, topic: "pmup"))
+    #expect(bench.acknowledged == [100, 101, 102])
+    #expect(bench.core.conversation.acting.outputs.refusals == ["unknown_output": 2])
+  }
+
   @Test("with obey a command that the broker sends again to a new process is refused where it has an id")
   func redelivered() throws {
     var bench = bench(queued: true)
