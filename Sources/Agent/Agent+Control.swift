@@ -37,16 +37,20 @@ extension Agent {
 
   private func set(_ name: String, _ value: String) async -> ByteBuffer {
     guard let shell else { return ControlReply.failure(ControlError.notRunning) }
+    let command: Result<Command, Command.Flaw>
     do throws(Command.Flaw) {
-      guard let command = try Command(ByteBuffer(string: value)) else {
+      guard let read = try Command(ByteBuffer(string: value)) else {
         return ControlReply.failure("the command is empty; write on, off, toggle or a number")
       }
-      let answer = await shell.command(command, of: name)
-      if case .refused(let reason, _, _) = answer { return ControlReply.failure(reason) }
-      return ControlReply.success { $0.add("answer", json: answer.json) }
+      command = .success(read)
     } catch {
-      return ControlReply.failure(error.text)
+      command = .failure(error)
     }
+    let answer = await shell.command(command, of: name)
+    if case .refused(let reason, _, _) = answer {
+      return ControlReply.failure(reason) { $0.add("answer", json: answer.json) }
+    }
+    return ControlReply.success { $0.add("answer", json: answer.json) }
   }
 
   private func makeOutputsSafe() async -> ByteBuffer {

@@ -55,7 +55,7 @@ package enum Event: Sendable {
   /// Reports of the driver of outputs.
   case driven([DriverReport])
   /// Somebody on this machine asks something of an output; `Order.answer` answers under the number.
-  case commanded(String, Command, UInt64)
+  case commanded(String, Result<Command, Command.Flaw>, UInt64)
   /// Somebody on this machine wants outputs to be safe; `Order.answer` answers under the number of each name.
   case madeSafe([(name: String, number: UInt64)])
   /// The wall clock was set, or the system was suspended.

@@ -55,7 +55,7 @@ extension Shell {
   }
 
   /// Commands an output; the core answers in its time.
-  func command(_ command: Command, of name: String) async -> CommandAnswer {
+  func command(_ command: Result<Command, Command.Flaw>, of name: String) async -> CommandAnswer {
     asked += 1
     let (number, answer) = (asked, Awaited<CommandAnswer>())
     asking[number] = answer

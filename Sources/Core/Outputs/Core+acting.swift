@@ -7,8 +7,16 @@ extension Core {
     for report in reports { conversation.acting.outputs.take(report, at: now.boot) }
   }
 
-  mutating func commanded(_ name: String, _ command: Command, _ number: UInt64, at now: Moment) {
-    conversation.acting.outputs.take(command, of: name, from: .local(number), .live, at: now)
+  mutating func commanded(
+    _ name: String, _ command: Result<Command, Command.Flaw>, _ number: UInt64, at now: Moment
+  ) {
+    switch command {
+    case .success(let command):
+      conversation.acting.outputs.take(command, of: name, from: .local(number), .live, at: now)
+    case .failure(let flaw):
+      conversation.acting.outputs.refuse(
+        Objection(.malformed, flaw.text), of: name, .local(number), at: now.boot)
+    }
   }
 
   mutating func madeSafe(_ asked: [(name: String, number: UInt64)], at now: Moment) {

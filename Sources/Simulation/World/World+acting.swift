@@ -147,7 +147,7 @@ extension World {
     own.value = action.value / 4 * (4 << 8 | 4)
     let given = commander.give(own, truth: Timestamp(microseconds: truth / 1000))
     guard let command = given.command else { return }
-    bring(0, .commanded(OutputSettings.name(output), command, given.number))
+    bring(0, .commanded(OutputSettings.name(output), .success(command), given.number))
   }
 
   /// At the broker that the device is configured for first; where that is down the commander waits for it.

@@ -110,6 +110,21 @@ import Testing
     #expect(bench.core.conversation.acting.outputs.refusals == ["unknown_output": 2])
   }
 
+  @Test("what is no command over the control socket is refused as any other: counted, and the state told again")
+  func malformedHere() throws {
+    var bench = bench()
+    bench.connect()
+    bench.handle(.commanded("pump", .failure(Command.Flaw(text: "it is nonsense")), 7))
+    bench.advance(by: .seconds(2))
+    #expect(
+      bench.orders.contains {
+        if case .answer(7, .refused("it is nonsense", .flag(false), nil)) = $0 { true } else { false }
+      })
+    #expect(bench.core.conversation.acting.outputs.refusals == ["malformed": 1])
+    let states = bench.packets.compactMap { $0.packet.message }.filter { "\($0.topic)" == "limpet/d/pump" }
+    #expect(states.count == 2)
+  }
+
   @Test("with obey a command that the broker sends again to a new process is refused where it has an id")
   func redelivered() throws {
     var bench = bench(queued: true)

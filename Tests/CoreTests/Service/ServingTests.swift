@@ -113,7 +113,7 @@ struct ServingTests {
     plan.outputs = [OutputScene.plan("pump", stream: 0)]
     var bench = Self.watched(plan)
     bench.drivesOutputs = false
-    bench.handle(.commanded("pump", Command(.on), 1))
+    bench.handle(.commanded("pump", .success(Command(.on)), 1))
     look(&bench, for: 30)
     #expect(bench.noted.contains("stalls"))
     #expect(bench.notified.contains(.status("driving the output pump hangs")))
