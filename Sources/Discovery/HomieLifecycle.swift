@@ -52,8 +52,10 @@ package struct HomieLifecycle {
   private let alertPlaces: [Int]
   /// By node: that of its `$target`.
   private let targetPlaces: [Int: Int]
-  /// By node: the last command, byte for byte, and as this device writes its value.
+  /// By node: the last command that was obeyed, byte for byte, and as this device writes its value.
   private var asked: [Int: (bytes: ByteBuffer, payload: ByteBuffer)] = [:]
+  /// Nodes whose output is on, and that have said so: an output is pressed when it goes on.
+  private var pressed: Set<Int> = []
   private let obsolete: Range<Int>
   private var awaited: Set<Int>
   private var isDescribed = false
@@ -160,20 +162,23 @@ package struct HomieLifecycle {
     guard let property = device.nodes[node].properties.first, !property.isRetained else {
       return set(output.value, of: node)
     }
-    if output.value == .flag(true) || output.value.isAboveZero { enqueueEvent(property.format ?? "", of: node) }
+    guard output.value == .flag(true) || output.value.isAboveZero else {
+      pressed.remove(node)
+      return
+    }
+    if pressed.insert(node).inserted { enqueueEvent(property.format ?? "", of: node) }
   }
 
   // MARK: Commands
 
-  /// A command for a node.
-  package mutating func ask(_ bytes: ByteBuffer, _ value: Value, of node: Int) {
+  /// A command for a node is obeyed.
+  package mutating func accept(_ bytes: ByteBuffer, _ value: Value, of node: Int) {
     guard let payload = device.nodes[node].properties.first?.payload(value) else { return }
     asked[node] = (bytes, payload)
   }
 
-  /// The command is refused: `$target` shows the current value again.
+  /// A command is refused: the value is told again, and `$target` stays what was accepted.
   package mutating func refuse(_ node: Int) {
-    asked[node] = nil
     guard phase == .introducing || phase == .ready, let place = valuePlaces[node].first ?? nil,
       places[place].payload != nil
     else { return }

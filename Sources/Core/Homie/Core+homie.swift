@@ -15,10 +15,23 @@ extension Core {
       let asker = Asker.homie(heard.delivery, name: heard.name)
       if let objection = objection(to: heard) {
         conversation.acting.outputs.refuse(objection, of: heard.name, asker, at: now.boot)
-      } else if let command = heard.wanted.flatMap(Command.init(homie:)) {
-        conversation.acting.outputs.take(command, of: heard.name, from: asker, heard.arrival, at: now)
+      } else if let value = heard.wanted, let command = Command(homie: value) {
+        take(command, value, heard, asker, at: now)
       }
     }
+  }
+
+  private mutating func take(
+    _ command: Command, _ value: Value, _ heard: HomieCommands.Heard, _ asker: Asker, at now: Moment
+  ) {
+    let message = heard.delivery.message
+    let before = conversation.acting.outputs.effects.count
+    conversation.acting.outputs.take(
+      command, of: heard.name, from: asker, heard.arrival, until: message.expiry(at: now.boot), at: now)
+    let isRefused = conversation.acting.outputs.effects[before...].contains { effect in
+      if case .answer(asker, .refused) = effect { true } else { false }
+    }
+    if !isRefused { homie.accepted(heard.name, message.payload, value) }
   }
 
   private func objection(to heard: HomieCommands.Heard) -> Objection? {

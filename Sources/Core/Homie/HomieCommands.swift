@@ -50,16 +50,16 @@ struct HomieCommands: Sendable {
     waiting = []
   }
 
-  /// - Returns: nil: it asks for nothing. What is asked for, nil where it is nothing that the property could be.
-  mutating func hear(_ delivery: Session.Delivery) -> (name: String, bytes: ByteBuffer, value: Value?)? {
+  /// - Returns: false: it asks for nothing.
+  mutating func hear(_ delivery: Session.Delivery) -> Bool {
     let message = delivery.message
     if message.topic == fence {
       if !message.retain { gate.heardFence(String(buffer: message.payload)) }
-      return nil
+      return false
     }
     guard let (name, property) = properties["\(message.topic)"], message.payload.readableBytes > 0,
       waiting.count < Self.limit
-    else { return nil }
+    else { return false }
     var objection: Objection?
     if message.retain {
       objection = .retained
@@ -69,7 +69,7 @@ struct HomieCommands: Sendable {
     let value = message.payload.readableBytes <= Command.limit ? property.wanted(message.payload) : nil
     let arrival: Arrival = delivery.duplicate ? .redelivered : gate.gate == .open ? .live : .queued
     waiting.append(Heard(name: name, wanted: value, delivery: delivery, arrival: arrival, objection: objection))
-    return (name, message.payload, objection == nil ? value : nil)
+    return true
   }
 
   mutating func takeHeard() -> [Heard] {

@@ -215,6 +215,11 @@ struct HomieLink: Sendable {
     carryOut(at: now, into: &effects)
   }
 
+  /// A command is obeyed: `$target` has its payload, byte for byte.
+  mutating func accepted(_ name: String, _ bytes: ByteBuffer, _ value: Value) {
+    if let node = nodes[name] { lifecycle.accept(bytes, value, of: node) }
+  }
+
   /// What was asked for and will not be is none of what `$target` says.
   mutating func refused(_ name: String) { if let node = nodes[name] { lifecycle.refuse(node) } }
 
@@ -248,10 +253,7 @@ struct HomieLink: Sendable {
   }
 
   private mutating func heard(_ delivery: Session.Delivery, at now: Moment) {
-    guard let (name, bytes, value) = commands.hear(delivery) else {
-      return link.accept(delivery, at: now.boot, into: &linkEffects)
-    }
-    if let value, let node = nodes[name] { lifecycle.ask(bytes, value, of: node) }
+    if !commands.hear(delivery) { link.accept(delivery, at: now.boot, into: &linkEffects) }
   }
 
   /// Its own word, behind which commands are new again.

@@ -2,6 +2,7 @@ import Discovery
 import LimpetInstants
 import MQTTCore
 import Measuring
+import NIOCore
 import Plan
 import Readings
 import Records
@@ -70,6 +71,10 @@ struct Homies: Sendable {
     _ delivery: Session.Delivery, at now: Moment, into effects: inout Effects
   ) {
     current?.value.answered(delivery, at: now, into: &effects)
+  }
+
+  mutating func accepted(_ name: String, _ bytes: ByteBuffer, _ value: Value) {
+    current?.value.accepted(name, bytes, value)
   }
 
   mutating func refused(_ name: String) { current?.value.refused(name) }

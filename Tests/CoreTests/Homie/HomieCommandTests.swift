@@ -10,14 +10,17 @@ import Testing
 
 /// Commands on the Homie device's own connection.
 struct HomieCommandTests {
-  private func bench(_ rules: (inout OutputRules) -> Void = { _ in }) -> CoreBench {
+  private func bench(isPressed: Bool = false, _ rules: (inout OutputRules) -> Void = { _ in }) -> CoreBench {
     var plan = DevicePlan.bench()
     plan.streams.append(
       Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
     plan.outbox.keepsLatest.append(false)
     plan.outputs = [OutputScene.plan("pump", stream: StreamID(plan.streams.count - 1), rules)]
     var property = HomieDevice.Property(id: "value", title: "Pump", datatype: .boolean)
-    (property.isSettable, property.hasTarget) = (true, true)
+    if isPressed {
+      property = HomieDevice.Property(id: "value", title: "Pump", datatype: .enum, format: "press", isRetained: false)
+    }
+    (property.isSettable, property.hasTarget) = (true, !isPressed)
     let homie = DevicePlan.homie()
     plan.homie = HomiePlan(
       device: HomieDevice(
@@ -28,11 +31,14 @@ struct HomieCommandTests {
   }
 
   private func command(
-    _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump/value"
+    _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump/value",
+    expiry: UInt32? = nil
   ) throws -> Packet {
+    var properties = Properties()
+    properties.messageExpiryInterval = expiry
     let message = Message(
       topic: try TopicName("homie/5/board/\(topic)/set"), payload: ByteBuffer(string: text), qos: .atLeastOnce,
-      retain: retain)
+      retain: retain, properties: properties)
     return .publish(
       Publish(message, packetIdentifier: PacketIdentifier(rawValue: identifier), duplicate: duplicate))
   }
@@ -94,6 +100,72 @@ struct HomieCommandTests {
     #expect(bench.acknowledged == [100, 101, 102, 103, 104])
     let told = homie(&bench)
     #expect(told.contains("pump/value false") && !told.contains { $0.contains("$target") }, "\(told)")
+  }
+
+  @Test("a refused command leaves the target as it was accepted, byte for byte")
+  func keepsTarget() throws {
+    var property = HomieDevice.Property(id: "value", title: "Strip", datatype: .float)
+    (property.isSettable, property.hasTarget) = (true, true)
+    let device = HomieDevice(
+      base: "homie/5/board", name: "board",
+      nodes: [HomieDevice.Node(name: "strip", id: "strip", title: "Strip", properties: [property])])
+    var lifecycle = try HomieLifecycle(device, removed: [])
+    lifecycle.connected()
+    lifecycle.readingsAreLate()
+    func told() -> [String] {
+      var told: [String] = []
+      while let publication = lifecycle.next() {
+        let topic = "\(publication.message.topic)".replacing("homie/5/board/strip/", with: "")
+        if topic.hasPrefix("value") { told.append("\(topic) \(String(buffer: publication.message.payload))") }
+        _ = lifecycle.settled(publication.token, isDelivered: true)
+      }
+      return told
+    }
+    _ = told()
+    lifecycle.accept(ByteBuffer(string: "5e1"), .number(50), of: 0)
+    lifecycle.target(.number(50), of: 0)
+    lifecycle.take(.good(.number(50)), of: 0)
+    #expect(told() == ["value/$target 5e1", "value 50"])
+    lifecycle.refuse(0)
+    lifecycle.target(.number(50), of: 0)
+    #expect(told() == ["value 50"])
+  }
+
+  @Test("what is pressed is an event once: a refused command meanwhile is none")
+  func pressedOnce() throws {
+    var bench = bench(isPressed: true) { $0.pulse = .seconds(10) }
+    bench.connect()
+    bench.advance(by: .seconds(6))
+    _ = homie(&bench)
+    bench.receive(try command("press", 100), on: .homie)
+    bench.receive(try command("pull", 101), on: .homie)
+    bench.advance(by: .seconds(2))
+    #expect(homie(&bench).filter { $0 == "pump/value press" }.count == 1)
+    bench.advance(by: .seconds(10))
+    bench.receive(try command("press", 102), on: .homie)
+    bench.advance(by: .seconds(1))
+    #expect(homie(&bench).filter { $0 == "pump/value press" }.count == 1)
+  }
+
+  @Test("a command that waits for its time expires as its message says")
+  func expires() throws {
+    var bench = bench {
+      $0.interlock = ["drain"]
+      $0.deadTime = .seconds(5)
+    }
+    var plan = bench.core.plan
+    plan.streams.append(
+      Stream(name: "drain", topic: "limpet/d/drain", qos: .atLeastOnce, isRetained: true, format: .json))
+    plan.outbox.keepsLatest.append(false)
+    plan.outputs.append(OutputScene.plan("drain", stream: StreamID(plan.streams.count - 1)))
+    bench = CoreBench(plan: plan)
+    bench.connect()
+    bench.handle(.commanded("drain", .success(Command(.on)), 1))
+    bench.handle(.commanded("drain", .success(Command(.off)), 2))
+    let before = bench.isDriven
+    bench.receive(try command("true", 100, expiry: 2), on: .homie)
+    bench.advance(by: .seconds(10))
+    #expect(bench.isDriven == before)
   }
 
   @Test("after a suspend this connection wants its own word again too")
