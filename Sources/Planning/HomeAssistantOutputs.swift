@@ -11,6 +11,7 @@ import Measuring
 /// shown as unavailable, not as off.
 extension HomeAssistantComponents {
   func components(of output: OutputConfiguration) -> [HomeAssistantComponent] {
+    if !configuration.takesCommands { return [shown(output)] }
     if output.rules.pulse != nil { return [button(output), state(output)] }
     switch (output.entity, output.request) {
     case (.light, let request): return [light(output, isDimmed: !request.isLine)]
@@ -145,11 +146,7 @@ extension HomeAssistantComponents {
     fields.add("step", 1)
     fields.add("mode", "slider")
     fields.add("unit_of_meas", "%")
-    fields.add(
-      "val_tpl",
-      isJSON
-        ? guarded("{{ 'None' if value_json.value is none else value_json.value }}")
-        : "{{ 'None' if value == '' else value }}")
+    fields.add("val_tpl", numberTemplate)
     return HomeAssistantComponent(output.name, "number", fields)
   }
 
@@ -159,6 +156,27 @@ extension HomeAssistantComponents {
     fields.remove("stat_t")
     fields.add("pl_prs", "on")
     return HomeAssistantComponent(output.name, "button", fields)
+  }
+
+  /// Where nobody may command it: its state alone.
+  private func shown(_ output: OutputConfiguration) -> HomeAssistantComponent {
+    var fields = common(output.name, output.name, output.title)
+    fields.add(availability(of: output))
+    guard !output.request.isLine, output.entity != .toggle else {
+      fields.add("pl_on", "on")
+      fields.add("pl_off", "off")
+      fields.add("val_tpl", word(output, on: "on", off: "off"))
+      return HomeAssistantComponent(output.name, "binary_sensor", fields)
+    }
+    fields.add("unit_of_meas", "%")
+    fields.add("val_tpl", numberTemplate)
+    return HomeAssistantComponent(output.name, "sensor", fields)
+  }
+
+  private var numberTemplate: String {
+    isJSON
+      ? guarded("{{ 'None' if value_json.value is none else value_json.value }}")
+      : "{{ 'None' if value == '' else value }}"
   }
 
   /// Another entity shows the effect of a button.

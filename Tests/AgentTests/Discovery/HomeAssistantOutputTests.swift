@@ -27,8 +27,8 @@ struct HomeAssistantOutputTests {
 
     """
 
-  private func device(_ format: String) throws -> HomeAssistantDevice {
-    let result = loadConfiguration(Self.text + "format: \(format)\n")
+  private func device(_ format: String, _ more: String = "") throws -> HomeAssistantDevice {
+    let result = loadConfiguration(Self.text + "format: \(format)\n\(more)")
     let configuration = try #require(result.configuration, "\(printed(result))")
     return try HomeAssistantDevice(configuration, device: "shed", board: BoardFacts())
   }
@@ -77,6 +77,23 @@ struct HomeAssistantOutputTests {
     }
     #expect(components["bell/single"]?["avty_t"] == nil, "no entity")
     #expect(components["pump"]?["qos"] as? Int == 1)
+  }
+
+  @Test("with commands: off outputs are shown, and nothing of them takes a command", arguments: ["json", "plain"])
+  func withoutCommands(format: String) throws {
+    let device = try device(format, "commands: off\n")
+    #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: String(buffer: device.message)) == [])
+    let message = try JSONSerialization.jsonObject(with: Data(String(buffer: device.message).utf8)) as? [String: Any]
+    let components = try #require(message?["cmps"] as? [String: [String: Any]])
+    #expect(!"\(components)".contains("/set"))
+    for (name, kind) in [
+      ("pump", "binary_sensor"), ("gate", "binary_sensor"), ("strip", "sensor"), ("lamp", "sensor"),
+      ("porch", "binary_sensor"), ("water", "binary_sensor"), ("heater", "binary_sensor"), ("cooling", "sensor"),
+    ] {
+      #expect(components[name]?["p"] as? String == kind, "\(name)")
+      #expect(components[name]?["stat_t"] as? String == "limpet/shed/\(name)")
+    }
+    #expect(components["gate/state"] == nil)
   }
 
   @Test("an output that is not held is not shown as off", arguments: ["json", "plain"])
