@@ -8,11 +8,14 @@ public struct BoardObjection: Sendable, Equatable {
   public var output: String
   /// The key at which that is reported.
   public var key: Key
+  /// `run` goes on with it.
+  public var isWarning: Bool
   public var message: String
 
-  public init(output: String, key: Key, message: String) {
+  public init(output: String, key: Key, isWarning: Bool = false, message: String) {
     self.output = output
     self.key = key
+    self.isWarning = isWarning
     self.message = message
   }
 }

@@ -143,7 +143,11 @@ extension Configuration {
     if let board = context.board, !context.log.hasErrors {
       for objection in board(configuration) {
         guard let written = outputs.places[objection.output]?[objection.key] else { continue }
-        context.log.error(written.key, written.path, objection.message)
+        if objection.isWarning {
+          context.log.warning(written.key, written.path, objection.message)
+        } else {
+          context.log.error(written.key, written.path, objection.message)
+        }
       }
     }
     return configuration

@@ -29,7 +29,6 @@ struct OutputSection {
   private var interlocks: [Interlock] = []
   /// The positions of keys that a board may object to, by an output's name.
   private(set) var places: [String: [BoardObjection.Key: Written]] = [:]
-  private var requests: [(request: OutputRequest, written: Written)] = []
 
   /// - Parameters:
   ///   - keepalive: decides how soon limpet notices at the earliest that the broker is gone.
@@ -80,22 +79,18 @@ struct OutputSection {
   /// `limpet/{device}/fence/set` separates old commands from new ones.
   private static let reserved = "fence"
 
-  /// A line can be requested once.
-  private mutating func check(
+  /// A line can be requested once; of two outputs of one line `run` drives the first, and `check` says so.
+  private func check(
     _ request: OutputRequest, _ written: Written, _ lines: [(input: GPIOInput, written: Written)],
     _ reader: MappingReader
   ) {
-    var other = requests.first { $0.request.isSame(as: request) }?.written
-    if case .gpio(let output) = request, other == nil {
-      other = lines.first { $0.input.line == output.line && $0.input.mayBeOf(output.chip, output.device) }?.written
-    }
-    if let other {
-      reader.error(
-        written,
-        "it is already used on \(reader.log.line(other.key, seenFrom: written.key)); "
-          + "write another, or remove one of the entries")
-    }
-    requests.append((request, written))
+    guard case .gpio(let output) = request,
+      let other = lines.first(where: { $0.input.line == output.line && $0.input.mayBeOf(output.chip, output.device) })
+    else { return }
+    reader.error(
+      written,
+      "it is already used on \(reader.log.line(other.written.key, seenFrom: written.key)); "
+        + "write another, or remove one of the entries")
   }
 }
 
@@ -311,42 +306,5 @@ private struct RequestReader {
       if chip.value == nil, device.value == nil { reader.missing("chip", "write the hwmon chip's name, or its device") }
       request = (.fan(FanOutput(chip: chip.value, device: device.value, channel: name)), channel.written)
     }
-  }
-}
-
-extension OutputRequest {
-  /// Whether both would drive the same line or device.
-  fileprivate func isSame(as other: OutputRequest) -> Bool {
-    switch (self, other) {
-    case (.gpio(let one), .gpio(let two)):
-      one.line == two.line && GPIOPlaceWords(one.chip, one.device).mayBe(GPIOPlaceWords(two.chip, two.device), one.line)
-    case (.pwm(let one), .pwm(let two)): one.device == two.device && one.channel == two.channel
-    default: self == other
-    }
-  }
-}
-
-/// How a chip is named.
-private struct GPIOPlaceWords: Equatable {
-  var chip: String?
-  var device: String?
-
-  init(_ chip: String?, _ device: String?) {
-    self.chip = chip
-    self.device = device
-  }
-
-  private var isNone: Bool { chip == nil && device == nil }
-
-  /// A name without a chip is searched on all chips.
-  func mayBe(_ other: Self, _ line: GPIOInput.Line) -> Bool {
-    if case .name = line, isNone || other.isNone { return true }
-    return self == other
-  }
-}
-
-extension GPIOInput {
-  fileprivate func mayBeOf(_ chip: String?, _ device: String?) -> Bool {
-    GPIOPlaceWords(self.chip, self.device).mayBe(GPIOPlaceWords(chip, device), line)
   }
 }

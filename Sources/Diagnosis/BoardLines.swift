@@ -57,9 +57,11 @@ public struct BoardLines: Sendable {
   /// nil: it is no GPIO line.
   subscript(_ name: String) -> Result<Output, GPIOError>? { outputs[name] }
 
-  /// - Parameter isCheck: also two entries of one line, with which `run` goes on: it never drives the later one.
+  /// - Parameter isCheck: two entries of one line are an error; else `run` goes on: it never drives the later one.
   public func objections(isCheck: Bool) -> [BoardObjection] {
-    configuration.outputs.compactMap(stopObjection) + (isCheck ? twins : [])
+    let known = configuration.twins(isCheck: isCheck)
+    let found = twins(isCheck: isCheck).filter { twin in !known.contains { $0.output == twin.output } }
+    return configuration.outputs.compactMap(stopObjection) + known + found
   }
 
   /// An output that is to be on when nobody holds it must be able to stay on.
@@ -82,24 +84,34 @@ public struct BoardLines: Sendable {
     init(_ place: GPIOPlace) { (path, offset) = (place.path, place.offset) }
   }
 
+  private func isOutput(_ name: String) -> Bool { configuration.outputs.contains { $0.name == name } }
+
   /// A line by its name and by its number is one line.
-  private var twins: [BoardObjection] {
+  private func twins(isCheck: Bool) -> [BoardObjection] {
     var owners: [Line: String] = [:]
     for (name, places) in inputs { for place in places { owners[Line(place)] = name } }
     return configuration.outputs.compactMap { output in
       guard case .success(let found)? = outputs[output.name] else { return nil }
-      guard let owner = owners.updateValue(output.name, forKey: Line(found.place)) else { return nil }
+      // The first one has it.
+      guard let owner = owners[Line(found.place)] else {
+        owners[Line(found.place)] = output.name
+        return nil
+      }
       return BoardObjection(
-        output: output.name, key: .line,
-        message: "it is \(found.place), which \(owner) is too; write another, or remove one of the entries")
+        output: output.name, key: .line, isWarning: !isCheck,
+        message:
+          "it is \(found.place), which \(owner) is too\(BoardObjection.choice(isCheck: isCheck || !isOutput(owner)))")
     }
   }
+
+  /// What the file alone shows, on a machine that is not the board.
+  public static var offline: BoardJudge { { $0.twins(isCheck: true) } }
 
   /// Reads the board's chips.
   public static func judge(root: FileRoot, isCheck: Bool) -> BoardJudge {
     { configuration in
       let hasLines = configuration.outputs.contains { if case .gpio = $0.request { true } else { false } }
-      guard hasLines else { return [] }
+      guard hasLines else { return configuration.twins(isCheck: isCheck) }
       return BoardLines(configuration, in: GPIOInventory(root: root), root: root).objections(isCheck: isCheck)
     }
   }

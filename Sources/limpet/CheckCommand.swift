@@ -17,7 +17,7 @@ struct CheckCommand: ParsableCommand {
   var offline = false
 
   func run() throws {
-    let board = offline ? nil : BoardLines.judge(root: root.fileRoot, isCheck: true)
+    let board = offline ? BoardLines.offline : BoardLines.judge(root: root.fileRoot, isCheck: true)
     guard !json else {
       let result = ConfigurationOptions.result(of: options.config, board: board)
       guard let configuration = result.configuration else {

@@ -70,7 +70,36 @@ struct BoardLinesTests {
         "7:15: outputs[2].line: it is GPIO5, line 5 of pinctrl-bcm2711 (gpiochip0), which door is too; write another, or "
           + "remove one of the entries",
       ])
-    #expect(printed(load(entries, isCheck: false)) == [])
+    let run = load(entries, isCheck: false)
+    #expect(run.configuration?.outputs.count == 3)
+    #expect(
+      printed(run) == [
+        "6:15: warning: outputs[1].line: it is GPIO17, line 17 of pinctrl-bcm2711 (gpiochip0), which a is too, so limpet "
+          + "never drives this one; write another, or remove one of the entries",
+        "7:15: warning: outputs[2].line: it is GPIO5, line 5 of pinctrl-bcm2711 (gpiochip0), which door is too; write "
+          + "another, or remove one of the entries",
+      ])
+  }
+
+  @Test("two outputs of one line by the same words are an error of check, also on another machine, and run goes on")
+  func textualTwins() {
+    let entries =
+      "outputs:\n  - {name: a, line: GPIO17}\n  - {name: b, line: GPIO17}\n"
+      + "  - {name: c, type: led, led: ACT}\n  - {name: d, type: led, led: ACT}\n"
+    func offline(isCheck: Bool) -> LoadResult {
+      Configuration.load(bytes: Array("broker: {url: mqtt://h}\n\(entries)".utf8), path: "/etc/limpet/limpet.yaml") {
+        $0.twins(isCheck: isCheck)
+      }
+    }
+    let errors = [
+      "4:15: outputs[1].line: it is what \"a\" drives already; write another, or remove one of the entries",
+      "6:26: outputs[3].led: it is what \"c\" drives already; write another, or remove one of the entries",
+    ]
+    #expect(printed(load(entries)) == errors)
+    #expect(printed(offline(isCheck: true)) == errors)
+    #expect(offline(isCheck: false).configuration?.outputs.count == 4)
+    #expect(printed(offline(isCheck: false)).allSatisfy { $0.contains("warning: ") && $0.contains("never drives") })
+    #expect(printed(load(entries, isCheck: false)).count == 2)
   }
 
   private func summary(_ entries: String) throws -> OutputSummary {
