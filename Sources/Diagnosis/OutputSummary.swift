@@ -22,8 +22,13 @@ struct OutputSummary {
     case .failure(let error): "; cannot be driven now: \(error)"
     case .success(let found):
       "; \(found.place)" + (found.holder.map { ", held by \(printable($0)) now" } ?? "") + "; "
-        + found.released.sentence(aboutChip: found.place.chipLabel)
+        + found.released.sentence(aboutChip: found.place.chipLabel) + atBoot(output, found.place)
     }
+  }
+
+  private func atBoot(_ output: OutputConfiguration, _ place: GPIOPlace) -> String {
+    guard case .gpio(let line) = output.request, let text = BootPull.configLine(for: line, at: place) else { return "" }
+    return "; \(text) in config.txt keeps it off from power-on"
   }
 
   /// For programs.

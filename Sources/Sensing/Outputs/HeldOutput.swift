@@ -57,6 +57,15 @@ extension String {
     return end.map { components[...$0].joined(separator: "/") }
   }
 
+  /// The last bus of a device's path is I²C: it is a chip at an address there.
+  var isBehindI2C: Bool {
+    let components = split(separator: "/")
+    guard let bus = components.lastIndex(where: { $0.hasPrefix("i2c-") }), bus + 1 < components.count else {
+      return false
+    }
+    return !components[bus...].contains { $0.hasPrefix("spi") || Self.isOfUSB($0) }
+  }
+
   /// `usb1`, `1-1.2`, `1-1.2:1.0`; a chip of I²C is `1-0020`, which comes behind an `i2c-1`.
   private static func isOfUSB(_ component: Substring) -> Bool {
     if component.hasPrefix("usb"), component.dropFirst(3).allSatisfy(\.isNumber), component.count > 3 { return true }

@@ -34,8 +34,9 @@ public enum ReleasedLine: Sendable, Hashable {
       default: self = .unknown
       }
     } else {
-      // An expander has registers that only somebody who writes to it changes.
-      self = device?.chipBehindBus != nil ? .stays : .unknown
+      // An expander has registers that only somebody who writes to it changes; behind SPI and USB there are also chips
+      // that their drivers reset.
+      self = device?.isBehindI2C == true ? .stays : .unknown
     }
   }
 
@@ -76,12 +77,20 @@ public enum BootPull: Sendable, Hashable {
   /// For `limpet check`: an output that this pull switches on until limpet runs; nil: it does not.
   public static func warning(about output: GPIOOutput, at place: GPIOPlace) -> String? {
     guard let pull = BootPull(of: place.offset, chip: place.chipLabel) else { return nil }
-    guard (pull == .up) != output.isActiveLow else { return nil }
+    guard (pull == .up) != output.isActiveLow, let line = configLine(for: output, at: place) else { return nil }
     let (direction, kind) = pull == .up ? ("up", "active high") : ("down", "active low")
-    // The level at which it is off.
-    let level = output.isActiveLow ? "dh" : "dl"
     return
       "from power-on until limpet runs, GPIO\(place.offset) is pulled \(direction), which is on for an output that is "
-      + "\(kind): write gpio=\(place.offset)=op,\(level) into config.txt, or take another line"
+      + "\(kind): write \(line) into config.txt, or take another line"
+  }
+
+  /// For config.txt: keeps an output off from power-on; nil: no line of the header.
+  public static func configLine(for output: GPIOOutput, at place: GPIOPlace) -> String? {
+    guard BootPull(of: place.offset, chip: place.chipLabel) != nil else { return nil }
+    // The level at which it is off, and whether the line floats then.
+    let isHigh = output.isActiveLow
+    let floats = output.drive == (isHigh ? .openDrain : .openSource)
+    let state = floats ? (isHigh ? "ip,pu" : "ip,pd") : (isHigh ? "op,dh" : "op,dl")
+    return "gpio=\(place.offset)=\(state)"
   }
 }

@@ -33,6 +33,27 @@ import Testing
     #expect(released("pca9534", "/sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0020") == .stays)
     #expect(released("gpio-sim", "/sys/devices/platform/gpio-sim.0") == .unknown)
     #expect(released("pca9534") == .unknown)
+    #expect(released("pca9534", "/sys/devices/platform/x.i2c/i2c-1/1-0070/i2c-4/4-0020") == .stays)
+    for other in [
+      "/sys/devices/platform/soc/fe204000.spi/spi_master/spi0/spi0.1", "/sys/devices/pci0/usb1/1-1/1-1.2/1-1.2:1.0",
+      "/sys/devices/platform/soc/fe804000.i2c/i2c-1",
+    ] { #expect(released("mcp23s17", other) == .unknown, "\(other)") }
+  }
+
+  @Test(
+    "the line of config.txt keeps an output off, and drives nothing that floats when it is off",
+    arguments: [
+      (27, false, .pushPull, "gpio=27=op,dl"), (27, true, .pushPull, "gpio=27=op,dh"),
+      (27, true, .openDrain, "gpio=27=ip,pu"), (27, false, .openDrain, "gpio=27=op,dl"),
+      (27, false, .openSource, "gpio=27=ip,pd"), (28, false, .pushPull, nil),
+    ] as [(UInt32, Bool, GPIOOutput.Drive, String?)])
+  func configLine(_ offset: UInt32, _ isActiveLow: Bool, _ drive: GPIOOutput.Drive, _ line: String?) throws {
+    let lines = (0..<58).map {
+      GPIOLine(offset: $0, name: nil, consumer: nil, isUsed: false, isOutput: false, isActiveLow: false)
+    }
+    let chip = GPIOChip(path: "/dev/gpiochip0", name: "gpiochip0", label: "pinctrl-bcm2711", lines: lines)
+    let output = GPIOOutput(chip: nil, line: .offset(offset), isActiveLow: isActiveLow, drive: drive)
+    #expect(BootPull.configLine(for: output, at: try output.place(in: GPIOInventory(chips: [chip]))) == line)
   }
 
   @Test(
