@@ -105,7 +105,8 @@ public struct ConfigurationSummary: CustomStringConvertible {
   var outputs: OutputSummary {
     OutputSummary(
       configuration: configuration, device: device,
-      board: isOffline ? nil : BoardLines(configuration, in: inventory, root: root))
+      board: isOffline ? nil : BoardLines(configuration, in: inventory, root: root),
+      devices: isOffline ? nil : BoardDevices(configuration, root: root))
   }
 
   private var unreadable: [String] {

@@ -12,12 +12,19 @@ struct OutputSummary {
   let device: String
   /// nil: this machine is not the board.
   let board: BoardLines?
+  /// nil: likewise.
+  var devices: BoardDevices?
 
   var rows: [(topic: String, text: String)] { configuration.outputs.map { (topic($0), describe($0) + place($0)) } }
 
   /// The line on this board, and what happens to it when nobody holds it.
   private func place(_ output: OutputConfiguration) -> String {
-    switch board?[output.name] {
+    switch devices?[output.name] {
+    case .success(let found)?: return "; \(found.description)"
+    case .failure(let error)?: return "; cannot be driven now: \(error)"
+    case nil: break
+    }
+    return switch board?[output.name] {
     case nil: ""
     case .failure(let error): "; cannot be driven now: \(error)"
     case .success(let found):
@@ -37,6 +44,7 @@ struct OutputSummary {
       var members: [(name: String, value: JSONValue)] = [
         ("name", .text(output.name)), ("topic", .text(topic(output))), ("text", .text(describe(output))),
       ]
+      if case .failure(let error)? = devices?[output.name] { members.append(("error", .text("\(error)"))) }
       switch board?[output.name] {
       case nil: break
       case .failure(let error): members.append(("error", .text("\(error)")))
@@ -94,7 +102,10 @@ struct OutputSummary {
     }
   }
 
-  var warnings: [String] { lostWarnings + keptWarnings + configuration.outputs.flatMap(boardWarnings) }
+  var warnings: [String] {
+    lostWarnings + keptWarnings + configuration.outputs.flatMap(boardWarnings)
+      + configuration.outputs.flatMap { devices?.warnings(about: $0.name) ?? [] }
+  }
 
   /// An output that stays on over a restart goes off if it is taken before its partners: a partner that is not held
   /// forbids on. Lines of one chip are taken in the order of the configuration; the order of others is unknown.

@@ -49,6 +49,7 @@ struct FoundFan: FoundOutput {
 
   var identity: String { "\(folder):\(output.channel)" }
   var bus: String? { device.chipBehindBus }
+  var attributes: [String] { ["", "_enable"].map { "\(folder)/\(output.channel)\($0)" }.filter(root.exists) }
   /// The fan's control, and its level if it is manual.
   var former: String? {
     let path = "\(folder)/\(output.channel)"

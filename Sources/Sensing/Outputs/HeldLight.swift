@@ -33,6 +33,7 @@ struct FoundLight: FoundOutput {
   var identity: String { folder }
   var bus: String? { folder.chipBehindBus }
   var former: String? { nil }
+  var attributes: [String] { ["brightness", "trigger", "bl_power"].map { "\(folder)/\($0)" }.filter(root.exists) }
   var request: OutputRequest { kind == .led ? .led(name) : .backlight(name) }
   var description: String { "\(kind.word) \(printable(name))" }
 

@@ -11,6 +11,8 @@ protocol FoundOutput: Sendable, CustomStringConvertible {
   var request: OutputRequest { get }
   /// What is to be restored for ``OutputEnd/former``.
   var former: String? { get }
+  /// Files of sysfs that are there and that it writes.
+  var attributes: [String] { get }
 
   /// Drives it from now on, with this level from the first moment.
   ///
@@ -20,6 +22,10 @@ protocol FoundOutput: Sendable, CustomStringConvertible {
   func take(_ level: OutputLevel, adopts: Bool, former: String?) throws(OutputError) -> Taken
 
   typealias Taken = (output: any HeldOutput, level: OutputLevel)
+}
+
+extension FoundOutput {
+  var attributes: [String] { [] }
 }
 
 /// An output that this process drives: on one thread at a time.

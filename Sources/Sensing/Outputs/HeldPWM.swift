@@ -43,6 +43,11 @@ struct FoundPWM: FoundOutput {
   var identity: String { "\(folder):\(output.channel)" }
   var bus: String? { device.chipBehindBus }
   var former: String? { nil }
+  var attributes: [String] {
+    let channel = "\(folder)/pwm\(output.channel)"
+    guard root.exists(channel) else { return [folder + "/export"] }
+    return ["period", "duty_cycle", "enable", "polarity"].map { "\(channel)/\($0)" }.filter(root.exists)
+  }
   var request: OutputRequest {
     var same = output
     same.device = device
