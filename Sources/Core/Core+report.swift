@@ -93,7 +93,7 @@ extension Core {
       resting: conversation.resting.topics.topics.map {
         StatusReport.RestingTopic(topic: $0.key.description, rest: $0.value)
       }.sorted { $0.topic < $1.topic },
-      commandsRefusal: commandsRefusal,
+      commandsRefusal: commandsRefusal, areCommandsAwaited: conversation.acting.commanding.isAwaited,
       outputs: conversation.acting.outputs.counts, figures: figures(facts, at: now),
       rows: (plan.sensors.map(\.stream) + plan.inputs.map(\.stream) + plan.outputs.map(\.stream)).map { id in
         let stream = plan.streams[id]

@@ -14,6 +14,8 @@ public struct DaemonConnection: Sendable {
   private let nextTry: String?
   /// Topics that the broker refuses, with why.
   private let refused: [String]
+  /// Why commands are not obeyed yet; nil: they are, or will not be.
+  private let awaited: String?
 
   /// nil: the status has no such thing.
   package init?(status: JSONValue) {
@@ -35,7 +37,10 @@ public struct DaemonConnection: Sendable {
         return rest["topic"]?.text.map { "to publish to \(TerminalText.escaped($0))\(reason)" }
       }
     }
-    if let reason = status["commands_error"]?.text { refused.append("to commands: \(TerminalText.escaped(reason))") }
+    let commands = status["commands_error"]?.text.map(TerminalText.escaped)
+    let isAwaited = status["commands_awaited"]?.flag == true
+    if let commands, !isAwaited { refused.append("to commands: \(commands)") }
+    awaited = isAwaited ? commands : nil
     self.refused = refused
   }
 
@@ -57,7 +62,8 @@ public struct DaemonConnection: Sendable {
         .skipped(
           "rights, retained messages and the will: that would take the daemon's connection over; "
             + "--client-id ID connects beside it")),
-    ] + refused.map { .finding(.failed("no right \($0). Allow it on the broker")) }
+    ] + (awaited.map { [.finding(.skipped("commands: \($0); ask again in 10 s"))] } ?? [])
+      + refused.map { .finding(.failed("no right \($0). Allow it on the broker")) }
   }
 }
 

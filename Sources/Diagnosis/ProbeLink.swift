@@ -49,9 +49,14 @@ actor ProbeLink: ClientDelegate {
 
   /// What SUBACK said of the topic; nil: nothing in time, or no connection.
   func subscribe(to topic: TopicName, within limit: Duration) async -> ReasonCode? {
+    guard let filter = try? TopicFilter("\(topic)") else { return nil }
+    return await subscribe(to: filter, within: limit)
+  }
+
+  func subscribe(to filter: TopicFilter, within limit: Duration) async -> ReasonCode? {
     nextToken += 1
     let token = nextToken
-    guard let client, let filter = try? TopicFilter("\(topic)") else { return nil }
+    guard let client else { return nil }
     do throws(Session.Rejection) { try await client.subscribe([Subscription(filter)], token: token) } catch {
       return nil
     }

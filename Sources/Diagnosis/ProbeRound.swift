@@ -28,7 +28,9 @@ struct ProbeRound {
 
   private let uses: [Use]
   /// The subscriptions, and the messages that they bring.
-  private let subscriptions: [(topic: TopicName, what: String)]
+  private let subscriptions: [(topic: TopicFilter, what: String)]
+  /// The filter of commands, and where the agent sends its own word; nil: it takes no commands.
+  private var fence: (filter: TopicFilter, topic: TopicName)?
   private let left: Int
 
   init(_ configuration: Configuration, device: String) {
@@ -61,17 +63,18 @@ struct ProbeRound {
       }
     }
     self.uses = uses
-    var subscriptions: [(topic: TopicName, what: String)] = []
-    if configuration.takesCommands {
-      for output in configuration.outputs.prefix(Self.limit) {
-        if let topic = try? TopicName(configuration.topic.expanded(device: device, name: output.name) + "/set") {
-          subscriptions.append((topic, "commands for \(output.name)"))
-        }
+    var subscriptions: [(topic: TopicFilter, what: String)] = []
+    if configuration.takesCommands, !configuration.outputs.isEmpty {
+      let text = configuration.topic.expanded(device: device, name: "+") + "/set"
+      let fence = configuration.topic.expanded(device: device, name: "fence") + "/set"
+      if let filter = try? TopicFilter(text), let fence = try? TopicName(fence) {
+        subscriptions.append((filter, "commands"))
+        self.fence = (filter, fence)
       }
     }
     if configuration.homeAssistant.isEnabled {
       for birth in configuration.homeAssistant.birthTopics {
-        if let topic = try? TopicName(birth) { subscriptions.append((topic, "the start of Home Assistant")) }
+        if let topic = try? TopicFilter(birth) { subscriptions.append((topic, "the start of Home Assistant")) }
       }
     }
     self.subscriptions = subscriptions
@@ -79,7 +82,7 @@ struct ProbeRound {
 
   /// A finding for each topic that is refused, and one for all that are not.
   func run(over link: ProbeLink, _ connected: Session.Connected) async -> [ProbeFinding] {
-    guard !uses.isEmpty else { return [] }
+    guard !uses.isEmpty || !subscriptions.isEmpty else { return [] }
     var findings: [ProbeFinding] = []
     var taken: [String] = []
     for use in uses {
@@ -123,7 +126,9 @@ struct ProbeRound {
           .failed(
             "no right to subscribe to \(topic) (\(what)): \(code); the agent would receive nothing there. Allow it on the broker"
           ))
-      case .some: count += 1
+      case .some:
+        count += 1
+        if let fence, fence.filter == topic { findings += await hearsItself(on: fence.topic, over: link) }
       }
     }
     if count > 0 {
@@ -131,6 +136,22 @@ struct ProbeRound {
       findings.insert(.ok("may subscribe to \(topics)"), at: 0)
     }
     return findings
+  }
+
+  /// What separates old commands from new ones: without it the agent obeys none after a connection was lost.
+  private func hearsItself(on fence: TopicName, over link: ProbeLink) async -> [ProbeFinding] {
+    var generator = SystemRandomNumberGenerator()
+    let payload = ByteBuffer(string: String(generator.next() as UInt64, radix: 16))
+    let outcome = await link.publish(
+      Message(topic: fence, payload: payload, qos: .atLeastOnce), within: Probe.answerLimit)
+    let echo = await link.message(within: Probe.echoLimit) { $0.topic == fence && $0.payload == payload }
+    guard echo == nil else { return [] }
+    let reason = if case .refused(let code)? = outcome { ": \(code)" } else { "" }
+    return [
+      .failed(
+        "the broker does not return limpet's own message on \(fence)\(reason): the agent cannot know which commands are old, "
+          + "and obeys none. Allow it to publish there, and to read what comes")
+    ]
   }
 
   /// nil: the broker accepts it.

@@ -19,7 +19,10 @@ extension StatusReport {
     object.add("presence", json: presenceJSON)
     object.add("buffer", json: bufferJSON)
     object.add("resting", list: resting.map(json))
-    if let commandsRefusal { object.add("commands_error", commandsRefusal) }
+    if let commandsRefusal {
+      object.add("commands_error", commandsRefusal)
+      if areCommandsAwaited { object.add("commands_awaited", true) }
+    }
     object.add("figures", json: Figure.json(figures))
     object.add("readings", list: rows.map(json))
     return object.finish()

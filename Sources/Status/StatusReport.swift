@@ -121,6 +121,8 @@ package struct StatusReport: Sendable {
   package let resting: [RestingTopic]
   /// Why the agent obeys no commands from the broker; nil: it does, or no output takes commands.
   package let commandsRefusal: String?
+  /// That ends by itself, within seconds.
+  package let areCommandsAwaited: Bool
   package let outputs: [OutputCounts]
   package let figures: [Figure]
   package let rows: [Row]
@@ -128,8 +130,8 @@ package struct StatusReport: Sendable {
   package init(
     clock: WallClock, process: Int32, device: String, displayName: String?, clientIdentifier: String,
     started: BootClock.Instant, logLevel: String, isStopping: Bool, connection: ConnectionRecord,
-    serverAddress: String?,
-    presence: Presence, buffer: Buffer, resting: [RestingTopic], commandsRefusal: String?, outputs: [OutputCounts] = [],
+    serverAddress: String?, presence: Presence, buffer: Buffer, resting: [RestingTopic], commandsRefusal: String?,
+    areCommandsAwaited: Bool = false, outputs: [OutputCounts] = [],
     figures: [Figure], rows: [Row]
   ) {
     self.clock = clock
@@ -146,6 +148,7 @@ package struct StatusReport: Sendable {
     self.buffer = buffer
     self.resting = resting
     self.commandsRefusal = commandsRefusal
+    self.areCommandsAwaited = areCommandsAwaited
     self.outputs = outputs
     self.figures = figures
     self.rows = rows

@@ -99,6 +99,35 @@ struct ProbeStepsTests {
     }
   }
 
+  @Test(
+    "the right to commands is that to the agent's own filter, and to hear its own word there", arguments: [true, false])
+  func fence(mayWrite: Bool) async throws {
+    try await withScene { scene in
+      let rights = try scene.write(
+        """
+        topic readwrite limpet/board/status
+        topic readwrite limpet/board/probe
+        topic readwrite limpet/board/lamp
+        topic \(mayWrite ? "readwrite" : "read") limpet/board/+/set
+
+        """, to: "acl")
+      let broker = try await scene.mosquitto(lines: ["acl_file \(rights)"])
+      var settings = scene.settings(broker)
+      settings.sensors = []
+      settings.lines = ["outputs:", "  - {name: lamp, type: led, led: lamp}"]
+      let outcome = try await probe(scene, settings)
+      #expect(broker.log.contains { $0.contains("limpet/board/+/set (QoS") })
+      #expect(outcome.output.contains("ok: may subscribe to limpet/board/+/set"))
+      #expect(outcome.ending == .exited(mayWrite ? 0 : 1), "\(outcome.output)")
+      let failures = outcome.output.filter { $0.hasPrefix("failed: ") }
+      if mayWrite {
+        #expect(failures == [])
+      } else {
+        #expect(failures.count == 1 && failures[0].contains("own message on limpet/board/fence/set"), "\(failures)")
+      }
+    }
+  }
+
   @Test("no right to the status topic: one sentence, exit 1", arguments: [Way.tcp5, .tcp311])
   func noRight(_ way: Way) async throws {
     try await withScene { scene in

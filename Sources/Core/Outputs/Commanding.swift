@@ -65,6 +65,14 @@ struct Commanding: Sendable {
     }
   }
 
+  /// What `reason` says is over within seconds.
+  var isAwaited: Bool {
+    switch gate {
+    case .subscribing, .fenced: true
+    case .closed, .open, .refused: false
+    }
+  }
+
   mutating func subscribing(isNew: Bool) {
     gate = .subscribing(isNew: isNew)
     retry = nil
