@@ -68,8 +68,11 @@ public struct BrokerURL: Sendable, Hashable, CustomStringConvertible {
           : "\(quoted(shown)) contains letters beyond ASCII; write the name in its xn-- form")
     }
     guard let mark = text.range(ofSeparator: "://") else {
-      // `mqtt:host` and `mqtt//host` have one, but for a sign.
-      let begun = Scheme.allCases.last { ["\($0):", "\($0)/"].contains { text.lowercased().hasPrefix($0) } }
+      // `mqtt:host` and `mqtt//host` have one, but for a sign; `mqtt:1883` is a host that is called so.
+      let begun = Scheme.allCases.last { scheme in
+        ["\(scheme):", "\(scheme)/"].contains { text.lowercased().hasPrefix($0) }
+          && !text.dropFirst("\(scheme):".count).allSatisfy(\.isNumber)
+      }
       let scheme = begun ?? (text.contains(":8883") ? .mqtts : .mqtt)
       let rest = shown.dropFirst(begun.map { "\($0)".count } ?? 0).drop { $0 == "/" || begun != nil && $0 == ":" }
       throw Mismatch(message: "\(quoted(shown)) has no \"://\"; write \(scheme)://\(rest.prefix(60))")

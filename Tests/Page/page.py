@@ -183,7 +183,7 @@ try:
         assert "rebooting" not in shown() and "payload" not in shown(), shown()
         clear("limpet/board-00001/status")
         wait("it is missing", lambda: rows()[0].startswith("missing"))
-        assert is_shown("retains nothing of it any more") and not is_shown("just now"), rows()
+        assert is_shown("has reported before") and not is_shown("just now"), rows()
         wait("nothing of before", lambda: "missing" in shown() and "since" not in shown())
         assert browser.ask("document.querySelectorAll('#details-history li').length") == 0
         browser.ask("document.getElementById('close').click()")
@@ -341,7 +341,7 @@ try:
             assert colour(9) == "33,139,255,255", f"it said offline itself: {colour(9)}"
             assert colour(7) == "207,34,46,255", f"it was lost: {colour(7)}"
             words = browser.ask("document.querySelector('canvas').getAttribute('aria-label')")
-            assert words == "last 24 hours: online, offline, lost", words
+            assert words == "last 24 hours: online, offline, lost, not known", words
             assert colour(3) == colour(18) and colour(3).endswith(",85"), (colour(3), colour(18))
             browser.ask("document.querySelector('.row').click()")
             def history():

@@ -26,11 +26,15 @@ final class FleetHistoryFile {
     database = try Database(path: path)
     let version = try database.query("PRAGMA user_version") { $0.integer(0) }.first ?? 0
     let tables = try database.query("SELECT count(*) FROM sqlite_schema") { $0.integer(0) }.first ?? 0
-    guard version <= Self.version else {
+    let own =
+      try database.query(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('change', 'watched')"
+      ) { $0.integer(0) }.first ?? 0
+    guard version <= Self.version || own < 2 else {
       throw StorageError(
         .newerSchema(found: version, known: Self.version), attempt: "read the history", file: path, message: "")
     }
-    guard version > 0 || (version == 0 && tables == 0) else {
+    guard own == 2 || tables == 0 || (1...Self.version).contains(version) else {
       throw StorageError(
         .foreign(applicationID: 0), attempt: "use the history", file: path,
         message: "it is a database of another program")

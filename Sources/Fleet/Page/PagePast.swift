@@ -21,8 +21,10 @@ extension PageFiles {
 
     // The strip in words, for those who do not see it.
     function inStates(d) {
-      const words = new Set((d.history ?? []).map(([, word]) => word));
-      return words.size ? 'last 24 hours: ' + Array.from(words).join(', ') : 'last 24 hours: not known';
+      const states = d.history ?? [], now = Date.now();
+      const words = new Set(states.map(([, word]) => word));
+      if (!states.length || states[0][0] > now - day || gaps(states[0][0], now).length) words.add('not known');
+      return 'last 24 hours: ' + Array.from(words).join(', ');
     }
 
     function strip(canvas, d) {

@@ -189,7 +189,7 @@ extension PageFiles {
       const parts = [];
       if (d.state === 'other') parts.push('says “' + plain(d.payload).slice(0, 80) + '”');
       if (d.state === 'missing') {
-        parts.push(d.cleared ? 'expected, but the broker retains nothing of it any more' : 'expected, but has never reported');
+        parts.push(d.cleared ? 'expected; it has reported before, but is not there now' : 'expected, but has never reported');
       }
       if (d.reason) parts.push(plain(d.reason));
       if (d.since) parts.push(ago(Date.parse(d.since)));

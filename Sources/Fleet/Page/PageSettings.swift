@@ -32,7 +32,8 @@ public struct PageSettings: Sendable {
           + "proxy pass on the Host of its browsers")
     case .network, .socket: break
     }
-    self.hosts = hosts
+    // An address of IPv6 as `ip address` prints it: browsers put it in brackets (RFC 3986, 3.2.2).
+    self.hosts = hosts.map { $0.count { $0 == ":" } > 1 && !$0.hasPrefix("[") ? "[\($0)]" : $0 }
     self.password = password
   }
 }

@@ -212,6 +212,7 @@ import Testing
     }
     let (named, unnamed) = (try line(["fleet.example"]), try line([]))
     #expect(named.contains("http://fleet.example:") && !named.contains("must use that address"), "\(named)")
+    #expect(try line(["fd00::1"]).contains("http://[fd00::1]:"))
     #expect(unnamed.contains("add --http-host") && !unnamed.contains("must use that address"), "\(unnamed)")
   }
 
