@@ -19,6 +19,8 @@ struct Homies: Sendable {
   private var isToStart = false
   /// When it told the agent last that the broker can be reached.
   private var calledAt: BootClock.Instant?
+  /// It has reached the broker since, and the agent is not connected yet.
+  private var owesCall = false
   private var generator: SplitMix64
 
   init(_ plan: HomiePlan?, stored: [StoredAnnouncement], seed: UInt64) {
@@ -30,7 +32,11 @@ struct Homies: Sendable {
   }
 
   var hasEnded: Bool { current?.value.hasEnded ?? true }
-  var deadline: BootClock.Instant? { current?.value.hasEnded ?? true ? nil : current?.value.deadline }
+  var deadline: BootClock.Instant? {
+    let ofDevice = current?.value.hasEnded ?? true ? nil : current?.value.deadline
+    guard owesCall, let calledAt else { return ofDevice }
+    return min(ofDevice ?? calledAt + Self.callRest, calledAt + Self.callRest)
+  }
   /// What brokers may keep of it.
   var announcement: Announcement? { current?.value.announcement }
   var hasUnstored: Bool { current?.value.hasUnstored ?? false }
@@ -38,13 +44,14 @@ struct Homies: Sendable {
   /// The Homie device has just reached the broker, which the agent's own connection has not: that is worth an attempt. Not
   /// again soon: of a broker that agrees and closes, again and again, the two would tell each other for ever.
   mutating func callsAgent(isConnected: Bool, at now: BootClock.Instant) -> Bool {
-    guard current?.value.takeConnected() ?? false, !isConnected, calledAt.map({ now >= $0 + Self.callRest }) ?? true
-    else { return false }
-    calledAt = now
+    if current?.value.takeConnected() ?? false { owesCall = true }
+    if isConnected { owesCall = false }
+    guard owesCall, calledAt.map({ now >= $0 + Self.callRest }) ?? true else { return false }
+    (owesCall, calledAt) = (false, now)
     return true
   }
 
-  private static let callRest = Duration.seconds(10)
+  private static let callRest = Duration.seconds(20)
 
   mutating func takeUnstored() -> [StoredAnnouncement] {
     guard let unstored = current?.value.takeUnstored() else { return [] }

@@ -69,20 +69,23 @@ struct HomieLinkTests {
     #expect(bench.isConnected)
   }
 
-  @Test("so too where the Homie device had connected shortly before, beside the agent (U6)")
-  func wakesTheAgentSoon() {
+  @Test(
+    "so too where the Homie device had connected shortly before, beside the agent (U6)",
+    arguments: [Duration.seconds(21), .seconds(5)])
+  func wakesTheAgentSoon(_ outage: Duration) {
     var bench = CoreBench.connected(plan: Self.plan())
     for _ in 0..<6 {
       bench.server.isReachable = false
       for link in [LinkID.agent, .homie] where bench.open[link] != nil { bench.lose(link) }
-      bench.advance(by: .seconds(11))
+      bench.advance(by: outage)
       bench.server.isReachable = true
       var passed = 0
       while bench.open[.homie] == nil, passed < 3000 {
         bench.advance(by: .milliseconds(100))
         passed += 1
       }
-      bench.advance(by: .seconds(1))
+      // Between two calls of the agent there are 20 s.
+      bench.advance(by: .seconds(outage < .seconds(20) ? 21 : 1))
       #expect(bench.isConnected, "the Homie device is back after \(passed) tenths of a second")
     }
   }
