@@ -87,7 +87,7 @@ public struct ReconnectSchedule: Sendable {
     case .ordinary, .tls: return .zero.jittered(upTo: bound(round), using: &generator)
     case .nothingListens:
       let bound = min(bound((failures + silent) / servers), Self.longestForNothing)
-      if bound < Self.longestForNothing { silent += 1 }
+      if bound < min(Self.longestForNothing, settings.maximum) { silent += 1 }
       return .zero.jittered(upTo: min(bound, settings.maximum), using: &generator)
     case .refused:
       let half = settings.maximum / 2
