@@ -97,8 +97,7 @@ extension GPIOError: CustomStringConvertible {
     guard !existing.isEmpty else { return "none has a name, write an offset" }
     let digits = name.drop { !$0.isNumber }.prefix { $0.isNumber }.drop { $0 == "0" }
     let header = "GPIO\(digits)"
-    let last = String(name.reversed().prefix { $0.isNumber }.reversed())
-    if let pin = Int(last), isPin(name), existing.contains("GPIO17") {
+    if let pin = pin(name), existing.contains("GPIO17") {
       return "pin \(pin) of the header is \(pins[pin].map { "GPIO\($0)" } ?? "no GPIO line")"
     }
     let isHeader = !digits.isEmpty && !name.lowercased().hasPrefix("pin") && existing.contains(header)
@@ -109,8 +108,11 @@ extension GPIOError: CustomStringConvertible {
   }
 
   /// `pin 11`, `P1_11`, `J8-11`: the header's own count, where names like GPIO17 are the processor's.
-  private static func isPin(_ name: String) -> Bool {
-    ["pin", "p1_", "p1-", "j8", "physical", "board"].contains { name.lowercased().hasPrefix($0) }
+  private static func pin(_ name: String) -> Int? {
+    let words = ["physical", "board", "pin", "p1_", "p1-", "j8"]
+    guard let word = words.first(where: { name.lowercased().hasPrefix($0) }) else { return nil }
+    let number = name.dropFirst(word.count).drop { " _-#.:".contains($0) }
+    return Int(number).flatMap { (1...40).contains($0) ? $0 : nil }
   }
 
   /// The 40 pins of a Raspberry Pi.

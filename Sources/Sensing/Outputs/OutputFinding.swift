@@ -7,16 +7,20 @@ public struct OutputFinding: Sendable {
   /// Whose processes write: the service's.
   public struct Account: Sendable {
     public var user: UInt32
-    public var group: UInt32
+    public var groups: Set<UInt32>
 
-    public init(user: UInt32, group: UInt32) { (self.user, self.group) = (user, group) }
+    public init(user: UInt32, groups: Set<UInt32>) { (self.user, self.groups) = (user, groups) }
 
     /// nil: this machine has no such user.
     public init?(named name: String) {
       var (entry, found) = (passwd(), UnsafeMutablePointer<passwd>?.none)
       var buffer = [CChar](repeating: 0, count: 4096)
       guard getpwnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
-      self.init(user: entry.pw_uid, group: entry.pw_gid)
+      // getgrouplist(3): the primary group, and those that the package or its owner has added.
+      var groups = [gid_t](repeating: entry.pw_gid, count: 64)
+      var count = CInt(groups.count)
+      let isWhole = getgrouplist(name, entry.pw_gid, &groups, &count) >= 0
+      self.init(user: entry.pw_uid, groups: Set(isWhole ? groups.prefix(Int(count)) : groups[...]))
     }
   }
 
@@ -54,6 +58,6 @@ extension FileRoot {
     guard let account else { return access(location, W_OK) == 0 }
     if account.user == 0 || status.st_mode & S_IWOTH != 0 { return true }
     if status.st_uid == account.user { return status.st_mode & S_IWUSR != 0 }
-    return status.st_gid == account.group && status.st_mode & S_IWGRP != 0
+    return account.groups.contains(status.st_gid) && status.st_mode & S_IWGRP != 0
   }
 }

@@ -23,7 +23,7 @@ struct BoardDevicesTests {
     return OutputSummary(
       configuration: configuration, device: "shed", board: nil,
       devices: BoardDevices(
-        configuration, root: FileRoot(folder), account: OutputFinding.Account(user: 64_000, group: 64_000)))
+        configuration, root: FileRoot(folder), account: OutputFinding.Account(user: 64_000, groups: [64_000])))
   }
 
   private static let led = [

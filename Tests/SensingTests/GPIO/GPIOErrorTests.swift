@@ -22,6 +22,10 @@ struct GPIOErrorTests {
 
   @Test("on another board a pin's number says nothing")
   func others() {
+    for name in ["board-led1", "pin 99", "pinetree"] {
+      let error = GPIOError.noSuchLine(name, chips: ["gpio0"], existing: ["GPIO17", "GPIO18"], unread: [])
+      #expect(!"\(error)".contains("of the header"), "\(error)")
+    }
     let error = GPIOError.noSuchLine("pin 11", chips: ["gpio0"], existing: ["P9_11", "P9_12"], unread: [])
     #expect(!"\(error)".contains("header"))
   }

@@ -14,9 +14,10 @@ import Testing
       try #require(OutputFinding.of(.led("ACT"), root: tree.root, account: account)).get().denied
     }
     #expect(
-      try denied(.init(user: 64_000, group: 64_000)) == ["brightness", "trigger"].map { "/sys/class/leds/ACT/\($0)" })
+      try denied(.init(user: 64_000, groups: [64_000]))
+        == ["brightness", "trigger"].map { "/sys/class/leds/ACT/\($0)" })
     #expect(try denied(nil) == [])
-    #expect(try denied(.init(user: 0, group: 0)) == [])
+    #expect(try denied(.init(user: 0, groups: [0])) == [])
     guard case .failure(let failure)? = OutputFinding.of(.led("PWR"), root: tree.root, account: nil) else {
       Issue.record("it was found")
       return
