@@ -65,23 +65,24 @@ extension Configuration {
     return CommandsPlan(
       filters: filters, heartbeats: try heartbeats.map { topic throws(PlanError) in try Self.topicFilter(topic) },
       fence: try Self.topicName(fence), names: names,
-      ownPrefixes: ownPrefixes(device: device))
+      ownPrefixes: ownPrefixes(device: device),
+      ownTopics: [presence.topic.expanded(device: device)]
+        + (homeAssistant.isEnabled ? [homeAssistant.topic(device: device)] : []),
+      areFiltersOwn: topic.expanded(device: "a", name: "+") != topic.expanded(device: "b", name: "+"))
   }
 
   private static let fenceName = "fence"
 
   /// Where this device publishes: readings, presence, health, and descriptions for home automation.
   private func ownPrefixes(device: String) -> [String] {
-    /// Up to its last level.
-    func folder(of topic: String) -> String {
-      topic.lastIndex(of: "/").map { String(topic[...$0]) } ?? topic
-    }
-    var prefixes = [
-      "limpet/\(device)/", topic.expanded(device: device, name: "\u{0}").prefix { $0 != "\u{0}" }.description,
-      folder(of: presence.topic.expanded(device: device)),
-    ]
+    var prefixes = ["limpet/\(device)/"]
+    // What stands before the name, and before the last level of the presence topic, where it is this device's alone.
+    let readings = topic.expanded(device: device, name: "\u{0}").prefix { $0 != "\u{0}" }
+    if readings.contains(device) { prefixes.append(String(readings)) }
+    let status = presence.topic.expanded(device: device)
+    let folder = status.lastIndex(of: "/").map { status[...$0] } ?? ""
+    if folder.split(separator: "/").contains(device[...]) { prefixes.append(String(folder)) }
     if homie.isEnabled { prefixes.append(homie.base(device: device) + "/") }
-    if homeAssistant.isEnabled { prefixes.append(homeAssistant.topic(device: device)) }
     return prefixes.filter { !$0.isEmpty }
   }
 

@@ -1,4 +1,5 @@
 import LimpetInstants
+import LimpetText
 import Measuring
 import Plan
 import Readings
@@ -37,7 +38,7 @@ extension Outputs {
     var asked: [(place: Int, asker: Asker)] = []
     for (name, asker) in askers {
       guard let place = place(of: name) else {
-        effects.append(.answer(asker, .refused("there is no output \"\(name)\"", nil)))
+        effects.append(.answer(asker, .refused("there is no output \(quoted(name))", nil)))
         continue
       }
       if entries[place]?.output.plan.rules.stop != .automatic {

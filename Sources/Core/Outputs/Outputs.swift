@@ -359,6 +359,9 @@ struct Outputs: Sendable {
 
   /// Outputs that cannot be driven now.
   var failing: Int { entries.count { if case .failed? = $0?.output.holding { true } else { false } } }
-  /// Commands that were refused, by the word for the reason.
-  var refusals: [String: UInt64] { Dictionary(uniqueKeysWithValues: refused.map { ($0.key.rawValue, $0.value) }) }
+  /// Commands that were refused, by the word for the reason: each from the start, so that a rate can be made of the first.
+  var refusals: [String: UInt64] {
+    guard !entries.isEmpty || !refused.isEmpty else { return [:] }
+    return Dictionary(uniqueKeysWithValues: Objection.Kind.allCases.map { ($0.rawValue, refused[$0] ?? 0) })
+  }
 }

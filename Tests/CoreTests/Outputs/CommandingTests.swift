@@ -8,12 +8,12 @@ import Testing
 @testable import Core
 
 @Suite struct CommandingTests {
-  private func bench(queued isObeyed: Bool = false, heartbeat: TopicFilter? = nil) -> CoreBench {
+  func bench(queued isObeyed: Bool = false, heartbeat: TopicFilter? = nil) -> CoreBench {
     CoreBench(plan: plan(queued: isObeyed, heartbeats: heartbeat.map { [$0] } ?? []))
   }
 
   /// - Parameter heartbeats: the pump's comes first.
-  private func plan(queued isObeyed: Bool = false, heartbeats: [TopicFilter]) -> DevicePlan {
+  func plan(queued isObeyed: Bool = false, heartbeats: [TopicFilter]) -> DevicePlan {
     var plan = DevicePlan.bench()
     plan.streams.append(
       Stream(name: "pump", topic: "limpet/d/pump", qos: .atLeastOnce, isRetained: true, format: .json))
@@ -33,7 +33,7 @@ import Testing
     return plan
   }
 
-  private func command(
+  func command(
     _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump",
     response: String? = nil
   ) throws -> Packet {
@@ -107,7 +107,7 @@ import Testing
     bench.receive(try command("", 101, topic: "pmup", response: "house/answers"))
     bench.receive(try command("nonsense", 102, topic: "pmup"))
     #expect(bench.acknowledged == [100, 101, 102])
-    #expect(bench.core.conversation.acting.outputs.refusals == ["unknown_output": 2])
+    #expect(bench.core.conversation.acting.outputs.refusals.filter { $0.value > 0 } == ["unknown_output": 2])
   }
 
   @Test("what is no command over the control socket is refused as any other: counted, and the state told again")
@@ -120,7 +120,7 @@ import Testing
       bench.orders.contains {
         if case .answer(7, .refused("it is nonsense", .flag(false), nil)) = $0 { true } else { false }
       })
-    #expect(bench.core.conversation.acting.outputs.refusals == ["malformed": 1])
+    #expect(bench.core.conversation.acting.outputs.refusals.filter { $0.value > 0 } == ["malformed": 1])
     let states = bench.packets.compactMap { $0.packet.message }.filter { "\($0.topic)" == "limpet/d/pump" }
     #expect(states.count == 2)
   }
@@ -343,89 +343,5 @@ import Testing
       #expect(bench.exit == false)
       #expect(!bench.noted.contains("outputsDoNotAnswer"))
     }
-  }
-
-  @Test("a reload of nothing but a heartbeat subscribes to it, and disturbs no commands")
-  func otherHeartbeat() throws {
-    var bench = bench()
-    bench.connect()
-    bench.server.subscribed = []
-    bench.reload(self.bench(heartbeat: "house/alive").core.plan, names: ["pump"])
-    #expect(bench.server.subscribed == ["house/alive"])
-    bench.receive(try command("on", 100))
-    #expect(bench.isDriven == [true])
-  }
-
-  @Test("a command is acknowledged when the line has the level, after a reload that changes how to connect too")
-  func acknowledgedAfterReload() throws {
-    var bench = bench()
-    bench.connect()
-    bench.reload(bench.core.plan, changesAttempts: true)
-    bench.drivesOutputs = false
-    bench.receive(try command("on", 100))
-    #expect(bench.isDriven == [true])
-    #expect(bench.acknowledged == [])
-  }
-
-  @Test("a time of lost that is over by a reload is over at once, and not in the past")
-  func shorterLoss() throws {
-    var bench = bench(heartbeat: "house/alive")
-    bench.connect()
-    bench.receive(try command("on", 100))
-    bench.advance(by: .seconds(30))
-    var plan = bench.core.plan
-    plan.outputs[0].rules.lost?.after = .seconds(10)
-    // The bench fails where a deadline is in the past.
-    bench.reload(plan, names: ["pump"])
-    #expect(bench.isDriven == [true, false])
-  }
-
-  @Test("a heartbeat that a reload brings counts from the reload, not from the start of the process")
-  func newHeartbeat() throws {
-    var bench = bench()
-    bench.connect()
-    bench.receive(try command("on", 100))
-    bench.advance(by: .seconds(3600))
-    var plan = bench.core.plan
-    plan.outputs[0].rules.lost = .init(after: .seconds(60), isOn: false, heartbeat: "house/alive")
-    bench.reload(plan, names: ["pump"])
-    #expect(bench.isDriven == [true])
-    bench.advance(by: .seconds(61))
-    #expect(bench.isDriven == [true, false])
-  }
-
-  @Test("a machine that was suspended before the first turn finds a time of lost that is over in that turn")
-  func lostBeforeTheFirstTurn() {
-    var bench = bench(heartbeat: "house/alive")
-    bench.now += .seconds(100)
-    bench.slept = .seconds(100)
-    // The bench fails where a deadline is in the past.
-    bench.handle(.start)
-    let isNoted = bench.notes.contains { if case .output(.controllerLost) = $0 { true } else { false } }
-    #expect(isNoted)
-  }
-
-  @Test("a reload that brings another output leaves the subscription to commands as it is")
-  func otherNames() throws {
-    var bench = bench()
-    bench.connect()
-    bench.server.subscribed = []
-    var plan = bench.core.plan
-    let commands = try #require(plan.commands)
-    plan.commands = CommandsPlan(
-      filters: commands.filters, fence: commands.fence, names: ["limpet/d/valve/set": "valve"],
-      ownPrefixes: commands.ownPrefixes)
-    bench.reload(plan)
-    #expect(bench.server.subscribed == [])
-    bench.receive(try command("on", 100))
-    #expect(bench.isDriven.isEmpty)
-  }
-
-  @Test("no answer goes into the device's own topics, to another command, or to the broker's topics")
-  func answerTopics() throws {
-    let plan = CommandsPlan(
-      filters: [], fence: "limpet/d/fence/set", names: [:], ownPrefixes: ["limpet/d/", "presence/"])
-    for topic in ["limpet/d/pump", "presence/d", "other/set", "$SYS/x"] { #expect(!plan.mayAnswer(on: topic)) }
-    #expect(plan.mayAnswer(on: "house/answers"))
   }
 }

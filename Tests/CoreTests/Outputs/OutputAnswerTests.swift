@@ -35,7 +35,8 @@ import Testing
       return "\(name ?? "-") \(count)"
     }
     #expect(counts == ["lamp 1", "lamp 2", "lamp 3", "lamp 1", "lamp 1", "- 1", "- 2"])
-    #expect(scene.outputs.refusals == ["queued": 3, "value": 1, "malformed": 1, "unknown_output": 2])
+    #expect(
+      scene.outputs.refusals.filter { $0.value > 0 } == ["queued": 3, "value": 1, "malformed": 1, "unknown_output": 2])
     #expect(scene.answers == [.refused("there is no output \"other\"", nil)])
     scene.outputs.adopt([], at: scene.now)
     scene.settle()
