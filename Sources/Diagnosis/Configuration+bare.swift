@@ -21,7 +21,7 @@ extension Configuration {
 
   /// What a rehearsal runs on a machine without a configuration: one reading every 10 s; nil: the file is there.
   public static func rehearsed(unlessExists path: String) -> Configuration? {
-    guard access(path, F_OK) != 0 else { return nil }
+    guard access(path, F_OK) != 0, errno == ENOENT else { return nil }
     let text = """
       broker: {url: mqtt://localhost}
       sensors: [{name: reading, type: system, value: load1, interval: 10s}]

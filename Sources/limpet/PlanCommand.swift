@@ -45,7 +45,14 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    let configuration = try rehearsed ?? options.load { StandardError.write($0) }
+    let configuration: Configuration
+    if let rehearsed {
+      StandardError.write(
+        "limpet plan: there is no \(options.config) here, so each device publishes one reading every 10 s")
+      configuration = rehearsed
+    } else {
+      configuration = try options.load { StandardError.write($0) }
+    }
     let plan = try FleetPlan(
       configuration,
       FleetPlan.Assumptions(devices: devices, edges: edges, outage: try WrittenDuration.argument(outage)))

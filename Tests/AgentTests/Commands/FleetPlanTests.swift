@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Configuration
+@testable import Diagnosis
 @testable import Fleet
 @testable import JSON
 
@@ -34,6 +35,14 @@ import Testing
     #expect(leased["messages_per_second"]?.amount == 20)
     #expect(leased["pings_per_second"]?.amount == 13.333)
     #expect(leased["backlog_readings"]?.amount == 0)
+  }
+
+  @Test("without a configuration it is one reading every 10 s; one that cannot be looked at is none that is missing")
+  func rehearsed() throws {
+    let configuration = try #require(Configuration.rehearsed(unlessExists: "/nowhere/limpet.yaml"))
+    #expect(configuration.sensors.map(\.interval) == [.seconds(10)])
+    #expect(Configuration.rehearsed(unlessExists: "/etc/passwd") == nil)
+    #expect(Configuration.rehearsed(unlessExists: "/etc/passwd/limpet.yaml") == nil)
   }
 
   @Test("a Homie device is a connection more, and what is told to Home Assistant is kept")

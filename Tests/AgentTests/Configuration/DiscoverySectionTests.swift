@@ -16,10 +16,10 @@ struct DiscoverySectionTests {
   @Test("topics that cannot be, and topics of others, are errors")
   func errors() {
     expectRefused(
-      start + "homeassistant: {prefix: a/}\nhomie: {domain: a/b}\n",
+      start + "homeassistant: {enabled: true, prefix: a/}\nhomie: {enabled: true, domain: a/b}\n",
       [
-        #"3:25: homeassistant.prefix: "a/" begins or ends with a slash; remove that"#,
-        #"4:17: homie.domain: "a/b" is several levels of a topic; write one, without a slash"#,
+        #"3:40: homeassistant.prefix: "a/" begins or ends with a slash; remove that"#,
+        #"4:32: homie.domain: "a/b" is several levels of a topic; write one, without a slash"#,
       ])
     expectRefused(
       start
