@@ -49,7 +49,8 @@ extension Conversation {
     effects.orders.append(.notify(.status("connected to \(server), MQTT \(granted.version)")))
     effects.add(.agreed(.agent, granted.limits))
     let full = plan.presence.willFlags
-    ownPresence.wills.accepted(ownPresence.askedWill ?? full, full: full, by: server)
+    ownPresence.wills.accepted(
+      ownPresence.askedWill ?? full, full: full, by: server, isCluster: plan.link.sharesSessions)
     let connected = granted.limited(by: ownPresence.wills.reduction(for: server))
     let isNew = !connected.sessionPresent || standing.unanswered > 1
     standing.unanswered = 0

@@ -73,8 +73,15 @@ package struct WillFallback: Sendable {
   }
 
   /// CONNACK agreed to a CONNECT with these flags.
-  package mutating func accepted(_ flags: WillFlags, full: WillFlags, by server: ServerAddress) {
-    if flags == full { servers[server] = .takesAll }
+  ///
+  /// - Parameter isCluster: all servers are nodes of one cluster, which keep the same retained messages: what another one
+  ///   did not take was for a while only.
+  package mutating func accepted(
+    _ flags: WillFlags, full: WillFlags, by server: ServerAddress, isCluster: Bool = false
+  ) {
+    guard flags == full else { return }
+    if isCluster { servers.removeAll() }
+    servers[server] = .takesAll
   }
 
   /// CONNACK refused a CONNECT with these flags; true: a smaller will is tried next.

@@ -27,6 +27,15 @@ struct WillFallbackTests {
     #expect(wills.flags(for: other, full: full, at: now) == full)
   }
 
+  @Test(
+    "what one node of a cluster takes all nodes take: what another refused was for a while", arguments: [true, false])
+  func cluster(isCluster: Bool) {
+    var wills = WillFallback()
+    _ = wills.refused(.retainNotSupported, full, full: full, by: server, at: now)
+    wills.accepted(full, full: full, by: other, isCluster: isCluster)
+    #expect((wills.flags(for: server, full: full, at: now) == full) == isCluster)
+  }
+
   @Test("QoS goes down one level for each 0x9B, and not below 0")
   func levels() {
     var wills = WillFallback()
