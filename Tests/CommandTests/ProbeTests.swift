@@ -86,7 +86,10 @@ struct ProbeTests {
       #expect(broker.log.contains { $0.contains(" as somebody (") })
       let wrong = try await probe(scene, settings, "--url", "http://example.com")
       #expect(wrong.ending == .exited(64))
-      #expect(wrong.errors.contains { $0.contains("--url") && $0.contains("did you mean ws?") })
+      #expect(
+        wrong.errors.contains {
+          $0.contains("--url") && $0.contains("did you mean mqtt, or ws for MQTT over WebSocket?")
+        })
     }
   }
 

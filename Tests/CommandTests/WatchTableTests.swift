@@ -70,7 +70,7 @@ extension WatchTests {
       try #require(resize.ending == .exited(0))
       // stty sets rows and columns one after the other: there is a window of few rows and many columns between.
       try await until("it follows the window") {
-        terminal.frame.contains("... 1 to 1 of 3") && terminal.frame.hasPrefix("limpet watch: mqtt:/\u{1B}[K")
+        terminal.frame.contains("... 1 to 1 of 3") && terminal.frame.hasPrefix("1 offline, 2 online \u{1B}[K")
       }
 
       if let signal {

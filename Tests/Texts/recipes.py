@@ -170,11 +170,12 @@ def status():
     tree = Tree(folder / "board")
     shown = re.search(
         r"`limpet status` prints, among others:\n\n```text\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)[1]
-    load, memory = re.search(r"^load +([\d.]+) ", shown, re.MULTILINE)[1], re.search(r" (\d+) B ", shown)[1]
-    tree.write("/proc/loadavg", f"{load} 0.50 0.75 1/200 4321\n")
-    tree.write("/proc/meminfo", f"MemTotal: 8000000 kB\nMemAvailable: {int(memory) // 1024} kB\n")
-    entries = "sensors:\n" + "".join(f"  - {{name: {name}, type: system, value: {value}}}\n" for name, value in (
-        ("load", "load1"), ("memory_available", "memory_available")))
+    degrees, memory = re.search(r" ([\d.]+) °C ", shown)[1], re.search(r" ([\d.]+) GB ", shown)[1]
+    tree.write("/sys/class/thermal/thermal_zone0/type", "cpu-thermal\n")
+    tree.write("/sys/class/thermal/thermal_zone0/temp", f"{round(float(degrees) * 1000)}\n")
+    tree.write("/proc/meminfo", f"MemTotal: 8000000 kB\nMemAvailable: {round(float(memory) * 1e9) // 1024} kB\n")
+    entries = ("sensors:\n  - {name: cpu_temperature, type: thermal, zone: cpu-thermal}\n"
+               "  - {name: memory_available, type: system, value: memory_available}\n")
 
     def plain(text):
         """Without what differs from call to call: times, numbers of readings, the broker's address, the terminal's width."""
