@@ -239,6 +239,7 @@ package struct Core: Sendable {
   /// other way, each birth wakes the Homie device.)
   private mutating func followHomiesConnection(at now: Moment) {
     let isConnected = conversation.standing.connection != nil
+    if !isConnected { conversation.effects.remindLessOfHomie() }
     guard homie.callsAgent(isConnected: isConnected, at: now.boot), !conversation.leaving.isLeaving else { return }
     let jitter = Duration.milliseconds(500) * conversation.share()
     conversation.handle(.networkChanged(addresses: nil, jitter: jitter), at: now)

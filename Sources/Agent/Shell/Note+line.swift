@@ -228,9 +228,13 @@ extension Note {
       )
     case .homieConnected(let server, let base, let isNews):
       (isNews ? .notice : .info, "Homie: connected to \(server) as \(base)")
+    case .homieLost(let loss, _, .reminder(let time, let attempts, let isMilestone)):
+      (
+        isMilestone ? .warning : .info,
+        "Homie: still not connected after \(time.inWords) and \(attempts) attempts: \(loss.advised())"
+      )
     case .homieLost(let loss, let delay, let worth):
-      // The agent's own connection is to the same broker: its reminders are enough.
-      (worth.isReminder ? .info : worth.level, "Homie: not connected: \(loss.advised()); next try in \(delay.inWords)")
+      (worth.level, "Homie: not connected: \(loss.advised()); next try in \(delay.inWords)")
     case .homieDisconnected(let loss): (.error, "Homie: disconnected: \(loss)")
     case .homieNotPublished(let topic, let error): (.error, "Homie: limpet could not publish \(topic): \(error)")
     case .homieRefused(let code): (.error, "Homie: the broker refused a message: \(code)")

@@ -12,8 +12,6 @@ package struct Outage: Sendable {
     case reminder(after: Duration, attempts: Int, isMilestone: Bool)
     /// Told already.
     case repetition
-
-    package var isReminder: Bool { if case .reminder = self { true } else { false } }
   }
 
   /// Reasons that are logged of one outage, and connections of it that did not last.

@@ -1,6 +1,17 @@
 import MQTTCore
 import Measuring
 
+extension Effects {
+  /// While the agent has an outage of its own, the reminders of that are enough.
+  mutating func remindLessOfHomie() {
+    for index in notes.indices {
+      guard case .homieLost(let loss, let delay, .reminder(let age, let attempts, _)) = notes[index] else { continue }
+      notes[index] = .homieLost(
+        loss, retryAfter: delay, .reminder(after: age, attempts: attempts, isMilestone: false))
+    }
+  }
+}
+
 /// From what is asked of the Homie device to an output, and back.
 extension Core {
   /// What waits in a socket while the process or the machine stands still looks live.

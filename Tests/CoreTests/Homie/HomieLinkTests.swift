@@ -53,6 +53,21 @@ struct HomieLinkTests {
     #expect(!Self.homie(bench.sent()).contains("CONNECT"))
   }
 
+  @Test("an outage of the Homie device alone is told again after 10 minutes; beside the agent's own it is not")
+  func reminders() {
+    var bench = CoreBench.connected(plan: Self.plan())
+    bench.level("a")
+    bench.server.unreachable[.homie] = DevicePlan.server("a")
+    bench.lose(.homie)
+    #expect(bench.milestonesOfHomie == 0)
+    bench.advance(by: .seconds(900))
+    #expect(bench.isConnected && bench.milestonesOfHomie == 1)
+    bench.server.isReachable = false
+    bench.lose()
+    bench.advance(by: .seconds(7200))
+    #expect(!bench.isConnected && bench.milestonesOfHomie == 1)
+  }
+
   @Test("the broker is reached by the Homie device: the agent's own connection waits no longer (U6)")
   func wakesTheAgent() {
     var bench = CoreBench.connected(plan: Self.plan())
@@ -318,5 +333,11 @@ struct HomieLinkTests {
       bench.advance(by: .milliseconds(500))
     }
     #expect(bench.said.contains("homie homie/5/board/$state disconnected") && bench.open[.homie] != nil)
+  }
+}
+
+extension CoreBench {
+  fileprivate var milestonesOfHomie: Int {
+    notes.count { if case .homieLost(_, _, .reminder(_, _, isMilestone: true)) = $0 { true } else { false } }
   }
 }
