@@ -216,6 +216,8 @@ public struct Configuration: Sendable, Equatable {
     public var prefix: String
     /// The room that Home Assistant suggests for the device.
     public var area: String?
+    /// A page for who needs help with the device.
+    public var supportURL: String?
 
     package init(isEnabled: Bool, prefix: String) {
       self.isEnabled = isEnabled

@@ -11,7 +11,11 @@ enum HomeAssistantKeys {
     optional: "suggested_area", .text(bytes: 1...64), help: "The area that Home Assistant proposes for the device.",
     example: "Greenhouse")
 
-  static let all = [enabled.declaration, prefix.declaration, area.declaration]
+  static let supportURL = Key(
+    optional: "support_url", .pageURL, help: "A page for who needs help with the device; Home Assistant links to it.",
+    example: "https://wiki.example.com/boards")
+
+  static let all = [enabled.declaration, prefix.declaration, area.declaration, supportURL.declaration]
 }
 
 enum HomieKeys {
@@ -30,6 +34,18 @@ extension ValueKind where Value == String {
     }
     return text
   }.matching("[^/](.*[^/])?")
+
+  /// A page that a browser opens. Home Assistant takes no other scheme there (`cv.configuration_url` of its helpers), and
+  /// refuses the whole description for it.
+  static let pageURL = text(bytes: 1...256).map { text throws(Mismatch) in
+    let rest = ["http://", "https://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
+    guard let rest, let host = rest.split(separator: "/", omittingEmptySubsequences: false).first, !host.isEmpty,
+      !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F })
+    else {
+      throw Mismatch(message: "\(quoted(text)) is no address of a page; write it as https://wiki.example.com/boards")
+    }
+    return text
+  }.matching("https?://[^/\\s][^\\s]*")
 
   static let topicLevel = plainTopic.map { text throws(Mismatch) in
     guard !text.contains("/") else {
@@ -55,6 +71,7 @@ struct DiscoverySections {
     var described = Configuration.HomeAssistant(
       isEnabled: homeAssistant.read(HomeAssistantKeys.enabled).value, prefix: prefix.value)
     described.area = homeAssistant.read(HomeAssistantKeys.area).value
+    described.supportURL = homeAssistant.read(HomeAssistantKeys.supportURL).value
     self.homeAssistant = described
     homeAssistant.reject(unknownTo: HomeAssistantKeys.all)
     Self.warn("homeassistant", homeAssistant, HomeAssistantKeys.all, of: reader)

@@ -80,7 +80,8 @@ enum Synonyms {
     ],
     "homeassistant": [
       "discovery": "write enabled", "discoveryprefix": "write prefix", "area": "write suggested_area",
-      "room": "write suggested_area", "topic": "write prefix",
+      "room": "write suggested_area", "topic": "write prefix", "url": "write support_url",
+      "configurationurl": "write support_url",
     ],
     "inputs": [
       "pin": "write line, as in line: GPIO17", "gpio": "write line, as in line: GPIO17",

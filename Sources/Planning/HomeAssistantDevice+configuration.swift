@@ -22,9 +22,9 @@ extension HomeAssistantDevice {
     if let serial = board.serial { dev.append(("sn", .text(serial))) }
     if let mac = board.mac { dev.append(("cns", .list([.texts(["mac", mac])]))) }
     if let area = configuration.homeAssistant.area { dev.append(("sa", .text(area))) }
-    let head: [(name: String, value: JSONValue)] = [
-      ("dev", .object(dev)), ("o", .object([("name", .text("limpet")), ("sw", version)])),
-    ]
+    var origin: [(name: String, value: JSONValue)] = [("name", .text("limpet")), ("sw", version)]
+    if let page = configuration.homeAssistant.supportURL { origin.append(("url", .text(page))) }
+    let head: [(name: String, value: JSONValue)] = [("dev", .object(dev)), ("o", .object(origin))]
     let presence = configuration.presence
     let shared: [(name: String, value: JSONValue)] = [
       ("avty_t", .text(presence.topic.expanded(device: device))), ("pl_avail", .text(presence.online)),

@@ -47,7 +47,7 @@ package enum HomeAssistantSchema {
   private static let deviceFields: [String: Kind] = [
     "ids": .texts, "name": .text, "sw": .text, "mdl": .text, "mf": .text, "sn": .text, "sa": .text, "cns": .lists,
   ]
-  private static let originFields: [String: Kind] = ["name": .text, "sw": .text]
+  private static let originFields: [String: Kind] = ["name": .text, "sw": .text, "url": .text]
   private static let entityFields: [String: Kind] = [
     "p": .text, "name": .text, "uniq_id": .text, "stat_t": .text, "val_tpl": .text, "dev_cla": .text,
     "json_attr_t": .text, "json_attr_tpl": .text, "qos": .integer, "ic": .text, "ent_cat": .text, "en": .flag,

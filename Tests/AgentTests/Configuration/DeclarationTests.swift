@@ -40,7 +40,7 @@ struct DeclaredKey: CustomTestStringConvertible, Sendable {
 struct DeclarationTests {
   @Test("the tree has every key of every section, each with a sentence of help")
   func tree() {
-    #expect(DeclaredKey.all.count == 47)
+    #expect(DeclaredKey.all.count == 48)
     #expect(DeclaredKey.all.allSatisfy { $0.declaration.help.hasSuffix(".") })
   }
 

@@ -304,6 +304,21 @@ struct HomeAssistantTests {
     }
   }
 
+  @Test("the page for support is what the configuration names; without one there is none")
+  func support() throws {
+    func origin(_ more: String) throws -> [String: Any]? {
+      let device = try device(
+        "broker: {url: mqtt://h}\ndevice: {id: shed}\nhomeassistant: {enabled: true\(more)}\n")
+      let payload = String(buffer: device.message)
+      #expect(HomeAssistantSchema.problems(topic: "\(device.topic)", payload: payload) == [])
+      let root = try JSONSerialization.jsonObject(with: Data(payload.utf8)) as? [String: Any]
+      return root?["o"] as? [String: Any]
+    }
+    let named = try origin(", support_url: https://wiki.example.com/boards")
+    #expect(named?["url"] as? String == "https://wiki.example.com/boards")
+    #expect(try origin("")?.keys.sorted() == ["name", "sw"])
+  }
+
   private static let presented = """
     device: {id: shed.1}
     broker: {url: mqtt://h}

@@ -17,7 +17,7 @@ struct ReferenceFileTests {
     // These name files that are there on a real machine only, or stand beside another key.
     let others = [
       "broker.password": "s3cret", "broker.tls.certificate": nil, "broker.tls.key": nil, "include": "conf.d/*.yaml",
-      "homeassistant.suggested_area": nil,
+      "homeassistant.suggested_area": nil, "homeassistant.support_url": nil,
     ]
     let example = key.declaration.examples.first
     guard let text = others.keys.contains(key.path) ? others[key.path] ?? nil : example else { return }
