@@ -1,6 +1,7 @@
 """page.py PROGRAM FOLDER PICTURES: what a person sees who opens the fleet's page, and what others must not."""
 
 import base64
+import json
 import os
 import pathlib
 import signal
@@ -155,6 +156,36 @@ try:
         write("search", "big")
         wait("the payload", lambda: is_shown("<script>alert(1)</script>"))
         assert browser.ask("document.images.length") == 0
+
+    @check("a title that is too long is cut, and neither the id nor the marks beside it")
+    def long_title():
+        device = "Q4ZMX0K7T2B9V6N1C8R5LJ"
+        for turn in range(6):
+            publish(f"limpet/{device}/status", b"online" if turn % 2 else b"offline")
+        title = "Greenhouse behind the old barn, next to the pond with the pump that was repaired in spring"
+        publish(f"limpet/{device}/presence", json.dumps({"event": "birth", "epoch": 1, "name": title}).encode())
+        write("search", "behind the old barn")
+        visible = """(() => {
+            const row = document.querySelector('.row'), box = row?.getBoundingClientRect();
+            return Array.from(row?.querySelectorAll('.title, .mark, .id') ?? [], (part) => {
+              const own = part.getBoundingClientRect();
+              const isWhole = part.scrollWidth <= part.clientWidth && own.width > 0 && own.left >= box.left
+                && own.right <= box.right && own.top >= box.top && own.bottom <= box.bottom;
+              return [part.className, part.textContent, isWhole];
+            });
+          })()"""
+        for width, height, name in ((1000, 700, "titles"), (360, 640, "titles-phone")):
+            browser.size(width, height)
+            wait("its row", lambda: len(rows()) == 1 and "flapping" in rows()[0] and device in rows()[0])
+            parts = browser.ask(visible)
+            assert parts == [["title", title, False], ["mark", " flapping", True], ["id", device, True]], parts
+            write("search", "")
+            write("state", "flapping")
+            wait("other rows", lambda: is_shown(device))
+            browser.picture(f"{pictures}/{name}.png")
+            write("state", "")
+            write("search", "behind the old barn")
+        browser.size(1000, 700)
 
     @check("details open by the keyboard, and Escape leads back")
     def details():

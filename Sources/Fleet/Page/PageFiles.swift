@@ -73,6 +73,9 @@ enum PageFiles {
       grid-template-columns: 96px minmax(120px, 2fr) minmax(120px, 3fr) 120px; padding: 0 16px;
       border: 0; border-bottom: 1px solid var(--line); border-radius: 0; width: 100%; text-align: left; cursor: pointer; }
     .row > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .row > .name { display: grid; grid-template-columns: minmax(0, max-content) max-content; column-gap: 6px; }
+    .name > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .id { grid-column: 1 / -1; font-size: 12px; line-height: 16px; color: var(--quiet); }
     .state { font-weight: 600; }
     .online .state { color: var(--good); }
     .lost .state, .expired .state, .missing .state { color: var(--bad); }

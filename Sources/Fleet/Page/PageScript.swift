@@ -147,8 +147,12 @@ extension PageFiles {
         span.className = name;
         row.append(span);
       }
-      const name = row.children[1];
-      name.append(document.createElement('bdi'), document.createElement('span'));
+      // A title that is too long is cut by itself: neither the id nor the marks go with it.
+      for (const [kind, name] of [['bdi', 'title'], ['span', 'mark'], ['bdi', 'id']]) {
+        const part = document.createElement(kind);
+        part.className = name;
+        row.children[1].append(part);
+      }
       const strip = document.createElement('canvas');
       strip.width = 120;
       strip.height = 16;
@@ -169,10 +173,12 @@ extension PageFiles {
       [row.drawn, row.version, row.minute, row.views, row.dataset.device] = [d, d.version, minute, views, d.device];
       row.className = 'row ' + d.kind;
       row.children[0].textContent = d.kind;
-      const [name, mark] = row.children[1].children;
-      name.textContent = plain(d.name && d.name !== d.device ? d.name + ' (' + d.device + ')' : d.device);
+      const [title, mark, id] = row.children[1].children;
+      const hasTitle = Boolean(d.name) && d.name !== d.device;
+      title.textContent = plain(hasTitle ? d.name : d.device);
+      id.textContent = hasTitle ? plain(d.device) : '';
+      id.hidden = !hasTitle;
       mark.textContent = (d.conflict ? ' conflict' : '') + (d.flapping ? ' flapping' : '');
-      mark.className = 'mark';
       row.children[2].textContent = said(d);
       strip(row.children[3], d);
     }
