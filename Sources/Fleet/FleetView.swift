@@ -59,7 +59,7 @@ struct FleetView {
   private let limit: Int
 
   /// - Parameter limit: devices that are kept.
-  init(_ topics: WatchedTopics, _ payloads: Payloads, limit: Int = 100_000) {
+  init(_ topics: WatchedTopics, _ payloads: Payloads, limit: Int = Watch.deviceLimit) {
     self.topics = topics
     self.payloads = payloads
     self.limit = limit

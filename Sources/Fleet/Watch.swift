@@ -14,6 +14,9 @@ import Status
 /// The main thread does everything but the connection, and waits in one place, poll(2): for messages (`WatchFeed`),
 /// signals, keys, and a reader that has room. So a reader that stalls stops neither the connection nor the end.
 public struct Watch: ~Copyable {
+  /// Devices that are followed.
+  public static let deviceLimit = 100_000
+
   public enum Format: Sendable {
     /// A table on a terminal, else lines.
     case text

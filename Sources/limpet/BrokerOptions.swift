@@ -55,17 +55,20 @@ struct LoginOptions: ParsableArguments {
   }
 }
 
-/// A small file that an option names.
+/// A file that an option names.
 enum TextFile {
+  /// Bytes of a list, and of a password's file.
+  private static let (listLimit, passwordLimit) = (32 << 20, 1 << 20)
+
   /// Its lines without their ends; empty ones are left out.
   static func lines(_ path: String, option: String) throws -> [String] {
-    let found = try read(path, option)
+    let found = try read(path, option, listLimit)
     return String(decoding: found.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
   }
 
   /// What its first line is, and whether everybody on this machine can read it.
   static func password(_ path: String, option: String) throws -> (text: String, isOpen: Bool) {
-    let found = try read(path, option)
+    let found = try read(path, option, passwordLimit)
     let line = String(decoding: found.bytes, as: UTF8.self).prefix { !$0.isNewline }
     guard !line.isEmpty else {
       throw ValidationError("\(option): the first line of \(path) is empty; write the password there.")
@@ -73,9 +76,12 @@ enum TextFile {
     return (String(line), found.mode & 0o004 != 0)
   }
 
-  private static func read(_ path: String, _ option: String) throws -> ConfigurationFiles.Found {
-    guard case .success(let found) = ConfigurationFiles.real.open(path, 1 << 20) else {
+  private static func read(_ path: String, _ option: String, _ limit: Int) throws -> ConfigurationFiles.Found {
+    guard case .success(let found) = ConfigurationFiles.real.open(path, limit + 1) else {
       throw ValidationError("\(option): \(path) cannot be read.")
+    }
+    guard found.bytes.count <= limit else {
+      throw ValidationError("\(option): \(path) is larger than \(limit >> 20) MB; write a smaller file.")
     }
     return found
   }

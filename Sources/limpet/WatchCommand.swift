@@ -173,7 +173,13 @@ struct WatchCommand: ParsableCommand {
 
   private func expectedNames() throws -> [String] {
     guard let expectFile else { return [] }
-    return try TextFile.lines(expectFile, option: "--expect-file").filter { !$0.hasPrefix("#") }
+    let names = try TextFile.lines(expectFile, option: "--expect-file").filter { !$0.hasPrefix("#") }
+    guard names.count <= Watch.deviceLimit else {
+      throw ValidationError(
+        "--expect-file: \(expectFile) has \(names.count) devices, and limpet watch follows at most "
+          + "\(Watch.deviceLimit); write fewer.")
+    }
+    return names
   }
 
   /// Topics of another agent have nothing to do with this machine's configuration.

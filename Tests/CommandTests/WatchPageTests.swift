@@ -54,4 +54,18 @@ struct WatchPageTests {
       #expect(!closed.errorLines.contains { $0.contains("chmod") })
     }
   }
+
+  @Test("a list of more devices than can be followed is refused, and no part of it is left out silently")
+  func tooMany() async throws {
+    try await withScene { scene in
+      let names = (0...100_000).map { "board-\($0)\n" }.joined()
+      let child = try await watch(scene, "--expect-file", try scene.write(names, to: "expected"))
+      #expect(child.ending == .exited(64))
+      #expect(child.errorLines.joined().contains("has 100001 devices"), "\(child.errorLines)")
+      let huge = String(repeating: String(repeating: "x", count: 1023) + "\n", count: 33 << 10)
+      let other = try await watch(scene, "--expect-file", try scene.write(huge, to: "huge"))
+      #expect(other.ending == .exited(64))
+      #expect(other.errorLines.joined().contains("is larger than 32 MB"), "\(other.errorLines)")
+    }
+  }
 }
