@@ -83,10 +83,13 @@ final class WebConnection: ChannelInboundHandler {
   private var isAnswering = false
   private var isLingering = false
   private var deadline: Scheduled<Void>?
-  /// Whether the server has room for one more answer.
-  var takesPlace: () -> Bool = { true }
-  /// The rest of the answer, which is not written yet.
+  /// Whether the server has room for one more answer, with a body of so many bytes.
+  var takesPlace: (Int) -> Bool = { _ in true }
+  /// What the client speaks: HTTP/1.0 has no chunks (RFC 9112, section 6.1), so a long answer ends with the connection.
+  private var version = HTTPVersion.http1_1
+  /// The rest of the body, which is not written yet; nil: there is no answer, or it is complete.
   private var rest: ByteBuffer?
+  private var parts: (() -> ByteBuffer?)?
   private var stream: (any WebStream)?
   private var beats: RepeatedTask?
   /// Beats since the connection took something.
@@ -107,7 +110,7 @@ final class WebConnection: ChannelInboundHandler {
   func channelInactive(context: ChannelHandlerContext) {
     deadline?.cancel()
     beats?.cancel()
-    stream = nil
+    (rest, parts, stream) = (nil, nil, nil)
     context.fireChannelInactive()
   }
 
@@ -134,8 +137,9 @@ final class WebConnection: ChannelInboundHandler {
     isAnswering = true
     arm(context.channel)
     let request = WebRequest(head, from: context.remoteAddress?.ipAddress)
+    if request.version == .http1_0 { version = .http1_0 }
     var reply = answer(request)
-    if reply.isServed, !takesPlace() {
+    if reply.isServed, !takesPlace(reply.body.readableBytes) {
       reply = WebReply(.serviceUnavailable, "Too many requests at the moment; try again in a few seconds.")
       reply.headers.add(name: "Retry-After", value: "5")
     }
@@ -146,15 +150,17 @@ final class WebConnection: ChannelInboundHandler {
     var headers = headers
     headers.add(contentsOf: reply.headers)
     headers.add(name: "Content-Type", value: reply.type)
-    if reply.stream == nil { headers.add(name: "Content-Length", value: String(reply.body.readableBytes)) }
+    if reply.stream == nil, reply.parts == nil {
+      headers.add(name: "Content-Length", value: String(reply.body.readableBytes))
+    }
     headers.add(name: "X-Content-Type-Options", value: "nosniff")
     headers.add(name: "Cache-Control", value: "no-store")
     headers.add(name: "Connection", value: "close")
-    let head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)
+    let head = HTTPResponseHead(version: version, status: reply.status, headers: headers)
     channel.write(HTTPServerResponsePart.head(head), promise: nil)
     guard !isHead else { return end(channel) }
     channel.flush()
-    rest = reply.body
+    (rest, parts) = (reply.body, reply.parts)
     guard let stream = reply.stream else { return pump(channel) }
     deadline?.cancel()
     self.stream = stream
@@ -168,17 +174,24 @@ final class WebConnection: ChannelInboundHandler {
 
   /// Gives the connection what it takes: of its answer, then of its stream.
   func pump(_ channel: any Channel) {
-    while channel.isWritable, rest?.readableBytes ?? 0 > 0, let part = rest?.readSlice(ofAtMost: Self.part) {
-      write(part, channel)
-      // A client that takes a part has as long for the next.
-      if stream == nil { arm(channel) }
+    while rest != nil, channel.isWritable {
+      if let part = nextPart() {
+        write(part, channel)
+        // A client that takes a part has as long for the next.
+        if stream == nil { arm(channel) }
+      } else if let stream {
+        guard let more = stream.next() else { return }
+        write(more, channel)
+      } else {
+        (rest, parts) = (nil, nil)
+        end(channel)
+      }
     }
-    guard rest?.readableBytes == 0 else { return }
-    if stream == nil {
-      rest = nil
-      return end(channel)
-    }
-    while channel.isWritable, let more = stream?.next() { write(more, channel) }
+  }
+
+  private func nextPart() -> ByteBuffer? {
+    if let part = rest?.readSlice(ofAtMost: Self.part), part.readableBytes > 0 { return part }
+    return parts?()
   }
 
   /// Bytes that are written at one time.

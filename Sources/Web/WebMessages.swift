@@ -9,6 +9,8 @@ package struct WebRequest: Sendable {
   /// Without the query.
   package let path: String
   package let query: String?
+  /// Of HTTP.
+  let version: HTTPVersion
   package let headers: HTTPHeaders
   /// The address that it came from; nil: unknown.
   package let remote: String?
@@ -16,6 +18,7 @@ package struct WebRequest: Sendable {
   init(_ head: HTTPRequestHead, from remote: String?) {
     self.remote = remote
     method = head.method
+    version = head.version
     var target = head.uri[...]
     authority = Self.takeAuthority(of: &target)
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -42,6 +45,9 @@ package struct WebReply: Sendable {
   /// The media type of the body.
   package var type: String
   package var body: ByteBuffer
+  /// What follows the body, part by part, each made when the client takes it; nil from it is the end. So a client that is
+  /// slow costs one part, however long the answer is.
+  package var parts: (@Sendable () -> ByteBuffer?)?
   package var headers: HTTPHeaders
   /// A stream that follows the body for as long as the client reads.
   package var stream: (any WebStream)?

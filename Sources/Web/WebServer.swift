@@ -51,6 +51,8 @@ package actor WebServer {
   private let place: WebPlace
   /// Answers at one time, and requests that are not there yet.
   private let limit: Int
+  /// Bytes of the bodies of those answers together; one alone may have more.
+  private let memory: Int
   /// How long a request may take, and how long a client may take nothing of its answer.
   private let patience: Duration
   /// Of every answer, whatever it is.
@@ -66,21 +68,26 @@ package actor WebServer {
     let handler: NIOLoopBound<WebConnection>
     /// Its place in the order in which they came.
     let number: UInt64
-    var isServed = false
+    /// Bytes of the answer's body while it is served; nil: it is not served yet.
+    var body: Int?
+    var isServed: Bool { body != nil }
   }
 
   private var connections: [ObjectIdentifier: Connection] = [:]
   private var accepted: UInt64 = 0
 
   /// - Parameters:
+  ///   - memory: bytes of bodies that may wait for clients at one time.
   ///   - headers: of every answer, also of those that the server gives by itself.
   ///   - notice: called on the event loop, as is `answer`.
   package init(
-    _ place: WebPlace, limit: Int = 16, eventLoop: any EventLoop, patience: Duration = .seconds(10),
-    headers: HTTPHeaders = HTTPHeaders(), notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
+    _ place: WebPlace, limit: Int = 16, memory: Int = 64 << 20, eventLoop: any EventLoop,
+    patience: Duration = .seconds(10), headers: HTTPHeaders = HTTPHeaders(),
+    notice: @escaping @Sendable (Notice) -> Void, answer: @escaping Answer
   ) {
     self.place = place
     self.limit = limit
+    self.memory = memory
     self.eventLoop = eventLoop
     self.notice = notice
     self.patience = patience
@@ -146,14 +153,16 @@ package actor WebServer {
     let id = ObjectIdentifier(channel)
     accepted += 1
     connections[id] = Connection(channel: channel, handler: connection, number: accepted)
-    connection.value.takesPlace = { [weak self] in self?.assumeIsolated { $0.serves(id) } ?? false }
+    connection.value.takesPlace = { [weak self] body in self?.assumeIsolated { $0.serves(id, body) } ?? false }
     channel.closeFuture.whenComplete { [weak self] _ in self?.assumeIsolated { $0.connections[id] = nil } }
   }
 
-  /// False: so many are served already.
-  private func serves(_ id: ObjectIdentifier) -> Bool {
-    guard connections.values.count(where: \.isServed) < limit else { return false }
-    connections[id]?.isServed = true
+  /// False: so many are served already, or what waits for them takes so much memory.
+  private func serves(_ id: ObjectIdentifier, _ body: Int) -> Bool {
+    let bodies = connections.values.compactMap(\.body)
+    let held = bodies.reduce(0, +)
+    guard bodies.count < limit, held == 0 || held + body <= memory else { return false }
+    connections[id]?.body = body
     return true
   }
 

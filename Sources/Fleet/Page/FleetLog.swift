@@ -15,7 +15,7 @@ struct FleetLog {
   /// Two words for one state of a device's topic.
   private static let ends: Set<String> = ["lost", "offline"]
   /// Bytes of changes that are given at one time, about.
-  private static let portion = 65_536
+  static let portion = 65_536
 
   private struct Entry {
     var json: ByteBuffer
@@ -29,20 +29,19 @@ struct FleetLog {
 
   /// The number of the last change. Numbers go on from the microsecond of the beginning, so those of an earlier process,
   /// which a browser may still have, are none of this one's.
-  private(set) var last: UInt64 { didSet { shared = nil } }
+  private(set) var last: UInt64
   /// What is to be said of the connection to the broker.
-  private(set) var connection = "connecting" { didSet { shared = nil } }
+  private(set) var connection = "connecting"
   private(set) var isConnected = false
   /// When what is said of devices was seen.
-  private(set) var watched: WatchedTimes { didSet { shared = nil } }
+  private(set) var watched: WatchedTimes
   private var entries: [String: Entry] = [:]
   private var changes: Deque<(number: UInt64, name: String)> = []
   /// What an earlier watch has seen of devices that were not heard of yet.
   private var past: [String: [(time: Timestamp, word: String)]]
   private let expected: Set<String>
-  /// What `all` has said, while it is so: of a large fleet it is 30 MB, which slow readers share. It goes with the next
-  /// change, or after a minute.
-  private var shared: ByteBuffer?
+  /// The names of all entries in order, for those who ask for all; nil: a device has come or gone since.
+  private var names: [String]?
 
   /// - Parameters:
   ///   - expected: devices that are missing until they are heard of.
@@ -81,6 +80,7 @@ struct FleetLog {
     last += 1
     changes.append((last, name))
     if changes.count > Self.limit { changes.removeFirst() }
+    if change.isGone || entries[name] == nil { names = nil }
     guard !change.isGone else {
       entries[name] = expected.contains(name) ? Self.missing(name, wasHeard: true, change: last) : nil
       return
@@ -135,23 +135,20 @@ struct FleetLog {
   // MARK: What a page gets
 
   /// `{"id":N,"connected":…,"broker":…,"watched":[…],"devices":[…]}`: all, and the number to go on from.
-  var all: ByteBuffer {
-    mutating get {
-      let all = shared ?? everything
-      shared = all
-      return all
-    }
-  }
-
-  private var everything: ByteBuffer {
-    var object = JSONObject(capacity: 64 + entries.count * 256)
+  mutating func listing() -> FleetListing {
+    let names = names ?? entries.keys.sorted()
+    self.names = names
+    var object = JSONObject(capacity: 256)
     object.add("id", last)
     object.add("connected", isConnected)
     object.add("broker", connection)
     object.add("watched", json: watched.json)
-    object.add("devices", list: entries.sorted { $0.key < $1.key }.map(\.value.json))
-    return object.finish()
+    return FleetListing(object, names)
   }
+
+  /// The next part of all; nil: that was all. Devices are as they are now: what changes after the listing began comes
+  /// with the events after its number too.
+  func part(of listing: inout FleetListing) -> ByteBuffer? { listing.next(atLeast: Self.portion) { entries[$0]?.json } }
 
   /// Whether everything after a number is remembered.
   func remembers(after number: UInt64) -> Bool {

@@ -180,7 +180,7 @@ final class FleetPage: Sendable {
     case "/": return WebReply(ByteBuffer(string: PageFiles.document), type: "text/html; charset=utf-8")
     case "/page.js": return WebReply(ByteBuffer(string: PageFiles.script), type: "text/javascript; charset=utf-8")
     case "/page.css": return WebReply(ByteBuffer(string: PageFiles.style), type: "text/css; charset=utf-8")
-    case "/devices": return WebReply(log.withLock { $0.all }, type: "application/json")
+    case "/devices": return devices()
     case "/events": return events(request)
     case "/readings": return readings(request)
     case "/metrics": return metrics(request)
@@ -191,6 +191,13 @@ final class FleetPage: Sendable {
         : WebReply(.serviceUnavailable, "There is no connection to the broker.")
     default: return WebReply(.notFound, "This server has /, /devices, /events, /readings, /metrics and /healthz.")
     }
+  }
+
+  private func devices() -> WebReply {
+    let listing = Mutex(log.withLock { $0.listing() })
+    var reply = WebReply(ByteBuffer(), type: "application/json")
+    reply.parts = { [self] in listing.withLock { listing in log.withLock { $0.part(of: &listing) } } }
+    return reply
   }
 
   private func metrics(_ request: WebRequest) -> WebReply {

@@ -19,8 +19,10 @@ final class RawBrowser: Sendable {
   private let state = Mutex(State())
   private let channel = Mutex<(any Channel)?>(nil)
 
-  init(_ address: SocketAddress, sends text: String = "") async throws {
+  /// - Parameter reads: false: what is there at each `readOnce`.
+  init(_ address: SocketAddress, sends text: String = "", reads: Bool = true) async throws {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .channelOption(.autoRead, value: reads)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(Reader(client: self))
@@ -32,6 +34,8 @@ final class RawBrowser: Sendable {
   }
 
   deinit { channel.withLock { $0 }?.close(promise: nil) }
+
+  func readOnce() { channel.withLock { $0 }?.read() }
 
   var text: String { state.withLock { $0.text } }
 
@@ -184,6 +188,64 @@ final class RawBrowser: Sendable {
       #expect(try await client.answer().hasPrefix("HTTP/1.1 408 "), "\(bytes)")
     }
     await server.stop()
+  }
+
+  @Test("bodies that wait for clients have so many bytes together: beyond them a client is told to come back")
+  func bodies() async throws {
+    let port = try freePort()
+    let address = try #require(ListenAddress("127.0.0.1:\(port)"))
+    let made = Mutex(0)
+    let server = WebServer(
+      .network(address), memory: 20 << 20, eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+    ) { _ in
+    } answer: { request in
+      made.withLock { $0 += 1 }
+      let size = (request.path == "/huge" ? 30 : 8) << 20
+      return WebReply(ByteBuffer(repeating: UInt8(ascii: "x"), count: size), type: "text/plain")
+    }
+    await server.start()
+    let place = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+    func ask(_ path: String) async throws -> RawBrowser {
+      try await eventually("it listens") {
+        try? await RawBrowser(place, sends: "GET \(path) HTTP/1.1\r\nHost: h\r\n\r\n", reads: false)
+      }
+    }
+    func isRefused() async throws -> Bool {
+      let browser = try await ask("/")
+      browser.readOnce()
+      try await until("an answer") { browser.text.utf8.count > 12 }
+      guard browser.text.hasPrefix("HTTP/1.1 503 ") else { return false }
+      #expect(browser.text.contains("Retry-After: 5\r\n"))
+      return true
+    }
+    // One alone may have more.
+    var slow = [try await ask("/huge")]
+    try await until("it is made") { made.withLock { $0 } == 1 }
+    #expect(try await isRefused())
+    slow = []
+    try await until("there is room") { try await !isRefused() }
+    try await until("there is none") {
+      slow.append(try await ask("/"))
+      return try await isRefused()
+    }
+    slow = []
+    try await until("there is room again") { try await !isRefused() }
+    await server.stop()
+  }
+
+  @Test("a long answer is in chunks, and for a client of HTTP/1.0 without them")
+  func chunks() async throws {
+    try await withPage { _, address, _ in
+      let new = try await RawBrowser(address, sends: get("/devices")).answer()
+      #expect(new.hasPrefix("HTTP/1.1 200 ") && new.contains("transfer-encoding: chunked"), "\(new)")
+      #expect(new.hasSuffix("]}\r\n0\r\n\r\n"), "\(new)")
+      let request = get("/devices").replacing("HTTP/1.1", with: "HTTP/1.0")
+      let old = try await RawBrowser(address, sends: request).answer()
+      #expect(old.hasPrefix("HTTP/1.0 200 ") && !old.contains("chunked"), "\(old)")
+      #expect(old.contains("\r\n\r\n{\"id\":") && old.hasSuffix("]}"), "\(old)")
+      let head = try await RawBrowser(address, sends: get("/devices").replacing("GET", with: "HEAD")).answer()
+      #expect(head.hasPrefix("HTTP/1.1 200 ") && !head.contains("devices"), "\(head)")
+    }
   }
 
   @Test(
