@@ -196,7 +196,7 @@ public struct Watch: ~Copyable {
     takeEvents()
     deliver(view.tick(at: now))
     settleIfQuiet()
-    if let page { page.show(view.takeDetails(at: now)) }
+    if let page { page.report(view.takeDetails(at: now)) }
   }
 
   /// Milliseconds until something is due; -1: never.

@@ -23,6 +23,8 @@ final class FleetHistory: Sendable {
     let time: Timestamp
     let word: String
     let isFlapping: Bool
+    /// It says what the newest row of the device was in truth, if that is an end.
+    var isCorrection = false
   }
 
   private struct State {

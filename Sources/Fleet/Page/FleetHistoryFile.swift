@@ -8,14 +8,39 @@ final class FleetHistoryFile {
   /// 1 had no table of times that were watched. In the first files of 2, `offline` stands for `lost` too.
   private static let version: Int64 = 2
 
+  /// How the bound is shared between the database and the log of its transactions, which is a file of its own beside it
+  /// [sqlite.org/wal.html].
+  private struct Room {
+    /// Bytes of the log for one page.
+    private static let frame: Int64 = 536
+    /// Pages that one row changes at most: a leaf of the table and of the index, a page for a long name in each, and what
+    /// is divided or joined around them.
+    private static let pages: Int64 = 8
+
+    /// Bytes of pages in use. A transaction may go beyond it once.
+    let file: Int64
+    /// Pages in the log after which it begins anew.
+    let log: Int64
+    /// Rows of one transaction.
+    let rows: Int
+
+    init(_ size: Int64) {
+      let share = size / 16
+      file = size - 2 * share
+      log = max(1, min(2048, share / 2 / Self.frame))
+      rows = Int(max(1, share / 2 / Self.frame / Self.pages))
+    }
+  }
+
   private let database: Database
   private let age: Duration
-  private let size: Int64
+  private let room: Room
   /// The newest row of each device that was written here.
   private var newest: [String: (time: Timestamp, word: String)] = [:]
 
+  /// - Parameter size: bytes of the file and of its log together.
   init(path: String, age: Duration, size: Int64) throws(StorageError) {
-    (self.age, self.size) = (age, size)
+    (self.age, room) = (age, Room(size))
     // Who reads it knows when which device is away.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw StorageError(errno: errno, attempt: "open the history", file: path) }
@@ -40,6 +65,7 @@ final class FleetHistoryFile {
         message: "it is a database of another program")
     }
     try database.accept()
+    try database.execute("PRAGMA wal_autocheckpoint = \(room.log)")
     try database.write("make the history's tables") { () throws(StorageError) in
       try database.run(
         """
@@ -101,36 +127,48 @@ final class FleetHistoryFile {
 
   /// - Parameter coalescing: how much of a device's flapping is one row.
   func add(_ rows: [FleetHistory.Row], coalescing: Duration) throws(StorageError) {
-    guard !rows.isEmpty else { return }
-    var newest = newest
+    for start in stride(from: 0, to: rows.count, by: room.rows) {
+      try write(rows[start...].prefix(room.rows), coalescing)
+      try shrink()
+    }
+  }
+
+  private func write(_ rows: ArraySlice<FleetHistory.Row>, _ coalescing: Duration) throws(StorageError) {
+    var written: [String: (time: Timestamp, word: String)] = [:]
     try database.write("write the history") { () throws(StorageError) in
       for row in rows {
-        let before = newest[row.device]
+        let before = written[row.device] ?? newest[row.device]
         // What the broker kept from before the watch began is there already.
         if before?.word == row.word { continue }
-        if row.isFlapping, let before,
-          row.time.microseconds - before.time.microseconds < coalescing.wholeNanoseconds / 1000
-        {
+        if let before, isPart(row, of: before, coalescing) {
           try database.run(
             "UPDATE change SET state = ? WHERE device = ? AND time = ?", .text(row.word), .text(row.device),
             .integer(before.time.microseconds))
-          newest[row.device] = (before.time, row.word)
+          written[row.device] = (before.time, row.word)
           continue
         }
         try database.run(
           "INSERT OR REPLACE INTO change (device, time, state) VALUES (?, ?, ?)", .text(row.device),
           .integer(row.time.microseconds), .text(row.word))
-        newest[row.device] = (row.time, row.word)
+        written[row.device] = (row.time, row.word)
       }
     }
-    self.newest = newest
-    try shrink()
+    newest.merge(written) { $1 }
+  }
+
+  /// It says more of a row that is there, and is none of its own.
+  private func isPart(
+    _ row: FleetHistory.Row, of before: (time: Timestamp, word: String), _ coalescing: Duration
+  ) -> Bool {
+    if row.isCorrection, FleetLog.ends.contains(before.word) { return true }
+    return row.isFlapping
+      && row.time.microseconds - before.time.microseconds < coalescing.wholeNanoseconds / 1000
   }
 
   /// What is too old goes; the newest of each device stays.
   func prune(at now: Timestamp) throws(StorageError) {
     let oldest = now.microseconds - age.wholeNanoseconds / 1000
-    try remove(before: oldest)
+    try remove(before: oldest, where: Self.hasFollower) { () throws(StorageError) in false }
     try database.write("shorten the history") { () throws(StorageError) in
       try database.run("DELETE FROM watched WHERE until < ?", .integer(oldest))
     }
@@ -140,38 +178,34 @@ final class FleetHistoryFile {
   /// After each transaction: a file that is too large loses its oldest rows, until a tenth of it is free. The newest row
   /// of a device goes only where there is no other.
   private func shrink() throws(StorageError) {
-    guard try bytes() > size else { return }
-    while try bytes() > size / 10 * 9 {
-      if let time = try oldest("WHERE \(Self.hasFollower)"), try remove(before: time + 1) > 0 { continue }
-      guard let time = try oldest("") else { return }
-      try database.write("shorten the history") { () throws(StorageError) in
-        try database.run("DELETE FROM change WHERE time <= ?", .integer(time))
-      }
-      newest = newest.filter { $0.value.time.microseconds > time }
+    guard try bytes() > room.file else { return }
+    for condition in [Self.hasFollower, "TRUE"] {
+      try remove(before: .max, where: condition) { () throws(StorageError) in try bytes() <= room.file / 10 * 9 }
     }
-  }
-
-  /// Up to when the oldest rows are so many as go at one time: few, since the log of a transaction takes room too.
-  private func oldest(_ condition: String) throws(StorageError) -> Int64? {
-    try database.query(
-      """
-      SELECT max(time) FROM
-      (SELECT time FROM change \(condition) ORDER BY time LIMIT 1 + (SELECT count(*) FROM change) / 50)
-      """,
-      row: { $0.isNull(0) ? nil : $0.integer(0) }
-    ).first ?? nil
   }
 
   /// A later row of the same device.
   private static let hasFollower =
     "time < (SELECT max(time) FROM change AS other WHERE other.device = change.device)"
 
-  @discardableResult
-  private func remove(before time: Int64) throws(StorageError) -> Int {
-    try database.write("shorten the history") { () throws(StorageError) in
-      try database.run(
-        "DELETE FROM change WHERE time < ? AND \(Self.hasFollower)", .integer(time))
-      return try database.query("SELECT changes()") { Int($0.integer(0)) }.first ?? 0
+  /// Removes the oldest rows, as many at a time as the log has room for.
+  private func remove(
+    before end: Int64, where condition: String, until isEnough: () throws(StorageError) -> Bool
+  ) throws(StorageError) {
+    var start = Int64.min
+    while try !isEnough() {
+      let rows = try database.query(
+        "SELECT device, time FROM change WHERE time BETWEEN ? AND ? - 1 AND \(condition) ORDER BY time LIMIT ?",
+        .integer(start), .integer(end), .integer(Int64(room.rows)), row: { (device: $0.text(0), time: $0.integer(1)) })
+      guard let last = rows.last else { return }
+      try database.write("shorten the history") { () throws(StorageError) in
+        for row in rows {
+          try database.run(
+            "DELETE FROM change WHERE device = ? AND time = ?", .text(row.device), .integer(row.time))
+        }
+      }
+      for row in rows where newest[row.device]?.time.microseconds == row.time { newest[row.device] = nil }
+      start = last.time
     }
   }
 

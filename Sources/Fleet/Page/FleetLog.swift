@@ -13,7 +13,7 @@ struct FleetLog {
   /// How far back a device's history goes, and how many states of it.
   static let history = (age: Duration.seconds(86_400), states: 48)
   /// Two words for one state of a device's topic.
-  private static let ends: Set<String> = ["lost", "offline"]
+  static let ends: Set<String> = ["lost", "offline"]
   /// Bytes of changes that are given at one time, about.
   static let portion = 65_536
 
@@ -24,6 +24,8 @@ struct FleetLog {
     var since: Timestamp?
     /// The number of its last change.
     var change: UInt64
+    /// Of the device's life that the newest of its states is of, as far as that is known.
+    var epoch: UInt64?
     var states: [(time: Timestamp, word: String)]
   }
 
@@ -75,7 +77,9 @@ struct FleetLog {
 
   // MARK: What happens
 
-  mutating func take(_ change: FleetChange) {
+  /// - Returns: what is new in the device's history.
+  @discardableResult
+  mutating func take(_ change: FleetChange) -> FleetHistory.Row? {
     let name = change.device.name
     last += 1
     changes.append((last, name))
@@ -83,17 +87,27 @@ struct FleetLog {
     if change.isGone || entries[name] == nil { names = nil }
     guard !change.isGone else {
       entries[name] = expected.contains(name) ? Self.missing(name, wasHeard: true, change: last) : nil
-      return
+      return FleetHistory.Row(change)
     }
+    let before = entries[name]
     // One that was missing has no states of its own yet.
-    let known = entries[name]?.states ?? []
+    let known = before?.states ?? []
     var states = known.isEmpty ? past.removeValue(forKey: name) ?? [] : known
     let word = change.historyWord
-    if let last = states.last, last.word != word, change.isSameEnd, Self.ends.contains(last.word) {
-      // How it ended is known only now.
-      states[states.count - 1].word = word
-    } else if states.last?.word != word {
-      states.append((change.time, word))
+    var epoch = before?.epoch ?? change.device.epoch
+    var row: FleetHistory.Row?
+    if states.last?.word != word {
+      row = FleetHistory.Row(change)
+      if let before, Self.ends.contains(before.kind), Self.ends.contains(word),
+        epoch == change.device.epoch || change.device.epoch == nil
+      {
+        // How it ended is known only now.
+        states[states.count - 1].word = word
+        row?.isCorrection = true
+      } else {
+        states.append((change.time, word))
+        epoch = change.device.epoch
+      }
     }
     let oldest = change.time.microseconds - Self.history.age.wholeNanoseconds / 1000
     // The state that a day began with began before it.
@@ -102,7 +116,8 @@ struct FleetLog {
     }
     entries[name] = Entry(
       json: Self.json(change, states), kind: word, since: change.device.since,
-      change: last, states: states)
+      change: last, epoch: epoch, states: states)
+    return row
   }
 
   mutating func connected(_ server: String, at now: Timestamp) {
@@ -215,7 +230,4 @@ struct FleetLog {
 extension FleetChange {
   /// What a history says of it: `lost` is one that is offline and has not said so itself.
   var historyWord: String { device.state == .offline && device.ending != .clean ? "lost" : device.state.word }
-
-  /// It was offline, and is.
-  fileprivate var isSameEnd: Bool { device.state == .offline && previous == .offline }
 }

@@ -110,17 +110,11 @@ final class FleetPage: Sendable {
 
   // MARK: The main thread's side
 
+  /// Changes, or what else there is to see of devices that have not changed.
   func report(_ changes: [FleetChange]) {
     guard !changes.isEmpty else { return }
-    log.withLock { log in for change in changes { log.take(change) } }
-    history?.record(changes.map(FleetHistory.Row.init))
-    wake()
-  }
-
-  /// What else there is to see of devices that have not changed: it is no part of their history.
-  func show(_ details: [FleetChange]) {
-    guard !details.isEmpty else { return }
-    log.withLock { log in for change in details { log.take(change) } }
+    let rows = log.withLock { log in changes.compactMap { log.take($0) } }
+    history?.record(rows)
     wake()
   }
 
