@@ -78,6 +78,43 @@ import Testing
     #expect(harness.stored(through: try #require(released.stored[0].ticket)).sent == [Answers.pubcomp(9)])
   }
 
+  @Test("where the owner recognizes what comes again, PUBREC and PUBCOMP wait for no store, and nothing is stored")
+  func passing() throws {
+    var harness = Self.stored()
+    harness.session.received.isKept = false
+    let accepted = harness.accept(try #require(harness.receive(.numbered(1, .exactlyOnce, 9)).delivered.first))
+    #expect(accepted.sent == [Answers.pubrec(9)])
+    #expect(accepted.stored.isEmpty)
+    let again = harness.receive(.numbered(1, .exactlyOnce, 9, duplicate: true))
+    #expect(again.delivered == [] && again.sent == [Answers.pubrec(9)])
+    var actions: [Session.Action] = []
+    harness.session.storeAll(at: harness.now, into: &actions)
+    #expect(actions.stored.map(\.change) == [.begunAnew])
+    let released = harness.receive(Answers.pubrel(9))
+    #expect(released.sent == [Answers.pubcomp(9)] && released.stored.isEmpty)
+  }
+
+  @Test("what an earlier process stored of QoS 2 is forgotten before PUBCOMP, though this one stores nothing")
+  func passingAfterKept() throws {
+    var state = Self.state()
+    state.received = [9]
+    var harness = Self.stored(restoring: state, sessionPresent: true)
+    harness.session.received.isKept = false
+    let released = harness.receive(Answers.pubrel(9))
+    #expect(released.sent == [] && released.stored.map(\.change) == [.received(9, false)])
+    #expect(harness.stored(through: try #require(released.stored[0].ticket)).sent == [Answers.pubcomp(9)])
+  }
+
+  @Test("on a new session PUBREC waits for no write that only messages under way asked for")
+  func passingOnNewSession() throws {
+    var harness = Self.stored()
+    harness.session.received.isKept = false
+    _ = try harness.publish(1, .atLeastOnce)
+    #expect(harness.reconnect(sessionPresent: false).stored.map(\.change).contains(.begunAnew))
+    let accepted = harness.accept(try #require(harness.receive(.numbered(1, .exactlyOnce, 9)).delivered.first))
+    #expect(accepted.sent == [Answers.pubrec(9)])
+  }
+
   @Test("a message of QoS 1 does not overtake one of QoS 2 that waits for the store")
   func order() throws {
     var harness = Self.stored()
@@ -231,7 +268,7 @@ import Testing
     let second = try harness.publish(2, .exactlyOnce)
     _ = harness.stored(through: try #require(second.stored[0].ticket))
     _ = harness.receive(Answers.pubrec(2))
-    harness.session.receivedIdentifiers = [9]
+    harness.session.received.identifiers = [9]
     var actions: [Session.Action] = []
     harness.session.storeAll(at: harness.now, into: &actions)
     var state = Self.state()

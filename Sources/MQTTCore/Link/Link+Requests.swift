@@ -15,8 +15,12 @@ extension Link {
   /// When the last byte of the server came; nil: none ever did.
   package var lastHeard: Instant? { session.lastHeard }
 
-  /// Messages are answered when `accept` says so, whatever the settings say.
-  package mutating func acknowledgesByHand() { settings.acceptsAtOnce = false }
+  /// Messages are answered when `accept` says so, whatever the settings say, and at once: the owner recognizes by itself
+  /// what a server sends again to another process, so nothing of that is stored and no PUBREC waits for a disk.
+  package mutating func acknowledgesByHand() {
+    settings.acceptsAtOnce = false
+    session.received.isKept = false
+  }
 
   /// Subscribes; `MQTTSession.Action.answered` brings a code for each filter.
   public mutating func subscribe(

@@ -188,10 +188,11 @@ extension MQTTSession {
   }
 
   private mutating func beginAnew(at now: Instant, into actions: inout [Action]) {
-    if !receivedIdentifiers.isEmpty || outgoing.count > 0 {
-      receivedTicket = storeFirst(.begunAnew, into: &actions)
+    if !received.kept.isEmpty || outgoing.count > 0 {
+      let ticket = storeFirst(.begunAnew, into: &actions)
+      if !received.kept.isEmpty { received.ticket = ticket }
     }
-    receivedIdentifiers.removeAll()
+    received.removeAll()
     for entry in outgoing.removeAll() {
       guard let token = entry.token, let identifier = takeIdentifier() else { continue }
       let fresh = entry.begunAnew()

@@ -2,6 +2,24 @@ import LimpetInstants
 
 /// The receiver's half of the delivery protocols (MQTT 5.0 §4.3).
 extension MQTTSession {
+  /// Messages of QoS 2 from their acceptance to PUBREL.
+  struct Received: Sendable {
+    var identifiers: Set<PacketIdentifier> = []
+    /// Those of them that no other process knows.
+    var passing: Set<PacketIdentifier> = []
+    /// The last change of those that are kept.
+    var ticket: StoreTicket = 0
+    /// false: the owner recognizes by itself what the server sends again to another process.
+    var isKept = true
+
+    var kept: Set<PacketIdentifier> { identifiers.subtracting(passing) }
+
+    mutating func removeAll() {
+      identifiers.removeAll()
+      passing.removeAll()
+    }
+  }
+
   mutating func receive(_ publish: Publish, at now: Instant, into actions: inout [Action]) {
     var message = publish.message
     if message.properties.topicAlias != nil {
@@ -14,9 +32,9 @@ extension MQTTSession {
         return fail(
           PacketError(.receiveMaximumExceeded, "more than \(link.receiveMaximum) messages at once"), into: &actions)
       }
-      if message.qos == .exactlyOnce && receivedIdentifiers.contains(identifier) {
+      if message.qos == .exactlyOnce && received.identifiers.contains(identifier) {
         // Delivered before: the answer only (§4.3.3, method B).
-        return send(.pubrec(identifier), after: receivedTicket, at: now, into: &actions)
+        return send(.pubrec(identifier), after: received.ticket, at: now, into: &actions)
       }
       // Delivered and not decided about yet: its answer follows ([MQTT-4.3.3-10]).
       if !isNew, link.unanswered.contains(where: { $0.identifier == identifier && $0.fate == .undecided }) { return }
@@ -80,20 +98,25 @@ extension MQTTSession {
         send(message.qos == .exactlyOnce ? .pubrec(answer) : .puback(answer), at: now, into: &actions)
         continue
       }
-      receivedIdentifiers.insert(message.identifier)
-      receivedTicket = storeFirst(.received(message.identifier, true), into: &actions)
-      send(.pubrec(message.identifier), after: receivedTicket, at: now, into: &actions)
+      received.identifiers.insert(message.identifier)
+      if received.isKept {
+        received.ticket = storeFirst(.received(message.identifier, true), into: &actions)
+      } else {
+        received.passing.insert(message.identifier)
+      }
+      send(.pubrec(message.identifier), after: received.ticket, at: now, into: &actions)
     }
   }
 
   mutating func receiveRelease(_ release: Acknowledgement, at now: Instant, into actions: inout [Action]) {
     let identifier = release.packetIdentifier
-    let isKnown = receivedIdentifiers.remove(identifier) != nil
-    if isKnown { receivedTicket = storeFirst(.received(identifier, false), into: &actions) }
+    let isKnown = received.identifiers.remove(identifier) != nil
+    let isPassing = received.passing.remove(identifier) != nil
+    if isKnown, !isPassing { received.ticket = storeFirst(.received(identifier, false), into: &actions) }
     link.incoming.remove(identifier)
     if !isKnown { link.unanswered.removeAll { $0.identifier == identifier && $0.qos == .exactlyOnce } }
     send(
-      .pubcomp(identifier, isKnown ? .success : .packetIdentifierNotFound), after: receivedTicket, at: now,
+      .pubcomp(identifier, isKnown ? .success : .packetIdentifierNotFound), after: received.ticket, at: now,
       into: &actions)
   }
 

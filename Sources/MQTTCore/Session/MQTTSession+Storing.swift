@@ -5,7 +5,8 @@ import LimpetInstants
 /// The server remembers identifiers of QoS 2 longer than a process may live. One that it holds and this side forgot
 /// makes it drop the first new message under it; one that this side took for delivered and the server used again makes
 /// this side drop one. So of QoS 2 the identifier is stored before PUBLISH, PUBREC before PUBREL, what was received
-/// before PUBREC, and its release before PUBCOMP. Of QoS 1 a receiver keeps nothing, so nothing waits.
+/// before PUBREC, and its release before PUBCOMP. Of QoS 1 a receiver keeps nothing, so nothing waits; nor does an owner
+/// that recognizes by itself what comes again in another process.
 extension MQTTSession {
   /// The number of a change: the change is stored once `stored(through:)` was called with this number or a later one.
   public typealias StoreTicket = UInt64
@@ -69,7 +70,7 @@ extension MQTTSession {
         store(.held(identifier, true), into: &actions)
       }
     }
-    for identifier in receivedIdentifiers.sorted() { store(.received(identifier, true), into: &actions) }
+    for identifier in received.kept.sorted() { store(.received(identifier, true), into: &actions) }
   }
 
   /// Stores a message that waits outside the session; `publish` with the same token takes it over. It does not store a

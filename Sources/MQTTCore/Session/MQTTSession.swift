@@ -87,14 +87,12 @@ public struct MQTTSession: Sendable {
   /// The client identifier that all of this belongs to ([MQTT-3.1.3-2]).
   private var clientIdentifier: String?
   /// QoS 2 messages that were received and not yet released (§4.3.3).
-  var receivedIdentifiers: Set<PacketIdentifier> = []
+  var received = Received()
 
   /// Whether what lasts is kept beyond the process too.
   let isStored: Bool
   var lastTicket: StoreTicket = 0
   var storedTicket: StoreTicket = 0
-  /// The last change of `receivedIdentifiers`.
-  var receivedTicket: StoreTicket = 0
   var unstored = UnstoredPackets()
 
   /// How often the session kept a message because the server had no room for it.
@@ -134,7 +132,7 @@ public struct MQTTSession: Sendable {
   ) {
     self.init(inFlightLimit: inFlightLimit, isResumable: isResumable, isStored: isStored)
     nextIdentifier = state.nextIdentifier
-    receivedIdentifiers = state.received
+    received.identifiers = state.received
     clientIdentifier = state.owner?.clientIdentifier
     for identifier in state.held.sorted(by: { $0.rawValue < $1.rawValue }) {
       let nothing = Message(topic: .aliased, payload: ByteBuffer(), qos: .exactlyOnce)

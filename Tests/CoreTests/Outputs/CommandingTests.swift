@@ -35,14 +35,14 @@ import Testing
 
   func command(
     _ text: String, _ identifier: UInt16, retain: Bool = false, duplicate: Bool = false, topic: String = "pump",
-    response: String? = nil
+    response: String? = nil, qos: QoS = .atLeastOnce
   ) throws -> Packet {
     var properties = Properties()
     properties.responseTopic = response
     if response != nil { properties.correlationData = ByteBuffer(string: "c\(identifier)") }
     let message = Message(
-      topic: try TopicName("limpet/d/\(topic)/set"), payload: ByteBuffer(string: text), qos: .atLeastOnce,
-      retain: retain, properties: properties)
+      topic: try TopicName("limpet/d/\(topic)/set"), payload: ByteBuffer(string: text), qos: qos, retain: retain,
+      properties: properties)
     return .publish(
       Publish(message, packetIdentifier: PacketIdentifier(rawValue: identifier), duplicate: duplicate))
   }
@@ -55,6 +55,21 @@ import Testing
     #expect(bench.isDriven == [true])
     #expect(bench.acknowledged == [100])
     #expect(bench.answers.last == #"house/answers {"ok":true,"value":true}"#)
+  }
+
+  @Test("a command of QoS 2 is acknowledged once it is decided, whatever the store does, and costs it no write")
+  func exactlyOnce() throws {
+    var bench = bench()
+    bench.connect()
+    bench.store.manner = .held
+    bench.forget()
+    let answer = Acknowledgement(try #require(PacketIdentifier(rawValue: 100)))
+    bench.receive(try command("on", 100, qos: .exactlyOnce))
+    #expect(bench.isDriven == [true])
+    #expect(bench.packets.map(\.packet).contains(.pubrec(answer)))
+    bench.receive(.pubrel(answer))
+    #expect(bench.packets.map(\.packet).contains(.pubcomp(answer)))
+    #expect(!bench.writes.contains { !$0.session.isEmpty })
   }
 
   @Test("on a session that goes on everything waits for the agent's own word, and is refused before it")
