@@ -11,7 +11,7 @@ extension Shell {
   func hold(_ output: OutputID, _ plan: OutputPlan, _ level: OutputLevel, adopts: Bool) {
     let driver = driver ?? makeDriver()
     self.driver = driver
-    driver.hold(output.place, plan.request, level, adopts: adopts, safe: plan.end)
+    driver.hold(output.place, plan.request, level, adopts: adopts, safe: plan.end, mustStay: true)
   }
 
   private func makeDriver() -> OutputDriver {

@@ -28,6 +28,10 @@ struct FoundLine: FoundOutput {
   var bus: String? { place.device?.chipBehindBus }
   var former: String? { nil }
   var description: String { "\(place)" }
+  var looseness: String? {
+    let released = ReleasedLine(of: place, root: root)
+    return released == .stays ? nil : released.sentence(aboutChip: place.chipLabel)
+  }
 
   func take(_ level: OutputLevel, adopts: Bool, former: String?) throws(OutputError) -> Taken {
     do throws(GPIOError) {

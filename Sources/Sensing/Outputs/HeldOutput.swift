@@ -13,6 +13,8 @@ protocol FoundOutput: Sendable, CustomStringConvertible {
   var former: String? { get }
   /// Files of sysfs that are there and that it writes.
   var attributes: [String] { get }
+  /// Why it is not known to stay as it is when nobody holds it, for people; nil: it stays.
+  var looseness: String? { get }
 
   /// Drives it from now on, with this level from the first moment.
   ///
@@ -26,6 +28,7 @@ protocol FoundOutput: Sendable, CustomStringConvertible {
 
 extension FoundOutput {
   var attributes: [String] { [] }
+  var looseness: String? { nil }
 }
 
 /// An output that this process drives: on one thread at a time.

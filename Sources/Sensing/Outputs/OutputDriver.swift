@@ -62,12 +62,16 @@ public final class OutputDriver: Sendable {
   ///   - adopts: a line that is an output already is requested as it is, read, and then set with that level; a PWM channel
   ///     that is on, a light without a trigger and a fan that is driven by hand likewise.
   ///   - safe: how `limpet outputs --safe` leaves it.
-  public func hold(_ place: Int, _ request: OutputRequest, _ level: OutputLevel, adopts: Bool, safe: OutputEnd) {
+  ///   - mustStay: one that `safe` leaves on, or as it is, is not taken where it is not known to stay so: its chip may have
+  ///     come after the configuration was checked.
+  public func hold(
+    _ place: Int, _ request: OutputRequest, _ level: OutputLevel, adopts: Bool, safe: OutputEnd, mustStay: Bool = false
+  ) {
     guard threadFailure == 0 else {
       let failure = OutputError.noThread(errno: threadFailure)
       return desk.add(OutputReport(output: place, content: .failed("\(failure)"), time: .now))
     }
-    desk.hold(OutputSeat(place, request, level, adopts: adopts, safe: safe))
+    desk.hold(OutputSeat(place, request, level, adopts: adopts, safe: safe, mustStay: mustStay))
   }
 
   /// Drives an output that is held, and reports what is read back under `number`; of one that is not: the level of its next

@@ -18,6 +18,8 @@ enum OutputError: Error, Sendable, Hashable {
   /// The kernel does not return from driving it.
   case unanswered(String)
   case noThread(errno: CInt)
+  /// It is to stay on, or as it is, when limpet ends, and is not known to; why.
+  case loose(String, why: String)
   /// Who drove a fan before could not be read when it was taken.
   case formerUnknown(String)
 
@@ -46,6 +48,8 @@ extension OutputError: CustomStringConvertible {
     case .formerUnknown(let path):
       "\(printable(path, limit: 256)): limpet does not know what drove this fan before, so it runs at full speed; write its "
         + "pwm_enable by hand, or restart the board"
+    case .loose(let what, let why):
+      "stop: on and stop: keep need a line that stays as it is; of \(what), \(why); write stop: off"
     case .noThread(let code):
       "outputs cannot be driven: no thread could be started (\(ReadError.text(of: code))); raise TasksMax= or free memory"
     }

@@ -8,6 +8,8 @@ struct OutputSeat: Sendable {
   let place: Int
   let request: OutputRequest
   var safe: OutputEnd
+  /// One that would not stay as `safe` leaves it is not taken.
+  let mustStay: Bool
   /// Of every request, but for the one that a drive was meant for.
   let start: OutputLevel
   var adopts: Bool
@@ -26,8 +28,20 @@ struct OutputSeat: Sendable {
   /// Its device is gone, and it may be given back to the kernel when it is due.
   var gone: (any HeldOutput)?
 
-  init(_ place: Int, _ request: OutputRequest, _ level: OutputLevel, adopts: Bool, safe: OutputEnd) {
+  init(
+    _ place: Int, _ request: OutputRequest, _ level: OutputLevel, adopts: Bool, safe: OutputEnd, mustStay: Bool
+  ) {
     (self.place, self.request, start, self.adopts, self.safe) = (place, request, level, adopts, safe)
+    self.mustStay = mustStay
+  }
+
+  /// A level that only a line has that stays as it is when nobody holds it.
+  fileprivate var isLeftOn: Bool {
+    switch safe {
+    case .level(let level): level.isOn
+    case .untouched: true
+    case .former: false
+    }
   }
 
   var level: OutputLevel { next ?? start }
@@ -152,6 +166,7 @@ struct OutputSeats {
     guard var seat = seats[place] else { return }
     seat.gone = nil
     do throws(OutputError) {
+      if seat.mustStay, seat.isLeftOn, let why = found.looseness { throw .loose(found.description, why: why) }
       let former = record.put(found, seat.safe, at: place)
       let level = seat.level
       let (held, first) = try found.take(level, adopts: seat.adopts, former: former)

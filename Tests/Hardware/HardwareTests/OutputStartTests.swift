@@ -103,6 +103,31 @@ extension Together {
       }
     }
 
+    @Test("stop: keep of a chip that comes after the start: what is not known to stay is not driven, and says why")
+    func comesLater() async throws {
+      try await withWorkbench { bench in
+        let chip = try bench.chip("later", isPlugged: false)
+        var settings = bench.settings([])
+        settings.lines = [
+          "outputs:", "  - {name: pump, chip: \(chip.label), line: 0, stop: keep}",
+          "  - {name: lamp, chip: \(chip.label), line: 1}",
+        ]
+        _ = try bench.agent(settings)
+        try await bench.state("lamp", "null")
+        try chip.plug()
+        let trace = try LineTrace(chip)
+        try await until("lamp is driven") { try bench.states("lamp").last?.value == false }
+        try await until("the reason is told") {
+          try bench.states("pump").last?.error?.contains("stop: keep need a line that stays") == true
+        }
+        let answer = try await eventually("an answer") { try await bench.command("pump", "on") }
+        #expect(!answer.ok)
+        #expect(try bench.states("pump").allSatisfy { $0.value == nil })
+        #expect(try trace.changes(of: 0) == [])
+        #expect(try await bench.info(chip, 0).consumer == nil)
+      }
+    }
+
     private func limpet(
       _ bench: Workbench, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {

@@ -137,6 +137,8 @@ final class FakeOutputs: Sendable {
     var levels: [String: OutputLevel] = [:]
     /// Ends of devices: how often each was taken away.
     var ends: [String: Int] = [:]
+    /// Why they do not stay as they are when nobody holds them.
+    var loose: [String: String] = [:]
     /// Which has a former state, whose reading hangs as long as that name does.
     var formers: [String: String] = [:]
   }
@@ -186,6 +188,7 @@ final class FakeOutputs: Sendable {
     var identity: String { outputs.state.withLock { $0.identities[name] ?? name } }
     var bus: String? { outputs.state.withLock { $0.buses[name] } }
     var request: OutputRequest { .led(name) }
+    var looseness: String? { outputs.state.withLock { $0.loose[name] } }
     var former: String? {
       let former = outputs.state.withLock { $0.formers[name] }
       if former != nil { outputs.enter(name) }

@@ -37,6 +37,37 @@ import Testing
     #expect(fakes.done.filter { $0.hasPrefix("far") } == ["far 0", "far 100"])
   }
 
+  @Test("what is to stay on is not taken where it is not known to: its chip came after the configuration was checked")
+  func loose() throws {
+    let bench = OutputBench(fakes)
+    fakes.change {
+      $0.loose = ["near": "its driver does not say", "far": "its driver does not say"]
+      $0.buses["far"] = "chip"
+    }
+    for (place, name) in ["near", "far"].enumerated() {
+      for (offset, safe) in [.untouched, .level(.on)].enumerated() as EnumeratedSequence<[OutputEnd]> {
+        try bench.it.hold(2 * place + offset, .led(name), .off, adopts: false, safe: safe, mustStay: true)
+        #expect(
+          try bench.failed(2 * place + offset)
+            == "stop: on and stop: keep need a line that stays as it is; of \(name), its driver does not say; "
+            + "write stop: off")
+        // Nobody has it now.
+        try bench.it.release(2 * place + offset, .untouched)
+        try bench.released(2 * place + offset)
+      }
+    }
+    #expect(fakes.done == [])
+    // `limpet outputs --safe` does what it can.
+    try bench.it.hold(4, .led("near"), .off, adopts: false, safe: .untouched)
+    #expect(try bench.held(4) == .off)
+    // Another rule is enough.
+    try bench.it.hold(5, .led("far"), .off, adopts: false, safe: .untouched, mustStay: true)
+    _ = try bench.failed(5)
+    try bench.it.secure(5, off)
+    #expect(try bench.held(5, skipping: 1) == .off)
+    try bench.stop()
+  }
+
   @Test("a drive before the output is there is the level of its request")
   func early() throws {
     let bench = OutputBench(fakes)
