@@ -12,7 +12,11 @@ struct BoardDevices {
   /// The package's service is here, and sees /sys read-only.
   private let isReadOnly: Bool
 
-  private static let unitFolders = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"]
+  /// Where systemd looks for units and their drop-ins, in its order (systemd.unit(5)).
+  private static let unitFolders = [
+    "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+  ]
 
   /// - Parameter account: who drives them; nil: this process.
   init(
@@ -27,23 +31,43 @@ struct BoardDevices {
     isReadOnly = !findings.isEmpty && Self.seesReadOnly(root)
   }
 
-  /// What the units say (systemd.unit(5)); the last word on it counts.
+  /// What the unit and its drop-ins say; the last word on it counts.
   private static func seesReadOnly(_ root: FileRoot) -> Bool {
     guard let unit = unitFolders.lazy.compactMap({ try? root.text(of: $0 + "/limpet.service") }).first else {
       return false
     }
-    let dropIns = unitFolders.reversed().flatMap { folder in
-      let names = (try? root.entries(of: folder + "/limpet.service.d")) ?? []
-      return names.filter { $0.hasSuffix(".conf") }.compactMap {
-        try? root.text(of: "\(folder)/limpet.service.d/\($0)")
+    return ([unit] + dropIns(root)).compactMap(protectsTunables).last ?? false
+  }
+
+  /// In the order in which systemd reads them: by their names, wherever they are. Of those with one name only one counts:
+  /// the unit's own before one of all services, then by the order of the folders.
+  private static func dropIns(_ root: FileRoot) -> [String] {
+    var paths: [String: String] = [:]
+    for kind in ["limpet.service.d", "service.d"] {
+      for folder in unitFolders.map({ "\($0)/\(kind)" }) {
+        let names = (try? root.entries(of: folder)) ?? []
+        for name in names where name.hasSuffix(".conf") && paths[name] == nil { paths[name] = "\(folder)/\(name)" }
       }
     }
-    let settings = ([unit] + dropIns).flatMap { $0.split(separator: "\n") }.compactMap { line -> Bool? in
+    return paths.sorted { $0.key < $1.key }.compactMap { try? root.text(of: $0.value) }
+  }
+
+  /// - Returns: nil: the file does not say.
+  private static func protectsTunables(_ file: String) -> Bool? {
+    var isOfService = false
+    var protects: Bool?
+    for line in file.split(separator: "\n").map({ String($0).trimmingSpaces }) {
+      if line.hasPrefix("[") { isOfService = line == "[Service]" }
       let parts = line.split(separator: "=", maxSplits: 1).map { String($0).trimmingSpaces }
-      guard parts.count == 2, parts[0] == "ProtectKernelTunables" else { return nil }
-      return ["yes", "true", "on", "1"].contains(parts[1].lowercased())
+      guard isOfService, parts.count == 2, parts[0] == "ProtectKernelTunables" else { continue }
+      // systemd ignores what is neither.
+      switch parts[1].lowercased() {
+      case "1", "yes", "y", "true", "t", "on": protects = true
+      case "0", "no", "n", "false", "f", "off": protects = false
+      default: break
+      }
     }
-    return settings.last ?? false
+    return protects
   }
 
   /// nil: it is a line.

@@ -53,4 +53,37 @@ struct BoardDevicesTests {
     #expect(try summary(files).warnings.count == 1)
     #expect(try summary(Self.led).warnings.count == 1)
   }
+
+  @Test(
+    "drop-ins are read by their names wherever they are, and of one name the first folder's counts (systemd.unit(5))",
+    arguments: [
+      // The name decides, not the folder.
+      (["/usr/lib limpet.service.d/90.conf no", "/etc limpet.service.d/10.conf yes"], false),
+      (["/usr/lib limpet.service.d/10.conf no", "/etc limpet.service.d/90.conf yes"], true),
+      // Of one name that of /etc, then that of /run.
+      (["/etc limpet.service.d/a.conf no", "/usr/lib limpet.service.d/a.conf yes"], false),
+      (["/run limpet.service.d/a.conf yes", "/usr/lib limpet.service.d/a.conf no"], true),
+      // Those of all services, but for the name of one of its own.
+      (["/etc service.d/a.conf no"], false),
+      (["/etc service.d/a.conf no", "/usr/lib limpet.service.d/a.conf yes"], true),
+      (["/etc service.d/b.conf no", "/etc limpet.service.d/a.conf yes"], false),
+      // No word of systemd's, and no files that it reads.
+      (["/etc limpet.service.d/a.conf never"], true), (["/etc limpet.service.d/a.conf.disabled no"], true),
+      (["/etc limpet-.service.d/a.conf no"], true),
+    ])
+  func order(_ dropIns: [String], _ isReadOnly: Bool) throws {
+    var files = Self.led.merging(Self.unit) { $1 }
+    for dropIn in dropIns {
+      let words = dropIn.split(separator: " ")
+      files["\(words[0])/systemd/system/\(words[1])"] = "[Service]\nProtectKernelTunables=\(words[2])\n"
+    }
+    #expect(try summary(files).warnings.contains { $0.contains("read-only") } == isReadOnly)
+  }
+
+  @Test("a word in another section is none")
+  func section() throws {
+    let dropIn = ["/etc/systemd/system/limpet.service.d/a.conf": "[Unit]\nProtectKernelTunables=no\n"]
+    let warnings = try summary(Self.led.merging(Self.unit) { $1 }.merging(dropIn) { $1 }).warnings
+    #expect(warnings.contains { $0.contains("read-only") })
+  }
 }
