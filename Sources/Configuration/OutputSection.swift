@@ -288,22 +288,24 @@ private struct RequestReader {
       )
     case .led:
       guard let name = led.value else {
-        reader.missing("led", "write its name in /sys/class/leds")
+        if !led.isWrong { reader.missing("led", "write its name in /sys/class/leds") }
         return
       }
       request = (.led(name), led.written)
     case .backlight:
       guard let name = backlight.value else {
-        reader.missing("backlight", "write its name in /sys/class/backlight")
+        if !backlight.isWrong { reader.missing("backlight", "write its name in /sys/class/backlight") }
         return
       }
       request = (.backlight(name), backlight.written)
     case .fan:
       guard let name = channel.value else {
-        reader.missing("channel", "write pwm1, or another of the chip")
+        if !channel.isWrong { reader.missing("channel", "write pwm1, or another of the chip") }
         return
       }
-      if chip.value == nil, device.value == nil { reader.missing("chip", "write the hwmon chip's name, or its device") }
+      if chip.value == nil, device.value == nil, !chip.isWrong, !device.isWrong {
+        reader.missing("chip", "write the hwmon chip's name, or its device")
+      }
       request = (.fan(FanOutput(chip: chip.value, device: device.value, channel: name)), channel.written)
     }
   }
