@@ -105,11 +105,39 @@ import Testing
       #expect(harness.tick(after: .milliseconds(4_900)).ending == nil)
       harness.session.heard(at: harness.now)
     }
-    // Both went on for a long time: then it is asked again.
-    #expect(harness.tick(after: .seconds(10)).sent == [.pingreq])
     // The answer comes behind the rest, which TCP may have to send again.
-    #expect(harness.tick(after: .seconds(5)).ending == nil)
-    #expect(harness.tick(after: .seconds(5)).ending == .keepAliveTimeout)
+    for _ in 0..<15 { #expect(harness.tick(after: .milliseconds(1250)).sent == [.pingreq]) }
+    #expect(harness.tick(after: .milliseconds(1250)).ending == .keepAliveTimeout)
+  }
+
+  @Test("while a packet takes long to come more of them go out: TCP sends a lost one again too late")
+  func pingsMidPacket() {
+    var harness = SessionHarness.connected(keepAlive: 8)
+    harness.session.heard(at: harness.now)
+    #expect(harness.tick(after: .milliseconds(999)) == [], "most packets are whole by then")
+    for _ in 0..<4 {
+      harness.session.heard(at: harness.now)
+      #expect(harness.session.deadline == harness.now + .milliseconds(1))
+      #expect(harness.tick(after: .milliseconds(1)) == [.send(.pingreq)])
+      #expect(harness.tick(after: .milliseconds(999)) == [])
+    }
+    // Nothing is heard, and that they are not answered ends nothing yet.
+    for _ in 0..<14 {
+      #expect(harness.tick(after: .milliseconds(1)) == [.send(.pingreq)])
+      #expect(harness.tick(after: .milliseconds(999)) == [])
+    }
+    _ = harness.receive(.pingresp)
+    #expect(harness.session.deadline == harness.now + .milliseconds(7_001), "the packet is whole: as usual")
+  }
+
+  @Test("small packets in between end that: their bytes are no part of one that takes long")
+  func manySmallPackets() {
+    var harness = SessionHarness.connected(keepAlive: 8)
+    for _ in 0..<70 {
+      harness.session.heard(at: harness.now)
+      #expect(harness.tick(after: .milliseconds(100)) == [])
+      _ = harness.receive(.numbered(1, .atMostOnce, nil))
+    }
   }
 
   @Test("once the packet is whole, half an interval is enough again")

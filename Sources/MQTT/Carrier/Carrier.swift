@@ -72,7 +72,7 @@ package final class Carrier: @unchecked Sendable {
   /// other side's kernel has it the output is closed; how long that may take is the link's to say.
   private func awaitDelivery(_ number: Link.AttemptNumber) {
     guard let connection, connection.number == number else { return }
-    SendingProgress.of(connection.channel).assumeIsolated().whenComplete { result in
+    Arrivals.of(connection.channel).assumeIsolated().whenComplete { result in
       if case .success(let now) = result, now.unacknowledged > 0 {
         self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { self.awaitDelivery(number) }
       } else {
@@ -81,11 +81,9 @@ package final class Carrier: @unchecked Sendable {
     }
   }
 
-  /// The server has agreed: a network that swallows what is sent is noticed by the kernel, too.
+  /// The server has agreed.
   package func connected(_ limits: ServerLimits) {
-    guard limits.keepAlive > 0, let connection else { return }
-    connection.keepAlive = .seconds(Int64(limits.keepAlive))
-    Transport.setUserTimeout(.seconds(Int64(limits.keepAlive)) * 3 / 2, of: connection.channel)
+    if limits.keepAlive > 0 { connection?.keepAlive = .seconds(Int64(limits.keepAlive)) }
   }
 
   /// `Link.Order.probe`.
@@ -126,11 +124,11 @@ package final class Carrier: @unchecked Sendable {
     report(.failed(attempt.number, .opening(attempt, error)), attempt.number)
   }
 
-  private func report(_ event: Link.Event, _ number: Link.AttemptNumber) {
+  func report(_ event: Link.Event, _ number: Link.AttemptNumber, endsTurn: Bool = false) {
     if let opening, opening.attempt.number == number {
-      opening.owner.carrier(self, did: event, endsTurn: false)
+      opening.owner.carrier(self, did: event, endsTurn: endsTurn)
     } else if let connection, connection.number == number {
-      connection.owner.carrier(self, did: event, endsTurn: false)
+      connection.owner.carrier(self, did: event, endsTurn: endsTurn)
     }
   }
 
@@ -174,9 +172,14 @@ package final class Carrier: @unchecked Sendable {
       return report(.failed(number, .foreign(connection.attempt.server, language)), number)
     }
     connection.append(bytes)
+    connection.answered()
     connection.owner.carrier(self, hasRead: number, endsTurn: endsTurn)
     // Part of a packet says that the server lives, as a whole one does.
-    if connection.inbound.readableBytes > 0 { report(.heard(number), number) } else { connection.forgetInbound() }
+    if connection.inbound.readableBytes > 0 {
+      report(.heard(number), number, endsTurn: endsTurn)
+    } else {
+      connection.forgetInbound()
+    }
   }
 
   func turnEnds(_ number: Link.AttemptNumber) {
@@ -211,6 +214,7 @@ package final class Carrier: @unchecked Sendable {
   func transportClosed(_ channel: any Channel, _ number: Link.AttemptNumber) {
     guard let connection, connection.channel === channel else { return }
     self.connection = nil
+    connection.endWatch()
     let owner = connection.owner
     if let loss = connection.lossByClosing(at: owner.stage(for: self)) {
       owner.carrier(self, did: .failed(number, loss), endsTurn: false)

@@ -17,9 +17,12 @@ final class Connection {
   /// What a layer has found to be wrong, which is going to fail for it.
   var refusal: ConnectionLoss?
   /// Of the link that is carried; zero: none.
-  var keepAlive = Duration.zero
-  /// PINGREQs whose way is looked after: the last counts.
-  var watches: UInt64 = 0
+  var keepAlive = Duration.zero { didSet { limitSending() } }
+  /// Of the last PINGREQ, until there is nothing more to see.
+  var watch: ArrivalWatch?
+  /// Sent data arrives, as far as the watch sees.
+  var isArriving = false { didSet { if isArriving != oldValue { limitSending() } } }
+  var nextLook: Scheduled<Void>?
   /// What keeps bytes with the kernel: the owner, or answers that do not leave.
   var isPausedByOwner = false { didSet { pauseReading() } }
   private var isFlooded = false { didSet { pauseReading() } }
@@ -51,6 +54,16 @@ final class Connection {
     // Or everything that was read since the last packet that ended with a read would stay, and be copied each time.
     inbound.discardReadBytes()
     inbound.writeImmutableBuffer(bytes)
+  }
+
+  /// Something has come: where nothing was ahead of the PINGREQ any more, that answers it.
+  func answered() { if watch?.isOver ?? false { endWatch() } }
+
+  func endWatch() {
+    watch = nil
+    isArriving = false
+    nextLook?.cancel()
+    nextLook = nil
   }
 
   /// All of it has been read: its memory is the transport's again, for what comes next.
@@ -86,6 +99,13 @@ final class Connection {
     guard !isWritable else { return }
     answersWaiting += 1
     if answersWaiting > Self.mostAnswersWaiting && !isFlooded { isFlooded = true }
+  }
+
+  /// A network that swallows what is sent is noticed by the kernel, too. It counts from the first that it sends again in a
+  /// row of losses, whatever has arrived since: as long as more arrives the watch is to find the end.
+  private func limitSending() {
+    guard keepAlive > .zero else { return }
+    Transport.setUserTimeout(isArriving ? keepAlive * 4 : keepAlive * 3 / 2, of: channel)
   }
 
   func writabilityChanged(_ isWritable: Bool) {
@@ -156,7 +176,7 @@ extension Carrier {
   package func write(_ packet: Packet) {
     eventLoop.assertInEventLoop()
     switch packet {
-    case .pingreq: watchSending()
+    case .pingreq: watchArrivals()
     case .puback, .pubrec, .pubcomp: connection?.countAnswer()
     default: break
     }
