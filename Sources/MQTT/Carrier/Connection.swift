@@ -32,6 +32,8 @@ final class Connection {
   private var decoder: PacketDecoder
   private(set) var inbound = ByteBuffer()
   private var outbound = ByteBuffer()
+  /// Bytes that a turn mostly has no more than.
+  private static let outboundCapacity = 1024
   /// Bytes that go with the next `flush`.
   var unwritten: Int { outbound.readableBytes }
 
@@ -72,17 +74,21 @@ final class Connection {
   func nextPacket() throws(PacketError) -> Packet? { try decoder.next(from: &inbound) }
 
   func write(_ packet: Packet) {
-    if outbound.capacity == 0 { outbound = channel.allocator.buffer(capacity: 1024) }
+    if outbound.capacity == 0 { outbound = channel.allocator.buffer(capacity: Self.outboundCapacity) }
     packet.encode(into: &outbound, version)
   }
 
   /// Everything that was written since the last time, in one piece.
   func flush() {
     guard outbound.readableBytes > 0 else { return }
-    let bytes = outbound
+    var bytes = outbound
     // Before the write: it can change whether the channel is writable, and then this function is called again.
     outbound = ByteBuffer()
     writer?.write(bytes)
+    guard outbound.capacity == 0, bytes.capacity <= Self.outboundCapacity else { return }
+    // Most of the time the kernel has it all by now, and the memory is there for the next turn.
+    bytes.clear()
+    outbound = bytes
   }
 
   // MARK: Floods
