@@ -178,7 +178,7 @@ public struct Watch: ~Copyable {
     output.drain()
     if output.isClosed { ending = .done }
     let lost = output.takeLost()
-    if lost > 0 { say("\(lost) changes dropped, since nothing reads this output") }
+    if lost > 0 { say("\(lost) changes dropped, since this output is read too slowly") }
 
     var waiting = [
       pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: feed.bell, events: Int16(POLLIN), revents: 0),

@@ -4,7 +4,8 @@ import LimpetPlatform
 
 /// Writes to a terminal, a pipe or a file without ever waiting for it: what it does not take stays here, up to a limit.
 struct WatchOutput {
-  static let limit = 8 << 20
+  /// More than a line for each device there can be: all of them are told at one moment, when a connection begins.
+  static let limit = 48 << 20
 
   let descriptor: Int32
   /// Nobody reads any more.
@@ -20,6 +21,7 @@ struct WatchOutput {
 
   /// Adds a whole line or frame, or nothing.
   mutating func add(_ bytes: some Collection<UInt8>) {
+    if pending.count - start + bytes.count > Self.limit { drain() }
     guard pending.count - start + bytes.count <= Self.limit else {
       lost += 1
       return
