@@ -95,4 +95,21 @@ import Testing
       }
     }
   }
+
+  @Test("no text of the library names keys or files that only the agent has (M27)")
+  func wordsOfTheAgent() throws {
+    let words = try Regex("\"[^\"]*(limpet\\.yaml|\\b(broker|presence|storage|device)\\.[a-z_]+)")
+    var seen = 0
+    for target in ["MQTT", "MQTTCore", "MQTTService", "MQTTStore"] {
+      let folder = Self.root.appendingPathComponent("Sources/\(target)")
+      let paths = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+      for case let file as URL in paths where file.pathExtension == "swift" {
+        seen += 1
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+          #expect(line.firstMatch(of: words) == nil, "\(file.lastPathComponent): \(line)")
+        }
+      }
+    }
+    #expect(seen > 50)
+  }
 }
