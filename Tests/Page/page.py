@@ -284,6 +284,8 @@ try:
                 fill(range(turn * 500, turn * 500 + 500), b"offline")
                 time.sleep(1)
             long = browser.ask("window.long")
+            # What follows looks at devices that are online.
+            fill(range(5000))
             assert len([one for one in long if one > 100]) == 0, long
             return f"{len(long)} tasks above 50 ms"
 
