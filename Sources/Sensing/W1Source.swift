@@ -66,15 +66,23 @@ struct W1Source: SensorSource {
     let attribute = attribute ?? W1Quantity.temperature
     let path = "\(folder)/\(attribute)"
     guard let quantity = W1Quantity(id: id, attribute: attribute) else {
-      return Measurement(value: try root.numberOrText(of: path), time: .now)
+      let value = try root.numberOrText(of: path)
+      let time = BootClock.now
+      if value.number == 0 { try demandSupply(path) }
+      return Measurement(value: value, time: time)
     }
     let raw = try root.integer(of: path)
     let time = BootClock.now
-    // Zeros have the checksum of zeros; but a DS2438 that is there has a supply of 2.4 V at least.
-    if raw == 0, try root.integer(of: folder + "/vdd") == 0 {
-      throw .noValue("the sensor's answer is all zeros; check the bus for a short circuit", path: path)
-    }
+    if raw == 0 { try demandSupply(path) }
     return Measurement(value: .divided(raw, by: quantity.divisor), unit: quantity.unit, time: time)
+  }
+
+  /// Zeros have the checksum of zeros; but a DS2438 that is there has a supply of 2.4 V at least.
+  private func demandSupply(_ path: String) throws(SensorError) {
+    guard W1Quantity.family(of: id) == W1Quantity.batteryMonitor, try root.integer(of: folder + "/vdd") == 0 else {
+      return
+    }
+    throw .noValue("the sensor's answer is all zeros; check the bus for a short circuit", path: path)
   }
 
   /// The value after power-up is read again, and doubtful if it stays.

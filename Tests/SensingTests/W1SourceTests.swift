@@ -203,7 +203,7 @@ import Testing
   func batteryMonitor() throws {
     try sensor("26-000000000001", ["temperature": "6016\n"])
     #expect(try self.source("26-000000000001").read().value == .number(23.5))
-    try sensor("26-000000000002", ["temperature": "0\n", "vad": "245\n", "vdd": "500\n", "pages": "x\n"])
+    try sensor("26-000000000002", ["temperature": "0\n", "vad": "245\n", "vdd": "500\n", "iad": "0\n", "pages": "x\n"])
     func source(_ attribute: String) -> any SensorSource {
       SensorKind.w1(id: "26-000000000002", attribute: attribute).source(in: tree.root, thermometers: conversions)
     }
@@ -211,8 +211,11 @@ import Testing
     #expect(voltage.value == .number(2.45) && voltage.unit == "V")
     #expect(try self.source("26-000000000002").read().value == .number(0))
     #expect(try source("pages").read().value == .text("x"))
+    #expect(try source("iad").read().value.number == 0)
     for name in ["vad", "vdd"] { try tree.write("/sys/devices/w1_bus_master1/26-000000000002/\(name)", "0\n") }
-    #expect(complaint(of: source("vad"))?.contains("check the bus for a short circuit") == true)
+    for name in ["vad", "iad"] {
+      #expect(complaint(of: source(name))?.contains("check the bus for a short circuit") == true, "\(name)")
+    }
   }
 
   @Test("a bulk conversion that fails once is tried again")
