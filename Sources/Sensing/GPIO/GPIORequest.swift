@@ -3,6 +3,7 @@ import Glibc
 import LimpetInstants
 import LimpetPlatform
 import Measuring
+import Synchronization
 
 /// Lines of one chip that this process holds, until this value ends.
 ///
@@ -14,6 +15,7 @@ final class GPIORequest {
   /// Who debounces, once edges were asked for.
   private(set) var debounce = LineTrack.Debounce.nobody
   private let chip: CInt
+  private let isReleased = Atomic(false)
   private let count: UInt32
   /// The offset of the second line, where two are watched together.
   private let second: UInt32?
@@ -62,7 +64,11 @@ final class GPIORequest {
     self.second = second
   }
 
-  deinit {
+  deinit { release() }
+
+  /// Gives the lines back now, whoever still has this value, which is of no use any more.
+  func release() {
+    guard !isReleased.exchange(true, ordering: .relaxed) else { return }
     close(descriptor)
     close(chip)
   }

@@ -6,7 +6,7 @@ import Measuring
 import Synchronization
 
 /// The thread that watches GPIO lines: it sleeps in poll(2) until one has events. It looks at levels when a line was
-/// requested, and every 5 s. Lines without an interrupt belong to `GPIOPoller`.
+/// requested, and every 5 s. Lines without an interrupt belong to `GPIOPoller`, and `LineOpener` requests those behind a bus.
 ///
 /// A value that only this thread has, so that reporting an edge needs no lock but the mailbox's.
 struct GPIOWatch: ~Copyable {
@@ -23,6 +23,8 @@ struct GPIOWatch: ~Copyable {
   private let mailbox: GPIOMailbox
   private let devices: DeviceFolder
   private let poller: GPIOPoller
+  private let opener: LineOpener
+  private var lastTicket = 0
   /// nil: nobody wants it any more.
   private var lines: [WatchedLine?]
   private var bootTime = BootTime()
@@ -41,6 +43,7 @@ struct GPIOWatch: ~Copyable {
     self.mailbox = mailbox
     devices = DeviceFolder(root: root)
     poller = GPIOPoller(root: root, mailbox: mailbox)
+    opener = LineOpener(root: root) { mailbox.wake() }
     let now = BootTime.monotonic()
     lines = inputs.map { WatchedLine($0, at: now) }
   }
@@ -59,10 +62,12 @@ struct GPIOWatch: ~Copyable {
       // What else there is to do can wait for it, and what that brings goes out before the next sleep.
       deliver()
       change()
+      takeOpened()
     }
     poller.stop()
     drain()
     deliver()
+    for index in lines.indices { lines[index]?.release(by: opener) }
     lines = []
     mailbox.finish()
   }
@@ -148,6 +153,7 @@ struct GPIOWatch: ~Copyable {
       case .release(let index):
         guard lines.indices.contains(index) else { continue }
         if lines[index]?.isPolled == true { poller.remove(index) }
+        lines[index]?.release(by: opener)
         lines[index] = nil
         reports.append(GPIOReport(input: index, content: .released, time: .now))
       case .add(let input, let index):
@@ -170,13 +176,14 @@ struct GPIOWatch: ~Copyable {
       reports.append(GPIOReport(input: index, content: .failed(error), time: .now))
     }
     poller.lookAfter(at: now)
+    for (index, error) in opener.unanswered(at: now) where lines[index]?.ticket != nil { fail(index, error) }
     for index in lines.indices {
       lines[index]?.look(at: now, by: &events, into: &findings)
       report(index)
     }
     var closed: [Int] = []
-    for index in lines.indices where lines[index]?.isOpen == false && lines[index]?.isPolled == false {
-      if let end = lines[index]?.giveBack(at: now, bootTime) {
+    for index in lines.indices where lines[index]?.isClosed == true {
+      if let end = lines[index]?.giveBack(at: now, bootTime, by: opener) {
         nextCheck = min(nextCheck, end)
       } else {
         closed.append(index)
@@ -191,8 +198,13 @@ struct GPIOWatch: ~Copyable {
     var requested: [Int] = []
     for index in closed {
       do throws(GPIOError) {
-        try lines[index]?.request(in: inventory, root: root)
-        requested.append(index)
+        guard let places = try lines[index]?.places(in: inventory) else { continue }
+        if places.first.isBehindBus {
+          askOpener(for: index, at: places)
+        } else {
+          try lines[index]?.request(at: places, root: root)
+          requested.append(index)
+        }
       } catch { fail(index, error) }
     }
     var settling = requested
@@ -209,7 +221,11 @@ struct GPIOWatch: ~Copyable {
   private static let settlePause: UInt32 = 200
 
   private mutating func open(_ index: Int) throws(GPIOError) {
-    switch try lines[index]?.open(into: &findings) {
+    if let opening = try lines[index]?.open(into: &findings) { try begin(index, opening) }
+  }
+
+  private mutating func begin(_ index: Int, _ opening: WatchedLine.Opening) throws(GPIOError) {
+    switch opening {
     case .watched(let place):
       reports.append(GPIOReport(input: index, content: .found(place), time: .now))
       report(index)
@@ -220,8 +236,31 @@ struct GPIOWatch: ~Copyable {
       deliver()
       poller.add(index, line.input, at: place, counted: line.count(bootTime))
     case .unwatchable(let place): throw .noInterrupt(place)
-    case nil: return
     }
+  }
+
+  private mutating func askOpener(for index: Int, at places: WatchedLine.Places) {
+    guard let line = lines[index] else { return }
+    lastTicket += 1
+    lines[index]?.isAsked(for: lastTicket)
+    opener.open(index, ticket: lastTicket, line, at: places)
+  }
+
+  private mutating func takeOpened() {
+    for var opened in opener.take() {
+      guard lines.indices.contains(opened.index), lines[opened.index]?.ticket == opened.ticket else {
+        // Nobody wants it any more.
+        opened.line.release(by: opener)
+        continue
+      }
+      lines[opened.index] = opened.line
+      findings = opened.findings
+      do throws(GPIOError) {
+        if let opening = try opened.outcome.get() { try begin(opened.index, opening) }
+      } catch { fail(opened.index, error) }
+      findings.removeAll(keepingCapacity: true)
+    }
+    deliver()
   }
 
   private mutating func fail(_ index: Int, _ error: GPIOError) {
@@ -256,143 +295,5 @@ struct GPIOWatch: ~Copyable {
     guard !reports.isEmpty else { return }
     hasRoom = mailbox.add(reports)
     reports.removeAll(keepingCapacity: true)
-  }
-}
-
-extension GPIOMonitor {
-  /// Takes what there is to report.
-  public func take() -> Taken { mailbox.take() }
-}
-
-/// What the thread reports, and the requests to it.
-final class GPIOMailbox: Sendable {
-  private struct State {
-    var reports: [GPIOReport] = []
-    var pulses: [PulseCount]
-    /// Inputs whose sums were read, which the thread does not know yet.
-    var marks: Set<Int> = []
-    var isFinished = false
-    var shouldStop = false
-    /// A reader is on the way to take reports.
-    var isAnnounced = false
-    var changes: [GPIOWatch.Change] = []
-    /// The thread waits for room.
-    var isHeldBack = false
-  }
-
-  /// Reports that may wait before lines are left to the kernel.
-  private static let limit = 4096
-
-  private let state: Mutex<State>
-  private let announces: Bool
-  private let deliver: @Sendable () -> Void
-  /// An eventfd(2) that wakes the thread up; -1 where the process has no descriptors left.
-  let wakeUp: CInt
-  /// The thread counts them.
-  let turns = Atomic(0)
-
-  /// - Parameter announces: false on a single processor, where an early reader would only take it from the thread.
-  init(
-    inputs: Int, announces: Bool = sysconf(CInt(_SC_NPROCESSORS_ONLN)) > 1, deliver: @escaping @Sendable () -> Void
-  ) {
-    state = Mutex(State(pulses: Array(repeating: PulseCount(), count: inputs)))
-    self.announces = announces
-    self.deliver = deliver
-    wakeUp = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
-  }
-
-  deinit { if wakeUp >= 0 { close(wakeUp) } }
-
-  // The thread's side.
-
-  /// There will be reports in a moment: the reader can come while they are made. If it comes too early it finds none,
-  /// and is called again.
-  func announce() {
-    guard announces else { return }
-    let isFirst = state.withLock { state in
-      guard state.reports.isEmpty, !state.isAnnounced else { return false }
-      state.isAnnounced = true
-      return true
-    }
-    if isFirst { deliver() }
-  }
-
-  /// - Returns: whether there is room for more.
-  @discardableResult
-  func add(_ reports: [GPIOReport]) -> Bool {
-    let (isFirst, hasRoom) = state.withLock { state in
-      let isFirst = state.reports.isEmpty && !reports.isEmpty && !state.isAnnounced
-      state.reports += reports
-      state.isHeldBack = state.reports.count >= Self.limit
-      return (isFirst, !state.isHeldBack)
-    }
-    if isFirst { deliver() }
-    return hasRoom
-  }
-
-  func count(_ pulses: PulseCount, of input: Int) { state.withLock { $0.pulses[input] = pulses } }
-
-  /// Whether the sums of an input were read since the last call.
-  func takeMark(of input: Int) -> Bool { state.withLock { $0.marks.remove(input) != nil } }
-
-  func takeChanges() -> [GPIOWatch.Change] {
-    state.withLock { state in
-      defer { state.changes = [] }
-      return state.changes
-    }
-  }
-
-  /// As of the last `add`: there is no room for more until the reports are taken.
-  var isHeldBack: Bool { state.withLock { $0.isHeldBack } }
-
-  var shouldStop: Bool { state.withLock { $0.shouldStop } }
-
-  func finish() {
-    state.withLock { $0.isFinished = true }
-    deliver()
-  }
-
-  // The other side.
-
-  func take() -> GPIOMonitor.Taken {
-    let (taken, wasHeldBack) = state.withLock { state in
-      let taken = GPIOMonitor.Taken(reports: state.reports, isFinished: state.isFinished)
-      let wasHeldBack = state.isHeldBack
-      state.reports = []
-      state.isHeldBack = false
-      state.isAnnounced = false
-      return (taken, wasHeldBack)
-    }
-    if wasHeldBack { wake() }
-    return taken
-  }
-
-  func pulses(of input: Int) -> PulseCount {
-    state.withLock { state in
-      state.marks.insert(input)
-      return state.pulses[input]
-    }
-  }
-
-  func change(releasing released: [Int], adding added: [(place: Int, input: GPIOInput)]) {
-    state.withLock { state in
-      state.changes += released.map { .release($0) }
-      for (place, input) in added {
-        while state.pulses.count <= place { state.pulses.append(PulseCount()) }
-        state.pulses[place] = PulseCount()
-        state.changes.append(.add(input, at: place))
-      }
-    }
-    wake()
-  }
-
-  func stop() {
-    state.withLock { $0.shouldStop = true }
-    wake()
-  }
-
-  private func wake() {
-    var one: UInt64 = 1
-    _ = write(wakeUp, &one, MemoryLayout<UInt64>.size)
   }
 }

@@ -123,35 +123,42 @@ final class PolledChip: Sendable {
 
   // MARK: The thread
 
+  /// What it holds between two looks.
+  private struct Held {
+    let request: GPIORequest
+    /// Of the lines that it has.
+    let version: Int
+    let first: GPIOPlace
+    let interval: Int64
+  }
+
   private func run() {
-    var request: GPIORequest?
-    var version = -1
+    var held: Held?
     var bootTime = BootTime()
     var next = BootTime.monotonic()
     while true {
-      let (lines, current) = state.withLock { state in
+      let version = state.withLock { state -> Int? in
         if state.isStopped || state.lines.isEmpty { state.hasThread = false }
-        return (state.hasThread ? state.lines.prefix(GPIORequest.lineLimit) : [], state.version)
+        return state.hasThread ? state.version : nil
       }
-      guard let interval = lines.map(\.interval).min() else { return }
+      guard let version else { return }
       do throws(GPIOError) {
-        if request == nil || current != version {
+        if held?.version != version {
           // The old one holds the same lines.
-          request = nil
-          request = try GPIORequest(lines.map { ($0.input, $0.place) }, root: root)
-          version = current
+          held = nil
+          held = try hold()
         }
-        guard let held = request else { continue }
+        guard let held else { continue }
         let time = BootTime.monotonic()
         let levels: UInt64
-        do throws(GPIORequest.Errno) { levels = try held.levels() } catch {
-          throw error.number == ENODEV ? .gone(lines[0].place) : .refused(lines[0].place, errno: error.number)
+        do throws(GPIORequest.Errno) { levels = try held.request.levels() } catch {
+          throw error.number == ENODEV ? .gone(held.first) : .refused(held.first, errno: error.number)
         }
         bootTime.refresh()
-        take(levels, seen: version, at: time, bootTime)
-        next = max(next + interval, BootTime.monotonic())
+        take(levels, seen: held.version, at: time, bootTime)
+        next = max(next + held.interval, BootTime.monotonic())
       } catch {
-        request = nil
+        held = nil
         next = BootTime.monotonic() + Self.rest
         state.withLock { state in
           state.returned = BootTime.monotonic()
@@ -160,6 +167,16 @@ final class PolledChip: Sendable {
       }
       sleep(until: next)
     }
+  }
+
+  /// Requests the lines that there are now; nil: there are none.
+  ///
+  /// A copy of the lines that lived on would make each look copy them.
+  private func hold() throws(GPIOError) -> Held? {
+    let (lines, version) = state.withLock { (Array($0.lines.prefix(GPIORequest.lineLimit)), $0.version) }
+    guard let first = lines.first?.place, let interval = lines.map(\.interval).min() else { return nil }
+    let request = try GPIORequest(lines.map { ($0.input, $0.place) }, root: root)
+    return Held(request: request, version: version, first: first, interval: interval)
   }
 
   private func sleep(until time: Int64) {
@@ -185,13 +202,13 @@ final class PolledChip: Sendable {
           reports.append(
             GPIOReport(input: state.lines[position].index, content: .found(state.lines[position].place), time: .now))
         }
-        if mailbox.takeMark(of: state.lines[position].index) { state.lines[position].track?.mark() }
-        let findings = state.lines[position].take(isHigh, isAnew: wasFailing, at: time)
-        let line = state.lines[position]
-        reports += findings.map { finding in
-          GPIOReport(input: line.index, content: finding.content, time: bootTime.instant(of: finding.time))
+        let (index, isSummed) = (state.lines[position].index, state.lines[position].input.mode.isSummed)
+        if isSummed, mailbox.takeMark(of: index) { state.lines[position].track?.mark() }
+        for finding in state.lines[position].take(isHigh, isAnew: wasFailing, at: time) {
+          reports.append(
+            GPIOReport(input: index, content: finding.content, time: bootTime.instant(of: finding.time)))
         }
-        if line.input.mode.isSummed { mailbox.count(line.count(bootTime), of: line.index) }
+        if isSummed { mailbox.count(state.lines[position].count(bootTime), of: index) }
       }
       if !reports.isEmpty { mailbox.add(reports) }
     }

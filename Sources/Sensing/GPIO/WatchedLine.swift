@@ -49,6 +49,8 @@ struct WatchedLine {
   private var requested: Requested?
   /// `GPIOPoller` has it.
   private(set) var isPolled = false
+  /// Which of `LineOpener`'s requests is for it; nil: none.
+  private(set) var ticket: Int?
   /// Why it is closed; nil: it was not looked for.
   private var failure: GPIOError?
   private var bucket: TokenBucket
@@ -65,6 +67,8 @@ struct WatchedLine {
   /// Each of its events is reported as it comes.
   var reportsAtOnce: Bool { !isSummed && held?.track.isDebounced == false }
   var isOpen: Bool { held?.hasFailed == false }
+  /// Nobody has it, or it failed and has not been given back.
+  var isClosed: Bool { !isOpen && !isPolled && ticket == nil }
   /// It is open, and its chip is not there any more.
   var isOrphaned: Bool { isOpen && held?.request.isChipThere == false }
   /// Its sums, in modes that add up.
@@ -145,15 +149,29 @@ struct WatchedLine {
 
   // MARK: Finding
 
-  /// Requests the line where it is now, with its bias; its level may take a moment to rest.
-  mutating func request(in inventory: GPIOInventory, root: FileRoot) throws(GPIOError) {
+  /// Where a line is, and its second one.
+  struct Places {
+    let first: GPIOPlace
+    let second: GPIOPlace?
+  }
+
+  /// Where the line is now, if it can be taken.
+  func places(in inventory: GPIOInventory) throws(GPIOError) -> Places {
     let place = try input.place(in: inventory)
     let second = try input.second?.place(in: inventory)
     if let second, second.path != place.path { throw .twoChips(place, second) }
-    let request = try GPIORequest(input, at: place, second, root: root)
+    return Places(first: place, second: second)
+  }
+
+  /// `LineOpener` requests it.
+  mutating func isAsked(for ticket: Int) { self.ticket = ticket }
+
+  /// Requests the line, with its bias; its level may take a moment to rest.
+  mutating func request(at places: Places, root: FileRoot) throws(GPIOError) {
+    let request = try GPIORequest(input, at: places.first, places.second, root: root)
     let now = BootTime.monotonic()
     requested = Requested(
-      request: request, place: place, settling: Settling(at: now), secondSettling: Settling(at: now))
+      request: request, place: places.first, settling: Settling(at: now), secondSettling: Settling(at: now))
   }
 
   /// It was requested, and its level does not rest yet.
@@ -252,11 +270,17 @@ struct WatchedLine {
   /// Gives a line that failed back to the kernel when it has rested.
   ///
   /// - Returns: when it will have; nil: it is closed, and can be looked for.
-  mutating func giveBack(at now: Int64, _ bootTime: BootTime) -> Int64? {
+  mutating func giveBack(at now: Int64, _ bootTime: BootTime, by opener: LineOpener) -> Int64? {
     guard let held else { return nil }
     if let end = held.restsUntil, now < end { return end }
     earlier = held.track.count(bootTime).following(earlier)
-    self.held = nil
+    release(by: opener)
     return nil
+  }
+
+  /// Gives the line back to the kernel, whatever it was for.
+  mutating func release(by opener: LineOpener) {
+    if let held, held.place.isBehindBus { opener.release(held.request, of: held.place) }
+    held = nil
   }
 }
