@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The bus of the kernel's i2c-stub (Documentation/i2c/i2c-stub.rst), on which any driver finds the registers that a
-/// test wrote: chips answer at 0x20, 0x21, 0x48 and 0x49.
+/// test wrote: chips answer at 0x20, 0x21, 0x48, 0x49 and 0x4C.
 struct StubBus: Sendable {
   let number: Int
 
@@ -17,6 +17,35 @@ struct StubBus: Sendable {
   func expander(_ address: UInt8) -> StubExpander { StubExpander(bus: number, address: address) }
 
   func thermometer(_ address: UInt8) -> StubThermometer { StubThermometer(bus: number, address: address) }
+
+  func alarmingThermometer(_ address: UInt8) -> StubAlarm { StubAlarm(bus: number, address: address) }
+
+  /// Nothing is transferred on it meanwhile, as if it were stuck; for 30 s at most.
+  static func hold(_ isHeld: Bool) throws {
+    try SimulatedChip.write(isHeld ? "1" : "0", to: "/sys/module/smbus_bench/parameters/held")
+  }
+}
+
+/// An ADM1032 on the stub bus, under the kernel's own driver, with a wire for its alerts.
+struct StubAlarm: Sendable {
+  let bus: Int
+  let address: UInt8
+
+  private var text: String { "0x\(String(address, radix: 16))" }
+  private var folder: String { "/sys/bus/i2c/devices/i2c-\(bus)" }
+
+  /// Has the driver find it.
+  func plug() throws { try SimulatedChip.write("adm1032 \(text)", to: folder + "/new_device") }
+
+  func unplug() throws { try SimulatedChip.write(text, to: folder + "/delete_device") }
+
+  /// Its status says that its own temperature is above the limit.
+  func set(isTooHot: Bool) throws {
+    try StubRegister(bus: bus, address: address, number: 2).write(isTooHot ? 0x40 : 0, size: 2)
+  }
+
+  /// It pulls the wire.
+  func alert() throws { try SimulatedChip.write(text, to: "/sys/module/smbus_bench/parameters/alert") }
 }
 
 /// An LM75 on the stub bus, under the kernel's own driver.
@@ -79,10 +108,12 @@ private struct StubRegister {
   }
 }
 
-/// A PCA9534 on the stub bus, under the kernel's own driver and without a wire from its INT: eight lines.
+/// A PCA9534, or another of its family, on the stub bus, under the kernel's own driver and without a wire from its INT: eight
+/// lines, or sixteen.
 struct StubExpander: Sendable {
   let bus: Int
   let address: UInt8
+  var kind = "pca9534"
 
   /// How the bus names it: 0-0020.
   var device: String { "\(bus)-00\(String(address, radix: 16))" }
@@ -92,13 +123,23 @@ struct StubExpander: Sendable {
   /// Has the driver find it.
   func plug() throws {
     // As it powers up: all lines are inputs.
-    try StubRegister(bus: bus, address: address, number: 3).write(0xFF, size: 2)
-    try SimulatedChip.write("pca9534 0x\(String(address, radix: 16))", to: folder + "/new_device")
+    for number in kind == "pca9534" ? [3] : [6, 7] as [UInt8] {
+      try StubRegister(bus: bus, address: address, number: number).write(0xFF, size: 2)
+    }
+    try SimulatedChip.write("\(kind) 0x\(String(address, radix: 16))", to: folder + "/new_device")
   }
 
   func unplug() throws { try SimulatedChip.write("0x\(String(address, radix: 16))", to: folder + "/delete_device") }
 
-  /// Moves all lines, the first in the lowest bit.
+  /// The chip's, while it is plugged in.
+  var path: String {
+    get throws {
+      let all = try FileManager.default.contentsOfDirectory(atPath: "/sys/bus/i2c/devices/\(device)")
+      return "/dev/" + (try #require(all.first { $0.hasPrefix("gpiochip") }))
+    }
+  }
+
+  /// Moves all lines, or the first eight of sixteen, the first in the lowest bit.
   func set(_ levels: UInt8) throws { try StubRegister(bus: bus, address: address).write(UInt16(levels), size: 2) }
 }
 
