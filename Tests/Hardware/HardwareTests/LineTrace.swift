@@ -81,16 +81,16 @@ final class LineTrace: Sendable {
     }
   }
 
+  private var text: String { get throws { try Self.text(of: folder + "/trace") } }
+
   /// Until there is no more: what a read gives of this file ends somewhere, and not where it ends.
-  private var text: String {
-    get throws {
-      let descriptor = open(folder + "/trace", O_RDONLY | O_CLOEXEC)
-      try #require(descriptor >= 0)
-      defer { close(descriptor) }
-      var (content, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 65_536))
-      while case let count = Glibc.read(descriptor, &buffer, buffer.count), count > 0 { content += buffer[..<count] }
-      return String(decoding: content, as: UTF8.self)
-    }
+  static func text(of path: String) throws -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    try #require(descriptor >= 0)
+    defer { close(descriptor) }
+    var (content, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 65_536))
+    while case let count = Glibc.read(descriptor, &buffer, buffer.count), count > 0 { content += buffer[..<count] }
+    return String(decoding: content, as: UTF8.self)
   }
 
   private func record(_ text: Substring) -> (line: Int, change: Change, time: Double)? {
