@@ -42,7 +42,8 @@ extension ValueKind where Value == String {
     guard let rest, let host = rest.split(separator: "/", omittingEmptySubsequences: false).first, !host.isEmpty,
       !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F })
     else {
-      throw Mismatch(message: "\(quoted(text)) is not the address of a page; write it as https://wiki.example.com/boards")
+      throw Mismatch(
+        message: "\(quoted(text)) is not the address of a page; write it as https://wiki.example.com/boards")
     }
     return text
   }.matching("https?://[^/\\s][^\\s]*")
